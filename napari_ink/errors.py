@@ -1,0 +1,63 @@
+"""The errors that people see: each message is one sentence that says what is wrong, where, and what to do."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class NapariInkError(Exception):
+    """Root of every error raised on purpose; the command line ends with code 1."""
+
+
+class BadInputError(NapariInkError):
+    """What was handed in cannot be used; the command line ends with code 2."""
+
+
+class StackError(BadInputError):
+    """A depth stack cannot be opened or read."""
+
+
+class ContractError(BadInputError):
+    """A stack does not fit the input contract of a model."""
+
+
+class CheckpointError(BadInputError):
+    """A file is no checkpoint, or not one that this version can load."""
+
+
+class LabelError(BadInputError):
+    """A label or mask image cannot be read or does not fit its stack."""
+
+
+class OutputError(BadInputError):
+    """An output exists already, or cannot be written where it was asked for."""
+
+
+class DeviceMemoryError(NapariInkError):
+    """The device ran out of memory."""
+
+
+@contextmanager
+def storage_errors(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn the operating system's refusals while writing `path` into one clear sentence.
+
+    Parameters
+    ----------
+    path
+        The final name of what is being written; it stands in the message.
+
+    Raises
+    ------
+    OutputError
+        In place of any `OSError` raised inside the block.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
+            raise OutputError(f"The disk is full: could not write {path}; free some space and run again.") from error
+        reason = error.strerror or str(error)
+        raise OutputError(f"Could not write {path}: {reason}; choose a place that can be written.") from error
