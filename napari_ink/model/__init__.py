@@ -1,0 +1,29 @@
+"""Tensors in, ink and edge logits out: the network, its input contract, its losses and its checkpoints.
+
+`napari_ink.model.network` and `napari_ink.model.losses` hold what needs torch; everything named here is quick to import.
+"""
+
+from napari_ink.model.checkpoint import (
+    DEFAULT_MODEL,
+    InkModel,
+    ModelCard,
+    load_model,
+    read_card,
+    save_checkpoint,
+    shipped_models,
+)
+from napari_ink.model.config import InkEdgeConfig
+from napari_ink.model.contract import Direction, InputContract
+
+__all__ = [
+    "DEFAULT_MODEL",
+    "Direction",
+    "InkEdgeConfig",
+    "InkModel",
+    "InputContract",
+    "ModelCard",
+    "load_model",
+    "read_card",
+    "save_checkpoint",
+    "shipped_models",
+]

@@ -1,0 +1,45 @@
+"""What a network is made of: one frozen description that is saved beside its weights."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+PerStage = int | tuple[int, ...]
+STAGES = 4
+
+
+class InkEdgeConfig(BaseModel):
+    """The sizes of an `InkEdgeNetwork`; a single number serves every stage, a tuple holds one per stage."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    stem_channels: tuple[int, int] = Field((8, 24), description="features of the stem at half and quarter resolution")
+    dims: PerStage = Field((32, 64, 128, 192), description="token width of each transformer stage")
+    heads: PerStage = Field((1, 2, 4, 6), description="attention heads of each stage")
+    ff_expansion: PerStage = Field(4, description="hidden width of the feed-forward part, as a multiple of the token width")
+    reduction_ratio: PerStage = Field((8, 4, 2, 1), description="how much coarser keys and values are than queries")
+    num_layers: PerStage = Field((1, 1, 2, 1), description="transformer blocks of each stage")
+    decoder_dim: int = Field(64, description="width of the decoder at quarter resolution")
+
+    @classmethod
+    def tiny(cls) -> Self:
+        """Return the size that a laptop's CPU runs."""
+        return cls()
+
+    def per_stage(self, name: str) -> tuple[int, ...]:
+        """Return the setting `name` as one value for each of the four stages."""
+        value: PerStage = getattr(self, name)
+        return value if isinstance(value, tuple) else (value,) * STAGES
+
+    @model_validator(mode="after")
+    def _stages_fit(self) -> Self:
+        for name in ("dims", "heads", "ff_expansion", "reduction_ratio", "num_layers"):
+            values = self.per_stage(name)
+            if len(values) != STAGES or min(values) < 1:
+                raise ValueError(f"{name} needs one value or {STAGES}, each at least 1, not {values}")
+        for dim, heads in zip(self.per_stage("dims"), self.per_stage("heads"), strict=True):
+            if dim % heads:
+                raise ValueError(f"a token width of {dim} cannot be split over {heads} heads")
+        return self

@@ -1,0 +1,101 @@
+"""The input contract: how grey values of a depth stack become the numbers that a network was trained on.
+
+Wrong layers, a reversed depth or another scaling raise no error in a network: the prediction is merely bad. So the
+contract travels inside the checkpoint, every stack is checked against it, and every prediction records it.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from napari_ink.errors import ContractError
+
+Direction = Literal["as stored", "reversed"]
+_VOXEL_TOLERANCE = 0.1
+
+
+class InputContract(BaseModel):
+    """What a network reads from a depth stack."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    depth_layers: int = Field(description="depth layers read, centred on the surface layer", ge=1)
+    min_depth_layers: int = Field(description="fewest depth layers that make sense to this network", ge=1)
+    surface_offset: int = Field(0, description="layers between the stack's middle layer and the window's")
+    direction: Direction = Field("as stored", description="which end of the stack comes first")
+    clip: tuple[float, float] = Field((0.0, 1.0), description="grey values kept, as fractions of the dtype's range")
+    mean: float = Field(description="subtracted after clipping, in fractions of the dtype's range")
+    std: float = Field(description="divided by after subtracting the mean", gt=0)
+    voxel_size_um: float | None = Field(description="edge of the voxels trained on, in micrometres")
+    tile_size: int = Field(256, description="height and width of a tile, in pixels", ge=32)
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        if self.min_depth_layers > self.depth_layers:
+            raise ValueError("min_depth_layers exceeds depth_layers")
+        if not 0 <= self.clip[0] < self.clip[1] <= 1:
+            raise ValueError(f"clip must be two rising fractions between 0 and 1, not {self.clip}")
+        return self
+
+    def z_window(self, depth: int) -> slice:
+        """Return the half-open window of depth layers to read from a stack of `depth` layers.
+
+        The window is centred on the stack's middle layer, moved by `surface_offset`, and cut to the stack.
+
+        Raises
+        ------
+        ContractError
+            If fewer than `min_depth_layers` layers are left.
+        """
+        start = depth // 2 + self.surface_offset - self.depth_layers // 2
+        window = slice(max(start, 0), min(start + self.depth_layers, depth))
+        if window.stop - window.start < self.min_depth_layers:
+            raise ContractError(
+                f"The stack has too few depth layers: {max(window.stop - window.start, 0)} of its {depth} can be read "
+                f"and this model needs {self.min_depth_layers}; use a deeper stack or another model."
+            )
+        return window
+
+    def prepare(self, block: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> npt.NDArray[np.float32]:
+        """Scale a block of grey values to what the network expects.
+
+        Parameters
+        ----------
+        block
+            Grey values ``(z, y, x)``, uint8 or uint16.
+
+        Returns
+        -------
+        ndarray
+            float32 ``(z, y, x)``: clipped, centred and scaled, in this contract's direction.
+        """
+        top = float(np.iinfo(block.dtype).max)
+        # One pass each over a fresh float array: a block is read once and is as large as memory allows.
+        values: npt.NDArray[np.float32] = block.astype(np.float32)
+        if self.clip != (0.0, 1.0):
+            np.clip(values, self.clip[0] * top, self.clip[1] * top, out=values)
+        values *= 1.0 / (top * self.std)
+        values -= self.mean / self.std
+        return values[::-1] if self.direction == "reversed" else values
+
+    def notes(self, depth: int, voxel_size_um: float | None) -> tuple[str, ...]:
+        """Say in sentences what is read from a stack, and what does not quite fit."""
+        window = self.z_window(depth)
+        said = [f"Reads depth layers {window.start} to {window.stop - 1} of {depth}, {self.direction}."]
+        if window.stop - window.start < self.depth_layers:
+            said.append(f"The model was trained on {self.depth_layers} layers; expect less from fewer.")
+        said.extend(self._voxel_note(voxel_size_um))
+        return tuple(said)
+
+    def _voxel_note(self, voxel_size_um: float | None) -> tuple[str, ...]:
+        if self.voxel_size_um is None:
+            return ()
+        if voxel_size_um is None:
+            return (f"The stack's voxel size is unknown; the model was trained at {self.voxel_size_um} µm.",)
+        if abs(voxel_size_um / self.voxel_size_um - 1) > _VOXEL_TOLERANCE:
+            return (f"The stack's voxels are {voxel_size_um} µm and the model was trained at {self.voxel_size_um} µm.",)
+        return ()

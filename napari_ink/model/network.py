@@ -1,0 +1,84 @@
+"""The ink and edge network: depth stack in, one logit for ink and one for an edge out, for every pixel."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
+
+from napari_ink.model.config import InkEdgeConfig
+from napari_ink.model.encoder import HierarchicalEncoder
+from napari_ink.model.stem import DepthStem
+
+INK, EDGE = 0, 1
+
+
+def _conv(c_in: int, c_out: int, kernel: int) -> nn.Sequential:
+    conv = nn.Conv2d(c_in, c_out, kernel, padding=kernel // 2, bias=False)
+    return nn.Sequential(conv, nn.BatchNorm2d(c_out), nn.ReLU(inplace=True))
+
+
+def _resize(x: Tensor, like: Tensor) -> Tensor:
+    return F.interpolate(x, size=like.shape[-2:], mode="bilinear", align_corners=False)
+
+
+class Decoder(nn.Module):
+    """Bring the stages together at a quarter of the resolution, then climb back with the stem's finer plane."""
+
+    def __init__(self, half_channels: int, config: InkEdgeConfig) -> None:
+        super().__init__()
+        dim = config.decoder_dim
+        self.lateral = nn.ModuleList(nn.Conv2d(d, dim, 1) for d in config.per_stage("dims"))
+        self.fuse = _conv(4 * dim, dim, 1)
+        self.half = _conv(dim + half_channels, dim // 2, 3)
+        self.full = _conv(dim // 2, dim // 4, 3)
+
+    def forward(self, planes: list[Tensor], half: Tensor) -> Tensor:
+        """Map the encoder's planes and the stem's ``(b, c, y/2, x/2)`` to ``(b, decoder_dim/4, y, x)``."""
+        lifted = [_resize(lateral(p), planes[0]) for lateral, p in zip(self.lateral, planes, strict=True)]
+        x = self.fuse(torch.cat(lifted, dim=1))  # (b, dim, y/4, x/4)
+        x = self.half(torch.cat([_resize(x, half), half], dim=1))  # (b, dim/2, y/2, x/2)
+        return self.full(F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False))
+
+
+class InkEdgeNetwork(nn.Module):
+    """A convolutional stem over the depth, a hierarchical transformer, a light decoder, and a head each for ink and edges.
+
+    Parameters
+    ----------
+    config
+        The sizes of its parts.
+
+    Attributes
+    ----------
+    size_divisor : int
+        Height and width of an input must be multiples of this many pixels.
+    """
+
+    def __init__(self, config: InkEdgeConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.size_divisor = max(4 * 2**i * r for i, r in enumerate(config.per_stage("reduction_ratio")))
+        self.stem = DepthStem(config.stem_channels)
+        self.encoder = HierarchicalEncoder(self.stem.quarter_channels, config)
+        self.decoder = Decoder(self.stem.half_channels, config)
+        self.heads = nn.Conv2d(config.decoder_dim // 4, 2, 1)
+        # Ink and edges are rare: starting near their share of the pixels spares the first steps of training.
+        nn.init.constant_(self.heads.bias, -2.0)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Predict ink and edges.
+
+        Parameters
+        ----------
+        x
+            Prepared grey values ``(b, z, y, x)``, any number of depth layers.
+
+        Returns
+        -------
+        Tensor
+            Logits ``(b, 2, y, x)``: ink, edge.
+        """
+        half, quarter = self.stem(x)
+        logits: Tensor = self.heads(self.decoder(self.encoder(quarter), half))
+        return logits
