@@ -30,15 +30,15 @@ class Decoder(nn.Module):
         dim = config.decoder_dim
         self.lateral = nn.ModuleList(nn.Conv2d(d, dim, 1) for d in config.per_stage("dims"))
         self.fuse = _conv(4 * dim, dim, 1)
-        self.half = _conv(dim + half_channels, dim // 2, 3)
-        self.full = _conv(dim // 2, dim // 4, 3)
+        self.to_half = _conv(dim + half_channels, dim // 2, 3)
+        self.to_full = _conv(dim // 2, dim // 4, 3)
 
     def forward(self, planes: list[Tensor], half: Tensor) -> Tensor:
         """Map the encoder's planes and the stem's ``(b, c, y/2, x/2)`` to ``(b, decoder_dim/4, y, x)``."""
         lifted = [_resize(lateral(p), planes[0]) for lateral, p in zip(self.lateral, planes, strict=True)]
         x = self.fuse(torch.cat(lifted, dim=1))  # (b, dim, y/4, x/4)
-        x = self.half(torch.cat([_resize(x, half), half], dim=1))  # (b, dim/2, y/2, x/2)
-        return self.full(F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False))
+        x = self.to_half(torch.cat([_resize(x, half), half], dim=1))  # (b, dim/2, y/2, x/2)
+        return self.to_full(F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False))
 
 
 class InkEdgeNetwork(nn.Module):
