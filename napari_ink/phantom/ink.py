@@ -1,0 +1,31 @@
+"""Carbon ink: a thin, slightly rough deposit on the surface, cracked into plates, some of which have fallen off."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from scipy.spatial import cKDTree
+
+from napari_ink.phantom.config import PhantomConfig
+from napari_ink.phantom.fields import FloatArray, smooth_field
+
+PLATE_SIZE = 17.0
+CRACK_WIDTH = 1.6
+
+
+def ink_height(rng: np.random.Generator, strokes: npt.NDArray[np.bool_], config: PhantomConfig) -> FloatArray:
+    """Return how many layers of ink lie on the surface at each pixel ``(y, x)`` of the pen's `strokes`.
+
+    Plates are Voronoi cells; a crack runs where the two nearest centres are about equally far.
+    """
+    shape = strokes.shape
+    count = max(int(strokes.size / PLATE_SIZE**2), 4)
+    centres = rng.uniform((0, 0), shape, (count, 2))
+    jitter = np.stack([smooth_field(rng, shape, 4.0) for _ in range(2)], axis=-1) * 1.5
+    pixels = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), axis=-1) + jitter
+    distance, plate = cKDTree(centres).query(pixels, k=2)
+    intact = rng.random(count)[plate[..., 0]] >= config.flaked
+    cracked = distance[..., 1] - distance[..., 0] < CRACK_WIDTH
+    level = config.ink_thickness * (1 + 0.2 * rng.standard_normal(count)[plate[..., 0]])
+    level = level * (1 + 0.15 * smooth_field(rng, shape, 1.5))
+    return np.where(strokes & intact & ~cracked, np.clip(level, 0, None), 0).astype(np.float32)

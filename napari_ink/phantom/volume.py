@@ -1,0 +1,107 @@
+"""A phantom: a simulated segment whose ink is known because it was put there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_ink.phantom.config import PhantomConfig
+from napari_ink.phantom.fields import FloatArray, smooth_field
+from napari_ink.phantom.ink import ink_height
+from napari_ink.phantom.letters import draw_text
+from napari_ink.phantom.scanner import scan
+from napari_ink.phantom.sheet import GAP_GREY, MIDDLE_GREY, Sheet, loose_fibres, make_sheet
+
+
+@dataclass(frozen=True, eq=False)
+class Phantom:
+    """A simulated segment.
+
+    Attributes
+    ----------
+    volume
+        uint16 ``(z, y, x)``: 256 grey levels spread over the 16 bits, as in scans that were scaled from 8 bits.
+    ink
+        bool ``(y, x)``: the pen's strokes within `mask`, wherever there is papyrus under them.
+    mask
+        bool ``(y, x)``: where the segment lies in its rectangle; outside it every voxel is 0.
+    config
+        What it was made from.
+    """
+
+    volume: npt.NDArray[np.uint16]
+    ink: npt.NDArray[np.bool_]
+    mask: npt.NDArray[np.bool_]
+    config: PhantomConfig
+
+
+def make_phantom(config: PhantomConfig) -> Phantom:
+    """Simulate a segment; the same `config` gives the same voxels."""
+    rng = np.random.default_rng(config.seed)
+    shape = (config.height, config.width)
+    sheet = make_sheet(rng, config)
+    strokes = draw_text(rng, shape, config.letter_height, config.stroke_width)
+    height = ink_height(rng, strokes, config) * (sheet.thickness > 0)
+    threads = loose_fibres(rng, shape, int(config.height * config.width / 20_000))
+    neighbours = _Neighbours.around(rng, shape)
+    volume = np.empty((config.depth_layers, *shape), dtype=np.float32)
+    for z, layer in enumerate(volume):
+        depth = z - config.depth_layers // 2 - sheet.face
+        layer[:] = np.maximum(_sheet_layer(sheet, depth, height, config.ink_contrast), neighbours.layer(sheet, depth))
+        np.maximum(layer, 150 * np.exp(-((depth + threads) ** 2)) * (threads > 0), out=layer)
+    greys = np.rint(scan(rng, volume, config)).astype(np.uint16) * 257
+    mask = _outline(rng, shape, config.ragged_edge)
+    greys[:, ~mask] = 0
+    return Phantom(greys, strokes & mask & (sheet.thickness > 0), mask, config)
+
+
+def _outline(rng: np.random.Generator, shape: tuple[int, int], margin: float) -> npt.NDArray[np.bool_]:
+    """Return where the segment lies in its rectangle: all but a ragged margin."""
+    margin = min(margin, 0.04 * min(shape))
+    ys, xs = np.ogrid[: shape[0], : shape[1]]
+    to_border = np.minimum(np.minimum(ys, shape[0] - 1 - ys), np.minimum(xs, shape[1] - 1 - xs))
+    return to_border >= margin * (1 + 0.5 * smooth_field(rng, shape, 25.0) + 0.1 * smooth_field(rng, shape, 2.0))
+
+
+def _inside(depth: FloatArray, top: FloatArray | float, bottom: FloatArray | float) -> FloatArray:
+    """Return the share of each voxel, one layer deep, that lies between two depths."""
+    share: FloatArray = np.clip(np.minimum(depth + 0.5, bottom) - np.maximum(depth - 0.5, top), 0, 1)
+    return share
+
+
+def _sheet_layer(sheet: Sheet, depth: FloatArray, ink: FloatArray, contrast: float) -> FloatArray:
+    papyrus = _inside(depth, 0.0, sheet.thickness)
+    plane = np.clip(depth - sheet.first, 0, len(sheet.grey) - 1.001)
+    below = plane.astype(np.intp)[None]
+    blend = plane - below[0]
+    grey = (1 - blend) * np.take_along_axis(sheet.grey, below, 0)[0]
+    grey += blend * np.take_along_axis(sheet.grey, below + 1, 0)[0]
+    deposit = _inside(depth, -ink, 0.0)
+    # Ink is close to papyrus in density: most of the contrast of the fibres under it goes on in it.
+    ink_grey = MIDDLE_GREY + contrast + 0.7 * (sheet.grey[-sheet.first] - MIDDLE_GREY)
+    return GAP_GREY + papyrus * (grey - GAP_GREY) + deposit * (ink_grey - GAP_GREY)
+
+
+@dataclass(frozen=True, eq=False)
+class _Neighbours:
+    """The sheets before and behind, blurred copies of the sheet itself at other places."""
+
+    above: FloatArray
+    below: FloatArray
+    shift: tuple[int, int]
+
+    @classmethod
+    def around(cls, rng: np.random.Generator, shape: tuple[int, int]) -> _Neighbours:
+        above = 17 + 2.5 * smooth_field(rng, shape, 70.0)
+        below = 27 + 2.5 * smooth_field(rng, shape, 70.0)
+        return cls(above, below, tuple(int(rng.integers(n)) for n in shape))  # type: ignore[arg-type]
+
+    def layer(self, sheet: Sheet, depth: FloatArray) -> FloatArray:
+        roll: Callable[[FloatArray], FloatArray] = lambda a: np.roll(a, self.shift, (0, 1))  # noqa: E731
+        flat = depth + sheet.face  # neighbours keep their own depth, not this sheet's
+        plane = int(np.clip(np.median(flat) % len(sheet.grey), 0, len(sheet.grey) - 1))
+        share = _inside(flat, -40.0, -self.above) + _inside(flat, self.below, 60.0)
+        return GAP_GREY + share * 0.55 * (roll(sheet.grey[plane]) - GAP_GREY)
