@@ -1,0 +1,91 @@
+"""Checkpoints: what is saved comes back, and what is no checkpoint is refused in one sentence."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from napari_ink.errors import CheckpointError, OutputError
+from napari_ink.model import (
+    DEFAULT_MODEL,
+    InkEdgeConfig,
+    InputContract,
+    load_model,
+    read_card,
+    save_checkpoint,
+    shipped_models,
+)
+from napari_ink.model.network import InkEdgeNetwork
+
+CONFIG = InkEdgeConfig(stem_channels=(2, 2), dims=4, heads=1, num_layers=1, decoder_dim=4)
+CONTRACT = InputContract(depth_layers=8, min_depth_layers=2, mean=0.3, std=0.2, voxel_size_um=7.91, tile_size=64)
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    torch.manual_seed(0)
+    return save_checkpoint(tmp_path / "mine.safetensors", InkEdgeNetwork(CONFIG), CONFIG, CONTRACT, {"seed": 0})
+
+
+def test_what_was_saved_comes_back(saved: Path) -> None:
+    torch.manual_seed(0)
+    before = InkEdgeNetwork(CONFIG).eval()
+    model = load_model(saved)
+    assert (model.name, model.config, model.contract, model.provenance) == ("mine", CONFIG, CONTRACT, {"seed": 0})
+    assert len(model.sha256) == 64
+    stack = torch.randn(1, 8, 32, 32)
+    with torch.inference_mode():
+        torch.testing.assert_close(model.network(stack), before(stack))
+    assert list(saved.parent.iterdir()) == [saved]
+
+
+def test_the_shipped_model_is_small_and_says_where_it_comes_from() -> None:
+    card = {card.name: card for card in shipped_models()}[DEFAULT_MODEL]
+    assert card.path.stat().st_size < 15e6
+    assert "phantoms" in card.provenance["data"]
+    model = load_model()
+    assert sum(p.numel() for p in model.network.parameters()) <= card.parameters
+    assert not model.network.training
+
+
+def test_not_a_checkpoint(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(b"\x80\x04 certainly no weights")
+    with pytest.raises(CheckpointError, match="not a checkpoint"):
+        read_card(path)
+
+
+def test_somebody_elses_safetensors(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    save_file({"w": torch.zeros(2)}, path)
+    with pytest.raises(CheckpointError, match="not made by napari-ink"):
+        load_model(path)
+
+
+def test_weights_that_do_not_fit_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    metadata = {"format": "napari-ink/1", "config": CONFIG.model_dump_json(), "contract": CONTRACT.model_dump_json()}
+    save_file({"odd.key": torch.zeros(2)}, path, metadata | {"provenance": json.dumps({})})
+    with pytest.raises(CheckpointError, match="odd.key"):
+        load_model(path)
+
+
+def test_a_broken_header(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    save_file({"w": torch.zeros(2)}, path, {"format": "napari-ink/1", "config": "{}"})
+    with pytest.raises(CheckpointError, match="header"):
+        load_model(path)
+
+
+def test_unknown_names_list_the_known_ones() -> None:
+    with pytest.raises(CheckpointError, match=DEFAULT_MODEL):
+        load_model("no-such-model")
+
+
+def test_a_checkpoint_needs_its_suffix(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="safetensors"):
+        save_checkpoint(tmp_path / "x.pt", InkEdgeNetwork(CONFIG), CONFIG, CONTRACT, {})
+    with pytest.raises(OutputError):
+        save_checkpoint(tmp_path / "no" / "x.safetensors", InkEdgeNetwork(CONFIG), CONFIG, CONTRACT, {})

@@ -1,0 +1,69 @@
+"""The network: shapes, any depth, any tile, and what moves with what."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from napari_ink.model import InkEdgeConfig
+from napari_ink.model.network import InkEdgeNetwork
+from napari_ink.model.stem import DepthPool, DepthStem
+
+SMALL = InkEdgeConfig(stem_channels=(2, 4), dims=8, heads=2, reduction_ratio=(4, 2, 1, 1), num_layers=1, decoder_dim=8)
+
+
+@pytest.fixture(scope="module")
+def network() -> InkEdgeNetwork:
+    torch.manual_seed(0)
+    return InkEdgeNetwork(SMALL).eval()
+
+
+@settings(max_examples=12, deadline=None)
+@given(z=st.integers(1, 40), y=st.integers(1, 3), x=st.integers(1, 3), b=st.integers(1, 2))
+def test_any_depth_and_any_tile_size(network: InkEdgeNetwork, z: int, y: int, x: int, b: int) -> None:
+    side = network.size_divisor
+    with torch.inference_mode():
+        logits = network(torch.randn(b, z, y * side, x * side))
+    assert logits.shape == (b, 2, y * side, x * side)
+    assert torch.isfinite(logits).all()
+
+
+def test_every_weight_learns(network: InkEdgeNetwork) -> None:
+    trained = InkEdgeNetwork(SMALL)
+    trained(torch.randn(2, 16, 64, 64)).square().mean().backward()
+    idle = [name for name, p in trained.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    # A softmax ignores what is added to all of its inputs alike, so the bias of a pooling score never learns.
+    assert [name for name in idle if not name.endswith("score.bias")] == []
+
+
+def test_pooling_does_not_care_where_in_the_depth_something_lies() -> None:
+    pool = DepthPool(3)
+    block = torch.randn(1, 3, 9, 4, 4)
+    torch.testing.assert_close(pool(block), pool(block.roll(4, dims=2)))
+
+
+def test_stem_moves_with_the_picture() -> None:
+    stem = DepthStem((2, 4)).eval()
+    block = torch.randn(1, 12, 64, 64)
+    with torch.inference_mode():
+        half, quarter = stem(block)
+        half_moved, quarter_moved = stem(block.roll((8, 4), dims=(2, 3)))
+    torch.testing.assert_close(half_moved[..., 12:-8, 10:-8], half.roll((4, 2), dims=(2, 3))[..., 12:-8, 10:-8])
+    torch.testing.assert_close(quarter_moved[..., 6:-4, 5:-4], quarter.roll((2, 1), dims=(2, 3))[..., 6:-4, 5:-4])
+
+
+def test_a_sample_does_not_depend_on_its_batch(network: InkEdgeNetwork) -> None:
+    batch = torch.randn(3, 8, 32, 32)
+    with torch.inference_mode():
+        torch.testing.assert_close(network(batch)[1:2], network(batch[1:2]), atol=1e-5, rtol=1e-4)
+
+
+def test_one_value_serves_every_stage() -> None:
+    assert InkEdgeConfig(dims=16, heads=2).per_stage("dims") == (16, 16, 16, 16)
+
+
+@pytest.mark.parametrize("wrong", [{"dims": (8, 8)}, {"dims": 10, "heads": 4}, {"num_layers": 0}])
+def test_sizes_that_do_not_fit_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        InkEdgeConfig.model_validate(wrong)

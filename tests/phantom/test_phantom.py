@@ -1,0 +1,140 @@
+"""Phantoms: repeatable, true to the figures of real scans, and with ink that no plain method finds."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+from pydantic import ValidationError
+from scipy import ndimage
+
+from napari_ink.errors import OutputError
+from napari_ink.phantom import Phantom, PhantomConfig, make_phantom, sample_path, write_segment
+
+
+@pytest.fixture(scope="module")
+def phantom() -> Phantom:
+    return make_phantom(PhantomConfig(seed=3, height=512, width=512, ragged_edge=0))
+
+
+@pytest.fixture(scope="module")
+def layer(phantom: Phantom) -> np.ndarray:
+    """Return a layer in the middle of the sheet, in 8-bit greys."""
+    return (phantom.volume[38] // 257).astype(np.float64)
+
+
+def correlation(a: np.ndarray, b: np.ndarray) -> float:
+    return float(np.corrcoef(a.ravel(), b.ravel())[0, 1])
+
+
+# What a real stack measures (Scroll 1 surface volumes, 7.91 µm): a phantom should lie within a third of it.
+def test_greys_are_those_of_a_scan(layer: np.ndarray) -> None:
+    real = np.array([56, 82, 112, 160, 203, 231])
+    np.testing.assert_allclose(np.percentile(layer, [5, 25, 50, 75, 95, 99]), real, rtol=1 / 3)
+
+
+def test_layers_resemble_their_neighbours_as_in_a_scan(phantom: Phantom) -> None:
+    got = [correlation(phantom.volume[38], phantom.volume[38 + lag]) for lag in (1, 2, 4)]
+    np.testing.assert_allclose(got, [0.93, 0.74, 0.27], rtol=1 / 3, atol=0.1)
+
+
+def test_texture_is_as_smooth_as_in_a_scan(layer: np.ndarray) -> None:
+    down = [correlation(layer[lag:], layer[:-lag]) for lag in (1, 2, 4, 8, 16)]
+    across = [correlation(layer[:, lag:], layer[:, :-lag]) for lag in (1, 2, 4, 8, 16)]
+    np.testing.assert_allclose(down, [0.98, 0.93, 0.84, 0.69, 0.48], rtol=1 / 3)
+    np.testing.assert_allclose(across, [0.99, 0.96, 0.90, 0.76, 0.56], rtol=1 / 3)
+
+
+def test_noise_is_that_of_a_scan(layer: np.ndarray) -> None:
+    kernel = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]])  # Immerkær 1996
+    noise = np.sqrt(np.pi / 2) / 6 * np.abs(ndimage.convolve(layer, kernel)).mean()
+    assert 0.04 * 2 / 3 < noise / layer.std() < 0.08
+
+
+def test_power_falls_with_frequency_as_in_a_scan(layer: np.ndarray) -> None:
+    window = np.hanning(512)[:, None] * np.hanning(512)
+    power = np.abs(np.fft.fft2((layer - layer.mean()) * window)) ** 2
+    frequency = np.hypot(np.fft.fftfreq(512)[:, None], np.fft.fftfreq(512))
+    edges = np.geomspace(0.01, 0.4, 20)
+    middle = np.sqrt(edges[1:] * edges[:-1])
+    mean = [power[(frequency >= a) & (frequency < b)].mean() for a, b in zip(edges, edges[1:], strict=False)]
+    slope = np.polyfit(np.log(middle), np.log(mean), 1)[0]
+    assert slope == pytest.approx(-3.2, rel=1 / 3)
+
+
+def test_the_sheet_lies_between_gaps(phantom: Phantom) -> None:
+    profile = (phantom.volume // 257).mean(axis=(1, 2))
+    assert profile[20:28].min() < 30 < 80 < profile[34:42].max()
+    assert profile[48:54].min() < 45
+
+
+def test_ink_is_hidden_in_every_layer_and_in_the_projection(phantom: Phantom) -> None:
+    """The mean greys of ink and papyrus differ by a small part of the spread within each."""
+    for plane in (*phantom.volume[24:48], phantom.volume[20:50].max(axis=0)):
+        ink, papyrus = plane[phantom.ink].astype(float), plane[~phantom.ink].astype(float)
+        assert abs(ink.mean() - papyrus.mean()) < 0.5 * papyrus.std()
+
+
+def test_one_seed_one_phantom() -> None:
+    config = PhantomConfig(seed=5, height=64, width=80, depth_layers=33)
+    once, twice = make_phantom(config), make_phantom(config)
+    np.testing.assert_array_equal(once.volume, twice.volume)
+    np.testing.assert_array_equal(once.ink, twice.ink)
+    other = make_phantom(config.model_copy(update={"seed": 6}))
+    assert (once.volume != other.volume).mean() > 0.5
+
+
+@pytest.mark.parametrize("size", [(16, 16), (17, 130), (200, 19)])
+def test_any_size(size: tuple[int, int]) -> None:
+    made = make_phantom(PhantomConfig(seed=0, height=size[0], width=size[1], depth_layers=9))
+    assert made.volume.shape == (9, *size) and made.volume.dtype == np.uint16
+    assert made.ink.shape == made.mask.shape == size
+    assert not (made.volume[:, ~made.mask]).any()
+    assert not (made.ink & ~made.mask).any()
+
+
+def test_without_ink_nothing_but_the_labels_tells_of_ink() -> None:
+    """The truth is not leaked by anything but the deposit itself."""
+    config = PhantomConfig(seed=2, height=96, width=96, ink_thickness=0)
+    bare, inked = make_phantom(config), make_phantom(config.model_copy(update={"ink_thickness": 1.5}))
+    far = ~ndimage.binary_dilation(bare.ink, iterations=6)
+    np.testing.assert_array_equal(bare.volume[:, far], inked.volume[:, far])
+    assert (bare.volume[:, inked.ink] != inked.volume[:, inked.ink]).any()
+
+
+def test_nonsense_is_refused() -> None:
+    with pytest.raises(ValidationError):
+        PhantomConfig(seed=0, height=4)
+
+
+def test_a_written_segment_has_the_fields_layout(tmp_path: Path) -> None:
+    made = make_phantom(PhantomConfig(seed=1, height=48, width=64, depth_layers=12))
+    folder = write_segment(made, tmp_path / "seg")
+    assert sorted(p.name for p in folder.iterdir()) == ["layers", "meta.json", "seg_inklabels.png", "seg_mask.png"]
+    names = sorted(p.name for p in (folder / "layers").iterdir())
+    assert names == [f"{z:02d}.tif" for z in range(12)]
+    np.testing.assert_array_equal(np.stack([tifffile.imread(folder / "layers" / n) for n in names]), made.volume)
+    np.testing.assert_array_equal(np.asarray(Image.open(folder / "seg_inklabels.png")) > 127, made.ink)
+    meta = json.loads((folder / "meta.json").read_text())
+    assert meta["voxelsize"] == 7.91 and "simulation" in meta["note"]
+    assert PhantomConfig.model_validate(meta["phantom"]) == made.config
+    with pytest.raises(OutputError, match="exists"):
+        write_segment(made, folder)
+    assert [p.name for p in tmp_path.iterdir()] == ["seg"]
+
+
+def test_the_sample_is_what_its_seed_makes() -> None:
+    folder = sample_path()
+    assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) <= 15_000_000
+    meta = json.loads((folder / "meta.json").read_text())
+    made = make_phantom(PhantomConfig.model_validate(meta["phantom"]))
+    layers = sorted((folder / "layers").iterdir())
+    assert [path.name for path in layers] == [f"{z:02d}.tif" for z in range(65)]
+    np.testing.assert_array_equal(np.asarray(Image.open(folder / f"{folder.name}_inklabels.png")) > 127, made.ink)
+    np.testing.assert_array_equal(np.asarray(Image.open(folder / f"{folder.name}_mask.png")) > 127, made.mask)
+    for z in (0, 31, 64):
+        # Another processor may round a grey to the other side; never more.
+        stored = tifffile.imread(layers[z]).astype(int) // 257
+        assert np.abs(stored - made.volume[z] // 257).max() <= 1
