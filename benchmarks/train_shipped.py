@@ -2,8 +2,8 @@
 
     python benchmarks/train_shipped.py --out runs/ink-tiny-1.safetensors
 
-The phantoms are kept in `runs/phantoms` and used again. Validation and test seeds never overlap these; the sample's seed
-is none of them (see `docs/decisions/0002-first-checkpoint.md`).
+The phantoms are kept in `runs/phantoms` and used again. Validation and test seeds never overlap these; the sample's
+seed is none of them (see `docs/decisions/0002-first-checkpoint.md`).
 """
 
 from __future__ import annotations

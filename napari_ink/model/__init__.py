@@ -1,6 +1,6 @@
 """Tensors in, ink and edge logits out: the network, its input contract, its losses and its checkpoints.
 
-`napari_ink.model.network` and `napari_ink.model.losses` hold what needs torch; everything named here is quick to import.
+`napari_ink.model.network` and `napari_ink.model.losses` hold what needs torch; what is named here is quick to import.
 """
 
 from napari_ink.model.checkpoint import (

@@ -103,7 +103,9 @@ def read_card(path: str | os.PathLike[str]) -> ModelCard:
             names = file.keys()
             parameters = sum(_count(file.get_slice(name).get_shape()) for name in names)
     except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path} is not a checkpoint: {error}; choose a .safetensors file of napari-ink.") from error
+        raise CheckpointError(
+            f"{path} is not a checkpoint: {error}; choose a .safetensors file of napari-ink."
+        ) from error
     if metadata.get("format") != FORMAT:
         raise CheckpointError(
             f"{path} was not made by napari-ink (its format is {metadata.get('format')!r}, not {FORMAT!r}); "

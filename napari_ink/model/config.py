@@ -18,7 +18,7 @@ class InkEdgeConfig(BaseModel):
     stem_channels: tuple[int, int] = Field((8, 24), description="features of the stem at half and quarter resolution")
     dims: PerStage = Field((32, 64, 128, 192), description="token width of each transformer stage")
     heads: PerStage = Field((1, 2, 4, 6), description="attention heads of each stage")
-    ff_expansion: PerStage = Field(4, description="hidden width of the feed-forward part, as a multiple of the token width")
+    ff_expansion: PerStage = Field(4, description="hidden width of the feed-forward part, in token widths")
     reduction_ratio: PerStage = Field((8, 4, 2, 1), description="how much coarser keys and values are than queries")
     num_layers: PerStage = Field((1, 1, 2, 1), description="transformer blocks of each stage")
     decoder_dim: int = Field(64, description="width of the decoder at quarter resolution")

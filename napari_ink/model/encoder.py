@@ -1,7 +1,7 @@
 """A hierarchical transformer with overlapping patches, reduced attention and no positional table.
 
-After SegFormer (Xie et al. 2021). Position comes from the convolutions (the patches' zero padding and the depth-wise one
-in the feed-forward part), so any tile size can be read with the same weights.
+After SegFormer (Xie et al. 2021). Position comes from the convolutions (the patches' zero padding and the depth-wise
+one in the feed-forward part), so any tile size can be read with the same weights.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ class OverlappingPatches(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(b, c, y, x)`` to tokens ``(b, y/stride, x/stride, dim)``."""
-        return self.norm(self.project(x).permute(0, 2, 3, 1))
+        tokens: Tensor = self.norm(self.project(x).permute(0, 2, 3, 1))
+        return tokens
 
 
 class ReducedAttention(nn.Module):
@@ -47,7 +48,8 @@ class ReducedAttention(nn.Module):
         k, v = kv.reshape(b, -1, 2, self.heads, dim // self.heads).permute(2, 0, 3, 1, 4)
         q = self.query(x).reshape(b, h * w, self.heads, dim // self.heads).transpose(1, 2)
         mixed = F.scaled_dot_product_attention(q, k, v)  # (b, heads, y·x, dim/heads)
-        return self.out(mixed.transpose(1, 2).reshape(b, h, w, dim))
+        out: Tensor = self.out(mixed.transpose(1, 2).reshape(b, h, w, dim))
+        return out
 
 
 class MixFeedForward(nn.Module):
@@ -63,7 +65,8 @@ class MixFeedForward(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map tokens ``(b, y, x, dim)`` to the same shape."""
         hidden = self.neighbours(self.widen(x).permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
-        return self.narrow(F.gelu(hidden))
+        out: Tensor = self.narrow(F.gelu(hidden))
+        return out
 
 
 class Block(nn.Module):
@@ -77,8 +80,9 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map tokens ``(b, y, x, dim)`` to the same shape."""
-        x = x + self.attention(self.attention_norm(x))
-        return x + self.feed_forward(self.feed_norm(x))
+        mixed: Tensor = x + self.attention(self.attention_norm(x))
+        out: Tensor = mixed + self.feed_forward(self.feed_norm(mixed))
+        return out
 
 
 class HierarchicalEncoder(nn.Module):

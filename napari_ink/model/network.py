@@ -38,11 +38,12 @@ class Decoder(nn.Module):
         lifted = [_resize(lateral(p), planes[0]) for lateral, p in zip(self.lateral, planes, strict=True)]
         x = self.fuse(torch.cat(lifted, dim=1))  # (b, dim, y/4, x/4)
         x = self.to_half(torch.cat([_resize(x, half), half], dim=1))  # (b, dim/2, y/2, x/2)
-        return self.to_full(F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False))
+        full: Tensor = self.to_full(F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False))
+        return full
 
 
 class InkEdgeNetwork(nn.Module):
-    """A convolutional stem over the depth, a hierarchical transformer, a light decoder, and a head each for ink and edges.
+    """A convolutional stem over the depth, a hierarchical transformer, a light decoder, and heads for ink and edges.
 
     Parameters
     ----------

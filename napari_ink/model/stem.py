@@ -12,7 +12,7 @@ def conv_norm(c_in: int, c_out: int, kernel: tuple[int, int, int], stride: tuple
     Batch norm rather than group norm: its scale is fixed once trained, so a value does not depend on what else lies in
     the tile.
     """
-    padding = tuple(k // 2 for k in kernel)
+    padding = (kernel[0] // 2, kernel[1] // 2, kernel[2] // 2)
     conv = nn.Conv3d(c_in, c_out, kernel, stride, padding, bias=False)
     return nn.Sequential(conv, nn.BatchNorm3d(c_out), nn.ReLU(inplace=True))
 

@@ -26,7 +26,12 @@ def smooth_field(rng: np.random.Generator, shape: tuple[int, int], scale: float)
 
 
 def fibre_texture(
-    rng: np.random.Generator, shape: tuple[int, int, int], angle: float, stretch: float, slope: float, depth_scale: float
+    rng: np.random.Generator,
+    shape: tuple[int, int, int],
+    angle: float,
+    stretch: float,
+    slope: float = 3.1,
+    depth_scale: float = 1.7,
 ) -> FloatArray:
     """Return long fibres: noise ``(u, y, x)`` whose power falls with frequency, much faster along the fibres.
 

@@ -46,8 +46,8 @@ def make_sheet(rng: np.random.Generator, config: PhantomConfig) -> Sheet:
     shape = (config.height, config.width)
     first, planes = -4, int(config.sheet_thickness * 1.5) + 8
     tilt, crossed = rng.normal(0, 0.04, 2)
-    front = fibre_texture(rng, (planes, *shape), tilt, rng.uniform(4, 7), 3.1, 1.7)
-    back = fibre_texture(rng, (planes, *shape), np.pi / 2 + crossed, rng.uniform(4, 7), 3.1, 1.7)
+    front = fibre_texture(rng, (planes, *shape), tilt, rng.uniform(4, 7))
+    back = fibre_texture(rng, (planes, *shape), np.pi / 2 + crossed, rng.uniform(4, 7))
     # A little of each shows through the other; the change lies at half the thickness.
     depth = (np.arange(planes) + first)[:, None, None]
     front_share = special.expit((0.5 * config.sheet_thickness - depth) / 1.5).astype(np.float32)

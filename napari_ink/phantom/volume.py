@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,7 +62,9 @@ def _outline(rng: np.random.Generator, shape: tuple[int, int], margin: float) ->
     margin = min(margin, 0.04 * min(shape))
     ys, xs = np.ogrid[: shape[0], : shape[1]]
     to_border = np.minimum(np.minimum(ys, shape[0] - 1 - ys), np.minimum(xs, shape[1] - 1 - xs))
-    return to_border >= margin * (1 + 0.5 * smooth_field(rng, shape, 25.0) + 0.1 * smooth_field(rng, shape, 2.0))
+    ragged = 1 + 0.5 * smooth_field(rng, shape, 25.0) + 0.1 * smooth_field(rng, shape, 2.0)
+    outline: npt.NDArray[np.bool_] = to_border >= margin * ragged
+    return outline
 
 
 def _inside(depth: FloatArray, top: FloatArray | float, bottom: FloatArray | float) -> FloatArray:
@@ -82,7 +83,8 @@ def _sheet_layer(sheet: Sheet, depth: FloatArray, ink: FloatArray, contrast: flo
     deposit = _inside(depth, -ink, 0.0)
     # Ink is close to papyrus in density: most of the contrast of the fibres under it goes on in it.
     ink_grey = MIDDLE_GREY + contrast + 0.7 * (sheet.grey[-sheet.first] - MIDDLE_GREY)
-    return GAP_GREY + papyrus * (grey - GAP_GREY) + deposit * (ink_grey - GAP_GREY)
+    layer: FloatArray = GAP_GREY + papyrus * (grey - GAP_GREY) + deposit * (ink_grey - GAP_GREY)
+    return layer
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,11 +99,11 @@ class _Neighbours:
     def around(cls, rng: np.random.Generator, shape: tuple[int, int]) -> _Neighbours:
         above = 17 + 2.5 * smooth_field(rng, shape, 70.0)
         below = 27 + 2.5 * smooth_field(rng, shape, 70.0)
-        return cls(above, below, tuple(int(rng.integers(n)) for n in shape))  # type: ignore[arg-type]
+        return cls(above, below, (int(rng.integers(shape[0])), int(rng.integers(shape[1]))))
 
     def layer(self, sheet: Sheet, depth: FloatArray) -> FloatArray:
-        roll: Callable[[FloatArray], FloatArray] = lambda a: np.roll(a, self.shift, (0, 1))  # noqa: E731
         flat = depth + sheet.face  # neighbours keep their own depth, not this sheet's
         plane = int(np.clip(np.median(flat) % len(sheet.grey), 0, len(sheet.grey) - 1))
         share = _inside(flat, -40.0, -self.above) + _inside(flat, self.below, 60.0)
-        return GAP_GREY + share * 0.55 * (roll(sheet.grey[plane]) - GAP_GREY)
+        layer: FloatArray = GAP_GREY + share * 0.55 * (np.roll(sheet.grey[plane], self.shift, (0, 1)) - GAP_GREY)
+        return layer

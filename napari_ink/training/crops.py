@@ -25,8 +25,8 @@ class TrainingPair:
     def __post_init__(self) -> None:
         if self.labels.shape != self.stack.shape[1:]:
             raise LabelError(
-                f"The labels are {self.labels.shape} pixels and the stack {self.stack.source} is {self.stack.shape[1:]}; "
-                "use labels of the same segment."
+                f"The labels are {self.labels.shape} pixels and the stack {self.stack.source} is "
+                f"{self.stack.shape[1:]}; use labels of the same segment."
             )
 
 
@@ -74,7 +74,8 @@ class CropSampler:
         for pair in pairs:
             if min(pair.labels.shape) < size or not (pair.labels != LabelValue.UNREVIEWED).any():
                 raise LabelError(
-                    f"{pair.stack.source} gives no crop of {size} pixels with reviewed labels; leave it out or label more."
+                    f"{pair.stack.source} gives no crop of {size} pixels with reviewed labels; leave it out or label "
+                    "more of it."
                 )
 
     def draw(self, rng: np.random.Generator) -> Crop:
