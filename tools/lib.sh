@@ -45,13 +45,17 @@ install() {
     "$venv/bin/python" -m pip install --quiet --no-input --disable-pip-version-check --constraint constraints.txt "$@"
 }
 
-# PyPI's torch for Linux brings gigabytes of CUDA. Without an NVIDIA GPU take PyTorch's own CPU build, where it can be reached.
+# PyPI's torch for Linux brings gigabytes of CUDA. Without an NVIDIA GPU take PyTorch's own CPU build, where that can be
+# reached; where it cannot, an index or --find-links of this machine's own may still offer one.
 install_torch() {
     local venv=$1 cpu_index=https://download.pytorch.org/whl/cpu
-    if [ "$(uname -s)" = Linux ] && ! nvidia-smi >/dev/null 2>&1 &&
-        timeout 30 "$venv/bin/python" -m pip index versions torch --index-url "$cpu_index" --retries 0 --timeout 8 >/dev/null 2>&1; then
+    if [ "$(uname -s)" = Linux ] && ! nvidia-smi >/dev/null 2>&1 && is_reachable "$venv" "$cpu_index/torch/"; then
         install "$venv" torch --extra-index-url "$cpu_index"
     else
-        install "$venv" torch # an index or a --find-links of this machine's own may still offer a CPU build
+        install "$venv" torch
     fi
+}
+
+is_reachable() {
+    timeout 20 "$1/bin/python" -c 'import sys, urllib.request as u; u.urlopen(sys.argv[1], timeout=8)' "$2" 2>/dev/null
 }
