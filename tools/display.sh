@@ -6,18 +6,20 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 source tools/lib.sh
 
-# What `ldd` finds missing under PyQt6's xcb plugin on a bare Debian, Mesa's software GL, fonts (Qt brings none), Xvfb.
+# What `ldd` finds missing under PyQt6 and its xcb plugin on a bare Debian, Mesa's software GL, fonts (Qt brings none), Xvfb.
 packages=(
     libdbus-1-3 libegl1 libfontconfig1 libgl1 libgl1-mesa-dri libglib2.0-0 libxcb-cursor0 libxcb-icccm4 libxcb-image0
-    libxcb-keysyms1 libxcb-randr0 libxcb-render-util0 libxcb-shape0 libxcb-xinerama0 libxcb-xkb1 libxkbcommon-x11-0
+    libxcb-keysyms1 libxcb-randr0 libxcb-render-util0 libxcb-shape0 libxcb-xkb1 libxkbcommon-x11-0
     fonts-dejavu-core xauth xvfb
 )
 
-has_display() { [ -n "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ] || command -v xvfb-run >/dev/null; }
+has_display() {
+    [ -n "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ] || { command -v xvfb-run && command -v xauth; } >/dev/null
+}
 has_libraries() {
-    local plugin
-    plugin=$("$1/bin/python" -c 'import PyQt6, pathlib; print(pathlib.Path(PyQt6.__file__).parent / "Qt6/plugins/platforms/libqxcb.so")')
-    ! ldd "$plugin" | grep -q 'not found'
+    local qt
+    qt=$("$1/bin/python" -c 'import PyQt6; print(PyQt6.__path__[0])')
+    ! ldd "$qt/Qt6/plugins/platforms/libqxcb.so" "$qt/QtOpenGLWidgets.abi3.so" | grep 'not found' >/dev/null
 }
 
 if [ "$(uname -s)" != Linux ]; then exit 0; fi
