@@ -1,0 +1,60 @@
+"""Label values, their colours, and the first draft of labels from a prediction."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import numpy as np
+import numpy.typing as npt
+from skimage.morphology import skeletonize
+
+Labels = npt.NDArray[np.uint8]
+Colour = tuple[float, float, float, float]
+
+
+class LabelValue(IntEnum):
+    """What a pixel of an ink label says. Unreviewed is never background: nobody has looked there."""
+
+    UNREVIEWED = 0
+    PAPYRUS = 1
+    INK = 2
+
+
+class EdgeValue(IntEnum):
+    """What a pixel of an edge label says."""
+
+    UNREVIEWED = 0
+    EDGE = 1
+    NOT_EDGE = 2
+
+
+# Okabe & Ito's colours, told apart by the colour-blind, thin enough for the papyrus to show through.
+INK_COLOURS: dict[LabelValue, Colour] = {
+    LabelValue.UNREVIEWED: (0.0, 0.0, 0.0, 0.0),
+    LabelValue.PAPYRUS: (0.0, 0.62, 0.45, 0.8),
+    LabelValue.INK: (0.90, 0.38, 0.0, 0.9),
+}
+EDGE_COLOURS: dict[EdgeValue, Colour] = {
+    EdgeValue.UNREVIEWED: (0.0, 0.0, 0.0, 0.0),
+    EdgeValue.EDGE: (0.34, 0.71, 0.91, 1.0),
+    EdgeValue.NOT_EDGE: (0.80, 0.47, 0.65, 0.9),
+}
+
+
+def draft_ink_labels(ink: npt.NDArray[np.uint8], threshold: float) -> Labels:
+    """Return labels ``(y, x)`` that call ink what the prediction finds likely, and leave all else unreviewed.
+
+    Parameters
+    ----------
+    ink
+        Probability of ink, uint8 of 0 to 255.
+    threshold
+        Least probability called ink, 0 to 1.
+    """
+    return np.where(ink >= threshold * 255, LabelValue.INK, LabelValue.UNREVIEWED).astype(np.uint8)
+
+
+def draft_edge_labels(edge: npt.NDArray[np.uint8], threshold: float) -> Labels:
+    """Return edge labels ``(y, x)``: the likely pixels, thinned to lines one pixel wide; all else is unreviewed."""
+    lines = skeletonize(edge >= threshold * 255)  # type: ignore[no-untyped-call]
+    return np.where(lines, EdgeValue.EDGE, EdgeValue.UNREVIEWED).astype(np.uint8)

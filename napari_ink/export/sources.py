@@ -1,0 +1,56 @@
+"""Export from what lies on disk: a prediction store, or an image of label values."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from napari_ink.annotation import read_label_values
+from napari_ink.errors import BadInputError
+from napari_ink.export.images import check_output, write_label_values, write_mask
+from napari_ink.export.masks import edge_mask, ink_mask, supervision_mask
+
+ExportWhat = Literal["ink", "edges", "labels", "supervision"]
+
+
+def export_source(source: Path, out: Path, what: ExportWhat, threshold: float = 0.5) -> Path:
+    """Write one mask, or the label values, of `source` as an image of its height and width.
+
+    Parameters
+    ----------
+    source
+        A prediction store (ink, edges), or a PNG or TIFF image of label values.
+    out
+        The image to write; its suffix gives the format.
+    what
+        What to write. From an image of edge labels only ``edges`` makes sense, from one of ink labels the others.
+    threshold
+        Least probability, 0 to 1, that counts as ink or edge; label images need none.
+
+    Raises
+    ------
+    BadInputError
+        If the source holds no such thing, or the output cannot be written.
+    """
+    if not 0 <= threshold <= 1:
+        raise BadInputError(f"The threshold is {threshold}, and a probability lies between 0 and 1; choose one there.")
+    if not source.exists():
+        raise BadInputError(f"There is nothing at {source}; name a prediction store or an image of labels.")
+    check_output(out.absolute())
+    if source.is_dir():
+        return _export_prediction(source, out, what, threshold)
+    labels = read_label_values(source)
+    if what == "labels":
+        return write_label_values(labels, out)
+    choose = {"ink": ink_mask, "edges": edge_mask, "supervision": supervision_mask}[what]
+    return write_mask(choose(labels), out)
+
+
+def _export_prediction(source: Path, out: Path, what: ExportWhat, threshold: float) -> Path:
+    from napari_ink.predict import open_prediction
+
+    if what in ("labels", "supervision"):
+        raise BadInputError(
+            f"{source} is a prediction and holds no {what}; export `ink` or `edges`, or name an image of labels."
+        )
+    return write_mask(open_prediction(source).mask("ink" if what == "ink" else "edge", threshold), out)

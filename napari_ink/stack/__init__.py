@@ -1,0 +1,17 @@
+"""A depth stack, wherever it lies: opened from its headers, read a block at a time; and the masks beside it."""
+
+from napari_ink.stack.beside import SegmentFiles, crop_plane, find_beside, read_mask, read_plane
+from napari_ink.stack.depth_stack import DepthStack, Projection
+from napari_ink.stack.opening import LAYER_FOLDERS, open_stack
+
+__all__ = [
+    "LAYER_FOLDERS",
+    "DepthStack",
+    "Projection",
+    "SegmentFiles",
+    "crop_plane",
+    "find_beside",
+    "open_stack",
+    "read_mask",
+    "read_plane",
+]

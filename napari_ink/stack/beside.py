@@ -1,0 +1,107 @@
+"""The masks and labels that lie beside a stack, and how they are read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tifffile
+from PIL import Image, UnidentifiedImageError
+
+from napari_ink.errors import LabelError
+from napari_ink.stack.depth_stack import DepthStack
+from napari_ink.stack.opening import LAYER_FOLDERS
+
+_SUFFIXES = (".png", ".tif", ".tiff")
+
+
+@dataclass(frozen=True)
+class SegmentFiles:
+    """What was found beside a stack; None where there is no such file."""
+
+    mask: Path | None
+    ink_labels: Path | None
+
+
+def find_beside(stack: DepthStack) -> SegmentFiles:
+    """Find a stack's papyrus mask and ink labels by the names that segments and fragments give them."""
+    home = stack.source.parent if stack.source.name in LAYER_FOLDERS or stack.source.is_file() else stack.source
+    plain = stack.source.is_dir()  # beside a single file, a bare mask.png may be another's
+
+    def find(kind: str) -> Path | None:
+        stems = (f"{stack.name}_{kind}", kind) if plain else (f"{stack.name}_{kind}",)
+        return _first_file(home / f"{stem}{suffix}" for stem in stems for suffix in _SUFFIXES)
+
+    return SegmentFiles(mask=find("mask"), ink_labels=find("inklabels"))
+
+
+def _first_file(paths: Iterable[Path]) -> Path | None:
+    return next((path for path in paths if path.is_file()), None)
+
+
+def read_plane(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
+    """Read a grey PNG or TIFF image ``(y, x)`` as it is.
+
+    Raises
+    ------
+    LabelError
+        If there is none, or it is not a grey image of whole numbers.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise LabelError(f"There is no image at {path}; check the path.")
+    try:
+        if path.suffix.lower() in (".tif", ".tiff"):
+            plane = tifffile.imread(path)
+        else:
+            # Segments are larger than Pillow takes for an attack; their size is checked against the stack's instead.
+            Image.MAX_IMAGE_PIXELS = None
+            with Image.open(path) as image:
+                plane = np.asarray(image.convert("L") if image.mode in ("1", "P", "LA") else image)
+    except (UnidentifiedImageError, tifffile.TiffFileError, OSError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise LabelError(f"{path} cannot be read as an image ({reason}); save it as a grey PNG or TIFF.") from error
+    if plane.ndim != 2 or plane.dtype.kind not in "bui":
+        raise LabelError(
+            f"{path} has the shape {plane.shape} and {plane.dtype} values; save it as one grey plane of 8 or 16 bits."
+        )
+    return plane
+
+
+def crop_plane(plane: npt.NDArray[Any], shape: tuple[int, int], path: str | os.PathLike[str]) -> npt.NDArray[Any]:
+    """Cut a plane to `shape` at its bottom and right: label images are padded there, never resized.
+
+    Raises
+    ------
+    LabelError
+        If the plane is smaller than `shape`.
+    """
+    if plane.shape[0] < shape[0] or plane.shape[1] < shape[1]:
+        raise LabelError(
+            f"{path} is {plane.shape[0]} × {plane.shape[1]} pixels, smaller than the stack's {shape[0]} × {shape[1]}; "
+            "use an image of the same segment."
+        )
+    return plane[: shape[0], : shape[1]]
+
+
+def read_mask(path: str | os.PathLike[str], shape: tuple[int, int]) -> npt.NDArray[np.bool_]:
+    """Read a mask or a label image of a stack of height and width `shape` as bool.
+
+    A larger image is cropped at the bottom and right. A soft one is cut at half of its dtype's range; one whose largest
+    value is 1 is taken as it is.
+
+    Raises
+    ------
+    LabelError
+        If it cannot be read, or is smaller than the stack.
+    """
+    plane = crop_plane(read_plane(path), shape, path)
+    if plane.dtype == np.bool_ or plane.max(initial=0) <= 1:
+        mask: npt.NDArray[np.bool_] = plane > 0
+        return mask
+    return np.asarray(plane > np.iinfo(plane.dtype).max // 2)
