@@ -155,7 +155,8 @@ class DepthStack:
         if len(parts) != 3:
             raise IndexError(f"a depth stack has 3 axes, and {index} names {len(parts)}")
         windows, after = zip(*(_window(p, n) for p, n in zip(parts, self.shape, strict=True)), strict=True)
-        return self.read(*windows)[after]
+        block: Grey = self.read(*windows)[after]
+        return block
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Grey:
         """Read the whole stack; NumPy calls it where somebody asks for an array."""

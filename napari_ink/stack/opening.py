@@ -129,7 +129,7 @@ def _open_npy(path: Path) -> DepthStack:
         ) from error
     if array.ndim != 3 or 0 in array.shape:
         raise StackError(f"{path} has the shape {array.shape}; a depth stack has layers, height and width.")
-    if array.dtype not in (np.uint8, np.uint16):
+    if array.dtype.newbyteorder("=") not in (np.uint8, np.uint16):
         raise StackError(f"{path} holds {array.dtype} values; save it as uint8 or uint16.")
     dtype = array.dtype.newbyteorder("=")
 

@@ -14,6 +14,7 @@ import tifffile
 from napari_ink.errors import StackError
 from napari_ink.stack.depth_stack import Grey
 
+# What tifffile, its codecs and the operating system raise over broken files.
 _READ_ERRORS = (
     tifffile.TiffFileError,
     OSError,
@@ -72,8 +73,7 @@ class TiffPlane:
         """Decode only the strips or tiles that the window touches."""
         out: Grey = np.zeros((y.stop - y.start, x.stop - x.start), self.dtype)
         with tifffile.TiffFile(self.path) as file:
-            page = file.pages[self.page]
-            assert isinstance(page, tifffile.TiffPage)
+            page = file.pages[self.page].aspage()
             tall, wide = page.chunks[:2]
             across = -(-self.shape[1] // wide)
             wanted = [

@@ -1,0 +1,61 @@
+"""Masks: cropped at the bottom and right, never resized; soft ones cut at half."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from napari_ink.errors import LabelError
+from napari_ink.stack import read_mask
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    shape=st.tuples(st.integers(1, 20), st.integers(1, 20)),
+    pad=st.tuples(st.integers(0, 9), st.integers(0, 9)),
+    suffix=st.sampled_from(["png", "tif"]),
+)
+def test_padding_is_cropped(
+    tmp_path_factory: pytest.TempPathFactory, shape: tuple[int, int], pad: tuple[int, int], suffix: str
+) -> None:
+    soft = np.random.default_rng(0).integers(0, 256, (shape[0] + pad[0], shape[1] + pad[1]), dtype=np.uint8)
+    path = tmp_path_factory.mktemp("mask") / f"m.{suffix}"
+    Image.fromarray(soft).save(path)
+    np.testing.assert_array_equal(read_mask(path, shape), soft[: shape[0], : shape[1]] >= 128)
+
+
+def test_a_smaller_one_is_refused_with_both_sizes(tmp_path: Path) -> None:
+    Image.fromarray(np.zeros((10, 20), np.uint8)).save(tmp_path / "m.png")
+    with pytest.raises(LabelError, match="10 × 20.*10 × 21"):
+        read_mask(tmp_path / "m.png", (10, 21))
+
+
+@pytest.mark.parametrize("top", [1, 255, 65535])
+def test_true_is_what_the_file_calls_white(tmp_path: Path, top: int) -> None:
+    truth = np.random.default_rng(0).random((6, 7)) < 0.5
+    tifffile.imwrite(tmp_path / "m.tif", truth * np.array(top, np.uint16 if top > 255 else np.uint8))
+    np.testing.assert_array_equal(read_mask(tmp_path / "m.tif", (6, 7)), truth)
+
+
+def test_one_bit(tmp_path: Path) -> None:
+    truth = np.eye(9, dtype=bool)
+    Image.fromarray(truth).save(tmp_path / "m.png")
+    np.testing.assert_array_equal(read_mask(tmp_path / "m.png", (9, 9)), truth)
+
+
+def test_what_is_no_mask_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(LabelError, match="no image"):
+        read_mask(tmp_path / "m.png", (2, 2))
+    (tmp_path / "m.png").write_bytes(b"no picture")
+    with pytest.raises(LabelError, match="m.png"):
+        read_mask(tmp_path / "m.png", (2, 2))
+    Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(tmp_path / "c.png")
+    with pytest.raises(LabelError, match="c.png"):
+        read_mask(tmp_path / "c.png", (2, 2))
+    tifffile.imwrite(tmp_path / "f.tif", np.zeros((4, 4), np.float32))
+    with pytest.raises(LabelError, match="float32"):
+        read_mask(tmp_path / "f.tif", (2, 2))

@@ -1,0 +1,191 @@
+"""Opening stacks: every layout that people have, and every fault in one sentence."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from napari_ink.errors import StackError
+from napari_ink.stack import find_beside, open_stack
+
+VOLUME = np.random.default_rng(0).integers(0, 65535, (5, 20, 30), dtype=np.uint16)
+
+
+def write_layers(folder: Path, volume: np.ndarray = VOLUME, name: str = "{:02d}.tif", start: int = 0) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for z, layer in enumerate(volume, start):
+        tifffile.imwrite(folder / name.format(z), layer)
+    return folder
+
+
+def whole(source: Path) -> np.ndarray:
+    return open_stack(source).read(slice(None), slice(None), slice(None))
+
+
+@pytest.mark.parametrize("name", ["{:02d}.tif", "{:03d}.tif", "{}.tiff", "layer_{:04d}.TIF"])
+@pytest.mark.parametrize("start", [0, 1, 8])
+def test_layers_come_in_the_order_of_their_numbers(tmp_path: Path, name: str, start: int) -> None:
+    np.testing.assert_array_equal(whole(write_layers(tmp_path / "s", name=name, start=start)), VOLUME)
+
+
+def test_a_segment_folder_and_its_layers_are_the_same_stack(tmp_path: Path) -> None:
+    write_layers(tmp_path / "20230702185753" / "layers")
+    (tmp_path / "20230702185753" / "meta.json").write_text(json.dumps({"voxelsize": 7.91}))
+    for source in (tmp_path / "20230702185753", tmp_path / "20230702185753" / "layers"):
+        stack = open_stack(source)
+        assert stack.name == "20230702185753" and stack.source.name == "layers"
+        assert (stack.shape, stack.dtype, stack.voxel_size_um) == (VOLUME.shape, np.uint16, 7.91)
+        assert (stack.format, stack.surface_z) == ("tiff folder", 2)
+
+
+def test_a_fragment_folder_with_its_mask_and_labels(tmp_path: Path) -> None:
+    write_layers(tmp_path / "frag" / "surface_volume")
+    for name in ("mask.png", "inklabels.png", "ir.png"):
+        (tmp_path / "frag" / name).touch()
+    beside = find_beside(open_stack(tmp_path / "frag"))
+    assert beside.mask == tmp_path / "frag" / "mask.png"
+    assert beside.ink_labels == tmp_path / "frag" / "inklabels.png"
+
+
+def test_labels_named_after_the_segment(tmp_path: Path) -> None:
+    write_layers(tmp_path / "seg" / "layers")
+    (tmp_path / "seg" / "seg_inklabels.tif").touch()
+    (tmp_path / "seg" / "other_mask.png").touch()
+    beside = find_beside(open_stack(tmp_path / "seg" / "layers"))
+    assert beside.ink_labels == tmp_path / "seg" / "seg_inklabels.tif" and beside.mask is None
+
+
+def test_composites_beside_numbered_layers_are_left_out(tmp_path: Path) -> None:
+    write_layers(tmp_path / "seg")
+    tifffile.imwrite(tmp_path / "seg" / "composite.tif", VOLUME[0])
+    assert whole(tmp_path / "seg").shape == VOLUME.shape
+
+
+@pytest.mark.parametrize("options", [{}, {"imagej": True}, {"ome": True}, {"bigtiff": True}, {"compression": "zlib"}])
+def test_one_file(tmp_path: Path, options: dict[str, object]) -> None:
+    tifffile.imwrite(tmp_path / "one.ome.tif", VOLUME, photometric="minisblack", **options)
+    stack = open_stack(tmp_path / "one.ome.tif")
+    assert stack.format == "multi-page tiff"
+    np.testing.assert_array_equal(whole(tmp_path / "one.ome.tif"), VOLUME)
+
+
+def test_imagej_says_how_large_its_pixels_are(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", VOLUME, imagej=True, resolution=(1 / 3.24, 1 / 3.24), metadata={"unit": "um"})
+    assert open_stack(tmp_path / "a.tif").voxel_size_um == pytest.approx(3.24, rel=1e-4)
+
+
+@pytest.mark.parametrize("dtype", ["u1", "<u2", ">u2"])
+def test_numpy_file(tmp_path: Path, dtype: str) -> None:
+    np.save(tmp_path / "a.npy", VOLUME.astype(dtype))
+    stack = open_stack(tmp_path / "a.npy")
+    assert stack.format == "npy" and stack.voxel_size_um is None and stack.dtype.isnative
+    np.testing.assert_array_equal(whole(tmp_path / "a.npy"), VOLUME.astype(dtype))
+
+
+def refused(source: Path, *words: str) -> None:
+    with pytest.raises(StackError) as caught:
+        open_stack(source)
+    message = str(caught.value)
+    assert "\n" not in message
+    for word in words:
+        assert word in message
+
+
+def test_nothing_there(tmp_path: Path) -> None:
+    refused(tmp_path / "no", "nothing at", str(tmp_path / "no"))
+
+
+def test_no_tiff(tmp_path: Path) -> None:
+    (tmp_path / "readme.txt").touch()
+    refused(tmp_path, "no TIFF", str(tmp_path))
+
+
+def test_a_layer_missing(tmp_path: Path) -> None:
+    (write_layers(tmp_path / "s") / "03.tif").unlink()
+    refused(tmp_path / "s", "lacks layer 3")
+
+
+def test_a_layer_twice(tmp_path: Path) -> None:
+    tifffile.imwrite(write_layers(tmp_path / "s") / "003.tif", VOLUME[0])
+    refused(tmp_path / "s", "03.tif", "003.tif")
+
+
+def test_a_layer_of_another_size(tmp_path: Path) -> None:
+    tifffile.imwrite(write_layers(tmp_path / "s") / "03.tif", VOLUME[0, :10])
+    refused(tmp_path / "s", "03.tif", "10 × 30", "20 × 30")
+
+
+def test_a_layer_of_another_dtype(tmp_path: Path) -> None:
+    tifffile.imwrite(write_layers(tmp_path / "s") / "03.tif", VOLUME[0].astype(np.uint8))
+    refused(tmp_path / "s", "03.tif", "uint8", "uint16")
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_a_truncated_layer(tmp_path: Path, compression: str | None) -> None:
+    path = write_layers(tmp_path / "s") / "03.tif"
+    tifffile.imwrite(path, VOLUME[0], compression=compression)
+    os.truncate(path, path.stat().st_size - 300)
+    refused(tmp_path / "s", "03.tif")
+
+
+def test_an_empty_layer(tmp_path: Path) -> None:
+    (write_layers(tmp_path / "s") / "03.tif").write_bytes(b"")
+    refused(tmp_path / "s", "03.tif")
+
+
+def test_no_tiff_inside(tmp_path: Path) -> None:
+    (write_layers(tmp_path / "s") / "03.tif").write_bytes(b"GIF89a and so on, for a while")
+    refused(tmp_path / "s", "03.tif", "TIFF")
+
+
+def test_colour(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "0.tif", np.zeros((8, 8, 3), np.uint8), photometric="rgb")
+    refused(tmp_path, "colour", "0.tif")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int16", "uint32"])
+def test_other_numbers(tmp_path: Path, dtype: str) -> None:
+    tifffile.imwrite(tmp_path / "0.tif", np.zeros((8, 8), dtype))
+    refused(tmp_path, dtype, "8- or 16-bit")
+    np.save(tmp_path / "a.npy", np.zeros((3, 8, 8), dtype))
+    refused(tmp_path / "a.npy", dtype)
+
+
+def test_a_broken_numpy_file(tmp_path: Path) -> None:
+    (tmp_path / "a.npy").write_bytes(b"not numpy at all")
+    refused(tmp_path / "a.npy", "NumPy")
+    np.save(tmp_path / "b.npy", np.zeros((8, 8), np.uint8))
+    refused(tmp_path / "b.npy", "(8, 8)")
+    np.save(tmp_path / "c.npy", np.array([{}], dtype=object))
+    refused(tmp_path / "c.npy", "NumPy")
+    np.save(tmp_path / "d.npy", VOLUME)
+    os.truncate(tmp_path / "d.npy", 500)
+    refused(tmp_path / "d.npy", "NumPy")
+
+
+def test_a_file_of_another_kind(tmp_path: Path) -> None:
+    (tmp_path / "a.docx").touch()
+    refused(tmp_path / "a.docx", "no depth stack")
+
+
+def test_a_file_that_vanishes_later(tmp_path: Path) -> None:
+    stack = open_stack(write_layers(tmp_path / "s"))
+    (tmp_path / "s" / "03.tif").unlink()
+    with pytest.raises(StackError, match="03.tif"):
+        stack.read(slice(3, 4), slice(0, 4), slice(0, 4))
+
+
+def test_damage_inside_a_compressed_layer_shows_when_it_is_read(tmp_path: Path) -> None:
+    path = write_layers(tmp_path / "s") / "03.tif"
+    tifffile.imwrite(path, VOLUME[0], compression="zlib")
+    with tifffile.TiffFile(path) as file:
+        offset, count = file.pages.first.dataoffsets[0], file.pages.first.databytecounts[0]
+    with path.open("r+b") as raw:
+        raw.seek(offset)
+        raw.write(b"\xff" * count)
+    stack = open_stack(tmp_path / "s")
+    with pytest.raises(StackError, match="03.tif"):
+        stack.read(slice(3, 4), slice(0, 4), slice(0, 4))
