@@ -72,6 +72,8 @@ class TiffPlane:
     def _decode(self, y: slice, x: slice) -> Grey:
         """Decode only the strips or tiles that the window touches."""
         out: Grey = np.zeros((y.stop - y.start, x.stop - x.start), self.dtype)
+        if out.size == 0:
+            return out
         with tifffile.TiffFile(self.path) as file:
             page = file.pages[self.page].aspage()
             tall, wide = page.chunks[:2]
