@@ -1,0 +1,113 @@
+"""Edge scores: the matching against networkx, the whole against cases whose answer is plain."""
+
+import networkx
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from skimage.draw import disk
+from skimage.segmentation import find_boundaries
+
+from napari_ink.evaluation import edge_scores, label_edges, match_one_to_one, suppress_non_maxima
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), reach=st.floats(0.5, 4))
+def test_as_many_pairs_as_there_can_be(seed: int, reach: float) -> None:
+    rng = np.random.default_rng(seed)
+    found, true = (np.argwhere(rng.random((10, 11)) < 0.2) for _ in range(2))
+    partner = match_one_to_one(found, true, reach)
+    paired = partner >= 0
+    assert len(set(partner[paired])) == paired.sum()
+    assert (np.linalg.norm(found[paired] - true[partner[paired]], axis=1) <= reach + 1e-9).all()
+    graph = networkx.Graph()
+    graph.add_nodes_from(("f", i) for i in range(len(found)))
+    for i, j in np.ndindex(len(found), len(true)):
+        if np.linalg.norm(found[i] - true[j]) <= reach:
+            graph.add_edge(("f", i), ("t", j))
+    best = networkx.bipartite.maximum_matching(graph, top_nodes=[n for n in graph if n[0] == "f"])
+    assert paired.sum() == len(best) // 2
+
+
+def circle(radius: float, centre: tuple[int, int] = (60, 60)) -> np.ndarray:
+    mask = np.zeros((120, 120), bool)
+    mask[disk(centre, radius)] = True
+    return mask
+
+
+def test_an_outline_is_that_of_scikit_image() -> None:
+    mask = circle(30)
+    np.testing.assert_array_equal(label_edges(mask), find_boundaries(mask, connectivity=1, mode="inner"))
+
+
+def test_a_mask_has_no_outline_where_it_leaves_the_image() -> None:
+    assert not label_edges(np.ones((5, 6), bool)).any()
+
+
+def test_the_truth_itself_is_perfect() -> None:
+    truth = label_edges(circle(30))
+    scores = edge_scores([(truth.astype(np.uint8) * 255, truth)])
+    assert scores.ods == pytest.approx(1, abs=0.02) and scores.ois == pytest.approx(1, abs=0.02)
+
+
+def test_within_the_tolerance_is_right_and_beyond_it_is_wrong() -> None:
+    truth = label_edges(circle(40))
+    reach = 0.0075 * np.hypot(120, 120)  # 1.27 px
+    assert edge_scores([(label_edges(circle(41)) * 1.0, truth)]).ods > 0.9
+    assert edge_scores([(label_edges(circle(40 + 4 * reach)) * 1.0, truth)]).ods < 0.1
+
+
+def test_half_of_the_edge_is_half_of_the_recall() -> None:
+    truth = np.zeros((100, 100), bool)
+    truth[50, 10:90] = True
+    half = truth.copy()
+    half[:, 50:] = False
+    assert edge_scores([(half * 1.0, truth)]).ods == pytest.approx(2 / 3, abs=0.01)  # precision 1, recall ½
+
+
+def test_two_detections_of_one_edge_count_once() -> None:
+    truth = np.zeros((200, 200), bool)
+    truth[100, 20:180] = True
+    both = np.zeros((200, 200))
+    both[99, 20:180] = both[102, 20:180] = 1.0
+    assert edge_scores([(both, truth)]).ods == pytest.approx(2 / 3, abs=0.03)  # precision ½, recall 1
+
+
+def test_ods_is_one_threshold_and_ois_one_an_image() -> None:
+    truth = np.zeros((100, 100), bool)
+    truth[30, 10:90] = True
+    noise = np.zeros((100, 100))
+    noise[70, 10:90] = 1.0
+    strong, weak = truth * 0.9 + noise * 0.5, truth * 0.3 + noise * 0.1
+    scores = edge_scores([(strong, truth), (weak, truth)])
+    assert scores.ois == pytest.approx(1, abs=0.02)
+    assert scores.ods == pytest.approx(4 / 5, abs=0.02)  # under 0.3: 160 true and 80 false lines found
+
+
+def test_two_people_who_drew_different_edges() -> None:
+    one, other = np.zeros((2, 100, 100), bool)
+    one[30, 10:90] = other[70, 10:90] = True
+    scores = edge_scores([(one * 1.0, [one, other])])
+    assert scores.ods == pytest.approx(2 / 3, abs=0.01)  # what it found is right, and half of what people drew
+
+
+def test_a_better_map_scores_better() -> None:
+    rng = np.random.default_rng(0)
+    truth = label_edges(circle(30))
+    maps = [np.clip(truth * 0.6 + rng.normal(0, noise, truth.shape), 0, 1) for noise in (0.05, 0.2, 0.5)]
+    scores = [edge_scores([(m, truth)]).average_precision for m in maps]
+    assert scores[0] > scores[1] > scores[2]
+
+
+def test_a_thick_ridge_is_thinned_to_its_middle() -> None:
+    ys = np.arange(40)[:, None] + np.zeros((40, 40))
+    ridge = np.exp(-(((ys - 20) / 3) ** 2))
+    kept = suppress_non_maxima(ridge)
+    np.testing.assert_array_equal(np.flatnonzero(kept[:, 20]), [20])
+
+
+def test_planes_must_fit() -> None:
+    with pytest.raises(ValueError, match="pixels"):
+        edge_scores([(np.zeros((5, 5)), np.zeros((5, 6), bool))])
+    with pytest.raises(ValueError, match="no edge map"):
+        edge_scores([])

@@ -1,0 +1,66 @@
+"""Ink scores, against a loop over every threshold."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from napari_ink.evaluation import ink_scores
+
+
+def at_threshold(probability: np.ndarray, truth: np.ndarray, threshold: float) -> tuple[float, float, float]:
+    called = probability >= threshold
+    right = (called & truth).sum()
+    precision = right / called.sum() if called.any() else 0.0
+    recall = right / truth.sum() if truth.any() else 0.0
+    bottom = 0.25 * precision + recall
+    return precision, recall, 1.25 * precision * recall / bottom if bottom else 0.0
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), share=st.floats(0.05, 0.9), skill=st.floats(0, 3), masked=st.booleans())
+def test_against_every_threshold_by_itself(seed: int, share: float, skill: float, masked: bool) -> None:
+    rng = np.random.default_rng(seed)
+    truth = rng.random((12, 13)) < share
+    probability = np.clip(rng.normal(100 + 40 * skill * truth, 40), 0, 255).astype(np.uint8)
+    inside = rng.random(truth.shape) < 0.7 if masked else np.ones_like(truth)
+    inside[0, 0] = True
+    scores = ink_scores(probability, truth, inside if masked else None)
+    p, t = probability[inside], truth[inside]
+    rows = [at_threshold(p, t, level) for level in range(256)]
+    assert scores.f0_5 == pytest.approx(max(row[2] for row in rows[1:]))
+    chosen = rows[round(scores.best_threshold * 255)]
+    assert (scores.precision, scores.recall, scores.f0_5) == pytest.approx(chosen)
+    assert scores.f0_5_at_half == pytest.approx(rows[128][2])
+    area = sum((rows[k][1] - (rows[k + 1][1] if k < 255 else 0)) * rows[k][0] for k in range(256))
+    assert scores.average_precision == pytest.approx(area)
+
+
+def test_perfect_and_hopeless() -> None:
+    truth = np.zeros((8, 8), bool)
+    truth[2:5, 2:5] = True
+    perfect = ink_scores(truth.astype(np.uint8) * 255, truth)
+    assert perfect.f0_5 == perfect.f1 == perfect.average_precision == 1
+    assert ink_scores(np.zeros((8, 8), np.uint8), truth).f0_5 == 0
+
+
+def test_floating_point_is_rounded_to_255ths() -> None:
+    rng = np.random.default_rng(0)
+    levels, truth = rng.integers(0, 256, (9, 9), dtype=np.uint8), rng.random((9, 9)) < 0.5
+    assert ink_scores(levels / 255, truth) == ink_scores(levels, truth)
+
+
+def test_what_lies_outside_does_not_count() -> None:
+    truth = np.eye(10, dtype=bool)
+    inside = np.zeros((10, 10), bool)
+    inside[:5] = True
+    probability = np.where(truth, 255, 0).astype(np.uint8)
+    probability[5:] = 255
+    assert ink_scores(probability, truth, inside).f0_5 == 1
+
+
+def test_planes_must_fit() -> None:
+    with pytest.raises(ValueError, match="shape"):
+        ink_scores(np.zeros((3, 3)), np.zeros((3, 4), bool))
+    with pytest.raises(ValueError, match="no pixel"):
+        ink_scores(np.zeros((3, 3)), np.zeros((3, 3), bool), np.zeros((3, 3), bool))
