@@ -1,0 +1,27 @@
+"""A stack and a model in, a prediction store out: tile plan, blending, streaming, resuming.
+
+What is named here is quick to import; torch and zarr come in when a prediction starts or a store is opened.
+"""
+
+from napari_ink.predict.device import DeviceName, choose_device, device_title
+from napari_ink.predict.engine import PredictRequest, predict
+from napari_ink.predict.events import PredictionEnded, PredictionEvent, PredictionStarted, TilePredicted
+from napari_ink.predict.region import Region
+from napari_ink.predict.store import Plane, Prediction, What, open_prediction
+
+__all__ = [
+    "DeviceName",
+    "Plane",
+    "PredictRequest",
+    "Prediction",
+    "PredictionEnded",
+    "PredictionEvent",
+    "PredictionStarted",
+    "Region",
+    "TilePredicted",
+    "What",
+    "choose_device",
+    "device_title",
+    "open_prediction",
+    "predict",
+]

@@ -1,0 +1,98 @@
+"""Batches through the network; the one module of this room that is torch all through."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from napari_ink.errors import DeviceMemoryError, NapariInkError
+from napari_ink.predict.blending import PROBABILITY_STEPS
+from napari_ink.predict.device import cores_left_free, device_title
+from napari_ink.predict.region import Region
+
+Float32Array = npt.NDArray[np.float32]
+
+
+class Forward:
+    """A network on a device, from prepared grey values to probabilities.
+
+    Parameters
+    ----------
+    network
+        Maps ``(b, z, y, x)`` to logits ``(b, 2, y, x)``; it is moved to the device and set to predict.
+    device
+        Where it runs.
+
+    Raises
+    ------
+    DeviceMemoryError
+        If it does not fit there.
+    """
+
+    def __init__(self, network: nn.Module, device: torch.device) -> None:
+        self._device = device
+        try:
+            self._network = network.to(device).eval()
+        except RuntimeError as error:
+            raise self._explained(error) from error
+
+    def __call__(self, block: Float32Array, tiles: Sequence[Region]) -> Float32Array:
+        """Predict a batch.
+
+        Parameters
+        ----------
+        block
+            Prepared grey values ``(b, z, y, x)``, C-contiguous; used in place on a CPU.
+        tiles
+            Where its tiles lie, for messages.
+
+        Returns
+        -------
+        ndarray
+            Probabilities of ink and edge ``(b, 2, y, x)``, rounded to `PROBABILITY_STEPS`.
+
+        Raises
+        ------
+        DeviceMemoryError
+            If the device's memory does not hold the batch.
+        NapariInkError
+            If the network gives something that is not a number.
+        """
+        # Bounded batch by batch rather than over the run: whoever consumes the events has all threads in between.
+        with cores_left_free():
+            try:
+                probabilities = _probabilities(self._network, torch.from_numpy(block), self._device)
+            except RuntimeError as error:
+                raise self._explained(error) from error
+        if np.isnan(np.sum(probabilities)):
+            self._name_the_tile(probabilities, tiles)
+        return probabilities
+
+    def _explained(self, error: RuntimeError) -> RuntimeError | DeviceMemoryError:
+        """Return the error itself, unless it says that memory ran out."""
+        text = str(error).lower()
+        if "out of memory" not in text and "can't allocate memory" not in text:
+            return error
+        return DeviceMemoryError(
+            f"The memory of {device_title(self._device)} does not hold a batch of tiles; close what else uses it, "
+            "or choose another device."
+        )
+
+    def _name_the_tile(self, probabilities: Float32Array, tiles: Sequence[Region]) -> None:
+        at = int(np.isnan(probabilities).any(axis=(1, 2, 3)).argmax())
+        raise NapariInkError(
+            f"The model gives values that are not numbers in the tile at {tiles[at]}; "
+            "its weights are damaged or were trained on other grey values, so choose another model."
+        )
+
+
+@torch.inference_mode()
+def _probabilities(network: nn.Module, block: torch.Tensor, device: torch.device) -> Float32Array:
+    logits = network(block.to(device))
+    steps = torch.sigmoid(logits.float()).mul_(PROBABILITY_STEPS).round_()
+    values: Float32Array = steps.div_(PROBABILITY_STEPS).cpu().numpy()
+    return values

@@ -1,0 +1,189 @@
+"""Prediction stores, read: OME-Zarr with ink and edge probabilities, which blocks are final, and its provenance."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_ink.errors import BadInputError
+from napari_ink.predict.region import Region
+from napari_ink.predict.tiles import blocks_in
+
+if TYPE_CHECKING:
+    import zarr
+
+What = Literal["ink", "edge"]
+CHANNELS: tuple[What, What] = ("ink", "edge")
+ATTRIBUTES = "napari_ink"
+LEVELS, DONE = "0", "done"
+UInt8Array = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class Plane:
+    """One channel of a store: indexed like an array ``(y, x)`` of uint8, it reads the chunks that the index needs.
+
+    Attributes
+    ----------
+    array
+        The store's levels ``(c, y, x)``.
+    channel
+        Which channel.
+    """
+
+    array: zarr.Array[Any]
+    channel: int
+
+    ndim = 2
+    dtype = np.dtype(np.uint8)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width."""
+        return cast("tuple[int, int]", self.array.shape[1:])
+
+    @property
+    def size(self) -> int:
+        """Number of pixels."""
+        return self.shape[0] * self.shape[1]
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, index: Any) -> UInt8Array:
+        rest = index if isinstance(index, tuple) else (index,)
+        return np.asarray(self.array[(self.channel, *rest)], np.uint8)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
+        """Read the whole plane; NumPy calls it where somebody asks for an array."""
+        return self[:, :].astype(dtype or self.dtype, copy=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """An open prediction store; it may still be growing.
+
+    Attributes
+    ----------
+    path
+        Where it lies.
+    provenance
+        Model, contract, stack, region and settings that it was made with, as JSON values.
+    """
+
+    path: Path
+    group: zarr.Group
+    provenance: Mapping[str, Any]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The segment's height and width."""
+        return self.ink.shape
+
+    @property
+    def region(self) -> Region:
+        """What was asked to be predicted; the rest of the segment is 0."""
+        return Region(*self.provenance["region"])
+
+    @property
+    def ink(self) -> Plane:
+        """Probabilities of ink, read where they are indexed."""
+        return self._plane("ink")
+
+    @property
+    def edge(self) -> Plane:
+        """Probabilities of edges, read where they are indexed."""
+        return self._plane("edge")
+
+    def read(self, what: What, y: slice = slice(None), x: slice = slice(None)) -> UInt8Array:
+        """Read a window of one plane, ``(y, x)`` uint8 with 255 for a probability of 1."""
+        return self._plane(what)[y, x]
+
+    def mask(
+        self, what: What, threshold: float, y: slice = slice(None), x: slice = slice(None)
+    ) -> npt.NDArray[np.bool_]:
+        """Return where a window of one plane reaches a threshold.
+
+        Parameters
+        ----------
+        what
+            Ink or edges.
+        threshold
+            0…1; a pixel of level v is in the mask if v / 255 is at least this.
+        y, x
+            The window; by default the whole segment.
+
+        Raises
+        ------
+        BadInputError
+            If the threshold is no probability.
+        """
+        if not 0 <= threshold <= 1:
+            raise BadInputError(
+                f"The threshold is {threshold}, and a probability lies between 0 and 1; choose one there."
+            )
+        reaches = np.arange(256) / 255 >= threshold
+        mask: npt.NDArray[np.bool_] = reaches[self.read(what, y, x)]
+        return mask
+
+    def done(self) -> npt.NDArray[np.bool_]:
+        """Return which blocks are final, ``(rows of blocks, columns of blocks)``, as it stands on disk now."""
+        done: npt.NDArray[np.bool_] = np.asarray(array_in(self.group, DONE)[:, :]) == 1
+        return done
+
+    @property
+    def done_fraction(self) -> float:
+        """Share of the region's blocks that are final, 0…1."""
+        done = self.done()
+        blocks = blocks_in(self.region)
+        return sum(bool(done[block]) for block in blocks) / len(blocks)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every block of the region is final."""
+        return self.done_fraction == 1
+
+    def _plane(self, what: What) -> Plane:
+        return Plane(array_in(self.group, LEVELS), CHANNELS.index(what))
+
+
+def open_prediction(path: str | os.PathLike[str]) -> Prediction:
+    """Open a prediction store, finished or not.
+
+    Raises
+    ------
+    BadInputError
+        If there is none at that place.
+    """
+    import zarr
+
+    path = Path(path).absolute()
+    if not path.exists():
+        raise BadInputError(f"There is no prediction at {path}; check the path, or predict one.")
+    not_one = BadInputError(f"{path} is not a prediction of napari-ink; name a store that `napari-ink predict` wrote.")
+    try:
+        group = zarr.open_group(path, mode="r")
+        attributes = group.attrs.asdict()
+        arrays = [array_in(group, name) for name in (LEVELS, DONE)]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise not_one from error
+    provenance = attributes.get(ATTRIBUTES)
+    if not isinstance(provenance, dict) or arrays[0].ndim != 3 or arrays[0].shape[0] != len(CHANNELS):
+        raise not_one
+    return Prediction(path, group, provenance)
+
+
+def array_in(group: zarr.Group, name: str) -> zarr.Array[Any]:
+    """Return the array of that name in a store; `TypeError` if it is none."""
+    import zarr
+
+    array = group[name]
+    if not isinstance(array, zarr.Array):
+        raise TypeError(f"{name} is no array")
+    return array

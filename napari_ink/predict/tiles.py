@@ -1,0 +1,175 @@
+"""Where tiles and blocks lie: pure arithmetic on half-open ranges of full-resolution segment pixels.
+
+Tiles lie on a grid anchored at the segment's origin, whatever region is asked for, so a region's values are those of a
+run over the whole segment. Blocks are the chunks of the prediction store; a block is final once no later tile touches
+it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+
+from napari_ink.errors import BadInputError
+from napari_ink.predict.region import Region
+
+BLOCK = 256
+"""Height and width of a block, in pixels."""
+
+MAX_OVERLAP = 0.75
+BlockIndex = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class TileGrid:
+    """Tiles over a whole segment.
+
+    Attributes
+    ----------
+    shape
+        The segment's height and width.
+    tile
+        Height and width of what the network reads; larger than the segment only where that is smaller than a tile.
+    stride
+        Rows and columns from one tile to the next. The last one is moved back to lie flush with the border.
+    """
+
+    shape: tuple[int, int]
+    tile: tuple[int, int]
+    stride: tuple[int, int]
+
+    def rows(self, region: Region) -> Iterator[tuple[Region, ...]]:
+        """Go through the rows of tiles that touch `region`; each tile is cut to the segment."""
+        ys, xs = (self._ranges(axis) for axis in (0, 1))
+        xs = [(x0, x1) for x0, x1 in xs if x0 < region.x1 and region.x0 < x1]
+        for y0, y1 in ys:
+            if y0 < region.y1 and region.y0 < y1:
+                yield tuple(Region(y0, y1, x0, x1) for x0, x1 in xs)
+
+    def _ranges(self, axis: int) -> list[tuple[int, int]]:
+        length, tile = self.shape[axis], self.tile[axis]
+        starts = tile_starts(length, tile, self.stride[axis])
+        return [(start, min(start + tile, length)) for start in starts]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Tiles of one row that go through the network together, and the blocks that are final after them."""
+
+    tiles: tuple[Region, ...]
+    finishes: tuple[BlockIndex, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TilePlan:
+    """All batches of a run in order, and the blocks that no tile touches."""
+
+    batches: tuple[Batch, ...]
+    untouched: tuple[BlockIndex, ...]
+
+    @property
+    def tiles(self) -> int:
+        """Number of tiles."""
+        return sum(len(batch.tiles) for batch in self.batches)
+
+
+def tile_starts(length: int, tile: int, stride: int) -> tuple[int, ...]:
+    """Return where tiles begin along one axis, so that they cover it and none ends outside.
+
+    An axis shorter than a tile has a single one, which begins at 0.
+    """
+    if length <= tile:
+        return (0,)
+    return (*range(0, length - tile, stride), length - tile)
+
+
+def tile_grid(shape: tuple[int, int], tile_size: int, divisor: int, overlap: float) -> TileGrid:
+    """Lay tiles over a segment.
+
+    Parameters
+    ----------
+    shape
+        The segment's height and width, in pixels.
+    tile_size
+        Height and width wanted; made a multiple of `divisor`, and made smaller on a segment that is smaller.
+    divisor
+        What height and width of a network's input must be multiples of.
+    overlap
+        Share of a tile's height and width that its neighbour reads too, 0 to 0.75.
+
+    Raises
+    ------
+    BadInputError
+        If `overlap` is out of range.
+    """
+    if not 0 <= overlap <= MAX_OVERLAP:
+        raise BadInputError(f"The overlap of tiles must lie between 0 and {MAX_OVERLAP}, not {overlap}; 0.5 is usual.")
+    largest = max(tile_size // divisor, 1) * divisor
+    height, width = (min(largest, -(-length // divisor) * divisor) for length in shape)
+    stride_y, stride_x = (max(side - round(side * overlap), 1) for side in (height, width))
+    return TileGrid(shape, (height, width), (stride_y, stride_x))
+
+
+def blocks_in(region: Region) -> list[BlockIndex]:
+    """Return the indices ``(row, column)`` of the blocks that touch a region."""
+    rows = range(region.y0 // BLOCK, -(-region.y1 // BLOCK))
+    columns = range(region.x0 // BLOCK, -(-region.x1 // BLOCK))
+    return [(row, column) for row in rows for column in columns]
+
+
+def block_area(block: BlockIndex, region: Region) -> Region:
+    """Return the pixels of a block that lie in `region`, which it must touch."""
+    y0, x0 = block[0] * BLOCK, block[1] * BLOCK
+    return Region(y0, y0 + BLOCK, x0, x0 + BLOCK).within(region)
+
+
+def plan_tiles(
+    grid: TileGrid,
+    region: Region,
+    pending: Collection[BlockIndex],
+    batch_size: int,
+    is_wanted: Callable[[Region], bool],
+) -> TilePlan:
+    """Put the tiles that a run needs into batches.
+
+    A batch holds tiles of one row, and is made up the same way whatever is pending: after an interruption each tile
+    goes through the network in the same company, so that it gives the same bits.
+
+    Parameters
+    ----------
+    grid
+        The tiles of the segment.
+    region
+        What is to be predicted.
+    pending
+        Blocks of the region that are not final yet.
+    batch_size
+        Most tiles in a batch.
+    is_wanted
+        Whether a tile's part of the region has anything to predict.
+    """
+    wanted = frozenset(pending)
+    batches = [
+        batch
+        for row in grid.rows(region)
+        for batch in _in_batches([tile for tile in row if is_wanted(tile.within(region))], batch_size)
+        if any(not wanted.isdisjoint(blocks_in(tile.within(region))) for tile in batch)
+    ]
+    last_touch = {
+        block: number
+        for number, batch in enumerate(batches)
+        for tile in batch
+        for block in blocks_in(tile.within(region))
+    }
+    finishes: list[list[BlockIndex]] = [[] for _ in batches]
+    for block in sorted(wanted & last_touch.keys()):
+        finishes[last_touch[block]].append(block)
+    return TilePlan(
+        batches=tuple(Batch(tiles, tuple(done)) for tiles, done in zip(batches, finishes, strict=True)),
+        untouched=tuple(sorted(wanted - last_touch.keys())),
+    )
+
+
+def _in_batches(tiles: list[Region], size: int) -> Iterator[tuple[Region, ...]]:
+    for start in range(0, len(tiles), size):
+        yield tuple(tiles[start : start + size])

@@ -1,0 +1,186 @@
+"""Interruptions: what is final stays, and going on gives the same bytes as a run that was left alone."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from napari_ink.errors import OutputError
+from napari_ink.predict import PredictionStarted, PredictRequest, Region, TilePredicted, open_prediction, predict
+from tests.predict.stand_ins import Constant, Smear, ink_model, make_stack, run, run_until
+
+SHAPE = (5, 600, 700)
+
+
+def chunks(store: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(store)): p.read_bytes() for p in store.rglob("*") if p.is_file() and "c" in p.parts}
+
+
+def request_in(folder: Path, batch_size: int = 1, **settings: object) -> PredictRequest:
+    stack = make_stack(folder, SHAPE)
+    model = ink_model(Smear(), 128)
+    request = PredictRequest(stack, model, folder / "p.zarr", device="cpu", batch_size=batch_size)
+    return replace(request, **settings)
+
+
+@pytest.mark.parametrize("batch_size", [1, 3])
+@pytest.mark.parametrize("region", [None, Region(100, 580, 37, 690)])
+def test_cancelled_again_and_again_ends_with_the_same_bytes(
+    tmp_path: Path, batch_size: int, region: Region | None
+) -> None:
+    mask = np.ones(SHAPE[1:], bool)
+    mask[200:500, :260] = False
+    request = request_in(tmp_path, batch_size, region=region, mask=mask, overlap=0.25)
+    whole = replace(request, out=tmp_path / "whole.zarr")
+    tiles = len(run(whole)) - 2
+    fractions, went_through = [0.0], 0
+    while fractions[-1] < 1:
+        seen = run_until(replace(request, resume=True), lambda _: has_more_than(request.out, fractions[-1]))
+        fractions.append(open_prediction(request.out).done_fraction)
+        assert fractions[-1] > fractions[-2]
+        went_through += sum(isinstance(event, TilePredicted) for event in seen)
+        check_done_blocks(request.out, whole.out)
+    assert len(fractions) > 3
+    assert chunks(request.out) == chunks(whole.out)
+    assert went_through < 4 * tiles
+    assert [type(event).__name__ for event in run(replace(request, resume=True))] == [
+        "PredictionStarted",
+        "PredictionEnded",
+    ]
+    assert open_prediction(request.out).provenance["complete"] is True
+
+
+def has_more_than(store: Path, fraction: float) -> bool:
+    return open_prediction(store).done_fraction > fraction
+
+
+def check_done_blocks(store: Path, whole: Path) -> None:
+    prediction, expected = open_prediction(store), open_prediction(whole)
+    for row, column in zip(*np.nonzero(prediction.done()), strict=True):
+        here = slice(256 * row, 256 * row + 256), slice(256 * column, 256 * column + 256)
+        np.testing.assert_array_equal(prediction.read("ink", *here), expected.read("ink", *here))
+
+
+def test_events_after_resuming_show_what_is_stored(tmp_path: Path) -> None:
+    request = request_in(tmp_path)
+    run_until(request, lambda e: isinstance(e, TilePredicted) and open_prediction(request.out).done_fraction > 0.4)
+    shown = np.stack([open_prediction(request.out).read(what) for what in ("ink", "edge")])
+    for event in predict(replace(request, resume=True)):
+        if isinstance(event, TilePredicted):
+            shown[:, event.y, event.x] = event.ink, event.edge
+    np.testing.assert_array_equal(shown, [open_prediction(request.out).read(what) for what in ("ink", "edge")])
+
+
+def test_cancelled_before_a_block_is_final_keeps_a_store_to_resume(tmp_path: Path) -> None:
+    request = request_in(tmp_path)
+    run_until(request, lambda e: isinstance(e, PredictionStarted))
+    assert open_prediction(request.out).done_fraction == 0
+    assert run(replace(request, resume=True))[-1].complete
+
+
+def test_resume_without_a_store_begins_one(tmp_path: Path) -> None:
+    assert run(request_in(tmp_path, resume=True))[-1].complete
+
+
+class Interrupts(Smear):
+    """Ctrl-C while the network is at work."""
+
+    calls = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        if self.calls == 40:
+            raise KeyboardInterrupt
+        return super().forward(x)
+
+
+def test_ctrl_c_keeps_what_is_done(tmp_path: Path) -> None:
+    request = request_in(tmp_path)
+    run(replace(request, out=tmp_path / "whole.zarr"))
+    with pytest.raises(KeyboardInterrupt):
+        run(replace(request, model=ink_model(Interrupts(), 128)))
+    assert 0 < open_prediction(request.out).done_fraction < 1
+    run(replace(request, resume=True))
+    assert chunks(request.out) == chunks(tmp_path / "whole.zarr")
+
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from tests.predict.test_interruption import request_in, predict, TilePredicted
+for event in predict(request_in(Path(sys.argv[1]))):
+    if isinstance(event, TilePredicted):
+        print(event.done, flush=True)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on Windows")
+def test_a_killed_process_leaves_a_store_that_goes_on(tmp_path: Path) -> None:
+    root = Path(__file__).parents[2]
+    running = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, str(tmp_path)], stdout=subprocess.PIPE, text=True, cwd=root
+    )
+    assert running.stdout is not None
+    for line in running.stdout:
+        if int(line) >= 37:
+            os.kill(running.pid, signal.SIGKILL)
+            break
+    running.stdout.close()
+    assert running.wait() == -signal.SIGKILL
+    request = request_in(tmp_path)
+    run(replace(request, out=tmp_path / "whole.zarr"))
+    assert 0 < open_prediction(request.out).done_fraction < 1
+    check_done_blocks(request.out, tmp_path / "whole.zarr")
+    run(replace(request, resume=True))
+    assert chunks(request.out) == chunks(tmp_path / "whole.zarr")
+
+
+def test_resume_names_what_differs_and_changes_nothing(tmp_path: Path) -> None:
+    request = request_in(tmp_path, resume=True)
+    run_until(request, lambda e: isinstance(e, TilePredicted) and e.done == 40)
+    before = {p: p.read_bytes() for p in request.out.rglob("*") if p.is_file()}
+    other_model = replace(request.model, sha256="f" * 64)
+    other_contract = replace(request.model, contract=request.model.contract.model_copy(update={"mean": 0.4}))
+    (tmp_path / "other").mkdir()
+    for change, words in (
+        ({"model": other_model}, "another model,"),
+        ({"model": other_contract}, "another input contract,"),
+        ({"region": Region(0, 100, 0, 100)}, "another region,"),
+        ({"mask": np.ones(SHAPE[1:], bool)}, "another mask,"),
+        ({"overlap": 0.25}, "another overlap,"),
+        ({"stack": make_stack(tmp_path / "other", SHAPE, seed=1)}, "another stack,"),
+        ({"model": other_model, "overlap": 0.25}, "another model, overlap,"),
+    ):
+        with pytest.raises(OutputError, match=words):
+            run(replace(request, **change))
+    assert {p: p.read_bytes() for p in request.out.rglob("*") if p.is_file()} == before
+
+
+def test_cancel_takes_no_longer_than_a_batch(tmp_path: Path) -> None:
+    class Slow(Constant):
+        def forward(self, x: Tensor) -> Tensor:
+            time.sleep(0.05)
+            return super().forward(x)
+
+    events = predict(request_in(tmp_path, model=ink_model(Slow(0, 0), 128)))
+    next(events), next(events)
+    began = time.monotonic()
+    events.close()
+    assert time.monotonic() - began < 0.5
+
+
+def test_nothing_leaks_into_the_caller_between_events(tmp_path: Path) -> None:
+    threads = torch.get_num_threads()
+    for event in predict(request_in(tmp_path, region=Region(0, 300, 0, 300))):
+        assert not torch.is_inference_mode_enabled() and torch.is_grad_enabled()
+        assert torch.get_num_threads() == threads
+        if isinstance(event, TilePredicted):
+            assert event.ink.base is None or not event.ink.base.shape[-1] > 128

@@ -1,0 +1,188 @@
+"""What cannot be done is said in one sentence, and leaves nothing half-written behind."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from napari_ink.errors import (
+    BadInputError,
+    ContractError,
+    DeviceMemoryError,
+    LabelError,
+    NapariInkError,
+    OutputError,
+    StackError,
+)
+from napari_ink.predict import PredictRequest, Region, TilePredicted, choose_device, device_title, open_prediction
+from napari_ink.predict.device import cores_left_free, default_batch_size, usable_cores
+from napari_ink.stack import DepthStack
+from tests.predict.stand_ins import NotANumber, OutOfMemory, Smear, ink_model, make_stack, run, run_until
+
+
+@pytest.fixture
+def request_here(tmp_path: Path) -> PredictRequest:
+    return PredictRequest(make_stack(tmp_path, (5, 90, 120)), ink_model(Smear()), tmp_path / "p.zarr", device="cpu")
+
+
+def refuse(request: PredictRequest, error: type[NapariInkError], match: str) -> str:
+    """Expect an error, and the folder of the output as it was."""
+    folder = request.out.parent
+    before = sorted(folder.rglob("*"))
+    with pytest.raises(error, match=match) as caught:
+        run(request)
+    assert sorted(folder.rglob("*")) == before
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_too_few_layers(request_here: PredictRequest) -> None:
+    refuse(replace(request_here, model=ink_model(Smear(), min_depth_layers=5, surface_offset=3)), ContractError, "5")
+
+
+def test_a_region_outside(request_here: PredictRequest) -> None:
+    refuse(replace(request_here, region=Region(90, 99, 0, 9)), BadInputError, "90 pixels high and 120 wide")
+
+
+@pytest.mark.parametrize("mask", [np.ones((90, 119), bool), np.ones((90, 120), np.uint8)])
+def test_a_mask_of_another_kind(request_here: PredictRequest, mask: np.ndarray) -> None:
+    refuse(replace(request_here, mask=mask), LabelError, "bool mask of that size")
+
+
+def test_an_overlap_and_a_batch_that_make_no_sense(request_here: PredictRequest) -> None:
+    refuse(replace(request_here, overlap=0.9), BadInputError, "overlap")
+    refuse(replace(request_here, batch_size=0), BadInputError, "batch")
+
+
+def test_no_such_device(request_here: PredictRequest) -> None:
+    for name, there in (("cuda", torch.cuda.is_available()), ("mps", torch.backends.mps.is_available())):
+        if not there:
+            refuse(replace(request_here, device=name), BadInputError, f"{name} is not available here")
+    with pytest.raises(BadInputError, match="no device called 'abacus'"):
+        choose_device("abacus")
+
+
+def test_auto_picks_the_best_there_is() -> None:
+    best = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    assert choose_device("auto").type == choose_device().type == best
+    assert device_title(torch.device("cpu")) == "the CPU"
+    assert default_batch_size(torch.device("cpu"), (256, 256)) == 1
+    assert default_batch_size(torch.device("cpu"), (32, 32)) == 4
+    assert default_batch_size(torch.device("cuda"), (256, 256)) == 8
+
+
+def test_a_core_is_left_free_and_the_threads_restored() -> None:
+    before = torch.get_num_threads()
+    with pytest.raises(KeyError), cores_left_free():
+        assert torch.get_num_threads() == max(min(before, usable_cores() - 1), 1)
+        raise KeyError
+    assert torch.get_num_threads() == before
+
+
+def test_an_output_that_exists(request_here: PredictRequest) -> None:
+    run(request_here)
+    refuse(request_here, OutputError, "exists already")
+    (request_here.out.parent / "notes").mkdir()
+    elsewhere = replace(request_here, out=request_here.out.parent / "notes")
+    refuse(elsewhere, OutputError, "exists already")
+    refuse(replace(elsewhere, resume=True), OutputError, "no prediction that could be resumed")
+
+
+def test_an_output_in_no_folder(request_here: PredictRequest) -> None:
+    refuse(replace(request_here, out=request_here.out / "a" / "b.zarr"), OutputError, "There is no folder")
+    file = request_here.stack.source
+    refuse(replace(request_here, out=file / "b.zarr"), OutputError, "There is no folder")
+
+
+def test_values_that_are_no_numbers_are_located(request_here: PredictRequest, tmp_path: Path) -> None:
+    grey = np.zeros((5, 90, 120), np.uint16)
+    grey[:, 30:60, 64:120] = 65535
+    np.save(tmp_path / "segment.npy", grey)
+    message = refuse(
+        replace(request_here, model=ink_model(NotANumber()), overlap=0.0, batch_size=2), NapariInkError, "not numbers"
+    )
+    assert "the tile at 32:64,64:96" in message
+
+
+def test_memory_that_runs_out(request_here: PredictRequest) -> None:
+    refuse(replace(request_here, model=ink_model(OutOfMemory())), DeviceMemoryError, "the CPU does not hold a batch")
+
+
+class Broken(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        raise RuntimeError("some other fault")
+
+
+def test_any_other_fault_of_torch_stays_what_it_is_and_cleans_up(request_here: PredictRequest) -> None:
+    with pytest.raises(RuntimeError, match="some other fault"):
+        run(replace(request_here, model=ink_model(Broken())))
+    assert not request_here.out.exists()
+
+
+def test_a_stack_that_breaks_midway(request_here: PredictRequest) -> None:
+    whole = request_here.stack
+
+    def read_layer(z: int, y: slice, x: slice) -> np.ndarray:
+        if y.start > 32:
+            raise StackError(f"Layer {z} can no longer be read; look at the disk.")
+        return whole.read_layer(z, y, x)
+
+    broken: DepthStack = replace(whole, read_layer=read_layer, name="broken")
+    broken.__dict__["_samples"] = whole._samples
+    refuse(replace(request_here, stack=broken), StackError, "can no longer be read")
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    options = ["mount", "-t", "tmpfs", "-o", "size=96k", "tmpfs", str(disk)]
+    if not hasattr(os, "geteuid") or os.geteuid() != 0 or subprocess.run(options, capture_output=True).returncode:
+        pytest.skip("only root can mount a tiny disk")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_disk_that_is_full_at_once(tiny_disk: Path, request_here: PredictRequest) -> None:
+    with pytest.raises(OSError, match="No space"):
+        (tiny_disk / "filler").write_bytes(bytes(200_000))
+    refuse(replace(request_here, out=tiny_disk / "p.zarr"), OutputError, "The disk is full")
+
+
+def test_a_disk_that_fills_up_midway_keeps_what_is_done_and_goes_on(tiny_disk: Path, tmp_path: Path) -> None:
+    stack, model = make_stack(tmp_path, (3, 600, 600)), ink_model(Smear(3), 64)
+    request = PredictRequest(stack, model, tiny_disk / "p.zarr", device="cpu", overlap=0.25)
+    whole = replace(request, out=tmp_path / "whole.zarr")
+    run(whole)
+    (tiny_disk / "filler").write_bytes(bytes(6 * 1024))
+    with pytest.raises(OutputError, match="The disk is full"):
+        run(request)
+    assert 0 < open_prediction(request.out).done_fraction < 1
+    assert not list(request.out.rglob("*.partial"))
+    subprocess.run(["mount", "-o", "remount,size=4m", str(tiny_disk)], check=True)
+    run(replace(request, resume=True))
+    for what in ("ink", "edge"):
+        np.testing.assert_array_equal(open_prediction(request.out).read(what), open_prediction(whole.out).read(what))
+
+
+def test_a_folder_that_cannot_be_written_to(request_here: PredictRequest) -> None:
+    shut = Path("/proc/napari-ink")
+    if not shut.parent.is_dir():
+        pytest.skip("no folder here that refuses even root")
+    with pytest.raises(OutputError, match="Could not write /proc/napari-ink"):
+        run(replace(request_here, out=shut))
+
+
+def test_an_error_after_the_first_block_keeps_the_store(tmp_path: Path) -> None:
+    stack = make_stack(tmp_path, (5, 300, 600))
+    request = PredictRequest(stack, ink_model(Smear(), 128), tmp_path / "p.zarr", device="cpu")
+    run_until(request, lambda e: isinstance(e, TilePredicted) and open_prediction(request.out).done_fraction > 0)
+    with pytest.raises(DeviceMemoryError):
+        run(replace(request, model=ink_model(OutOfMemory(), 128), resume=True))
+    assert 0 < open_prediction(request.out).done_fraction < 1

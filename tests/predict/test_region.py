@@ -1,0 +1,32 @@
+"""Regions: read from text, cut to a segment."""
+
+import pytest
+
+from napari_ink.errors import BadInputError
+from napari_ink.predict import Region
+
+
+def test_reads_what_it_writes() -> None:
+    region = Region.parse(" 10:40, 20:60")
+    assert region == Region(10, 40, 20, 60)
+    assert Region.parse(str(region)) == region
+    assert (region.height, region.width) == (30, 40)
+    assert region.slices == (slice(10, 40), slice(20, 60))
+
+
+@pytest.mark.parametrize("text", ["", "1:2", "1:2,3:4,5:6", "a:b,c:d", "-1:5,0:5", "1.5:2,0:4", ":,:"])
+def test_another_form_is_refused_and_the_right_one_shown(text: str) -> None:
+    with pytest.raises(BadInputError, match="Y0:Y1,X0:X1"):
+        Region.parse(text)
+
+
+@pytest.mark.parametrize("sides", [(5, 5, 0, 9), (6, 5, 0, 9), (0, 9, 4, 4), (-1, 5, 0, 5)])
+def test_an_empty_one_is_refused(sides: tuple[int, int, int, int]) -> None:
+    with pytest.raises(BadInputError, match="holds no pixel"):
+        Region(*sides)
+
+
+def test_is_cut_to_the_segment() -> None:
+    assert Region(10, 400, 20, 600).clip((100, 50)) == Region(10, 100, 20, 50)
+    with pytest.raises(BadInputError, match="outside the segment, which is 100 pixels high and 50 wide"):
+        Region(0, 9, 50, 60).clip((100, 50))

@@ -1,0 +1,134 @@
+"""The store: a plain OME-Zarr for any reader, a prediction with its provenance for ours."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zarr
+
+import napari_ink
+from napari_ink.errors import BadInputError
+from napari_ink.predict import PredictRequest, Region, TilePredicted, open_prediction, predict
+from tests.predict.stand_ins import Constant, Smear, ink_model, make_stack, run
+
+
+@pytest.fixture
+def request_here(tmp_path: Path) -> PredictRequest:
+    return PredictRequest(
+        make_stack(tmp_path, (9, 300, 320)), ink_model(Smear(), 64), tmp_path / "p.zarr", device="cpu"
+    )
+
+
+def test_is_an_ome_zarr_of_two_channels(request_here: PredictRequest) -> None:
+    object.__setattr__(request_here.stack, "voxel_size_um", 7.91)
+    run(request_here)
+    attributes = json.loads((request_here.out / "zarr.json").read_text())["attributes"]
+    assert attributes["ome"]["version"] == "0.5"
+    scale = attributes["ome"]["multiscales"][0]
+    assert [axis["name"] for axis in scale["axes"]] == ["c", "y", "x"]
+    assert [axis.get("unit") for axis in scale["axes"]] == [None, "micrometer", "micrometer"]
+    (level,) = scale["datasets"]
+    assert level == {"path": "0", "coordinateTransformations": [{"type": "scale", "scale": [1.0, 7.91, 7.91]}]}
+    assert [channel["label"] for channel in attributes["ome"]["omero"]["channels"]] == ["ink", "edge"]
+    array = zarr.open_array(request_here.out / "0", mode="r")
+    assert (array.shape, array.dtype, array.chunks) == ((2, 300, 320), np.uint8, (1, 256, 256))
+    assert array.metadata.dimension_names == ("c", "y", "x")
+    np.testing.assert_array_equal(array[1], open_prediction(request_here.out).read("edge"))
+
+
+def test_no_unit_is_claimed_where_the_voxel_size_is_unknown(request_here: PredictRequest) -> None:
+    assert request_here.stack.voxel_size_um is None
+    run(request_here)
+    scale = zarr.open_group(request_here.out, mode="r").attrs["ome"]["multiscales"][0]
+    assert not any("unit" in axis for axis in scale["axes"])
+    assert scale["datasets"][0]["coordinateTransformations"][0]["scale"] == [1, 1, 1]
+
+
+def test_says_where_it_comes_from(request_here: PredictRequest) -> None:
+    run(request_here)
+    told = open_prediction(request_here.out).provenance
+    stack, model = request_here.stack, request_here.model
+    assert told["version"] == napari_ink.__version__
+    assert told["model"] == {"name": "stand-in", "sha256": model.sha256, "provenance": {"data": "none"}}
+    assert told["contract"] == model.contract.model_dump(mode="json")
+    assert told["stack"]["source"] == str(stack.source) and told["stack"]["fingerprint"] == stack.fingerprint()
+    assert told["stack"]["shape"] == [9, 300, 320]
+    assert (told["region"], told["z_window"], told["direction"]) == ([0, 300, 0, 320], [2, 7], "as stored")
+    assert (told["device"], told["overlap"], told["complete"]) == ("cpu", 0.5, True)
+    assert told["started"].endswith("+00:00")
+
+
+def test_planes_are_read_where_they_are_indexed(request_here: PredictRequest) -> None:
+    run(request_here)
+    prediction = open_prediction(request_here.out)
+    ink = prediction.read("ink")
+    assert (prediction.shape, prediction.ink.shape, prediction.ink.ndim) == ((300, 320), (300, 320), 2)
+    assert len(prediction.ink) == 300 and prediction.ink.size == ink.size
+    assert prediction.ink.dtype == ink.dtype == np.uint8
+    np.testing.assert_array_equal(prediction.ink[17], ink[17])
+    np.testing.assert_array_equal(prediction.ink[250:260, 5:9], ink[250:260, 5:9])
+    np.testing.assert_array_equal(np.asarray(prediction.edge), prediction.read("edge"))
+    np.testing.assert_array_equal(prediction.read("edge", slice(3, 9), slice(2, 300)), prediction.edge[3:9, 2:300])
+
+
+@pytest.mark.parametrize("threshold", [0.0, 1 / 255, 0.1, 0.5, 100 / 255, 0.999, 1.0])
+def test_a_mask_holds_what_reaches_the_threshold(request_here: PredictRequest, threshold: float) -> None:
+    run(request_here)
+    prediction = open_prediction(request_here.out)
+    expected = prediction.read("ink").astype(float) / 255 >= threshold
+    np.testing.assert_array_equal(prediction.mask("ink", threshold), expected)
+    np.testing.assert_array_equal(prediction.mask("ink", threshold, slice(3, 40)), expected[3:40])
+
+
+@pytest.mark.parametrize("threshold", [-0.1, 1.1, float("nan")])
+def test_a_threshold_is_a_probability(request_here: PredictRequest, threshold: float) -> None:
+    run(request_here)
+    with pytest.raises(BadInputError, match="between 0 and 1"):
+        open_prediction(request_here.out).mask("edge", threshold)
+
+
+def test_can_be_read_while_it_grows(request_here: PredictRequest) -> None:
+    fractions = []
+    for event in predict(replace(request_here, batch_size=1)):
+        prediction = open_prediction(request_here.out)
+        fractions.append(prediction.done_fraction)
+        if isinstance(event, TilePredicted) and prediction.done()[0, 0]:
+            assert prediction.read("ink", slice(0, 256), slice(0, 256)).any()
+    assert fractions[0] == 0 and fractions[-1] == 1 and fractions == sorted(fractions)
+    assert set(fractions) == {0, 0.5, 1}
+
+
+def test_blocks_outside_the_region_are_not_waited_for(tmp_path: Path) -> None:
+    stack, model = make_stack(tmp_path, (5, 300, 700)), ink_model(Constant(1, -1), 64)
+    run(PredictRequest(stack, model, tmp_path / "p.zarr", Region(10, 60, 300, 420), device="cpu"))
+    prediction = open_prediction(tmp_path / "p.zarr")
+    assert prediction.region == Region(10, 60, 300, 420) and prediction.complete
+    assert prediction.done().tolist() == [[False, True, False], [False, False, False]]
+
+
+def test_what_is_no_prediction_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInputError, match="There is no prediction at"):
+        open_prediction(tmp_path / "nothing.zarr")
+    (tmp_path / "file.zarr").write_text("{}")
+    (tmp_path / "folder.zarr").mkdir()
+    (tmp_path / "broken.zarr").mkdir()
+    (tmp_path / "broken.zarr" / "zarr.json").write_text("{ half")
+    zarr.create_group(tmp_path / "group.zarr")
+    zarr.create_array(tmp_path / "array.zarr", shape=(3, 3), dtype="u1")
+    other = zarr.create_group(tmp_path / "other.zarr")
+    for name in ("0", "done"):
+        other.create_array(name, shape=(2, 4, 4), dtype="u1")
+    for name in ("file", "folder", "broken", "group", "array", "other"):
+        with pytest.raises(BadInputError, match=f"{name}.zarr is not a prediction"):
+            open_prediction(tmp_path / f"{name}.zarr")
+
+
+def test_importing_the_room_loads_nothing_heavy() -> None:
+    import subprocess
+    import sys
+
+    program = "import sys, napari_ink.predict; print(sorted({'torch', 'zarr', 'napari', 'qtpy'} & set(sys.modules)))"
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ended.stdout.strip() == "[]"
