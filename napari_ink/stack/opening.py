@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import tokenize
 from collections.abc import Sequence
+from itertools import islice, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ from napari_ink.stack.tiff import TiffPlane, read_planes, voxel_size_um
 
 LAYER_FOLDERS = ("layers", "surface_volume")
 TIFF_SUFFIXES = (".tif", ".tiff")
+_LAYER_DIGITS = 6
 
 
 def open_stack(source: str | os.PathLike[str]) -> DepthStack:
@@ -48,10 +51,9 @@ def open_stack(source: str | os.PathLike[str]) -> DepthStack:
 
 def _open_folder(path: Path) -> DepthStack:
     folder = next((path / name for name in LAYER_FOLDERS if (path / name).is_dir()), path)
-    names = [p.name for p in folder.iterdir() if p.suffix.lower() in TIFF_SUFFIXES and p.is_file() and _is_shown(p)]
-    if folder == path and folder.name not in LAYER_FOLDERS:
-        # A segment's composite, mask or labels may lie beside layers that are only numbers.
-        names = [name for name in names if Path(name).stem.isdigit()] or names
+    names = [p.name for p in folder.iterdir() if p.suffix.lower() in TIFF_SUFFIXES and _is_shown(p)]
+    if folder.name not in LAYER_FOLDERS:
+        names = _layers_among(names, folder.name)
     if not names:
         raise StackError(f"{folder} holds no TIFF file; choose the folder of a segment or of its layers.")
     planes = []
@@ -66,40 +68,58 @@ def _open_folder(path: Path) -> DepthStack:
 
 
 def _is_shown(path: Path) -> bool:
-    return not path.name.startswith(".")
+    return not path.name.startswith(".") and not path.is_dir()
+
+
+def _layers_among(names: list[str], segment: str) -> list[str]:
+    """Leave out a segment's composite, mask and labels where they lie beside layers that are only numbers."""
+    numbered = [name for name in names if Path(name).stem.isdigit()]
+    # Segments are called by a date and time, and so are their composites: all digits, but far too many for a layer.
+    short = [name for name in numbered if Path(name).stem != segment or len(segment) <= _LAYER_DIGITS]
+    return short or numbered or names
 
 
 def _in_sequence(folder: Path, names: Sequence[str]) -> list[str]:
     """Sort layers by their number and see to it that none is missing or there twice."""
     numbers: dict[int, str] = {}
-    for name in names:
-        digits = re.findall(r"\d+", Path(name).stem)
-        if not digits:
-            raise StackError(f"{folder / name} has no number to tell which layer it is; move it out of the folder.")
-        if int(digits[-1]) in numbers:
-            raise StackError(
-                f"{folder} holds {numbers[int(digits[-1])]} and {name}, both layer {int(digits[-1])}; keep one."
-            )
-        numbers[int(digits[-1])] = name
-    missing = sorted(set(range(min(numbers), max(numbers) + 1)) - set(numbers))
+    for name, number in zip(names, _layer_numbers(folder, names), strict=True):
+        if number in numbers:
+            raise StackError(f"{folder} holds {numbers[number]} and {name}, both layer {number}; keep one.")
+        numbers[number] = name
+    order = sorted(numbers)
+    # A stray number may lie billions away from the others: walk into a gap no further than is said.
+    missing = list(islice((lost for a, b in pairwise(order) for lost in range(a + 1, b)), 6))
     if missing:
         said = ", ".join(map(str, missing[:5])) + (" and more" if len(missing) > 5 else "")
-        raise StackError(f"{folder} lacks layer {said} between {min(numbers)} and {max(numbers)}; copy it again.")
-    return [numbers[number] for number in sorted(numbers)]
+        raise StackError(f"{folder} lacks layer {said} between {order[0]} and {order[-1]}; copy it again.")
+    return [numbers[number] for number in order]
+
+
+def _layer_numbers(folder: Path, names: Sequence[str]) -> list[int]:
+    """Return each layer's number: the one number in its name that differs from file to file, else the last."""
+    found = [[int(digits) for digits in re.findall(r"\d+", Path(name).stem)] for name in names]
+    for name, numbers in zip(names, found, strict=True):
+        if not numbers:
+            raise StackError(f"{folder / name} has no number to tell which layer it is; move it out of the folder.")
+    if len({len(numbers) for numbers in found}) == 1:
+        varying = [column for column in zip(*found, strict=True) if len(set(column)) > 1]
+        if len(varying) == 1:
+            return list(varying[0])
+    return [numbers[-1] for numbers in found]
 
 
 def _check_alike(planes: Sequence[TiffPlane]) -> None:
     first = planes[0]
     for number, plane in enumerate(planes):
-        where = plane.path.name if plane.path != first.path else f"page {number}"
+        where = str(plane.path) if plane.path != first.path else f"Page {number + 1} of {plane.path}"
         if plane.shape != first.shape:
             raise StackError(
-                f"{where} of {plane.path.parent} is {plane.shape[0]} × {plane.shape[1]} pixels and the first layer is "
+                f"{where} is {plane.shape[0]} × {plane.shape[1]} pixels and the first layer is "
                 f"{first.shape[0]} × {first.shape[1]}; layers must be of one size."
             )
         if plane.dtype != first.dtype:
             raise StackError(
-                f"{where} of {plane.path.parent} holds {plane.dtype} and the first layer {first.dtype}; "
+                f"{where} holds {plane.dtype} and the first layer {first.dtype}; "
                 "save all layers with one number of bits."
             )
 
@@ -121,8 +141,8 @@ def _open_tiff(path: Path) -> DepthStack:
 
 def _open_npy(path: Path) -> DepthStack:
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError) as error:
+        array = np.lib.format.open_memmap(path, mode="r")  # unlike numpy.load, it opens no archives and no pickles
+    except (ValueError, TypeError, EOFError, SyntaxError, OverflowError, tokenize.TokenError) as error:
         reason = " ".join(str(error).split())
         raise StackError(
             f"{path} cannot be read as a NumPy array ({reason}); save it again with numpy.save."

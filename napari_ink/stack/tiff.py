@@ -7,6 +7,7 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import tifffile
@@ -14,7 +15,8 @@ import tifffile
 from napari_ink.errors import StackError
 from napari_ink.stack.depth_stack import Grey
 
-# What tifffile, its codecs and the operating system raise over broken files.
+# What tifffile, its codecs and the operating system raise over broken files. A damaged tag may come as a tuple where a
+# number is due, or as a zero to divide by: TypeError and ArithmeticError.
 _READ_ERRORS = (
     tifffile.TiffFileError,
     OSError,
@@ -22,6 +24,8 @@ _READ_ERRORS = (
     KeyError,
     IndexError,
     RuntimeError,
+    TypeError,
+    ArithmeticError,
     struct.error,
     zlib.error,
 )
@@ -119,10 +123,13 @@ def read_planes(path: Path) -> list[TiffPlane]:
         with tifffile.TiffFile(path) as file:
             if file.is_imagej and len(file.pages) == 1 and file.series and file.series[0].ndim == 3:
                 return _contiguous_planes(path, file)
-            return [_plane(path, number, page) for number, page in enumerate(file.pages)]
+            planes = [_plane(path, number, page) for number, page in enumerate(file.pages)]
     except _READ_ERRORS as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise StackError(f"{path} cannot be read as TIFF ({reason}); replace it with the original file.") from error
+    if not planes:
+        raise StackError(f"{path} is a TIFF file without an image; replace it with the original file.")
+    return planes
 
 
 def _plane(path: Path, number: int, page: Any) -> TiffPlane:
@@ -141,11 +148,15 @@ def _plane(path: Path, number: int, page: Any) -> TiffPlane:
 
 
 def _check_grey(path: Path, page: Any) -> None:
+    if page.photometric == tifffile.PHOTOMETRIC.PALETTE:
+        raise StackError(f"{path} is a colour image with a palette; save it as 8- or 16-bit grey.")
     if page.samplesperpixel != 1 or len(page.shape) != 2:
         raise StackError(
             f"{path} is a colour image ({page.samplesperpixel} values a pixel) and a depth layer is grey; "
             "save it as 8- or 16-bit grey."
         )
+    if 0 in page.shape:
+        raise StackError(f"{path} holds an image of no pixels; replace it with the original file.")
     if page.dtype not in (np.uint8, np.uint16):
         raise StackError(f"{path} holds {page.dtype} values; save it as 8- or 16-bit grey.")
 
@@ -167,9 +178,22 @@ def voxel_size_um(path: Path) -> float | None:
     """Return the pixel size that an ImageJ or OME header states in micrometres, or None."""
     try:
         with tifffile.TiffFile(path) as file:
+            if file.is_ome:
+                return _ome_pixel_size(file.ome_metadata or "")
             if file.is_imagej and (file.imagej_metadata or {}).get("unit") in ("um", "µm", "micron", "\\u00B5m"):
                 pixels, length = file.pages.first.tags["XResolution"].value
                 return float(length / pixels) if pixels else None
-    except _READ_ERRORS:
+    except (*_READ_ERRORS, ElementTree.ParseError):
         return None
     return None
+
+
+def _ome_pixel_size(metadata: str) -> float | None:
+    """Return the pixel size that OME metadata state, where it is one for all images, the same in y and x, in µm."""
+    pixels = [element for element in ElementTree.fromstring(metadata).iter() if element.tag.endswith("}Pixels")]
+    stated = {element.get(f"PhysicalSize{axis}") for element in pixels for axis in "XY"}
+    units = {element.get(f"PhysicalSize{axis}Unit", "µm") for element in pixels for axis in "XY"}
+    if len(stated) != 1 or units != {"µm"}:
+        return None
+    size = stated.pop()
+    return float(size) if size is not None else None

@@ -7,6 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
 
 from napari_ink.errors import StackError
 from napari_ink.stack import find_beside, open_stack
@@ -64,6 +67,17 @@ def test_composites_beside_numbered_layers_are_left_out(tmp_path: Path) -> None:
     assert whole(tmp_path / "seg").shape == VOLUME.shape
 
 
+def test_a_composite_called_by_the_segments_date_is_no_layer(tmp_path: Path) -> None:
+    segment = write_layers(tmp_path / "20230827161847")
+    tifffile.imwrite(segment / "20230827161847.tif", VOLUME[0])
+    np.testing.assert_array_equal(whole(segment), VOLUME)
+
+
+@pytest.mark.parametrize("name", ["{}_7.91um.tif", "2023_{:03d}.tif", "scroll1 layer {} of 5.tif"])
+def test_the_layers_number_is_the_one_that_differs(tmp_path: Path, name: str) -> None:
+    np.testing.assert_array_equal(whole(write_layers(tmp_path / "layers", name=name)), VOLUME)
+
+
 @pytest.mark.parametrize("options", [{}, {"imagej": True}, {"ome": True}, {"bigtiff": True}, {"compression": "zlib"}])
 def test_one_file(tmp_path: Path, options: dict[str, object]) -> None:
     tifffile.imwrite(tmp_path / "one.ome.tif", VOLUME, photometric="minisblack", **options)
@@ -75,6 +89,13 @@ def test_one_file(tmp_path: Path, options: dict[str, object]) -> None:
 def test_imagej_says_how_large_its_pixels_are(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", VOLUME, imagej=True, resolution=(1 / 3.24, 1 / 3.24), metadata={"unit": "um"})
     assert open_stack(tmp_path / "a.tif").voxel_size_um == pytest.approx(3.24, rel=1e-4)
+
+
+@pytest.mark.parametrize(("y", "unit", "said"), [(2.4, "µm", 2.4), (2.4, "nm", None), (9.6, "µm", None)])
+def test_ome_says_how_large_its_pixels_are(tmp_path: Path, y: float, unit: str, said: float | None) -> None:
+    sizes = {"PhysicalSizeX": 2.4, "PhysicalSizeXUnit": unit, "PhysicalSizeY": y, "PhysicalSizeYUnit": unit}
+    tifffile.imwrite(tmp_path / "a.ome.tif", VOLUME, photometric="minisblack", metadata={"axes": "ZYX", **sizes})
+    assert open_stack(tmp_path / "a.ome.tif").voxel_size_um == said
 
 
 @pytest.mark.parametrize("dtype", ["u1", "<u2", ">u2"])
@@ -106,6 +127,23 @@ def test_no_tiff(tmp_path: Path) -> None:
 def test_a_layer_missing(tmp_path: Path) -> None:
     (write_layers(tmp_path / "s") / "03.tif").unlink()
     refused(tmp_path / "s", "lacks layer 3")
+
+
+def test_a_stray_number_far_away_is_said_at_once(tmp_path: Path) -> None:
+    tifffile.imwrite(write_layers(tmp_path / "layers") / "20230827161847.tif", VOLUME[0])
+    refused(tmp_path / "layers", "lacks layer 5, 6, 7, 8, 9 and more", "20230827161847")
+
+
+def test_a_link_to_a_layer_that_is_gone(tmp_path: Path) -> None:
+    (write_layers(tmp_path / "s") / "05.tif").symlink_to(tmp_path / "gone.tif")
+    refused(tmp_path / "s", "05.tif")
+
+
+def test_pages_of_another_size(tmp_path: Path) -> None:
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        file.write(VOLUME[0])
+        file.write(VOLUME[1, :10])
+    refused(tmp_path / "a.tif", "Page 2 of", "a.tif", "10 × 30", "20 × 30")
 
 
 def test_a_layer_twice(tmp_path: Path) -> None:
@@ -146,6 +184,11 @@ def test_colour(tmp_path: Path) -> None:
     refused(tmp_path, "colour", "0.tif")
 
 
+def test_colour_from_a_palette(tmp_path: Path) -> None:
+    Image.fromarray(VOLUME[0].astype(np.uint8)).convert("P").save(tmp_path / "0.tif")
+    refused(tmp_path, "palette", "0.tif")
+
+
 @pytest.mark.parametrize("dtype", ["float32", "int16", "uint32"])
 def test_other_numbers(tmp_path: Path, dtype: str) -> None:
     tifffile.imwrite(tmp_path / "0.tif", np.zeros((8, 8), dtype))
@@ -161,6 +204,8 @@ def test_a_broken_numpy_file(tmp_path: Path) -> None:
     refused(tmp_path / "b.npy", "(8, 8)")
     np.save(tmp_path / "c.npy", np.array([{}], dtype=object))
     refused(tmp_path / "c.npy", "NumPy")
+    np.savez(tmp_path / "e.npz", VOLUME)
+    refused((tmp_path / "e.npz").rename(tmp_path / "e.npy"), "NumPy")
     np.save(tmp_path / "d.npy", VOLUME)
     os.truncate(tmp_path / "d.npy", 500)
     refused(tmp_path / "d.npy", "NumPy")
@@ -189,3 +234,31 @@ def test_damage_inside_a_compressed_layer_shows_when_it_is_read(tmp_path: Path) 
     stack = open_stack(tmp_path / "s")
     with pytest.raises(StackError, match="03.tif"):
         stack.read(slice(3, 4), slice(0, 4), slice(0, 4))
+
+
+DAMAGED = {"plain": {}, "tiles": {"tile": (16, 16), "compression": "zlib"}, "imagej": {"imagej": True}, "npy": None}
+
+
+@pytest.mark.filterwarnings("ignore")  # NumPy and tifffile may wonder about what they find
+@settings(max_examples=150, deadline=None)
+@given(data=st.data(), kind=st.sampled_from(sorted(DAMAGED)))
+def test_any_damage_is_said_or_harmless(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, kind: str
+) -> None:
+    """Whatever byte of a file is broken: it reads as something of its shape, or a `StackError` says why not."""
+    options = DAMAGED[kind]
+    path = tmp_path_factory.mktemp("damaged") / ("a.npy" if options is None else "a.tif")
+    if options is None:
+        np.save(path, VOLUME)
+    else:
+        tifffile.imwrite(path, VOLUME, photometric="minisblack", **options)
+    content = bytearray(path.read_bytes())
+    ends = st.one_of(st.integers(0, 299), st.integers(len(content) - 600, len(content) - 1))
+    for place, value in data.draw(st.dictionaries(ends, st.integers(0, 255), min_size=1, max_size=4)).items():
+        content[place] = value
+    path.write_bytes(content)
+    try:
+        stack = open_stack(path)
+        assert stack.read(slice(0, 1), slice(0, 1), slice(0, 1)).shape == (1, 1, 1)
+    except StackError as error:
+        assert "\n" not in str(error)
