@@ -34,7 +34,7 @@ from napari_ink.stack import open_stack
 
 TEST_SEEDS = range(3000, 3100)
 WINDOWS = tuple(slice(a, b) for a, b in ((16, 48), (20, 44), (24, 36), (28, 34), (30, 40)))
-SIGMAS = (1.0, 2.0, 4.0, 8.0)
+SIGMAS = (2.0, 4.0, 8.0)
 Plane = npt.NDArray[Any]
 
 

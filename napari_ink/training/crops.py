@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -110,10 +111,10 @@ def _vary(rng: np.random.Generator, crop: Crop) -> Crop:
     """Flip and turn a crop, and change its contrast, brightness and noise as scans differ in them."""
     turns, flip = int(rng.integers(4)), bool(rng.integers(2))
 
-    def turned(plane: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+    def turned(plane: npt.NDArray[Any]) -> npt.NDArray[Any]:
         plane = np.rot90(plane, turns, axes=(-2, -1))
         return plane[..., ::-1] if flip else plane
 
     values = turned(crop.values) * np.float32(rng.uniform(0.85, 1.15)) + np.float32(rng.normal(0, 0.1))
     values = values + np.float32(rng.uniform(0, 0.03)) * rng.standard_normal(values.shape, dtype=np.float32)
-    return Crop(values.astype(np.float32), turned(crop.ink).copy(), turned(crop.edge).copy())  # type: ignore[arg-type]
+    return Crop(values.astype(np.float32), turned(crop.ink).copy(), turned(crop.edge).copy())

@@ -107,7 +107,7 @@ def _step(
     ink = ink_loss(logits[:, INK], gather([c.ink for c in batch]))
     edge = edge_loss(logits[:, EDGE], gather([c.edge for c in batch]), request.edge_tolerance_px)
     optimiser.zero_grad(set_to_none=True)
-    (ink + request.edge_weight * edge).backward()
+    (ink + request.edge_weight * edge).backward()  # type: ignore[no-untyped-call]
     nn.utils.clip_grad_norm_(network.parameters(), 1.0)
     optimiser.step()
     return float(ink.detach()), float(edge.detach())
@@ -116,10 +116,10 @@ def _step(
 @torch.no_grad()
 def _follow(average: nn.Module, network: nn.Module, decay: float) -> None:
     """Move the averaged weights towards the network's; running statistics are copied as they are."""
-    for old, new in zip(average.parameters(), network.parameters(), strict=True):
-        old.lerp_(new, 1 - decay)
-    for old, new in zip(average.buffers(), network.buffers(), strict=True):
-        old.copy_(new)
+    for weight, new in zip(average.parameters(), network.parameters(), strict=True):
+        weight.lerp_(new, 1 - decay)
+    for statistic, now in zip(average.buffers(), network.buffers(), strict=True):
+        statistic.copy_(now)
 
 
 def _save(network: nn.Module, request: TrainRequest, step: int) -> Path:
