@@ -1,0 +1,167 @@
+"""The dock "Ink": the four steps in their order, joined to the session."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari.utils.notifications import show_error
+from qtpy.QtCore import QEvent, QObject, QSize, Qt, Signal
+from qtpy.QtGui import QShowEvent
+from qtpy.QtWidgets import QFrame, QMainWindow, QScrollArea, QVBoxLayout, QWidget
+
+from napari_ink.errors import NapariInkError
+from napari_ink.gui import keys
+from napari_ink.gui.layers import InkLayers
+from napari_ink.gui.models import ModelEntry, known_models, model_entry
+from napari_ink.gui.panels import CorrectPanel, ExportPanel, PredictPanel, StackPanel, StepPanel
+from napari_ink.gui.sample import sample_folder
+from napari_ink.gui.session import InkSession
+from napari_ink.gui.state import InkState
+from napari_ink.gui.style import style_sheet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import napari
+
+_WIDTH = 390
+
+
+class CloseWatch(QObject):
+    """Tells that a window has been closed, and not merely asked to: napari may ask its user and stay open."""
+
+    closed = Signal()
+    _is_asked = False
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
+        """Wait for the close that is followed by the window's vanishing."""
+        if event is not None and event.type() == QEvent.Type.Close:
+            self._is_asked = True
+        elif event is not None and event.type() == QEvent.Type.Hide and self._is_asked:
+            self.closed.emit()
+        return False
+
+
+class InkDock(QWidget):
+    """Open, predict, correct, export.
+
+    Parameters
+    ----------
+    napari_viewer
+        The viewer that it works in.
+
+    Attributes
+    ----------
+    session : InkSession
+        The state of the work.
+    stack, predict, correct, export : StepPanel
+        The steps.
+    """
+
+    def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
+        super().__init__()
+        self._viewer = napari_viewer
+        self._shown = InkState()
+        self._layers = InkLayers(napari_viewer, self)
+        self.session = InkSession(self._layers, sample_folder(), self)
+        self.stack, self.predict = StackPanel(), PredictPanel(known_models())
+        self.correct, self.export = CorrectPanel(), ExportPanel()
+        self._panels: tuple[StepPanel, ...] = (self.stack, self.predict, self.correct, self.export)
+        self._closing = CloseWatch(self)
+        self._lay_out()
+        self._connect()
+        self._on_theme()
+        napari_viewer.events.theme.connect(self._on_theme)
+        keys.bind(napari_viewer, self.session.take_tool)
+        self.destroyed.connect(_let_go(napari_viewer, self.session))
+        if (model := self.predict.model()) is not None:
+            self.session.use_thresholds(model)
+        self._on_changed(self.session.state)
+        if (layer := self._layers.find_stack()) is not None:
+            self.session.adopt(layer)
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        """Ask for a width that shows every button whole."""
+        return QSize(_WIDTH, super().sizeHint().height())
+
+    def open_stack(self, source: Path) -> None:
+        """Open a stack, as the first step does."""
+        self.session.open_stack(source)
+
+    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
+        """Watch the window that the dock is in, to stop cleanly when it is closed."""
+        super().showEvent(event)
+        window = self.parentWidget()
+        while window is not None and not isinstance(window, QMainWindow):
+            window = window.parentWidget()
+        if window is not None:
+            window.installEventFilter(self._closing)
+
+    def _lay_out(self) -> None:
+        steps = QWidget()
+        column = QVBoxLayout(steps)
+        column.setContentsMargins(6, 6, 8, 6)
+        column.setSpacing(6)
+        for panel in self._panels:
+            column.addWidget(panel)
+        column.addStretch(1)
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setWidget(steps)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(scroll)
+        self.setMinimumWidth(_WIDTH)
+
+    def _connect(self) -> None:
+        session = self.session
+        session.changed.connect(self._on_changed)
+        self._closing.closed.connect(session.cancel)
+        self.stack.open_requested.connect(session.open_stack)
+        self.stack.sample_requested.connect(self._on_sample)
+        self.predict.run_requested.connect(session.predict)
+        self.predict.cancel_requested.connect(session.cancel)
+        self.predict.model_chosen.connect(self._on_model)
+        self.predict.model_file_requested.connect(self._on_model_file)
+        self.predict.threshold_changed.connect(session.set_threshold)
+        self.correct.editable_requested.connect(session.make_editable)
+        self.correct.tool_requested.connect(session.take_tool)
+        self.export.export_requested.connect(session.export)
+
+    def _on_changed(self, state: InkState) -> None:
+        is_new_stack = state.stack is not None and state.stack is not self._shown.stack
+        self._shown = state
+        for panel in self._panels:
+            panel.show_state(state)
+        if is_new_stack and (model := self.predict.model()) is not None:
+            self.session.warm_up(model)
+
+    def _on_sample(self) -> None:
+        self.session.open_stack(sample_folder())
+
+    def _on_model(self, model: ModelEntry) -> None:
+        self.session.use_thresholds(model)
+        if self.session.state.stack is not None:
+            self.session.warm_up(model)
+
+    def _on_model_file(self, path: Path) -> None:
+        try:
+            self.predict.add_model(model_entry(path))
+        except NapariInkError as error:
+            show_error(str(error))
+
+    def _on_theme(self, *_: object) -> None:
+        self.setStyleSheet(style_sheet(self._viewer.theme))
+
+
+def _let_go(viewer: napari.viewer.Viewer, session: InkSession) -> Callable[[], None]:
+    """Return what is to happen once the dock is gone; it holds no reference to the dock itself."""
+
+    def let_go() -> None:
+        session.shut_down()
+        keys.unbind(viewer)
+
+    return let_go

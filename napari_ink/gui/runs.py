@@ -1,0 +1,106 @@
+"""One prediction from Run to its end: the worker, its progress, and the sentence that says how it went."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QObject, Signal
+
+from napari_ink.gui import jobs, workers
+from napari_ink.gui.state import RunProgress
+
+if TYPE_CHECKING:
+    from napari_ink.predict import PredictionEnded, TilePredicted
+
+
+class PredictionRun(QObject):
+    """Run a prediction on a thread and tell, on this one, how far it is.
+
+    Parameters
+    ----------
+    request
+        What to predict.
+    """
+
+    model_ready = Signal(object)
+    started = Signal(object)
+    tile_predicted = Signal(object)
+    progressed = Signal(object)
+    failed = Signal(str)
+    ended = Signal(str)
+
+    def __init__(self, request: jobs.RunRequest, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.progress = RunProgress()
+        self._request = request
+        self._worker: workers.EventWorker | None = None
+        self._began: float | None = None
+        self._has_failed = False
+        self._result: PredictionEnded | None = None
+
+    @property
+    def path(self) -> Path:
+        """Where the prediction is stored."""
+        return self._request.out
+
+    def start(self) -> None:
+        """Start the worker."""
+        self._worker = workers.start(jobs.predict_job(self._request), self._on_event, self._on_end)
+
+    def cancel(self) -> None:
+        """Stop after the batch in hand."""
+        self.abandon()
+        self._advance(cancelling=True)
+
+    def abandon(self) -> None:
+        """Stop after the batch in hand, and tell nobody."""
+        if self._worker is not None:
+            self._worker.quit()
+
+    def _on_event(self, event: Any) -> None:
+        from napari_ink.predict import PredictionEnded, PredictionStarted, TilePredicted
+
+        match event:
+            case jobs.ModelReady():
+                self.model_ready.emit(event)
+            case PredictionStarted():
+                self._began = time.monotonic()
+                self._advance(total=event.tiles)
+                self.started.emit(event)
+            case TilePredicted():
+                self._on_tile(event)
+            case PredictionEnded():
+                self._result = event
+            case workers.JobFailed(message):
+                self._has_failed = True
+                self.failed.emit(message)
+
+    def _on_tile(self, event: TilePredicted) -> None:
+        # Between one refresh and the next the plane takes in every tile; only the progress bar is told of each.
+        self.tile_predicted.emit(event)
+        left = seconds_left(time.monotonic() - (self._began or 0.0), event.done, event.total)
+        self._advance(done=event.done, total=event.total, seconds_left=left)
+
+    def _advance(self, **news: Any) -> None:
+        self.progress = replace(self.progress, **news)
+        self.progressed.emit(self.progress)
+
+    def _on_end(self) -> None:
+        self.ended.emit(self._outcome())
+
+    def _outcome(self) -> str:
+        done, total = self.progress.done, self.progress.total
+        if self._result is not None and self._result.complete:
+            return f"Predicted {total} tiles in {self._result.seconds:.0f} s."
+        if not total:
+            return "Stopped before the first tile."
+        why = "Stopped by an error" if self._has_failed else "Cancelled"
+        return f"{why} after {done} of {total} tiles; what is done is kept."
+
+
+def seconds_left(elapsed: float, done: int, total: int) -> float | None:
+    """Return how long the rest will take at the pace so far, or None while nothing is done."""
+    return elapsed / done * (total - done) if done else None

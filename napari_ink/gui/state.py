@@ -1,0 +1,136 @@
+"""What the panels show, as one frozen value: the session replaces it, panels render it, nobody edits it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal
+
+from napari_ink.export import ExportWhat as ExportWhat
+from napari_ink.stack import DepthStack
+
+What = Literal["ink", "edge"]
+ExportFrom = Literal["labels", "prediction"]
+
+
+class Step(StrEnum):
+    """The steps of the work, in their order."""
+
+    STACK = "Stack"
+    PREDICT = "Predict"
+    CORRECT = "Correct"
+    EXPORT = "Export"
+
+
+@dataclass(frozen=True, slots=True)
+class RunProgress:
+    """How far a prediction has come; `total` is 0 until its tiles are counted."""
+
+    done: int = 0
+    total: int = 0
+    seconds_left: float | None = None
+    cancelling: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LabelCounts:
+    """Pixels that carry a label, by value."""
+
+    ink: int = 0
+    papyrus: int = 0
+    edge: int = 0
+    not_edge: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class InkState:
+    """Everything that the panels render.
+
+    Attributes
+    ----------
+    stack
+        The stack being worked on, or None before one is open.
+    mask
+        The papyrus mask found beside it.
+    busy
+        What short work is under way, in words; empty when none is.
+    run
+        The prediction under way, or None.
+    device_line, notes, outcome
+        What the last run said: its device, what it read, how it ended.
+    prediction
+        Where the last prediction lies; set as soon as it exists, also while it grows.
+    has_prediction
+        Whether a predicted overlay is shown.
+    labels
+        Whether editable layers exist.
+    labels_edited
+        Whether a person has changed them.
+    exported
+        Where the last export went.
+    """
+
+    stack: DepthStack | None = None
+    mask: Path | None = None
+    busy: str = ""
+    run: RunProgress | None = None
+    device_line: str = ""
+    notes: tuple[str, ...] = ()
+    outcome: str = ""
+    prediction: Path | None = None
+    has_prediction: bool = False
+    ink_threshold: float = 0.5
+    edge_threshold: float = 0.5
+    labels: bool = False
+    labels_edited: bool = False
+    tool: str = ""
+    counts: LabelCounts = LabelCounts()
+    exported: str = ""
+
+    @property
+    def current_step(self) -> Step:
+        """The step a newcomer should look at now."""
+        if self.stack is None:
+            return Step.STACK
+        if self.run is not None or not (self.has_prediction or self.labels):
+            return Step.PREDICT
+        return Step.EXPORT if self.exported else Step.CORRECT
+
+    def is_done(self, step: Step) -> bool:
+        """Whether a step has given its result."""
+        return {
+            Step.STACK: self.stack is not None,
+            Step.PREDICT: self.has_prediction and self.run is None,
+            Step.CORRECT: self.labels_edited,
+            Step.EXPORT: bool(self.exported),
+        }[step]
+
+    def why_not(self, step: Step) -> str:
+        """Say why a step cannot be taken yet; empty when it can."""
+        if step is Step.STACK:
+            return "Wait for the prediction, or cancel it." if self.run else ""
+        if self.stack is None:
+            return "Open a stack first."
+        if step is Step.PREDICT or self.labels:
+            return ""
+        if self.run is not None:
+            return "Wait for the prediction, or cancel it."
+        if step is Step.EXPORT and not self.has_prediction:
+            return "Predict or label something first."
+        return ""
+
+
+def cut_level(threshold: float) -> int:
+    """Return the smallest uint8 probability that a threshold lets through: p / 255 ≥ threshold, never 0."""
+    # The tiny allowance keeps k/255 itself on the inside, whatever rounding did to the quotient.
+    level = -int(-(threshold * 255 - 1e-6) // 1)
+    return min(max(level, 1), 255)
+
+
+def time_left(seconds: float) -> str:
+    """Put a duration into words: ``about 40 s``, ``about 3 min``, ``about 1 h 20 min``."""
+    if seconds < 60:
+        return f"about {max(round(seconds), 1)} s"
+    minutes = round(seconds / 60)
+    return f"about {minutes} min" if minutes < 60 else f"about {minutes // 60} h {minutes % 60:02d} min"

@@ -1,0 +1,147 @@
+"""A small segment, a model with random weights, and the dock in a real window."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import napari
+import numpy as np
+import pytest
+import tifffile
+import torch
+from napari.utils.notifications import NotificationSeverity, notification_manager
+from PIL import Image
+from qtpy.QtCore import QEvent, QPointF, Qt
+from qtpy.QtGui import QMouseEvent
+from qtpy.QtWidgets import QApplication
+
+from napari_ink.gui.dock import InkDock
+from napari_ink.gui.models import model_entry
+from napari_ink.model import InkEdgeConfig, InputContract, save_checkpoint
+from napari_ink.model.network import InkEdgeNetwork
+
+DEPTH, HEIGHT, WIDTH = 12, 96, 128
+
+
+@pytest.fixture
+def segment(tmp_path: Path) -> Path:
+    """A segment folder of single-page TIFFs with a papyrus mask that leaves out the first 16 columns."""
+    folder = tmp_path / "seg-1"
+    (folder / "layers").mkdir(parents=True)
+    values = np.random.default_rng(1).integers(1000, 50000, (DEPTH, HEIGHT, WIDTH), dtype=np.uint16)
+    for z, plane in enumerate(values):
+        tifffile.imwrite(folder / "layers" / f"{z:02d}.tif", plane)
+    mask = np.full((HEIGHT, WIDTH), 255, np.uint8)
+    mask[:, :16] = 0
+    Image.fromarray(mask).save(folder / "seg-1_mask.png")
+    return folder
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    """A checkpoint with random weights whose logits straddle zero; tiles of 32 pixels, so that runs have many."""
+    torch.manual_seed(0)
+    network = InkEdgeNetwork(InkEdgeConfig.tiny())
+    torch.nn.init.normal_(network.heads.weight, std=2.0)
+    contract = InputContract(depth_layers=8, min_depth_layers=4, mean=0.4, std=0.3, voxel_size_um=None, tile_size=32)
+    config = InkEdgeConfig.tiny()
+    return save_checkpoint(tmp_path / "random.safetensors", network, config, contract, {"made for": "tests"})
+
+
+@pytest.fixture
+def dock(make_napari_viewer_proxy, checkpoint, qtbot):
+    """The dock in a window on the screen, with the random model chosen."""
+    viewer = make_napari_viewer_proxy(show=True)
+    viewer.window.resize(1400, 950)
+    dock = InkDock(viewer)
+    viewer.window.add_dock_widget(dock, name="Ink", area="right")
+    dock.predict.add_model(model_entry(checkpoint))
+    qtbot.waitUntil(dock.isVisible)
+    return dock
+
+
+@pytest.fixture
+def open_dock(dock, segment, qtbot):
+    """The dock with the segment open in it."""
+    dock.open_stack(segment)
+    qtbot.waitUntil(lambda: dock.session.state.stack is not None and not dock.session.state.busy, timeout=20000)
+    return dock
+
+
+@pytest.fixture
+def click(qtbot) -> Callable:
+    """Press a button with the mouse, once it can be pressed."""
+
+    def press(button) -> None:
+        qtbot.waitUntil(lambda: button.isVisible() and button.isEnabled(), timeout=10000)
+        qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+
+    return press
+
+
+@pytest.fixture
+def predicted_dock(open_dock, click, qtbot):
+    """The dock after a whole prediction."""
+    click(open_dock.predict.run_button)
+    qtbot.waitUntil(
+        lambda: open_dock.session.state.run is None and bool(open_dock.session.state.outcome), timeout=60000
+    )
+    return open_dock
+
+
+@pytest.fixture
+def labelled_dock(predicted_dock, click, qtbot):
+    """The dock with the prediction made editable."""
+    click(predicted_dock.correct.editable_button)
+    qtbot.waitUntil(lambda: predicted_dock.session.state.labels and not predicted_dock.session.state.busy)
+    return predicted_dock
+
+
+@pytest.fixture
+def viewer(dock):
+    """The viewer that the dock works in."""
+    return napari.current_viewer()
+
+
+@pytest.fixture
+def errors() -> Iterator[list[str]]:
+    """The errors that napari has shown to the user since the test began."""
+    seen: list[str] = []
+
+    def see(notification) -> None:
+        if notification.severity == NotificationSeverity.ERROR:
+            seen.append(notification.message)
+
+    notification_manager.notification_ready.connect(see)
+    yield seen
+    notification_manager.notification_ready.disconnect(see)
+
+
+@pytest.fixture
+def stroke(qtbot) -> Callable:
+    """Drag the mouse over the picture, from one place in segment pixels (y, x) to the next."""
+
+    def drag(*places: tuple[float, float]) -> None:
+        viewer = napari.current_viewer()
+        canvas = next(w for w in QApplication.allWidgets() if w.inherits("QOpenGLWidget") and w.isVisible())
+        points = [_on_canvas(viewer, canvas, place) for place in places]
+        left, none = Qt.MouseButton.LeftButton, Qt.MouseButton.NoButton
+        _send(canvas, QEvent.Type.MouseMove, points[0], none, none)
+        _send(canvas, QEvent.Type.MouseButtonPress, points[0], left, left)
+        for point in points[1:]:
+            _send(canvas, QEvent.Type.MouseMove, point, none, left)
+        _send(canvas, QEvent.Type.MouseButtonRelease, points[-1], left, none)
+        qtbot.wait(20)
+
+    return drag
+
+
+def _on_canvas(viewer, canvas, place: tuple[float, float]) -> QPointF:
+    (cy, cx), zoom = viewer.camera.center[-2:], viewer.camera.zoom
+    return QPointF(canvas.width() / 2 + (place[1] - cx) * zoom, canvas.height() / 2 + (place[0] - cy) * zoom)
+
+
+def _send(canvas, kind, point: QPointF, button, buttons) -> None:
+    where = canvas.mapToGlobal(point)
+    event = QMouseEvent(kind, point, where, button, buttons, Qt.KeyboardModifier.NoModifier)
+    QApplication.sendEvent(canvas, event)
+    QApplication.processEvents()

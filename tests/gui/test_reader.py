@@ -1,0 +1,62 @@
+import numpy as np
+import pytest
+import tifffile
+
+from napari_ink.errors import StackError
+from napari_ink.gui.reader import get_reader
+from napari_ink.stack import DepthStack
+
+
+def test_a_dropped_folder_becomes_one_image_on_its_surface(make_napari_viewer_proxy, segment):
+    viewer = make_napari_viewer_proxy()
+    viewer.add_image(np.zeros((4, 8, 8)))  # napari centres the slider by itself only for the first layer
+    viewer.open(str(segment), plugin="napari-ink")
+    layer = viewer.layers[-1]
+    assert layer.name == "seg-1"
+    assert layer.data.shape == (12, 96, 128)
+    assert viewer.dims.current_step[0] == 6
+    assert layer.contrast_limits[0] < layer.contrast_limits[1]
+
+
+def test_what_is_shown_is_what_is_stored(make_napari_viewer_proxy, segment):
+    viewer = make_napari_viewer_proxy()
+    (layer,) = viewer.open(str(segment), plugin="napari-ink")
+    viewer.dims.set_point(0, 3)
+    stored = tifffile.imread(segment / "layers" / "03.tif")
+    assert np.array_equal(np.asarray(layer.data[3]), stored)
+    assert layer.get_value((3, 40, 50), world=True) == stored[40, 50]
+
+
+def test_the_sample_is_in_the_menu(make_napari_viewer_proxy):
+    viewer = make_napari_viewer_proxy()
+    (layer,) = viewer.open_sample("napari-ink", "segment")
+    assert layer.data.shape[0] == 65
+    assert viewer.dims.current_step[0] == 32
+
+
+def test_broken_segments_say_what_is_wrong(segment):
+    (segment / "layers" / "03.tif").unlink()
+    read = get_reader(str(segment))
+    assert read is not None
+    with pytest.raises(StackError, match="3"):
+        read(str(segment))
+
+
+def test_other_paths_are_left_to_other_readers(tmp_path):
+    assert get_reader(str(tmp_path)) is None
+    assert get_reader(str(tmp_path / "photo.png")) is None
+    assert get_reader([str(tmp_path / "a.tif"), str(tmp_path / "b.tif")]) is None
+
+
+def test_a_multi_page_tiff_is_read(make_napari_viewer_proxy, tmp_path):
+    tifffile.imwrite(tmp_path / "piece.tif", np.arange(5 * 20 * 30, dtype=np.uint16).reshape(5, 20, 30))
+    viewer = make_napari_viewer_proxy()
+    (layer,) = viewer.open(str(tmp_path / "piece.tif"), plugin="napari-ink")
+    assert layer.data.shape == (5, 20, 30)
+
+
+def test_the_stack_stays_on_disk(segment):
+    ((data, settings, kind),) = get_reader(str(segment))(str(segment))
+    assert isinstance(data, DepthStack)
+    assert kind == "image"
+    assert settings["rgb"] is False

@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from napari_ink.gui.runs import seconds_left
+from napari_ink.gui.state import InkState, RunProgress, Step, cut_level, time_left
+from napari_ink.stack import DepthStack, open_stack
+
+
+@pytest.fixture
+def stack(tmp_path) -> DepthStack:
+    np.save(tmp_path / "seg.npy", np.zeros((3, 16, 16), np.uint8))
+    return open_stack(tmp_path / "seg.npy")
+
+
+@given(st.floats(0.0, 1.0))
+def test_the_cut_lets_through_what_reaches_the_threshold(threshold):
+    level = cut_level(threshold)
+    assert 1 <= level <= 255
+    assert level / 255 >= threshold - 1e-6
+    assert level == 1 or (level - 1) / 255 < threshold
+
+
+@pytest.mark.parametrize("level", range(1, 256))
+def test_a_threshold_of_a_whole_level_is_that_level(level):
+    assert cut_level(level / 255) == level
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.2, "about 1 s"),
+        (40.4, "about 40 s"),
+        (170, "about 3 min"),
+        (4800, "about 1 h 20 min"),
+        (3599, "about 1 h 00 min"),
+    ],
+)
+def test_time_left_in_words(seconds, words):
+    assert time_left(seconds) == words
+
+
+def test_time_left_follows_the_pace_so_far():
+    assert seconds_left(10.0, 0, 5) is None
+    assert seconds_left(10.0, 2, 6) == pytest.approx(20.0)
+
+
+def test_the_first_step_is_to_open_a_stack():
+    state = InkState()
+    assert state.current_step is Step.STACK
+    assert [state.why_not(step) for step in Step] == ["", *["Open a stack first."] * 3]
+
+
+def test_steps_follow_one_another(stack):
+    assert InkState(stack=stack).current_step is Step.PREDICT
+    assert InkState(stack=stack, run=RunProgress(), has_prediction=True).current_step is Step.PREDICT
+    assert InkState(stack=stack, has_prediction=True).current_step is Step.CORRECT
+    assert InkState(stack=stack, has_prediction=True, labels=True, exported="ink.png").current_step is Step.EXPORT
+
+
+def test_a_running_prediction_blocks_other_stacks_but_not_labels(stack):
+    running = InkState(stack=stack, run=RunProgress(), has_prediction=True)
+    assert "cancel" in running.why_not(Step.STACK)
+    assert "cancel" in running.why_not(Step.CORRECT)
+    assert InkState(stack=stack, run=RunProgress(), labels=True).why_not(Step.CORRECT) == ""
+
+
+def test_there_is_nothing_to_export_before_something_is_predicted_or_labelled(stack):
+    assert "first" in InkState(stack=stack).why_not(Step.EXPORT)
+    assert InkState(stack=stack, labels=True).why_not(Step.EXPORT) == ""
