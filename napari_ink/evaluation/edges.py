@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -73,6 +74,30 @@ def edge_scores(
     best = counts[np.arange(len(counts)), each.argmax(axis=1)].sum(axis=0)
     ois = float(f_score(*_rates(best[None]), 1.0)[0])
     return EdgeScores(float(f1.max()), float(at[f1.argmax()]), ois, _area(precision, recall))
+
+
+def edge_crops(
+    edge: npt.NDArray[Any], truth: Truth, inside: npt.NDArray[np.bool_] | None = None, size: int = 512
+) -> list[tuple[npt.NDArray[Any], Truth]]:
+    """Cut a segment into images of the size that the protocol was made for.
+
+    The tolerance is a part of an image's diagonal: on a whole segment it would be a hundred pixels, and matching would
+    take hours.
+
+    Parameters
+    ----------
+    edge, truth
+        Edge map and true edges ``(y, x)``.
+    inside
+        Where to count, ``(y, x)``; everywhere when None.
+    size
+        Height and width of a crop; those at the bottom and right may be smaller.
+    """
+    if inside is not None:
+        edge, truth = edge * inside, truth & inside
+    corners = product(*(range(0, length, size) for length in edge.shape))
+    windows = [(slice(y, y + size), slice(x, x + size)) for y, x in corners]
+    return [(edge[window], truth[window]) for window in windows]
 
 
 def _rates(counts: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:

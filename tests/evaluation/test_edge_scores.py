@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from skimage.draw import disk
 from skimage.segmentation import find_boundaries
 
-from napari_ink.evaluation import edge_scores, label_edges, match_one_to_one, suppress_non_maxima
+from napari_ink.evaluation import edge_crops, edge_scores, label_edges, match_one_to_one, suppress_non_maxima
 
 
 @settings(max_examples=40, deadline=None)
@@ -111,3 +111,14 @@ def test_planes_must_fit() -> None:
         edge_scores([(np.zeros((5, 5)), np.zeros((5, 6), bool))])
     with pytest.raises(ValueError, match="no edge map"):
         edge_scores([])
+
+
+def test_crops_tile_a_segment_and_leave_out_what_is_outside() -> None:
+    edge = np.arange(70 * 50, dtype=np.uint16).reshape(70, 50).astype(np.uint8)
+    inside = np.zeros(edge.shape, bool)
+    inside[:, 20:] = True
+    crops = edge_crops(edge, edge > 100, inside, size=32)
+    assert [crop.shape for crop, _ in crops] == [(32, 32), (32, 18)] * 2 + [(6, 32), (6, 18)]
+    joined = np.block([[crops[0][0], crops[1][0]], [crops[2][0], crops[3][0]], [crops[4][0], crops[5][0]]])
+    np.testing.assert_array_equal(joined, edge * inside)
+    assert sum(truth.sum() for _, truth in crops) == ((edge > 100) & inside).sum()

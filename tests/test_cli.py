@@ -1,0 +1,441 @@
+"""The command line, with real commands on real files: results, exit codes, and one line when something is wrong."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from napari_ink.cli import main
+from napari_ink.model import InkEdgeConfig, InputContract, save_checkpoint
+from napari_ink.model.network import InkEdgeNetwork
+
+HEIGHT, WIDTH, DEPTH = 50, 70, 12
+CONTRACT = InputContract(depth_layers=8, min_depth_layers=4, mean=0.3, std=0.2, voxel_size_um=7.91, tile_size=64)
+COMMANDS = ["demo", "open", "info", "predict", "export", "evaluate", "phantom", "models"]
+
+
+class Ended(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Ended]
+
+
+@pytest.fixture
+def run(capfd: pytest.CaptureFixture[str]) -> Run:
+    def run(*arguments: object) -> Ended:
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as end:
+            code = int(end.code or 0)
+        return Ended(code, *capfd.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def run_apart() -> Run:
+    def run(*arguments: object, **environment: str) -> Ended:
+        command = [sys.executable, "-m", "napari_ink.cli", *map(str, arguments)]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=120, env={**os.environ, **environment})
+        return Ended(ended.returncode, ended.stdout, ended.stderr)
+
+    return run
+
+
+def assert_refused(ended: Ended, *words: str) -> None:
+    assert ended.code == 2, ended
+    assert ended.out == ""
+    assert ended.err.startswith("napari-ink: ")
+    assert ended.err.count("\n") == 1 and ended.err.endswith("\n"), ended.err
+    for word in words:
+        assert word in ended.err
+
+
+def grey(depth: int = DEPTH, height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 2**16, (depth, height, width), dtype=np.uint16)
+
+
+def write_layers(folder: Path, stack: np.ndarray) -> Path:
+    (folder / "layers").mkdir(parents=True)
+    for z, layer in enumerate(stack):
+        tifffile.imwrite(folder / "layers" / f"{z:02}.tif", layer)
+    return folder
+
+
+def write_bool(path: Path, plane: np.ndarray) -> Path:
+    Image.fromarray(plane.astype(np.uint8) * 255).save(path)
+    return path
+
+
+@pytest.fixture
+def segment(tmp_path: Path) -> Path:
+    folder = write_layers(tmp_path / "seg", grey())
+    (folder / "meta.json").write_text('{"voxelsize": 7.91}')
+    write_bool(folder / "seg_mask.png", np.ones((HEIGHT, WIDTH), bool))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    import torch
+
+    torch.manual_seed(0)
+    network = InkEdgeNetwork(InkEdgeConfig.tiny())
+    torch.nn.init.normal_(network.heads.weight, std=30)  # untrained, it would give the same everywhere
+    path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
+    return save_checkpoint(path, network, network.config, CONTRACT, {"data": "none"})
+
+
+@pytest.fixture
+def prediction(run: Run, segment: Path, checkpoint: Path, tmp_path: Path) -> Path:
+    ended = run("predict", segment, "-o", tmp_path / "p.zarr", "--model", checkpoint, "--device", "cpu")
+    assert ended.code == 0, ended
+    return tmp_path / "p.zarr"
+
+
+def test_help_names_every_command_and_loads_nothing_heavy() -> None:
+    program = (
+        "import sys\n"
+        "from napari_ink.cli import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "print(sorted({'torch', 'napari', 'zarr', 'numpy', 'scipy', 'qtpy', 'pydantic'} & set(sys.modules)))\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ended.stdout.rstrip().endswith("[]")
+    listed = [line.split()[0] for line in ended.stdout.splitlines() if line.startswith("    ") and line[4] != " "]
+    assert listed == COMMANDS
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(run: Run, command: str) -> None:
+    ended = run(command, "--help")
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out.startswith(f"usage: napari-ink {command}")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [(), ("fly",), ("info",), ("predict", "x"), ("phantom", "x", "--seed", "one", "--size", "9", "9"), ("models", "x")],
+)
+def test_wrong_arguments_are_refused_in_one_line(run: Run, arguments: tuple[str, ...]) -> None:
+    assert_refused(run(*arguments), "--help")
+
+
+def test_info_as_json(run: Run, segment: Path) -> None:
+    ended = run("info", segment, "--json")
+    assert (ended.code, ended.err) == (0, "")
+    facts = json.loads(ended.out)
+    assert facts["shape"] == [DEPTH, HEIGHT, WIDTH]
+    assert facts["dtype"] == "uint16"
+    assert facts["voxel_size_um"] == 7.91
+    assert facts["format"] == "tiff folder"
+    assert facts["surface_layer"] == DEPTH // 2
+    assert Path(facts["mask"]) == segment / "seg_mask.png"
+    assert facts["ink_labels"] is None
+
+
+def test_info_for_people(run: Run, tmp_path: Path) -> None:
+    np.save(tmp_path / "stack.npy", grey().astype(np.uint8))
+    ended = run("info", tmp_path / "stack.npy")
+    assert ended.code == 0
+    assert "12 depth layers of 50 × 70 pixels" in ended.out
+    assert "uint8" in ended.out
+
+
+def test_a_stack_predicts_and_exports_at_its_exact_size(run: Run, prediction: Path, tmp_path: Path) -> None:
+    for what, suffix in (("ink", "png"), ("edges", "tif")):
+        out = tmp_path / f"{what}.{suffix}"
+        ended = run("export", prediction, "-o", out, "--what", what, "--threshold", 0.4)
+        assert (ended.code, ended.out.strip(), ended.err) == (0, str(out), "")
+        mask = np.asarray(Image.open(out))
+        assert mask.shape == (HEIGHT, WIDTH)
+        assert set(np.unique(mask)) <= {0, 255}
+
+
+def test_a_region_is_what_the_whole_would_have_been(
+    run: Run, prediction: Path, segment: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    from napari_ink.predict import open_prediction
+
+    out = tmp_path / "region.zarr"
+    assert run("predict", segment, "-o", out, "--model", checkpoint, "--region", "10:40,20:60").code == 0
+    part, whole = open_prediction(out), open_prediction(prediction)
+    assert part.shape == whole.shape
+    area = slice(10, 40), slice(20, 60)
+    np.testing.assert_allclose(part.read("ink", *area).astype(int), whole.read("ink", *area).astype(int), atol=1)
+    assert np.ptp(whole.read("ink", *area)) > 50
+    assert not part.read("ink", slice(0, 10), slice(0, WIDTH)).any()
+    labels = write_bool(tmp_path / "truth.png", whole.read("ink") >= 128)
+    assert json.loads(run("evaluate", out, labels, "--json").out)["f0_5"] > 0.99
+
+
+def test_a_mask_leaves_nothing_outside_it(run: Run, segment: Path, checkpoint: Path, tmp_path: Path) -> None:
+    from napari_ink.predict import open_prediction
+
+    inside = np.zeros((HEIGHT, WIDTH), bool)
+    inside[:, 30:] = True
+    mask = write_bool(tmp_path / "half.png", inside)
+    assert run("predict", segment, "-o", tmp_path / "p.zarr", "--model", checkpoint, "--mask", mask).code == 0
+    ink = open_prediction(tmp_path / "p.zarr").read("ink", slice(0, HEIGHT), slice(0, WIDTH))
+    assert not ink[~inside].any() and ink[inside].any()
+
+
+def test_what_the_model_reads_is_said(run: Run, segment: Path, checkpoint: Path, tmp_path: Path) -> None:
+    ended = run("predict", segment, "-o", tmp_path / "p.zarr", "--model", checkpoint, "--device", "cpu")
+    assert "depth layers 2 to 9 of 12" in ended.err
+    assert "Traceback" not in ended.err
+    assert str(tmp_path / "p.zarr") in ended.out
+
+
+def test_evaluate_a_store_and_an_image(run: Run, prediction: Path, segment: Path, tmp_path: Path) -> None:
+    from napari_ink.predict import open_prediction
+
+    ink = open_prediction(prediction).read("ink", slice(0, HEIGHT), slice(0, WIDTH))
+    Image.fromarray(ink).save(tmp_path / "ink.png")
+    labels = write_bool(tmp_path / "truth.png", ink >= np.median(ink))
+    scores = json.loads(run("evaluate", prediction, labels, "--json").out)
+    assert scores["f0_5"] == pytest.approx(1)
+    assert scores["best_threshold"] == pytest.approx(np.median(ink) / 255, abs=0.01)
+    assert {"precision", "recall", "f1", "average_precision", "f0_5_at_half", "edge_ods"} <= set(scores)
+    of_image = json.loads(run("evaluate", tmp_path / "ink.png", labels, "--json").out)
+    assert of_image["f0_5"] == scores["f0_5"]
+    assert of_image["edge_ods"] is None
+    masked = run("evaluate", prediction, labels, "--mask", segment / "seg_mask.png")
+    assert masked.code == 0 and "F0.5" in masked.out
+
+
+def test_the_sample_scores_its_own_labels_perfectly(run: Run, tmp_path: Path) -> None:
+    from napari_ink.phantom import sample_path
+
+    labels = next(sample_path().glob("*_inklabels.png"))
+    scores = json.loads(run("evaluate", labels, labels, "--json").out)
+    assert scores["f0_5"] == 1.0
+
+
+def test_phantom_makes_the_same_segment_from_the_same_seed(run: Run, tmp_path: Path) -> None:
+    for name in ("a/ph", "b/ph"):
+        (tmp_path / name).parent.mkdir()
+        ended = run("phantom", tmp_path / name, "--seed", 4, "--size", 64, 96, "--layers", 17)
+        assert (ended.code, ended.out.strip()) == (0, str(tmp_path / name)), ended
+    facts = json.loads(run("info", tmp_path / "a/ph", "--json").out)
+    assert facts["shape"] == [17, 64, 96]
+    assert facts["ink_labels"].endswith("ph_inklabels.png")
+    one, two = (sorted((tmp_path / name / "ph/layers").iterdir()) for name in "ab")
+    assert [path.read_bytes() for path in one] == [path.read_bytes() for path in two]
+
+
+def test_models(run: Run) -> None:
+    from napari_ink.model import DEFAULT_MODEL
+
+    assert f"{DEFAULT_MODEL}: " in run("models").out
+    cards = {card["name"]: card for card in json.loads(run("models", "--json").out)}
+    assert cards[DEFAULT_MODEL]["contract"]["depth_layers"] > 0
+
+
+def no_tiff(home: Path) -> Path:
+    (home / "bad").mkdir()
+    (home / "bad" / "notes.txt").write_text("nothing here")
+    return home / "bad"
+
+
+def missing_layer(home: Path) -> Path:
+    (write_layers(home / "bad", grey()) / "layers" / "05.tif").unlink()
+    return home / "bad"
+
+
+def other_size(home: Path) -> Path:
+    write_layers(home / "bad", grey())
+    tifffile.imwrite(home / "bad/layers/05.tif", grey()[0, :-1])
+    return home / "bad"
+
+
+def other_dtype(home: Path) -> Path:
+    write_layers(home / "bad", grey())
+    tifffile.imwrite(home / "bad/layers/05.tif", grey()[0].astype(np.uint8))
+    return home / "bad"
+
+
+def truncated(home: Path) -> Path:
+    path = write_layers(home / "bad", grey()) / "layers" / "05.tif"
+    path.write_bytes(path.read_bytes()[:-1000])
+    return home / "bad"
+
+
+def rgb(home: Path) -> Path:
+    (home / "bad").mkdir()
+    for z in range(DEPTH):
+        tifffile.imwrite(home / "bad" / f"{z:02}.tif", np.zeros((HEIGHT, WIDTH, 3), np.uint8), photometric="rgb")
+    return home / "bad"
+
+
+def floating(home: Path) -> Path:
+    return write_layers(home / "bad", grey().astype(np.float32))
+
+
+def nowhere(home: Path) -> Path:
+    return home / "bad"
+
+
+def no_image(home: Path) -> Path:
+    (home / "bad.tif").write_bytes(b"II*\0 certainly no picture")
+    return home / "bad.tif"
+
+
+BAD_STACKS = [no_tiff, missing_layer, other_size, other_dtype, truncated, rgb, floating, nowhere, no_image]
+
+
+@pytest.mark.parametrize("spoil", BAD_STACKS)
+def test_a_bad_stack_is_refused_and_leaves_nothing(
+    run: Run, spoil: Callable[[Path], Path], checkpoint: Path, tmp_path: Path
+) -> None:
+    bad = spoil(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    assert_refused(run("info", bad), "bad")
+    assert_refused(run("predict", bad, "-o", tmp_path / "out.zarr", "--model", checkpoint), "bad")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_the_missing_layer_is_named(run: Run, tmp_path: Path) -> None:
+    assert_refused(run("info", missing_layer(tmp_path)), "lacks layer 5")
+
+
+def test_too_few_layers_for_the_model(run: Run, checkpoint: Path, tmp_path: Path) -> None:
+    stack = write_layers(tmp_path / "thin", grey(depth=3))
+    assert_refused(run("predict", stack, "-o", tmp_path / "out.zarr", "--model", checkpoint), "3", "4")
+    assert not (tmp_path / "out.zarr").exists()
+
+
+def test_no_checkpoint(run: Run, segment: Path, tmp_path: Path) -> None:
+    fake = tmp_path / "fake.safetensors"
+    fake.write_bytes(b"\x80\x04 no weights")
+    for model in (fake, tmp_path / "none.safetensors", "no-such-model"):
+        assert_refused(run("predict", segment, "-o", tmp_path / "out.zarr", "--model", model))
+    assert not (tmp_path / "out.zarr").exists()
+
+
+@pytest.mark.parametrize("region", ["all", "5:5,0:9", "9:5,0:9", "0:9", "100:200,0:9", "-5:5,0:9"])
+def test_a_region_that_is_none(run: Run, segment: Path, checkpoint: Path, tmp_path: Path, region: str) -> None:
+    out = tmp_path / "out.zarr"
+    assert_refused(run("predict", segment, "-o", out, "--model", checkpoint, f"--region={region}"))
+    assert not out.exists()
+
+
+def test_a_mask_that_is_too_small(run: Run, segment: Path, checkpoint: Path, tmp_path: Path) -> None:
+    mask = write_bool(tmp_path / "small.png", np.ones((HEIGHT, WIDTH - 1), bool))
+    ended = run("predict", segment, "-o", tmp_path / "out.zarr", "--model", checkpoint, "--mask", mask)
+    assert_refused(ended, str(WIDTH), str(WIDTH - 1))
+
+
+def test_no_output_is_overwritten(run: Run, prediction: Path, segment: Path, checkpoint: Path, tmp_path: Path) -> None:
+    mask = tmp_path / "ink.png"
+    mask.write_bytes(b"mine")
+    assert_refused(run("export", prediction, "-o", mask), "ink.png")
+    assert mask.read_bytes() == b"mine"
+    assert_refused(run("predict", segment, "-o", prediction, "--model", checkpoint), "p.zarr", "resume")
+    assert_refused(run("phantom", segment, "--seed", 1, "--size", 64, 64), "seg")
+
+
+@pytest.mark.parametrize("name", ["ink.jpg", "ink", "nowhere/ink.png"])
+def test_an_output_that_cannot_be(run: Run, prediction: Path, tmp_path: Path, name: str) -> None:
+    assert_refused(run("export", prediction, "-o", tmp_path / name), name.split("/")[0])
+    assert not (tmp_path / name).exists()
+
+
+def test_export_of_what_a_source_does_not_hold(run: Run, prediction: Path, tmp_path: Path) -> None:
+    assert_refused(run("export", prediction, "-o", tmp_path / "s.png", "--what", "supervision"))
+    assert_refused(run("export", tmp_path / "none.zarr", "-o", tmp_path / "s.png"), "none.zarr")
+    assert_refused(run("export", prediction, "-o", tmp_path / "s.png", "--threshold", 1.5), "1.5")
+    assert not (tmp_path / "s.png").exists()
+
+
+def test_evaluate_what_is_no_image(run: Run, prediction: Path, tmp_path: Path) -> None:
+    (tmp_path / "labels.png").write_bytes(b"no picture")
+    assert_refused(run("evaluate", prediction, tmp_path / "labels.png"), "labels.png")
+    assert_refused(run("evaluate", prediction, tmp_path / "none.png"), "none.png")
+    good = write_bool(tmp_path / "good.png", np.ones((HEIGHT, WIDTH), bool))
+    assert_refused(run("evaluate", tmp_path / "labels.png", good), "labels.png")
+    assert_refused(run("evaluate", tmp_path / "none.zarr", good), "none.zarr")
+
+
+@pytest.mark.parametrize("size", [("3", "64"), ("64", "-1")])
+def test_a_phantom_that_cannot_be(run: Run, tmp_path: Path, size: tuple[str, str]) -> None:
+    assert_refused(run("phantom", tmp_path / "ph", "--seed", 1, "--size", *size))
+    assert not (tmp_path / "ph").exists()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    disk = tmp_path / "small"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", disk], capture_output=True).returncode:
+        pytest.skip("only root on Linux may mount a small disk")
+    yield disk
+    subprocess.run(["umount", disk], check=True)
+
+
+def test_a_full_disk(run: Run, small_disk: Path, segment: Path, checkpoint: Path) -> None:
+    ended = run("predict", segment, "-o", small_disk / "p.zarr", "--model", checkpoint)
+    assert ended.code == 2
+    assert "disk is full" in ended.err.splitlines()[-1]
+    assert "Traceback" not in ended.err
+    assert_refused(run("phantom", small_disk / "ph", "--seed", 1, "--size", 64, 64), "disk is full")
+    assert list(small_disk.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT between processes")
+def test_interrupted_then_resumed(checkpoint: Path, tmp_path: Path, run: Run) -> None:
+    stack = write_layers(tmp_path / "seg", grey(depth=8, height=1024, width=768))
+    command = ["predict", str(stack), "-o", str(tmp_path / "p.zarr"), "--model", str(checkpoint), "--device", "cpu"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "napari_ink.cli", *command],
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background job inherits that it is ignored
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("Runs on"):
+                break
+        process.send_signal(signal.SIGINT)
+        rest = process.stderr.read()
+        assert process.wait(60) == 130, rest
+    assert rest.splitlines()[-1].startswith("napari-ink: Interrupted; what was done is kept")
+    assert "Traceback" not in rest
+    assert run(*command, "--resume").code == 0
+    from napari_ink.predict import open_prediction
+
+    assert open_prediction(tmp_path / "p.zarr").complete
+
+
+def test_windows_need_a_display(run_apart: Run, segment: Path) -> None:
+    dark = {"DISPLAY": "", "WAYLAND_DISPLAY": "", "PATH": ""}
+    if sys.platform != "linux":
+        pytest.skip("there is always a display")
+    for command in (["demo"], ["open", segment], ["demo", "--headless", "x"]):
+        ended = run_apart(*command, **dark)
+        assert ended.code in (1, 2) and ended.out == ""
+        assert ended.err.count("\n") == 1 and "display" in ended.err
+
+
+def test_who_stops_reading_is_no_error(run_apart: Run) -> None:
+    program = f"{sys.executable} -m napari_ink.cli models --json | true; exit ${{PIPESTATUS[0]}}"
+    ended = subprocess.run(["bash", "-c", program], capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_resume_of_nothing_begins(run: Run, segment: Path, checkpoint: Path, tmp_path: Path) -> None:
+    ended = run("predict", segment, "-o", tmp_path / "p.zarr", "--model", checkpoint, "--device", "cpu", "--resume")
+    assert ended.code == 0, ended
