@@ -84,7 +84,15 @@ def test_a_pair_without_labels_is_refused(pair: TrainingPair) -> None:
 def test_training_learns_and_repeats(pair: TrainingPair, tmp_path: Path) -> None:
     def run(name: str) -> list[StepEnded]:
         request = TrainRequest(
-            [pair], CONFIG, CONTRACT, tmp_path / name, steps=25, batch_size=4, crop_size=64, save_every=20
+            [pair],
+            CONFIG,
+            CONTRACT,
+            tmp_path / name,
+            steps=25,
+            batch_size=4,
+            crop_size=64,
+            save_every=20,
+            learning_rate=0.02,
         )
         events = list(train(request))
         saved = [event for event in events if isinstance(event, CheckpointSaved)]
