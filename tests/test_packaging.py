@@ -1,0 +1,87 @@
+"""What the package promises to those who install it, and what the documents promise about it."""
+
+import importlib
+import re
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import entry_points, requires
+from pathlib import Path
+
+import pytest
+from npe2 import PluginManifest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+BASE = [Requirement(text) for text in PROJECT["project"]["dependencies"]]
+PINS = {
+    canonicalize_name(requirement.name): next(iter(requirement.specifier)).version.split("+")[0]
+    for line in (ROOT / "constraints.txt").read_text().splitlines()
+    if line and not line.startswith("#")
+    for requirement in [Requirement(line)]
+}
+
+
+@pytest.mark.parametrize("requirement", BASE, ids=lambda requirement: requirement.name)
+def test_a_dependency_has_a_floor_with_its_reason_and_no_ceiling(requirement: Requirement) -> None:
+    assert [specifier.operator for specifier in requirement.specifier] == [">="]
+    line = next(x for x in (ROOT / "pyproject.toml").read_text().splitlines() if f'"{requirement}"' in x)
+    assert re.search(r"# \S+ \S+", line)
+    assert requirement.specifier.contains(PINS[canonicalize_name(requirement.name)])
+
+
+def test_qt_comes_with_its_extra_alone() -> None:
+    bindings = ("pyqt", "pyside", "napari[")
+    without = [text for text in requires("napari-ink") or () if "extra ==" not in text]
+    assert not [text for text in without if text.lower().startswith(bindings)]
+    assert PROJECT["project"]["optional-dependencies"] == {"qt": ["napari[pyqt6]"]}
+
+
+def test_developers_get_pinned_tools() -> None:
+    assert {canonicalize_name(name) for name in PROJECT["dependency-groups"]["dev"]} <= set(PINS)
+
+
+def test_the_command_is_installed() -> None:
+    (command,) = entry_points(group="console_scripts", name="napari-ink")
+    assert command.load().__module__ == "napari_ink.cli"
+
+
+def test_napari_finds_everything_the_manifest_names() -> None:
+    manifest = PluginManifest.from_distribution("napari-ink")
+    contributions = manifest.contributions
+    assert contributions.widgets and contributions.readers and contributions.sample_data
+    for command in contributions.commands or ():
+        module, name = str(command.python_name).split(":")
+        assert callable(getattr(importlib.import_module(module), name))
+
+
+@pytest.mark.parametrize(
+    "module", ["napari_ink", "napari_ink.cli", "napari_ink.stack", "napari_ink.predict", "napari_ink.gui.reader"]
+)
+def test_quick_to_import(module: str) -> None:
+    heavy = "{'torch', 'zarr', 'napari', 'skimage', 'matplotlib', 'qtpy'}"
+    program = f"import sys, {module}; print(sorted({heavy} & set(sys.modules)))"
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ended.stdout.strip() == "[]"
+
+
+def test_the_readme_names_what_is_there() -> None:
+    from napari_ink.cli import main
+
+    readme = (ROOT / "README.md").read_text()
+    for place in re.findall(r"`((?:docs|benchmarks)/[^`]+)`|^python (benchmarks/\S+)", readme, flags=re.M):
+        assert (ROOT / "".join(place)).exists(), place
+    code = "\n".join(re.findall(r"^```$(.*?)^```$", readme, flags=re.M | re.S))
+    for command in set(re.findall(r"^napari-ink (\w+)", code, flags=re.M)):
+        with pytest.raises(SystemExit) as end:
+            main([command, "--help"])
+        assert end.value.code == 0
+
+
+def test_what_ships_is_small() -> None:
+    sample = sum(path.stat().st_size for path in (ROOT / "sample_data").rglob("*") if path.is_file())
+    assert sample < 15e6
+    for checkpoint in (ROOT / "napari_ink/model/checkpoints").iterdir():
+        assert checkpoint.stat().st_size < 15e6
