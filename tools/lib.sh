@@ -42,7 +42,7 @@ apt_install() {
 install() {
     local venv=$1
     shift
-    "$venv/bin/python" -m pip install --quiet --no-input --disable-pip-version-check --constraint constraints.txt "$@"
+    "$venv/bin/python" -m pip install -qq --no-input --disable-pip-version-check --constraint constraints.txt "$@"
 }
 
 # PyPI's torch for Linux brings gigabytes of CUDA. Without an NVIDIA GPU take PyTorch's own CPU build, where that can be

@@ -13,4 +13,4 @@ echo "Installing napari-ink with Qt and the developers' tools into $venv (a few 
 install "$venv" 'pip>=25.1' # the first that reads dependency groups
 install_torch "$venv"
 install "$venv" -e '.[qt]' --group dev
-echo "Done: $venv/bin/napari-ink --help"
+echo "Set up: $venv/bin/napari-ink --help"

@@ -28,4 +28,7 @@ python -c 'import importlib.util as u; assert not any(map(u.find_spec, ("PyQt5",
 npe2 validate napari-ink
 napari-ink --help >help.txt
 napari-ink models
-napari-ink info "$(python -c 'from napari_ink.phantom import sample_path; print(sample_path())')"
+sample=$(python -c 'from napari_ink.phantom import sample_path; print(sample_path())')
+napari-ink info "$sample"
+napari-ink predict "$sample" -o prediction.zarr --region 128:192,128:192 --device cpu
+napari-ink export prediction.zarr -o ink.png
