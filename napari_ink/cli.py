@@ -225,7 +225,7 @@ def _export_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--what", choices=("ink", "edges", "labels", "supervision"), default="ink", help="default: %(default)s"
     )
-    parser.add_argument("--threshold", type=float, default=0.5, metavar="T", help="0 to 1, default: %(default)s")
+    parser.add_argument("--threshold", type=float, metavar="T", help="0 to 1, default: what the model recommends")
 
 
 def export(arguments: argparse.Namespace) -> None:

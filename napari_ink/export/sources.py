@@ -13,7 +13,7 @@ from napari_ink.export.masks import edge_mask, ink_mask, supervision_mask
 ExportWhat = Literal["ink", "edges", "labels", "supervision"]
 
 
-def export_source(source: Path, out: Path, what: ExportWhat, threshold: float = 0.5) -> Path:
+def export_source(source: Path, out: Path, what: ExportWhat, threshold: float | None = None) -> Path:
     """Write one mask, or the label values, of `source` as an image of its height and width.
 
     Parameters
@@ -25,14 +25,15 @@ def export_source(source: Path, out: Path, what: ExportWhat, threshold: float = 
     what
         What to write. From an image of edge labels only ``edges`` makes sense, from one of ink labels the others.
     threshold
-        Least probability, 0 to 1, that counts as ink or edge; label images need none.
+        Least probability, 0 to 1, that counts as ink or edge; what the model recommends when None. Label images need
+        none.
 
     Raises
     ------
     BadInputError
         If the source holds no such thing, or the output cannot be written.
     """
-    if not 0 <= threshold <= 1:
+    if threshold is not None and not 0 <= threshold <= 1:
         raise BadInputError(f"The threshold is {threshold}, and a probability lies between 0 and 1; choose one there.")
     if not source.exists():
         raise BadInputError(f"There is nothing at {source}; name a prediction store or an image of labels.")
@@ -46,11 +47,14 @@ def export_source(source: Path, out: Path, what: ExportWhat, threshold: float = 
     return write_mask(choose(labels), out)
 
 
-def _export_prediction(source: Path, out: Path, what: ExportWhat, threshold: float) -> Path:
+def _export_prediction(source: Path, out: Path, what: ExportWhat, threshold: float | None) -> Path:
     from napari_ink.predict import open_prediction
 
     if what in ("labels", "supervision"):
         raise BadInputError(
             f"{source} is a prediction and holds no {what}; export `ink` or `edges`, or name an image of labels."
         )
-    return write_mask(open_prediction(source).mask("ink" if what == "ink" else "edge", threshold), out)
+    prediction = open_prediction(source)
+    plane: Literal["ink", "edge"] = "ink" if what == "ink" else "edge"
+    cut = prediction.recommended_threshold(plane) if threshold is None else threshold
+    return write_mask(prediction.mask(plane, cut), out)

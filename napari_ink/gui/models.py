@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from napari_ink.model import DEFAULT_MODEL, ModelCard, read_card, shipped_models
+from napari_ink.model import DEFAULT_MODEL, ModelCard, read_card, recommended_thresholds, shipped_models
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +40,5 @@ def _entry(name_or_path: str, card: ModelCard) -> ModelEntry:
     parts = [f"{card.parameters / 1e6:.1f} million parameters", f"reads {contract.depth_layers} depth layers"]
     if contract.voxel_size_um is not None:
         parts.append(f"trained at {contract.voxel_size_um:g} µm a voxel")
-    return ModelEntry(name_or_path, card.name, ", ".join(parts), _thresholds(card))
-
-
-def _thresholds(card: ModelCard) -> tuple[float, float]:
-    """Return the cuts that a checkpoint recommends, or a half where it says nothing."""
-    said = card.provenance.get("thresholds")
-    ink, edge = (said.get("ink"), said.get("edge")) if isinstance(said, dict) else (None, None)
-    return _fraction(ink), _fraction(edge)
-
-
-def _fraction(value: object) -> float:
-    return float(value) if isinstance(value, int | float) and 0 < value < 1 else 0.5
+    thresholds = recommended_thresholds(card.provenance)
+    return ModelEntry(name_or_path, card.name, ", ".join(parts), (thresholds["ink"], thresholds["edge"]))

@@ -9,6 +9,7 @@ from napari_ink.model.checkpoint import (
     ModelCard,
     load_model,
     read_card,
+    recommended_thresholds,
     save_checkpoint,
     shipped_models,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "ModelCard",
     "load_model",
     "read_card",
+    "recommended_thresholds",
     "save_checkpoint",
     "shipped_models",
 ]

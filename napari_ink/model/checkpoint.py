@@ -48,6 +48,17 @@ class InkModel:
     sha256: str
 
 
+def recommended_thresholds(provenance: Mapping[str, Any]) -> dict[str, float]:
+    """Return where a model's probabilities of ``ink`` and ``edge`` are best cut, or a half where it does not say."""
+    said = provenance.get("thresholds")
+    values = said if isinstance(said, Mapping) else {}
+    return {what: _fraction(values.get(what)) for what in ("ink", "edge")}
+
+
+def _fraction(value: object) -> float:
+    return float(value) if isinstance(value, int | float) and 0 < value < 1 else 0.5
+
+
 def save_checkpoint(
     path: str | os.PathLike[str],
     network: nn.Module,

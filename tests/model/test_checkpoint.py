@@ -14,6 +14,7 @@ from napari_ink.model import (
     InputContract,
     load_model,
     read_card,
+    recommended_thresholds,
     save_checkpoint,
     shipped_models,
 )
@@ -89,3 +90,9 @@ def test_a_checkpoint_needs_its_suffix(tmp_path: Path) -> None:
         save_checkpoint(tmp_path / "x.pt", InkEdgeNetwork(CONFIG), CONFIG, CONTRACT, {})
     with pytest.raises(OutputError):
         save_checkpoint(tmp_path / "no" / "x.safetensors", InkEdgeNetwork(CONFIG), CONFIG, CONTRACT, {})
+
+
+def test_thresholds_are_those_that_the_checkpoint_recommends() -> None:
+    assert recommended_thresholds({"thresholds": {"ink": 0.62, "edge": 0.88}}) == {"ink": 0.62, "edge": 0.88}
+    for nonsense in ({}, {"thresholds": None}, {"thresholds": {"ink": "high", "edge": 7}}):
+        assert recommended_thresholds(nonsense) == {"ink": 0.5, "edge": 0.5}
