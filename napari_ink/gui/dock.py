@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from napari.utils.notifications import show_error
 from qtpy.QtCore import QEvent, QObject, QSize, Qt, Signal
 from qtpy.QtGui import QShowEvent
-from qtpy.QtWidgets import QFrame, QMainWindow, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from napari_ink.errors import NapariInkError
 from napari_ink.gui import keys
+from napari_ink.gui.gl_context import guard_removal, main_window_of
 from napari_ink.gui.layers import InkLayers
 from napari_ink.gui.models import ModelEntry, known_models, model_entry
 from napari_ink.gui.panels import CorrectPanel, ExportPanel, PredictPanel, StackPanel, StepPanel
@@ -74,7 +75,7 @@ class InkDock(QWidget):
         self._on_theme()
         napari_viewer.events.theme.connect(self._on_theme)
         keys.bind(napari_viewer, self.session.take_tool)
-        self.destroyed.connect(_let_go(napari_viewer, self.session))
+        self.destroyed.connect(_let_go(napari_viewer, self.session, guard_removal(napari_viewer, self)))
         if (model := self.predict.model()) is not None:
             self.session.use_thresholds(model)
         self._on_changed(self.session.state)
@@ -92,10 +93,7 @@ class InkDock(QWidget):
     def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
         """Watch the window that the dock is in, to stop cleanly when it is closed."""
         super().showEvent(event)
-        window = self.parentWidget()
-        while window is not None and not isinstance(window, QMainWindow):
-            window = window.parentWidget()
-        if window is not None:
+        if (window := main_window_of(self)) is not None:
             window.installEventFilter(self._closing)
 
     def _lay_out(self) -> None:
@@ -157,11 +155,14 @@ class InkDock(QWidget):
         self.setStyleSheet(style_sheet(self._viewer.theme))
 
 
-def _let_go(viewer: napari.viewer.Viewer, session: InkSession) -> Callable[[], None]:
+def _let_go(
+    viewer: napari.viewer.Viewer, session: InkSession, take_away_guard: Callable[[], None]
+) -> Callable[[], None]:
     """Return what is to happen once the dock is gone; it holds no reference to the dock itself."""
 
     def let_go() -> None:
         session.shut_down()
         keys.unbind(viewer)
+        take_away_guard()
 
     return let_go

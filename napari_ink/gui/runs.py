@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from napari_ink.predict import PredictionEnded, TilePredicted
 
 
+_TELL_S = 0.1
+
+
 class PredictionRun(QObject):
     """Run a prediction on a thread and tell, on this one, how far it is.
 
@@ -38,6 +41,7 @@ class PredictionRun(QObject):
         self._request = request
         self._worker: workers.EventWorker | None = None
         self._began: float | None = None
+        self._told = 0.0
         self._has_failed = False
         self._result: PredictionEnded | None = None
 
@@ -79,10 +83,14 @@ class PredictionRun(QObject):
                 self.failed.emit(message)
 
     def _on_tile(self, event: TilePredicted) -> None:
-        # Between one refresh and the next the plane takes in every tile; only the progress bar is told of each.
         self.tile_predicted.emit(event)
-        left = seconds_left(time.monotonic() - (self._began or 0.0), event.done, event.total)
-        self._advance(done=event.done, total=event.total, seconds_left=left)
+        now = time.monotonic()
+        left = seconds_left(now - (self._began or now), event.done, event.total)
+        self.progress = replace(self.progress, done=event.done, total=event.total, seconds_left=left)
+        # A GPU gives hundreds of tiles a second, and nobody reads that fast: the panels are told a few times a second.
+        if event.done == 1 or now - self._told >= _TELL_S:
+            self._told = now
+            self.progressed.emit(self.progress)
 
     def _advance(self, **news: Any) -> None:
         self.progress = replace(self.progress, **news)

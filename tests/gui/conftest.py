@@ -37,11 +37,21 @@ def segment(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def large_stack(tmp_path: Path) -> Path:
+    """A stack of some hundred tiles: there is time to stop a run on it."""
+    values = np.random.default_rng(2).integers(1000, 50000, (8, 384, 384), dtype=np.uint16)
+    np.save(tmp_path / "large.npy", values)
+    return tmp_path / "large.npy"
+
+
+@pytest.fixture
 def checkpoint(tmp_path: Path) -> Path:
     """A checkpoint with random weights whose logits straddle zero; tiles of 32 pixels, so that runs have many."""
     torch.manual_seed(0)
     network = InkEdgeNetwork(InkEdgeConfig.tiny())
-    torch.nn.init.normal_(network.heads.weight, std=2.0)
+    torch.nn.init.normal_(network.heads.weight, std=10.0)
+    with torch.no_grad():
+        network.heads.bias[:] = torch.tensor([-0.6, -2.9])
     contract = InputContract(depth_layers=8, min_depth_layers=4, mean=0.4, std=0.3, voxel_size_um=None, tile_size=32)
     config = InkEdgeConfig.tiny()
     return save_checkpoint(tmp_path / "random.safetensors", network, config, contract, {"made for": "tests"})
@@ -136,7 +146,7 @@ def stroke(qtbot) -> Callable:
 
 
 def _on_canvas(viewer, canvas, place: tuple[float, float]) -> QPointF:
-    (cy, cx), zoom = viewer.camera.center[-2:], viewer.camera.zoom
+    (cy, cx), zoom = viewer.scene.camera.center[-2:], viewer.scene.camera.zoom
     return QPointF(canvas.width() / 2 + (place[1] - cx) * zoom, canvas.height() / 2 + (place[0] - cy) * zoom)
 
 

@@ -35,7 +35,7 @@ class ExportPanel(StepPanel):
     def __init__(self) -> None:
         super().__init__(Step.EXPORT, _HINT)
         self._state = InkState()
-        self._had_labels = False
+        self._had_labels: bool | None = None
         self.what_box, self.from_box, self.format_box = QComboBox(), QComboBox(), QComboBox()
         for box, items in ((self.what_box, _WHATS), (self.from_box, _FROMS), (self.format_box, _FORMATS)):
             box.addItems(list(items))

@@ -1,0 +1,198 @@
+import numpy as np
+import pytest
+from napari.layers import Labels
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtWidgets import QApplication, QMessageBox
+
+from napari_ink.annotation import draft_edge_labels, draft_ink_labels
+from napari_ink.gui.keys import KEYS
+
+
+@pytest.fixture
+def empty_dock(open_dock, click, qtbot):
+    """The dock with empty labels on a stack without a prediction."""
+    click(open_dock.correct.editable_button)
+    qtbot.waitUntil(lambda: open_dock.session.state.labels)
+    return open_dock
+
+
+@pytest.fixture
+def canvas(dock):
+    return next(w for w in QApplication.allWidgets() if w.inherits("QOpenGLWidget") and w.isVisible())
+
+
+def _answer(choice: str) -> list[str]:
+    """Press a button of the message box that is about to open; the list gets the box's text."""
+    said: list[str] = []
+
+    def press() -> None:
+        box = QApplication.activeModalWidget()
+        assert isinstance(box, QMessageBox)
+        said.append(box.text())
+        next(one for one in box.buttons() if one.text() == choice).click()
+
+    QTimer.singleShot(200, press)
+    return said
+
+
+def test_the_prediction_becomes_labels_at_the_thresholds_shown(predicted_dock, viewer, click, qtbot):
+    predicted_dock.predict.ink_threshold.slider.setValue(60)
+    ink, edge = (viewer.layers[name].data for name in ("Ink (predicted)", "Edges (predicted)"))
+    click(predicted_dock.correct.editable_button)
+    qtbot.waitUntil(lambda: predicted_dock.session.state.labels)
+    assert np.array_equal(viewer.layers["Ink labels"].data, draft_ink_labels(ink, 0.6))
+    assert np.array_equal(viewer.layers["Edge labels"].data, draft_edge_labels(edge, 0.5))
+    assert set(np.unique(viewer.layers["Ink labels"].data)) == {0, 2}
+    assert not viewer.layers["Ink (predicted)"].visible
+
+
+def test_labels_are_made_for_quick_painting(labelled_dock, viewer):
+    for name in ("Ink labels", "Edge labels"):
+        layer = viewer.layers[name]
+        assert layer.data.dtype == np.uint8
+        assert isinstance(layer.data, np.ndarray)
+        assert layer.contour == 0
+        assert layer.data.shape == (96, 128)
+        assert tuple(layer.scale) == (1, 1)
+
+
+def test_colours_are_fixed_and_all_different(labelled_dock, viewer):
+    shown = [tuple(viewer.layers[name].get_color(value)) for name in ("Ink labels", "Edge labels") for value in (1, 2)]
+    assert len(set(shown)) == 4
+    assert all(viewer.layers["Ink labels"].colormap.map(0) == 0)
+
+
+def test_without_a_prediction_one_can_start_with_empty_labels(open_dock, viewer, click, qtbot):
+    assert open_dock.correct.editable_button.text() == "Start with empty labels"
+    click(open_dock.correct.editable_button)
+    qtbot.waitUntil(lambda: open_dock.session.state.labels)
+    assert viewer.layers["Ink labels"].data.max() == 0
+    assert viewer.layers.selection.active == viewer.layers["Ink labels"]
+
+
+@pytest.mark.parametrize(
+    ("tool", "name", "value"),
+    [
+        ("ink", "Ink labels", 2),
+        ("papyrus", "Ink labels", 1),
+        ("edge", "Edge labels", 1),
+        ("not edge", "Edge labels", 2),
+    ],
+)
+def test_a_stroke_of_the_mouse_paints_with_the_tool(empty_dock, viewer, click, stroke, tool, name, value):
+    click(empty_dock.correct.tools[tool])
+    assert empty_dock.correct.tools[tool].isChecked()
+    viewer.layers[name].brush_size = 5
+    stroke((40, 30), (40, 60), (40, 90))
+    painted = viewer.layers[name].data
+    assert set(np.unique(painted)) == {0, value}
+    rows, columns = np.nonzero(painted)
+    assert (rows.min(), rows.max()) == (38, 42)
+    assert columns.min() in (27, 28, 29)
+    assert columns.max() in (91, 92, 93)
+    assert (painted[40, 30:91] == value).all()
+    other = {"Ink labels": "Edge labels", "Edge labels": "Ink labels"}[name]
+    assert viewer.layers[other].data.max() == 0
+
+
+def test_erasing_and_undo(empty_dock, viewer, click, stroke):
+    layer = viewer.layers["Ink labels"]
+    click(empty_dock.correct.tools["ink"])
+    stroke((40, 30), (40, 90))
+    painted = layer.data.copy()
+    click(empty_dock.correct.tools["erase ink"])
+    assert empty_dock.correct.tools["erase ink"].isChecked()
+    stroke((40, 60), (40, 90))
+    assert layer.data[40, 75] == 0
+    assert layer.data[40, 35] == 2
+    layer.undo()
+    assert np.array_equal(layer.data, painted)
+    layer.undo()
+    assert layer.data.max() == 0
+    layer.redo()
+    assert np.array_equal(layer.data, painted)
+
+
+def test_fill_and_polygon_work_on_the_labels(empty_dock, viewer, click, stroke):
+    layer = viewer.layers["Ink labels"]
+    click(empty_dock.correct.tools["ink"])
+    layer.mode = "fill"
+    stroke((50, 50))
+    assert (layer.data == 2).all()
+    layer.undo()
+    layer.paint_polygon([(10, 10), (10, 50), (50, 50), (50, 10)], 1)
+    assert layer.data[30, 30] == 1
+    assert layer.data[60, 60] == 0
+
+
+def test_what_is_labelled_is_counted(empty_dock, viewer, click, stroke, qtbot):
+    click(empty_dock.correct.tools["papyrus"])
+    stroke((40, 30), (40, 60))
+    pixels = int((viewer.layers["Ink labels"].data == 1).sum())
+    qtbot.waitUntil(lambda: empty_dock.session.state.counts.papyrus == pixels)
+    assert f"papyrus {pixels}" in empty_dock.correct.counts.text()
+    assert empty_dock.session.state.labels_edited
+    viewer.layers["Ink labels"].undo()
+    qtbot.waitUntil(lambda: empty_dock.session.state.counts.papyrus == 0)
+
+
+@pytest.mark.parametrize("tool", list(KEYS))
+def test_keys_take_the_tools(empty_dock, viewer, canvas, qtbot, tool):
+    canvas.setFocus()
+    qtbot.keyClick(canvas, getattr(Qt.Key, f"Key_{KEYS[tool]}"))
+    qtbot.waitUntil(lambda: empty_dock.session.state.tool == tool)
+    assert viewer.layers.selection.active.mode == "paint"
+
+
+def test_keys_take_nothing_from_napari(viewer):
+    taken = {str(key) for layer_type in (type(viewer), Labels) for key in layer_type.class_keymap}
+    assert not taken & set(KEYS.values())
+
+
+def test_a_new_prediction_leaves_the_edits_alone(labelled_dock, viewer, click, stroke, qtbot):
+    click(labelled_dock.correct.tools["papyrus"])
+    stroke((40, 30), (40, 60))
+    before = [viewer.layers[name].data.copy() for name in ("Ink labels", "Edge labels")]
+    click(labelled_dock.predict.run_button)
+    qtbot.waitUntil(lambda: labelled_dock.session.state.run is None, timeout=60000)
+    after = [viewer.layers[name].data for name in ("Ink labels", "Edge labels")]
+    assert all(np.array_equal(one, other) for one, other in zip(before, after, strict=True))
+    assert [layer.name for layer in viewer.layers][-2:] == ["Ink labels", "Edge labels"]
+    assert viewer.layers["Ink labels"].data[40, 40] == 1
+
+
+def test_edited_labels_are_replaced_only_on_request(labelled_dock, viewer, click, stroke, qtbot):
+    click(labelled_dock.correct.tools["papyrus"])
+    stroke((40, 30), (40, 60))
+    qtbot.waitUntil(lambda: labelled_dock.session.state.labels_edited)
+    edited = viewer.layers["Ink labels"].data.copy()
+
+    said = _answer("Keep my labels")
+    click(labelled_dock.correct.editable_button)
+    assert "edited" in said[0]
+    assert np.array_equal(viewer.layers["Ink labels"].data, edited)
+
+    _answer("Replace")
+    click(labelled_dock.correct.editable_button)
+    qtbot.waitUntil(lambda: not labelled_dock.session.state.labels_edited)
+    assert 1 not in viewer.layers["Ink labels"].data
+    assert len([layer for layer in viewer.layers if layer.name == "Ink labels"]) == 1
+    viewer.layers["Ink labels"].undo()
+    assert 1 not in viewer.layers["Ink labels"].data
+
+
+def test_the_session_itself_refuses_to_replace_edits(labelled_dock, viewer, errors, qtbot):
+    viewer.layers["Ink labels"].paint((20, 20), 1)
+    qtbot.waitUntil(lambda: labelled_dock.session.state.labels_edited)
+    labelled_dock.session.make_editable()
+    assert "kept" in errors[0]
+    assert viewer.layers["Ink labels"].data[20, 20] == 1
+
+
+def test_labels_taken_out_of_the_list_can_be_made_again(labelled_dock, viewer, click, qtbot):
+    viewer.layers.remove(viewer.layers["Ink labels"])
+    assert not labelled_dock.session.state.labels
+    viewer.layers.remove(viewer.layers["Edge labels"])
+    click(labelled_dock.correct.editable_button)
+    qtbot.waitUntil(lambda: labelled_dock.session.state.labels)
+    assert "Ink labels" in viewer.layers
