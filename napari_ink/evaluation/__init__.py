@@ -1,7 +1,8 @@
 """Arrays in, scores out: ink and edges against what is known."""
 
-from napari_ink.evaluation.edges import EdgeScores, edge_crops, edge_scores, match_one_to_one
+from napari_ink.evaluation.edges import EdgeScores, edge_crops, edge_scores
 from napari_ink.evaluation.ink import InkScores, ink_scores
+from napari_ink.evaluation.matching import match_one_to_one
 from napari_ink.evaluation.thinning import label_edges, suppress_non_maxima
 
 __all__ = [

@@ -9,12 +9,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import maximum_bipartite_matching
-from scipy.spatial import cKDTree
 from skimage.morphology import skeletonize
 
 from napari_ink.evaluation.ink import f_score
+from napari_ink.evaluation.matching import match_one_to_one
 from napari_ink.evaluation.thinning import suppress_non_maxima
 
 Truth = npt.NDArray[np.bool_]
@@ -47,6 +45,11 @@ def edge_scores(
 ) -> EdgeScores:
     """Score edge maps against true edges, matched one to one.
 
+    The map is thinned once, at the lowest threshold, where BSDS thins it again at every one: over 16 of its images the
+    best F-score came out 0.0005 apart, and all thresholds are matched in one go. By it, on the 100 validation images,
+    people score 0.78 against each other and plain gradients (σ = 3) 0.59, against 0.80 and 0.60 (Canny) published for
+    the test images.
+
     Parameters
     ----------
     pairs
@@ -61,7 +64,7 @@ def edge_scores(
     Raises
     ------
     ValueError
-        If there is no image, or two planes of one differ in shape.
+        If there is no image, an image without true edges, or two planes of one that differ in shape.
     """
     at = np.linspace(0, 1, thresholds + 2)[1:-1]
     counts = np.array([_image_counts(edge, truth, tolerance, at) for edge, truth in pairs])  # (image, threshold, 4)
@@ -116,56 +119,33 @@ def _area(precision: npt.NDArray[np.float64], recall: npt.NDArray[np.float64]) -
 
 def _image_counts(
     edge: npt.NDArray[Any], truth: Truth | Sequence[Truth], tolerance: float, thresholds: npt.NDArray[np.float64]
-) -> list[tuple[int, int, int, int]]:
+) -> npt.NDArray[np.int64]:
+    """Return, for each threshold, matched found pixels, found pixels, matched true pixels and true pixels."""
     truths = [truth] if isinstance(truth, np.ndarray) else list(truth)
+    if not truths:
+        raise ValueError("nobody drew the true edges of an image")
     if any(t.shape != edge.shape for t in truths):
         raise ValueError(f"an edge map of {edge.shape} pixels has true edges of {[t.shape for t in truths]}")
-    ridges = suppress_non_maxima(edge / 255 if edge.dtype == np.uint8 else edge)
+    found, strength = _lines(edge, thresholds[0])
     reach = tolerance * float(np.hypot(*edge.shape))
-    places = [np.argwhere(t) for t in truths]
-    counts: list[tuple[int, int, int, int]] = []
-    before: bytes | None = None
-    for threshold in thresholds:
-        lines = skeletonize(ridges >= threshold)  # type: ignore[no-untyped-call]
-        if (content := np.packbits(lines).tobytes()) != before:  # coarse maps give the same lines many times
-            before, answer = content, _counts(np.argwhere(lines), places, reach)
-        counts.append(answer)
-    return counts
+    paired = [match_one_to_one(found, np.argwhere(t), reach) >= 0 for t in truths]
+    reached = np.searchsorted(-strength, -thresholds, side="right")  # found pixels as strong as each threshold
+    matched = _first(np.logical_or.reduce(paired), reached)
+    matched_true = sum(_first(one, reached) for one in paired)
+    true = np.full(len(thresholds), sum(int(t.sum()) for t in truths))
+    return np.stack([matched, reached, matched_true, true], axis=1)
 
 
-def _counts(
-    found: npt.NDArray[np.int64], truths: list[npt.NDArray[np.int64]], reach: float
-) -> tuple[int, int, int, int]:
-    """Return matched found pixels, found pixels, matched true pixels and true pixels."""
-    matched = np.zeros(len(found), dtype=bool)
-    matched_true = 0
-    for true in truths:
-        partner = match_one_to_one(found, true, reach)
-        matched |= partner >= 0
-        matched_true += int((partner >= 0).sum())
-    return int(matched.sum()), len(found), matched_true, sum(map(len, truths))
+def _lines(edge: npt.NDArray[Any], lowest: float) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    """Return the places ``(n, 2)`` of the map's thin lines, the strongest first, and how strong each is."""
+    ridges = suppress_non_maxima(edge / 255 if edge.dtype == np.uint8 else edge)
+    lines = skeletonize(ridges >= lowest)  # type: ignore[no-untyped-call]
+    places, strength = np.argwhere(lines), ridges[lines]
+    order = np.argsort(-strength, kind="stable")
+    return places[order], strength[order]
 
 
-def match_one_to_one(found: npt.NDArray[np.int64], true: npt.NDArray[np.int64], reach: float) -> npt.NDArray[np.int32]:
-    """Pair as many pixels as possible, each with one at most `reach` away.
-
-    BSDS pairs by least total distance; the number of pairs, which alone counts, is the same or higher here.
-
-    Parameters
-    ----------
-    found, true
-        Places ``(n, 2)``.
-    reach
-        In pixels.
-
-    Returns
-    -------
-    ndarray
-        For each found pixel the number of its partner in `true`, or -1.
-    """
-    if len(found) == 0 or len(true) == 0:
-        return np.full(len(found), -1, dtype=np.int32)
-    near = cKDTree(found).sparse_distance_matrix(cKDTree(true), reach, output_type="coo_matrix")
-    graph = csr_array((np.ones(near.nnz, np.int8), (near.row, near.col)), shape=(len(found), len(true)))
-    partners: npt.NDArray[np.int32] = maximum_bipartite_matching(graph, perm_type="column")
-    return partners
+def _first(matched: npt.NDArray[np.bool_], counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return how many of the first n are matched, for each n of `counts`."""
+    until: npt.NDArray[np.int64] = np.append(0, matched.cumsum())[counts]
+    return until

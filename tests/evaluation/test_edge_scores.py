@@ -5,7 +5,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import ndimage
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import maximum_bipartite_matching
 from skimage.draw import disk
+from skimage.morphology import skeletonize
 from skimage.segmentation import find_boundaries
 
 from napari_ink.evaluation import edge_crops, edge_scores, label_edges, match_one_to_one, suppress_non_maxima
@@ -27,6 +31,36 @@ def test_as_many_pairs_as_there_can_be(seed: int, reach: float) -> None:
             graph.add_edge(("f", i), ("t", j))
     best = networkx.bipartite.maximum_matching(graph, top_nodes=[n for n in graph if n[0] == "f"])
     assert paired.sum() == len(best) // 2
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), reach=st.floats(0.5, 4), density=st.floats(0.05, 0.6))
+def test_the_strongest_are_paired_as_if_the_others_were_not_there(seed: int, reach: float, density: float) -> None:
+    rng = np.random.default_rng(seed)
+    found, true = (np.argwhere(rng.random((12, 12)) < density) for _ in range(2))
+    rng.shuffle(found)
+    paired = match_one_to_one(found, true, reach) >= 0
+    near = np.linalg.norm(found[:, None] - true[None], axis=2) <= reach
+    for n in range(len(found) + 1):
+        alone = maximum_bipartite_matching(csr_array(near[:n].reshape(n, len(true))), perm_type="column")
+        assert paired[:n].sum() == (alone >= 0).sum()
+
+
+def test_thinning_once_scores_like_thinning_at_every_threshold() -> None:
+    """The whole, against the protocol followed to the letter over a few noisy images."""
+    rng = np.random.default_rng(0)
+    truth = label_edges(circle(30) | circle(12, (20, 95)))
+    edges = [
+        np.clip(ndimage.gaussian_filter(truth * 2.5 + rng.normal(0, 0.9, truth.shape), 1.5), 0, 1) for _ in range(4)
+    ]
+    true, reach = np.argwhere(truth), 0.0075 * np.hypot(*truth.shape)
+    best = 0.0
+    for threshold in np.linspace(0, 1, 101)[1:-1]:
+        found = [np.argwhere(skeletonize(suppress_non_maxima(edge) >= threshold)) for edge in edges]
+        pairs = sum((match_one_to_one(places, true, reach) >= 0).sum() for places in found)
+        best = max(best, 2 * pairs / (sum(map(len, found)) + len(edges) * len(true)))
+    assert 0.6 < best < 0.95
+    assert edge_scores([(edge, truth) for edge in edges]).ods == pytest.approx(best, abs=0.01)
 
 
 def circle(radius: float, centre: tuple[int, int] = (60, 60)) -> np.ndarray:
@@ -109,6 +143,8 @@ def test_a_thick_ridge_is_thinned_to_its_middle() -> None:
 def test_planes_must_fit() -> None:
     with pytest.raises(ValueError, match="pixels"):
         edge_scores([(np.zeros((5, 5)), np.zeros((5, 6), bool))])
+    with pytest.raises(ValueError, match="nobody"):
+        edge_scores([(np.zeros((5, 5)), [])])
     with pytest.raises(ValueError, match="no edge map"):
         edge_scores([])
 
