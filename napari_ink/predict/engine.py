@@ -19,7 +19,7 @@ from napari_ink.predict.events import PredictionEnded, PredictionEvent, Predicti
 from napari_ink.predict.feed import TileFeed
 from napari_ink.predict.provenance import MUST_AGREE, describe_run
 from napari_ink.predict.region import Region
-from napari_ink.predict.tiles import Batch, TilePlan, block_area, plan_tiles, tile_grid
+from napari_ink.predict.tiles import DEFAULT_OVERLAP, Batch, TilePlan, block_area, plan_tiles, tile_grid
 from napari_ink.predict.writer import PredictionWriter, check_resumable, create_store
 from napari_ink.stack import DepthStack
 
@@ -56,7 +56,7 @@ class PredictRequest:
     region: Region | None = None
     mask: npt.NDArray[np.bool_] | None = None
     device: DeviceName = "auto"
-    overlap: float = 0.5
+    overlap: float = DEFAULT_OVERLAP
     batch_size: int | None = None
     resume: bool = False
 

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_ink.errors import BadInputError
+from napari_ink.model import recommended_thresholds
 from napari_ink.predict.region import Region
 from napari_ink.predict.tiles import blocks_in
 
@@ -73,6 +74,8 @@ class Prediction:
     ----------
     path
         Where it lies.
+    group
+        The Zarr group.
     provenance
         Model, contract, stack, region and settings that it was made with, as JSON values.
     """
@@ -131,6 +134,10 @@ class Prediction:
         reaches = np.arange(256) / 255 >= threshold
         mask: npt.NDArray[np.bool_] = reaches[self.read(what, y, x)]
         return mask
+
+    def recommended_threshold(self, what: What) -> float:
+        """Return where the model that made this says its probabilities are best cut; a half where it does not say."""
+        return recommended_thresholds(self.provenance["model"]["provenance"])[what]
 
     def done(self) -> npt.NDArray[np.bool_]:
         """Return which blocks are final, ``(rows of blocks, columns of blocks)``, as it stands on disk now."""

@@ -16,6 +16,9 @@ from napari_ink.predict.region import Region
 BLOCK = 256
 """Height and width of a block, in pixels."""
 
+DEFAULT_OVERLAP = 0.25
+"""Scores as well as half overlap, with half as many tiles: see docs/decisions/0004-tiles.md."""
+
 MAX_OVERLAP = 0.75
 BlockIndex = tuple[int, int]
 
@@ -103,7 +106,9 @@ def tile_grid(shape: tuple[int, int], tile_size: int, divisor: int, overlap: flo
         If `overlap` is out of range.
     """
     if not 0 <= overlap <= MAX_OVERLAP:
-        raise BadInputError(f"The overlap of tiles must lie between 0 and {MAX_OVERLAP}, not {overlap}; 0.5 is usual.")
+        raise BadInputError(
+            f"The overlap of tiles must lie between 0 and {MAX_OVERLAP}, not {overlap}; {DEFAULT_OVERLAP} is usual."
+        )
     largest = max(tile_size // divisor, 1) * divisor
     height, width = (min(largest, -(-length // divisor) * divisor) for length in shape)
     stride_y, stride_x = (max(side - round(side * overlap), 1) for side in (height, width))

@@ -56,7 +56,7 @@ def test_says_where_it_comes_from(request_here: PredictRequest) -> None:
     assert told["stack"]["source"] == str(stack.source) and told["stack"]["fingerprint"] == stack.fingerprint()
     assert told["stack"]["shape"] == [9, 300, 320]
     assert (told["region"], told["z_window"], told["direction"]) == ([0, 300, 0, 320], [2, 7], "as stored")
-    assert (told["device"], told["overlap"], told["complete"]) == ("cpu", 0.5, True)
+    assert (told["device"], told["overlap"], told["complete"]) == ("cpu", 0.25, True)
     assert told["started"].endswith("+00:00")
 
 
