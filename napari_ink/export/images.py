@@ -49,9 +49,10 @@ def check_output(path: Path, overwrite: bool = False) -> None:
     """
     if path.suffix.lower() not in SUFFIXES:
         raise OutputError(f"{path} ends in {path.suffix or 'no suffix'}; name a .png, .tif or .tiff file.")
-    if path.exists() and not overwrite:
+    # os.path answers no, where a Path raises, for names too long and folders that must not be looked into.
+    if os.path.lexists(path) and not overwrite:
         raise OutputError(f"{path} exists already; choose another name or remove it.")
-    if not path.parent.is_dir():
+    if not os.path.isdir(path.parent):
         raise OutputError(f"There is no folder {path.parent}; make it or choose another.")
 
 
@@ -59,7 +60,7 @@ def _write(plane: npt.NDArray[np.uint8], path: Path, overwrite: bool) -> Path:
     path = path.absolute()
     check_output(path, overwrite)
     content = _encode(plane, path.suffix.lower())
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = path.with_name(f".{path.stem[:40]}.{os.getpid()}.partial")
     try:
         with storage_errors(path):
             with partial.open("wb") as file:

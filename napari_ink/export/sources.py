@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -13,7 +14,9 @@ from napari_ink.export.masks import edge_mask, ink_mask, supervision_mask
 ExportWhat = Literal["ink", "edges", "labels", "supervision"]
 
 
-def export_source(source: Path, out: Path, what: ExportWhat, threshold: float | None = None) -> Path:
+def export_source(
+    source: str | os.PathLike[str], out: str | os.PathLike[str], what: ExportWhat, threshold: float | None = None
+) -> Path:
     """Write one mask, or the label values, of `source` as an image of its height and width.
 
     Parameters
@@ -35,9 +38,10 @@ def export_source(source: Path, out: Path, what: ExportWhat, threshold: float | 
     """
     if threshold is not None and not 0 <= threshold <= 1:
         raise BadInputError(f"The threshold is {threshold}, and a probability lies between 0 and 1; choose one there.")
+    source, out = Path(source).absolute(), Path(out).absolute()
     if not source.exists():
         raise BadInputError(f"There is nothing at {source}; name a prediction store or an image of labels.")
-    check_output(out.absolute())
+    check_output(out)
     if source.is_dir():
         return _export_prediction(source, out, what, threshold)
     labels = read_label_values(source)

@@ -16,6 +16,7 @@ from PIL import Image, UnidentifiedImageError
 from napari_ink.errors import LabelError
 from napari_ink.stack.depth_stack import DepthStack
 from napari_ink.stack.opening import LAYER_FOLDERS
+from napari_ink.stack.tiff import READ_ERRORS
 
 _SUFFIXES = (".png", ".tif", ".tiff")
 
@@ -63,9 +64,11 @@ def read_plane(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
             Image.MAX_IMAGE_PIXELS = None
             with Image.open(path) as image:
                 plane = np.asarray(image.convert("L") if image.mode in ("1", "P", "LA") else image)
-    except (UnidentifiedImageError, tifffile.TiffFileError, OSError, ValueError, RuntimeError) as error:
+    except (*READ_ERRORS, UnidentifiedImageError, SyntaxError) as error:  # SyntaxError: Pillow, over broken PNGs
         reason = " ".join(str(error).split())
         raise LabelError(f"{path} cannot be read as an image ({reason}); save it as a grey PNG or TIFF.") from error
+    if plane.ndim > 2 and plane.size == plane.shape[-2] * plane.shape[-1]:
+        plane = plane.reshape(plane.shape[-2:])  # a stack of one page
     if plane.ndim != 2 or plane.dtype.kind not in "bui":
         raise LabelError(
             f"{path} has the shape {plane.shape} and {plane.dtype} values; save it as one grey plane of 8 or 16 bits."
@@ -98,10 +101,14 @@ def read_mask(path: str | os.PathLike[str], shape: tuple[int, int]) -> npt.NDArr
     Raises
     ------
     LabelError
-        If it cannot be read, or is smaller than the stack.
+        If it cannot be read, is smaller than the stack, or holds label values: of these a mask would be empty.
     """
-    plane = crop_plane(read_plane(path), shape, path)
-    if plane.dtype == np.bool_ or plane.max(initial=0) <= 1:
+    plane = read_plane(path)
+    brightest = plane.max(initial=0)
+    if brightest == 2:
+        raise LabelError(f"{path} holds label values of 0 to 2, not a mask; export its ink as a mask first.")
+    plane = crop_plane(plane, shape, path)
+    if brightest <= 1:
         mask: npt.NDArray[np.bool_] = plane > 0
         return mask
     return np.asarray(plane > np.iinfo(plane.dtype).max // 2)

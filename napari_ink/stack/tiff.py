@@ -17,7 +17,7 @@ from napari_ink.stack.depth_stack import Grey
 
 # What tifffile, its codecs and the operating system raise over broken files. A damaged tag may come as a tuple where a
 # number is due, or as a zero to divide by: TypeError and ArithmeticError.
-_READ_ERRORS = (
+READ_ERRORS = (
     tifffile.TiffFileError,
     OSError,
     ValueError,
@@ -69,7 +69,7 @@ class TiffPlane:
                 plane = np.memmap(self.path, self.stored, "r", self.offset, self.shape)
                 return np.asarray(plane[y, x]).astype(self.dtype, copy=True)
             return self._decode(y, x)
-        except _READ_ERRORS as error:
+        except READ_ERRORS as error:
             reason = " ".join(str(error).split())
             raise StackError(f"{self.path} can no longer be read ({reason}); restore the file.") from error
 
@@ -124,7 +124,7 @@ def read_planes(path: Path) -> list[TiffPlane]:
             if file.is_imagej and len(file.pages) == 1 and file.series and file.series[0].ndim == 3:
                 return _contiguous_planes(path, file)
             planes = [_plane(path, number, page) for number, page in enumerate(file.pages)]
-    except _READ_ERRORS as error:
+    except READ_ERRORS as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise StackError(f"{path} cannot be read as TIFF ({reason}); replace it with the original file.") from error
     if not planes:
@@ -183,7 +183,7 @@ def voxel_size_um(path: Path) -> float | None:
             if file.is_imagej and (file.imagej_metadata or {}).get("unit") in ("um", "µm", "micron", "\\u00B5m"):
                 pixels, length = file.pages.first.tags["XResolution"].value
                 return float(length / pixels) if pixels else None
-    except (*_READ_ERRORS, ElementTree.ParseError):
+    except (*READ_ERRORS, ElementTree.ParseError):
         return None
     return None
 

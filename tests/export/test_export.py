@@ -83,6 +83,20 @@ def test_sources_that_hold_no_such_thing(tmp_path: Path) -> None:
     assert not (tmp_path / "m.png").exists()
 
 
+def test_a_name_too_long_for_the_disk(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="too long"):
+        write_mask(LABELS > 0, tmp_path / f"{'m' * 300}.png")
+    longest = write_mask(LABELS > 0, tmp_path / f"{'m' * 251}.png")
+    assert list(tmp_path.iterdir()) == [longest]
+
+
+def test_a_link_to_nothing_is_taken_too(tmp_path: Path) -> None:
+    (tmp_path / "m.png").symlink_to(tmp_path / "gone.png")
+    with pytest.raises(OutputError, match="exists already"):
+        write_mask(LABELS > 0, tmp_path / "m.png")
+    assert (tmp_path / "m.png").is_symlink() and not (tmp_path / "gone.png").exists()
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """Mount a disk of 64 KiB: only a real one fills up as disks do."""

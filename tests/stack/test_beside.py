@@ -23,6 +23,7 @@ def test_padding_is_cropped(
     tmp_path_factory: pytest.TempPathFactory, shape: tuple[int, int], pad: tuple[int, int], suffix: str
 ) -> None:
     soft = np.random.default_rng(0).integers(0, 256, (shape[0] + pad[0], shape[1] + pad[1]), dtype=np.uint8)
+    soft[0, 0] = 255  # or, where all are 0 or 1, it would be no soft one
     path = tmp_path_factory.mktemp("mask") / f"m.{suffix}"
     Image.fromarray(soft).save(path)
     np.testing.assert_array_equal(read_mask(path, shape), soft[: shape[0], : shape[1]] >= 128)
@@ -47,6 +48,12 @@ def test_one_bit(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_mask(tmp_path / "m.png", (9, 9)), truth)
 
 
+def test_one_page_of_a_stack(tmp_path: Path) -> None:
+    truth = np.eye(9, dtype=bool)
+    tifffile.imwrite(tmp_path / "m.tif", truth[None] * np.uint8(255), metadata={"axes": "ZYX"})
+    np.testing.assert_array_equal(read_mask(tmp_path / "m.tif", (9, 9)), truth)
+
+
 def test_what_is_no_mask_is_refused(tmp_path: Path) -> None:
     with pytest.raises(LabelError, match="no image"):
         read_mask(tmp_path / "m.png", (2, 2))
@@ -56,6 +63,12 @@ def test_what_is_no_mask_is_refused(tmp_path: Path) -> None:
     Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(tmp_path / "c.png")
     with pytest.raises(LabelError, match="c.png"):
         read_mask(tmp_path / "c.png", (2, 2))
+    (tmp_path / "t.tif").write_bytes(b"II*\0\xff\xff")
+    with pytest.raises(LabelError, match="t.tif"):
+        read_mask(tmp_path / "t.tif", (2, 2))
+    tifffile.imwrite(tmp_path / "v.tif", np.arange(3, dtype=np.uint8).repeat(3).reshape(3, 3))
+    with pytest.raises(LabelError, match="label values of 0 to 2"):
+        read_mask(tmp_path / "v.tif", (2, 2))
     tifffile.imwrite(tmp_path / "f.tif", np.zeros((4, 4), np.float32))
     with pytest.raises(LabelError, match="float32"):
         read_mask(tmp_path / "f.tif", (2, 2))
