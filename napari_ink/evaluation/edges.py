@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from skimage.morphology import skeletonize
 
-from napari_ink.evaluation.ink import f_score
+from napari_ink.evaluation.ink import check_probability, f_score
 from napari_ink.evaluation.matching import match_one_to_one
 from napari_ink.evaluation.thinning import suppress_non_maxima
 
@@ -64,7 +64,8 @@ def edge_scores(
     Raises
     ------
     ValueError
-        If there is no image, an image without true edges, or two planes of one that differ in shape.
+        If there is no image, an image without true edges, two planes of one that differ in shape, or a map of no
+        probabilities.
     """
     at = np.linspace(0, 1, thresholds + 2)[1:-1]
     counts = np.array([_image_counts(edge, truth, tolerance, at) for edge, truth in pairs])  # (image, threshold, 4)
@@ -121,6 +122,7 @@ def _image_counts(
     edge: npt.NDArray[Any], truth: Truth | Sequence[Truth], tolerance: float, thresholds: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.int64]:
     """Return, for each threshold, matched found pixels, found pixels, matched true pixels and true pixels."""
+    check_probability(edge)
     truths = [truth] if isinstance(truth, np.ndarray) else list(truth)
     if not truths:
         raise ValueError("nobody drew the true edges of an image")

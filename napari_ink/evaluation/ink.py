@@ -55,8 +55,9 @@ def ink_scores(
     Raises
     ------
     ValueError
-        If the planes differ in shape, or there is nothing inside.
+        If the planes differ in shape, there is nothing inside, or the map holds no probabilities.
     """
+    check_probability(probability)
     if probability.shape != truth.shape or (inside is not None and inside.shape != truth.shape):
         raise ValueError(f"planes differ in shape: {probability.shape} and {truth.shape}")
     levels = (
@@ -83,6 +84,22 @@ def ink_scores(
         average_precision=float((steps * precision).sum()),
         f0_5_at_half=float(f0_5[128]),
     )
+
+
+def check_probability(plane: npt.NDArray[Any]) -> None:
+    """Refuse what would be scored as something else.
+
+    Raises
+    ------
+    ValueError
+        If the plane is neither uint8 nor bool nor floating point, or holds NaN.
+    """
+    if plane.dtype != np.uint8 and plane.dtype.kind not in "bf":
+        raise ValueError(
+            f"{plane.dtype} values are no probabilities: uint8 of 0 to 255 or floating point of 0 to 1 are"
+        )
+    if plane.dtype.kind == "f" and np.isnan(plane).any():
+        raise ValueError("a map with NaN in it cannot be scored")
 
 
 def f_score(precision: npt.NDArray[Any], recall: npt.NDArray[Any], beta: float) -> npt.NDArray[np.float64]:

@@ -158,3 +158,10 @@ def test_crops_tile_a_segment_and_leave_out_what_is_outside() -> None:
     joined = np.block([[crops[0][0], crops[1][0]], [crops[2][0], crops[3][0]], [crops[4][0], crops[5][0]]])
     np.testing.assert_array_equal(joined, edge * inside)
     assert sum(truth.sum() for _, truth in crops) == ((edge > 100) & inside).sum()
+
+
+@pytest.mark.parametrize("wrong", [np.full((5, 5), np.nan), np.zeros((5, 5), np.uint16)], ids=["NaN", "uint16"])
+def test_what_is_no_probability_is_refused(wrong: np.ndarray) -> None:
+    truth = np.eye(5, dtype=bool)
+    with pytest.raises(ValueError, match="NaN|uint16"):
+        edge_scores([(wrong, truth)])

@@ -64,3 +64,10 @@ def test_planes_must_fit() -> None:
         ink_scores(np.zeros((3, 3)), np.zeros((3, 4), bool))
     with pytest.raises(ValueError, match="no pixel"):
         ink_scores(np.zeros((3, 3)), np.zeros((3, 3), bool), np.zeros((3, 3), bool))
+
+
+@pytest.mark.parametrize("wrong", [np.full((5, 5), np.nan), np.zeros((5, 5), np.uint16)], ids=["NaN", "uint16"])
+def test_what_is_no_probability_is_refused(wrong: np.ndarray) -> None:
+    truth = np.eye(5, dtype=bool)
+    with pytest.raises(ValueError, match="NaN|uint16"):
+        ink_scores(wrong, truth)
