@@ -174,7 +174,7 @@ class Demonstration(QObject):
 
 def score_job(stack: DepthStack, prediction: Path, threshold: float) -> Generator[Scores, None, None]:
     """Score a stored prediction of a stack whose ink is known, beside a plain projection of the layers it read."""
-    from napari_ink.evaluation import edge_scores, ink_scores, label_edges
+    from napari_ink.evaluation import edge_crops, edge_scores, ink_scores, label_edges
     from napari_ink.predict import open_prediction
 
     shape = (stack.shape[1], stack.shape[2])
@@ -187,7 +187,7 @@ def score_job(stack: DepthStack, prediction: Path, threshold: float) -> Generato
     everywhere = (slice(0, shape[0]), slice(0, shape[1]))
     ink = ink_scores(stored.read("ink", *everywhere), truth, inside)
     at_threshold = ink_scores(stored.mask("ink", threshold).astype(np.float32), truth, inside)
-    edges = edge_scores([(stored.read("edge", *everywhere), label_edges(truth))])
+    edges = edge_scores(edge_crops(stored.read("edge", *everywhere), label_edges(truth), inside))
     flat = ink_scores(_projection(stack), truth, inside)
     yield Scores(
         f0_5=at_threshold.f0_5_at_half,

@@ -20,6 +20,8 @@ UInt8Array = npt.NDArray[np.uint8]
 _COUNT_MS = 250
 _NAMES: dict[What, str] = {"ink": "Ink labels", "edge": "Edge labels"}
 _BRUSH: dict[What, int] = {"ink": 15, "edge": 3}
+# Ink covers the very fibres that one judges it by; edges are thin lines.
+_OPACITY: dict[What, float] = {"ink": 0.6, "edge": 1.0}
 TOOLS: dict[str, tuple[What, int]] = {
     "ink": ("ink", LabelValue.INK),
     "papyrus": ("ink", LabelValue.PAPYRUS),
@@ -41,7 +43,8 @@ class EditableLabels(QObject):
         Whether anything was painted since they were made.
     """
 
-    changed = Signal()
+    painted = Signal()
+    counted = Signal()
 
     def __init__(self, ink: UInt8Array, edge: UInt8Array, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -53,7 +56,7 @@ class EditableLabels(QObject):
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(_COUNT_MS)
-        self._timer.timeout.connect(self.changed)
+        self._timer.timeout.connect(self.counted)
         for layer in self.layers.values():
             layer.events.paint.connect(self._on_paint)
             layer.events.set_data.connect(self._on_data)
@@ -92,6 +95,7 @@ class EditableLabels(QObject):
 
     def _on_paint(self) -> None:
         self.edited = True
+        self.painted.emit()
         self._timer.start()
 
     def _on_data(self) -> None:
@@ -102,7 +106,7 @@ class EditableLabels(QObject):
 def _labels_layer(what: What, values: UInt8Array, colours: Mapping[Any, tuple[float, ...]]) -> Labels:
     fixed: dict[int | None, tuple[float, ...]] = {int(value): colour for value, colour in colours.items()}
     fixed[None] = fixed[0]
-    layer = Labels(values, name=_NAMES[what], colormap=DirectLabelColormap(color_dict=fixed), opacity=1.0)
+    layer = Labels(values, name=_NAMES[what], colormap=DirectLabelColormap(color_dict=fixed), opacity=_OPACITY[what])
     layer.brush_size = _BRUSH[what]
     # A contour would turn every stroke into a refresh of the whole plane.
     layer.contour = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,6 +101,8 @@ def warm_up_job(model_name: str) -> Generator[Any, None, None]:
     from napari_ink.model import load_model
     from napari_ink.predict import choose_device, device_title
 
+    # napari imports it with its first labels layer, and the window would wait for it.
+    import_module("pandas")
     yield DeviceFound(device_title(choose_device("auto")))
     yield ModelReady(model_name, load_model(model_name))
 

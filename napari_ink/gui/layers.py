@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+from collections import deque
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from napari import current_viewer
 from napari.layers import Image
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_ink.gui.editable import EditableLabels
 from napari_ink.gui.overlay import Overlay
 from napari_ink.gui.stack_layer import stack_layer_data, stack_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from napari.layers import Layer
     from napari.utils.events import Event
     from napari.viewer import Viewer
 
+    from napari_ink.gui.state import What
     from napari_ink.stack import DepthStack
 
 
@@ -38,7 +41,8 @@ class InkLayers(QObject):
 
     stack_arrived = Signal(object)
     gone = Signal()
-    edited = Signal()
+    painted = Signal()
+    counted = Signal()
     tool_changed = Signal()
 
     def __init__(self, viewer: Viewer, parent: QObject | None = None) -> None:
@@ -48,6 +52,10 @@ class InkLayers(QObject):
         self.overlay: Overlay | None = None
         self.editable: EditableLabels | None = None
         self._changing = False
+        self._tasks: deque[Callable[[], None]] = deque()
+        self._turn = QTimer(self)
+        self._turn.setSingleShot(True)
+        self._turn.timeout.connect(self._on_turn)
         viewer.layers.events.inserted.connect(self._on_inserted)
         viewer.layers.events.removed.connect(self._on_removed)
         viewer.layers.selection.events.active.connect(self._on_tool)
@@ -83,30 +91,34 @@ class InkLayers(QObject):
         self._viewer.reset_view()
         self._viewer.dims.set_point(0, stack.surface_z)
 
-    def begin_overlay(self, overlay: Overlay) -> None:
-        """Show a new prediction in the place of the one before, underneath the editable labels."""
-        with self._own_change():
-            if self.overlay is not None:
-                self._remove(self.overlay.layers.values())
-            self.overlay = overlay
-            for layer in overlay.layers.values():
-                self._viewer.add_layer(layer)
-            for layer in self.editable.layers.values() if self.editable is not None else ():
-                self._viewer.layers.move(self._viewer.layers.index(layer), len(self._viewer.layers))
+    def begin_overlay(self, shape: tuple[int, int], thresholds: Mapping[What, float]) -> None:
+        """Show an empty prediction in the place of the one before, underneath the editable labels."""
+        if self.overlay is not None:
+            self.overlay.clear()
+            self.show_prediction(True)
+            return
+        self.overlay = Overlay(shape, thresholds, self)
+        self._in_turns(*(partial(self._add, layer) for layer in self.overlay.layers.values()), self._raise_labels)
 
-    def begin_editing(self, editable: EditableLabels) -> None:
-        """Show editable labels in the place of those before, and hide the prediction that they were cut from."""
+    def begin_editing(self, editable: EditableLabels, then: Callable[[], None]) -> None:
+        """Show editable labels in the place of those before, hide the prediction, and call `then`."""
         with self._own_change():
             if self.editable is not None:
                 self._remove(self.editable.layers.values())
-            self.editable = editable
-            for layer in editable.layers.values():
-                self._viewer.add_layer(layer)
-                layer.events.mode.connect(self._on_tool)
-                layer.events.selected_label.connect(self._on_tool)
-        editable.changed.connect(self.edited)
+        self.editable = editable
+        for layer in editable.layers.values():
+            layer.events.mode.connect(self._on_tool)
+            layer.events.selected_label.connect(self._on_tool)
+        editable.counted.connect(self.counted)
+        editable.painted.connect(self.painted)
         self.show_prediction(False)
-        self._viewer.layers.selection.active = editable.layers["ink"]
+
+        def hand_over() -> None:
+            if self.editable is editable:
+                self._viewer.layers.selection.active = editable.layers["ink"]
+                then()
+
+        self._in_turns(*(partial(self._add, layer) for layer in editable.layers.values()), hand_over)
 
     def show_prediction(self, visible: bool) -> None:
         """Show or hide the predicted overlays."""
@@ -136,6 +148,30 @@ class InkLayers(QObject):
         self._viewer.layers.events.inserted.disconnect(self._on_inserted)
         self._viewer.layers.events.removed.disconnect(self._on_removed)
         self._viewer.layers.selection.events.active.disconnect(self._on_tool)
+
+    def _in_turns(self, *tasks: Callable[[], None]) -> None:
+        """Do one task in each turn of the event loop: napari takes its time over each layer, and the window waits."""
+        self._tasks.extend(tasks)
+        self._turn.start()
+
+    def _on_turn(self) -> None:
+        if self._tasks:
+            self._turn.start()
+            self._tasks.popleft()()
+
+    def _add(self, layer: Layer) -> None:
+        if layer in [*self._own_layers()]:  # else it was put away before its turn came
+            with self._own_change():
+                self._viewer.add_layer(layer)
+
+    def _own_layers(self) -> Iterator[Layer]:
+        for group in (self.overlay, self.editable):
+            yield from () if group is None else group.layers.values()
+
+    def _raise_labels(self) -> None:
+        raised = [] if self.editable is None else self.editable.layers.values()
+        for layer in (one for one in raised if one in self._viewer.layers):
+            self._viewer.layers.move(self._viewer.layers.index(layer), len(self._viewer.layers))
 
     def _put_away(self, owner: str) -> None:
         """Drop the overlay, and the labels unless they were edited: those stay in the list under their stack's name."""

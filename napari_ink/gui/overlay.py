@@ -61,6 +61,12 @@ class Overlay(QObject):
         level = cut_level(threshold)
         self.layers[what].contrast_limits = (level - 1, level)
 
+    def clear(self) -> None:
+        """Begin again with nothing predicted, in the same layers."""
+        for plane in self._planes.values():
+            plane.fill(0)
+        self._refresh()
+
     def put(self, y: slice, x: slice, ink: UInt8Array, edge: UInt8Array) -> None:
         """Put the probabilities of one tile in place; they are drawn a few times a second."""
         self._planes["ink"][y, x] = ink

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from napari_ink.predict import PredictionEnded, TilePredicted
 
 
-_TELL_S = 0.1
+_TELL_S = 0.2
 
 
 class PredictionRun(QObject):

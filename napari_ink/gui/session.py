@@ -19,7 +19,6 @@ from napari_ink.gui.editable import EditableLabels
 from napari_ink.gui.exporting import values_to_export
 from napari_ink.gui.layers import InkLayers
 from napari_ink.gui.models import ModelEntry
-from napari_ink.gui.overlay import Overlay
 from napari_ink.gui.places import new_prediction_path
 from napari_ink.gui.runs import PredictionRun
 from napari_ink.gui.stack_layer import stack_of
@@ -63,7 +62,8 @@ class InkSession(QObject):
         self._ready: jobs.ModelReady | None = None
         layers.stack_arrived.connect(self.adopt)
         layers.gone.connect(self._on_layers_gone)
-        layers.edited.connect(self._on_edited)
+        layers.painted.connect(self._on_painted)
+        layers.counted.connect(self._on_counted)
         layers.tool_changed.connect(self._on_tool_changed)
 
     # Stack
@@ -170,7 +170,7 @@ class InkSession(QObject):
             self._set(device_line=f"Automatic picks {event.title}.")
 
     def _on_run_started(self, event: PredictionStarted) -> None:
-        self._layers.begin_overlay(Overlay(event.shape, self._thresholds()))
+        self._layers.begin_overlay(event.shape, self._thresholds())
         line = f"Runs on {event.device_name}."
         self._set(device_line=line, notes=event.notes, prediction=event.path, has_prediction=True)
 
@@ -214,13 +214,19 @@ class InkSession(QObject):
 
     def _on_drafted(self, event: jobs.LabelsDrafted) -> None:
         editable = EditableLabels(event.ink, event.edge, self)
-        self._layers.begin_editing(editable)
-        self._set(labels=True, labels_edited=False, counts=editable.counts(), exported="")
+        self._layers.begin_editing(editable, self._on_labels_shown)
 
-    def _on_edited(self) -> None:
+    def _on_labels_shown(self) -> None:
         if (editable := self._layers.editable) is not None:
-            exported = "" if editable.edited else self.state.exported
-            self._set(labels_edited=editable.edited, counts=editable.counts(), exported=exported)
+            self._set(labels=True, labels_edited=editable.edited, counts=editable.counts(), exported="")
+
+    def _on_painted(self) -> None:
+        # At once, not with the counts a moment later: by then a new image may have been saved.
+        self._set(labels_edited=True, exported="")
+
+    def _on_counted(self) -> None:
+        if (editable := self._layers.editable) is not None:
+            self._set(counts=editable.counts())
 
     def _on_tool_changed(self) -> None:
         if (tool := self._layers.tool()) != self.state.tool:

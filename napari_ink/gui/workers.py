@@ -1,17 +1,26 @@
-"""Long work on a thread: generators of frozen events, whose events arrive on the thread of the window."""
+"""Long work on a thread: generators of frozen events, whose events arrive on the thread of the window.
+
+napari's own generator worker is not used, for three faults in it (superqt 0.9): for as long as it runs it replaces
+Python's warning filters, for the window's thread too; a `RuntimeError`, which is what torch raises for most of what can
+go wrong in it, ends it without any signal; and a generator that is stopped half-way is never closed, so that what it
+would still save is saved late, or never.
+"""
 
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from napari.qt.threading import GeneratorWorker
+from qtpy.QtCore import QCoreApplication, QObject, Signal
 
 from napari_ink.errors import NapariInkError
 
 _log = logging.getLogger(__name__)
+_alive: set[EventWorker] = set()
 
 Events = Generator[Any, None, None]
 
@@ -23,41 +32,59 @@ class JobFailed:
     message: str
 
 
-def _guarded(events: Events) -> Events:
-    """Pass events on, and turn what goes wrong into a last event `JobFailed`.
+class EventWorker(QObject):
+    """Runs a generator on a thread of its own, and closes it there, however it ends.
 
-    napari's generator worker swallows a `RuntimeError` (neither `errored` nor `finished` would fire), and torch raises
-    one for most of what can go wrong in it, so those end as events too.
+    What else goes wrong than what `JobFailed` tells is a fault in the program, and left to napari's hook for threads.
     """
-    try:
-        yield from events
-    except NapariInkError as error:
-        yield JobFailed(str(error))
-    except RuntimeError as error:
-        _log.exception("A job failed")
-        reason = " ".join(str(error).split())[:300]
-        yield JobFailed(f"The work stopped: {reason or type(error).__name__}; run again, or choose another device.")
 
-
-class EventWorker(GeneratorWorker):
-    """A worker that closes its generator on its own thread once it has been asked to quit.
-
-    napari's own drops the generator half-way, so that what it would still save is saved late, or never.
-    """
+    yielded = Signal(object)
+    finished = Signal()
 
     def __init__(self, events: Events) -> None:
-        super().__init__(_guarded, events)
+        super().__init__()
         self._events = events
+        self._is_asked_to_quit = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="napari-ink worker")
 
-    def work(self) -> Any:
-        """Run the generator to its end or to the first event after `quit`."""
+    @property
+    def is_running(self) -> bool:
+        """Whether the thread is at work."""
+        return self._thread.is_alive()
+
+    def start(self) -> None:
+        """Start the thread; the worker lives until it has said that it is finished."""
+        _alive.add(self)
+        self.finished.connect(partial(_alive.discard, self))
+        if (application := QCoreApplication.instance()) is not None:
+            # The program ends only once its threads have, so none may go on when the last window is closed.
+            application.aboutToQuit.connect(self.quit)
+        self._thread.start()
+
+    def quit(self) -> None:
+        """Ask for an end at the next event."""
+        self._is_asked_to_quit.set()
+
+    def _work(self) -> None:
         try:
-            return super().work()
+            self._go_through()
+        except NapariInkError as error:
+            self.yielded.emit(JobFailed(str(error)))
+        except RuntimeError as error:
+            _log.exception("A job failed")
+            reason = " ".join(str(error).split())[:300]
+            self.yielded.emit(JobFailed(f"The work stopped: {reason}; run again, or choose another device."))
         finally:
-            try:
-                self._events.close()
-            except NapariInkError as error:
-                self.yielded.emit(JobFailed(str(error)))
+            self.finished.emit()
+
+    def _go_through(self) -> None:
+        try:
+            for event in self._events:
+                self.yielded.emit(event)
+                if self._is_asked_to_quit.is_set():
+                    return
+        finally:
+            self._events.close()
 
 
 def start(events: Events, on_event: Callable[[Any], None], on_end: Callable[[], None]) -> EventWorker:

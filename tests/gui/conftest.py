@@ -38,8 +38,8 @@ def segment(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def large_stack(tmp_path: Path) -> Path:
-    """A stack of some hundred tiles: there is time to stop a run on it."""
-    values = np.random.default_rng(2).integers(1000, 50000, (8, 384, 384), dtype=np.uint16)
+    """A stack of a thousand tiles: there is time to stop a run on it."""
+    values = np.random.default_rng(2).integers(1000, 50000, (8, 768, 768), dtype=np.uint16)
     np.save(tmp_path / "large.npy", values)
     return tmp_path / "large.npy"
 

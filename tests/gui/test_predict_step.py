@@ -37,10 +37,10 @@ def test_a_run_shows_exactly_what_it_stores(predicted_dock, viewer, segment):
 
 def test_a_run_says_where_it_ran_what_it_read_and_how_it_ended(predicted_dock):
     panel = predicted_dock.predict
-    assert panel.device_line.text().startswith("Runs on ")
-    assert "depth layers" in panel.notes.text()
+    assert "Runs on " in panel.about.text()
+    assert "depth layers" in panel.about.text()
     assert panel.status.text().startswith("Predicted ")
-    assert predicted_dock.session.state.prediction.name in panel.place.text()
+    assert predicted_dock.session.state.prediction.name in panel.about.text()
     assert panel.run_button.text() == "Run again"
     assert not panel.cancel_button.isVisible()
     assert predicted_dock.session.state.current_step is Step.CORRECT

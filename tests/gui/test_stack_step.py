@@ -25,8 +25,9 @@ def test_the_folder_button_opens_a_segment(dock, segment, click, qtbot, monkeypa
     click(dock.stack.folder_button)
     _wait_for(qtbot, dock, segment)
     assert dock.stack.name.text() == "seg-1"
-    assert "12 depth layers of 96 × 128 px · 16-bit" in dock.stack.summary.text()
-    assert "seg-1_mask.png" in dock.stack.summary.text()
+    summary = dock.stack.summary.text().replace("\u00a0", " ")
+    assert "12 depth layers of 96 × 128 px · 16-bit" in summary
+    assert "seg-1_mask.png" in summary
     assert "surface is layer 6" in dock.stack.depth_hint.text()
     assert dock.predict.run_button.isVisible()
 
@@ -36,7 +37,7 @@ def test_the_file_button_opens_a_file(dock, tmp_path, click, qtbot, monkeypatch)
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_, **__: (str(tmp_path / "piece.npy"), ""))
     click(dock.stack.file_button)
     _wait_for(qtbot, dock, tmp_path / "piece.npy")
-    assert "no papyrus mask beside it" in dock.stack.summary.text()
+    assert "no papyrus mask beside it" in dock.stack.summary.text().replace("\u00a0", " ")
     assert not dock.predict.mask_box.isEnabled()
 
 

@@ -1,4 +1,6 @@
 import threading
+import time
+import warnings
 
 import pytest
 
@@ -52,7 +54,9 @@ def test_quitting_closes_the_generator_on_its_own_thread(run):
 
     def work():
         try:
-            yield from range(1000)
+            for step in range(1000):
+                time.sleep(0.002)  # as a tile takes its time
+                yield step
         finally:
             closed_on.append(threading.current_thread())
 
@@ -72,3 +76,12 @@ def test_an_error_while_closing_is_told(run):
 
     arrived = run(work(), lambda worker, _: worker.quit())
     assert arrived[-1] == JobFailed("The disk is full.")
+
+
+def test_warnings_of_the_window_are_left_alone(run):
+    before = (warnings.showwarning, list(warnings.filters))
+
+    def work():
+        yield (warnings.showwarning, list(warnings.filters))
+
+    assert run(work()) == [before]

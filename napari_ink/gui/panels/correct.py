@@ -35,6 +35,7 @@ class CorrectPanel(StepPanel):
         self.tools: dict[str, QPushButton] = {}
         self.tool_box = self._tool_rows()
         self.counts, self.help = paragraph(), paragraph(_HELP)
+        self.counts.setToolTip("Labelled pixels")
         self.rows.addWidget(self.editable_button)
         self.rows.addWidget(self.tool_box)
         self.rows.addWidget(self.counts)
@@ -101,4 +102,4 @@ class CorrectPanel(StepPanel):
 def _counted(state: InkState) -> str:
     counts = state.counts
     figures = {"Ink": counts.ink, "papyrus": counts.papyrus, "edges": counts.edge, "no edge": counts.not_edge}
-    return " · ".join(f"{name} {pixels:,}".replace(",", "\u202f") for name, pixels in figures.items()) + " px"
+    return " · ".join(f"{name} {pixels:,}".replace(",", "\u202f") for name, pixels in figures.items())

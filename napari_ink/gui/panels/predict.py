@@ -53,7 +53,7 @@ class PredictPanel(StepPanel):
         self.run_button = button("Run prediction", "Predict ink and edges with the chosen model", primary=True)
         self.cancel_button = button("Cancel", "Stop after the batch in hand; what is done is kept")
         self.progress = QProgressBar()
-        self.status, self.device_line, self.notes, self.place = paragraph(), paragraph(), paragraph(), paragraph()
+        self.status, self.about = paragraph(), paragraph()
         self.ink_threshold = ThresholdRow("Ink", INK_CSS, "ink")
         self.edge_threshold = ThresholdRow("Edges", EDGE_CSS, "edges")
         self.thresholds = self._threshold_rows()
@@ -93,10 +93,9 @@ class PredictPanel(StepPanel):
         self.cancel_button.setEnabled(state.run is not None and not state.run.cancelling)
         self._render_progress(state.run)
         show_text(self.status, _progress_text(state.run) or state.outcome or ("" if model else _NO_MODEL))
-        show_text(self.device_line, state.device_line)
-        show_text(self.notes, " ".join(state.notes))
-        show_text(self.place, f"Kept in {state.prediction.name}" if state.prediction else "")
-        self.place.setToolTip(str(state.prediction or ""))
+        kept = f"Kept in {state.prediction.name}." if state.prediction else ""
+        show_text(self.about, " ".join(filter(None, (state.device_line, *state.notes, kept))))
+        self.about.setToolTip(f"Kept in {state.prediction}" if state.prediction else "")
         self.thresholds.setVisible(state.has_prediction)
         self.ink_threshold.show_value(state.ink_threshold)
         self.edge_threshold.show_value(state.edge_threshold)
@@ -131,7 +130,7 @@ class PredictPanel(StepPanel):
         self.rows.addLayout(form)
         for widget in (self.run_button, self.progress, self.cancel_button):
             self.rows.addWidget(widget)
-        for label in (self.status, self.device_line, self.notes, self.place):
+        for label in (self.status, self.about):
             self.rows.addWidget(label)
         self.rows.addWidget(self.thresholds)
 

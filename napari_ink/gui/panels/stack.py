@@ -67,4 +67,5 @@ def summary(stack: DepthStack, mask: Path | None) -> str:
     voxels = "voxel size unknown" if stack.voxel_size_um is None else f"{stack.voxel_size_um:g} µm voxels"
     parts = [f"{depth} depth layers of {height} × {width} px", f"{8 * stack.dtype.itemsize}-bit", voxels, stack.format]
     found = "no papyrus mask beside it" if mask is None else f"papyrus mask: {mask.name}"
-    return " · ".join([*parts, found])
+    # Lines break between the parts, not inside them.
+    return " · ".join(part.replace(" ", "\u00a0") for part in (*parts, found))
