@@ -16,7 +16,8 @@ from napari_ink.errors import StackError
 from napari_ink.stack.depth_stack import Grey
 
 # What tifffile, its codecs and the operating system raise over broken files. A damaged tag may come as a tuple where a
-# number is due, or as a zero to divide by: TypeError and ArithmeticError.
+# number is due, or as a zero to divide by: TypeError and ArithmeticError; a damaged size may ask for
+# more memory than there is.
 READ_ERRORS = (
     tifffile.TiffFileError,
     OSError,
@@ -26,6 +27,7 @@ READ_ERRORS = (
     RuntimeError,
     TypeError,
     ArithmeticError,
+    MemoryError,
     struct.error,
     zlib.error,
 )
@@ -70,7 +72,7 @@ class TiffPlane:
                 return np.asarray(plane[y, x]).astype(self.dtype, copy=True)
             return self._decode(y, x)
         except READ_ERRORS as error:
-            reason = " ".join(str(error).split())
+            reason = " ".join(str(error).split()) or type(error).__name__
             raise StackError(f"{self.path} can no longer be read ({reason}); restore the file.") from error
 
     def _decode(self, y: slice, x: slice) -> Grey:
@@ -88,7 +90,7 @@ class TiffPlane:
                 for column in range(x.start // wide, -(-x.stop // wide))
             ]
             places = [(page.dataoffsets[i], page.databytecounts[i]) for i in wanted]
-            for index, (data, _) in zip(wanted, _segments(file, places, wanted), strict=True):
+            for index, (data, _) in zip(wanted, _segments(file, places), strict=True):
                 segment, position, size = page.decode(data, index, jpegtables=page.jpegtables)
                 if segment is None:
                     continue  # a segment that was never written: zeros
@@ -98,9 +100,10 @@ class TiffPlane:
         return out
 
 
-def _segments(file: tifffile.TiffFile, places: list[tuple[int, int]], indices: list[int]) -> Any:
+def _segments(file: tifffile.TiffFile, places: list[tuple[int, int]]) -> Any:
     offsets, counts = zip(*places, strict=True)
-    return sorted(file.filehandle.read_segments(offsets, counts, indices), key=lambda found: found[1])
+    # No `indices`: until the end of 2025 tifffile looked a lone segment up by them in the offsets.
+    return sorted(file.filehandle.read_segments(offsets, counts), key=lambda found: found[1])
 
 
 def _paste(out: Grey, block: Grey, top: int, left: int) -> None:
