@@ -42,6 +42,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except NapariInkError as error:
         _say(str(error))
         return FAILED
+    except MemoryError:
+        _say("This takes more memory than there is here; choose a smaller size or region.")
+        return FAILED
     except KeyboardInterrupt:
         _say(arguments.if_interrupted)
         return INTERRUPTED
@@ -254,6 +257,8 @@ def evaluate(arguments: argparse.Namespace) -> None:
     ink, edge, shape, region = _read_probabilities(arguments.prediction)
     truth = read_mask(arguments.labels, shape)[region]
     inside = read_mask(arguments.mask, shape)[region] if arguments.mask else None
+    if inside is not None and not inside.any():
+        raise BadInputError(f"{arguments.mask} leaves nothing to score; use a mask that is white where to count.")
     scores: dict[str, Any] = asdict(ink_scores(ink, truth, inside))
     scores["edge_ods"] = None
     if edge is not None:
@@ -277,7 +282,7 @@ def _read_probabilities(path: Path) -> tuple[Plane, Plane | None, tuple[int, int
     if path.is_file():
         plane = read_plane(path)
         top = 1 if plane.dtype.kind == "b" else 2 ** (8 * plane.dtype.itemsize) - 1
-        return plane / top, None, plane.shape, Region.whole(plane.shape).slices
+        return plane if plane.dtype == "uint8" else plane / top, None, plane.shape, Region.whole(plane.shape).slices
     prediction = open_prediction(path)
     if not prediction.complete:
         raise BadInputError(f"{path} is not finished; go on with `napari-ink predict --resume` before it is scored.")

@@ -365,6 +365,8 @@ def test_evaluate_what_is_no_image(run: Run, prediction: Path, tmp_path: Path) -
     (tmp_path / "labels.png").write_bytes(b"no picture")
     assert_refused(run("evaluate", prediction, tmp_path / "labels.png"), "labels.png")
     assert_refused(run("evaluate", prediction, tmp_path / "none.png"), "none.png")
+    black = write_bool(tmp_path / "black.png", np.zeros((HEIGHT, WIDTH), bool))
+    assert_refused(run("evaluate", prediction, black, "--mask", black), "black.png")
     good = write_bool(tmp_path / "good.png", np.ones((HEIGHT, WIDTH), bool))
     assert_refused(run("evaluate", tmp_path / "labels.png", good), "labels.png")
     assert_refused(run("evaluate", tmp_path / "none.zarr", good), "none.zarr")
@@ -374,6 +376,12 @@ def test_evaluate_what_is_no_image(run: Run, prediction: Path, tmp_path: Path) -
 def test_a_phantom_that_cannot_be(run: Run, tmp_path: Path, size: tuple[str, str]) -> None:
     assert_refused(run("phantom", tmp_path / "ph", "--seed", 1, "--size", *size))
     assert not (tmp_path / "ph").exists()
+
+
+def test_more_memory_than_there_is(run: Run, tmp_path: Path) -> None:
+    ended = run("phantom", tmp_path / "ph", "--seed", 1, "--size", 999999, 999999)
+    assert (ended.code, ended.out, ended.err.count("\n")) == (1, "", 1)
+    assert "memory" in ended.err
 
 
 @pytest.fixture
