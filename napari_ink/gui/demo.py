@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from qtpy.QtCore import QObject, QTimer
+from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_ink.errors import LabelError, storage_errors
 from napari_ink.gui import workers
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from napari_ink.gui.dock import InkDock
 
-_SIZE = (1600, 1000)
+_SIZE = (1800, 1060)
 _SETTLE_MS = 1500
 _FILES = {
     "window.png": "Picture of the window",
@@ -86,6 +86,8 @@ def run_demo(headless: Path | None = None) -> int:
     if headless is not None:
         with storage_errors(headless):
             headless.mkdir(parents=True, exist_ok=True)
+            for name in _FILES:
+                (headless / name).unlink(missing_ok=True)
     import napari
 
     viewer, dock = viewer_with_dock()
@@ -99,6 +101,8 @@ def run_demo(headless: Path | None = None) -> int:
 
 class Demonstration(QObject):
     """Presses one button after another, each as soon as the session is ready for it."""
+
+    ended = Signal()
 
     def __init__(self, viewer: napari.Viewer, dock: InkDock, headless: Path | None) -> None:
         super().__init__()
@@ -139,7 +143,8 @@ class Demonstration(QObject):
             self._dock.session.export(what, "prediction", folder / name)
             while (state := (yield)).busy or state.exported != str(folder / name):
                 pass
-        workers.start(score_job(stack, prediction, state.ink_threshold), self._on_scores, self._on_scored)
+        scoring = score_job(stack, prediction, state.ink_threshold, folder / "scores.json")
+        workers.start(scoring, self._on_scores, self._on_scored)
 
     def _advance(self) -> None:
         with suppress(StopIteration):
@@ -148,8 +153,6 @@ class Demonstration(QObject):
     def _on_scores(self, event: Scores | workers.JobFailed) -> None:
         if isinstance(event, workers.JobFailed):
             self._on_failed(event.message)
-        elif self._headless is not None:
-            (self._headless / "scores.json").write_text(json.dumps(asdict(event), indent=2) + "\n", encoding="utf-8")
 
     def _on_scored(self) -> None:
         # A moment for the last repaint: the picture shall show what a person would see.
@@ -163,17 +166,21 @@ class Demonstration(QObject):
             for name in _FILES:
                 if name not in missing:
                     sys.stdout.write(f"{_FILES[name]}: {self._headless / name}\n")
-        self._viewer.close()
+        self._end()
 
     def _on_failed(self, message: str) -> None:
         self.exit_code = 1
         if self._headless is not None:
             sys.stderr.write(f"{message}\n")
-            self._viewer.close()
+            self._end()
+
+    def _end(self) -> None:
+        self._viewer.close()
+        self.ended.emit()
 
 
-def score_job(stack: DepthStack, prediction: Path, threshold: float) -> Generator[Scores, None, None]:
-    """Score a stored prediction of a stack whose ink is known, beside a plain projection of the layers it read."""
+def score_job(stack: DepthStack, prediction: Path, threshold: float, out: Path) -> Generator[Scores, None, None]:
+    """Score a prediction of a stack whose ink is known, and a plain projection of its layers; write both as JSON."""
     from napari_ink.evaluation import edge_crops, edge_scores, ink_scores, label_edges
     from napari_ink.predict import open_prediction
 
@@ -189,7 +196,7 @@ def score_job(stack: DepthStack, prediction: Path, threshold: float) -> Generato
     at_threshold = ink_scores(stored.mask("ink", threshold).astype(np.float32), truth, inside)
     edges = edge_scores(edge_crops(stored.read("edge", *everywhere), label_edges(truth), inside))
     flat = ink_scores(_projection(stack), truth, inside)
-    yield Scores(
+    scores = Scores(
         f0_5=at_threshold.f0_5_at_half,
         threshold=threshold,
         best_f0_5=ink.f0_5,
@@ -198,6 +205,9 @@ def score_job(stack: DepthStack, prediction: Path, threshold: float) -> Generato
         edge_ods=edges.ods,
         projection_best_f0_5=flat.f0_5,
     )
+    with storage_errors(out):
+        out.write_text(json.dumps(asdict(scores), indent=2) + "\n", encoding="utf-8")
+    yield scores
 
 
 def _projection(stack: DepthStack) -> npt.NDArray[np.float32]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari.utils.notifications import show_error
-from qtpy.QtCore import QEvent, QObject, QSize, Qt, Signal
+from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer, Signal
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
@@ -18,7 +18,7 @@ from napari_ink.gui.models import ModelEntry, known_models, model_entry
 from napari_ink.gui.panels import CorrectPanel, ExportPanel, PredictPanel, StackPanel, StepPanel
 from napari_ink.gui.sample import sample_folder
 from napari_ink.gui.session import InkSession
-from napari_ink.gui.state import InkState
+from napari_ink.gui.state import InkState, Step
 from napari_ink.gui.style import style_sheet
 
 if TYPE_CHECKING:
@@ -64,6 +64,10 @@ class InkDock(QWidget):
         super().__init__()
         self._viewer = napari_viewer
         self._shown = InkState()
+        self._step = Step.STACK
+        self._scroll_later = QTimer(self)
+        self._scroll_later.setSingleShot(True)
+        self._scroll_later.timeout.connect(self._scroll_to_step)
         self._layers = InkLayers(napari_viewer, self)
         self.session = InkSession(self._layers, sample_folder(), self)
         self.stack, self.predict = StackPanel(), PredictPanel(known_models())
@@ -104,7 +108,7 @@ class InkDock(QWidget):
         for panel in self._panels:
             column.addWidget(panel)
         column.addStretch(1)
-        scroll = QScrollArea()
+        self._scroll = scroll = QScrollArea()
         scroll.setWidgetResizable(True)
         scroll.setFrameShape(QFrame.Shape.NoFrame)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -134,8 +138,18 @@ class InkDock(QWidget):
         self._shown = state
         for panel in self._panels:
             panel.show_state(state)
+        self._bring_up(state.current_step)
         if is_new_stack and (model := self.predict.model()) is not None:
             self.session.warm_up(model)
+
+    def _bring_up(self, step: Step) -> None:
+        """Scroll to the step that is to be done now, once when it becomes that."""
+        if step is not self._step:
+            self._step = step
+            self._scroll_later.start()  # once the layout knows how tall the steps have become
+
+    def _scroll_to_step(self) -> None:
+        self._scroll.ensureWidgetVisible(self._panels[list(Step).index(self._step)])
 
     def _on_sample(self) -> None:
         self.session.open_stack(sample_folder())

@@ -16,7 +16,7 @@ from napari_ink.gui.state import What, cut_level
 UInt8Array = npt.NDArray[np.uint8]
 _NAMES: dict[What, str] = {"ink": "Ink (predicted)", "edge": "Edges (predicted)"}
 _REFRESH_MS = 200
-_REST = 10
+_REST = 4
 
 
 class Overlay(QObject):
@@ -52,6 +52,10 @@ class Overlay(QObject):
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._refresh)
+        self._drawn = QTimer(self)
+        self._drawn.setSingleShot(True)
+        self._drawn.timeout.connect(self._on_drawn)
+        self._refreshed_at = 0.0
         self._pause_ms = _REFRESH_MS
         for what in _NAMES:
             self.cut(what, thresholds[what])
@@ -84,8 +88,12 @@ class Overlay(QObject):
         return mask
 
     def _refresh(self) -> None:
-        start = time.perf_counter()
+        self._refreshed_at = time.perf_counter()
         for layer in self.layers.values():
             layer.refresh(extent=False, highlight=False)
-        # On a plane so large that a refresh is slow, rest ten times as long, so that the window stays usable.
-        self._pause_ms = max(_REFRESH_MS, round(_REST * 1000 * (time.perf_counter() - start)))
+        self._drawn.start(0)
+
+    def _on_drawn(self) -> None:
+        # Where drawing is slow (a large plane, no graphics card), rest a multiple of that: the window stays free.
+        took = time.perf_counter() - self._refreshed_at
+        self._pause_ms = max(_REFRESH_MS, round(_REST * 1000 * took))

@@ -160,7 +160,9 @@ class InkSession(QObject):
 
         sides = self._layers.visible_region()
         if sides is None:
-            raise BadInputError("No part of the segment is in sight: press Home in the viewer, or predict all of it.")
+            raise BadInputError(
+                "No part of the segment is in sight; press the house, bottom left, or predict all of it."
+            )
         return Region(*sides)
 
     def _on_warm(self, event: jobs.ModelReady | jobs.DeviceFound) -> None:

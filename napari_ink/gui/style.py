@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from napari.utils.theme import get_theme
 
 from napari_ink.gui.colours import EDGE_RGB, INK_RGB
+
+if TYPE_CHECKING:
+    from pydantic_extra_types.color import Color
 
 _SHEET = """
 #inkStep {{ background: {raised}; border: 1px solid {raised}; border-left: 3px solid {raised}; border-radius: 4px; }}
@@ -39,11 +44,16 @@ def style_sheet(theme_name: str) -> str:
         hover=theme.highlight.as_rgb(),
         text=theme.text.as_rgb(),
         soft=theme.text.as_rgb(),
-        faint=theme.secondary.as_rgb(),
+        faint=_between(theme.text, theme.foreground),
         accent=_ACCENT,
         accent_hover=_ACCENT_HOVER,
         done=_DONE,
     )
+
+
+def _between(one: Color, other: Color) -> str:
+    pairs = zip(one.as_rgb_tuple(alpha=False), other.as_rgb_tuple(alpha=False), strict=True)
+    return "rgb({}, {}, {})".format(*((a + b) // 2 for a, b in pairs))
 
 
 def css(rgb: tuple[float, ...]) -> str:

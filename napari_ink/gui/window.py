@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_ink.errors import BadInputError
+from napari_ink.stack import open_stack
 
 if TYPE_CHECKING:
     import napari
@@ -31,11 +32,12 @@ def open_window(source: Path) -> int:
     Raises
     ------
     BadInputError
-        If there is no display, or `source` is a project, which this version cannot open.
+        If there is no display, `source` is a project, which this version cannot open, or it is no stack.
     """
     if source.suffix == ".ink":
         raise BadInputError(f"{source} is a project, and projects cannot be opened yet; give the segment's own folder.")
     require_display()
+    open_stack(source)  # what cannot be opened is better said before there is a window
     import napari
 
     _, dock = viewer_with_dock()

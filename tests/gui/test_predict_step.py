@@ -39,7 +39,7 @@ def test_a_run_says_where_it_ran_what_it_read_and_how_it_ended(predicted_dock):
     panel = predicted_dock.predict
     assert "Runs on " in panel.about.text()
     assert "depth layers" in panel.about.text()
-    assert panel.status.text().startswith("Predicted ")
+    assert panel.about.text().startswith("Predicted ")
     assert predicted_dock.session.state.prediction.name in panel.about.text()
     assert panel.run_button.text() == "Run again"
     assert not panel.cancel_button.isVisible()

@@ -10,10 +10,7 @@ from napari_ink.gui.panels.step import StepPanel, button, mark, paragraph, show_
 from napari_ink.gui.state import InkState, Step
 
 _HINT = "Turn the prediction into labels and correct them with napari's brush. Your edits are never overwritten."
-_HELP = (
-    "Take a tool and paint on the picture; hold Space to move it. Ctrl+Z undoes, [ and ] change the brush; fill and "
-    "polygon are in the layer controls, top left."
-)
+_HELP = "Holding Space moves the picture, Ctrl+Z undoes, [ and ] size the brush; fill and polygon are at the top left."
 _ROWS = {
     "Ink": (("ink", "Ink", "Paint ink"), ("papyrus", "Papyrus", "Paint papyrus: looked at, and no ink there")),
     "Edges": (("edge", "Edge", "Paint an edge of ink"), ("not edge", "No edge", "Paint what is surely not an edge")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from pathlib import Path
 
 from qtpy.QtCore import Signal
@@ -34,10 +35,9 @@ class StackPanel(StepPanel):
         buttons.setSpacing(6)
         for one in (self.folder_button, self.file_button, self.sample_button):
             buttons.addWidget(one)
-        self.name = paragraph(name="inkStrong")
         self.summary, self.depth_hint = paragraph(), paragraph()
         self.rows.addLayout(buttons)
-        for label in (self.name, self.summary, self.depth_hint):
+        for label in (self.summary, self.depth_hint):
             self.rows.addWidget(label)
 
     def show_state(self, state: InkState) -> None:
@@ -46,9 +46,8 @@ class StackPanel(StepPanel):
         stack = state.stack
         for one in (self.folder_button, self.file_button, self.sample_button):
             one.setEnabled(not state.busy)
-        self.name.setToolTip("" if stack is None else str(stack.source))
-        show_text(self.name, state.busy if stack is None else stack.name)
-        show_text(self.summary, "" if stack is None else summary(stack, state.mask))
+        self.summary.setToolTip("" if stack is None else str(stack.source))
+        show_text(self.summary, state.busy if stack is None else summary(stack, state.mask))
         show_text(self.depth_hint, "" if stack is None else _DEPTH.format(stack.surface_z))
 
     def _on_folder(self) -> None:
@@ -62,10 +61,11 @@ class StackPanel(StepPanel):
 
 
 def summary(stack: DepthStack, mask: Path | None) -> str:
-    """Say in a few words what a stack is."""
+    """Say in a few words what a stack is, its name in bold."""
     depth, height, width = stack.shape
     voxels = "voxel size unknown" if stack.voxel_size_um is None else f"{stack.voxel_size_um:g} µm voxels"
-    parts = [f"{depth} depth layers of {height} × {width} px", f"{8 * stack.dtype.itemsize}-bit", voxels, stack.format]
-    found = "no papyrus mask beside it" if mask is None else f"papyrus mask: {mask.name}"
+    size = f"{depth} depth layers of {height} × {width} px"
+    parts = [f"<b>{escape(stack.name)}</b>", size, f"{8 * stack.dtype.itemsize} bit", voxels, stack.format]
+    found = "no papyrus mask beside it" if mask is None else f"papyrus mask: {escape(mask.name)}"
     # Lines break between the parts, not inside them.
     return " · ".join(part.replace(" ", "\u00a0") for part in (*parts, found))
