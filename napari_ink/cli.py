@@ -6,10 +6,8 @@ Rooms are imported inside the functions that need them, so that help and wrong a
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import os
-import shutil
 import sys
 from collections.abc import Sequence
 from contextlib import closing
@@ -111,9 +109,11 @@ def _demo_arguments(parser: argparse.ArgumentParser) -> None:
 
 def demo(arguments: argparse.Namespace) -> int:
     """Open the sample in napari, predict it and overlay its ink and edges."""
-    _need_qt()
-    if arguments.headless is not None and not _has_display():
-        _run_again_on_virtual_display(["demo", "--headless", str(arguments.headless)])
+    from napari_ink.gui.display import has_display, need_qt, run_again_on_virtual_display
+
+    need_qt()
+    if arguments.headless is not None and not has_display():
+        run_again_on_virtual_display(["demo", "--headless", str(arguments.headless)])
     from napari_ink.gui.demo import run_demo
 
     return run_demo(arguments.headless)
@@ -121,31 +121,12 @@ def demo(arguments: argparse.Namespace) -> int:
 
 def open_(arguments: argparse.Namespace) -> int:
     """Open a stack in napari, with the panel docked."""
-    _need_qt()
+    from napari_ink.gui.display import need_qt
+
+    need_qt()
     from napari_ink.gui.window import open_window
 
     return open_window(arguments.stack)
-
-
-def _need_qt() -> None:
-    if not any(map(importlib.util.find_spec, ("PyQt6", "PySide6", "PyQt5", "PySide2"))):
-        raise NapariInkError('Windows need Qt, which is not installed; run `pip install "napari-ink[qt]"`.')
-
-
-def _has_display() -> bool:
-    return sys.platform in ("win32", "darwin") or any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY")))
-
-
-def _run_again_on_virtual_display(command: Sequence[str]) -> NoReturn:
-    xvfb = shutil.which("xvfb-run")
-    if xvfb is None:
-        raise NapariInkError("There is no display here, and no Xvfb to make one; install the package xvfb.")
-    screen = [xvfb, "-a", "-s", "-screen 0 1920x1080x24"]
-    os.execve(
-        xvfb,
-        [*screen, sys.executable, "-m", "napari_ink.cli", *command],
-        {**os.environ, "LIBGL_ALWAYS_SOFTWARE": "1"},
-    )
 
 
 def _info_arguments(parser: argparse.ArgumentParser) -> None:
