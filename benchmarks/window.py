@@ -1,0 +1,101 @@
+"""Measure how long the window stands still while a person works: a timer of 5 ms in it tells how late it comes.
+
+    xvfb-run -s "-screen 0 1920x1080x24" python benchmarks/window.py [--size 1024]
+
+A phantom of that size is opened in a real window, predicted, its threshold moved, and its labels made editable.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from qtpy.QtCore import QTimer
+from qtpy.QtTest import QTest
+
+from napari_ink.gui.window import viewer_with_dock
+from napari_ink.phantom import PhantomConfig, make_phantom
+
+
+class Heartbeat:
+    """Collects how far apart the beats of a 5 ms timer really come, by what was going on."""
+
+    def __init__(self) -> None:
+        self.gaps: dict[str, list[float]] = {}
+        self._phase, self._last = "", time.perf_counter()
+        self._timer = QTimer()
+        self._timer.setInterval(5)
+        self._timer.timeout.connect(self._beat)
+        self._timer.start()
+
+    def _beat(self) -> None:
+        now = time.perf_counter()
+        if self._phase:
+            self.gaps.setdefault(self._phase, []).append(1000 * (now - self._last))
+        self._last = now
+
+    @contextmanager
+    def during(self, phase: str) -> Iterator[None]:
+        """Count what happens inside under a name."""
+        self._phase = phase
+        yield
+        QTest.qWait(500)
+        self._phase = ""
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    """Let the window work until something is so."""
+    while not is_so():
+        QTest.qWait(10)
+
+
+def main() -> None:
+    """Do what a person does, and print the longest stalls."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", type=int, default=1024)
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as home:
+        stack = Path(home) / "stack.npy"
+        np.save(stack, make_phantom(PhantomConfig(seed=3000, height=args.size, width=args.size)).volume)
+        viewer, dock = viewer_with_dock()
+        session, heart = dock.session, Heartbeat()
+        viewer.window.resize(1920, 1040)
+        QTest.qWait(2000)
+        with heart.during("open"):
+            dock.open_stack(stack)
+            wait_until(lambda: session.state.stack is not None and not session.state.busy)
+        QTest.qWait(5000)  # the model is loaded ahead of the first Run
+        shown: list[float] = []
+        began = time.perf_counter()
+
+        def on_changed(state: object) -> None:
+            if not shown and session.state.run is not None and session.state.run.done:
+                shown.append(time.perf_counter() - began)
+
+        session.changed.connect(on_changed)
+        with heart.during("predict"):
+            dock.predict.run_button.click()
+            wait_until(lambda: session.state.run is not None)
+            wait_until(lambda: session.state.run is None)
+        with heart.during("move a threshold"):
+            for value in range(30, 90, 3):
+                dock.predict.ink_threshold.slider.setValue(value)
+                QTest.qWait(60)
+        with heart.during("make editable"):
+            dock.correct.editable_button.click()
+            wait_until(lambda: session.state.labels)
+        viewer.close()
+    print(f"{args.size} × {args.size} × 65; from Run to the first tile {shown[0]:.2f} s\n")
+    print("| while | longest stall, ms | 95th percentile | over 50 ms |\n| --- | --- | --- | --- |")
+    for phase, gaps in heart.gaps.items():
+        late = sum(gap > 50 for gap in gaps)
+        print(f"| {phase} | {max(gaps):.0f} | {np.percentile(gaps, 95):.0f} | {late} of {len(gaps)} |")
+
+
+if __name__ == "__main__":
+    main()
