@@ -1,0 +1,7 @@
+"""`python -m napari_ink.cli`, for where the command is not on the path."""
+
+import sys
+
+from napari_ink.cli import main
+
+sys.exit(main())

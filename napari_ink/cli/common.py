@@ -1,0 +1,22 @@
+"""What several commands share."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+
+def stack_argument(parser: argparse.ArgumentParser) -> None:
+    """Ask for the stack."""
+    parser.add_argument("stack", type=Path, metavar="STACK", help="folder of TIFF layers, multi-page TIFF or .npy file")
+
+
+def json_argument(parser: argparse.ArgumentParser) -> None:
+    """Offer JSON instead of text."""
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+
+
+def print_json(values: object) -> None:
+    """Print values as indented JSON."""
+    print(json.dumps(values, indent=2))

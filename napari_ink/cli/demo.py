@@ -1,0 +1,28 @@
+"""`napari-ink demo`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what the command takes."""
+    parser.add_argument(
+        "--headless",
+        type=Path,
+        metavar="DIR",
+        help="close by itself, and save the window's picture, the masks and the scores in DIR",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Open the sample in napari, predict it and overlay its ink and edges."""
+    from napari_ink.gui.display import has_display, need_qt, run_again_on_virtual_display
+
+    need_qt()
+    if arguments.headless is not None and not has_display():
+        run_again_on_virtual_display(["demo", "--headless", str(arguments.headless)])
+    from napari_ink.gui.demo import run_demo
+
+    return run_demo(arguments.headless)

@@ -1,0 +1,39 @@
+"""`napari-ink info`."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from napari_ink.cli.common import json_argument, print_json, stack_argument
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what the command takes."""
+    stack_argument(parser)
+    json_argument(parser)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Say what a stack is: shape, dtype, voxel size, format, and the labels beside it."""
+    from napari_ink.stack import find_beside, open_stack
+
+    stack = open_stack(arguments.stack)
+    beside = find_beside(stack)
+    facts: dict[str, Any] = {
+        "name": stack.name,
+        "source": str(stack.source),
+        "format": stack.format,
+        "shape": list(stack.shape),
+        "dtype": stack.dtype.name,
+        "voxel_size_um": stack.voxel_size_um,
+        "surface_layer": stack.surface_z,
+        "mask": beside.mask and str(beside.mask),
+        "ink_labels": beside.ink_labels and str(beside.ink_labels),
+    }
+    if arguments.json:
+        print_json(facts)
+        return
+    facts["shape"] = "{} depth layers of {} × {} pixels (height × width)".format(*stack.shape)
+    for name, value in facts.items():
+        print(f"{name.replace('_', ' ') + ':':15}{'unknown' if value is None else value}")
