@@ -1,15 +1,18 @@
-"""What a phantom is made from: its size, its seed, and how hard its ink is to see."""
+"""What a phantom is made from: its size, its seed, and all that makes its ink hard to see."""
 
 from __future__ import annotations
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+BASE_VOXEL_UM = 7.91
+
 
 class PhantomConfig(BaseModel):
     """A simulated segment; the same values make the same voxels.
 
-    Greys are on the 8-bit scale that scans are usually shown in, lengths in the plane in pixels, depths in layers.
+    Greys are on the 8-bit scale that scans are usually shown in. Lengths, if not said otherwise, are in voxels of
+    `BASE_VOXEL_UM`: pixels in the plane, layers in the depth.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -18,20 +21,39 @@ class PhantomConfig(BaseModel):
     height: int = Field(512, ge=16, description="pixels")
     width: int = Field(512, ge=16, description="pixels")
     depth_layers: int = Field(65, ge=9, description="the surface lies in the middle one")
-    voxel_size_um: float = Field(7.91, gt=0, description="micrometres; only written down, it changes nothing")
+    voxel_size_um: float = Field(BASE_VOXEL_UM, ge=2, le=32, description="of the scan: all lengths below follow it")
+    reversed_depth: bool = Field(False, description="stored back to front, as segments often are")
 
     surface_wander: float = Field(2.5, ge=0, description="standard deviation of the surface's depth, cut at 3 of them")
+    surface_offset: float = Field(0.0, description="how much deeper the whole surface lies than the middle layer")
     sheet_thickness: float = Field(14.0, gt=0, description="of the sheet at half height")
     letter_height: float = Field(170.0, gt=0, description="of a capital")
     stroke_width: float = Field(26.0, gt=0, description="of the pen")
     ink_thickness: float = Field(1.0, ge=0, description="of the deposit, before flaking")
     ink_contrast: float = Field(8.0, description="how much brighter ink is than the middle grey of papyrus")
+    ink_texture: float = Field(
+        0.0,
+        ge=0,
+        description="greys by which ink's plates stand out from its cracks, without being brighter on the whole",
+    )
     flaked: float = Field(0.15, ge=0, le=1, description="share of the ink's plates that have fallen off")
     missing: float = Field(0.02, ge=0, lt=1, description="share of the sheet that has fallen out")
+    missing_fibres: float = Field(
+        0.0, ge=0, lt=1, description="share of the face whose fibres came off, and ink with them"
+    )
     ragged_edge: float = Field(14.0, ge=0, description="mean width of the empty margin around the papyrus, in pixels")
     noise: float = Field(1.6, ge=0, description="standard deviation of the detector's noise")
     rings: float = Field(1.5, ge=0, description="amplitude of ring artefacts")
     specks_per_megapixel: float = Field(100.0, ge=0, description="bright specks a layer")
+    label_shift: float = Field(
+        0.0, ge=0, description="pixels of the scan by which the labels as drawn lie beside the ink"
+    )
+    reviewed: float = Field(1.0, gt=0, le=1, description="share of the segment that somebody has looked at")
+
+    @property
+    def scale(self) -> float:
+        """Return how many voxels of this scan make one of `BASE_VOXEL_UM`."""
+        return BASE_VOXEL_UM / self.voxel_size_um
 
     @classmethod
     def varied(cls, seed: int, height: int = 512, width: int = 512, depth_layers: int = 65) -> PhantomConfig:
@@ -55,4 +77,24 @@ class PhantomConfig(BaseModel):
             noise=float(rng.uniform(1, 2.4)),
             rings=float(rng.uniform(0.5, 2.5)),
             specks_per_megapixel=float(rng.uniform(0, 140)),
+        )
+
+    @classmethod
+    def hard(cls, seed: int, height: int = 512, width: int = 512, depth_layers: int = 65) -> PhantomConfig:
+        """Return a phantom whose ink is a thin crackle without contrast, on a torn sheet, badly scanned."""
+        rng = np.random.default_rng([seed, 3])
+        return cls.varied(seed, height, width, depth_layers).model_copy(
+            update={
+                "surface_wander": float(rng.uniform(2.0, 3.5)),
+                "surface_offset": float(rng.uniform(-3, 3)),
+                "ink_thickness": float(rng.uniform(0.1, 0.4)),
+                "ink_contrast": float(rng.uniform(-8, 4)),
+                "ink_texture": float(rng.uniform(5, 13)),
+                "flaked": float(rng.uniform(0.15, 0.4)),
+                "missing": float(rng.uniform(0.01, 0.06)),
+                "missing_fibres": float(rng.uniform(0.03, 0.15)),
+                "noise": float(rng.uniform(2.0, 4.0)),
+                "rings": float(rng.uniform(1.5, 4.0)),
+                "specks_per_megapixel": float(rng.uniform(50, 300)),
+            }
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
@@ -13,8 +15,25 @@ PLATE_SIZE = 17.0
 CRACK_WIDTH = 1.6
 
 
-def ink_height(rng: np.random.Generator, strokes: npt.NDArray[np.bool_], config: PhantomConfig) -> FloatArray:
-    """Return how many layers of ink lie on the surface at each pixel ``(y, x)`` of the pen's `strokes`.
+@dataclass(frozen=True, eq=False)
+class Ink:
+    """What the pen left.
+
+    Attributes
+    ----------
+    height
+        Layers of ink on the surface at each pixel ``(y, x)``.
+    crackle
+        How the face under the strokes is brighter on plates and darker in cracks ``(y, x)``: of mean 0 and standard
+        deviation 1 over the strokes, 0 beside them.
+    """
+
+    height: FloatArray
+    crackle: FloatArray
+
+
+def lay_ink(rng: np.random.Generator, strokes: npt.NDArray[np.bool_], config: PhantomConfig) -> Ink:
+    """Let the pen's `strokes` ``(y, x)`` dry and crack.
 
     Plates are Voronoi cells; a crack runs where the two nearest centres are about equally far.
     """
@@ -28,4 +47,11 @@ def ink_height(rng: np.random.Generator, strokes: npt.NDArray[np.bool_], config:
     cracked = distance[..., 1] - distance[..., 0] < CRACK_WIDTH
     level = config.ink_thickness * (1 + 0.2 * rng.standard_normal(count)[plate[..., 0]])
     level = level * (1 + 0.15 * smooth_field(rng, shape, 1.5))
-    return np.where(strokes & intact & ~cracked, np.clip(level, 0, None), 0).astype(np.float32)
+    plates = strokes & intact & ~cracked
+    return Ink(np.where(plates, np.clip(level, 0, None), 0).astype(np.float32), _crackle(plates, strokes))
+
+
+def _crackle(plates: npt.NDArray[np.bool_], strokes: npt.NDArray[np.bool_]) -> FloatArray:
+    share = float(plates[strokes].mean()) if strokes.any() else 0.0
+    spread = max(np.sqrt(share * (1 - share)), 1e-6)
+    return np.where(strokes, (plates - share) / spread, 0).astype(np.float32)

@@ -23,7 +23,8 @@ def write_segment(phantom: Phantom, folder: str | os.PathLike[str]) -> Path:
     """Write a phantom as a segment folder; it appears under its name only once it is whole.
 
     The folder holds ``layers/00.tif …`` (16-bit, deflate), ``<name>_mask.png``, ``<name>_inklabels.png`` and
-    ``meta.json`` with the voxel size and everything the phantom was made from.
+    ``meta.json`` with the voxel size and everything the phantom was made from; where only a part has been reviewed,
+    ``<name>_supervision_mask.png`` too, and where the labels are not the truth, ``<name>_truth.png``.
 
     Raises
     ------
@@ -39,7 +40,11 @@ def write_segment(phantom: Phantom, folder: str | os.PathLike[str]) -> Path:
             (partial / "layers").mkdir(parents=True)
             _write_layers(phantom.volume, partial / "layers")
             _write_plane(phantom.mask, partial / f"{folder.name}_mask.png")
-            _write_plane(phantom.ink, partial / f"{folder.name}_inklabels.png")
+            _write_plane(phantom.drawn, partial / f"{folder.name}_inklabels.png")
+            if phantom.config.reviewed < 1:
+                _write_plane(phantom.reviewed, partial / f"{folder.name}_supervision_mask.png")
+            if not np.array_equal(phantom.drawn, phantom.ink):
+                _write_plane(phantom.ink, partial / f"{folder.name}_truth.png")
             (partial / "meta.json").write_text(json.dumps(_meta(phantom, folder.name), indent=2) + "\n")
             os.replace(partial, folder)
     finally:

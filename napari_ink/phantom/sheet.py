@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
+from scipy import ndimage, special
 
 from napari_ink.phantom.config import PhantomConfig
 from napari_ink.phantom.fields import FloatArray, fibre_texture, smooth_field
@@ -33,17 +33,19 @@ class Sheet:
         Depth ``(y, x)`` of the written face below the surface layer, in layers.
     thickness
         Depth ``(y, x)`` of the back below the face, in layers; 0 where the sheet is missing.
+    bare
+        bool ``(y, x)``: where fibres of the face have come off.
     """
 
     grey: FloatArray
     first: int
     face: FloatArray
     thickness: FloatArray
+    bare: npt.NDArray[np.bool_]
 
 
-def make_sheet(rng: np.random.Generator, config: PhantomConfig) -> Sheet:
+def make_sheet(rng: np.random.Generator, config: PhantomConfig, shape: tuple[int, int]) -> Sheet:
     """Grow a sheet: fibres along x on the written side, along y behind, each tilted a little."""
-    shape = (config.height, config.width)
     first, planes = -4, int(config.sheet_thickness * 1.5) + 8
     tilt, crossed = rng.normal(0, 0.04, 2)
     front = fibre_texture(rng, (planes, *shape), tilt, rng.uniform(4, 7))
@@ -58,7 +60,22 @@ def make_sheet(rng: np.random.Generator, config: PhantomConfig) -> Sheet:
     rough += crumbs(rng, shape)
     thickness = config.sheet_thickness * (1 + 0.12 * smooth_field(rng, shape, 40.0))
     thickness[missing_places(rng, shape, config.missing)] = 0
-    return Sheet(np.interp(texture, _NORMAL, _GREYS).astype(np.float32), first, wander - rough, thickness)
+    bare = torn_fibres(config, shape, tilt)
+    face = wander - rough + 2.0 * bare  # a fibre is about two layers thick
+    return Sheet(
+        np.interp(texture, _NORMAL, _GREYS).astype(np.float32), first, face.astype(np.float32), thickness, bare
+    )
+
+
+def torn_fibres(config: PhantomConfig, shape: tuple[int, int], tilt: float) -> npt.NDArray[np.bool_]:
+    """Return where fibres of the face have come off: long strips of some five to fifteen pixels across."""
+    if config.missing_fibres == 0:
+        return np.zeros(shape, dtype=bool)
+    rng = np.random.default_rng([config.seed, 4])  # apart, so that whole sheets stay as they are
+    field = ndimage.gaussian_filter(rng.standard_normal(shape, dtype=np.float32), (3.0, 40.0), mode="reflect")
+    field = ndimage.rotate(field, -np.degrees(tilt), reshape=False, order=1, mode="reflect")
+    torn: npt.NDArray[np.bool_] = field > np.quantile(field, 1 - config.missing_fibres)
+    return torn
 
 
 def missing_places(rng: np.random.Generator, shape: tuple[int, int], share: float) -> npt.NDArray[np.bool_]:

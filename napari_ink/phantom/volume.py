@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 
 from napari_ink.phantom.config import PhantomConfig
 from napari_ink.phantom.fields import FloatArray, smooth_field
-from napari_ink.phantom.ink import ink_height
+from napari_ink.phantom.ink import lay_ink
+from napari_ink.phantom.labels import draw_labels
 from napari_ink.phantom.letters import draw_text
 from napari_ink.phantom.scanner import scan
 from napari_ink.phantom.sheet import GAP_GREY, MIDDLE_GREY, Sheet, loose_fibres, make_sheet
@@ -24,9 +27,13 @@ class Phantom:
     volume
         uint16 ``(z, y, x)``: 256 grey levels spread over the 16 bits, as in scans that were scaled from 8 bits.
     ink
-        bool ``(y, x)``: the pen's strokes within `mask`, wherever there is papyrus under them.
+        bool ``(y, x)``: the truth, which is the pen's strokes within `mask`, wherever there is papyrus under them.
     mask
         bool ``(y, x)``: where the segment lies in its rectangle; outside it every voxel is 0.
+    drawn
+        bool ``(y, x)``: the ink as somebody drew it, beside the truth by `PhantomConfig.label_shift`.
+    reviewed
+        bool ``(y, x)``: where somebody has looked; elsewhere nobody drew anything.
     config
         What it was made from.
     """
@@ -34,6 +41,8 @@ class Phantom:
     volume: npt.NDArray[np.uint16]
     ink: npt.NDArray[np.bool_]
     mask: npt.NDArray[np.bool_]
+    drawn: npt.NDArray[np.bool_]
+    reviewed: npt.NDArray[np.bool_]
     config: PhantomConfig
 
 
@@ -41,20 +50,48 @@ def make_phantom(config: PhantomConfig) -> Phantom:
     """Simulate a segment; the same `config` gives the same voxels."""
     rng = np.random.default_rng(config.seed)
     shape = (config.height, config.width)
-    sheet = make_sheet(rng, config)
-    strokes = draw_text(rng, shape, config.letter_height, config.stroke_width)
-    height = ink_height(rng, strokes, config) * (sheet.thickness > 0)
-    threads = loose_fibres(rng, shape, int(config.height * config.width / 20_000))
-    neighbours = _Neighbours.around(rng, shape)
-    volume = np.empty((config.depth_layers, *shape), dtype=np.float32)
-    for z, layer in enumerate(volume):
-        depth = z - config.depth_layers // 2 - sheet.face
-        layer[:] = np.maximum(_sheet_layer(sheet, depth, height, config.ink_contrast), neighbours.layer(sheet, depth))
-        np.maximum(layer, 150 * np.exp(-((depth + threads) ** 2)) * (threads > 0), out=layer)
+    volume, ink = _papyrus(rng, config)
+    volume, ink = _at_voxel_size(volume, ink, config)
     greys = np.rint(scan(rng, volume, config)).astype(np.uint16) * 257
-    mask = _outline(rng, shape, config.ragged_edge)
+    mask = _outline(rng, shape, config.ragged_edge * config.scale)
     greys[:, ~mask] = 0
-    return Phantom(greys, strokes & mask & (sheet.thickness > 0), mask, config)
+    if config.reversed_depth:
+        greys = greys[::-1].copy()
+    ink &= mask
+    drawn, reviewed = draw_labels(ink, mask, config)
+    return Phantom(greys, ink, mask, drawn, reviewed, config)
+
+
+def _papyrus(rng: np.random.Generator, config: PhantomConfig) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+    """Return the greys ``(z, y, x)`` before the scan and the ink ``(y, x)``, in voxels of `BASE_VOXEL_UM`."""
+    depth_layers, *shape = (math.ceil(n / config.scale) for n in (config.depth_layers, config.height, config.width))
+    sheet = make_sheet(rng, config, (shape[0], shape[1]))
+    strokes = draw_text(rng, (shape[0], shape[1]), config.letter_height, config.stroke_width)
+    strokes &= ~sheet.bare
+    ink = lay_ink(rng, strokes, config)
+    height, crackle = ink.height * (sheet.thickness > 0), config.ink_texture * ink.crackle
+    threads = loose_fibres(rng, (shape[0], shape[1]), int(shape[0] * shape[1] / 20_000))
+    neighbours = _Neighbours.around(rng, (shape[0], shape[1]))
+    volume = np.empty((depth_layers, *shape), dtype=np.float32)
+    for z, layer in enumerate(volume):
+        depth = z - depth_layers // 2 - config.surface_offset - sheet.face
+        inked = _sheet_layer(sheet, depth, height, crackle, config.ink_contrast)
+        layer[:] = np.maximum(inked, neighbours.layer(sheet, depth))
+        np.maximum(layer, 150 * np.exp(-((depth + threads) ** 2)) * (threads > 0), out=layer)
+    return volume, strokes & (sheet.thickness > 0)
+
+
+def _at_voxel_size(
+    volume: FloatArray, ink: npt.NDArray[np.bool_], config: PhantomConfig
+) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+    """Resample to the voxels of the scan, the surface layer staying in the middle."""
+    if config.scale == 1:
+        return volume, ink
+    step, shape = 1 / config.scale, (config.depth_layers, config.height, config.width)
+    start = (len(volume) // 2 - config.depth_layers // 2 * step, (step - 1) / 2, (step - 1) / 2)
+    fine = ndimage.affine_transform(volume, [step] * 3, start, shape, order=1, mode="nearest")
+    soft = ndimage.affine_transform(ink.astype(np.float32), [step] * 2, start[1:], shape[1:], order=1, mode="nearest")
+    return fine, soft > 0.5
 
 
 def _outline(rng: np.random.Generator, shape: tuple[int, int], margin: float) -> npt.NDArray[np.bool_]:
@@ -73,13 +110,15 @@ def _inside(depth: FloatArray, top: FloatArray | float, bottom: FloatArray | flo
     return share
 
 
-def _sheet_layer(sheet: Sheet, depth: FloatArray, ink: FloatArray, contrast: float) -> FloatArray:
+def _sheet_layer(sheet: Sheet, depth: FloatArray, ink: FloatArray, crackle: FloatArray, contrast: float) -> FloatArray:
     papyrus = _inside(depth, 0.0, sheet.thickness)
     plane = np.clip(depth - sheet.first, 0, len(sheet.grey) - 1.001)
     below = plane.astype(np.intp)[None]
     blend = plane - below[0]
     grey = (1 - blend) * np.take_along_axis(sheet.grey, below, 0)[0]
     grey += blend * np.take_along_axis(sheet.grey, below + 1, 0)[0]
+    # Ink that soaked into the face roughens it, two or three layers deep.
+    grey += crackle * np.exp(-0.5 * (np.clip(depth, 0, 30) / 1.5) ** 2)
     deposit = _inside(depth, -ink, 0.0)
     # Ink is close to papyrus in density: most of the contrast of the fibres under it goes on in it.
     ink_grey = MIDDLE_GREY + contrast + 0.7 * (sheet.grey[-sheet.first] - MIDDLE_GREY)

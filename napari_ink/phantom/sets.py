@@ -1,0 +1,36 @@
+"""The published sets of phantoms: which seeds train, validate and test, and how hard each seed's phantom is.
+
+A seed belongs to one set for good, so that figures from different times and people can be compared.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from napari_ink.phantom.config import PhantomConfig
+
+SetName = Literal["train", "validation", "test", "hard test"]
+
+SETS: dict[SetName, range] = {
+    "train": range(1000, 2000),
+    "validation": range(2000, 2100),
+    "test": range(3000, 3100),
+    "hard test": range(4000, 4100),
+}
+
+
+def set_config(seed: int, height: int = 512, width: int = 512, depth_layers: int = 65) -> PhantomConfig:
+    """Return the phantom that a seed of one of the `SETS` stands for.
+
+    The test set is plain and the hard test set hard; of the seeds to train and validate with, the even ones are plain
+    and the odd ones hard.
+
+    Raises
+    ------
+    ValueError
+        If the seed is in none of them.
+    """
+    if not any(seed in seeds for seeds in SETS.values()):
+        raise ValueError(f"seed {seed} is in none of the published sets: {SETS}")
+    is_plain = seed in SETS["test"] or (seed not in SETS["hard test"] and seed % 2 == 0)
+    return (PhantomConfig.varied if is_plain else PhantomConfig.hard)(seed, height, width, depth_layers)
