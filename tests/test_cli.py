@@ -447,3 +447,22 @@ def test_who_stops_reading_is_no_error(run_apart: Run) -> None:
 def test_resume_of_nothing_begins(run: Run, segment: Path, checkpoint: Path, tmp_path: Path) -> None:
     ended = run("predict", segment, "-o", tmp_path / "p.zarr", "--model", checkpoint, "--device", "cpu", "--resume")
     assert ended.code == 0, ended
+
+
+def test_a_phantom_takes_knobs(run: Run, tmp_path: Path) -> None:
+    made = run(
+        "phantom", tmp_path / "hard", "--seed", 4000, "--size", 48, 48, "--layers", 9, "--hard", "--set", "noise=9"
+    )
+    assert made.code == 0, made
+    said = json.loads((tmp_path / "hard" / "meta.json").read_text())["phantom"]
+    assert said["noise"] == 9 and said["ink_texture"] > 0 and said["depth_layers"] == 9
+
+
+@pytest.mark.parametrize(
+    ("knob", "complaint"),
+    [("noise", "has no value"), ("loudness=3", "no knob called loudness"), ("noise=-1", "noise cannot be -1"),
+     ("noise=much", "noise cannot be much"), ("seed=3", "use --seed")],
+)  # fmt: skip
+def test_a_phantom_refuses_other_knobs(run: Run, tmp_path: Path, knob: str, complaint: str) -> None:
+    assert_refused(run("phantom", tmp_path / "ph", "--seed", 1, "--size", 48, 48, "--set", knob), complaint)
+    assert list(tmp_path.iterdir()) == []

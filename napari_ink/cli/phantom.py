@@ -14,6 +14,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, required=True, metavar="N", help="the same seed makes the same voxels")
     parser.add_argument("--size", type=int, nargs=2, required=True, metavar=("H", "W"), help="pixels")
     parser.add_argument("--layers", type=int, default=65, metavar="N", help="depth layers, default: %(default)s")
+    parser.add_argument("--hard", action="store_true", help="ink without contrast on a torn sheet, badly scanned")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        dest="knobs",
+        metavar="KNOB=VALUE",
+        help="turn one knob, say ink_contrast=0; docs/phantoms.md names them all",
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -23,9 +32,31 @@ def run(arguments: argparse.Namespace) -> None:
     from napari_ink.phantom import PhantomConfig, make_phantom, write_segment
 
     height, width = arguments.size
+    knobs = dict(_knob(text) for text in arguments.knobs)
+    made_by_others = {"seed", "height", "width", "depth_layers"} & knobs.keys()
+    if made_by_others:
+        raise BadInputError(f"--set cannot change {min(made_by_others)}; use --seed, --size and --layers.")
+    size = {"seed": arguments.seed, "height": height, "width": width, "depth_layers": arguments.layers}
     try:
-        config = PhantomConfig(seed=arguments.seed, height=height, width=width, depth_layers=arguments.layers)
+        # Checked before anything is drawn from the seed, which a negative one would break.
+        config = PhantomConfig.model_validate(size)
+        if arguments.hard:
+            config = PhantomConfig.hard(arguments.seed, height, width, arguments.layers)
+        config = PhantomConfig.model_validate(config.model_dump() | knobs)
     except ValidationError as error:
         wrong = error.errors()[0]
-        raise BadInputError(f"A phantom's {wrong['loc'][0]} cannot be {wrong['input']}: {wrong['msg']}.") from error
+        raise BadInputError(_complaint(str(wrong["loc"][0]), wrong["input"], wrong["type"], wrong["msg"])) from error
     print(write_segment(make_phantom(config), arguments.out))
+
+
+def _knob(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise BadInputError(f"--set takes KNOB=VALUE, and {text!r} has no value; write, say, --set noise=3.")
+    return name, value
+
+
+def _complaint(name: str, value: object, kind: str, reason: str) -> str:
+    if kind == "extra_forbidden":
+        return f"A phantom has no knob called {name}; docs/phantoms.md names them all."
+    return f"A phantom's {name} cannot be {value}: {reason}."

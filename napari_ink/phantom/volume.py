@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,7 +63,7 @@ def make_phantom(config: PhantomConfig) -> Phantom:
 
 def _papyrus(rng: np.random.Generator, config: PhantomConfig) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
     """Return the greys ``(z, y, x)`` before the scan and the ink ``(y, x)``, in voxels of `BASE_VOXEL_UM`."""
-    depth_layers, *shape = (math.ceil(n / config.scale) for n in (config.depth_layers, config.height, config.width))
+    depth_layers, *shape = (max(round(n / config.scale), 9) for n in (config.depth_layers, config.height, config.width))
     sheet = make_sheet(rng, config, (shape[0], shape[1]))
     strokes = draw_text(rng, (shape[0], shape[1]), config.letter_height, config.stroke_width)
     strokes &= ~sheet.bare

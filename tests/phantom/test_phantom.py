@@ -11,7 +11,15 @@ from pydantic import ValidationError
 from scipy import ndimage
 
 from napari_ink.errors import OutputError
-from napari_ink.phantom import Phantom, PhantomConfig, make_phantom, sample_path, write_segment
+from napari_ink.phantom import (
+    SETS,
+    Phantom,
+    PhantomConfig,
+    make_phantom,
+    sample_path,
+    set_config,
+    write_segment,
+)
 
 
 @pytest.fixture(scope="module")
@@ -138,3 +146,87 @@ def test_the_sample_is_what_its_seed_makes() -> None:
         # Another processor may round a grey to the other side; never more.
         stored = tifffile.imread(layers[z]).astype(int) // 257
         assert np.abs(stored - made.volume[z] // 257).max() <= 1
+
+
+@pytest.mark.parametrize("seed", [1001, 4000])
+def test_hard_ink_is_neither_brighter_nor_darker_than_papyrus(seed: int) -> None:
+    inked = make_phantom(PhantomConfig.hard(seed, 256, 256))
+    bare = make_phantom(inked.config.model_copy(update={"ink_thickness": 0.0, "ink_texture": 0.0}))
+    for with_ink, without in zip(inked.volume[24:48], bare.volume[24:48], strict=True):
+        change = with_ink[inked.ink].astype(float) - without[inked.ink]
+        assert abs(change.mean()) < 0.15 * without[inked.mask].std()
+
+
+def test_ink_as_texture_changes_no_mean_but_the_grain() -> None:
+    bare = make_phantom(PhantomConfig(seed=9, height=192, width=192, ink_thickness=0, noise=0, rings=0))
+    inked = make_phantom(bare.config.model_copy(update={"ink_texture": 12.0}))
+    inner = ndimage.binary_erosion(bare.ink, iterations=3)
+    change = inked.volume.astype(float) / 257 - bare.volume.astype(float) / 257
+    strongest = np.abs(change).mean(axis=(1, 2)).argmax()
+    assert change[strongest][inner].std() > 2
+    assert abs(change[strongest][inner].mean()) < 0.3 * change[strongest][inner].std()
+    assert np.abs(change[:, ~ndimage.binary_dilation(bare.ink, iterations=6)]).max() == 0
+
+
+def test_fibres_that_came_off_took_the_ink_with_them() -> None:
+    whole = make_phantom(PhantomConfig(seed=4, height=256, width=256))
+    torn = make_phantom(whole.config.model_copy(update={"missing_fibres": 0.2}))
+    assert not (torn.ink & ~whole.ink).any()
+    assert torn.ink.sum() / whole.ink.sum() == pytest.approx(0.8, abs=0.06)
+    gone = whole.ink & ~torn.ink
+    runs = [ndimage.binary_opening(gone, np.ones(shape)).sum() for shape in ((1, 15), (15, 1))]
+    assert runs[0] > 2 * runs[1]  # strips along the fibres
+
+
+def test_a_reversed_stack_is_the_same_back_to_front() -> None:
+    config = PhantomConfig(seed=5, height=64, width=64, depth_layers=33)
+    turned = make_phantom(config.model_copy(update={"reversed_depth": True}))
+    np.testing.assert_array_equal(turned.volume, make_phantom(config).volume[::-1])
+
+
+@pytest.mark.parametrize("voxel_size_um", [3.24, 9.6])
+def test_another_voxel_size_shows_the_same_papyrus(voxel_size_um: float) -> None:
+    scale = 7.91 / voxel_size_um
+    size = {"height": round(192 * scale), "width": round(192 * scale), "depth_layers": 2 * round(20 * scale) + 1}
+    still = {"noise": 0, "rings": 0, "specks_per_megapixel": 0, "ragged_edge": 0, "seed": 11}
+    native = make_phantom(PhantomConfig(**still, height=192, width=192, depth_layers=41))
+    other = make_phantom(PhantomConfig(**still, **size, voxel_size_um=voxel_size_um))
+    middle = other.volume[size["depth_layers"] // 2].astype(float)
+    back = ndimage.zoom(middle, np.divide((192, 192), middle.shape), order=1, grid_mode=True, mode="nearest")
+    assert correlation(back[8:-8, 8:-8], native.volume[20, 8:-8, 8:-8].astype(float)) > 0.9
+    ink = ndimage.zoom(other.ink, np.divide((192, 192), other.ink.shape), order=0, grid_mode=True, mode="nearest")
+    assert (ink == native.ink).mean() > 0.97
+
+
+def test_a_deeper_surface_is_the_same_some_layers_on() -> None:
+    still = {"noise": 0, "rings": 0, "specks_per_megapixel": 0, "seed": 12, "height": 96, "width": 96}
+    here, deeper = (make_phantom(PhantomConfig(**still, surface_offset=depth)) for depth in (0, 5))
+    assert correlation(here.volume[32].astype(float), deeper.volume[37].astype(float)) > 0.98
+
+
+def test_labels_are_drawn_beside_the_ink_and_where_somebody_looked() -> None:
+    config = PhantomConfig(seed=6, height=256, width=256, label_shift=6, reviewed=0.5)
+    phantom = make_phantom(config)
+    assert phantom.reviewed.sum() / phantom.mask.sum() == pytest.approx(0.5, abs=0.01)
+    assert not (phantom.drawn & ~phantom.reviewed).any() and not (phantom.reviewed & ~phantom.mask).any()
+    full = make_phantom(config.model_copy(update={"reviewed": 1.0}))
+    offsets = [(dy, dx) for dy in range(-7, 8) for dx in range(-7, 8)]
+    agreed = [(np.roll(full.ink, offset, (0, 1)) & full.drawn)[16:-16, 16:-16].sum() for offset in offsets]
+    assert np.hypot(*offsets[int(np.argmax(agreed))]) == pytest.approx(6, abs=0.8)
+    assert (full.ink & ~full.drawn).any() and np.array_equal(phantom.volume, full.volume)
+
+
+def test_a_segment_tells_labels_from_the_truth(tmp_path: Path) -> None:
+    made = make_phantom(PhantomConfig(seed=6, height=96, width=96, depth_layers=9, label_shift=3, reviewed=0.6))
+    folder = write_segment(made, tmp_path / "seg")
+    for name, plane in (("inklabels", made.drawn), ("supervision_mask", made.reviewed), ("truth", made.ink)):
+        np.testing.assert_array_equal(np.asarray(Image.open(folder / f"seg_{name}.png")) > 127, plane)
+
+
+def test_a_seed_belongs_to_one_set() -> None:
+    seeds = [seed for seeds in SETS.values() for seed in seeds]
+    assert len(seeds) == len(set(seeds))
+    assert set_config(3000) == PhantomConfig.varied(3000) and set_config(4000) == PhantomConfig.hard(4000)
+    assert set_config(1000) == PhantomConfig.varied(1000) and set_config(1001) == PhantomConfig.hard(1001)
+    with pytest.raises(ValueError, match="none of the published sets"):
+        set_config(7)

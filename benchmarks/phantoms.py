@@ -1,0 +1,96 @@
+"""Show what each knob of the phantoms does: a picture of it, and how well a checkpoint still finds the ink.
+
+    python benchmarks/phantoms.py --model ink-tiny-1 --pictures docs/images/phantoms
+
+Each knob is turned alone, from the plain phantom that the first line scores. The scores are of phantoms whose seeds lie
+in the published test set; a picture shows the mean of three layers at the face, and the truth's outline beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from tqdm import tqdm
+
+from napari_ink.evaluation import ink_scores, label_edges
+from napari_ink.model import InkModel, load_model
+from napari_ink.phantom import SETS, Phantom, PhantomConfig, make_phantom
+
+TURNS: dict[str, dict[str, object]] = {
+    "plain": {},
+    "ink_contrast": {"ink_contrast": 0.0},
+    "ink_thickness": {"ink_thickness": 0.3},
+    "ink_texture": {"ink_contrast": -4.0, "ink_thickness": 0.15, "ink_texture": 10.0},
+    "surface_wander": {"surface_wander": 5.0},
+    "surface_offset": {"surface_offset": 8.0},
+    "missing_fibres": {"missing_fibres": 0.2},
+    "noise": {"noise": 6.0},
+    "rings": {"rings": 8.0},
+    "specks": {"specks_per_megapixel": 1000.0},
+    "voxel_size_um": {"voxel_size_um": 3.24},
+    "voxel_size_um, coarse": {"voxel_size_um": 9.6},
+    "reversed_depth": {"reversed_depth": True},
+}
+
+
+def predicted(phantom: Phantom, model: InkModel) -> np.ndarray:
+    """Return probabilities of ink ``(y, x)``, the whole phantom in one go."""
+    block = model.contract.prepare(phantom.volume[model.contract.z_window(len(phantom.volume))])
+    with torch.inference_mode():
+        logits = model.network(torch.from_numpy(block.copy())[None])
+    return torch.sigmoid(logits)[0, 0].numpy()
+
+
+def picture(phantom: Phantom) -> Image.Image:
+    """Return the face as the scan shows it, and again with the ink's outline in blue."""
+    middle = len(phantom.volume) // 2
+    layers = (
+        phantom.volume[middle : middle + 3] if not phantom.config.reversed_depth else phantom.volume[middle - 2 :][:3]
+    )
+    grey = np.repeat((layers.mean(axis=0) / 257).astype(np.uint8)[..., None], 3, axis=2)
+    outlined = grey.copy()
+    outlined[label_edges(phantom.ink)] = (86, 180, 233)
+    return Image.fromarray(np.concatenate([grey, outlined], axis=1)[:256])
+
+
+def main() -> None:
+    """Turn every knob, save its picture, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", action="append", help="may be given several times; default: the shipped one")
+    parser.add_argument("--pictures", type=Path)
+    parser.add_argument("--phantoms", type=int, default=4)
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    models = [load_model(name) for name in args.model] if args.model else [load_model()]
+    print("| turned | to |", " | ".join(f"F0.5 of {model.name}" for model in models), "|")
+    print("| --- | --- |", " | ".join("---" for _ in models), "|")
+    for knob, turned in tqdm(TURNS.items(), disable=None):
+        report(
+            knob, turned, [make_phantom(PhantomConfig(seed=s, **turned)) for s in SETS["test"][: args.phantoms]], models
+        )
+        if args.pictures:
+            args.pictures.mkdir(parents=True, exist_ok=True)
+            shown = make_phantom(PhantomConfig(seed=SETS["test"][0], **turned))
+            picture(shown).save(args.pictures / f"{knob.replace(', ', '_')}.png", optimize=True)
+    hard = [make_phantom(PhantomConfig.hard(seed)) for seed in SETS["hard test"][: args.phantoms]]
+    report("hard test set", {}, hard, models)
+    if args.pictures:
+        picture(hard[0]).save(args.pictures / "hard.png", optimize=True)
+
+
+def report(knob: str, turned: dict[str, object], phantoms: list[Phantom], models: list[InkModel]) -> None:
+    """Print one row: the mean F0.5 of each model, at the best threshold of each phantom."""
+    means = []
+    for model in models:
+        scores = [ink_scores(predicted(phantom, model), phantom.ink, phantom.mask).f0_5 for phantom in phantoms]
+        means.append(f"{np.mean(scores):.3f}")
+    to = ", ".join(f"{name} {value:g}" if not isinstance(value, bool) else name for name, value in turned.items())
+    print(f"| {knob} | {to} |", " | ".join(means), "|", flush=True)
+
+
+if __name__ == "__main__":
+    main()
