@@ -28,6 +28,24 @@ class InkEdgeConfig(BaseModel):
         """Return the size that a laptop's CPU runs."""
         return cls()
 
+    @classmethod
+    def base(cls) -> Self:
+        """Return the size for a desktop's GPU, or for patience: about four times the weights of tiny."""
+        return cls(
+            stem_channels=(12, 32), dims=(48, 96, 192, 320), heads=(1, 2, 4, 8), num_layers=(2, 2, 3, 2), decoder_dim=96
+        )
+
+    @classmethod
+    def large(cls) -> Self:
+        """Return the size for a data-centre GPU: the encoder of SegFormer-b2 (Xie et al. 2021)."""
+        return cls(
+            stem_channels=(16, 48),
+            dims=(64, 128, 320, 512),
+            heads=(1, 2, 5, 8),
+            num_layers=(3, 4, 6, 3),
+            decoder_dim=192,
+        )
+
     def per_stage(self, name: str) -> tuple[int, ...]:
         """Return the setting `name` as one value for each of the four stages."""
         value: PerStage = getattr(self, name)

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from napari_ink.model import InkEdgeConfig
 from napari_ink.model.network import InkEdgeNetwork
-from napari_ink.model.stem import DepthPool, DepthStem
+from napari_ink.model.stem import DepthPool, DepthStem, FirstPlaneConv
 
 SMALL = InkEdgeConfig(stem_channels=(2, 4), dims=8, heads=2, reduction_ratio=(4, 2, 1, 1), num_layers=1, decoder_dim=8)
 
@@ -51,6 +51,21 @@ def test_stem_moves_with_the_picture() -> None:
         half_moved, quarter_moved = stem(block.roll((8, 4), dims=(2, 3)))
     torch.testing.assert_close(half_moved[..., 12:-8, 10:-8], half.roll((4, 2), dims=(2, 3))[..., 12:-8, 10:-8])
     torch.testing.assert_close(quarter_moved[..., 6:-4, 5:-4], quarter.roll((2, 1), dims=(2, 3))[..., 6:-4, 5:-4])
+
+
+def test_a_plane_convolution_gives_what_the_3d_one_does() -> None:
+    conv = FirstPlaneConv(1, 5, (1, 5, 5), (1, 2, 2), (0, 2, 2), bias=False)
+    block = torch.randn(2, 1, 7, 20, 26)
+    torch.testing.assert_close(conv(block), torch.nn.Conv3d.forward(conv, block))
+
+
+@pytest.mark.parametrize(("size", "millions"), [("tiny", 1.6), ("base", 6.2), ("large", 24.9)])
+def test_three_sizes(size: str, millions: float) -> None:
+    with torch.device("meta"):  # shapes without numbers
+        network = InkEdgeNetwork(getattr(InkEdgeConfig, size)())
+        logits = network(torch.empty(1, 65, 256, 256))
+    assert logits.shape == (1, 2, 256, 256)
+    assert sum(p.numel() for p in network.parameters()) / 1e6 == pytest.approx(millions, abs=0.06)
 
 
 def test_a_sample_does_not_depend_on_its_batch(network: InkEdgeNetwork) -> None:
