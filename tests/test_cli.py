@@ -128,7 +128,14 @@ def test_every_command_has_help(run: Run, command: str) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [(), ("fly",), ("info",), ("predict", "x"), ("phantom", "x", "--seed", "one", "--size", "9", "9"), ("models", "x")],
+    [
+        (),
+        ("fly",),
+        ("info",),
+        ("predict", "x"),
+        ("phantom", "x", "--seed", "one", "--size", "9", "9"),
+        ("models", "--x"),
+    ],
 )
 def test_wrong_arguments_are_refused_in_one_line(run: Run, arguments: tuple[str, ...]) -> None:
     assert_refused(run(*arguments), "--help")
@@ -243,6 +250,29 @@ def test_models(run: Run) -> None:
     assert f"{DEFAULT_MODEL}: " in run("models").out
     cards = {card["name"]: card for card in json.loads(run("models", "--json").out)}
     assert cards[DEFAULT_MODEL]["contract"]["depth_layers"] > 0
+
+
+def test_models_of_somebody(run: Run, checkpoint: Path, tmp_path: Path) -> None:
+    told = run("models", checkpoint).out
+    assert told.startswith(f"{checkpoint.stem}: ") and "reads 8 depth layers" in told
+    assert_refused(run("models", tmp_path / "none.onnx"), "none.onnx")
+
+
+def test_another_direction_and_window_are_said_kept_and_needed_to_resume(
+    run: Run, segment: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    from napari_ink.predict import open_prediction
+
+    out = tmp_path / "other.zarr"
+    command = ("predict", segment, "-o", out, "--model", checkpoint, "--device", "cpu")
+    ended = run(*command, "--direction", "reversed", "--offset", "-1")
+    assert "reversed." in ended.err and "as asked" in ended.err
+    provenance = open_prediction(out).provenance
+    assert (provenance["direction"], provenance["contract"]["surface_offset"]) == ("reversed", -1)
+    assert provenance["asked_instead_of"] == {"direction": "as stored", "surface_offset": 0}
+    assert_refused(run(*command, "--resume"), "input contract")
+    assert run(*command, "--resume", "--direction", "reversed", "--offset", "-1").code == 0
+    assert_refused(run(*command[:3], tmp_path / "none.zarr", *command[4:], "--offset", "40"), "too few")
 
 
 def no_tiff(home: Path) -> Path:

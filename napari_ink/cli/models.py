@@ -3,39 +3,58 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from napari_ink.cli.common import json_argument as add_arguments
-from napari_ink.cli.common import print_json
+from napari_ink.cli.common import json_argument, print_json
 
 if TYPE_CHECKING:
     from napari_ink.model import ModelCard
 
-__all__ = ["add_arguments", "run"]
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what the command takes."""
+    parser.add_argument("models", nargs="*", metavar="MODEL", help="names or files to look at; default: all shipped")
+    json_argument(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """List the models that can be run here, with what each reads."""
-    from napari_ink.model import shipped_models
+    """List the models that can be run here, or say what a model file is."""
+    from napari_ink.model import read_card, shipped_models
 
-    cards = shipped_models()
+    cards = tuple(read_card(name) for name in arguments.models) or shipped_models()
     if arguments.json:
-        print_json([_card_facts(card) for card in cards])
-        return
-    for card in cards:
-        contract = card.contract
-        print(
-            f"{card.name}: {card.parameters / 1e6:.1f} million parameters; reads {contract.depth_layers} depth layers "
-            f"(at least {contract.min_depth_layers}), {contract.direction}, in tiles of {contract.tile_size} pixels; "
-            f"trained at {contract.voxel_size_um} µm"
-        )
+        print_json([_facts(card) for card in cards])
+    else:
+        print("\n".join(line for card in cards for line in _lines(card)))
 
 
-def _card_facts(card: ModelCard) -> dict[str, Any]:
+def _lines(card: ModelCard) -> Iterator[str]:
+    from napari_ink.model import recommended_thresholds
+
+    contract = card.contract
+    size = "" if card.parameters is None else f"{card.parameters / 1e6:.1f} million parameters; "
+    yield (
+        f"{card.name}: {size}reads {contract.depth_layers} depth layers (at least {contract.min_depth_layers}), "
+        f"{contract.direction}, in tiles of {contract.tile_size} pixels; trained at {contract.voxel_size_um or '?'} µm"
+    )
+    cuts = recommended_thresholds(card.provenance)
+    edges = f"edges at {cuts['edge']:g}" if card.predicts_edges else "it predicts no edges"
+    yield f"  best cut: ink at {cuts['ink']:g}, {edges}"
+    scores = card.provenance.get("validation")
+    if isinstance(scores, Mapping):
+        yield "  validation: " + ", ".join(f"{name} {value}" for name, value in scores.items())
+    data = card.provenance.get("data") or card.provenance.get("format")
+    if data:
+        yield f"  made from: {data}"
+
+
+def _facts(card: ModelCard) -> dict[str, Any]:
     return {
         "name": card.name,
         "path": str(card.path),
         "parameters": card.parameters,
+        "predicts_edges": card.predicts_edges,
         "contract": card.contract.model_dump(mode="json"),
         "provenance": dict(card.provenance),
     }

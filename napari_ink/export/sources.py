@@ -59,6 +59,11 @@ def _export_prediction(source: Path, out: Path, what: ExportWhat, threshold: flo
             f"{source} is a prediction and holds no {what}; export `ink` or `edges`, or name an image of labels."
         )
     prediction = open_prediction(source)
+    if what == "edges" and not prediction.predicts_edges:
+        name = prediction.provenance["model"]["name"]
+        raise BadInputError(
+            f"{source} was made by {name}, which predicts no edges; export `ink`, or use another model."
+        )
     plane: Literal["ink", "edge"] = "ink" if what == "ink" else "edge"
     cut = prediction.recommended_threshold(plane) if threshold is None else threshold
     return write_mask(prediction.mask(plane, cut), out)

@@ -37,7 +37,8 @@ def model_entry(path: Path) -> ModelEntry:
 
 def _entry(name_or_path: str, card: ModelCard) -> ModelEntry:
     contract = card.contract
-    parts = [f"{card.parameters / 1e6:.1f} million parameters", f"reads {contract.depth_layers} depth layers"]
+    parts = [] if card.parameters is None else [f"{card.parameters / 1e6:.1f} million parameters"]
+    parts.append(f"reads {contract.depth_layers} depth layers")
     if contract.voxel_size_um is not None:
         parts.append(f"trained at {contract.voxel_size_um:g} µm a voxel")
     thresholds = recommended_thresholds(card.provenance)

@@ -6,13 +6,13 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import ValidationError
 
 from napari_ink.errors import CheckpointError, OutputError, storage_errors
+from napari_ink.model.cards import InkModel, ModelCard
 from napari_ink.model.config import InkEdgeConfig
 from napari_ink.model.contract import InputContract
 
@@ -20,43 +20,6 @@ if TYPE_CHECKING:
     from torch import nn
 
 FORMAT = "napari-ink/1"
-SHIPPED_FOLDER = Path(__file__).parent / "checkpoints"
-DEFAULT_MODEL = "ink-tiny-1"
-
-
-@dataclass(frozen=True)
-class ModelCard:
-    """What a checkpoint says of itself, read from its header alone."""
-
-    name: str
-    path: Path
-    config: InkEdgeConfig
-    contract: InputContract
-    provenance: Mapping[str, Any]
-    parameters: int
-
-
-@dataclass(frozen=True)
-class InkModel:
-    """A network ready to predict, with the contract that its input must keep and where it comes from."""
-
-    name: str
-    network: nn.Module
-    config: InkEdgeConfig
-    contract: InputContract
-    provenance: Mapping[str, Any]
-    sha256: str
-
-
-def recommended_thresholds(provenance: Mapping[str, Any]) -> dict[str, float]:
-    """Return where a model's probabilities of ``ink`` and ``edge`` are best cut, or a half where it does not say."""
-    said = provenance.get("thresholds")
-    values = said if isinstance(said, Mapping) else {}
-    return {what: _fraction(values.get(what)) for what in ("ink", "edge")}
-
-
-def _fraction(value: object) -> float:
-    return float(value) if isinstance(value, int | float) and 0 < value < 1 else 0.5
 
 
 def save_checkpoint(
@@ -95,7 +58,7 @@ def save_checkpoint(
     return path
 
 
-def read_card(path: str | os.PathLike[str]) -> ModelCard:
+def read_own_card(path: Path) -> ModelCard:
     """Read what a checkpoint says of itself, without its weights.
 
     Raises
@@ -105,9 +68,6 @@ def read_card(path: str | os.PathLike[str]) -> ModelCard:
     """
     from safetensors import SafetensorError, safe_open
 
-    path = Path(path)
-    if not path.is_file():
-        raise CheckpointError(f"There is no checkpoint at {path}; check the path, or choose one that `models` lists.")
     try:
         with safe_open(path, framework="np") as file:
             metadata = file.metadata() or {}
@@ -143,32 +103,21 @@ def _count(shape: list[int]) -> int:
     return total
 
 
-def shipped_models() -> tuple[ModelCard, ...]:
-    """Return the cards of the checkpoints that come with the package, by name."""
-    return tuple(read_card(path) for path in sorted(SHIPPED_FOLDER.glob("*.safetensors")))
-
-
-def load_model(name_or_path: str | os.PathLike[str] = DEFAULT_MODEL) -> InkModel:
-    """Load a shipped model by name, or a checkpoint by path, ready to predict on the CPU.
+def load_own(path: Path) -> InkModel:
+    """Load a checkpoint, ready to predict on the CPU.
 
     Raises
     ------
     CheckpointError
-        If there is no such model, the file is no checkpoint, or its weights do not fit its config.
+        If the file is no checkpoint, or its weights do not fit its config.
     """
     from safetensors.torch import load
 
     from napari_ink.model.network import InkEdgeNetwork
 
-    path = SHIPPED_FOLDER / f"{name_or_path}.safetensors"
-    if not path.is_file():
-        path = Path(name_or_path)
-    if not path.is_file() and path.suffix != ".safetensors":
-        known = ", ".join(card.stem for card in sorted(SHIPPED_FOLDER.glob("*.safetensors"))) or "none"
-        raise CheckpointError(f"There is no model called {name_or_path}; name one of {known}, or a .safetensors file.")
-    card = read_card(path)
+    card = read_own_card(path)
     content = path.read_bytes()
-    network = InkEdgeNetwork(card.config)
+    network = InkEdgeNetwork(cast(InkEdgeConfig, card.config))
     try:
         network.load_state_dict(load(content), strict=True)
     except RuntimeError as error:

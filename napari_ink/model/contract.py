@@ -6,11 +6,11 @@ contract travels inside the checkpoint, every stack is checked against it, and e
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from napari_ink.errors import ContractError
 
@@ -27,6 +27,7 @@ class InputContract(BaseModel):
     min_depth_layers: int = Field(description="fewest depth layers that make sense to this network", ge=1)
     surface_offset: int = Field(0, description="layers between the stack's middle layer and the window's")
     direction: Direction = Field("as stored", description="which end of the stack comes first")
+    as_8_bit: bool = Field(False, description="whether 16-bit values are cut to their upper 8 bits before all else")
     clip: tuple[float, float] = Field((0.0, 1.0), description="grey values kept, as fractions of the dtype's range")
     mean: float = Field(description="subtracted after clipping, in fractions of the dtype's range")
     std: float = Field(description="divided by after subtracting the mean", gt=0)
@@ -40,6 +41,19 @@ class InputContract(BaseModel):
         if not 0 <= self.clip[0] < self.clip[1] <= 1:
             raise ValueError(f"clip must be two rising fractions between 0 and 1, not {self.clip}")
         return self
+
+    def changed(self, **changes: Any) -> Self:
+        """Return this contract with other values, checked as any contract is.
+
+        Raises
+        ------
+        ContractError
+            If a value makes no sense.
+        """
+        try:
+            return self.model_validate({**self.model_dump(), **changes})
+        except ValidationError as error:
+            raise ContractError(f"The input contract cannot be changed so: {first_fault(error)}.") from error
 
     def z_window(self, depth: int) -> slice:
         """Return the half-open window of depth layers to read from a stack of `depth` layers.
@@ -73,6 +87,8 @@ class InputContract(BaseModel):
         ndarray
             float32 ``(z, y, x)``: clipped, centred and scaled, in this contract's direction.
         """
+        if self.as_8_bit and block.dtype == np.uint16:
+            block = (block >> 8).astype(np.uint8)
         top = float(np.iinfo(block.dtype).max)
         # One pass each over a fresh float array: a block is read once and is as large as memory allows.
         values: npt.NDArray[np.float32] = block.astype(np.float32)
@@ -99,3 +115,11 @@ class InputContract(BaseModel):
         if abs(voxel_size_um / self.voxel_size_um - 1) > _VOXEL_TOLERANCE:
             return (f"The stack's voxels are {voxel_size_um} µm and the model was trained at {self.voxel_size_um} µm.",)
         return ()
+
+
+def first_fault(error: ValidationError) -> str:
+    """Return what a file or a value is refused for first, in one line: where it stands and what is wrong."""
+    fault = error.errors(include_url=False)[0]
+    place = ".".join(str(part) for part in fault["loc"])
+    reason = " ".join(fault["msg"].split())
+    return f"{place}: {reason}" if place else reason

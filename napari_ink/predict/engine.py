@@ -137,7 +137,7 @@ class _Run:
             device=self._device.type,
             device_name=device_title(self._device),
             tiles=plan.tiles,
-            notes=contract.notes(stack.shape[0], stack.voxel_size_um),
+            notes=(*contract.notes(stack.shape[0], stack.voxel_size_um), *self._request.model.notes()),
             z_window=self._window,
         )
 

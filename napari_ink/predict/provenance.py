@@ -41,8 +41,14 @@ def describe_run(
     return {
         "version": napari_ink.__version__,
         "torch": torch.__version__,
-        "model": {"name": model.name, "sha256": model.sha256, "provenance": dict(model.provenance)},
+        "model": {
+            "name": model.name,
+            "sha256": model.sha256,
+            "predicts_edges": model.predicts_edges,
+            "provenance": dict(model.provenance),
+        },
         "contract": model.contract.model_dump(mode="json"),
+        "asked_instead_of": dict(model.asked or {}),
         "stack": {
             "source": str(stack.source),
             "name": stack.name,

@@ -139,6 +139,11 @@ class Prediction:
         """Return where the model that made this says its probabilities are best cut; a half where it does not say."""
         return recommended_thresholds(self.provenance["model"]["provenance"])[what]
 
+    @property
+    def predicts_edges(self) -> bool:
+        """Whether the model that made this tells edges at all; if not, `edge` is 0 everywhere."""
+        return bool(self.provenance["model"].get("predicts_edges", True))
+
     def done(self) -> npt.NDArray[np.bool_]:
         """Return which blocks are final, ``(rows of blocks, columns of blocks)``, as it stands on disk now."""
         done: npt.NDArray[np.bool_] = np.asarray(array_in(self.group, DONE)[:, :]) == 1

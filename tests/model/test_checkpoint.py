@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from napari_ink.errors import CheckpointError, OutputError
+from napari_ink.errors import CheckpointError, ContractError, OutputError
 from napari_ink.model import (
     DEFAULT_MODEL,
     InkEdgeConfig,
@@ -96,3 +96,18 @@ def test_thresholds_are_those_that_the_checkpoint_recommends() -> None:
     assert recommended_thresholds({"thresholds": {"ink": 0.62, "edge": 0.88}}) == {"ink": 0.62, "edge": 0.88}
     for nonsense in ({}, {"thresholds": None}, {"thresholds": {"ink": "high", "edge": 7}}):
         assert recommended_thresholds(nonsense) == {"ink": 0.5, "edge": 0.5}
+
+
+def test_another_direction_or_window_is_checked_and_said(saved: Path) -> None:
+    model = load_model(saved)
+    assert model.reading() is model and model.notes() == ()
+    other = model.reading("reversed", -4)
+    assert (other.contract.direction, other.contract.surface_offset) == ("reversed", -4)
+    assert other.contract.changed(direction="as stored", surface_offset=0) == model.contract
+    assert other.notes() == (
+        "That is as asked; the model itself has the direction 'as stored' and an offset of 0 layers.",
+    )
+    again = other.reading(surface_offset=2)
+    assert again.asked == {"direction": "as stored", "surface_offset": 0}
+    with pytest.raises(ContractError, match="direction"):
+        model.contract.changed(direction="sideways")

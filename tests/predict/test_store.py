@@ -51,7 +51,8 @@ def test_says_where_it_comes_from(request_here: PredictRequest) -> None:
     told = open_prediction(request_here.out).provenance
     stack, model = request_here.stack, request_here.model
     assert told["version"] == napari_ink.__version__
-    assert told["model"] == {"name": "stand-in", "sha256": model.sha256, "provenance": {"data": "none"}}
+    said = {"name": "stand-in", "sha256": model.sha256, "predicts_edges": True, "provenance": {"data": "none"}}
+    assert told["model"] == said and told["asked_instead_of"] == {}
     assert told["contract"] == model.contract.model_dump(mode="json")
     assert told["stack"]["source"] == str(stack.source) and told["stack"]["fingerprint"] == stack.fingerprint()
     assert told["stack"]["shape"] == [9, 300, 320]

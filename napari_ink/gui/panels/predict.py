@@ -23,6 +23,7 @@ from napari_ink.gui.panels.step import StepPanel, button, paragraph, show_text
 from napari_ink.gui.panels.threshold import ThresholdRow
 from napari_ink.gui.state import InkState, RunProgress, Step, time_left
 from napari_ink.gui.style import EDGE_CSS, INK_CSS
+from napari_ink.model import MODEL_SUFFIXES
 
 _HINT = "Let a model mark where ink and its edges may be. The result appears while it is computed."
 _NO_MODEL = "No model comes with this installation: choose a checkpoint with the … button."
@@ -110,7 +111,7 @@ class PredictPanel(StepPanel):
     def _lay_out(self) -> None:
         self.file_button = QToolButton()
         self.file_button.setText("…")
-        self.file_button.setToolTip("Choose a checkpoint file (.safetensors)")
+        self.file_button.setToolTip("Choose a model file: a checkpoint, TorchScript or ONNX")
         for box in (self.model_box, self.device_box, self.area_box):
             box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.model_box.setToolTip("The model that predicts; it says what it reads when it runs")
@@ -160,7 +161,8 @@ class PredictPanel(StepPanel):
             self.run_requested.emit(model, device, area, self.mask_box.isChecked() and self.mask_box.isEnabled())
 
     def _on_file(self) -> None:
-        chosen, _ = QFileDialog.getOpenFileName(self, "Choose a checkpoint", filter="Checkpoints (*.safetensors)")
+        kinds = " ".join(f"*{suffix}" for suffix in MODEL_SUFFIXES)
+        chosen, _ = QFileDialog.getOpenFileName(self, "Choose a model", filter=f"Models ({kinds})")
         if chosen:
             self.model_file_requested.emit(Path(chosen))
 

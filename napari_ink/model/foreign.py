@@ -1,0 +1,150 @@
+"""Networks in TorchScript or ONNX, and the contract file that says what they read and what their output means."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from torch import Tensor, nn
+
+from napari_ink.errors import CheckpointError
+from napari_ink.model.contract import InputContract, first_fault
+from napari_ink.model.outputs import ink_and_edge, logits_of
+
+CONTRACT_SUFFIX = ".contract.json"
+
+
+class ForeignContract(BaseModel):
+    """What a contract file holds: what the network reads, and what its output means."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    input: InputContract = Field(description="what the network reads from a depth stack")
+    layout: Literal["bzyx", "bczyx"] = Field("bzyx", description="axes of its input; c is a single channel")
+    fixed_tile: bool = Field(False, description="whether it takes tiles of exactly input.tile_size pixels")
+    size_divisor: int = Field(1, ge=1, description="what height and width of a tile must be multiples of")
+    one_by_one: bool = Field(False, description="whether it takes a single tile at a time")
+    ink: int = Field(0, ge=0, description="channel of the output that holds ink")
+    edge: int | None = Field(None, ge=0, description="channel that holds edges; null if it predicts none")
+    values: Literal["logits", "probabilities"] = Field("logits", description="what the output's values are")
+    output_stride: int = Field(1, ge=1, description="pixels of the input to one of the output, along each side")
+    provenance: dict[str, Any] = Field(
+        default_factory=dict, description="where the model comes from, scores, thresholds"
+    )
+
+    @model_validator(mode="after")
+    def _sizes_fit(self) -> Self:
+        if self.input.tile_size % self.divisor:
+            raise ValueError(f"tile_size {self.input.tile_size} is no multiple of size_divisor {self.divisor}")
+        if self.divisor % self.output_stride:
+            raise ValueError(f"size_divisor {self.divisor} is no multiple of output_stride {self.output_stride}")
+        return self
+
+    @property
+    def divisor(self) -> int:
+        """What height and width of a tile must be multiples of, a fixed tile taken into account."""
+        return self.input.tile_size if self.fixed_tile else self.size_divisor
+
+
+def contract_path(path: Path) -> Path:
+    """Return where the contract file of a model file lies: beside it, ``<name>.contract.json``."""
+    return path.with_name(path.stem + CONTRACT_SUFFIX)
+
+
+def read_foreign_contract(path: Path) -> ForeignContract:
+    """Read the contract file of the model file at `path`.
+
+    Raises
+    ------
+    CheckpointError
+        If there is none, or it cannot be read.
+    """
+    file = contract_path(path)
+    try:
+        return ForeignContract.model_validate_json(file.read_bytes())
+    except FileNotFoundError as error:
+        raise CheckpointError(
+            f"{path} does not say what it reads: put a contract file {file.name} beside it, as docs/models.md shows."
+        ) from error
+    except OSError as error:
+        raise CheckpointError(f"{file} cannot be read: {error.strerror}; check its permissions.") from error
+    except (ValidationError, json.JSONDecodeError) as error:
+        reason = first_fault(error) if isinstance(error, ValidationError) else str(error)
+        raise CheckpointError(f"{file} is no contract file: {reason}; docs/models.md shows one.") from error
+
+
+class Adapter(nn.Module):
+    """Somebody's network with the interface of this package's.
+
+    Parameters
+    ----------
+    name
+        The model file's name, for messages.
+    network
+        Takes and gives what `contract` says.
+    contract
+        What the network takes and gives.
+
+    Attributes
+    ----------
+    size_divisor : int
+        Height and width of an input must be multiples of this many pixels.
+    """
+
+    def __init__(self, name: str, network: nn.Module, contract: ForeignContract) -> None:
+        super().__init__()
+        self.network = network
+        self.size_divisor = contract.divisor
+        self._name, self._contract = name, contract
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map prepared grey values ``(b, z, y, x)`` to logits ``(b, 2, y, x)``: ink, edge.
+
+        Raises
+        ------
+        CheckpointError
+            If the network cannot read that, or gives something else than its contract says.
+        """
+        given = x[:, None] if self._contract.layout == "bczyx" else x
+        parts = torch.split(given, 1) if self._contract.one_by_one else (given,)
+        planes = self._checked([self._run(part) for part in parts], given)
+        if self._contract.output_stride > 1:
+            planes = F.interpolate(planes, size=x.shape[-2:], mode="bilinear", align_corners=False)
+        if self._contract.values == "probabilities":
+            planes = logits_of(planes)
+        edge = None if self._contract.edge is None else planes[:, 1:]
+        return ink_and_edge(planes[:, :1], edge)
+
+    def _run(self, part: Tensor) -> object:
+        try:
+            return self.network(part)
+        except RuntimeError as error:
+            if "memory" in str(error).lower():
+                raise
+            # TorchScript puts its whole stack before the reason, which comes last.
+            reason = str(error).strip().splitlines()[-1].strip()
+            raise CheckpointError(
+                f"{self._name} cannot read tiles of {tuple(part.shape)} ({reason}); correct its contract file."
+            ) from error
+
+    def _checked(self, outputs: list[object], given: Tensor) -> Tensor:
+        """Return the planes of ink and edge ``(b, 1 or 2, y, x)``, once the outputs are what the contract says."""
+        tensors = [output for output in outputs if isinstance(output, Tensor)]
+        if len(tensors) < len(outputs):
+            kind = type(outputs[0]).__name__
+            raise CheckpointError(f"{self._name} gives a {kind}, not one array; export it with a single output.")
+        output = torch.cat(tensors).float()
+        planes = output[:, None] if output.ndim == 3 else output
+        wanted = [self._contract.ink] + ([] if self._contract.edge is None else [self._contract.edge])
+        side_y, side_x = (side // self._contract.output_stride for side in given.shape[-2:])
+        fits = planes.ndim == 4 and len(planes) == len(given) and planes.shape[2:] == (side_y, side_x)
+        if not fits or planes.shape[1] <= max(wanted):
+            raise CheckpointError(
+                f"{self._name} gives {tuple(output.shape)} where its contract file promises ({len(given)}, at least "
+                f"{max(wanted) + 1}, {side_y}, {side_x}); correct output_stride, ink or edge there."
+            )
+        return planes[:, wanted]

@@ -1,0 +1,213 @@
+"""Lightning checkpoints of the Grand Prize 2023 TimeSformer: their weights, read without running anything in them."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import pickle
+import re
+import zipfile
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from napari_ink.errors import CheckpointError
+from napari_ink.model.cards import InkModel, ModelCard
+from napari_ink.model.contract import InputContract
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from napari_ink.model.timesformer import TimeSformerSizes
+
+GRAND_PRIZE_CONTRACT = InputContract(
+    depth_layers=26,
+    min_depth_layers=26,
+    surface_offset=-2,  # [17, 43) of 65
+    as_8_bit=True,
+    clip=(0.0, 200 / 255),
+    mean=0.0,
+    std=1.0,
+    voxel_size_um=7.91,
+    tile_size=64,
+)
+"""What the Grand Prize's inference reads. Its files do not say so; a contract file beside one replaces this."""
+
+# What unpickling and unzipping of damaged files has been seen to raise, besides torch's own complaints.
+_GARBLED = (
+    RuntimeError, pickle.UnpicklingError, zipfile.BadZipFile, EOFError, OSError, ValueError, LookupError,
+    TypeError, AttributeError, AssertionError,
+)  # fmt: skip
+_PICKLED_GLOBAL = re.compile(r"GLOBAL ([\w.]+)")
+_KEPT_BESIDE = frozenset({"__main__", "argparse", "collections", "numpy", "omegaconf", "pathlib", "torch"}) | frozenset(
+    {"lightning", "lightning_fabric", "pytorch_lightning", "warmup_scheduler"}
+)
+"""Packages whose objects trainers put beside the weights: schedulers, sizes, settings. They are left unread."""
+
+_PLAIN: dict[str, Any] = {"builtins.dict": dict, "builtins.list": list, "builtins.set": set, "builtins.int": int}
+
+
+class _LeftUnread:
+    """Stands where a file has an object that is not a weight: takes anything, does nothing."""
+
+    def __new__(cls, *_: object) -> Self:
+        return object.__new__(cls)
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def __setstate__(self, _: object) -> None:
+        pass
+
+
+def _empty_dict(*_: object) -> dict[object, object]:
+    """Stand where a file has a `defaultdict`, which it then fills."""
+    return {}
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Return the weights in a Lightning checkpoint, or in a bare ``state_dict`` that `torch.save` wrote.
+
+    Only tensors and plain values are read (`torch.load` with ``weights_only``). Optimizers, schedulers and settings
+    that trainers keep beside the weights are replaced by stand-ins that do nothing; any other object ends the reading.
+
+    Raises
+    ------
+    CheckpointError
+        If it is no such file, or holds objects that could run code when they are read.
+    """
+    import torch
+
+    if not zipfile.is_zipfile(path):
+        raise CheckpointError(f"{path} is not a Lightning checkpoint, or not the whole of one; fetch the file again.")
+    try:
+        with _stand_ins(path):
+            content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except _GARBLED as error:
+        raise CheckpointError(_why_not_loaded(path, error)) from error
+    weights = content.get("state_dict", content) if isinstance(content, Mapping) else None
+    if (
+        not isinstance(weights, Mapping)
+        or not weights
+        or not all(isinstance(v, torch.Tensor) for v in weights.values())
+    ):
+        raise CheckpointError(f"{path} holds no state_dict of weights; choose a checkpoint that Lightning saved.")
+    return {str(name): tensor for name, tensor in weights.items()}
+
+
+def _stand_ins(path: Path) -> AbstractContextManager[Any]:
+    """Let stand-ins take the place of the harmless objects in a file, where this torch can (from 2.6 on)."""
+    from torch import serialization
+
+    find = getattr(serialization, "get_unsafe_globals_in_checkpoint", None)
+    if find is None:
+        return nullcontext()
+    names = [name for name in find(path) if name.partition(".")[0] in _KEPT_BESIDE or name in _PLAIN]
+    stand_ins = {"collections.defaultdict": _empty_dict, **_PLAIN}
+    return serialization.safe_globals([(stand_ins.get(name, _LeftUnread), name) for name in names])
+
+
+def _why_not_loaded(path: Path, error: Exception) -> str:
+    named = _PICKLED_GLOBAL.search(str(error))
+    if named is None:
+        return f"{path} is damaged and cannot be read; fetch the file again."
+    return (
+        f"{path} holds {named[1]} beside its weights, and reading that could run code; if you trust the file, open it "
+        "where it was made and save its weights alone, with torch.save(checkpoint['state_dict'], …)."
+    )
+
+
+def read_grand_prize_card(path: Path) -> ModelCard:
+    """Return what is known of a Grand Prize checkpoint; its weights are looked at, not read.
+
+    Raises
+    ------
+    CheckpointError
+        If it is none.
+    """
+    weights = read_weights(path)
+    contract, provenance = _contract(path, _sizes(path, weights).tile)
+    parameters = sum(tensor.numel() for tensor in weights.values())
+    return ModelCard(path.stem, path, None, contract, provenance, parameters, predicts_edges=False)
+
+
+def load_grand_prize(path: Path) -> InkModel:
+    """Build the TimeSformer that fits the weights in a file, and load them.
+
+    Raises
+    ------
+    CheckpointError
+        If the file cannot be read, or names weights that do not fit.
+    """
+    import torch
+
+    from napari_ink.model.timesformer import GrandPrizeNetwork
+
+    weights = read_weights(path)
+    sizes = _sizes(path, weights)
+    try:
+        with torch.device("meta"):  # shapes alone: the weights of the file take their places
+            network = GrandPrizeNetwork(sizes)
+        full = {name: w.float() if w.is_floating_point() else w for name, w in weights.items()}
+        network.load_state_dict(full, strict=True, assign=True)
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"The weights in {path} do not fit a TimeSformer of the Grand Prize: {' '.join(str(error).split())}; "
+            "run it as TorchScript or ONNX instead, see docs/models.md."
+        ) from error
+    contract, provenance = _contract(path, sizes.tile)
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return InkModel(path.stem, network.eval(), None, contract, provenance, digest, predicts_edges=False)
+
+
+def _contract(path: Path, tile_size: int) -> tuple[InputContract, dict[str, Any]]:
+    """Return the contract and provenance in the contract file beside a checkpoint, or what the Grand Prize used."""
+    from napari_ink.model.foreign import contract_path, read_foreign_contract
+
+    made_by = {"format": "Lightning checkpoint of a Grand Prize TimeSformer"}
+    if not contract_path(path).exists():
+        return GRAND_PRIZE_CONTRACT.changed(tile_size=tile_size), made_by
+    said = read_foreign_contract(path)
+    if said.model_fields_set - {"input", "provenance"} or said.input.tile_size != tile_size:
+        raise CheckpointError(
+            f"{contract_path(path)} does not fit {path.name}: beside a .ckpt it may hold input and provenance alone, "
+            f"with a tile_size of {tile_size}."
+        )
+    return said.input, {**made_by, **said.provenance}
+
+
+def _sizes(path: Path, weights: Mapping[str, Tensor]) -> TimeSformerSizes:
+    """Read the network's sizes off the shapes of its weights, or say that they are of another network."""
+    try:
+        return _sizes_of(weights)
+    except (KeyError, IndexError, ZeroDivisionError, ValueError) as error:
+        raise CheckpointError(
+            f"{path} holds no TimeSformer of the Grand Prize (looked for {error}; it begins with "
+            f"{', '.join(sorted(weights)[:3])}); other networks can be run as TorchScript or ONNX, see docs/models.md."
+        ) from error
+
+
+def _sizes_of(weights: Mapping[str, Tensor]) -> TimeSformerSizes:
+    from napari_ink.model.timesformer import TimeSformerSizes
+
+    def shape(name: str) -> tuple[int, ...]:
+        return tuple(weights[f"backbone.{name}"].shape)
+
+    dim, pixels = shape("to_patch_embedding.weight")
+    inner = shape("layers.0.0.fn.to_qkv.weight")[0] // 3
+    is_rotary = "backbone.frame_rot_emb.inv_freqs" in weights
+    dim_head = 2 * shape("frame_rot_emb.inv_freqs")[0] if is_rotary else 64
+    blocks = {name.split(".")[2] for name in weights if name.startswith("backbone.layers.")}
+    return TimeSformerSizes(
+        dim=dim,
+        depth=len(blocks),
+        heads=inner // dim_head,
+        dim_head=dim_head,
+        patch=math.isqrt(pixels),
+        grid=math.isqrt(shape("to_out.1.weight")[0]),
+        ff_expansion=shape("layers.0.2.fn.net.3.weight")[1] // dim,
+        positions=None if is_rotary else shape("pos_emb.weight")[0],
+        has_norm=any(name.startswith("normalization.") for name in weights),
+    )

@@ -1,0 +1,100 @@
+"""From a name or a file to a model: which reader takes which file."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_ink.errors import CheckpointError
+from napari_ink.model import checkpoint
+from napari_ink.model.cards import InkModel, ModelCard
+
+if TYPE_CHECKING:
+    from torch import nn
+
+SHIPPED_FOLDER = Path(__file__).parent / "checkpoints"
+DEFAULT_MODEL = "ink-tiny-1"
+OWN, LIGHTNING, TORCHSCRIPT, ONNX = ".safetensors", (".ckpt",), (".pt", ".pts", ".ts"), (".onnx",)
+MODEL_SUFFIXES = (OWN, *LIGHTNING, *TORCHSCRIPT, *ONNX)
+"""How the names of model files end."""
+
+
+def shipped_models() -> tuple[ModelCard, ...]:
+    """Return the cards of the checkpoints that come with the package, by name."""
+    return tuple(checkpoint.read_own_card(path) for path in sorted(SHIPPED_FOLDER.glob("*" + OWN)))
+
+
+def read_card(name_or_path: str | os.PathLike[str]) -> ModelCard:
+    """Read what a model says of itself, or what the contract file beside it says.
+
+    Raises
+    ------
+    CheckpointError
+        If there is no such model, or it cannot be run here.
+    """
+    path = _existing(name_or_path)
+    if path.suffix == OWN:
+        return checkpoint.read_own_card(path)
+    if path.suffix in LIGHTNING:
+        from napari_ink.model.lightning import read_grand_prize_card
+
+        return read_grand_prize_card(path)
+    from napari_ink.model.foreign import read_foreign_contract
+
+    said = read_foreign_contract(path)
+    return ModelCard(path.stem, path, None, said.input, said.provenance, None, said.edge is not None)
+
+
+def load_model(name_or_path: str | os.PathLike[str] = DEFAULT_MODEL) -> InkModel:
+    """Load a shipped model by name, or a model file by path, ready to predict on the CPU.
+
+    Raises
+    ------
+    CheckpointError
+        If there is no such model, it cannot be read, or its weights do not fit.
+    """
+    path = _existing(name_or_path)
+    if path.suffix == OWN:
+        return checkpoint.load_own(path)
+    if path.suffix in LIGHTNING:
+        from napari_ink.model.lightning import load_grand_prize
+
+        return load_grand_prize(path)
+    return _load_foreign(path)
+
+
+def _load_foreign(path: Path) -> InkModel:
+    from napari_ink.model.foreign import Adapter, read_foreign_contract
+
+    said = read_foreign_contract(path)
+    network = Adapter(path.name, _foreign_network(path), said).eval()
+    provenance = {"format": "ONNX" if path.suffix in ONNX else "TorchScript", **said.provenance}
+    digest = hashlib.sha256(path.read_bytes() + said.model_dump_json().encode()).hexdigest()
+    return InkModel(path.stem, network, None, said.input, provenance, digest, said.edge is not None)
+
+
+def _foreign_network(path: Path) -> nn.Module:
+    if path.suffix in ONNX:
+        from napari_ink.model.onnx import OnnxNetwork
+
+        return OnnxNetwork(path)
+    from napari_ink.model.torchscript import load_torchscript
+
+    return load_torchscript(path)
+
+
+def _existing(name_or_path: str | os.PathLike[str]) -> Path:
+    """Return the path of a model file that is there and of a kind that can be run; its content is not looked at."""
+    shipped = SHIPPED_FOLDER / f"{name_or_path}{OWN}"
+    if shipped.is_file():
+        return shipped
+    path = Path(name_or_path)
+    known = ", ".join(file.stem for file in sorted(SHIPPED_FOLDER.glob("*" + OWN))) or "none"
+    kinds = ", ".join(MODEL_SUFFIXES)
+    if path.suffix not in MODEL_SUFFIXES:
+        raise CheckpointError(f"There is no model called {name_or_path}; name one of {known}, or a file ({kinds}).")
+    if not path.is_file():
+        raise CheckpointError(f"There is no checkpoint at {path}; check the path, or choose one that `models` lists.")
+    return path

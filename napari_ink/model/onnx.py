@@ -1,0 +1,137 @@
+"""ONNX: models in that format run with onnxruntime, and our networks are written in it."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import warnings
+from pathlib import Path
+from types import ModuleType
+
+import torch
+from torch import Tensor, nn
+
+from napari_ink.errors import CheckpointError, OutputError, storage_errors
+from napari_ink.model.cards import InkModel
+
+_INSTALL = "install it with `pip install napari-ink[onnx]`"
+
+
+def _runtime() -> ModuleType:
+    try:
+        return importlib.import_module("onnxruntime")
+    except ImportError as error:
+        raise CheckpointError(f"ONNX models need the package onnxruntime, which is not here; {_INSTALL}.") from error
+
+
+class OnnxNetwork(nn.Module):
+    """A network that onnxruntime runs.
+
+    Parameters
+    ----------
+    path
+        An ONNX file with all its weights inside, one input of float32 and one output.
+
+    Raises
+    ------
+    CheckpointError
+        If onnxruntime is missing, cannot read the file, or the model has several inputs.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        runtime = _runtime()
+        self._name = path.name
+        self._refusals = tuple(
+            kind
+            for kind in vars(runtime.capi.onnxruntime_pybind11_state).values()
+            if isinstance(kind, type) and issubclass(kind, Exception)
+        )
+        options = runtime.SessionOptions()
+        options.log_severity_level = 3
+        options.intra_op_num_threads = max(torch.get_num_threads() - 1, 1)  # a core is left for the window
+        try:
+            # The content, not the path: so no other file is read, and the hash of this one says all.
+            self._session = runtime.InferenceSession(
+                path.read_bytes(), sess_options=options, providers=_providers(runtime)
+            )
+        except self._refusals as error:
+            raise CheckpointError(f"{path} cannot be run as ONNX: {_reason(error)}; export it again.") from error
+        inputs = self._session.get_inputs()
+        if len(inputs) != 1 or inputs[0].type != "tensor(float)":
+            kinds = ", ".join(f"{value.name} ({value.type})" for value in inputs)
+            raise CheckpointError(f"{path} reads {kinds or 'nothing'}, not one array of float32; export it again.")
+        self._input = inputs[0].name
+
+    def forward(self, x: Tensor) -> Tensor | list[Tensor]:
+        """Run the model on float32 input; several outputs come as a list.
+
+        Raises
+        ------
+        CheckpointError
+            If the model cannot read that.
+        """
+        try:
+            outputs = self._session.run(None, {self._input: x.detach().cpu().numpy()})
+        except self._refusals as error:
+            raise CheckpointError(
+                f"{self._name} cannot read tiles of {tuple(x.shape)} ({_reason(error)}); correct its contract file."
+            ) from error
+        tensors = [torch.from_numpy(output).to(x.device) for output in outputs]
+        return tensors[0] if len(tensors) == 1 else tensors
+
+
+def _providers(runtime: ModuleType) -> list[str]:
+    there = runtime.get_available_providers()
+    return [name for name in ("CUDAExecutionProvider", "CPUExecutionProvider") if name in there]
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split()).removeprefix("[ONNXRuntimeError] : ")
+
+
+def export_onnx(model: InkModel, path: str | os.PathLike[str]) -> Path:
+    """Write a model's network as ONNX, for other programs.
+
+    It reads float32 ``(b, z, y, x)``, prepared as the contract says, and gives logits ``(b, 2, y, x)``; batch, height
+    and width are free, the latter two in multiples of the network's ``size_divisor``.
+
+    Raises
+    ------
+    OutputError
+        If the name does not end in .onnx, or the file cannot be written.
+    CheckpointError
+        If the packages that torch exports with are missing.
+    """
+    path = Path(path)
+    if path.suffix != ".onnx":
+        raise OutputError(f"An ONNX file's name ends in .onnx, and {path.name} does not; rename it.")
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with storage_errors(path):
+            _program(model).save(str(partial), external_data=False)
+            os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return path
+
+
+def _program(model: InkModel) -> torch.onnx.ONNXProgram:
+    divisor = int(getattr(model.network, "size_divisor", 1))
+    side = max(model.contract.tile_size // divisor, 2) * divisor
+    tile = torch.zeros(2, model.contract.depth_layers, side, side)
+    batch, y, x = (torch.export.Dim(name) for name in ("batch", "y", "x"))
+    axes = {0: batch, 2: divisor * y, 3: divisor * x}
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            program = torch.onnx.export(
+                model.network.eval(), (tile,), dynamo=True, dynamic_shapes=(axes,), verbose=False,
+                input_names=["stack"], output_names=["logits"],
+            )  # fmt: skip
+    except ImportError as error:
+        raise CheckpointError(f"Writing ONNX needs the packages onnx and onnxscript; {_INSTALL}.") from error
+    assert program is not None
+    return program

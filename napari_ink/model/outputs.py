@@ -1,0 +1,19 @@
+"""What networks of other people lack to speak as ours do: logits of ink and of edges, in that order."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+_NO_EDGE_LOGIT = -100.0  # a probability of 0, and a number even in half precision
+_PROBABILITY_FLOOR = 1e-6  # far below what a prediction store resolves; keeps the logits of 0 and 1 finite
+
+
+def logits_of(probabilities: Tensor) -> Tensor:
+    """Return logits whose sigmoid is `probabilities`; those outside 1e-6 … 1 - 1e-6 are moved there."""
+    return torch.logit(probabilities, eps=_PROBABILITY_FLOOR)
+
+
+def ink_and_edge(ink: Tensor, edge: Tensor | None = None) -> Tensor:
+    """Put logits of ink and of edges ``(b, 1, y, x)`` together to ``(b, 2, y, x)``; without edges, none is anywhere."""
+    return torch.cat([ink, torch.full_like(ink, _NO_EDGE_LOGIT) if edge is None else edge], dim=1)

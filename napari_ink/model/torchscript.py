@@ -1,0 +1,35 @@
+"""TorchScript files: programs of tensors, run by torch's own interpreter."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from napari_ink.errors import CheckpointError
+
+
+def load_torchscript(path: Path) -> nn.Module:
+    """Load a network that `torch.jit.save` wrote.
+
+    A TorchScript file holds a program, not weights alone. It can compute and allocate memory, but has no way to files,
+    the network or other programs.
+
+    Raises
+    ------
+    CheckpointError
+        If it is no TorchScript.
+    """
+    try:
+        with warnings.catch_warnings():
+            # torch would have people use torch.export, whose files are read with pickle.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            network: nn.Module = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
+    except (RuntimeError, ValueError, OSError) as error:
+        raise CheckpointError(
+            f"{path} is no TorchScript, or damaged; weights alone say nothing of their network, so export it whole, "
+            "with torch.jit.trace(network, example).save(file)."
+        ) from error
+    return network.eval()
