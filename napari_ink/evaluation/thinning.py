@@ -9,12 +9,16 @@ import numpy.typing as npt
 from scipy import ndimage
 
 
-def label_edges(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Return the outline of a mask ``(y, x)``: its pixels that touch, by a side, one that is not of it."""
+def label_edges(mask: npt.NDArray[np.bool_], inside: npt.NDArray[np.bool_] | None = None) -> npt.NDArray[np.bool_]:
+    """Return the outline of a mask ``(y, x)``: its pixels that touch, by a side, one that is not of it.
+
+    What lies beyond the image's border, and outside `inside` where that is given, is unknown: a mask that runs out
+    there has no outline there.
+    """
     cross = ndimage.generate_binary_structure(2, 1)
-    # Beyond the border of the image nothing is known, so a mask that runs out of it has no outline there.
-    outline: npt.NDArray[np.bool_] = mask & ~ndimage.binary_erosion(mask, cross, border_value=1)
-    return outline
+    known = mask if inside is None else mask | ~inside
+    outline: npt.NDArray[np.bool_] = mask & ~ndimage.binary_erosion(known, cross, border_value=1)
+    return outline if inside is None else outline & inside
 
 
 def suppress_non_maxima(edge: npt.NDArray[Any]) -> npt.NDArray[np.float32]:

@@ -17,6 +17,16 @@ def at_threshold(probability: np.ndarray, truth: np.ndarray, threshold: float) -
     return precision, recall, 1.25 * precision * recall / bottom if bottom else 0.0
 
 
+def calibration_error(said: np.ndarray, true: np.ndarray) -> float:
+    """Return it by its definition, bin after bin."""
+    error = 0.0
+    for low in range(15):
+        within = (said > low / 15 + 1e-9) & (said <= (low + 1) / 15 + 1e-9) | (said == 0) & (low == 0)
+        if within.any():
+            error += within.mean() * abs(said[within].mean() - true[within].mean())
+    return error
+
+
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), share=st.floats(0.05, 0.9), skill=st.floats(0, 3), masked=st.booleans())
 def test_against_every_threshold_by_itself(seed: int, share: float, skill: float, masked: bool) -> None:
@@ -34,6 +44,10 @@ def test_against_every_threshold_by_itself(seed: int, share: float, skill: float
     assert scores.f0_5_at_half == pytest.approx(rows[128][2])
     area = sum((rows[k][1] - (rows[k + 1][1] if k < 255 else 0)) * rows[k][0] for k in range(256))
     assert scores.average_precision == pytest.approx(area)
+    f1 = [2 * precision * recall / max(precision + recall, 1e-9) for precision, recall, _ in rows]
+    assert scores.best_f1 == pytest.approx(max(f1[1:])) == pytest.approx(f1[round(scores.best_f1_threshold * 255)])
+    assert scores.brier == pytest.approx(((p / 255 - t) ** 2).mean())
+    assert scores.calibration_error == pytest.approx(calibration_error(p / 255, t))
 
 
 def test_perfect_and_hopeless() -> None:
@@ -42,6 +56,22 @@ def test_perfect_and_hopeless() -> None:
     perfect = ink_scores(truth.astype(np.uint8) * 255, truth)
     assert perfect.f0_5 == perfect.f1 == perfect.average_precision == 1
     assert ink_scores(np.zeros((8, 8), np.uint8), truth).f0_5 == 0
+
+
+def test_the_calibration_error_tells_boasting_from_modesty() -> None:
+    rng = np.random.default_rng(0)
+    said = rng.random((400, 400))
+    honest, never = rng.random(said.shape) < said, np.zeros(said.shape, bool)
+    assert ink_scores(said, honest).calibration_error < 0.01
+    assert ink_scores(said, never).calibration_error == pytest.approx(0.5, abs=0.01)
+
+
+def test_a_segment_of_many_strips_scores_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    said, truth, inside = rng.random((31, 20)), rng.random((31, 20)) < 0.4, rng.random((31, 20)) < 0.5
+    whole = ink_scores(said, truth, inside)
+    monkeypatch.setattr("napari_ink.evaluation.ink._PIXELS_AT_ONCE", 60)
+    assert ink_scores(said, truth, inside) == whole
 
 
 def test_floating_point_is_rounded_to_255ths() -> None:
