@@ -1,13 +1,12 @@
-"""Pair edge pixels one to one: as many as possible, for every threshold at once."""
+"""Pair edge pixels one to one: as many as possible, while pixels come and go."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial import cKDTree
 
 _NOBODY = -1
 
@@ -15,16 +14,10 @@ _NOBODY = -1
 def match_one_to_one(found: npt.NDArray[Any], true: npt.NDArray[Any], reach: float) -> npt.NDArray[np.int64]:
     """Pair as many pixels as possible, each with one at most `reach` away.
 
-    Found pixels enter one after the other, and one that is paired stays so, if with another partner. So of the first n
-    of them, for every n, as many are paired as there can be among these n alone: with the strongest first, one call
-    answers for all thresholds. (Berge's augmenting paths; where one searched in vain, none searches again, for nothing
-    that enters later can free it.) BSDS pairs by least total distance; the number of pairs, which alone counts, is the
-    same or higher here.
-
     Parameters
     ----------
     found, true
-        Places ``(n, 2)``.
+        Places ``(n, 2)`` of pixels, whole numbers of at least 0, none twice.
     reach
         In pixels.
 
@@ -33,38 +26,74 @@ def match_one_to_one(found: npt.NDArray[Any], true: npt.NDArray[Any], reach: flo
     ndarray
         For each found pixel the number of its partner in `true`, or -1.
     """
-    if len(found) == 0 or len(true) == 0:
-        return np.full(len(found), _NOBODY, dtype=np.int64)
-    near: Sequence[list[int]] = cKDTree(true).query_ball_point(found, reach)
-    return np.array(_Pairing(near, len(true)).pair(), dtype=np.int64)
+    pairing = Pairing(found, true, reach)
+    pairing.enter(range(len(found)))
+    return np.array(pairing.partners, dtype=np.int64)
 
 
-class _Pairing:
-    """The pairs made so far, as plain lists: they are walked one by one, where NumPy is slow."""
+class Pairing:
+    """The most pairs that there can be of the found pixels present, as they enter and leave.
 
-    def __init__(self, near: Sequence[list[int]], size: int) -> None:
-        self._near = near
-        self._partner_of_found = [_NOBODY] * len(near)
-        self._partner_of_true = [_NOBODY] * size
-        self._reached_from = [_NOBODY] * size
-        self._reached_for = [_NOBODY] * size  # which found pixel's search came here last
-        self._closed = [False] * size
+    One that is paired stays so, if with another partner, until it leaves: so when those of a lower threshold enter
+    after those of a higher one, a threshold costs what it changes. (Berge's augmenting paths; where one searched in
+    vain, none searches again until a true pixel becomes free, as nothing else can help.) BSDS pairs by least total
+    distance; the number of pairs, which counts, is the same or higher here, and near partners are tried first.
 
-    def pair(self) -> list[int]:
-        for newcomer in range(len(self._near)):
+    Parameters
+    ----------
+    found, true
+        Places ``(n, 2)`` of pixels, whole numbers of at least 0, none twice. No found one is present at first.
+    reach
+        In pixels.
+    """
+
+    def __init__(self, found: npt.NDArray[Any], true: npt.NDArray[Any], reach: float) -> None:
+        # Plain lists: they are walked one by one, where NumPy is slow.
+        self._near = _neighbours(found, true, reach)
+        self._near_true = _turned_round(self._near, len(true))
+        self._present = bytearray(len(found))
+        self._partner_of_true = [_NOBODY] * len(true)
+        self._reached_from = [_NOBODY] * len(true)
+        self._reached_for = [_NOBODY] * len(true)  # which search came here last
+        self._searches = 0
+        self._closed = bytearray(len(true))
+        self._is_paired = bytearray(len(found))
+        self.partners = [_NOBODY] * len(found)
+        """For each found pixel the number of its partner, or -1."""
+
+    @property
+    def paired(self) -> npt.NDArray[np.bool_]:
+        """Which found pixels have a partner; a view that later calls change."""
+        return np.frombuffer(self._is_paired, np.bool_)
+
+    def enter(self, newcomers: Iterable[int]) -> None:
+        """Let found pixels enter, one after the other."""
+        for newcomer in newcomers:
+            self._present[newcomer] = True
             free = self._search(newcomer)
             if free != _NOBODY:
+                self._is_paired[newcomer] = True
                 self._shift(newcomer, free)
-        return self._partner_of_found
+
+    def leave(self, leavers: Iterable[int]) -> None:
+        """Let found pixels leave; who waited for a partner may get theirs."""
+        for leaver in leavers:
+            self._present[leaver] = False
+            free = self.partners[leaver]
+            if free != _NOBODY:
+                self.partners[leaver] = self._partner_of_true[free] = _NOBODY
+                self._is_paired[leaver] = False
+                self._offer(free)
 
     def _search(self, newcomer: int) -> int:
         """Return a true pixel that is free, or will be once others have changed their partners; else -1."""
+        self._searches += 1
         asked, reached = [newcomer], []
         for found in asked:  # grows while it is walked: breadth first
             for true in self._near[found]:
-                if self._closed[true] or self._reached_for[true] == newcomer:
+                if self._closed[true] or self._reached_for[true] == self._searches:
                     continue
-                self._reached_for[true], self._reached_from[true] = newcomer, found
+                self._reached_for[true], self._reached_from[true] = self._searches, found
                 if self._partner_of_true[true] == _NOBODY:
                     return true
                 reached.append(true)
@@ -78,6 +107,57 @@ class _Pairing:
         found = _NOBODY
         while found != newcomer:
             found = self._reached_from[free]
-            before = self._partner_of_found[found]
-            self._partner_of_found[found], self._partner_of_true[free] = free, found
+            before = self.partners[found]
+            self.partners[found], self._partner_of_true[free] = free, found
             free = before
+
+    def _offer(self, free: int) -> None:
+        """Give a true pixel that became free to whoever has none, if through others who change their partners."""
+        came_from = {free: _NOBODY}
+        for true in (asked := [free]):  # grows while it is walked
+            for found in self._near_true[true]:
+                if not self._present[found]:
+                    continue
+                theirs = self.partners[found]
+                if theirs == _NOBODY:
+                    self._is_paired[found] = True
+                    self._hand_down(found, true, came_from)
+                    return
+                if theirs not in came_from:
+                    came_from[theirs] = true
+                    asked.append(theirs)
+        if self._closed[free]:  # some who searched in vain may now find it
+            self._closed = bytearray(len(self._closed))
+
+    def _hand_down(self, found: int, true: int, came_from: dict[int, int]) -> None:
+        """Give `true` to `found`; who had it takes the one it was reached from, and so on to the one that is free."""
+        while true != _NOBODY:
+            before = self._partner_of_true[true]
+            self.partners[found], self._partner_of_true[true] = true, found
+            found, true = before, came_from[true]
+
+
+def _neighbours(found: npt.NDArray[Any], true: npt.NDArray[Any], reach: float) -> list[list[int]]:
+    """Return, for each found pixel, the true ones within reach, the nearest first."""
+    if len(found) == 0 or len(true) == 0:
+        return [[] for _ in found]
+    side = int(reach)
+    number = np.full(np.maximum(found.max(axis=0), true.max(axis=0)) + 2 * side + 1, _NOBODY)
+    number[true[:, 0] + side, true[:, 1] + side] = np.arange(len(true))
+    steps = np.argwhere(np.ones((2 * side + 1, 2 * side + 1), bool)) - side
+    lengths = np.hypot(*steps.T)
+    # What rounding leaves of a reach that is a whole number must not cost its outermost pixels.
+    steps = steps[np.argsort(lengths, kind="stable")][: int((lengths <= reach + 1e-9).sum())] + side
+    near = number[found[:, 0, None] + steps[:, 0], found[:, 1, None] + steps[:, 1]]
+    of, place = np.nonzero(near >= 0)
+    ends = np.searchsorted(of, np.arange(1, len(found) + 1)).tolist()
+    flat = near[of, place].tolist()
+    return [flat[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+
+
+def _turned_round(near: Sequence[Sequence[int]], size: int) -> list[list[int]]:
+    turned: list[list[int]] = [[] for _ in range(size)]
+    for found, trues in enumerate(near):
+        for true in trues:
+            turned[true].append(found)
+    return turned

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -45,3 +46,39 @@ def suppress_non_maxima(edge: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         beside = ndimage.map_coordinates(fine, (ys + side * dy, xs + side * dx), order=1, mode="nearest")
         keep &= fine >= beside
     return np.where(keep, edge, 0).astype(np.float32)
+
+
+def thin(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Thin a mask ``(y, x)`` to lines: Guo & Hall 1989, which BSDS uses (as ``bwmorph``).
+
+    It gives what `skimage.morphology.thin` does, and looks only at the pixels that are left: on ridges, which are
+    nearly thin already, ten times as fast.
+    """
+    padded = np.pad(mask, 1)
+    flat, width = padded.reshape(-1), padded.shape[1]
+    around = np.array([1, 1 - width, -width, -1 - width, -1, width - 1, width, width + 1])  # from the east, leftwards
+    left = np.flatnonzero(flat)
+    thinned = True
+    while thinned:
+        thinned = False
+        for removable in _removable():
+            goes = removable[(flat[left[:, None] + around] * _BITS).sum(axis=1)]
+            flat[left[goes]] = False
+            thinned |= bool(goes.any())
+            left = left[~goes]
+    return padded[1:-1, 1:-1]
+
+
+_BITS = 1 << np.arange(8)
+
+
+@cache
+def _removable() -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Return which of the 256 neighbourhoods lose their middle, in the first half of a pass and in the second."""
+    e, ne, n, nw, w, sw, s, se = (np.arange(256)[None] & _BITS[:, None]) > 0
+    sides = ((e, ne, n), (n, nw, w), (w, sw, s), (s, se, e))
+    one_piece = sum((~a & (b | c)).astype(int) for a, b, c in sides) == 1
+    first = sum((a | b).astype(int) for a, b, _ in sides)
+    second = sum((b | c).astype(int) for _, b, c in sides)
+    on_border = one_piece & np.isin(np.minimum(first, second), (2, 3))
+    return on_border & ~((ne | n | ~se) & e), on_border & ~((sw | s | ~nw) & w)
