@@ -1,6 +1,6 @@
 """Show what each knob of the phantoms does: a picture of it, and how well a checkpoint still finds the ink.
 
-    python benchmarks/phantoms.py --model ink-tiny-1 --pictures docs/images/phantoms
+    python benchmarks/phantoms.py --model ink-tiny-1 --picture docs/images/phantoms.jpg
 
 Each knob is turned alone, from the plain phantom that the first line scores. The scores are of phantoms whose seeds lie
 in the published test set; a picture shows the mean of three layers at the face, and the truth's outline beside it.
@@ -13,13 +13,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw
 from tqdm import tqdm
 
 from napari_ink.evaluation import ink_scores, label_edges
 from napari_ink.model import InkModel, load_model
-from napari_ink.phantom import SETS, Phantom, PhantomConfig, make_phantom
+from napari_ink.phantom import SETS, Phantom, PhantomConfig, make_phantom, set_config
 
+SIDE, TITLE = 192, 18
 TURNS: dict[str, dict[str, object]] = {
     "plain": {},
     "ink_contrast": {"ink_contrast": 0.0},
@@ -45,41 +46,51 @@ def predicted(phantom: Phantom, model: InkModel) -> np.ndarray:
     return torch.sigmoid(logits)[0, 0].numpy()
 
 
-def picture(phantom: Phantom) -> Image.Image:
-    """Return the face as the scan shows it, and again with the ink's outline in blue."""
-    middle = len(phantom.volume) // 2
-    layers = (
-        phantom.volume[middle : middle + 3] if not phantom.config.reversed_depth else phantom.volume[middle - 2 :][:3]
-    )
-    grey = np.repeat((layers.mean(axis=0) / 257).astype(np.uint8)[..., None], 3, axis=2)
-    outlined = grey.copy()
-    outlined[label_edges(phantom.ink)] = (86, 180, 233)
-    return Image.fromarray(np.concatenate([grey, outlined], axis=1)[:256])
+def picture(name: str, phantom: Phantom) -> Image.Image:
+    """Return the face as the scan shows it over the same with the ink's outline in blue, under the knob's name."""
+    middle = len(phantom.volume) // 2 + round(phantom.config.surface_offset)
+    first = middle - 2 if phantom.config.reversed_depth else middle
+    grey = (phantom.volume[first : first + 3].mean(axis=0) / 257).astype(np.uint8)[:SIDE, :SIDE]
+    plain = np.repeat(grey[..., None], 3, axis=2)
+    outlined = plain.copy()
+    outlined[label_edges(phantom.ink)[:SIDE, :SIDE]] = (86, 180, 233)
+    page = Image.new("RGB", (SIDE, 2 * SIDE + TITLE), "white")
+    ImageDraw.Draw(page).text((4, 3), name, fill="black")
+    page.paste(Image.fromarray(np.concatenate([plain, outlined])), (0, TITLE))
+    return page
+
+
+def side_by_side(pictures: list[Image.Image], columns: int = 7) -> Image.Image:
+    """Return one page of all pictures."""
+    width, height = pictures[0].size
+    rows = -(-len(pictures) // columns)
+    page = Image.new("RGB", (columns * (width + 4), rows * (height + 4)), "white")
+    for i, shown in enumerate(pictures):
+        page.paste(shown, (i % columns * (width + 4), i // columns * (height + 4)))
+    return page
 
 
 def main() -> None:
     """Turn every knob, save its picture, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", action="append", help="may be given several times; default: the shipped one")
-    parser.add_argument("--pictures", type=Path)
+    parser.add_argument("--picture", type=Path)
     parser.add_argument("--phantoms", type=int, default=4)
     args = parser.parse_args()
     torch.set_num_threads(1)
     models = [load_model(name) for name in args.model] if args.model else [load_model()]
     print("| turned | to |", " | ".join(f"F0.5 of {model.name}" for model in models), "|")
     print("| --- | --- |", " | ".join("---" for _ in models), "|")
+    seeds, pictures = SETS["test"][: args.phantoms], []
     for knob, turned in tqdm(TURNS.items(), disable=None):
-        report(
-            knob, turned, [make_phantom(PhantomConfig(seed=s, **turned)) for s in SETS["test"][: args.phantoms]], models
-        )
-        if args.pictures:
-            args.pictures.mkdir(parents=True, exist_ok=True)
-            shown = make_phantom(PhantomConfig(seed=SETS["test"][0], **turned))
-            picture(shown).save(args.pictures / f"{knob.replace(', ', '_')}.png", optimize=True)
-    hard = [make_phantom(PhantomConfig.hard(seed)) for seed in SETS["hard test"][: args.phantoms]]
+        phantoms = [make_phantom(PhantomConfig(seed=seed, **turned)) for seed in seeds]
+        report(knob, turned, phantoms, models)
+        pictures.append(picture(knob, phantoms[0]))
+    hard = [make_phantom(set_config(seed)) for seed in SETS["hard test"][: args.phantoms]]
     report("hard test set", {}, hard, models)
-    if args.pictures:
-        picture(hard[0]).save(args.pictures / "hard.png", optimize=True)
+    pictures.append(picture("hard test set", hard[0]))
+    if args.picture:
+        side_by_side(pictures).save(args.picture, quality=85)
 
 
 def report(knob: str, turned: dict[str, object], phantoms: list[Phantom], models: list[InkModel]) -> None:
