@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,42 +16,130 @@ if TYPE_CHECKING:
 
     Plane = npt.NDArray[Any]
 
+_CROP = 512
+_TOLERANCE = 0.0075
+_BOUNDARY_PX = 5  # as far as edges may lie apart, for crops of this size
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what the command takes."""
     parser.add_argument(
         "prediction", type=Path, metavar="PREDICTION", help="a prediction store, or an image of ink probabilities"
     )
-    parser.add_argument("labels", type=Path, metavar="LABELS", help="image of the known ink")
-    parser.add_argument("--mask", type=Path, metavar="FILE", help="image of where to count; all else is left out")
+    parser.add_argument(
+        "labels", type=Path, metavar="LABELS", help="image of the known ink, or of label values 0, 1 and 2"
+    )
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
+        "--mask", type=Path, metavar="FILE", help="image of where to count; default: the labels' own supervision mask"
+    )
+    where.add_argument("--everywhere", action="store_true", help="count every pixel, whatever lies beside the labels")
+    parser.add_argument(
+        "--boundary-px",
+        type=int,
+        default=_BOUNDARY_PX,
+        metavar="N",
+        help="how near to an outline boundary IoU looks, in pixels; default: %(default)s",
+    )
     json_argument(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Score a prediction against known ink."""
-    from tqdm import tqdm
+    import numpy as np
 
-    from napari_ink.evaluation import edge_crops, edge_scores, ink_scores, label_edges
-    from napari_ink.stack import read_mask
+    from napari_ink.evaluation import boundary_iou, ink_scores
 
+    if arguments.boundary_px < 1:
+        raise BadInputError(f"--boundary-px is {arguments.boundary_px}, which holds no outline; give at least 1.")
     ink, edge, shape, region = _read_probabilities(arguments.prediction)
-    truth = read_mask(arguments.labels, shape)[region]
-    inside = read_mask(arguments.mask, shape)[region] if arguments.mask else None
-    if inside is not None and not inside.any():
-        raise BadInputError(f"{arguments.mask} leaves nothing to score; use a mask that is white where to count.")
+    truth, inside, counted = _read_truth(arguments, shape, region)
+    print(f"Counts {counted}.", file=sys.stderr)
     scores: dict[str, Any] = asdict(ink_scores(ink, truth, inside))
-    scores["edge_ods"] = None
-    if edge is not None:
-        crops = edge_crops(edge, label_edges(truth), inside)
-        scores["edge_ods"] = edge_scores(tqdm(crops, desc="edges", unit="crop", disable=None, leave=False)).ods
+    called = ink >= round(scores["best_threshold"] * 255)
+    scores["boundary_iou"] = boundary_iou(called, truth, inside, arguments.boundary_px)
+    scores |= {"boundary_px": arguments.boundary_px, **_edge_scores(edge, truth, inside)}
+    scores["pixels"] = int(truth.size if inside is None else np.count_nonzero(inside))
+    scores["counted"] = counted
     if arguments.json:
         print_json(scores)
-        return
-    print("F0.5 {f0_5:.3f} at its best threshold, {best_threshold:.2f}".format(**scores))
-    print("  there precision {precision:.3f}, recall {recall:.3f}, F1 {f1:.3f}".format(**scores))
-    print("F0.5 {f0_5_at_half:.3f} at threshold 0.5, average precision {average_precision:.3f}".format(**scores))
-    if edge is not None:
-        print("edge ODS {edge_ods:.3f}".format(**scores))
+    else:
+        _print_for_people(scores)
+
+
+def _print_for_people(scores: dict[str, Any]) -> None:
+    at_best = "precision {precision:.3f}, recall {recall:.3f}, F1 {f1:.3f}, boundary IoU {boundary_iou:.3f}"
+    lines = [
+        "F0.5 {f0_5:.3f} at its best threshold, {best_threshold:.2f}; {f0_5_at_half:.3f} at 0.5",
+        f"  there {at_best} within {{boundary_px}} px",
+        "F1 {best_f1:.3f} at its best threshold, {best_f1_threshold:.2f}",
+        "average precision {average_precision:.3f}",
+        "calibration error {calibration_error:.3f}, Brier score {brier:.3f}",
+    ]
+    if scores["edge_ods"] is not None:
+        lines.append(
+            "edges: ODS {edge_ods:.3f} at {edge_ods_threshold:.2f}, OIS {edge_ois:.3f}, AP {edge_average_precision:.3f}"
+        )
+    print("\n".join(lines).format(**scores))
+
+
+def _edge_scores(edge: Plane | None, truth: Plane, inside: Plane | None) -> dict[str, float | None]:
+    """Return the scores of the edges, or None for each where the prediction knows no edges."""
+    import math
+
+    from tqdm import tqdm
+
+    from napari_ink.evaluation import edge_crops, edge_scores, label_edges
+
+    names = ("ods", "ods_threshold", "ois", "average_precision")
+    if edge is None:
+        return {f"edge_{name}": None for name in names}
+    crops = edge_crops(edge, label_edges(truth, inside), inside, _CROP)
+    bar = tqdm(crops, desc="edges", unit="crop", disable=None, leave=False)
+    # In pixels, so that smaller crops at the border, and small segments, are held to the same.
+    scores = edge_scores(bar, reach=_TOLERANCE * math.hypot(_CROP, _CROP))
+    return {f"edge_{name}": getattr(scores, name) for name in names}
+
+
+def _read_truth(
+    arguments: argparse.Namespace, shape: tuple[int, int], region: tuple[slice, slice]
+) -> tuple[Plane, Plane | None, str]:
+    """Return where there is ink, where to count (None for everywhere), and that in words."""
+    from napari_ink.annotation import LabelValue
+    from napari_ink.stack import crop_plane, read_mask, read_plane
+
+    labels = read_plane(arguments.labels)
+    inside, said = None, []
+    if labels.max(initial=0) == LabelValue.INK:
+        labels = crop_plane(labels, shape, arguments.labels)[region]
+        truth = labels == LabelValue.INK
+        if not arguments.everywhere:
+            inside, said = labels != LabelValue.UNREVIEWED, [f"what {arguments.labels.name} has reviewed"]
+    else:
+        del labels
+        truth = read_mask(arguments.labels, shape)[region]
+    path = arguments.mask
+    if path is None and not arguments.everywhere:
+        path = _supervision_beside(arguments.labels)
+    if path is not None:
+        mask = read_mask(path, shape)[region]
+        inside = mask if inside is None else inside & mask
+        said.append(f"what lies inside {path.name}")
+    if inside is not None and not inside.any():
+        raise BadInputError(
+            f"{path or arguments.labels} leaves nothing to score; use a mask that is white where to count."
+        )
+    why = "as asked" if arguments.everywhere else "as no supervision mask is named or lies beside the labels"
+    return truth, inside, " and ".join(said) or f"every pixel, {why}"
+
+
+def _supervision_beside(labels: Path) -> Path | None:
+    """Return the supervision mask that goes with ``<segment>_inklabels[_vN]`` by its name: of the same version."""
+    if "inklabels" not in labels.stem:
+        return None
+    stem = labels.stem.replace("inklabels", "supervision_mask")
+    beside = (labels.with_name(stem + suffix) for suffix in (labels.suffix, ".png", ".tif", ".tiff"))
+    return next((path for path in beside if path.is_file()), None)
 
 
 def _read_probabilities(path: Path) -> tuple[Plane, Plane | None, tuple[int, int], tuple[slice, slice]]:
@@ -59,11 +148,20 @@ def _read_probabilities(path: Path) -> tuple[Plane, Plane | None, tuple[int, int
     from napari_ink.stack import read_plane
 
     if path.is_file():
-        plane = read_plane(path)
-        top = 1 if plane.dtype.kind == "b" else 2 ** (8 * plane.dtype.itemsize) - 1
-        return plane if plane.dtype == "uint8" else plane / top, None, plane.shape, Region.whole(plane.shape).slices
+        plane = _as_levels(read_plane(path))
+        return plane, None, plane.shape, Region.whole(plane.shape).slices
     prediction = open_prediction(path)
     if not prediction.complete:
         raise BadInputError(f"{path} is not finished; go on with `napari-ink predict --resume` before it is scored.")
     region = prediction.region.slices
     return prediction.read("ink", *region), prediction.read("edge", *region), prediction.shape, region
+
+
+def _as_levels(plane: Plane) -> Plane:
+    """Return an image's values as levels of 0 to 255."""
+    import numpy as np
+
+    if plane.dtype == np.uint8:
+        return plane
+    step = 1 / 255 if plane.dtype.kind == "b" else (2 ** (8 * plane.dtype.itemsize) - 1) / 255
+    return np.rint(plane / np.float32(step)).astype(np.uint8)
