@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_ink.cli.common import json_argument, print_json
+from napari_ink.cli.truth import read_truth
 from napari_ink.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.boundary_px < 1:
         raise BadInputError(f"--boundary-px is {arguments.boundary_px}, which holds no outline; give at least 1.")
     ink, edge, shape, region = _read_probabilities(arguments.prediction)
-    truth, inside, counted = _read_truth(arguments, shape, region)
+    truth, inside, counted = read_truth(arguments.labels, arguments.mask, arguments.everywhere, shape, region)
     print(f"Counts {counted}.", file=sys.stderr)
     scores: dict[str, Any] = asdict(ink_scores(ink, truth, inside))
     called = ink >= round(scores["best_threshold"] * 255)
@@ -99,47 +100,6 @@ def _edge_scores(edge: Plane | None, truth: Plane, inside: Plane | None) -> dict
     # In pixels, so that smaller crops at the border, and small segments, are held to the same.
     scores = edge_scores(bar, reach=_TOLERANCE * math.hypot(_CROP, _CROP))
     return {f"edge_{name}": getattr(scores, name) for name in names}
-
-
-def _read_truth(
-    arguments: argparse.Namespace, shape: tuple[int, int], region: tuple[slice, slice]
-) -> tuple[Plane, Plane | None, str]:
-    """Return where there is ink, where to count (None for everywhere), and that in words."""
-    from napari_ink.annotation import LabelValue
-    from napari_ink.stack import crop_plane, read_mask, read_plane
-
-    labels = read_plane(arguments.labels)
-    inside, said = None, []
-    if labels.max(initial=0) == LabelValue.INK:
-        labels = crop_plane(labels, shape, arguments.labels)[region]
-        truth = labels == LabelValue.INK
-        if not arguments.everywhere:
-            inside, said = labels != LabelValue.UNREVIEWED, [f"what {arguments.labels.name} has reviewed"]
-    else:
-        del labels
-        truth = read_mask(arguments.labels, shape)[region]
-    path = arguments.mask
-    if path is None and not arguments.everywhere:
-        path = _supervision_beside(arguments.labels)
-    if path is not None:
-        mask = read_mask(path, shape)[region]
-        inside = mask if inside is None else inside & mask
-        said.append(f"what lies inside {path.name}")
-    if inside is not None and not inside.any():
-        raise BadInputError(
-            f"{path or arguments.labels} leaves nothing to score; use a mask that is white where to count."
-        )
-    why = "as asked" if arguments.everywhere else "as no supervision mask is named or lies beside the labels"
-    return truth, inside, " and ".join(said) or f"every pixel, {why}"
-
-
-def _supervision_beside(labels: Path) -> Path | None:
-    """Return the supervision mask that goes with ``<segment>_inklabels[_vN]`` by its name: of the same version."""
-    if "inklabels" not in labels.stem:
-        return None
-    stem = labels.stem.replace("inklabels", "supervision_mask")
-    beside = (labels.with_name(stem + suffix) for suffix in (labels.suffix, ".png", ".tif", ".tiff"))
-    return next((path for path in beside if path.is_file()), None)
 
 
 def _read_probabilities(path: Path) -> tuple[Plane, Plane | None, tuple[int, int], tuple[slice, slice]]:

@@ -6,6 +6,7 @@ What is named here is quick to import; torch and zarr come in when a prediction 
 from napari_ink.predict.device import DeviceName, choose_device, device_title
 from napari_ink.predict.engine import PredictRequest, predict
 from napari_ink.predict.events import PredictionEnded, PredictionEvent, PredictionStarted, TilePredicted
+from napari_ink.predict.probe import ProbeEnded, ProbeEvent, ProbeRequest, ProbeStarted, WindowProbed, probe
 from napari_ink.predict.region import Region
 from napari_ink.predict.store import Plane, Prediction, What, open_prediction
 
@@ -17,11 +18,17 @@ __all__ = [
     "PredictionEnded",
     "PredictionEvent",
     "PredictionStarted",
+    "ProbeEnded",
+    "ProbeEvent",
+    "ProbeRequest",
+    "ProbeStarted",
     "Region",
     "TilePredicted",
     "What",
+    "WindowProbed",
     "choose_device",
     "device_title",
     "open_prediction",
     "predict",
+    "probe",
 ]

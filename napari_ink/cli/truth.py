@@ -1,0 +1,70 @@
+"""Labels and the masks that say where they count, as commands take them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_ink.errors import BadInputError
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Plane = npt.NDArray[Any]
+
+
+def read_truth(
+    labels: Path, mask: Path | None, everywhere: bool, shape: tuple[int, int], region: tuple[slice, slice]
+) -> tuple[Plane, Plane | None, str]:
+    """Return where there is ink, where to count (None for everywhere), and that in words.
+
+    Parameters
+    ----------
+    labels
+        Image of the ink, or of label values 0, 1 and 2, of which unreviewed ones do not count.
+    mask
+        Image of where to count; the supervision mask beside the labels when None.
+    everywhere
+        Count every pixel, whatever lies beside the labels.
+    shape, region
+        The segment's height and width, and the part that is wanted.
+
+    Raises
+    ------
+    LabelError
+        If an image cannot be read or does not fit the segment.
+    BadInputError
+        If nothing is left to count.
+    """
+    from napari_ink.annotation import LabelValue
+    from napari_ink.stack import crop_plane, read_mask, read_plane
+
+    plane = read_plane(labels)
+    inside, said = None, []
+    if plane.max(initial=0) == LabelValue.INK:
+        plane = crop_plane(plane, shape, labels)[region]
+        truth = plane == LabelValue.INK
+        if not everywhere:
+            inside, said = plane != LabelValue.UNREVIEWED, [f"what {labels.name} has reviewed"]
+    else:
+        del plane
+        truth = read_mask(labels, shape)[region]
+    if mask is None and not everywhere:
+        mask = _supervision_beside(labels)
+    if mask is not None:
+        counted = read_mask(mask, shape)[region]
+        inside = counted if inside is None else inside & counted
+        said.append(f"what lies inside {mask.name}")
+    if inside is not None and not inside.any():
+        raise BadInputError(f"{mask or labels} leaves nothing to score; use a mask that is white where to count.")
+    why = "as asked" if everywhere else "as no supervision mask is named or lies beside the labels"
+    return truth, inside, " and ".join(said) or f"every pixel, {why}"
+
+
+def _supervision_beside(labels: Path) -> Path | None:
+    """Return the supervision mask that goes with ``<segment>_inklabels[_vN]`` by its name: of the same version."""
+    if "inklabels" not in labels.stem:
+        return None
+    stem = labels.stem.replace("inklabels", "supervision_mask")
+    beside = (labels.with_name(stem + suffix) for suffix in (labels.suffix, ".png", ".tif", ".tiff"))
+    return next((path for path in beside if path.is_file()), None)
