@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 
+_TRIALS = 3
+_WORTH_CHOOSING_S = 0.02
 _ADVICE = {
     "cuda": "install a CUDA build of torch and NVIDIA's driver, or choose auto or cpu",
     "mps": "it takes a Mac with Apple silicon; choose auto or cpu",
@@ -64,13 +66,59 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+class ThreadChoice:
+    """How many threads the network is given: tried out on the first batches, which are work done all the same.
+
+    More are not always faster: hyper-threads share a core, and small planes are not worth splitting.
+
+    Parameters
+    ----------
+    most
+        Threads to begin with; a half and a quarter of them are tried as well.
+
+    Attributes
+    ----------
+    now : int
+        Threads to give to the next batch.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.now = most
+        counts = sorted({max(most // part, 1) for part in (1, 2, 4)}, reverse=True)
+        # The first batch warms up; after it each count is tried in turn, since other work comes and goes.
+        self._turns = [n for _ in range(_TRIALS) for n in counts] if len(counts) > 1 else []
+        self._seconds: dict[int, float] = {}
+        self._is_warm = False
+
+    def tell(self, seconds: float) -> None:
+        """Note how long a tile took in the last batch, and choose for the next."""
+        if self._is_warm:
+            self._seconds[self.now] = min(seconds, self._seconds.get(self.now, seconds))
+        elif seconds < _WORTH_CHOOSING_S:
+            self._turns = []
+        self._is_warm = True
+        if self._turns:
+            self.now = self._turns.pop(0)
+        elif self._seconds:
+            self.now = min(self._seconds, key=lambda n: (self._seconds[n], n))
+            self._seconds = {}
+
+
 @contextmanager
-def cores_left_free(spared: int = 1) -> Iterator[None]:
-    """Keep torch off the last `spared` cores (but on one at least), so that a window stays quick, and restore after."""
+def cores_left_free(spared: int = 1, most: int | None = None) -> Iterator[None]:
+    """Keep torch off the last `spared` cores, so that a window stays quick, and restore after.
+
+    Parameters
+    ----------
+    spared
+        Cores that stay free; one is used all the same.
+    most
+        Threads that torch may have at most; None for as many as it has now.
+    """
     import torch
 
     before = torch.get_num_threads()
-    torch.set_num_threads(max(min(before, usable_cores() - spared), 1))
+    torch.set_num_threads(max(min(before, usable_cores() - spared, most or before), 1))
     try:
         yield
     finally:

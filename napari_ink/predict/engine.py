@@ -17,6 +17,7 @@ from napari_ink.predict.blending import Strip
 from napari_ink.predict.device import DeviceName, choose_device, default_batch_size, device_title
 from napari_ink.predict.events import PredictionEnded, PredictionEvent, PredictionStarted, TilePredicted
 from napari_ink.predict.feed import TileFeed
+from napari_ink.predict.memory import memory_kept
 from napari_ink.predict.provenance import MUST_AGREE, describe_run
 from napari_ink.predict.region import Region
 from napari_ink.predict.tiles import DEFAULT_OVERLAP, Batch, TilePlan, block_area, plan_tiles, tile_grid
@@ -150,7 +151,7 @@ class _Run:
         forward = Forward(model.network, self._device)
         strip = Strip(self._grid, self._region, self._mask)
         done = 0
-        with closing(feed(plan.batches)) as batches:
+        with memory_kept(), closing(feed(plan.batches)) as batches:
             for batch, block in batches:
                 for tile, probabilities in zip(batch.tiles, forward(block, batch.tiles), strict=True):
                     strip.add(tile, probabilities)

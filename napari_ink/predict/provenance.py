@@ -62,6 +62,7 @@ def describe_run(
         "z_window": [window.start, window.stop],
         "direction": model.contract.direction,
         "device": device,
+        "precision": "float32",
         "overlap": overlap,
         "tile": list(tile),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -1,0 +1,251 @@
+"""Time ways of running a model, and hold what each says against plain float32.
+
+    python benchmarks/model.py [--model ink-tiny-1] [--device cuda] [--rounds 9] [--threads 1] [--compile]
+
+Tiles come from the sample. All ways run in turn in each round, because only ratios within one round count on a machine
+that is shared; the table shows medians of ratios. "Agrees" is the largest difference of a probability, of ink or edge,
+over all tiles. `--compile` takes a C++ compiler and minutes; the ONNX row takes the extra [onnx].
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import multiprocessing
+import platform
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from napari_ink.errors import CheckpointError
+from napari_ink.model import DEFAULT_MODEL, InkModel, load_model
+from napari_ink.model.inference import fold_norms, for_prediction
+from napari_ink.model.onnx import OnnxNetwork, export_onnx
+from napari_ink.phantom import sample_path
+from napari_ink.predict.memory import memory_kept
+from napari_ink.stack import open_stack
+
+Run = Callable[[Tensor], Tensor]
+LIMIT = 1e-3
+CONTEXT = multiprocessing.get_context("spawn")
+
+
+@dataclass
+class Way:
+    """One way of running the model: what it is called, what it does, and how it went."""
+
+    name: str
+    run: Run
+    threads: int = 1
+    batch: int = 1
+    is_timed: bool = True
+    seconds: list[float] = field(default_factory=list)
+    agrees: float = 0.0
+
+
+def sample_tiles(model: InkModel, count: int) -> Tensor:
+    """Return prepared tiles ``(count, z, y, x)`` from all over the sample."""
+    stack, side = open_stack(sample_path()), model.contract.tile_size
+    window = model.contract.z_window(stack.shape[0])
+    rng = np.random.default_rng(0)
+    places = [[int(rng.integers(0, length - side + 1)) for length in stack.shape[1:]] for _ in range(count)]
+    tiles = [model.contract.prepare(stack.read(window, slice(y, y + side), slice(x, x + side))) for y, x in places]
+    return torch.from_numpy(np.stack(tiles))
+
+
+def channels_last(network: nn.Module) -> nn.Module:
+    """Return a copy whose 2-D convolutions keep their channels last, as users of torch usually do it."""
+    copied = copy.deepcopy(network)
+    for module in copied.modules():
+        if isinstance(module, nn.Conv2d):
+            module.to(memory_format=torch.channels_last)
+    return copied
+
+
+def folded(network: nn.Module) -> nn.Module:
+    """Return a copy with its batch norms folded away."""
+    copied = copy.deepcopy(network)
+    fold_norms(copied)
+    return copied
+
+
+def under(run: Run, device: str, dtype: torch.dtype) -> Run:
+    """Return `run` under autocast."""
+
+    def automatic(x: Tensor) -> Tensor:
+        with torch.autocast(device, dtype):
+            return run(x)
+
+    return automatic
+
+
+def unfused(run: Run) -> Run:
+    """Return `run` with attention computed step by step."""
+
+    def plain(x: Tensor) -> Tensor:
+        with sdpa_kernel(SDPBackend.MATH):
+            return run(x)
+
+    return plain
+
+
+def as_tf32(network: nn.Module) -> nn.Module:
+    """Return a copy that rounds as TF32 does (10 bits of mantissa) what convolutions and linear layers multiply."""
+    copied = copy.deepcopy(network)
+
+    def rounded(x: Tensor) -> Tensor:
+        bits = x.contiguous().view(torch.int32)
+        return ((bits + 0x1000) & ~0x1FFF).view(torch.float32)
+
+    for module in copied.modules():
+        if isinstance(module, nn.Conv2d | nn.Conv3d | nn.Linear):
+            module.weight.data = rounded(module.weight.data)
+            module.register_forward_pre_hook(lambda _, inputs: (rounded(inputs[0]),))
+    return copied
+
+
+def ways(model: InkModel, device: str, threads: int, with_compile: bool, folder: Path) -> list[Way]:
+    """Return all ways, plain float32 first."""
+    plain = model.network.to(device)
+    fast = for_prediction(plain)
+    half, brain = torch.float16, torch.bfloat16
+    found = [
+        Way("float32 as trained", plain),
+        Way("attention step by step", unfused(plain)),
+        Way("norms folded", folded(plain)),
+        Way("2-D convolutions channels last", channels_last(plain)),
+        Way("**for_prediction**: folded, flat convolutions, channels last", fast),
+        Way("bfloat16 autocast", under(plain, device, brain)),
+        Way("bfloat16 autocast, for_prediction", under(fast, device, brain)),
+        Way("float16 autocast, for_prediction", under(fast, device, half)),
+        Way("TF32 (rounding imitated), for_prediction", as_tf32(fast), is_timed=False),
+        *(Way(f"for_prediction, batches of {n}", fast, batch=n) for n in (2, 4)),
+    ]
+    for way in found:
+        way.threads = threads
+    if device == "cpu":
+        found += [Way(f"for_prediction, {threads + 1} threads", fast, threads + 1)]
+        found += onnx_ways(model, threads, folder)
+    if with_compile:
+        found += [Way("torch.compile", torch.compile(plain), threads)]
+        found += [Way("torch.compile, for_prediction", torch.compile(fast), threads)]
+    return found
+
+
+def onnx_ways(model: InkModel, threads: int, folder: Path) -> list[Way]:
+    """Return the way through ONNX, if its packages are there."""
+    try:
+        path = export_onnx(model, folder / "model.onnx")
+        torch.set_num_threads(threads + 1)  # it leaves one
+        return [Way("ONNX, onnxruntime", OnnxNetwork(path), threads)]
+    except CheckpointError as error:
+        print(error)
+        return []
+
+
+def seconds_a_tile(way: Way, tiles: Tensor, device: str) -> float:
+    """Return how long a tile takes, in a batch of the way's size."""
+    block = tiles[: way.batch].to(device)
+    torch.set_num_threads(way.threads)
+    began = time.perf_counter()
+    way.run(block)
+    if device == "cuda":
+        torch.cuda.synchronize()
+    return (time.perf_counter() - began) / way.batch
+
+
+def measure(found: list[Way], tiles: Tensor, device: str, rounds: int) -> None:
+    """Fill in how each way agrees with the first, and how long it takes in each round."""
+    with torch.inference_mode():
+        expected = torch.cat([found[0].run(tile[None].to(device)).sigmoid() for tile in tiles])
+        for way in found:
+            said = torch.cat([way.run(part.to(device)).float().sigmoid() for part in tiles.split(way.batch)])
+            way.agrees = float((said - expected).abs().max())
+        for _ in range(rounds):
+            for way in (way for way in found if way.is_timed):
+                seconds_a_tile(way, tiles, device)  # the memory of the way before is given back and this one's taken
+                way.seconds.append(seconds_a_tile(way, tiles, device))
+
+
+def with_memory_kept(model: InkModel, tiles: Tensor, rounds: int) -> str:
+    """Compare a network whose freed memory stays with the process; each in processes of its own, in turn."""
+    network, ratios = for_prediction(model.network), []
+    for _ in range(rounds):
+        times = []
+        for kept in (False, True):
+            receiver, sender = CONTEXT.Pipe(duplex=False)
+            child = CONTEXT.Process(target=_time_in_process, args=(network, tiles, kept, sender))
+            child.start()
+            times.append(receiver.recv())
+            child.join()
+        ratios.append(times[0] / times[1])
+    return f"for_prediction with memory kept: {statistics.median(ratios):.2f} times as fast (median of {rounds} pairs)"
+
+
+def _time_in_process(network: nn.Module, tiles: Tensor, kept: bool, sender: Connection) -> None:
+    way = Way("", network)
+    with torch.inference_mode(), memory_kept() if kept else nullcontext():
+        times = [seconds_a_tile(way, tiles, "cpu") for _ in range(15)]
+    sender.send(statistics.median(times[3:]))
+
+
+def machine(device: str) -> str:
+    """Return what this ran on."""
+    if device == "cuda":
+        return f"{torch.cuda.get_device_name()}, torch {torch.__version__}"
+    told = Path("/proc/cpuinfo")
+    flags = told.read_text().split() if told.exists() else []
+    known = [flag for flag in ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16") if flag in flags]
+    capability = torch.backends.cpu.get_cpu_capability()
+    return f"{platform.machine()} ({capability}; {' '.join(known) or 'flags unknown'}), torch {torch.__version__}"
+
+
+def table(found: list[Way]) -> str:
+    """Return the results as Markdown."""
+    base = found[0].seconds
+    lines = ["| way | ms a tile | times as fast | agrees to |", "| --- | --- | --- | --- |"]
+    for way in found:
+        verdict = f"{way.agrees:.0e}" + ("" if way.agrees <= LIMIT else " ✗")
+        figures = ["–", "–"]
+        if way.is_timed:
+            ratio = statistics.median(b / t for b, t in zip(base, way.seconds, strict=True))
+            figures = [f"{1000 * statistics.median(way.seconds):.1f}", f"{ratio:.2f}"]
+        lines.append(f"| {way.name} | {' | '.join(figures)} | {verdict} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default=DEFAULT_MODEL)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--tiles", type=int, default=8)
+    parser.add_argument("--compile", action="store_true")
+    arguments = parser.parse_args()
+    model = load_model(arguments.model)
+    tiles = sample_tiles(model, arguments.tiles)
+    with tempfile.TemporaryDirectory() as folder:
+        found = ways(model, arguments.device, arguments.threads, arguments.compile, Path(folder))
+        measure(found, tiles, arguments.device, arguments.rounds)
+    print(
+        f"{model.name}, tiles of {tuple(tiles.shape[1:])}, {arguments.threads} threads, {machine(arguments.device)}\n"
+    )
+    print(table(found))
+    if arguments.device == "cpu":
+        print("\n" + with_memory_kept(model, tiles, arguments.rounds))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,132 @@
+"""The same network, laid out to predict faster: norms folded away, 3-D convolutions run as 2-D ones, channels last.
+
+Only the order of sums changes. What was tried, and how fast each is, stands in docs/decisions/0009-speed.md.
+"""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from napari_ink.model.network import InkEdgeNetwork
+from napari_ink.model.stem import DepthPool
+
+
+def for_prediction(network: nn.Module) -> nn.Module:
+    """Return a copy of an `InkEdgeNetwork` that gives the same logits sooner; any other network is returned as it is.
+
+    The copy can predict only. Its input and output are laid out as the original's.
+    """
+    if not isinstance(network, InkEdgeNetwork):
+        return network
+    fast = copy.deepcopy(network).eval()
+    fold_norms(fast)
+    _swap(fast)
+    for module in fast.modules():
+        if isinstance(module, nn.Conv2d):
+            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return fast
+
+
+def fold_norms(network: nn.Module) -> None:
+    """Put each batch norm that follows a convolution in an `nn.Sequential` into that convolution's weights."""
+    for module in list(network.modules()):
+        if isinstance(module, nn.Sequential) and _begins_with_conv_norm(module):
+            module[0] = fuse_conv_bn_eval(module[0], module[1])  # type: ignore[type-var, arg-type]
+            del module[1]
+
+
+def _begins_with_conv_norm(module: nn.Sequential) -> bool:
+    kinds = (nn.Conv2d | nn.Conv3d, nn.BatchNorm2d | nn.BatchNorm3d)
+    return len(module) > 1 and all(isinstance(part, kind) for part, kind in zip(module, kinds, strict=False))
+
+
+def _swap(module: nn.Module) -> None:
+    """Replace, everywhere below a module, what works on volumes by what does the same with channels last."""
+    for name, child in module.named_children():
+        if isinstance(child, nn.Conv3d) and FlatConv.fits(child):
+            setattr(module, name, FlatConv(child))
+        elif isinstance(child, DepthPool):
+            setattr(module, name, ChannelsLastDepthPool(child))
+        else:
+            _swap(child)
+
+
+def _channels_last(x: Tensor) -> Tensor:
+    """Return ``(b, c, z, y, x)`` as contiguous ``(b, z, y, x, c)``: a mere view once an earlier part has laid it so."""
+    return x.permute(0, 2, 3, 4, 1).contiguous()
+
+
+class FlatConv(nn.Module):
+    """A 3-D convolution that runs in the plane alone, or along the depth alone, as the 2-D convolution that it is.
+
+    With channels last, layers (or rows and columns) can be merged without moving a value.
+
+    Parameters
+    ----------
+    conv
+        A convolution that `fits`.
+    """
+
+    @staticmethod
+    def fits(conv: nn.Conv3d) -> bool:
+        """Whether the kernel is flat, and nothing else about the convolution is unusual."""
+        if (
+            isinstance(conv.padding, str)
+            or conv.padding_mode != "zeros"
+            or conv.groups > 1
+            or set(conv.dilation) != {1}
+        ):
+            return False
+        axes = list(zip(conv.kernel_size, conv.stride, conv.padding, strict=True))
+        untouched = [axis == (1, 1, 0) for axis in axes]
+        return untouched[0] or all(untouched[1:])
+
+    def __init__(self, conv: nn.Conv3d) -> None:
+        super().__init__()
+        self.in_plane = (conv.kernel_size[0], conv.stride[0], conv.padding[0]) == (1, 1, 0)
+        keep = slice(1, 3) if self.in_plane else slice(0, 2)
+        weight = conv.weight.detach()[:, :, 0] if self.in_plane else conv.weight.detach()[..., 0]
+        kernel, stride = conv.kernel_size[keep], conv.stride[keep]
+        padding = tuple(conv.padding)[keep]
+        self.flat = nn.Conv2d(
+            conv.in_channels, conv.out_channels, kernel, stride, padding, bias=conv.bias is not None  # type: ignore[arg-type]
+        )  # fmt: skip
+        self.flat.weight = nn.Parameter(weight, requires_grad=False)
+        if conv.bias is not None:
+            self.flat.bias = nn.Parameter(conv.bias.detach(), requires_grad=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(b, c, z, y, x)`` to what the 3-D convolution would, with channels last in memory."""
+        b, c, z, height, width = x.shape
+        merged = (b * z, height, width, c) if self.in_plane else (b, z, height * width, c)
+        planes = _channels_last(x).reshape(merged).permute(0, 3, 1, 2)
+        out: Tensor = self.flat(planes).permute(0, 2, 3, 1)  # (b·z, y', x', c') or (b, z', y·x, c')
+        full = (b, z, *out.shape[1:]) if self.in_plane else (b, out.shape[1], height, width, out.shape[3])
+        return out.reshape(full).permute(0, 4, 1, 2, 3)
+
+
+class ChannelsLastDepthPool(nn.Module):
+    """A `DepthPool` on values with channels last.
+
+    Parameters
+    ----------
+    pool
+        The one that it stands for.
+    """
+
+    def __init__(self, pool: DepthPool) -> None:
+        super().__init__()
+        score = pool.score
+        self.score = nn.Linear(score.in_channels, 1)
+        self.score.weight = nn.Parameter(score.weight.detach().flatten(1), requires_grad=False)
+        self.score.bias = nn.Parameter(score.bias.detach(), requires_grad=False)  # type: ignore[union-attr]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(b, c, z, y, x)`` to ``(b, 2c, y, x)``, with channels last in memory."""
+        values = _channels_last(x)
+        weight = torch.softmax(self.score(values), dim=1)  # (b, z, y, x, 1)
+        return torch.cat([values.amax(dim=1), (values * weight).sum(dim=1)], dim=-1).permute(0, 3, 1, 2)

@@ -1,0 +1,90 @@
+"""The network as it is laid out to predict says what the trained one says."""
+
+import copy
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from napari_ink.model import InkEdgeConfig, load_model
+from napari_ink.model.inference import FlatConv, fold_norms, for_prediction
+from napari_ink.model.network import InkEdgeNetwork
+
+
+def trained(config: InkEdgeConfig, seed: int) -> InkEdgeNetwork:
+    """A network whose norms have seen something, so that folding them matters."""
+    torch.manual_seed(seed)
+    network = InkEdgeNetwork(config)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d | nn.BatchNorm3d):
+            for tensor in (module.running_mean, module.weight.data, module.bias.data):
+                tensor.normal_()
+            module.running_var.uniform_(0.5, 2)
+    return network.eval()
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    seed=st.integers(0, 99),
+    batch=st.integers(1, 3),
+    layers=st.integers(1, 11),
+    size=st.tuples(st.integers(1, 3), st.integers(1, 3)),
+)
+def test_the_same_logits_for_any_input(seed: int, batch: int, layers: int, size: tuple[int, int]) -> None:
+    network = trained(InkEdgeConfig(stem_channels=(3, 4), dims=8, heads=2, num_layers=1, decoder_dim=8), seed)
+    before = copy.deepcopy(network.state_dict())
+    stack = torch.randn(batch, layers, 32 * size[0], 32 * size[1])
+    with torch.inference_mode():
+        expected, said = network(stack), for_prediction(network)(stack)
+    torch.testing.assert_close(said, expected, atol=1e-4, rtol=1e-4)
+    for name, tensor in network.state_dict().items():
+        torch.testing.assert_close(tensor, before[name], rtol=0, atol=0)
+
+
+def test_the_shipped_model_agrees_to_a_thousandth_in_probability() -> None:
+    network = load_model().network
+    fast = for_prediction(network)
+    assert not any(isinstance(m, nn.BatchNorm2d | nn.BatchNorm3d | nn.Conv3d) for m in fast.modules())
+    torch.manual_seed(0)
+    stack = torch.randn(2, 32, 96, 128)
+    with torch.inference_mode():
+        difference = fast(stack).sigmoid() - network(stack).sigmoid()
+    assert difference.abs().max() < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("conv", "fits"),
+    [
+        (nn.Conv3d(3, 4, (1, 5, 3), (1, 2, 1), (0, 2, 1)), True),
+        (nn.Conv3d(3, 4, (5, 1, 1), (2, 1, 1), (1, 0, 0), bias=False), True),
+        (nn.Conv3d(3, 4, 1), True),
+        (nn.Conv3d(3, 4, 1, (2, 1, 1)), True),
+        (nn.Conv3d(3, 4, 3), False),
+        (nn.Conv3d(3, 4, (1, 3, 3), (2, 1, 1)), False),
+        (nn.Conv3d(3, 4, (3, 1, 1), (1, 2, 2)), False),
+        (nn.Conv3d(3, 4, (3, 1, 1), (1, 1, 1), (0, 1, 1)), False),
+        (nn.Conv3d(4, 4, (1, 3, 3), groups=2), False),
+        (nn.Conv3d(4, 4, (1, 3, 3), dilation=2), False),
+        (nn.Conv3d(4, 4, (1, 3, 3), padding="same"), False),
+        (nn.Conv3d(4, 4, (1, 3, 3), padding=(0, 1, 1), padding_mode="reflect"), False),
+    ],
+)
+def test_only_flat_convolutions_are_run_flat(conv: nn.Conv3d, fits: bool) -> None:
+    assert FlatConv.fits(conv) is fits
+    if fits:
+        volume = torch.randn(2, conv.in_channels, 6, 7, 9)
+        with torch.inference_mode():
+            torch.testing.assert_close(FlatConv(conv)(volume), conv(volume), atol=1e-5, rtol=1e-5)
+
+
+def test_norms_that_follow_no_convolution_stay() -> None:
+    network = nn.Sequential(nn.BatchNorm2d(3), nn.ReLU(), nn.Sequential(nn.Conv2d(3, 3, 1), nn.ReLU())).eval()
+    fold_norms(network)
+    assert isinstance(network[0], nn.BatchNorm2d) and len(network[2]) == 2
+
+
+def test_other_networks_are_left_alone() -> None:
+    network = nn.Conv2d(1, 1, 1)
+    assert for_prediction(network) is network
