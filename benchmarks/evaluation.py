@@ -1,13 +1,13 @@
 """Hold the scores against other implementations, and measure what they cost.
 
-    python benchmarks/evaluation.py --bsds DIR [--images 200] [--letter 20] [--original 3]
+    python benchmarks/evaluation.py --bsds DIR [--images 200] [--original 3]
     python benchmarks/evaluation.py --ink
     python benchmarks/evaluation.py --segment 15000 10000
 
 DIR is BSDS500 with `images/` and `groundTruth/`, each with `train/` and `val/`. The edge detector is the plain gradient
-of the smoothed image: it is the scores that are tried, not the detector. `--letter` follows the protocol to the letter
-with scikit-image's thinning and SciPy's matching, anew at every threshold; `--original` asks BSDS's own matching, as
-`pip install pyEdgeEval opencv-python-headless` builds it, which takes minutes an image; `--ink` asks scikit-learn.
+of the smoothed image: it is the scores that are tried, not the detector. `--original` asks BSDS's own thinning and
+matching, as `pip install pyEdgeEval opencv-python-headless` builds them, which takes minutes an image; `--ink` asks
+scikit-learn. `tests/evaluation` follows the protocol to the letter on images small enough for it.
 """
 
 from __future__ import annotations
@@ -24,10 +24,6 @@ import numpy.typing as npt
 from PIL import Image
 from scipy import ndimage
 from scipy.io import loadmat
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import maximum_bipartite_matching
-from scipy.spatial import cKDTree
-from skimage.morphology import thin
 
 from napari_ink.evaluation import (
     EdgeScores,
@@ -58,26 +54,6 @@ def gradient(image: Plane) -> Plane:
     smooth = ndimage.gaussian_filter(image.astype(np.float64) / 255, (2, 2, 0))
     steep = np.hypot(*np.gradient(smooth, axis=(0, 1))).max(axis=2)
     return np.clip(steep / 0.12, 0, 1)
-
-
-def to_the_letter(edge: Plane, people: list[Plane]) -> Plane:
-    """Return, for each threshold, matched found pixels, found ones, matched true ones and true ones."""
-    ridges, reach = suppress_non_maxima(edge), TOLERANCE * float(np.hypot(*edge.shape))
-    trees = [cKDTree(np.argwhere(truth)) for truth in people]
-    counts = np.zeros((len(THRESHOLDS), 4))
-    for row, threshold in enumerate(THRESHOLDS):
-        found = np.argwhere(thin(ridges >= threshold))
-        right = np.zeros(len(found), bool)
-        for tree in trees:
-            near = [np.asarray(ones, np.int32) for ones in tree.query_ball_point(found, reach)] if len(found) else []
-            starts = np.cumsum([0, *map(len, near)])
-            columns = np.concatenate(near) if near else np.zeros(0, np.int32)
-            graph = csr_array((np.ones(len(columns), np.int8), columns, starts), shape=(len(found), tree.n))
-            paired = maximum_bipartite_matching(graph, perm_type="column") >= 0
-            right |= paired
-            counts[row, 2:] += paired.sum(), tree.n
-        counts[row, :2] = right.sum(), len(found)
-    return counts
 
 
 def of_the_original(edge: Plane, people: list[Plane]) -> Plane:
@@ -116,17 +92,15 @@ def report(name: str, scores: EdgeScores, began: float, cpu: float, images: int)
     )
 
 
-def edges(folder: Path, images: int, letter: int, original: int) -> None:
-    """Score photographs, and some of them by others too."""
-    for count in sorted({images, letter, original} - {0}):
+def edges(folder: Path, images: int, original: int) -> None:
+    """Score photographs, and some of them by BSDS's own code too."""
+    for count in sorted({images, original} - {0}):
         pairs = list(photographs(folder, count))
         began, cpu = time.perf_counter(), time.process_time()
         report("napari-ink", edge_scores(pairs, TOLERANCE), began, cpu, len(pairs))
-        others = {letter: ("to the letter", to_the_letter), original: ("BSDS's own", of_the_original)}
-        if count in others:
-            name, counts = others[count]
+        if count == original:
             began, cpu = time.perf_counter(), time.process_time()
-            report(name, summed_up([counts(*pair) for pair in pairs]), began, cpu, len(pairs))
+            report("BSDS's own", summed_up([of_the_original(*pair) for pair in pairs]), began, cpu, len(pairs))
 
 
 def ink() -> None:
@@ -193,14 +167,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bsds", type=Path, metavar="DIR")
     parser.add_argument("--images", type=int, default=200)
-    parser.add_argument("--letter", type=int, default=0)
     parser.add_argument("--original", type=int, default=0)
     parser.add_argument("--ink", action="store_true")
     parser.add_argument("--segment", type=int, nargs=2, metavar=("H", "W"))
     parser.add_argument("--crops", type=int, default=20, help="of the segment whose edges are scored")
     args = parser.parse_args()
     if args.bsds:
-        edges(args.bsds, args.images, args.letter, args.original)
+        edges(args.bsds, args.images, args.original)
     if args.ink:
         ink()
     if args.segment:

@@ -34,10 +34,10 @@ def match_one_to_one(found: npt.NDArray[Any], true: npt.NDArray[Any], reach: flo
 class Pairing:
     """The most pairs that there can be of the found pixels present, as they enter and leave.
 
-    One that is paired stays so, if with another partner, until it leaves: so when those of a lower threshold enter
-    after those of a higher one, a threshold costs what it changes. (Berge's augmenting paths; where one searched in
-    vain, none searches again until a true pixel becomes free, as nothing else can help.) BSDS pairs by least total
-    distance; the number of pairs, which counts, is the same or higher here, and near partners are tried first.
+    When the pixels of a lower threshold enter after those of a higher one, a threshold costs what it changes. (Berge's
+    augmenting paths; where one searched in vain, none searches again until a true pixel becomes free, as nothing else
+    can help.) BSDS pairs by least total distance, which decides whose pixels are paired where there are too many; here
+    whoever is left over takes the place of a pixel that lies farther from its partner, which comes close to it.
 
     Parameters
     ----------
@@ -49,6 +49,7 @@ class Pairing:
 
     def __init__(self, found: npt.NDArray[Any], true: npt.NDArray[Any], reach: float) -> None:
         # Plain lists: they are walked one by one, where NumPy is slow.
+        self._found, self._true = found.tolist(), true.tolist()
         self._near = _neighbours(found, true, reach)
         self._near_true = _turned_round(self._near, len(true))
         self._present = bytearray(len(found))
@@ -71,7 +72,9 @@ class Pairing:
         for newcomer in newcomers:
             self._present[newcomer] = True
             free = self._search(newcomer)
-            if free != _NOBODY:
+            if free == _NOBODY:
+                self._take_from_the_farther(newcomer)
+            else:
                 self._is_paired[newcomer] = True
                 self._shift(newcomer, free)
 
@@ -110,6 +113,23 @@ class Pairing:
             before = self.partners[found]
             self.partners[found], self._partner_of_true[free] = free, found
             free = before
+
+    def _take_from_the_farther(self, waiting: int) -> None:
+        """Hand over a true pixel that lies nearer than to its partner, who then waits, and so on."""
+        while waiting != _NOBODY:
+            left = _NOBODY
+            for true in self._near[waiting]:  # the nearest first
+                theirs = self._partner_of_true[true]
+                if self._squared(waiting, true) < self._squared(theirs, true):
+                    self.partners[waiting], self._partner_of_true[true], self.partners[theirs] = true, waiting, _NOBODY
+                    self._is_paired[waiting], self._is_paired[theirs] = True, False
+                    left = theirs
+                    break
+            waiting = left
+
+    def _squared(self, found: int, true: int) -> int:
+        (y, x), (v, u) = self._found[found], self._true[true]
+        return int((y - v) ** 2 + (x - u) ** 2)
 
     def _offer(self, free: int) -> None:
         """Give a true pixel that became free to whoever has none, if through others who change their partners."""

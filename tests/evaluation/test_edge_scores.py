@@ -37,19 +37,6 @@ def test_as_many_pairs_as_there_can_be(seed: int, reach: float) -> None:
     assert paired.sum() == len(best) // 2
 
 
-@settings(max_examples=40, deadline=None)
-@given(seed=st.integers(0, 2**32 - 1), reach=st.floats(0.5, 4), density=st.floats(0.05, 0.6))
-def test_the_strongest_are_paired_as_if_the_others_were_not_there(seed: int, reach: float, density: float) -> None:
-    rng = np.random.default_rng(seed)
-    found, true = (np.argwhere(rng.random((12, 12)) < density) for _ in range(2))
-    rng.shuffle(found)
-    paired = match_one_to_one(found, true, reach) >= 0
-    near = np.linalg.norm(found[:, None] - true[None], axis=2) <= reach
-    for n in range(len(found) + 1):
-        alone = maximum_bipartite_matching(csr_array(near[:n].reshape(n, len(true))), perm_type="column")
-        assert paired[:n].sum() == (alone >= 0).sum()
-
-
 def to_the_letter(edges: list[np.ndarray], truths: list[list[np.ndarray]]) -> tuple[float, float, float]:
     """Return ODS, OIS and AP by the protocol of BSDS: thinned at every threshold, paired by least distance."""
     table = np.zeros((len(edges), 99, 4))
@@ -87,7 +74,7 @@ def test_agrees_with_the_protocol_followed_to_the_letter(people: int) -> None:
     rng = np.random.default_rng(people)
     truth = label_edges(circle(30) | circle(12, (20, 95)))
     edges = [
-        np.clip(ndimage.gaussian_filter(truth * 2.5 + rng.normal(0, 0.9, truth.shape), 1.5), 0, 1) for _ in range(4)
+        np.clip(ndimage.gaussian_filter(truth * 2.5 + rng.normal(0, 0.9, truth.shape), 1.5), 0, 1) for _ in range(8)
     ]
     truths = [[np.roll(truth, rng.integers(-2, 3, 2), (0, 1)) for _ in range(people)] for _ in edges]
     scores = edge_scores(zip(edges, truths, strict=True))
