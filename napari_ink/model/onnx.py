@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import logging
 import os
 import warnings
 from pathlib import Path
@@ -15,14 +14,14 @@ from torch import Tensor, nn
 from napari_ink.errors import CheckpointError, OutputError, storage_errors
 from napari_ink.model.cards import InkModel
 
-_INSTALL = "install it with `pip install napari-ink[onnx]`"
 
-
-def _runtime() -> ModuleType:
+def _package(name: str) -> ModuleType:
     try:
-        return importlib.import_module("onnxruntime")
+        return importlib.import_module(name)
     except ImportError as error:
-        raise CheckpointError(f"ONNX models need the package onnxruntime, which is not here; {_INSTALL}.") from error
+        raise CheckpointError(
+            f"ONNX needs the package {name}, which is not here; install it with `pip install napari-ink[onnx]`."
+        ) from error
 
 
 class OnnxNetwork(nn.Module):
@@ -41,7 +40,7 @@ class OnnxNetwork(nn.Module):
 
     def __init__(self, path: Path) -> None:
         super().__init__()
-        runtime = _runtime()
+        runtime = _package("onnxruntime")
         self._name = path.name
         self._refusals = tuple(
             kind
@@ -94,44 +93,41 @@ def _reason(error: Exception) -> str:
 def export_onnx(model: InkModel, path: str | os.PathLike[str]) -> Path:
     """Write a model's network as ONNX, for other programs.
 
-    It reads float32 ``(b, z, y, x)``, prepared as the contract says, and gives logits ``(b, 2, y, x)``; batch, height
-    and width are free, the latter two in multiples of the network's ``size_divisor``.
+    It reads float32 ``(batch, z, y, x)`` called ``stack``, prepared as the contract says, and gives ``logits``
+    ``(batch, 2, y, x)``: ink, edge. Batch, height and width are free, the latter two in multiples of the network's
+    ``size_divisor``; the number of layers is the contract's.
 
     Raises
     ------
     OutputError
         If the name does not end in .onnx, or the file cannot be written.
     CheckpointError
-        If the packages that torch exports with are missing.
+        If the package that torch writes ONNX with is missing.
     """
     path = Path(path)
     if path.suffix != ".onnx":
         raise OutputError(f"An ONNX file's name ends in .onnx, and {path.name} does not; rename it.")
+    _package("onnx")
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         with storage_errors(path):
-            _program(model).save(str(partial), external_data=False)
+            partial.touch()  # torch's own complaint of a folder that is not there is no sentence
+            _write(model, partial)
             os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
     return path
 
 
-def _program(model: InkModel) -> torch.onnx.ONNXProgram:
+def _write(model: InkModel, path: Path) -> None:
     divisor = int(getattr(model.network, "size_divisor", 1))
-    side = max(model.contract.tile_size // divisor, 2) * divisor
+    side = max(64 // divisor, 2) * divisor
     tile = torch.zeros(2, model.contract.depth_layers, side, side)
-    batch, y, x = (torch.export.Dim(name) for name in ("batch", "y", "x"))
-    axes = {0: batch, 2: divisor * y, 3: divisor * x}
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            program = torch.onnx.export(
-                model.network.eval(), (tile,), dynamo=True, dynamic_shapes=(axes,), verbose=False,
-                input_names=["stack"], output_names=["logits"],
-            )  # fmt: skip
-    except ImportError as error:
-        raise CheckpointError(f"Writing ONNX needs the packages onnx and onnxscript; {_INSTALL}.") from error
-    assert program is not None
-    return program
+    free = {0: "batch", 2: "y", 3: "x"}
+    with warnings.catch_warnings():
+        # The newer exporter takes fifteen times as long and another package, for the same figures.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            model.network.eval(), (tile,), str(path), dynamo=False, opset_version=17, input_names=["stack"],
+            output_names=["logits"], dynamic_axes={"stack": free, "logits": free},
+        )  # fmt: skip
