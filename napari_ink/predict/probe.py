@@ -19,8 +19,8 @@ from napari_ink.model import Direction, InkModel, InputContract
 from napari_ink.predict.device import DeviceName, choose_device
 from napari_ink.predict.region import Region
 from napari_ink.predict.sampling import choose_tiles, sample_shape
-from napari_ink.predict.separation import labelled_separation, unlabelled_separation
-from napari_ink.predict.verdict import MARGIN_WITH_LABELS, MARGIN_WITHOUT, Verdict, Window, decide
+from napari_ink.predict.separation import Separation, labelled_separation, unlabelled_separation
+from napari_ink.predict.verdict import Verdict, Window, decide
 from napari_ink.stack import DepthStack
 
 if TYPE_CHECKING:
@@ -152,11 +152,11 @@ def probe(request: ProbeRequest) -> Generator[ProbeEvent, None, None]:
     windows = []
     for candidate in contracts:
         levels = sample.predict(candidate, forward)
-        window = Window(candidate.direction, candidate.surface_offset, sample.separation(levels))
+        found = sample.separation(levels)
+        window = Window(candidate.direction, candidate.surface_offset, found.value, found.is_clear)
         windows.append(window)
         yield WindowProbed(window, levels[0])
-    margin = MARGIN_WITHOUT if sample.ink is None else MARGIN_WITH_LABELS
-    verdict = decide(windows, (contract.direction, contract.surface_offset), margin)
+    verdict = decide(windows, (contract.direction, contract.surface_offset))
     yield ProbeEnded(verdict, time.monotonic() - began)
 
 
@@ -223,7 +223,7 @@ class _Sample:
         levels: npt.NDArray[np.uint8] = np.rint(np.stack(planes) * 255).astype(np.uint8)
         return levels
 
-    def separation(self, levels: npt.NDArray[np.uint8]) -> float:
+    def separation(self, levels: npt.NDArray[np.uint8]) -> Separation:
         """Return how well ink stands out."""
         inside = levels[self._inside]
         return unlabelled_separation(inside) if self.ink is None else labelled_separation(inside, self.ink)

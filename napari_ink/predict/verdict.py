@@ -10,9 +10,9 @@ from napari_ink.model import Direction
 
 Kind = Literal["fits", "reversed", "shifted", "reversed and shifted", "cannot tell"]
 
-LEAST_SEPARATION = 25.0
-MARGIN_WITH_LABELS = 0.15
-MARGIN_WITHOUT = 0.15
+MARGIN = 0.1
+"""How much worse than the best, as a part of it, the model's own window may separate and still fit."""
+
 _PLATEAU = 0.95
 
 
@@ -27,12 +27,15 @@ class Window:
     offset
         Layers from the stack's middle to the window's, as ``napari-ink predict --offset`` takes them.
     separation
-        0 to 255, see `napari_ink.predict.separation`.
+        -255 to 255, see `napari_ink.predict.separation`.
+    is_clear
+        Whether anything can be told by it.
     """
 
     direction: Direction
     offset: int
     separation: float
+    is_clear: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,7 @@ class Verdict:
     sentence: str
 
 
-def decide(windows: Sequence[Window], own: tuple[Direction, int], margin: float) -> Verdict:
+def decide(windows: Sequence[Window], own: tuple[Direction, int], margin: float = MARGIN) -> Verdict:
     """Say whether a model's own window fits a stack, or which other does.
 
     Another one is named only where the model's own separates worse by more than the margin: a network that tolerates a
@@ -75,8 +78,8 @@ def decide(windows: Sequence[Window], own: tuple[Direction, int], margin: float)
     """
     best = max(windows, key=lambda window: window.separation)
     mine = next(window for window in windows if (window.direction, window.offset) == own)
-    if best.separation < LEAST_SEPARATION:
-        return Verdict("cannot tell", *own, 0, _CANNOT_TELL.format(best.separation))
+    if not best.is_clear:
+        return Verdict("cannot tell", *own, 0, _CANNOT_TELL)
     enough = (1 - margin) * best.separation
     if mine.separation >= enough:
         return Verdict("fits", *own, 0, f"The model fits as it is, {own[0]} at offset {own[1]}.")
@@ -97,8 +100,8 @@ def decide(windows: Sequence[Window], own: tuple[Direction, int], margin: float)
 
 
 _CANNOT_TELL = (
-    "Nothing separates, at most {:.0f} of 255: there may be no ink that this model knows here; "
-    "probe another --region, or another model."
+    "Nothing can be told: ink stands out clearly in no window; probe a --region with more ink, give its --labels, or "
+    "try another model."
 )
 
 

@@ -74,12 +74,12 @@ def test_agrees_with_the_protocol_followed_to_the_letter(people: int) -> None:
     rng = np.random.default_rng(people)
     truth = label_edges(circle(30) | circle(12, (20, 95)))
     edges = [
-        np.clip(ndimage.gaussian_filter(truth * 2.5 + rng.normal(0, 0.9, truth.shape), 1.5), 0, 1) for _ in range(8)
+        np.clip(ndimage.gaussian_filter(truth * 2.5 + rng.normal(0, 0.9, truth.shape), 1.5), 0, 1) for _ in range(6)
     ]
     truths = [[np.roll(truth, rng.integers(-2, 3, 2), (0, 1)) for _ in range(people)] for _ in edges]
     scores = edge_scores(zip(edges, truths, strict=True))
     expected = to_the_letter(edges, truths)
-    assert 0.5 < expected[0] < 0.95
+    assert 0.4 < expected[0] < 0.95
     assert (scores.ods, scores.ois, scores.average_precision) == pytest.approx(expected, abs=0.002)
 
 
