@@ -1,6 +1,13 @@
 """A depth stack, wherever it lies: opened from its headers, read a block at a time; and the masks beside it."""
 
-from napari_ink.stack.beside import SegmentFiles, crop_plane, find_beside, read_mask, read_plane
+from napari_ink.stack.beside import (
+    SegmentFiles,
+    crop_plane,
+    find_beside,
+    find_mask_of_labels,
+    read_mask,
+    read_plane,
+)
 from napari_ink.stack.depth_stack import DepthStack, Projection
 from napari_ink.stack.opening import LAYER_FOLDERS, open_stack
 
@@ -11,6 +18,7 @@ __all__ = [
     "SegmentFiles",
     "crop_plane",
     "find_beside",
+    "find_mask_of_labels",
     "open_stack",
     "read_mask",
     "read_plane",

@@ -27,10 +27,12 @@ class SegmentFiles:
 
     mask: Path | None
     ink_labels: Path | None
+    supervision_mask: Path | None = None
+    validation_mask: Path | None = None
 
 
 def find_beside(stack: DepthStack) -> SegmentFiles:
-    """Find a stack's papyrus mask and ink labels by the names that segments and fragments give them."""
+    """Find a stack's masks and ink labels by the names that segments and fragments give them."""
     home = stack.source.parent if stack.source.name in LAYER_FOLDERS or stack.source.is_file() else stack.source
     plain = stack.source.is_dir()  # beside a single file, a bare mask.png may be another's
 
@@ -38,7 +40,23 @@ def find_beside(stack: DepthStack) -> SegmentFiles:
         stems = (f"{stack.name}_{kind}", kind) if plain else (f"{stack.name}_{kind}",)
         return _first_file(home / f"{stem}{suffix}" for stem in stems for suffix in _SUFFIXES)
 
-    return SegmentFiles(mask=find("mask"), ink_labels=find("inklabels"))
+    return SegmentFiles(find("mask"), find("inklabels"), find("supervision_mask"), find("validation_mask"))
+
+
+def find_mask_of_labels(labels: Path, kind: str) -> Path | None:
+    """Find the mask that goes with ``<segment>_inklabels[_vN]``: of the same version, as one of another may not fit.
+
+    Parameters
+    ----------
+    labels
+        The image of ink labels.
+    kind
+        ``"supervision_mask"`` or ``"validation_mask"``.
+    """
+    if "inklabels" not in labels.stem:
+        return None
+    stem = labels.stem.replace("inklabels", kind)
+    return _first_file(labels.with_name(stem + suffix) for suffix in (labels.suffix, *_SUFFIXES))
 
 
 def _first_file(paths: Iterable[Path]) -> Path | None:

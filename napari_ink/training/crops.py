@@ -1,7 +1,8 @@
-"""Training crops: where they are cut from a stack, and how they are varied."""
+"""Training crops: where they are cut from a stack, and which of its depth layers they hold."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,109 +13,149 @@ from scipy import ndimage
 from napari_ink.annotation import LabelValue
 from napari_ink.errors import LabelError
 from napari_ink.model import InputContract
-from napari_ink.model.losses import IGNORE
 from napari_ink.stack import DepthStack
+from napari_ink.training.blocks import BLOCK_PX, BlockIndex
+from napari_ink.training.settings import DepthVariation
+from napari_ink.training.targets import edge_target, ink_target
+
+Labels = npt.NDArray[np.uint8]
+HELD_OUT_MARGIN_PX = 16
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingPair:
-    """A depth stack and its ink labels ``(y, x)``, uint8: 0 unreviewed, 1 papyrus, 2 ink."""
+    """A depth stack and what is known of its ink.
+
+    Attributes
+    ----------
+    stack
+        What is read.
+    labels
+        uint8 ``(y, x)``: 0 unreviewed, 1 papyrus, 2 ink, 3 (`OUTSIDE`) beyond the papyrus.
+    held_out
+        bool ``(y, x)``: where the network is judged, and never trained; None for nowhere.
+    """
 
     stack: DepthStack
-    labels: npt.NDArray[np.uint8]
+    labels: Labels
+    held_out: npt.NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
-        if self.labels.shape != self.stack.shape[1:]:
-            raise LabelError(
-                f"The labels are {self.labels.shape} pixels and the stack {self.stack.source} is "
-                f"{self.stack.shape[1:]}; use labels of the same segment."
-            )
+        for plane in (self.labels, self.held_out):
+            if plane is not None and plane.shape != self.stack.shape[1:]:
+                raise LabelError(
+                    f"The labels are {plane.shape} pixels and the stack {self.stack.source} is "
+                    f"{self.stack.shape[1:]}; use labels of the same segment."
+                )
+
+    def to_train(self) -> Labels:
+        """Return the labels without those that are held out, and without a margin around them."""
+        if self.held_out is None or not self.held_out.any():
+            return self.labels
+        side = 2 * HELD_OUT_MARGIN_PX + 1
+        near = ndimage.maximum_filter(self.held_out, side, mode="constant")
+        return np.where(near, LabelValue.UNREVIEWED, self.labels).astype(np.uint8)
+
+    def to_judge(self, y: slice = slice(None), x: slice = slice(None)) -> Labels:
+        """Return the labels of what is held out in these rows and columns, and nothing else."""
+        labels = self.labels[y, x]
+        if self.held_out is None:
+            return np.zeros_like(labels)
+        return np.where(self.held_out[y, x], labels, LabelValue.UNREVIEWED).astype(np.uint8)
 
 
 @dataclass(frozen=True, eq=False)
 class Crop:
-    """One training sample: prepared values ``(z, y, x)`` and the ink and edge targets ``(y, x)``."""
+    """One training sample: prepared values ``(z, y, x)``, label values ``(y, x)``, and its pair and top left pixel."""
 
     values: npt.NDArray[np.float32]
-    ink: npt.NDArray[np.uint8]
-    edge: npt.NDArray[np.uint8]
+    labels: Labels
+    place: tuple[int, int, int]
 
+    @property
+    def ink(self) -> Labels:
+        """What is asked for as ink ``(y, x)``, see `ink_target`."""
+        return ink_target(self.labels)
 
-def ink_target(labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Return 0 papyrus, 1 ink and `IGNORE` for label values of 1, 2 and 0."""
-    lookup = np.array([IGNORE, 0, 1], dtype=np.uint8)
-    return lookup[labels]
-
-
-def edge_target(labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Return 1 on ink pixels that touch papyrus, 0 on the rest, and `IGNORE` where the labels do not tell."""
-    cross = ndimage.generate_binary_structure(2, 1)
-    ink = labels == LabelValue.INK
-    edge = ink & ndimage.binary_dilation(labels == LabelValue.PAPYRUS, cross)
-    unknown = ndimage.binary_dilation(labels == LabelValue.UNREVIEWED, cross)
-    return np.where(unknown, IGNORE, edge).astype(np.uint8)
+    @property
+    def edge(self) -> Labels:
+        """What is asked for as edges ``(y, x)``, see `edge_target`."""
+        return edge_target(self.labels)
 
 
 class CropSampler:
     """Draws crops from pairs: half of them around ink, the others anywhere that has been reviewed.
 
+    A pair is drawn as often as it has reviewed pixels, and so is each part of it.
+
     Parameters
     ----------
     pairs
-        What to draw from.
+        What to draw from; those without labels to train on are left out.
     contract
         How grey values are read.
     size
-        Height and width of a crop, in pixels.
-    depth_shift
-        Windows are moved by up to this many layers, so that the surface need not lie in the middle.
+        Height and width of a crop, in pixels; a smaller segment is padded with what nobody has reviewed.
+    depth
+        How the depth is varied.
+
+    Raises
+    ------
+    LabelError
+        If no pair has labels to train on.
     """
 
-    def __init__(self, pairs: list[TrainingPair], contract: InputContract, size: int, depth_shift: int = 3) -> None:
-        self.pairs, self.contract, self.size, self.depth_shift = pairs, contract, size, depth_shift
-        for pair in pairs:
-            if min(pair.labels.shape) < size or not (pair.labels != LabelValue.UNREVIEWED).any():
-                raise LabelError(
-                    f"{pair.stack.source} gives no crop of {size} pixels with reviewed labels; leave it out or label "
-                    "more of it."
-                )
+    def __init__(
+        self,
+        pairs: Sequence[TrainingPair],
+        contract: InputContract,
+        size: int,
+        depth: DepthVariation = DepthVariation(),  # noqa: B008 - frozen
+    ) -> None:
+        self.pairs, self.contract, self.size, self.depth = list(pairs), contract, size, depth
+        self._labels = [pair.to_train() for pair in pairs]
+        # A crop around any pixel of a block must hold the whole block, so that what it was drawn for lies in it.
+        self._blocks = [BlockIndex(labels, max(1, min(BLOCK_PX, size // 2))) for labels in self._labels]
+        self._reviewed = np.cumsum([blocks.reviewed_px for blocks in self._blocks])
+        self._ink = np.cumsum([blocks.ink_px for blocks in self._blocks])
+        if not pairs or not self._reviewed[-1]:
+            raise LabelError("No pair has reviewed labels to train on; label some of the papyrus first.")
+
+    @property
+    def ink_px(self) -> int:
+        """Pixels of ink to train on, of all pairs."""
+        return int(self._ink[-1])
+
+    @property
+    def reviewed_px(self) -> int:
+        """Reviewed pixels to train on, of all pairs."""
+        return int(self._reviewed[-1])
 
     def draw(self, rng: np.random.Generator) -> Crop:
-        """Cut one crop and vary it."""
-        pair = self.pairs[int(rng.integers(len(self.pairs)))]
-        wanted = LabelValue.INK if rng.random() < 0.5 else None
-        y, x = self._corner(rng, pair.labels, wanted)
-        rows, columns = slice(y, y + self.size), slice(x, x + self.size)
-        values = self.contract.prepare(pair.stack.read(self._window(rng, pair.stack.shape[0]), rows, columns))
-        labels = pair.labels[rows, columns]
-        return _vary(rng, Crop(values, ink_target(labels), edge_target(labels)))
+        """Cut one crop."""
+        on_ink = bool(rng.random() < 0.5) and self.ink_px > 0
+        sums = self._ink if on_ink else self._reviewed
+        pair = int(np.searchsorted(sums, rng.integers(int(sums[-1])), side="right"))
+        y, x = self._blocks[pair].draw(rng, on_ink)
+        layers = self.depth.layers(rng, self.contract, self.pairs[pair].stack.shape[0])
+        return self.cut(pair, y - self.size // 2, x - self.size // 2, layers)
 
-    def _window(self, rng: np.random.Generator, depth: int) -> slice:
-        window = self.contract.z_window(depth)
-        reach = min(self.depth_shift, window.start, depth - window.stop)
-        shift = int(rng.integers(-reach, reach + 1))
-        return slice(window.start + shift, window.stop + shift)
-
-    def _corner(
-        self, rng: np.random.Generator, labels: npt.NDArray[np.uint8], wanted: LabelValue | None
-    ) -> tuple[int, int]:
-        highest = [n - self.size for n in labels.shape]
-        for _ in range(50):
-            y, x = (int(rng.integers(top + 1)) for top in highest)
-            centre = labels[y + self.size // 2, x + self.size // 2]
-            if centre == wanted or (wanted is None and centre != LabelValue.UNREVIEWED):
-                break
-        return y, x
+    def cut(self, pair: int, y: int, x: int, layers: npt.NDArray[np.intp]) -> Crop:
+        """Cut the crop nearest to the corner ``(y, x)`` that lies within its segment."""
+        height, width = self._labels[pair].shape
+        y, x = max(0, min(y, height - self.size)), max(0, min(x, width - self.size))
+        labels = self._labels[pair][y : y + self.size, x : x + self.size]
+        block = read_layers(
+            self.pairs[pair].stack, layers, slice(y, y + labels.shape[0]), slice(x, x + labels.shape[1])
+        )
+        missing = [(0, self.size - n) for n in labels.shape]
+        if any(after for _, after in missing):
+            block, labels = np.pad(block, [(0, 0), *missing]), np.pad(labels, missing)
+        return Crop(np.ascontiguousarray(self.contract.prepare(block)), labels.copy(), (pair, y, x))
 
 
-def _vary(rng: np.random.Generator, crop: Crop) -> Crop:
-    """Flip and turn a crop, and change its contrast, brightness and noise as scans differ in them."""
-    turns, flip = int(rng.integers(4)), bool(rng.integers(2))
-
-    def turned(plane: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        plane = np.rot90(plane, turns, axes=(-2, -1))
-        return plane[..., ::-1] if flip else plane
-
-    values = turned(crop.values) * np.float32(rng.uniform(0.85, 1.15)) + np.float32(rng.normal(0, 0.1))
-    values = values + np.float32(rng.uniform(0, 0.03)) * rng.standard_normal(values.shape, dtype=np.float32)
-    return Crop(values.astype(np.float32), turned(crop.ink).copy(), turned(crop.edge).copy())
+def read_layers(stack: DepthStack, layers: npt.NDArray[np.intp], y: slice, x: slice) -> npt.NDArray[Any]:
+    """Read depth layers by number, in any order; one that stands there twice is read once."""
+    first, last = int(layers.min()), int(layers.max())
+    block = stack.read(slice(first, last + 1), y, x)
+    return block if np.array_equal(layers, np.arange(first, last + 1)) else block[layers - first]

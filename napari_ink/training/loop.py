@@ -2,134 +2,204 @@
 
 from __future__ import annotations
 
-import copy
-import math
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Generator, Iterator
+from contextlib import closing, nullcontext
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor, nn
 
 from napari_ink.errors import NapariInkError
-from napari_ink.model import InkEdgeConfig, InputContract, save_checkpoint
-from napari_ink.model.losses import edge_loss, ink_loss
-from napari_ink.model.network import EDGE, INK, InkEdgeNetwork
-from napari_ink.training.crops import Crop, CropSampler, TrainingPair
+from napari_ink.model import save_checkpoint
+from napari_ink.training.distributed import Team, joined
+from napari_ink.training.events import (
+    BatchSkipped,
+    CheckpointSaved,
+    StepEnded,
+    TrainingEnded,
+    TrainingEvent,
+    TrainingStarted,
+    Validated,
+)
+from napari_ink.training.feed import batches
+from napari_ink.training.learner import Learner, Learnt, NotFinite
+from napari_ink.training.pictures import draw_curves, draw_examples
+from napari_ink.training.plan import Plan
+from napari_ink.training.request import TrainRequest
+from napari_ink.training.run_folder import RunFolder
+from napari_ink.training.run_log import RunLog, read_log
+from napari_ink.training.validation import HeldOut, Scores, judge
+
+_MOST_SKIPPED = 5
+_MOST_SKIPPED_IN_FP16 = 20  # its scaler finds the largest factor that works by overflowing now and then
 
 
-@dataclass(frozen=True)
-class TrainRequest:
-    """All that a training run follows from; times aside, the same request gives the same weights on one machine."""
+def train(request: TrainRequest) -> Generator[TrainingEvent, None, None]:
+    """Train a network, keeping the moving average of its weights whenever it has been judged.
 
-    pairs: list[TrainingPair]
-    config: InkEdgeConfig
-    contract: InputContract
-    out: Path
-    steps: int
-    batch_size: int = 8
-    crop_size: int = 160
-    learning_rate: float = 1.5e-3
-    weight_decay: float = 0.02
-    edge_weight: float = 0.5
-    edge_tolerance_px: int = 1
-    seed: int = 0
-    device: str = "cpu"
-    save_every: int = 200
-    provenance: dict[str, Any] = field(default_factory=dict)
+    Closing the generator between two events stops the run, and `TrainRequest.resume` goes on to the same numbers.
+    Under ``torchrun`` several processes train together, and the first of them writes the files.
 
-
-@dataclass(frozen=True, slots=True)
-class StepEnded:
-    """One optimiser step: its number, its losses, and the seconds since training began."""
-
-    step: int
-    ink_loss: float
-    edge_loss: float
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class CheckpointSaved:
-    """The averaged weights after `step` steps lie at `path`."""
-
-    step: int
-    path: Path
-
-
-def learning_rate(step: int, steps: int, peak: float) -> float:
-    """Return a short linear warm-up followed by half a cosine down to a hundredth of the peak."""
-    warm = max(1, steps // 25)
-    if step < warm:
-        return peak * (step + 1) / warm
-    return peak * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm))))
-
-
-def train(request: TrainRequest) -> Iterator[StepEnded | CheckpointSaved]:
-    """Train a network from scratch, saving an exponential moving average of its weights.
+    Yields
+    ------
+    TrainingStarted, StepEnded, BatchSkipped, Validated, CheckpointSaved, TrainingEnded
+        One at the beginning, one for each step that was taken or was not, one for each look at what is held out and for
+        each file that it leaves, one at the end.
 
     Raises
     ------
+    BadInputError
+        If the request contradicts itself or the pairs, the folder cannot be written, or there is no ink to learn from.
     NapariInkError
-        If the loss stops being a number.
+        If losses keep being no numbers; the last checkpoint is from before that.
     """
-    torch.manual_seed(request.seed)
-    network = InkEdgeNetwork(request.config).to(request.device)
-    average = copy.deepcopy(network).eval()
-    sampler = CropSampler(request.pairs, request.contract, request.crop_size)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=0.0, weight_decay=request.weight_decay)
-    rng = np.random.default_rng(request.seed)
-    began = time.monotonic()
-    for step in range(request.steps):
-        for group in optimiser.param_groups:
-            group["lr"] = learning_rate(step, request.steps, request.learning_rate)
-        batch = [sampler.draw(rng) for _ in range(request.batch_size)]
-        losses = _step(network, optimiser, batch, request)
-        if not all(map(math.isfinite, losses)):
-            raise NapariInkError(f"The loss is {losses} at step {step + 1}; lower the learning rate and train again.")
-        _follow(average, network, min(0.995, (step + 1) / (step + 20)))
-        yield StepEnded(step + 1, *losses, seconds=time.monotonic() - began)
-        if (step + 1) % request.save_every == 0 or step + 1 == request.steps:
-            yield CheckpointSaved(step + 1, _save(average, request, step + 1))
+    request.check()
+    folder = RunFolder(request.out)
+    with joined(torch.device(request.device)) as (team, device):
+        if team.leads:
+            folder.check(request.resume)
+        with closing(_Run(request, folder, team, device).events()) as events:
+            yield from events
 
 
-def _step(
-    network: nn.Module, optimiser: torch.optim.Optimizer, batch: list[Crop], request: TrainRequest
-) -> tuple[float, float]:
-    def gather(planes: list[Any]) -> Tensor:
-        return torch.from_numpy(np.stack(planes)).to(request.device)
+class _Run:
+    """One run, from its first step or from where it was left."""
 
-    network.train()
-    logits = network(gather([c.values for c in batch]))  # (b, 2, y, x)
-    ink = ink_loss(logits[:, INK], gather([c.ink for c in batch]))
-    edge = edge_loss(logits[:, EDGE], gather([c.edge for c in batch]), request.edge_tolerance_px)
-    optimiser.zero_grad(set_to_none=True)
-    (ink + request.edge_weight * edge).backward()  # type: ignore[no-untyped-call]
-    nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-    optimiser.step()
-    return float(ink.detach()), float(edge.detach())
+    def __init__(self, request: TrainRequest, folder: RunFolder, team: Team, device: torch.device) -> None:
+        self._folder, self._team, self._began = folder, team, time.monotonic()
+        state = folder.load_state() if request.resume else None
+        self._plan = plan = Plan.make(request, folder, team, device)
+        self._learner = Learner(plan.network, plan.settings, plan.arithmetic, team)
+        self._held_out = HeldOut(plan.pairs, plan.contract, plan.settings.crop_size, plan.settings.validation_crops)
+        self._first = self._looked_at = self._best_step = self._looks_since = 0
+        self._best: Scores | None = None
+        if state is not None:
+            self._go_back_to(state)
 
+    def _go_back_to(self, state: dict[str, Any]) -> None:
+        self._learner.load_state_dict(state["learner"])
+        self._first, self._looked_at, self._looks_since = state["step"], state["looked_at"], state["looks_since"]
+        self._best_step = state["best_step"]
+        self._best = Scores(*state["best"]) if state["best"] else None
 
-@torch.no_grad()
-def _follow(average: nn.Module, network: nn.Module, decay: float) -> None:
-    """Move the averaged weights towards the network's; running statistics are copied as they are."""
-    for weight, new in zip(average.parameters(), network.parameters(), strict=True):
-        weight.lerp_(new, 1 - decay)
-    for statistic, now in zip(average.buffers(), network.buffers(), strict=True):
-        statistic.copy_(now)
+    def events(self) -> Generator[TrainingEvent, None, None]:
+        """Take the steps that are left."""
+        keeper = RunLog(self._folder, self._first) if self._team.leads else nullcontext()
+        with keeper as log, closing(self._steps()) as steps:
+            step = self._first
+            try:
+                for event in steps:
+                    step = event.step if isinstance(event, StepEnded | BatchSkipped) else step
+                    if log is not None:
+                        log.record(event)
+                    yield event
+            except GeneratorExit:
+                self._save_state(step)
+                raise
 
+    def _steps(self) -> Generator[TrainingEvent, None, None]:
+        plan, step = self._plan, self._first
+        yield TrainingStarted(
+            self._folder.path,
+            step,
+            plan.settings.steps,
+            sum(weight.numel() for weight in plan.network.parameters()),
+            str(plan.arithmetic.device),
+            plan.arithmetic.precision,
+            plan.notes,
+        )
+        if self._is_due(step):
+            yield from self._look(step)  # it was stopped just before
+        feed = batches(plan.sampler, plan.settings, plan.arithmetic.device, step, self._team.rank, self._team.size)
+        while step < plan.settings.steps and not self._has_stalled:
+            step += 1
+            yield self._told(step, self._learner.step(next(feed), plan.pairs))
+            self._stop_if_lost(step)
+            if self._is_due(step):
+                yield from self._look(step)
+        yield self._ended()
 
-def _save(network: nn.Module, request: TrainRequest, step: int) -> Path:
-    provenance = request.provenance | {
-        "steps": step,
-        "batch_size": request.batch_size,
-        "crop_size": request.crop_size,
-        "learning_rate": request.learning_rate,
-        "edge_tolerance_px": request.edge_tolerance_px,
-        "seed": request.seed,
-        "torch": torch.__version__,
-    }
-    return save_checkpoint(request.out, network, request.config, request.contract, provenance)
+    def _told(self, step: int, came_to: Learnt | NotFinite) -> StepEnded | BatchSkipped:
+        if isinstance(came_to, NotFinite):
+            return BatchSkipped(step, came_to.report, came_to.learning_rate)
+        seconds = time.monotonic() - self._began
+        return StepEnded(
+            step, came_to.ink_loss, came_to.edge_loss, seconds, came_to.learning_rate, came_to.gradient_norm
+        )
+
+    def _stop_if_lost(self, step: int) -> None:
+        skipped = self._learner.skipped_in_a_row
+        if skipped >= (_MOST_SKIPPED_IN_FP16 if self._plan.arithmetic.precision == "fp16" else _MOST_SKIPPED):
+            kept = f"the checkpoint of step {self._looked_at} is kept in {self._folder.path}" if self._looked_at else ""
+            raise NapariInkError(
+                f"The last {skipped} batches up to step {step} gave no finite loss or gradient, as {self._folder.log} "
+                f"tells in full; train again with a lower learning rate{kept and ', ' + kept}."
+            )
+
+    def _is_due(self, step: int) -> bool:
+        settings = self._plan.settings
+        return step > self._looked_at and (step % settings.validate_every == 0 or step == settings.steps)
+
+    @property
+    def _has_stalled(self) -> bool:
+        return 0 < self._plan.settings.patience <= self._looks_since
+
+    def _look(self, step: int) -> Iterator[TrainingEvent]:
+        """Judge the averaged weights and save them; all is on disk before the first event tells of it."""
+        began = time.monotonic()
+        scores = self._judge()
+        is_best = self._best is None or scores.overall > self._best.overall
+        self._looked_at = step
+        self._looks_since = 0 if is_best else self._looks_since + 1
+        if is_best:
+            self._best, self._best_step = scores, step
+        files = [self._folder.last] + ([self._folder.best] if is_best else [])
+        if self._team.leads:
+            for path in files:
+                self._save_checkpoint(path, step, scores)
+            self._save_state(step)
+        yield Validated(step, scores, is_best, time.monotonic() - began)
+        for path in files:
+            yield CheckpointSaved(step, path)
+        if self._team.leads:
+            draw_curves(read_log(self._folder), self._folder.curves)
+
+    def _judge(self) -> Scores:
+        """Score what is held out; one process does, and the others take its word."""
+        numbers = [0.0] * len(Scores.__slots__)
+        if self._team.leads:
+            examples = list(self._held_out.examples(self._learner.average.module, self._plan.arithmetic))
+            numbers = list(astuple(judge(examples)))
+            draw_examples(examples, numbers[1], numbers[4], self._folder.examples)
+        return Scores(*self._team.as_leader_says(numbers, self._plan.arithmetic.device))
+
+    def _save_checkpoint(self, path: Path, step: int, scores: Scores) -> None:
+        plan = self._plan
+        save_checkpoint(path, self._learner.average.module, plan.config, plan.contract, plan.provenance(step, scores))
+
+    def _save_state(self, step: int) -> None:
+        if not self._team.leads:
+            return
+        self._folder.save_state(
+            {
+                "learner": self._learner.state_dict(),
+                "step": step,
+                "looked_at": self._looked_at,
+                "looks_since": self._looks_since,
+                "best_step": self._best_step,
+                "best": list(astuple(self._best)) if self._best else None,
+            }
+        )
+
+    def _ended(self) -> TrainingEnded:
+        assert self._best is not None  # the last step of a run is always looked at
+        return TrainingEnded(
+            self._looked_at,
+            "no better score" if self._has_stalled else "all steps taken",
+            self._best_step,
+            self._best,
+            self._folder.best,
+            time.monotonic() - self._began,
+        )

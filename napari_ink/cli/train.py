@@ -1,0 +1,176 @@
+"""`napari-ink train`."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_ink.errors import BadInputError
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from napari_ink.training import TrainingEvent, TrainRequest
+
+_SIZES = ("tiny", "base", "large")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what the command takes."""
+    parser.add_argument(
+        "--pair",
+        nargs="+",
+        action="append",
+        required=True,
+        type=Path,
+        metavar=("STACK", "LABELS"),
+        help="a stack and its ink labels; without LABELS those beside the stack; may be given many times",
+    )
+    parser.add_argument("-o", "--out", type=Path, required=True, metavar="RUN", help="folder to write")
+    parser.add_argument("--resume", action="store_true", help="go on with a run that was interrupted")
+    weights = parser.add_mutually_exclusive_group()
+    weights.add_argument("--from", dest="start", metavar="CHECKPOINT", help="a model to train further, by name or file")
+    weights.add_argument("--size", choices=_SIZES, help="of a network from scratch, default: tiny")
+    number = {"steps": int, "batch_size": int, "crop_size": int, "learning_rate": float, "seed": int, "workers": int}
+    for name, kind in number.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=kind, metavar="N", help=_HELP[name])
+    parser.add_argument("--validate-every", type=int, metavar="N", help=_HELP["validate_every"])
+    parser.add_argument("--patience", type=int, metavar="N", help=_HELP["patience"])
+    parser.add_argument("--precision", choices=("auto", "fp32", "bf16", "fp16"), help="default: auto")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto", help="default: auto")
+    parser.add_argument(
+        "--either-direction",
+        action="store_true",
+        help="read half of the crops back to front; such a network cannot tell which way a stack lies",
+    )
+    parser.set_defaults(if_interrupted="Interrupted; what was done is kept: the same command with --resume goes on.")
+
+
+_HELP = {
+    "steps": "optimiser steps, default: 2000",
+    "batch_size": "crops a step, default: 8",
+    "crop_size": "height and width of a crop in pixels, default: 160",
+    "learning_rate": "its peak, default: 0.0015, and a third of it with --from",
+    "seed": "the same seed trains to the same weights on one machine, default: 0",
+    "workers": "processes that read crops ahead, default: as many as there are spare cores, up to 8",
+    "validate_every": "steps between two looks at what is held out, default: a twentieth of the steps",
+    "patience": "stop after so many looks without a better score, 0 never does, default: 10",
+}
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Train a network on stacks and their labels, or train one further."""
+    from tqdm import tqdm
+
+    from napari_ink.training import TrainingStarted
+    from napari_ink.training import train as train_steps
+
+    request, notes = _request(arguments)
+    with (
+        _interrupted_between_events() as check,
+        closing(train_steps(request)) as events,
+        tqdm(unit="step", disable=None, total=request.settings.steps) as bar,
+    ):
+        for event in events:
+            if isinstance(event, TrainingStarted):
+                bar.reset(event.steps)
+                notes = (*notes, *event.notes, f"Runs on {event.device} in {event.precision}.")
+                bar.write("\n".join(notes), file=sys.stderr)
+                bar.update(event.first_step)
+            _show(event, bar)
+            check()
+
+
+def _show(event: TrainingEvent, bar: Any) -> None:
+    from napari_ink.training import BatchSkipped, StepEnded, TrainingEnded, Validated
+
+    match event:
+        case StepEnded():
+            bar.update(event.step - bar.n)
+            bar.set_postfix(ink=f"{event.ink_loss:.3f}", edge=f"{event.edge_loss:.3f}", refresh=False)
+        case BatchSkipped():
+            bar.update(event.step - bar.n)
+            bar.write(f"Step {event.step} was skipped: {event.report}", file=sys.stderr)
+        case Validated():
+            said = f"ink F0.5 {event.scores.ink_f0_5:.3f}, edge ODS {event.scores.edge_ods:.3f}"
+            bar.write(f"Step {event.step}: {said}{', the best so far' if event.is_best else ''}.", file=sys.stderr)
+        case TrainingEnded():
+            bar.close()
+            best = event.best
+            print(
+                f"{event.path}: step {event.best_step} of {event.step} ({event.why}), ink F0.5 {best.ink_f0_5:.3f}, "
+                f"edge ODS {best.edge_ods:.3f}, {event.seconds:.0f} s"
+            )
+
+
+def _request(arguments: argparse.Namespace) -> tuple[TrainRequest, tuple[str, ...]]:
+    """Read the pairs and the model, and return the request with what is to be said about them."""
+    from napari_ink.model import InkEdgeConfig, load_model
+    from napari_ink.predict import choose_device
+    from napari_ink.training import TrainRequest, read_pair
+
+    for pair in arguments.pair:
+        if len(pair) > 2:
+            raise BadInputError(
+                f"--pair takes a stack and its labels, not {len(pair)} names; give it once for each pair."
+            )
+    sizes = {"tiny": InkEdgeConfig.tiny, "base": InkEdgeConfig.base, "large": InkEdgeConfig.large}
+    device = choose_device(arguments.device)
+    read = [read_pair(*pair) for pair in arguments.pair]
+    request = TrainRequest(
+        pairs=[one.pair for one in read],
+        out=arguments.out,
+        settings=_settings(arguments),
+        config=sizes[arguments.size]() if arguments.size else None,
+        start=load_model(arguments.start) if arguments.start else None,
+        device=device.type,
+        resume=arguments.resume,
+    )
+    return request, tuple(note for one in read for note in one.notes)
+
+
+def _settings(arguments: argparse.Namespace) -> Any:
+    from pydantic import ValidationError
+
+    from napari_ink.training import DepthVariation, TrainSettings, spare_workers
+
+    names = [name for name in _HELP if name not in ("workers", "learning_rate")] + ["precision"]
+    asked = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
+    asked["workers"] = spare_workers() if arguments.workers is None else arguments.workers
+    asked["learning_rate"] = arguments.learning_rate or (5e-4 if arguments.start else 1.5e-3)
+    asked.setdefault("validate_every", max(1, asked.get("steps", 2000) // 20))
+    if arguments.either_direction:
+        asked["depth"] = DepthVariation(reversed_share=0.5)
+    try:
+        return TrainSettings.model_validate(asked)
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        option = "--" + str(wrong["loc"][0]).replace("_", "-")
+        raise BadInputError(f"{option} cannot be {wrong['input']}: {wrong['msg'].lower()}.") from error
+
+
+@contextmanager
+def _interrupted_between_events() -> Iterator[Any]:
+    """Let Ctrl-C wait for the end of a step, when what was done can be kept; pressed again, it does not wait."""
+    asked = threading.Event()
+
+    def remember(number: int, frame: FrameType | None) -> None:
+        if asked.is_set():
+            raise KeyboardInterrupt
+        asked.set()
+
+    def check() -> None:
+        if asked.is_set():
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, remember)
+    try:
+        yield check
+    finally:
+        signal.signal(signal.SIGINT, before)

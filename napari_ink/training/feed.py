@@ -1,0 +1,110 @@
+"""Batches in order: the crop at each place of a run follows from the seed and that place alone."""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from napari_ink.training.augmentation import Augmenter
+from napari_ink.training.crops import CropSampler
+from napari_ink.training.settings import TrainSettings
+from napari_ink.training.targets import edge_targets, ink_targets
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """What a step learns from.
+
+    Attributes
+    ----------
+    values
+        Prepared grey values ``(b, z, y, x)``.
+    ink, edge
+        Targets ``(b, y, x)``, uint8, `IGNORE` where nothing is asked for.
+    places
+        For each crop the number of its pair and the row and column of its top left pixel.
+    """
+
+    values: Tensor
+    ink: Tensor
+    edge: Tensor
+    places: list[tuple[int, int, int]]
+
+
+class _Crops(Dataset[dict[str, Any]]):
+    """The crops of a whole run, by number."""
+
+    def __init__(self, sampler: CropSampler, seed: int) -> None:
+        self._sampler, self._seed = sampler, seed
+
+    def __getitem__(self, number: int) -> dict[str, Any]:
+        crop = self._sampler.draw(np.random.default_rng([self._seed, number]))
+        return {"values": crop.values, "labels": crop.labels, "place": np.array(crop.place)}
+
+
+def batches(
+    sampler: CropSampler,
+    settings: TrainSettings,
+    device: torch.device,
+    first_step: int = 0,
+    rank: int = 0,
+    world_size: int = 1,
+) -> Iterator[Batch]:
+    """Give the batches of the steps from `first_step` to the last, read ahead and varied.
+
+    Parameters
+    ----------
+    sampler
+        Where crops come from.
+    settings
+        Their size, number, seed and how they are varied.
+    device
+        Where the batch is wanted.
+    first_step
+        The step to begin with: a run that goes on gets the batches that it would have had.
+    rank, world_size
+        Which of how many processes asks; each gets crops of its own.
+    """
+    own = [
+        (step * world_size + rank) * settings.batch_size + i
+        for step in range(first_step, settings.steps)
+        for i in range(settings.batch_size)
+    ]
+    loader = DataLoader(
+        _Crops(sampler, settings.seed),
+        settings.batch_size,
+        sampler=own,
+        num_workers=settings.workers,
+        multiprocessing_context="fork" if settings.workers else None,
+        pin_memory=device.type == "cuda",
+        generator=torch.Generator(),  # else its workers' seeds are drawn from everybody's
+    )
+    augmenter = Augmenter(settings.augmentation, sampler.contract)
+    for step, read in enumerate(loader, first_step):
+        values, labels = (read[name].to(device, non_blocking=True) for name in ("values", "labels"))
+        values, labels = augmenter(values, labels, step_seed(settings.seed, step, rank))
+        places = [(int(pair), int(y), int(x)) for pair, y, x in read["place"]]
+        yield Batch(values, ink_targets(labels), edge_targets(labels), places)
+
+
+def step_seed(*numbers: int) -> int:
+    """Return a seed for torch that follows from `numbers` and looks like no other's."""
+    digest = hashlib.sha256(repr(numbers).encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+def spare_workers() -> int:
+    """Return how many processes may read crops ahead: none on a small machine, or where none can be forked off."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    can_fork = "fork" in multiprocessing.get_all_start_methods() and sys.platform == "linux"
+    return min(8, cores - 2) if can_fork and cores > 3 else 0

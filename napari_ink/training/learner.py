@@ -1,0 +1,172 @@
+"""One optimiser step after another: the network, the moving average of its weights, and all that goes with them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim.lr_scheduler import LambdaLR
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from napari_ink.model.losses import edge_loss, ink_loss
+from napari_ink.model.network import EDGE, INK
+from napari_ink.training.crops import TrainingPair
+from napari_ink.training.distributed import Team
+from napari_ink.training.feed import Batch
+from napari_ink.training.nonfinite import explain
+from napari_ink.training.precision import Arithmetic
+from napari_ink.training.settings import TrainSettings
+
+_LEAST_RATE = 0.01
+_LOWER_FROM = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """What a step came to."""
+
+    ink_loss: float
+    edge_loss: float
+    learning_rate: float
+    gradient_norm: float
+
+
+@dataclass(frozen=True, slots=True)
+class NotFinite:
+    """Why a step was not taken, and the learning rate from here on."""
+
+    report: str
+    learning_rate: float
+
+
+def rate_factor(step: int, steps: int, warm_up: float) -> float:
+    """Return a linear warm-up followed by half a cosine down to a hundredth, as a factor of the peak rate."""
+    warm = max(1, round(steps * warm_up))
+    if step < warm:
+        return (step + 1) / warm
+    along = min(1.0, (step - warm) / max(1, steps - warm))
+    return _LEAST_RATE + (1 - _LEAST_RATE) * 0.5 * (1 + math.cos(math.pi * along))
+
+
+class Learner:
+    """A network that learns.
+
+    Parameters
+    ----------
+    network
+        What is trained; it is moved to the device.
+    settings
+        How.
+    arithmetic
+        Where, and how exactly.
+    team
+        The processes that train together.
+
+    Attributes
+    ----------
+    network : Module
+        With the newest weights.
+    average : AveragedModel
+        With the moving average of the weights, which is what predicts better.
+    skipped_in_a_row : int
+        Batches since the last step that was taken.
+    """
+
+    def __init__(self, network: nn.Module, settings: TrainSettings, arithmetic: Arithmetic, team: Team) -> None:
+        self._settings, self._arithmetic, self._team = settings, arithmetic, team
+        self.network = network.to(arithmetic.device)
+        self.average = AveragedModel(self.network, multi_avg_fn=partial(_average, settings.average_decay))
+        self._spread = DistributedDataParallel(self.network) if team.size > 1 else self.network
+        self._optimiser = torch.optim.AdamW(
+            self.network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+        )
+        self._schedule = LambdaLR(self._optimiser, partial(rate_factor, steps=settings.steps, warm_up=settings.warm_up))
+        self._scaler = arithmetic.scaler()
+        self.skipped_in_a_row = 0
+
+    @property
+    def learning_rate(self) -> float:
+        """The rate of the next step."""
+        return float(self._optimiser.param_groups[0]["lr"])
+
+    def step(self, batch: Batch, pairs: Sequence[TrainingPair]) -> Learnt | NotFinite:
+        """Learn from a batch, or leave the weights as they are where that would end in what is no number."""
+        statistics = [buffer.clone() for buffer in self.network.buffers()]
+        rate = self.learning_rate
+        losses = self._losses(batch)
+        ink, edge = (float(loss.detach()) for loss in losses)
+        if not self._team.all_agree(math.isfinite(ink) and math.isfinite(edge), self._arithmetic.device):
+            return self._skip(batch, pairs, statistics, f"The loss is not finite (ink {ink:.4g}, edge {edge:.4g})")
+        norm = self._gradients(losses[0] + self._settings.edge_weight * losses[1])
+        if not math.isfinite(norm):  # the same for the whole team, as gradients are shared
+            self._scaler.update()
+            return self._skip(batch, pairs, statistics, f"The gradient is not finite (its norm is {norm:.4g})")
+        self._scaler.step(self._optimiser)
+        self._scaler.update()
+        self._schedule.step()
+        self.average.update_parameters(self.network)
+        self.skipped_in_a_row = 0
+        return Learnt(ink, edge, rate, norm)
+
+    def _losses(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        self.network.train()
+        with self._arithmetic.autocast():
+            logits = self._spread(batch.values)  # (b, 2, y, x)
+        ink = ink_loss(logits[:, INK], batch.ink)
+        return ink, edge_loss(logits[:, EDGE], batch.edge, self._settings.edge_tolerance_px)
+
+    def _gradients(self, loss: Tensor) -> float:
+        """Find the gradients, clip them, and return the norm that they had."""
+        self._optimiser.zero_grad(set_to_none=True)
+        self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        self._scaler.unscale_(self._optimiser)
+        return float(nn.utils.clip_grad_norm_(self.network.parameters(), self._settings.clip_norm))
+
+    def _skip(self, batch: Batch, pairs: Sequence[TrainingPair], statistics: Sequence[Tensor], found: str) -> NotFinite:
+        _restore(self.network, statistics)
+        report = explain(self.network, batch, self._arithmetic, pairs, found)
+        _restore(self.network, statistics)
+        self.skipped_in_a_row += 1
+        if self.skipped_in_a_row >= _LOWER_FROM:
+            self._schedule.base_lrs = [rate / 2 for rate in self._schedule.base_lrs]
+            for group in self._optimiser.param_groups:
+                group["lr"] = group["lr"] / 2
+        return NotFinite(report, self.learning_rate)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that the next steps follow from, as tensors and plain values."""
+        return {
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self._optimiser.state_dict(),
+            "schedule": self._schedule.state_dict(),
+            "scaler": self._scaler.state_dict(),
+            "skipped_in_a_row": self.skipped_in_a_row,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go back to where `state_dict` was taken."""
+        self.network.load_state_dict(state["network"])
+        self.average.load_state_dict(state["average"])
+        self._optimiser.load_state_dict(state["optimiser"])
+        self._schedule.load_state_dict(state["schedule"])
+        self._scaler.load_state_dict(state["scaler"])
+        self.skipped_in_a_row = state["skipped_in_a_row"]
+
+
+def _average(decay: float, averaged: Any, newest: Any, count: Tensor | int) -> None:
+    """Move the average towards the newest weights; at first quickly, so that it forgets where training began."""
+    keep = min(decay, (int(count) + 1) / (int(count) + 20))
+    get_ema_multi_avg_fn(keep)(averaged, newest, count)  # type: ignore[no-untyped-call]
+
+
+@torch.no_grad()
+def _restore(network: nn.Module, statistics: Sequence[Tensor]) -> None:
+    for buffer, before in zip(network.buffers(), statistics, strict=True):
+        buffer.copy_(before)

@@ -1,0 +1,124 @@
+"""From files to training pairs: labels as the field stores them, and the masks that go with them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_ink.annotation import LabelValue
+from napari_ink.errors import LabelError
+from napari_ink.stack import DepthStack, crop_plane, find_beside, find_mask_of_labels, open_stack, read_mask, read_plane
+from napari_ink.training.crops import TrainingPair
+from napari_ink.training.targets import OUTSIDE
+
+
+@dataclass(frozen=True, eq=False)
+class PairFiles:
+    """A pair as read, what was read for it, and what a person should know of that.
+
+    Attributes
+    ----------
+    pair
+        The stack and its labels.
+    files
+        Every file that took part.
+    notes
+        Sentences.
+    """
+
+    pair: TrainingPair
+    files: tuple[Path, ...]
+    notes: tuple[str, ...]
+
+
+def read_pair(stack: str | os.PathLike[str], labels: str | os.PathLike[str] | None = None) -> PairFiles:
+    """Read a stack and its ink labels, and the masks beside them.
+
+    Labels are a mask of ink, or label values 0 unreviewed, 1 papyrus, 2 ink. What lies outside the supervision mask is
+    unreviewed. Without one, a mask of ink says that everything within the papyrus mask has been reviewed.
+
+    Parameters
+    ----------
+    stack
+        A depth stack.
+    labels
+        An image, or a segment's folder with ``<name>_inklabels`` in it; None looks beside the stack.
+
+    Raises
+    ------
+    StackError
+        If there is no such stack.
+    LabelError
+        If there are no labels, an image cannot be read or is smaller than the stack, or nothing has been reviewed.
+    """
+    opened = open_stack(stack)
+    path = _labels_path(opened, None if labels is None else Path(labels))
+    beside = find_beside(opened)
+    supervision, validation = (
+        find_mask_of_labels(path, kind) or found
+        for kind, found in (("supervision_mask", beside.supervision_mask), ("validation_mask", beside.validation_mask))
+    )
+    shape = opened.shape[1:]
+    papyrus = None if beside.mask is None else read_mask(beside.mask, shape)
+    values, notes = _values(path, shape, supervision is None)
+    if papyrus is not None:
+        values[~papyrus] = OUTSIDE
+    if supervision is not None:
+        reviewed = read_mask(supervision, shape)
+        values[~reviewed & (values != OUTSIDE)] = LabelValue.UNREVIEWED
+    if not np.isin(values, (LabelValue.PAPYRUS, LabelValue.INK)).any():
+        raise LabelError(
+            f"{path} has no reviewed pixel{_inside(supervision, beside.mask)}; review some, or leave it out."
+        )
+    held_out = None if validation is None else read_mask(validation, shape)
+    files = [file for file in (opened.source, path, beside.mask, supervision, validation) if file is not None]
+    return PairFiles(TrainingPair(opened, values, held_out), tuple(files), tuple(notes))
+
+
+def _labels_path(stack: DepthStack, labels: Path | None) -> Path:
+    if labels is not None and not labels.is_dir():
+        return labels
+    found = find_beside(stack).ink_labels if labels is None else find_beside(open_stack(labels)).ink_labels
+    if found is None:
+        raise LabelError(
+            f"There are no ink labels beside {labels or stack.source}; name an image, or save one as "
+            f"{stack.name}_inklabels.png there."
+        )
+    return found
+
+
+def _values(path: Path, shape: tuple[int, int], all_reviewed: bool) -> tuple[npt.NDArray[np.uint8], list[str]]:
+    """Return label values ``(y, x)``, and what to say about them."""
+    plane = read_plane(path)
+    if plane.max(initial=0) == LabelValue.INK:
+        return crop_plane(plane, shape, path).astype(np.uint8), []
+    del plane
+    ink = read_mask(path, shape)
+    said = f"No supervision mask lies beside {path.name}: all of the papyrus in it counts as reviewed."
+    return np.where(ink, LabelValue.INK, LabelValue.PAPYRUS).astype(np.uint8), [said] if all_reviewed else []
+
+
+def _inside(*masks: Path | None) -> str:
+    names = " and ".join(mask.name for mask in masks if mask is not None)
+    return f" inside {names}" if names else ""
+
+
+def describe_pairs(pairs: Iterable[TrainingPair]) -> list[dict[str, Any]]:
+    """Return what a checkpoint should remember of the pairs it was trained on, as JSON values."""
+    return [
+        {
+            "stack": pair.stack.name,
+            "shape": list(pair.stack.shape),
+            "voxel_size_um": pair.stack.voxel_size_um,
+            "ink_px": int((pair.labels == LabelValue.INK).sum()),
+            "papyrus_px": int((pair.labels == LabelValue.PAPYRUS).sum()),
+            "held_out_px": int(np.isin(pair.to_judge(), (LabelValue.PAPYRUS, LabelValue.INK)).sum()),
+        }
+        for pair in pairs
+    ]

@@ -1,0 +1,151 @@
+"""What a run goes by, settled before its first step: everything about a request is checked here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any, Self, cast
+
+import torch
+
+from napari_ink import __version__
+from napari_ink.errors import BadInputError
+from napari_ink.model import InkEdgeConfig, InkModel, InputContract
+from napari_ink.model.network import InkEdgeNetwork
+from napari_ink.training.crops import CropSampler, TrainingPair
+from napari_ink.training.distributed import Team
+from napari_ink.training.feed import step_seed
+from napari_ink.training.fitting import fit_contract
+from napari_ink.training.holdout import hold_out
+from napari_ink.training.pairs import describe_pairs
+from napari_ink.training.precision import Arithmetic, choose_precision
+from napari_ink.training.request import TrainRequest
+from napari_ink.training.run_folder import RunFolder, RunRecord, digest_pair
+from napari_ink.training.settings import TrainSettings
+from napari_ink.training.validation import Scores
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What a run goes by.
+
+    Attributes
+    ----------
+    request
+        What was asked for.
+    settings, config, contract, arithmetic
+        What holds.
+    pairs
+        With what is held out.
+    sampler
+        Where crops come from.
+    network
+        With the weights to begin with.
+    held_out_by
+        A sentence on what the network is judged by.
+    notes
+        Sentences for a person.
+    """
+
+    request: TrainRequest
+    settings: TrainSettings
+    config: InkEdgeConfig
+    contract: InputContract
+    arithmetic: Arithmetic
+    pairs: tuple[TrainingPair, ...]
+    sampler: CropSampler
+    network: InkEdgeNetwork
+    held_out_by: str
+    notes: tuple[str, ...]
+
+    @classmethod
+    def make(cls, request: TrainRequest, folder: RunFolder, team: Team, device: torch.device) -> Self:
+        """Settle everything, and write it into the folder.
+
+        Raises
+        ------
+        BadInputError
+            If something does not fit.
+        """
+        settings = request.settings
+        pairs, held_out_by = hold_out(request.pairs)
+        contract, notes = _contract(request, pairs)
+        config = request.start.config if request.start is not None else request.config
+        config = config or InkEdgeConfig.tiny()
+        network = _fresh_or_started(config, request.start, settings.seed)
+        _check_crop(settings.crop_size, network.size_divisor)
+        sampler = CropSampler(pairs, contract, settings.crop_size, settings.depth)
+        shape = (1, min(contract.depth_layers, *(pair.stack.shape[0] for pair in pairs), contract.depth_layers), 64, 64)
+        sample = torch.zeros(shape, device=device)
+        precision = team.precision(choose_precision(settings.precision, device, network.to(device), sample), device)
+        record = RunRecord(
+            settings=settings,
+            precision_used=precision,
+            config=config,
+            contract=contract,
+            started_from=None if request.start is None else request.start.sha256,
+            pairs=tuple(digest_pair(pair) for pair in pairs),
+            processes=team.size,
+            device=str(device),
+        )
+        if team.leads:
+            record = folder.begin(record)
+        arithmetic = Arithmetic(device, record.precision_used)
+        share = f"{sampler.ink_px / sampler.reviewed_px:.1%}"
+        reads = f"Learns from {sampler.reviewed_px:,} reviewed pixels of {len(pairs)} pairs; {share} of them are ink."
+        notes = (reads, held_out_by, *notes)
+        return cls(request, settings, config, contract, arithmetic, tuple(pairs), sampler, network, held_out_by, notes)
+
+    def provenance(self, step: int, scores: Scores) -> dict[str, Any]:
+        """Return what a checkpoint should remember of this run, as JSON values."""
+        start = self.request.start
+        return {
+            "made_by": "napari-ink train",
+            "data": f"{len(self.pairs)} pairs, the first of them {self.pairs[0].stack.name}",
+            "date": time.strftime("%Y-%m-%d", time.gmtime()),
+            "started_from": None if start is None else {"name": start.name, "sha256": start.sha256},
+            **self.request.provenance,
+            "steps": step,
+            "settings": self.settings.model_dump(mode="json"),
+            "precision": self.arithmetic.precision,
+            "pairs": describe_pairs(self.pairs),
+            "software": {
+                "napari-ink": __version__,
+                "torch": torch.__version__,
+                "kornia": version("kornia"),
+            },
+            "thresholds": {"ink": round(scores.ink_threshold, 2), "edge": round(scores.edge_threshold, 2)},
+            "validation": {
+                "data": self.held_out_by,
+                "ink_f0_5": round(scores.ink_f0_5, 3),
+                "ink_average_precision": round(scores.ink_average_precision, 3),
+                "edge_ods": round(scores.edge_ods, 3),
+            },
+        }
+
+
+def _contract(request: TrainRequest, pairs: Sequence[TrainingPair]) -> tuple[InputContract, tuple[str, ...]]:
+    contract = request.contract if request.start is None else request.start.contract
+    if contract is None:
+        return fit_contract(pairs, request.settings.seed)
+    said = (note for pair in pairs for note in contract.notes(pair.stack.shape[0], pair.stack.voxel_size_um))
+    return contract, tuple(dict.fromkeys(said))
+
+
+def _fresh_or_started(config: InkEdgeConfig, start: InkModel | None, seed: int) -> InkEdgeNetwork:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(step_seed(seed))
+        network = InkEdgeNetwork(config)
+    if start is not None:
+        network.load_state_dict(cast(InkEdgeNetwork, start.network).state_dict())
+    return network
+
+
+def _check_crop(size: int, divisor: int) -> None:
+    if size % divisor:
+        fits = max(divisor, round(size / divisor) * divisor)
+        raise BadInputError(
+            f"Crops of {size} pixels do not fit this network; take a multiple of {divisor}, say {fits}."
+        )

@@ -1,0 +1,81 @@
+"""What a training is asked for."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from napari_ink.errors import BadInputError
+from napari_ink.model import InkEdgeConfig, InkModel, InputContract
+from napari_ink.training.crops import TrainingPair
+from napari_ink.training.settings import TrainSettings
+
+_LIBRARIES = ("kornia", "matplotlib", "tensorboardX")
+
+
+@dataclass(frozen=True, eq=False)
+class TrainRequest:
+    """All that a training follows from.
+
+    Attributes
+    ----------
+    pairs
+        What to learn from. Where none of them holds anything out, a part of each is held out.
+    out
+        The folder to write; it must not exist, unless `resume`.
+    settings
+        How to train.
+    config
+        Sizes of a fresh network; None for those of `start`, or the tiny ones.
+    contract
+        What a fresh network reads; None for what suits the pairs.
+    start
+        A model whose weights to begin with; its config and contract hold.
+    device
+        Where to train: ``"cpu"``, ``"cuda"`` or ``"mps"``.
+    resume
+        Go on with the run in `out`, if there is one.
+    provenance
+        What else the checkpoints should remember, as JSON values.
+    """
+
+    pairs: Sequence[TrainingPair]
+    out: Path
+    settings: TrainSettings = TrainSettings()
+    config: InkEdgeConfig | None = None
+    contract: InputContract | None = None
+    start: InkModel | None = None
+    device: str = "cpu"
+    resume: bool = False
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def check(self) -> None:
+        """Refuse what contradicts itself, or cannot be done here.
+
+        Raises
+        ------
+        BadInputError
+            If it does.
+        """
+        missing = [name for name in _LIBRARIES if importlib.util.find_spec(name) is None]
+        if missing:
+            raise BadInputError(
+                f"Training needs {missing[0]}, which is not installed: pip install 'napari-ink[train]'."
+            )
+        if not self.pairs:
+            raise BadInputError("There is nothing to train on; name at least one stack with its labels.")
+        if self.start is not None:
+            self._check_start(self.start)
+
+    def _check_start(self, start: InkModel) -> None:
+        if start.config is None:
+            raise BadInputError(f"{start.name} is no network of napari-ink, and only those can be trained further.")
+        if self.config not in (None, start.config):
+            raise BadInputError(f"{start.name} has a size of its own; leave the size out, or train from scratch.")
+        if self.contract not in (None, start.contract):
+            raise BadInputError(
+                f"{start.name} has a contract of its own; leave the contract out, or train from scratch."
+            )

@@ -1,0 +1,195 @@
+"""The folder of a run: what was asked for, where it stands, and what came of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from napari_ink.errors import OutputError, storage_errors
+from napari_ink.model import InkEdgeConfig, InputContract
+from napari_ink.training.crops import TrainingPair
+from napari_ink.training.settings import Precision, TrainSettings
+
+_MAY_DIFFER = {"precision_used", "device"}
+_SETTINGS_THAT_MAY_DIFFER = {"workers"}
+
+
+class RunRecord(BaseModel):
+    """What a run follows from, as ``request.json`` keeps it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    settings: TrainSettings
+    precision_used: Precision = Field(description="what `auto` came to")
+    config: InkEdgeConfig
+    contract: InputContract
+    started_from: str | None = Field(description="SHA-256 of the checkpoint that training began from")
+    pairs: tuple[str, ...] = Field(description="name of each stack, and a digest of it and its labels")
+    processes: int = Field(1, description="how many trained together")
+    device: str
+
+    def first_difference(self, other: Self) -> str | None:
+        """Name what differs between two runs that must not be mixed, with both values."""
+        mine, others = (record.model_dump(mode="json") for record in (self, other))
+        for plain, nested in (("settings", True), *((name, False) for name in mine if name != "settings")):
+            if nested:
+                pairs = {f"{plain}.{key}": (mine[plain][key], others[plain][key]) for key in mine[plain]}
+            else:
+                pairs = {plain: (mine[plain], others[plain])}
+            for name, (before, now) in pairs.items():
+                if before != now and name.removeprefix("settings.") not in _MAY_DIFFER | _SETTINGS_THAT_MAY_DIFFER:
+                    return f"{name} was {_short(before)} and is now {_short(now)}"
+        return None
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def digest_pair(pair: TrainingPair) -> str:
+    """Return the name of a pair's stack, and a digest of a sample of its voxels and of all of its labels."""
+    digest = hashlib.sha256(pair.stack.fingerprint().encode())
+    for plane in (pair.labels, pair.held_out):
+        digest.update(b"" if plane is None else np.ascontiguousarray(plane).tobytes())
+    return f"{pair.stack.name} {digest.hexdigest()[:16]}"
+
+
+class RunFolder:
+    """A run's files; each appears under its name only once it is whole.
+
+    Parameters
+    ----------
+    path
+        The folder.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path).absolute()
+        self.log = self.path / "log.jsonl"
+        self.state = self.path / "state.pt"
+        self.best, self.last = self.path / "best.safetensors", self.path / "last.safetensors"
+        self.curves, self.examples = self.path / "curves.png", self.path / "examples.png"
+        self.tensorboard = self.path / "tensorboard"
+        self._record = self.path / "request.json"
+
+    def check(self, resume: bool) -> None:
+        """Refuse a folder that cannot be written into.
+
+        Raises
+        ------
+        OutputError
+            If it exists, unless it is a run to `resume`, or the folder it should lie in does not.
+        """
+        if not self.path.parent.is_dir():
+            raise OutputError(f"There is no folder {self.path.parent}; make it or choose another.")
+        if not self.path.exists():
+            return
+        if not resume:
+            raise OutputError(f"{self.path} exists already; choose another name, or go on with it by --resume.")
+        if not self._record.is_file():
+            raise OutputError(f"{self.path} is no training run that could be gone on with; choose another name.")
+
+    def begin(self, record: RunRecord) -> RunRecord:
+        """Make the folder, or see that the run in it is the same, and return the record that holds.
+
+        Raises
+        ------
+        OutputError
+            If the run in it is another, or the folder cannot be written.
+        """
+        if self._record.is_file():
+            before = self._read_record()
+            if difference := before.first_difference(record):
+                raise OutputError(
+                    f"The run in {self.path} cannot be gone on with, as {difference}; "
+                    "give the command that began it, or choose another name."
+                )
+            return before
+        with storage_errors(self.path):
+            self.path.mkdir(exist_ok=True)
+        write_whole(self._record, (record.model_dump_json(indent=2) + "\n").encode())
+        return record
+
+    def _read_record(self) -> RunRecord:
+        try:
+            return RunRecord.model_validate_json(self._record.read_bytes())
+        except (OSError, ValidationError) as error:
+            raise OutputError(f"{self._record} cannot be read; choose another name for the run.") from error
+
+    def save_state(self, state: dict[str, Any]) -> None:
+        """Write where the run stands."""
+        import io
+
+        import torch
+
+        content = io.BytesIO()  # torch would turn a full disk into an error of its own
+        torch.save(state, content)
+        write_whole(self.state, content.getvalue())
+
+    def load_state(self) -> dict[str, Any] | None:
+        """Read where the run stood, or None at its very beginning; no code in the file is run.
+
+        Raises
+        ------
+        OutputError
+            If the file is damaged.
+        """
+        import pickle
+
+        import torch
+
+        if not self.state.is_file():
+            return None
+        try:
+            state: dict[str, Any] = torch.load(self.state, map_location="cpu", weights_only=True)
+        except (OSError, RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
+            raise OutputError(f"{self.state} is damaged and cannot be gone on with; begin a new run.") from error
+        return state
+
+
+def write_whole(path: Path, content: bytes | Callable[[Path], object]) -> None:
+    """Write a file beside its final name, and move it there once it is whole.
+
+    Parameters
+    ----------
+    path
+        The final name.
+    content
+        What to write, or what writes it to the path that it is given.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    try:
+        with storage_errors(path):
+            if isinstance(content, bytes):
+                partial.write_bytes(content)
+            else:
+                content(partial)
+            os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def kept_lines(lines: Sequence[str], last_step: int) -> list[str]:
+    """Return those lines of a log that tell of steps up to `last_step`; those after it will come again."""
+    kept = []
+    for line in lines:
+        try:
+            step = json.loads(line).get("step", 0)
+        except (json.JSONDecodeError, AttributeError):
+            continue  # the last line of a run that was killed may be half a line
+        if step <= last_step:
+            kept.append(line)
+    return kept

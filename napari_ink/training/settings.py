@@ -1,0 +1,79 @@
+"""What a training run is set to: saved beside what came of it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field
+
+from napari_ink.model import InputContract
+
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DepthVariation(_Frozen):
+    """How crops differ in the depth layers that they hold."""
+
+    shift: int = Field(3, ge=0, description="layers by which a window is moved at most")
+    stretch: float = Field(0.1, ge=0, lt=1, description="share by which a window is stretched or squeezed at most")
+    reversed_share: float = Field(0.0, ge=0, le=1, description="share of crops that are read back to front")
+
+    def layers(self, rng: np.random.Generator, contract: InputContract, depth: int) -> npt.NDArray[np.intp]:
+        """Draw the depth layers of a crop from a stack of `depth`: the nearest ones, the last repeated at its ends."""
+        window = contract.z_window(depth)
+        count = window.stop - window.start
+        middle = window.start + (count - 1) / 2 + float(rng.integers(-self.shift, self.shift + 1))
+        spacing = 1 + float(rng.uniform(-self.stretch, self.stretch))
+        turn = -1 if rng.random() < self.reversed_share else 1
+        places = middle + turn * spacing * (np.arange(count) - (count - 1) / 2)
+        layers: npt.NDArray[np.intp] = np.clip(np.rint(places), 0, depth - 1).astype(np.intp)
+        return layers
+
+
+class Augmentation(_Frozen):
+    """How crops are varied once they are read; greys are fractions of the dtype's range, chances are per crop."""
+
+    flips: bool = Field(True, description="mirror and turn by quarters, each way as often")
+    affine: float = Field(0.3, ge=0, le=1, description="chance of a small turn, shift, scale and shear")
+    degrees: float = Field(15.0, ge=0, le=180, description="largest turn of these")
+    scale: float = Field(0.1, ge=0, lt=1, description="largest change of scale of these")
+    brightness: float = Field(0.08, ge=0, lt=1, description="largest shift of all greys")
+    contrast: float = Field(0.2, ge=0, lt=1, description="largest change of the range of greys")
+    noise: float = Field(0.01, ge=0, description="standard deviation of the noise that half of the crops get")
+    layer_dropout: float = Field(0.2, ge=0, le=1, description="chance that a few depth layers are missing")
+    cut_out: float = Field(0.2, ge=0, le=1, description="chance that a rectangle is missing, and its labels with it")
+
+    @classmethod
+    def none(cls) -> Augmentation:
+        """Return the setting that leaves crops as they are."""
+        off = {"affine": 0, "brightness": 0, "contrast": 0, "noise": 0, "layer_dropout": 0, "cut_out": 0}
+        return cls.model_validate({"flips": False, **off})
+
+
+class TrainSettings(_Frozen):
+    """How to train; with the same pairs, the same settings give the same weights on the same machine."""
+
+    steps: int = Field(2000, ge=1, description="optimiser steps")
+    batch_size: int = Field(8, ge=1, description="crops a step, on each device")
+    crop_size: int = Field(160, ge=32, description="height and width of a crop, in pixels")
+    learning_rate: float = Field(1.5e-3, gt=0, description="peak, after the warm-up")
+    warm_up: float = Field(0.04, ge=0, lt=1, description="share of the steps in which the rate rises to its peak")
+    weight_decay: float = Field(0.02, ge=0, description="of AdamW")
+    clip_norm: float = Field(1.0, gt=0, description="largest norm of a gradient")
+    average_decay: float = Field(0.995, ge=0, lt=1, description="of the moving average of the weights")
+    edge_weight: float = Field(0.5, ge=0, description="weight of the edge loss beside the ink loss")
+    edge_tolerance_px: int = Field(1, ge=0, description="how far off a drawn edge may be")
+    precision: Precision = Field("auto", description="of the network's arithmetic; weights stay float32")
+    seed: int = Field(0, ge=0, description="what every random choice follows from")
+    validate_every: int = Field(100, ge=1, description="steps between two looks at what is held out")
+    patience: int = Field(10, ge=0, description="stop after so many looks without a better score; 0 never stops")
+    validation_crops: int = Field(24, ge=1, description="most crops of a look, taken evenly from all")
+    workers: int = Field(0, ge=0, description="processes that read crops ahead; 0 reads them in between")
+    depth: DepthVariation = DepthVariation()
+    augmentation: Augmentation = Augmentation()

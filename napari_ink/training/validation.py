@@ -1,0 +1,137 @@
+"""How good the network is on what was held out: scores, and where its probabilities are best cut."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+from math import hypot
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from napari_ink.annotation import LabelValue
+from napari_ink.errors import NapariInkError
+from napari_ink.evaluation import edge_scores, ink_scores, label_edges
+from napari_ink.model import InputContract
+from napari_ink.model.losses import IGNORE
+from napari_ink.training.crops import Crop, TrainingPair, read_layers
+from napari_ink.training.precision import Arithmetic
+from napari_ink.training.targets import edge_target
+
+# BSDS's tolerance for the crops of 512 pixels that `napari-ink evaluate` cuts segments into, as crops here are smaller.
+_EDGE_REACH_PX = 0.0075 * hypot(512, 512)
+_THRESHOLDS = 49
+_EDGE_CROPS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Scores on what is held out, 0 to 1, and the thresholds that they were reached at."""
+
+    ink_f0_5: float
+    ink_threshold: float
+    ink_average_precision: float
+    edge_ods: float
+    edge_threshold: float
+
+    @property
+    def overall(self) -> float:
+        """The mean of the ink's F0.5 and the edges' ODS: what checkpoints are compared by."""
+        return (self.ink_f0_5 + self.edge_ods) / 2
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """A crop that was held out, and what the network makes of it; probabilities are 0 to 1."""
+
+    crop: Crop
+    ink: npt.NDArray[np.float32]
+    edge: npt.NDArray[np.float32]
+
+
+class HeldOut:
+    """The crops that the network is judged by: the same at every look.
+
+    Parameters
+    ----------
+    pairs
+        Pairs with something held out.
+    contract
+        How grey values are read.
+    size
+        Height and width of a crop.
+    most
+        Most crops of a look, taken evenly from all.
+    """
+
+    def __init__(self, pairs: Sequence[TrainingPair], contract: InputContract, size: int, most: int) -> None:
+        self._pairs, self._contract, self._size = pairs, contract, size
+        places = list(self._places())
+        chosen = np.unique(np.linspace(0, len(places) - 1, min(most, len(places))).astype(int))
+        self._chosen = [places[i] for i in chosen]
+
+    def _places(self) -> Iterator[tuple[int, int, int]]:
+        """Go through the squares of all segments that hold something to judge; those with ink come first."""
+        found = []
+        for number, pair in enumerate(self._pairs):
+            if pair.held_out is None:
+                continue
+            for y, x in product(*(range(0, length, self._size) for length in pair.labels.shape)):
+                window = pair.to_judge(slice(y, y + self._size), slice(x, x + self._size))
+                if np.isin(window, (LabelValue.PAPYRUS, LabelValue.INK)).any():
+                    found.append((not (window == LabelValue.INK).any(), number, y, x))
+        return ((number, y, x) for _, number, y, x in sorted(found))
+
+    def crops(self) -> Iterator[Crop]:
+        """Read the crops, one at a time."""
+        for number, y, x in self._chosen:
+            pair = self._pairs[number]
+            window = self._contract.z_window(pair.stack.shape[0])
+            labels = pair.to_judge(slice(y, y + self._size), slice(x, x + self._size))
+            ranges = slice(y, y + labels.shape[0]), slice(x, x + labels.shape[1])
+            block = read_layers(pair.stack, np.arange(window.start, window.stop), *ranges)
+            missing = [(0, self._size - n) for n in labels.shape]
+            block, labels = np.pad(block, [(0, 0), *missing]), np.pad(labels, missing)
+            yield Crop(np.ascontiguousarray(self._contract.prepare(block)), labels, (number, y, x))
+
+    def examples(self, network: nn.Module, arithmetic: Arithmetic) -> Iterator[Example]:
+        """Let the network predict the crops; it is left set to predict."""
+        network.eval()
+        for crop in self.crops():
+            ink, edge = _probabilities(network, crop.values, arithmetic)
+            if not (np.isfinite(ink).all() and np.isfinite(edge).all()):
+                raise NapariInkError(
+                    "The averaged weights give values that are not numbers; begin again with a lower learning rate."
+                )
+            yield Example(crop, ink, edge)
+
+
+def judge(examples: Sequence[Example]) -> Scores:
+    """Score predictions of what is held out; edges by at most a dozen crops, since matching them takes time."""
+    reviewed = [np.isin(one.crop.labels, (LabelValue.PAPYRUS, LabelValue.INK)) for one in examples]
+    levels = [np.rint(one.ink[known] * 255).astype(np.uint8) for one, known in zip(examples, reviewed, strict=True)]
+    truth = [one.crop.labels[known] == LabelValue.INK for one, known in zip(examples, reviewed, strict=True)]
+    ink = ink_scores(np.concatenate(levels)[None], np.concatenate(truth)[None])
+    with_edges = [one for one in examples if (edge_target(one.crop.labels) == 1).any()]
+    edges = edge_scores(map(_edge_pair, with_edges[:_EDGE_CROPS] or examples[:1]), 0, _THRESHOLDS, _EDGE_REACH_PX)
+    return Scores(ink.f0_5, ink.best_threshold, ink.average_precision, edges.ods, edges.ods_threshold)
+
+
+def _edge_pair(
+    example: Example,
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    inside = edge_target(example.crop.labels) != IGNORE
+    return example.edge, label_edges(example.crop.labels == LabelValue.INK) & inside, inside
+
+
+@torch.inference_mode()
+def _probabilities(
+    network: nn.Module, values: npt.NDArray[np.float32], arithmetic: Arithmetic
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    with arithmetic.autocast():
+        logits = network(torch.from_numpy(values)[None].to(arithmetic.device))
+    ink, edge = torch.sigmoid(logits.float())[0].cpu().numpy()
+    return ink, edge

@@ -1,0 +1,30 @@
+"""A small phantom to learn from."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_ink.phantom import PhantomConfig, make_phantom
+from napari_ink.stack import open_stack
+from napari_ink.training import OUTSIDE, TrainingPair
+
+
+@pytest.fixture(scope="session")
+def phantom_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The stack of a phantom whose ink is plain to see, as a file, with its labels beside it."""
+    made = make_phantom(
+        PhantomConfig(
+            seed=1, height=160, width=192, depth_layers=20, letter_height=70, stroke_width=14, ink_contrast=60
+        )
+    )
+    path = tmp_path_factory.mktemp("phantom") / "stack.npy"
+    np.save(path, made.volume)
+    known = np.where(made.ink, 2, 1)
+    np.save(path.with_name("labels.npy"), np.where(made.mask, known, OUTSIDE).astype(np.uint8))
+    return path
+
+
+@pytest.fixture
+def pair(phantom_file: Path) -> TrainingPair:
+    return TrainingPair(open_stack(phantom_file), np.load(phantom_file.with_name("labels.npy")))

@@ -1,0 +1,256 @@
+"""The loop: a network that learns, and a run that goes on to the same numbers however it was stopped."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from napari_ink.errors import BadInputError, NapariInkError, OutputError
+from napari_ink.model import load_model
+from napari_ink.model.network import InkEdgeNetwork
+from napari_ink.training import (
+    BatchSkipped,
+    CheckpointSaved,
+    StepEnded,
+    TrainingEnded,
+    TrainingEvent,
+    TrainingPair,
+    TrainingStarted,
+    TrainRequest,
+    Validated,
+    train,
+)
+from tests.training.small import CONFIG, CONTRACT, PLAIN, QUICK
+
+
+def request(pair: TrainingPair, out: Path, **changes: object) -> TrainRequest:
+    return replace(TrainRequest([pair], out, QUICK, CONFIG, CONTRACT), **changes)  # type: ignore[arg-type]
+
+
+def weights(path: Path) -> dict[str, torch.Tensor]:
+    return load_model(path).network.state_dict()
+
+
+def assert_same_weights(one: Path, other: Path) -> None:
+    first, second = weights(one), weights(other)
+    assert first.keys() == second.keys()
+    for name in first:
+        assert torch.equal(first[name], second[name]), name
+
+
+def take(events: object, steps: int) -> list[TrainingEvent]:
+    """Consume events up to a step, and close the generator right there."""
+    taken = []
+    for event in events:  # type: ignore[attr-defined]
+        taken.append(event)
+        if isinstance(event, StepEnded) and event.step == steps:
+            break
+    events.close()  # type: ignore[attr-defined]
+    return taken
+
+
+def test_learns_what_is_held_out(pair: TrainingPair, tmp_path: Path) -> None:
+    held_out = np.zeros(pair.labels.shape, bool)
+    held_out[:, 128:] = True
+    changes = {"steps": 60, "batch_size": 4, "validate_every": 30, "patience": 0, "crop_size": 96}
+    changes |= {"validation_crops": 99, "learning_rate": 0.01}
+    settings = PLAIN.model_copy(update=changes)
+    events = list(train(request(replace(pair, held_out=held_out), tmp_path / "run", settings=settings)))
+    assert isinstance(events[0], TrainingStarted) and isinstance(events[-1], TrainingEnded)
+    losses = [event.ink_loss + event.edge_loss for event in events if isinstance(event, StepEnded)]
+    assert len(losses) == 60
+    assert sum(losses[-10:]) < 0.8 * sum(losses[:10])
+    ended = events[-1]
+    known = pair.labels[:, 128:]
+    share = float((known == 2).sum() / ((known == 1) | (known == 2)).sum())
+    all_ink = 1.25 * share / (0.25 * share + 1)  # the F0.5 of calling everything ink, which asks for no training
+    assert ended.best.ink_f0_5 > all_ink + 0.2
+    model = load_model(ended.path)
+    assert model.provenance["pairs"][0]["held_out_px"] == int(((known == 1) | (known == 2)).sum())
+    assert model.provenance["validation"]["ink_f0_5"] == round(ended.best.ink_f0_5, 3)
+    assert model.provenance["thresholds"]["ink"] == round(ended.best.ink_threshold, 2)
+    assert model.contract == CONTRACT and model.config == CONFIG
+    assert model.provenance["steps"] == ended.best_step
+
+
+def test_leaves_what_it_tells_of(pair: TrainingPair, tmp_path: Path) -> None:
+    events = list(train(request(pair, tmp_path / "run")))
+    for event in events:
+        if isinstance(event, CheckpointSaved):
+            assert load_model(event.path).provenance["settings"]["seed"] == 0
+    names = {path.name for path in (tmp_path / "run").iterdir()}
+    assert names == {
+        "best.safetensors",
+        "last.safetensors",
+        "state.pt",
+        "request.json",
+        "log.jsonl",
+        "curves.png",
+        "examples.png",
+        "tensorboard",
+    }
+    lines = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines if line["event"] == "StepEnded"] == [1, 2, 3, 4, 5, 6]
+    assert [line["step"] for line in lines if line["event"] == "Validated"] == [3, 6]
+    assert any((tmp_path / "run" / "tensorboard").iterdir())
+
+
+def test_one_seed_one_result_and_nobody_elses_random_numbers(pair: TrainingPair, tmp_path: Path) -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    list(train(request(pair, tmp_path / "a")))
+    assert torch.equal(torch.rand(3), expected)
+    list(train(request(pair, tmp_path / "b")))
+    assert_same_weights(tmp_path / "a" / "last.safetensors", tmp_path / "b" / "last.safetensors")
+    list(train(request(pair, tmp_path / "c", settings=QUICK.model_copy(update={"seed": 1}))))
+    first, other = (weights(tmp_path / run / "last.safetensors")["heads.weight"] for run in "ac")
+    assert not torch.equal(first, other)
+
+
+@pytest.mark.parametrize("stop", [2, 3])  # between two looks, and just before one
+def test_stopped_and_resumed_to_the_same_numbers(pair: TrainingPair, tmp_path: Path, stop: int) -> None:
+    straight = list(train(request(pair, tmp_path / "straight")))
+    take(train(request(pair, tmp_path / "run")), stop)
+    rest = list(train(request(pair, tmp_path / "run", resume=True)))
+    assert isinstance(rest[0], TrainingStarted) and rest[0].first_step == stop
+    for name in ("last.safetensors", "best.safetensors"):
+        assert_same_weights(tmp_path / "straight" / name, tmp_path / "run" / name)
+    looks = [event.scores for event in straight if isinstance(event, Validated)]
+    assert [event.scores for event in rest if isinstance(event, Validated)] == looks
+    log = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in log if line["event"] == "StepEnded"] == [1, 2, 3, 4, 5, 6]
+
+
+def test_killed_and_resumed_to_the_same_numbers(pair: TrainingPair, tmp_path: Path) -> None:
+    """What is killed saves nothing more: the run goes on from its last look, and takes later steps again."""
+    list(train(request(pair, tmp_path / "straight")))
+    events = train(request(pair, tmp_path / "run"))
+    kept = b""
+    for event in events:
+        if isinstance(event, StepEnded) and event.step == 5:
+            kept = (tmp_path / "run" / "state.pt").read_bytes()
+            break
+    events.close()
+    (tmp_path / "run" / "state.pt").write_bytes(kept)  # as if the last words had not been said
+    rest = list(train(request(pair, tmp_path / "run", resume=True)))
+    assert isinstance(rest[0], TrainingStarted) and rest[0].first_step == 3
+    assert_same_weights(tmp_path / "straight" / "last.safetensors", tmp_path / "run" / "last.safetensors")
+    log = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in log if line["event"] == "StepEnded"] == [1, 2, 3, 4, 5, 6]
+
+
+def test_resume_of_nothing_begins(pair: TrainingPair, tmp_path: Path) -> None:
+    events = list(train(request(pair, tmp_path / "run", resume=True)))
+    assert isinstance(events[0], TrainingStarted) and events[0].first_step == 0
+
+
+def test_another_run_is_not_gone_on_with(pair: TrainingPair, tmp_path: Path) -> None:
+    take(train(request(pair, tmp_path / "run")), 1)
+    with pytest.raises(OutputError, match="exists already"):
+        next(train(request(pair, tmp_path / "run")))
+    other = QUICK.model_copy(update={"learning_rate": 0.01})
+    with pytest.raises(OutputError, match=r"settings.learning_rate was 0.02 and is now 0.01"):
+        next(train(request(pair, tmp_path / "run", settings=other, resume=True)))
+    labels = pair.labels.copy()
+    labels[0, 0] = 3 - labels[0, 0]
+    with pytest.raises(OutputError, match="pairs was"):
+        next(train(request(replace(pair, labels=labels), tmp_path / "run", resume=True)))
+    (tmp_path / "run" / "state.pt").write_bytes(b"no state")
+    with pytest.raises(OutputError, match="damaged"):
+        next(train(request(pair, tmp_path / "run", resume=True)))
+    (tmp_path / "other").mkdir()
+    with pytest.raises(OutputError, match="no training run"):
+        next(train(request(pair, tmp_path / "other", resume=True)))
+
+
+def test_stops_early_and_keeps_the_best(pair: TrainingPair, tmp_path: Path) -> None:
+    """With a rate that ruins the network, scores cannot rise for long."""
+    settings = QUICK.model_copy(update={"steps": 60, "validate_every": 2, "patience": 2, "learning_rate": 1e-7})
+    events = list(train(request(pair, tmp_path / "run", settings=settings)))
+    looks = [event for event in events if isinstance(event, Validated)]
+    ended = events[-1]
+    assert isinstance(ended, TrainingEnded)
+    assert ended.why == "no better score" and ended.step < 60
+    assert [look.is_best for look in looks[-2:]] == [False, False]
+    best = max(looks, key=lambda look: look.scores.overall)
+    assert ended.best == best.scores and ended.best_step == best.step
+    assert load_model(ended.path).provenance["steps"] == best.step
+
+
+def test_training_further_begins_with_the_weights(pair: TrainingPair, tmp_path: Path) -> None:
+    list(train(request(pair, tmp_path / "first")))
+    start = load_model(tmp_path / "first" / "best.safetensors")
+    still = QUICK.model_copy(update={"learning_rate": 1e-12, "steps": 1, "weight_decay": 0})
+    further = TrainRequest([pair], tmp_path / "further", still, start=start)
+    list(train(further))
+    model = load_model(tmp_path / "further" / "last.safetensors")
+    for name, weight in start.network.named_parameters():
+        torch.testing.assert_close(model.network.get_parameter(name), weight, rtol=0, atol=1e-9)
+    assert model.contract == start.contract
+    assert model.provenance["started_from"]["sha256"] == start.sha256
+    with pytest.raises(BadInputError, match="contract of its own"):
+        next(train(replace(further, contract=CONTRACT.changed(mean=0.1), out=tmp_path / "x")))
+    with pytest.raises(BadInputError, match="size of its own"):
+        next(train(replace(further, config=CONFIG.tiny(), out=tmp_path / "x")))
+
+
+def test_a_network_that_gives_no_numbers_stops_the_run(pair: TrainingPair, tmp_path: Path) -> None:
+    """Weights that overflow stand for a training that ran away; what was good before is still there."""
+    list(train(request(pair, tmp_path / "first")))
+    start = load_model(tmp_path / "first" / "last.safetensors")
+    assert isinstance(start.network, InkEdgeNetwork)
+    with torch.no_grad():
+        start.network.decoder.fuse[0].weight.fill_(float("inf"))
+    settings = QUICK.model_copy(update={"validate_every": 6, "steps": 20})
+    told = []
+    with pytest.raises(NapariInkError, match="The last 5 batches up to step 5 gave no finite loss") as stopped:
+        for event in train(TrainRequest([pair], tmp_path / "run", settings, start=start)):
+            told.append(event)
+    assert not isinstance(stopped.value, BadInputError)
+    skipped = [event for event in told if isinstance(event, BatchSkipped)]
+    assert [event.step for event in skipped] == [1, 2, 3, 4, 5]
+    assert skipped[0].learning_rate > skipped[2].learning_rate > skipped[4].learning_rate > 0
+    for word in ("stack at y ", "values -", "decoder.fuse.0 (Conv2d)", "decoder.fuse.0.weight"):
+        assert word in skipped[0].report
+    log = (tmp_path / "run" / "log.jsonl").read_text()
+    assert log.count("BatchSkipped") == 5
+
+
+def test_one_bad_batch_is_skipped_and_changes_no_weight(
+    pair: TrainingPair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from napari_ink.training import feed
+
+    fine = feed.Augmenter.__call__
+    calls = iter(range(100))
+
+    def spoil(self: object, values: torch.Tensor, labels: torch.Tensor, seed: int) -> object:
+        values, labels = fine(self, values, labels, seed)  # type: ignore[arg-type]
+        return (values * float("nan") if next(calls) == 2 else values), labels
+
+    monkeypatch.setattr(feed.Augmenter, "__call__", spoil)
+    events = list(train(request(pair, tmp_path / "run")))
+    skipped = [event for event in events if isinstance(event, BatchSkipped)]
+    assert [event.step for event in skipped] == [3]
+    assert "none finite" in skipped[0].report
+    assert [event.step for event in events if isinstance(event, StepEnded)] == [1, 2, 4, 5, 6]
+    # Running means would have become NaN by the batch as well, had they been left.
+    assert all(weight.isfinite().all() for weight in weights(tmp_path / "run" / "last.safetensors").values())
+
+
+def test_a_crop_that_does_not_fit_the_network(pair: TrainingPair, tmp_path: Path) -> None:
+    with pytest.raises(BadInputError, match="multiple of 32, say 64"):
+        next(train(request(pair, tmp_path / "run", settings=QUICK.model_copy(update={"crop_size": 70}))))
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_training_needs_is_named(pair: TrainingPair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from napari_ink.training import request as module
+
+    monkeypatch.setattr(module, "_LIBRARIES", ("torch", "a_library_that_is_not_there"))
+    with pytest.raises(BadInputError, match=r"needs a_library_that_is_not_there.*napari-ink\[train\]"):
+        next(train(request(pair, tmp_path / "run")))
