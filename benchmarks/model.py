@@ -177,23 +177,35 @@ def measure(found: list[Way], tiles: Tensor, device: str, rounds: int) -> None:
                 way.seconds.append(seconds_a_tile(way, tiles, device))
 
 
-def with_memory_kept(model: InkModel, tiles: Tensor, rounds: int) -> str:
-    """Compare a network whose freed memory stays with the process; each in processes of its own, in turn."""
-    network, ratios = for_prediction(model.network), []
+def in_processes(model: InkModel, tiles: Tensor, rounds: int, folder: Path) -> str:
+    """Compare what depends on the process: memory that stays with it, and onnxruntime, which keeps its own.
+
+    Each runs in processes of its own, in turn, on one thread.
+    """
+    fast, onnx = for_prediction(model.network), folder / "model.onnx"
+    candidates: dict[str, tuple[nn.Module | Path, bool]] = {"for_prediction": (fast, False)}
+    candidates["for_prediction, memory kept"] = (fast, True)
+    candidates["float32 as trained"] = (model.network, False)
+    if onnx.exists():
+        candidates["ONNX, onnxruntime"] = (onnx, False)
+    seconds: dict[str, list[float]] = {name: [] for name in candidates}
     for _ in range(rounds):
-        times = []
-        for kept in (False, True):
+        for name, (network, kept) in candidates.items():
             receiver, sender = CONTEXT.Pipe(duplex=False)
             child = CONTEXT.Process(target=_time_in_process, args=(network, tiles, kept, sender))
             child.start()
-            times.append(receiver.recv())
+            seconds[name].append(receiver.recv())
             child.join()
-        ratios.append(times[0] / times[1])
-    return f"for_prediction with memory kept: {statistics.median(ratios):.2f} times as fast (median of {rounds} pairs)"
+    base = seconds["for_prediction"]
+    lines = ["| alone in its process | times as fast as for_prediction |", "| --- | --- |"]
+    for name, times in seconds.items():
+        lines.append(f"| {name} | {statistics.median(b / t for b, t in zip(base, times, strict=True)):.2f} |")
+    return "\n".join(lines)
 
 
-def _time_in_process(network: nn.Module, tiles: Tensor, kept: bool, sender: Connection) -> None:
-    way = Way("", network)
+def _time_in_process(network: nn.Module | Path, tiles: Tensor, kept: bool, sender: Connection) -> None:
+    torch.set_num_threads(1)
+    way = Way("", OnnxNetwork(network) if isinstance(network, Path) else network)
     with torch.inference_mode(), memory_kept() if kept else nullcontext():
         times = [seconds_a_tile(way, tiles, "cpu") for _ in range(15)]
     sender.send(statistics.median(times[3:]))
@@ -239,12 +251,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         found = ways(model, arguments.device, arguments.threads, arguments.compile, Path(folder))
         measure(found, tiles, arguments.device, arguments.rounds)
-    print(
-        f"{model.name}, tiles of {tuple(tiles.shape[1:])}, {arguments.threads} threads, {machine(arguments.device)}\n"
-    )
-    print(table(found))
-    if arguments.device == "cpu":
-        print("\n" + with_memory_kept(model, tiles, arguments.rounds))
+        print(f"{model.name}, tiles of {tuple(tiles.shape[1:])}, {machine(arguments.device)}\n")
+        print(table(found), flush=True)
+        if arguments.device == "cpu":
+            print("\n" + in_processes(model, tiles, arguments.rounds, Path(folder)))
 
 
 if __name__ == "__main__":
