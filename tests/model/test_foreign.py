@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from napari_ink.errors import BadInputError, CheckpointError, OutputError
 from napari_ink.export import export_source
 from napari_ink.model import InkEdgeConfig, InkModel, load_model, read_card
+from napari_ink.model.foreign import ForeignContract
+from napari_ink.model.lightning import GRAND_PRIZE_CONTRACT
 from napari_ink.model.network import InkEdgeNetwork
 from napari_ink.model.onnx import export_onnx
 from napari_ink.predict import PredictRequest, open_prediction
@@ -239,3 +241,11 @@ def test_an_onnx_file_needs_its_name_and_a_place(tmp_path: Path) -> None:
         export_onnx(own_model(), tmp_path / "x.pt")
     with pytest.raises(OutputError, match="Could not write"):
         export_onnx(own_model(), tmp_path / "no" / "x.onnx")
+
+
+def test_the_contract_file_in_the_manual_is_one() -> None:
+    manual = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
+    shown = ForeignContract.model_validate_json(manual.partition("```json")[2].partition("```")[0])
+    ours = GRAND_PRIZE_CONTRACT.model_dump()
+    assert shown.input.model_dump() == {**ours, "clip": pytest.approx(ours["clip"])}
+    assert shown.divisor == 64
