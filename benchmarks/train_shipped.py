@@ -2,9 +2,9 @@
 
     python benchmarks/train_shipped.py --out runs/shipped --steps 3000 --phantoms 300
 
-The phantoms are made once and kept in `--home`, 8 bits deep. Training, choosing the best step and choosing thresholds see
-the seeds to train and to validate with alone. An interrupted run goes on with `--resume`. At the end the best checkpoint
-is judged once more, by whole validation phantoms and 99 thresholds, and written beside the run as `<out>.safetensors`.
+The phantoms are made once and kept in `--home`, 8 bits deep. Training, choosing the best step and choosing thresholds
+see the seeds to train and to validate with alone. An interrupted run goes on with `--resume`. At the end the best
+checkpoint is judged once more, by whole validation phantoms and 99 thresholds, and written as `<out>.safetensors`.
 """
 
 from __future__ import annotations

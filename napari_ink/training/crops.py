@@ -122,6 +122,11 @@ class CropSampler:
             raise LabelError("No pair has reviewed labels to train on; label some of the papyrus first.")
 
     @property
+    def used(self) -> int:
+        """How many of the pairs have labels to train on."""
+        return sum(blocks.reviewed_px > 0 for blocks in self._blocks)
+
+    @property
     def ink_px(self) -> int:
         """Pixels of ink to train on, of all pairs."""
         return int(self._ink[-1])

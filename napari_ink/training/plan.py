@@ -94,7 +94,7 @@ class Plan:
             record = folder.begin(record)
         arithmetic = Arithmetic(device, record.precision_used)
         share = f"{sampler.ink_px / sampler.reviewed_px:.1%}"
-        reads = f"Learns from {sampler.reviewed_px:,} reviewed pixels of {len(pairs)} pairs; {share} of them are ink."
+        reads = f"Learns from {sampler.reviewed_px:,} reviewed pixels of {sampler.used} pairs; {share} of them are ink."
         notes = (reads, held_out_by, *notes)
         return cls(request, settings, config, contract, arithmetic, tuple(pairs), sampler, network, held_out_by, notes)
 
