@@ -66,7 +66,7 @@ def tasks(args: argparse.Namespace) -> Iterator[Task]:
         if args.dev:
             yield Task(f"dev, {args.target}", [s for i, s in enumerate(train) if i % 5], train[::10][few])
         else:
-            yield Task(f"val, {args.target}", train, bsds(args.bsds, "val", args.target)[few])
+            yield Task(f"val, {args.target}", train, bsds(args.bsds, "val", args.target)[:: args.every][few])
         return
     for shift in args.shifts:
         train = phantom_samples(TRAIN_SEEDS[few], args.home, shift)
@@ -111,7 +111,7 @@ def row(task: Task, name: str, budget: Budget, seed: int) -> dict[str, Any]:
     found = ((edge_map(network, sample, network.size_divisor), sample.truths) for sample in task.test)
     scores = edge_scores(found, thresholds=THRESHOLDS)
     return {
-        "task": task.name, "loss": name, "seed": seed, **asdict(budget), **asdict(scores),
+        "task": task.name, "images": len(task.test), "loss": name, "seed": seed, **asdict(budget), **asdict(scores),
         "train_cpu_s": round(trained - began, 1), "score_cpu_s": round(time.process_time() - trained, 1),
     }  # fmt: skip
 
@@ -132,6 +132,7 @@ def main() -> None:
     parser.add_argument("--bsds", type=Path)
     parser.add_argument("--dev", action="store_true")
     parser.add_argument("--target", choices=("consensus", "person"), default="consensus")
+    parser.add_argument("--every", type=int, default=1, help="score every nth photograph of val")
     parser.add_argument("--losses", nargs="*", default=["ours", *RIVALS])
     parser.add_argument("--shifts", nargs="*", type=int, default=[0, 3, 6])
     parser.add_argument("--seeds", nargs="*", type=int, default=[0])
