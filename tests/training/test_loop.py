@@ -52,6 +52,14 @@ def take(events: object, steps: int) -> list[TrainingEvent]:
     return taken
 
 
+@pytest.fixture(autouse=True)
+def no_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most of a short run's time would go into drawing."""
+    if "pictures" not in request.node.name:
+        monkeypatch.setattr("napari_ink.training.loop.draw_curves", lambda *given: None)
+        monkeypatch.setattr("napari_ink.training.loop.draw_examples", lambda *given: None)
+
+
 def test_learns_what_is_held_out(pair: TrainingPair, tmp_path: Path) -> None:
     held_out = np.zeros(pair.labels.shape, bool)
     held_out[:, 128:] = True
@@ -76,7 +84,7 @@ def test_learns_what_is_held_out(pair: TrainingPair, tmp_path: Path) -> None:
     assert model.provenance["steps"] == ended.best_step
 
 
-def test_leaves_what_it_tells_of(pair: TrainingPair, tmp_path: Path) -> None:
+def test_leaves_what_it_tells_of_and_pictures(pair: TrainingPair, tmp_path: Path) -> None:
     events = list(train(request(pair, tmp_path / "run")))
     for event in events:
         if isinstance(event, CheckpointSaved):

@@ -1,0 +1,81 @@
+"""What a training step costs on this machine, and how much of that is reading and varying crops.
+
+    python benchmarks/train_speed.py --threads 1
+
+Two phantoms of 512 pixels are read as NumPy files (memory-mapped) and as folders of compressed TIFFs. All times are of
+the processor, in seconds a step, so that other work on the machine counts little.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from napari_ink.model import InkEdgeConfig, InputContract
+from napari_ink.model.network import InkEdgeNetwork
+from napari_ink.phantom import make_phantom, set_config, write_segment
+from napari_ink.training import Augmentation, CropSampler, TrainSettings, batches, read_pair
+from napari_ink.training.distributed import Team
+from napari_ink.training.learner import Learner
+from napari_ink.training.precision import Arithmetic
+
+CONTRACT = InputContract(depth_layers=32, min_depth_layers=12, mean=0.31, std=0.24, voxel_size_um=7.91, tile_size=256)
+
+
+def seconds(work: Callable[[], object], rounds: int) -> float:
+    """Return the median processor time of some calls, after one that warms up."""
+    work()
+    times = []
+    for _ in range(rounds):
+        began = time.process_time()
+        work()
+        times.append(time.process_time() - began)
+    return float(np.median(times))
+
+
+def main() -> None:
+    """Measure and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--batch-size", type=int, default=8)
+    parser.add_argument("--crop-size", type=int, default=160)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    device = torch.device("cpu")
+    settings = TrainSettings(batch_size=args.batch_size, crop_size=args.crop_size)
+    plain = settings.model_copy(update={"augmentation": Augmentation.none()})
+    with tempfile.TemporaryDirectory() as home:
+        folders, files = [], []
+        for seed in (1000, 1001):
+            phantom = make_phantom(set_config(seed))
+            folders.append(write_segment(phantom, Path(home) / str(seed)))
+            files.append(Path(home) / f"{seed}.npy")
+            np.save(files[-1], (phantom.volume // 257).astype(np.uint8))
+        found = {}
+        for name, stacks in (("memory-mapped", files), ("compressed TIFFs", folders)):
+            pairs = [read_pair(stack, folder).pair for stack, folder in zip(stacks, folders, strict=True)]
+            sampler = CropSampler(pairs, CONTRACT, args.crop_size)
+            for kind, chosen in (("read", plain), ("read and varied", settings)):
+                feed = batches(sampler, chosen, device)
+                found[f"{kind}, {name}"] = seconds(lambda feed=feed: next(feed), args.rounds)
+        batch = next(batches(sampler, settings, device))
+        for precision in ("fp32", "bf16"):
+            network = InkEdgeNetwork(InkEdgeConfig.tiny())
+            learner = Learner(network, settings, Arithmetic(device, precision), Team())
+            found[f"learnt from, {precision}"] = seconds(
+                lambda learner=learner: learner.step(batch, pairs), args.rounds
+            )
+    print(f"{args.batch_size} crops of {args.crop_size} pixels and 32 layers, {args.threads} thread(s), tiny network")
+    for name, value in found.items():
+        print(f"{name:40} {value:.3f} s")
+
+
+if __name__ == "__main__":
+    main()

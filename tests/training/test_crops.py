@@ -1,0 +1,217 @@
+"""Crops: from where they are drawn, which layers they hold, and what is never among them."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from napari_ink.errors import LabelError
+from napari_ink.model.losses import IGNORE
+from napari_ink.stack import open_stack
+from napari_ink.training import Augmentation, CropSampler, DepthVariation, TrainingPair, batches
+from napari_ink.training.augmentation import Augmenter
+from napari_ink.training.blocks import BlockIndex
+from napari_ink.training.crops import HELD_OUT_MARGIN_PX
+from napari_ink.training.holdout import hold_out
+from tests.training.small import CONTRACT, PLAIN, QUICK
+
+CPU = torch.device("cpu")
+
+
+def coded(tmp_path: Path, labels: np.ndarray, depth: int = 16, name: str = "coded") -> TrainingPair:
+    """A pair whose voxels tell their own place: layer · 1024 + row · 32 + column, each cut to 5 bits."""
+    z, y, x = np.indices((depth, *labels.shape))
+    np.save(tmp_path / f"{name}.npy", (z * 1024 + y % 32 * 32 + x % 32).astype(np.uint16))
+    return TrainingPair(open_stack(tmp_path / f"{name}.npy"), labels)
+
+
+def decoded(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    raw = np.rint((values.astype(np.float64) * CONTRACT.std + CONTRACT.mean) * 65535).astype(int)
+    return raw // 1024, raw // 32 % 32, raw % 32
+
+
+def test_crops_are_cut_where_they_say(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, (70, 90)).astype(np.uint8)
+    sampler = CropSampler([coded(tmp_path, labels)], CONTRACT, 32, DepthVariation(shift=0, stretch=0))
+    for _ in range(20):
+        crop = sampler.draw(rng)
+        _, y, x = crop.place
+        assert crop.values.shape == (12, 32, 32) and crop.values.dtype == np.float32
+        np.testing.assert_array_equal(crop.labels, labels[y : y + 32, x : x + 32])
+        z, row, column = decoded(crop.values)
+        np.testing.assert_array_equal(z[:, 0, 0], np.arange(2, 14))  # the 12 middle ones of 16
+        np.testing.assert_array_equal(row[0, :, 0], (y + np.arange(32)) % 32)
+        np.testing.assert_array_equal(column[0, 0], (x + np.arange(32)) % 32)
+
+
+def test_a_small_segment_is_padded_with_what_nobody_reviewed(tmp_path: Path) -> None:
+    sampler = CropSampler([coded(tmp_path, np.full((20, 50), 2, np.uint8))], CONTRACT, 32)
+    crop = sampler.draw(np.random.default_rng(0))
+    assert crop.values.shape == (12, 32, 32) and crop.labels.shape == (32, 32)
+    assert (crop.labels[:20] == 2).all() and (crop.labels[20:] == 0).all()
+
+
+@settings(deadline=None, max_examples=40)
+@given(seed=st.integers(0, 10**6), share=st.floats(0.001, 0.3), side=st.sampled_from([1, 7, 16, 32]))
+def test_blocks_draw_what_was_asked_for(seed: int, share: float, side: int) -> None:
+    rng = np.random.default_rng(seed)
+    labels = np.where(rng.random((50, 71)) < share, rng.integers(1, 3, (50, 71)), 0).astype(np.uint8)
+    labels[3, 4] = 2
+    blocks = BlockIndex(labels, side)
+    assert (blocks.ink_px, blocks.reviewed_px) == ((labels == 2).sum(), (labels > 0).sum())
+    for on_ink in (True, False):
+        y, x = blocks.draw(rng, on_ink)
+        assert 0 <= y < 50 and 0 <= x < 71
+        block = labels[y // side * side : (y // side + 1) * side, x // side * side : (x // side + 1) * side]
+        assert (block == 2).any() if on_ink else (block > 0).any()
+
+
+def test_half_of_the_crops_hold_ink_and_pairs_count_by_what_was_reviewed(tmp_path: Path) -> None:
+    few, much = np.zeros((256, 256), np.uint8), np.ones((256, 256), np.uint8)
+    few[:64, :128] = 1  # an eighth of the other's
+    much[200:210, 200:210] = 2
+    pairs = [coded(tmp_path, few, name="few"), coded(tmp_path, much, name="much")]
+    sampler = CropSampler(pairs, CONTRACT, 32)
+    rng = np.random.default_rng(1)
+    crops = [sampler.draw(rng) for _ in range(300)]
+    assert all(((crop.labels == 1) | (crop.labels == 2)).any() for crop in crops)
+    with_ink = np.mean([(crop.labels == 2).any() for crop in crops])
+    assert 0.42 < with_ink < 0.62
+    others = [crop for crop in crops if not (crop.labels == 2).any()]
+    assert 0.04 < np.mean([crop.place[0] == 0 for crop in others]) < 0.22
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    seed=st.integers(0, 10**6),
+    depth=st.integers(12, 70),
+    shift=st.integers(0, 9),
+    stretch=st.floats(0, 0.5),
+    turned=st.booleans(),
+)
+def test_depth_varies_within_the_stack(seed: int, depth: int, shift: int, stretch: float, turned: bool) -> None:
+    variation = DepthVariation(shift=shift, stretch=stretch, reversed_share=float(turned))
+    layers = variation.layers(np.random.default_rng(seed), CONTRACT, depth)
+    assert len(layers) == 12 and layers.min() >= 0 and layers.max() < depth
+    steps = np.diff(layers)[:: -1 if turned else 1] * (-1 if turned else 1)
+    assert (steps >= 0).all() and steps.max() <= 2
+    if shift == 0 and stretch == 0:
+        window = CONTRACT.z_window(depth)
+        np.testing.assert_array_equal(np.sort(layers), np.arange(window.start, window.stop))
+
+
+def test_what_is_held_out_is_never_asked_for(pair: TrainingPair) -> None:
+    """Crops overlap it, but not their labels; nor does an edge there, or a margin around it, ask for anything."""
+    held_out = np.zeros(pair.labels.shape, bool)
+    held_out[40:100, 60:120] = True
+    pair = replace(pair, held_out=held_out)
+    sampler = CropSampler([pair], CONTRACT, 64)
+    rng = np.random.default_rng(0)
+    overlaps = 0
+    margin = np.zeros_like(held_out)
+    reach = HELD_OUT_MARGIN_PX
+    margin[40 - reach : 100 + reach, 60 - reach : 120 + reach] = True
+    for _ in range(60):
+        crop = sampler.draw(rng)
+        _, y, x = crop.place
+        near = margin[y : y + 64, x : x + 64]
+        overlaps += bool(held_out[y : y + 64, x : x + 64].any())
+        assert (crop.ink[near] == IGNORE).all() and (crop.edge[near] == IGNORE).all()
+    assert overlaps > 10
+    assert set(np.unique(pair.to_judge()[~held_out])) == {0}
+
+
+def test_without_a_validation_mask_a_part_is_held_out(pair: TrainingPair) -> None:
+    (chosen,), said = hold_out([pair])
+    assert "No validation mask" in said and chosen.held_out is not None
+    judged = chosen.to_judge()
+    assert (judged == 2).any() and (judged == 1).any()
+    assert 0.05 < chosen.held_out.mean() < 0.4
+    again = hold_out([pair])[0][0]
+    np.testing.assert_array_equal(again.held_out, chosen.held_out)
+    kept, said = hold_out([pair, chosen])
+    assert "validation mask" in said and kept[0].held_out is None
+
+
+def test_labels_that_cannot_be_learnt_from_are_refused(pair: TrainingPair) -> None:
+    with pytest.raises(LabelError, match=r"\(50, 192\).*\(160, 192\)"):
+        TrainingPair(pair.stack, pair.labels[:50])
+    with pytest.raises(LabelError, match="No pair has reviewed labels"):
+        CropSampler([TrainingPair(pair.stack, np.zeros_like(pair.labels))], CONTRACT, 64)
+    with pytest.raises(LabelError, match="holds no ink"):
+        hold_out([TrainingPair(pair.stack, np.ones_like(pair.labels))])
+    everything = np.ones(pair.labels.shape, bool)
+    with pytest.raises(LabelError, match="no ink to train on"):
+        hold_out([replace(pair, held_out=everything)])
+
+
+def test_batches_follow_from_seed_and_step_alone(pair: TrainingPair) -> None:
+    sampler = CropSampler([pair], CONTRACT, 64)
+    straight = list(batches(sampler, QUICK, CPU))
+    assert len(straight) == QUICK.steps
+    torch.rand(7)  # random numbers that others draw change nothing
+    later = list(batches(sampler, QUICK, CPU, first_step=4))
+    for one, other in zip(straight[4:], later, strict=True):
+        assert torch.equal(one.values, other.values) and torch.equal(one.edge, other.edge)
+        assert one.places == other.places
+    beside = list(batches(sampler, QUICK, CPU, rank=1, world_size=2))
+    assert not torch.equal(beside[0].values, straight[0].values)
+
+
+@pytest.mark.skipif("fork" not in torch.multiprocessing.get_all_start_methods(), reason="nothing can be forked off")
+def test_workers_read_the_same(pair: TrainingPair) -> None:
+    sampler = CropSampler([pair], CONTRACT, 64)
+    alone = list(batches(sampler, PLAIN, CPU))
+    ahead = list(batches(sampler, PLAIN.model_copy(update={"workers": 1}), CPU))
+    assert all(torch.equal(one.values, other.values) for one, other in zip(alone, ahead, strict=True))
+
+
+def marked() -> tuple[torch.Tensor, torch.Tensor]:
+    """Crops that are bright just where their labels say ink, dark on papyrus, and black where nobody looked."""
+    rng = np.random.default_rng(3)
+    labels = np.repeat(np.repeat(rng.integers(0, 3, (6, 8, 8)), 12, axis=1), 12, axis=2).astype(np.uint8)
+    greys = np.array([0.0, 0.3, 0.7])[labels][:, None].repeat(12, axis=1)
+    return torch.from_numpy(((greys - CONTRACT.mean) / CONTRACT.std).astype(np.float32)), torch.from_numpy(labels)
+
+
+def test_labels_follow_what_happens_to_crops() -> None:
+    values, labels = marked()
+    quiet = Augmentation(brightness=0, contrast=0, noise=0, layer_dropout=0, affine=1, cut_out=1)
+    varied, followed = Augmenter(quiet, CONTRACT)(values, labels, seed=5)
+    assert varied.shape == values.shape and followed.shape == labels.shape and followed.dtype == torch.uint8
+    assert set(followed.unique().tolist()) <= {0, 1, 2}
+    assert not torch.equal(followed, labels)
+    greys = varied[:, 0] * CONTRACT.std + CONTRACT.mean
+    meant = torch.tensor([0.0, 0.3, 0.7])[followed.long()]
+    # Along the borders of the squares greys are blends of two; everywhere else they say what the labels say.
+    assert ((greys - meant).abs() < 0.02).float().mean() > 0.75
+    assert (followed == 0).float().mean() > (labels == 0).float().mean()  # the cut-out, and what came in from beyond
+
+
+def test_flips_alone_lose_nothing() -> None:
+    values, labels = marked()
+    only = Augmentation.none().model_copy(update={"flips": True})
+    varied, followed = Augmenter(only, CONTRACT)(values, labels, seed=1)
+    for one, other in zip(values, varied, strict=True):
+        torch.testing.assert_close(one.flatten().sort().values, other.flatten().sort().values, rtol=0, atol=1e-4)
+    for one, other in zip(labels, followed, strict=True):
+        assert torch.equal(one.flatten().bincount(), other.flatten().bincount())
+    turned = [not torch.equal(one, other) for one, other in zip(labels, followed, strict=True)]
+    assert any(turned)
+
+
+def test_each_variation_changes_values_and_a_seed_repeats_it() -> None:
+    values, labels = marked()
+    off = Augmentation.none()
+    for name, value in {"brightness": 0.2, "contrast": 0.3, "noise": 0.05, "layer_dropout": 1, "cut_out": 1}.items():
+        augmenter = Augmenter(off.model_copy(update={name: value}), CONTRACT)
+        once, again, other = (augmenter(values, labels, seed)[0] for seed in (1, 1, 2))
+        assert torch.equal(once, again) and not torch.equal(once, other) and not torch.equal(once, values), name
+    unchanged, same = Augmenter(off, CONTRACT)(values, labels, 1)
+    assert torch.equal(unchanged, values) and torch.equal(same, labels)
+    assert torch.isfinite(once).all()

@@ -1,0 +1,114 @@
+"""`napari-ink train`, with real files: results, exit codes, and one line when something is wrong."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from napari_ink.cli import main
+from napari_ink.model import load_model, save_checkpoint
+from napari_ink.model.network import InkEdgeNetwork
+from napari_ink.phantom import PhantomConfig, make_phantom, write_segment
+from tests.training.small import CONFIG, CONTRACT
+
+QUICK = ["--batch-size", "2", "--crop-size", "64", "--precision", "fp32", "--device", "cpu", "--workers", "0"]
+
+
+@pytest.fixture(scope="module")
+def segment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    config = PhantomConfig(seed=1, height=128, width=160, depth_layers=20, letter_height=60)
+    return write_segment(make_phantom(config), tmp_path_factory.mktemp("segments") / "seg")
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("model") / "start.safetensors"
+    return save_checkpoint(path, InkEdgeNetwork(CONFIG), CONFIG, CONTRACT, {})
+
+
+def run(capfd: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    try:
+        code = main([str(argument) for argument in ("train", *arguments)])
+    except SystemExit as end:
+        code = int(end.code or 0)
+    return code, *capfd.readouterr()
+
+
+def test_trains_a_phantoms_folder_further(
+    segment: Path, start: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    code, said, progress = run(capfd, "--pair", segment, "-o", out, "--from", start, "--steps", 2, *QUICK)
+    assert code == 0, progress
+    assert re.search(r"best.safetensors: step [12] of 2 \(all steps taken\), ink F0.5 0\.\d+, edge ODS 0\.\d+", said)
+    for sentence in (
+        "No supervision mask",
+        "No validation mask",
+        "Reads depth layers 4 to 15 of 20",
+        "Runs on cpu in fp32",
+    ):
+        assert sentence in progress
+    assert load_model(out / "best.safetensors").config == CONFIG
+    code, _, progress = run(capfd, "--pair", segment, "-o", out, "--from", start, "--steps", 2, *QUICK)
+    assert code == 2 and "exists already" in progress and progress.count("\n") == 1
+
+
+def test_bad_input_is_one_line(segment: Path, start: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    out = ["-o", tmp_path / "run"]
+    Image.fromarray(np.zeros((20, 20), np.uint8)).save(tmp_path / "small.png")
+    cases: list[tuple[list[object], str]] = [
+        (["--pair", segment, tmp_path / "small.png", *out], "20 × 20 pixels, smaller than the stack's 128 × 160"),
+        (["--pair", segment, tmp_path / "none.png", *out], "no image at"),
+        (["--pair", tmp_path / "none", *out], "none"),
+        (["--pair", segment, segment, segment, *out], "not 3 names"),
+        (["--pair", segment, *out, "--steps", "0"], "--steps cannot be 0"),
+        (["--pair", segment, *out, "--learning-rate", "-1"], "--learning-rate cannot be -1"),
+        (["--pair", segment, *out, "--crop-size", "100"], "multiple of 32"),
+        (["--pair", segment, *out, "--from", "nothing"], "no model called nothing"),
+        (["--pair", segment, *out, "--from", start, "--size", "base"], "not allowed with"),
+        (["--pair", segment, "-o", tmp_path / "no" / "run"], "no folder"),
+    ]
+    for arguments, words in cases:
+        code, said, error = run(capfd, *arguments)
+        assert (code, said) == (2, ""), (arguments, error)
+        lines = [line for line in error.splitlines() if line.startswith("napari-ink: ")]
+        assert len(lines) == 1 and words in lines[0], error
+        assert "Traceback" not in error
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT between processes")
+def test_interrupted_then_resumed(
+    segment: Path, start: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def command(name: str) -> list[str]:
+        paths = ["--pair", str(segment), "-o", str(tmp_path / name), "--from", str(start)]
+        return [*paths, "--steps", "20", "--validate-every", "20", *QUICK]
+
+    with subprocess.Popen(
+        [sys.executable, "-m", "napari_ink.cli", "train", *command("run")],
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background job inherits that it is ignored
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("Runs on"):
+                break
+        process.send_signal(signal.SIGINT)
+        rest = process.stderr.read()
+        assert process.wait(60) == 130, rest
+    assert rest.splitlines()[-1].startswith("napari-ink: Interrupted; what was done is kept")
+    assert "Traceback" not in rest
+    assert (tmp_path / "run" / "state.pt").is_file()
+    assert not (tmp_path / "run" / "best.safetensors").exists()
+    code, _, progress = run(capfd, *command("run"), "--resume")
+    assert code == 0, progress
+    assert load_model(tmp_path / "run" / "last.safetensors").provenance["steps"] == 20
