@@ -52,8 +52,9 @@ def edge_loss(
     tolerance around every single pixel would let pass, does.
 
     The two classes are averaged apart, so that their weights follow neither from the length of the lines nor from the
-    size of the tile; with a smaller share for edges than HED's half (Xie & Tu 2015), for that half draws thick lines.
-    Dice, of squares as by Deng et al. 2018, makes them thin. It compares means over the reviewed pixels of a tile.
+    size of the tile; edges get less than the half that HED gives them (Xie & Tu 2015). Dice, of squares, is added after
+    Deng et al. 2018, who got thinner lines by it. It compares means over the reviewed pixels of a tile. What was
+    measured, and what was not, is in `docs/decisions/0006-edge-loss.md`.
 
     All is computed in float32, whatever comes in. The gradient takes the moved labels as given.
 
