@@ -127,7 +127,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--crop-size", type=int, default=160)
     parser.add_argument("--learning-rate", type=float, default=1.5e-3)
     parser.add_argument("--depth-shift", type=int, default=8, help="layers by which a window is moved at most")
-    parser.add_argument("--edge-tolerance", type=int, default=TrainSettings().edge_tolerance_px)
+    parser.add_argument("--edge-tolerance", type=int, default=1, help="pixels; labels of phantoms are exact")
     parser.add_argument("--edge-weight", type=float, default=TrainSettings().edge_weight)
     parser.add_argument("--validate-every", type=int, default=200)
     parser.add_argument("--validation-crops", type=int, default=32)

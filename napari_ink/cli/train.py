@@ -41,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, kind in number.items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=kind, metavar="N", help=_HELP[name])
     parser.add_argument("--validate-every", type=int, metavar="N", help=_HELP["validate_every"])
+    parser.add_argument("--edge-tolerance-px", type=int, metavar="N", help=_HELP["edge_tolerance_px"])
     parser.add_argument("--patience", type=int, metavar="N", help=_HELP["patience"])
     parser.add_argument("--precision", choices=("auto", "fp32", "bf16", "fp16"), help="default: auto")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto", help="default: auto")
@@ -60,6 +61,7 @@ _HELP = {
     "seed": "the same seed trains to the same weights on one machine, default: 0",
     "workers": "processes that read crops ahead, default: as many as there are spare cores, up to 8",
     "validate_every": "steps between two looks at what is held out, default: a twentieth of the steps",
+    "edge_tolerance_px": "how far off the labels' outlines may be drawn, in pixels, default: 3",
     "patience": "stop after so many looks without a better score, 0 never does, default: 10",
 }
 

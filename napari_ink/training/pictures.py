@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from napari_ink.annotation import LabelValue
 from napari_ink.training.run_folder import write_whole
-from napari_ink.training.validation import Example
+from napari_ink.training.validation import Example, spread
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -80,7 +79,7 @@ def draw_examples(examples: Sequence[Example], ink_threshold: float, edge_thresh
     """
     from matplotlib.figure import Figure
 
-    chosen = _spread(examples)
+    chosen = _telling(examples)
     figure = Figure(figsize=(10, 2.6 * len(chosen)), layout="constrained")
     for row, example in zip(figure.subplots(len(chosen), 4, squeeze=False), chosen, strict=True):
         middle = example.crop.values.shape[0] // 2
@@ -106,11 +105,11 @@ def draw_examples(examples: Sequence[Example], ink_threshold: float, edge_thresh
     return _save(figure, path)
 
 
-def _spread(examples: Sequence[Example]) -> list[Example]:
-    """Return a few of the examples that hold ink, from the whole of the list."""
-    inky = [one for one in examples if (one.crop.labels == LabelValue.INK).any()] or list(examples)
-    chosen: npt.NDArray[np.intp] = np.unique(np.linspace(0, len(inky) - 1, min(_MOST_EXAMPLES, len(inky))).astype(int))
-    return [inky[i] for i in chosen]
+def _telling(examples: Sequence[Example]) -> list[Example]:
+    """Return a few of the examples, of those with much ink and from the whole of the list."""
+    ink = [int((one.crop.labels == LabelValue.INK).sum()) for one in examples]
+    least = sorted(ink)[len(ink) // 2]
+    return spread([one for one, here in zip(examples, ink, strict=True) if here >= least], _MOST_EXAMPLES)
 
 
 def _save(figure: Figure, path: Path) -> Path:

@@ -68,7 +68,7 @@ class TrainSettings(_Frozen):
     clip_norm: float = Field(1.0, gt=0, description="largest norm of a gradient")
     average_decay: float = Field(0.995, ge=0, lt=1, description="of the moving average of the weights")
     edge_weight: float = Field(0.5, ge=0, description="weight of the edge loss beside the ink loss")
-    edge_tolerance_px: int = Field(1, ge=0, description="how far off a drawn edge may be")
+    edge_tolerance_px: int = Field(3, ge=0, description="how far off a drawn edge may be")
     precision: Precision = Field("auto", description="of the network's arithmetic; weights stay float32")
     seed: int = Field(0, ge=0, description="what every random choice follows from")
     validate_every: int = Field(100, ge=1, description="steps between two looks at what is held out")

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import hypot
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,7 @@ from napari_ink.errors import NapariInkError
 from napari_ink.evaluation import edge_scores, ink_scores, label_edges
 from napari_ink.model import InputContract
 from napari_ink.model.losses import IGNORE
-from napari_ink.training.crops import Crop, TrainingPair, read_layers
+from napari_ink.training.crops import Crop, TrainingPair
 from napari_ink.training.precision import Arithmetic
 from napari_ink.training.targets import edge_target
 
@@ -25,6 +26,8 @@ from napari_ink.training.targets import edge_target
 _EDGE_REACH_PX = 0.0075 * hypot(512, 512)
 _THRESHOLDS = 49
 _EDGE_CROPS = 12
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +72,7 @@ class HeldOut:
 
     def __init__(self, pairs: Sequence[TrainingPair], contract: InputContract, size: int, most: int) -> None:
         self._pairs, self._contract, self._size = pairs, contract, size
-        places = list(self._places())
-        chosen = np.unique(np.linspace(0, len(places) - 1, min(most, len(places))).astype(int))
-        self._chosen = [places[i] for i in chosen]
+        self._chosen = spread(list(self._places()), most)
 
     def _places(self) -> Iterator[tuple[int, int, int]]:
         """Go through the squares of all segments that hold something to judge; those with ink come first."""
@@ -86,16 +87,19 @@ class HeldOut:
         return ((number, y, x) for _, number, y, x in sorted(found))
 
     def crops(self) -> Iterator[Crop]:
-        """Read the crops, one at a time."""
+        """Read the crops, one at a time; those at the bottom and right reach back into the segment."""
         for number, y, x in self._chosen:
             pair = self._pairs[number]
+            height, width = pair.labels.shape
+            top, left = max(0, min(y, height - self._size)), max(0, min(x, width - self._size))
+            rows, columns = slice(top, min(top + self._size, height)), slice(left, min(left + self._size, width))
+            labels = pair.to_judge(rows, columns)
+            labels[: y - top], labels[:, : x - left] = LabelValue.UNREVIEWED, LabelValue.UNREVIEWED  # counted elsewhere
             window = self._contract.z_window(pair.stack.shape[0])
-            labels = pair.to_judge(slice(y, y + self._size), slice(x, x + self._size))
-            ranges = slice(y, y + labels.shape[0]), slice(x, x + labels.shape[1])
-            block = read_layers(pair.stack, np.arange(window.start, window.stop), *ranges)
+            block = pair.stack.read(window, rows, columns)
             missing = [(0, self._size - n) for n in labels.shape]
             block, labels = np.pad(block, [(0, 0), *missing]), np.pad(labels, missing)
-            yield Crop(np.ascontiguousarray(self._contract.prepare(block)), labels, (number, y, x))
+            yield Crop(np.ascontiguousarray(self._contract.prepare(block)), labels, (number, top, left))
 
     def examples(self, network: nn.Module, arithmetic: Arithmetic) -> Iterator[Example]:
         """Let the network predict the crops; it is left set to predict."""
@@ -116,8 +120,15 @@ def judge(examples: Sequence[Example]) -> Scores:
     truth = [one.crop.labels[known] == LabelValue.INK for one, known in zip(examples, reviewed, strict=True)]
     ink = ink_scores(np.concatenate(levels)[None], np.concatenate(truth)[None])
     with_edges = [one for one in examples if (edge_target(one.crop.labels) == 1).any()]
-    edges = edge_scores(map(_edge_pair, with_edges[:_EDGE_CROPS] or examples[:1]), 0, _THRESHOLDS, _EDGE_REACH_PX)
+    some = spread(with_edges or examples, _EDGE_CROPS)
+    edges = edge_scores(map(_edge_pair, some), 0, _THRESHOLDS, _EDGE_REACH_PX)
     return Scores(ink.f0_5, ink.best_threshold, ink.average_precision, edges.ods, edges.ods_threshold)
+
+
+def spread(things: Sequence[T], most: int) -> list[T]:
+    """Return at most so many things, taken evenly from all."""
+    chosen = np.unique(np.linspace(0, len(things) - 1, min(most, len(things))).astype(int))
+    return [things[i] for i in chosen]
 
 
 def _edge_pair(

@@ -13,11 +13,9 @@ from napari_ink.training import OUTSIDE, TrainingPair
 @pytest.fixture(scope="session")
 def phantom_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The stack of a phantom whose ink is plain to see, as a file, with its labels beside it."""
-    made = make_phantom(
-        PhantomConfig(
-            seed=1, height=160, width=192, depth_layers=20, letter_height=70, stroke_width=14, ink_contrast=60
-        )
-    )
+    size = {"height": 160, "width": 192, "depth_layers": 20, "letter_height": 50, "stroke_width": 12, "ragged_edge": 5}
+    plain = {"ink_contrast": 80, "ink_thickness": 3, "flaked": 0, "surface_wander": 0.5, "noise": 1}
+    made = make_phantom(PhantomConfig.model_validate({"seed": 1, **size, **plain}))
     path = tmp_path_factory.mktemp("phantom") / "stack.npy"
     np.save(path, made.volume)
     known = np.where(made.ink, 2, 1)

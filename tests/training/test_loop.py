@@ -23,6 +23,7 @@ from napari_ink.training import (
     Validated,
     train,
 )
+from napari_ink.training.validation import Example, HeldOut, judge
 from tests.training.small import CONFIG, CONTRACT, PLAIN, QUICK
 
 
@@ -70,7 +71,7 @@ def test_learns_what_is_held_out(pair: TrainingPair, tmp_path: Path) -> None:
     assert isinstance(events[0], TrainingStarted) and isinstance(events[-1], TrainingEnded)
     losses = [event.ink_loss + event.edge_loss for event in events if isinstance(event, StepEnded)]
     assert len(losses) == 60
-    assert sum(losses[-10:]) < 0.8 * sum(losses[:10])
+    assert sum(losses[-10:]) < 0.9 * sum(losses[:10])
     ended = events[-1]
     known = pair.labels[:, 128:]
     share = float((known == 2).sum() / ((known == 1) | (known == 2)).sum())
@@ -262,3 +263,35 @@ def test_what_training_needs_is_named(pair: TrainingPair, tmp_path: Path, monkey
     monkeypatch.setattr(module, "_LIBRARIES", ("torch", "a_library_that_is_not_there"))
     with pytest.raises(BadInputError, match=r"needs a_library_that_is_not_there.*napari-ink\[train\]"):
         next(train(request(pair, tmp_path / "run")))
+
+
+def test_every_pixel_that_is_held_out_is_judged_once(pair: TrainingPair) -> None:
+    held_out = np.zeros(pair.labels.shape, bool)
+    held_out[20:, 30:] = True
+    held_out[:, ::7] = False
+    pair = replace(pair, held_out=held_out)
+    judged = np.zeros(pair.labels.shape, int)
+    for crop in HeldOut([pair], CONTRACT, 64, 99).crops():
+        _, y, x = crop.place
+        height, width = (min(64, n - at) for n, at in zip(judged.shape, (y, x), strict=True))
+        labels = crop.labels[:height, :width]
+        judged[y : y + height, x : x + width] += labels > 0
+        seen = labels > 0
+        np.testing.assert_array_equal(labels[seen], pair.labels[y : y + height, x : x + width][seen])
+        window = CONTRACT.z_window(pair.stack.shape[0])
+        block = pair.stack.read(window, slice(y, y + height), slice(x, x + width))
+        np.testing.assert_array_equal(crop.values[:, :height, :width], CONTRACT.prepare(block))
+    np.testing.assert_array_equal(judged, held_out & (pair.labels > 0))
+
+
+def test_scores_are_those_of_the_whole(pair: TrainingPair) -> None:
+    """A network that knows the answer scores 1; one that answers at random, about the share of ink."""
+    held_out = np.ones(pair.labels.shape, bool)
+    crops = list(HeldOut([replace(pair, held_out=held_out)], CONTRACT, 64, 99).crops())
+    right = [Example(c, (c.labels == 2).astype(np.float32), (c.edge == 1).astype(np.float32)) for c in crops]
+    scores = judge(right)
+    assert scores.ink_f0_5 == 1 and scores.ink_average_precision == 1 and scores.edge_ods > 0.99
+    rng = np.random.default_rng(0)
+    noise = [Example(c, *rng.random((2, 64, 64), dtype=np.float32)) for c in crops]
+    share = (pair.labels == 2).sum() / ((pair.labels == 1) | (pair.labels == 2)).sum()
+    assert judge(noise).ink_average_precision == pytest.approx(share, abs=0.03)
