@@ -113,6 +113,18 @@ class QuarterDecoder(nn.Module):
         return F.interpolate(x, scale_factor=4.0, mode="bilinear", align_corners=False)
 
 
+class WithoutHalf(nn.Module):
+    """The decoder as it is, but blind to the stem's finer plane: same size, less to see."""
+
+    def __init__(self, decoder: nn.Module) -> None:
+        super().__init__()
+        self.decoder = decoder
+
+    def forward(self, planes: list[Tensor], half: Tensor) -> Tensor:
+        """Map the encoder's planes to ``(b, dim/4, y, x)``."""
+        return self.decoder(planes, torch.zeros_like(half))
+
+
 def tiny() -> InkEdgeNetwork:
     """Return the network as it is."""
     return InkEdgeNetwork(InkEdgeConfig.tiny())
@@ -184,6 +196,11 @@ def quarter_decoder(network: InkEdgeNetwork) -> None:
     network.decoder = QuarterDecoder(network.decoder, network.config.decoder_dim)  # type: ignore[assignment]
 
 
+def without_half(network: InkEdgeNetwork) -> None:
+    """Climb back to full resolution without the stem's finer plane."""
+    network.decoder = WithoutHalf(network.decoder)  # type: ignore[assignment]
+
+
 ROWS: dict[str, Callable[[], nn.Module]] = {
     "tiny, as it is": tiny,
     "patches without overlap": changed(separate_patches),
@@ -195,6 +212,7 @@ ROWS: dict[str, Callable[[], nn.Module]] = {
     "stem: full 3-D kernels": changed(joint_stem),
     "depth pool: maximum only": changed(one_pool(True)),
     "depth pool: weighted mean only": changed(one_pool(False)),
+    "decoder without the finer plane": changed(without_half),
     "decoder at a quarter": changed(quarter_decoder),
 }
 
