@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import threading
@@ -70,29 +71,31 @@ def run(arguments: argparse.Namespace) -> None:
     """Train a network on stacks and their labels, or train one further."""
     from tqdm import tqdm
 
-    from napari_ink.training import TrainingStarted
     from napari_ink.training import train as train_steps
 
     request, notes = _request(arguments)
+    speaks = os.environ.get("RANK", "0") == "0"  # of those that torchrun has started, the first
     with (
         _interrupted_between_events() as check,
         closing(train_steps(request)) as events,
-        tqdm(unit="step", disable=None, total=request.settings.steps) as bar,
+        tqdm(unit="step", disable=None if speaks else True, total=request.settings.steps) as bar,
     ):
         for event in events:
-            if isinstance(event, TrainingStarted):
-                bar.reset(event.steps)
-                notes = (*notes, *event.notes, f"Runs on {event.device} in {event.precision}.")
-                bar.write("\n".join(notes), file=sys.stderr)
-                bar.update(event.first_step)
-            _show(event, bar)
+            if speaks:
+                _show(event, bar, notes)
             check()
 
 
-def _show(event: TrainingEvent, bar: Any) -> None:
-    from napari_ink.training import BatchSkipped, StepEnded, TrainingEnded, Validated
+def _show(event: TrainingEvent, bar: Any, notes: tuple[str, ...]) -> None:
+    from napari_ink.training import BatchSkipped, StepEnded, TrainingEnded, TrainingStarted, Validated
 
     match event:
+        case TrainingStarted():
+            bar.reset(event.steps)
+            bar.update(event.first_step)
+            bar.write(
+                "\n".join((*notes, *event.notes, f"Runs on {event.device} in {event.precision}.")), file=sys.stderr
+            )
         case StepEnded():
             bar.update(event.step - bar.n)
             bar.set_postfix(ink=f"{event.ink_loss:.3f}", edge=f"{event.edge_loss:.3f}", refresh=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -38,7 +39,7 @@ def find_beside(stack: DepthStack) -> SegmentFiles:
 
     def find(kind: str) -> Path | None:
         stems = (f"{stack.name}_{kind}", kind) if plain else (f"{stack.name}_{kind}",)
-        return _first_file(home / f"{stem}{suffix}" for stem in stems for suffix in _SUFFIXES)
+        return next((found for stem in stems if (found := _newest(home, stem)) is not None), None)
 
     return SegmentFiles(find("mask"), find("inklabels"), find("supervision_mask"), find("validation_mask"))
 
@@ -57,6 +58,17 @@ def find_mask_of_labels(labels: Path, kind: str) -> Path | None:
         return None
     stem = labels.stem.replace("inklabels", kind)
     return _first_file(labels.with_name(stem + suffix) for suffix in (labels.suffix, *_SUFFIXES))
+
+
+def _newest(home: Path, stem: str) -> Path | None:
+    """Return the image ``<stem>_vN`` of the highest version, or the one without a version if there is no other."""
+    plain = _first_file(home / f"{stem}{suffix}" for suffix in _SUFFIXES)
+    versions = [
+        (int(path.stem.rpartition("_v")[2]), path)
+        for path in home.glob(f"{glob.escape(stem)}_v*")
+        if path.suffix in _SUFFIXES and path.stem.rpartition("_v")[2].isdecimal() and path.is_file()
+    ]
+    return max(versions)[1] if versions else plain
 
 
 def _first_file(paths: Iterable[Path]) -> Path | None:

@@ -101,6 +101,8 @@ class CropSampler:
 
     Raises
     ------
+    ContractError
+        If a stack has fewer layers than the contract asks for at least.
     LabelError
         If no pair has labels to train on.
     """
@@ -113,6 +115,9 @@ class CropSampler:
         depth: DepthVariation = DepthVariation(),  # noqa: B008 - frozen
     ) -> None:
         self.pairs, self.contract, self.size, self.depth = list(pairs), contract, size, depth
+        # A batch holds crops of several stacks: the shallowest says how many layers.
+        windows = [contract.z_window(pair.stack.shape[0]) for pair in pairs]
+        self._layers = min((window.stop - window.start for window in windows), default=0)
         self._labels = [pair.to_train() for pair in pairs]
         # A crop around any pixel of a block must hold the whole block, so that what it was drawn for lies in it.
         self._blocks = [BlockIndex(labels, max(1, min(BLOCK_PX, size // 2))) for labels in self._labels]
@@ -142,7 +147,7 @@ class CropSampler:
         sums = self._ink if on_ink else self._reviewed
         pair = int(np.searchsorted(sums, rng.integers(int(sums[-1])), side="right"))
         y, x = self._blocks[pair].draw(rng, on_ink)
-        layers = self.depth.layers(rng, self.contract, self.pairs[pair].stack.shape[0])
+        layers = self.depth.layers(rng, self.contract, self.pairs[pair].stack.shape[0], self._layers)
         return self.cut(pair, y - self.size // 2, x - self.size // 2, layers)
 
     def cut(self, pair: int, y: int, x: int, layers: npt.NDArray[np.intp]) -> Crop:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterator
-from contextlib import closing, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from napari_ink.errors import NapariInkError
+from napari_ink.errors import DeviceMemoryError, NapariInkError
 from napari_ink.model import save_checkpoint
 from napari_ink.training.distributed import Team, joined
 from napari_ink.training.events import (
@@ -52,6 +52,8 @@ def train(request: TrainRequest) -> Generator[TrainingEvent, None, None]:
     ------
     BadInputError
         If the request contradicts itself or the pairs, the folder cannot be written, or there is no ink to learn from.
+    DeviceMemoryError
+        If the device's memory does not hold a batch.
     NapariInkError
         If losses keep being no numbers; the last checkpoint is from before that.
     """
@@ -62,6 +64,22 @@ def train(request: TrainRequest) -> Generator[TrainingEvent, None, None]:
             folder.check(request.resume)
         with closing(_Run(request, folder, team, device).events()) as events:
             yield from events
+
+
+@contextmanager
+def _memory_errors(plan: Plan) -> Iterator[None]:
+    """Turn torch's error for memory that ran out, which looks like any other of its errors, into one of ours."""
+    try:
+        yield
+    except RuntimeError as error:
+        text = str(error).lower()
+        if "out of memory" not in text and "can't allocate memory" not in text:
+            raise
+        settings = plan.settings
+        raise DeviceMemoryError(
+            f"The memory of {plan.arithmetic.device} does not hold a batch of {settings.batch_size} crops of "
+            f"{settings.crop_size} pixels; begin a new run with fewer or smaller ones."
+        ) from error
 
 
 class _Run:
@@ -115,7 +133,9 @@ class _Run:
         feed = batches(plan.sampler, plan.settings, plan.arithmetic.device, step, self._team.rank, self._team.size)
         while step < plan.settings.steps and not self._has_stalled:
             step += 1
-            yield self._told(step, self._learner.step(next(feed), plan.pairs))
+            with _memory_errors(plan):
+                came_to = self._learner.step(next(feed), plan.pairs)
+            yield self._told(step, came_to)
             self._stop_if_lost(step)
             if self._is_due(step):
                 yield from self._look(step)

@@ -24,11 +24,11 @@ class DepthVariation(_Frozen):
     stretch: float = Field(0.1, ge=0, lt=1, description="share by which a window is stretched or squeezed at most")
     reversed_share: float = Field(0.0, ge=0, le=1, description="share of crops that are read back to front")
 
-    def layers(self, rng: np.random.Generator, contract: InputContract, depth: int) -> npt.NDArray[np.intp]:
-        """Draw the depth layers of a crop from a stack of `depth`: the nearest ones, the last repeated at its ends."""
+    def layers(self, rng: np.random.Generator, contract: InputContract, depth: int, count: int) -> npt.NDArray[np.intp]:
+        """Draw `count` depth layers of a stack of `depth`: the nearest ones, the last repeated at its ends."""
         window = contract.z_window(depth)
-        count = window.stop - window.start
-        middle = window.start + (count - 1) / 2 + float(rng.integers(-self.shift, self.shift + 1))
+        first = window.start + (window.stop - window.start - count + 1) // 2  # so that the middle layer stays
+        middle = first + (count - 1) / 2 + float(rng.integers(-self.shift, self.shift + 1))
         spacing = 1 + float(rng.uniform(-self.stretch, self.stretch))
         turn = -1 if rng.random() < self.reversed_share else 1
         places = middle + turn * spacing * (np.arange(count) - (count - 1) / 2)

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_ink.errors import LabelError
+from napari_ink.errors import ContractError, LabelError
 from napari_ink.model.losses import IGNORE
 from napari_ink.stack import open_stack
 from napari_ink.training import Augmentation, CropSampler, DepthVariation, TrainingPair, batches
@@ -96,7 +96,7 @@ def test_half_of_the_crops_hold_ink_and_pairs_count_by_what_was_reviewed(tmp_pat
 )
 def test_depth_varies_within_the_stack(seed: int, depth: int, shift: int, stretch: float, turned: bool) -> None:
     variation = DepthVariation(shift=shift, stretch=stretch, reversed_share=float(turned))
-    layers = variation.layers(np.random.default_rng(seed), CONTRACT, depth)
+    layers = variation.layers(np.random.default_rng(seed), CONTRACT, depth, 12)
     assert len(layers) == 12 and layers.min() >= 0 and layers.max() < depth
     steps = np.diff(layers)[:: -1 if turned else 1] * (-1 if turned else 1)
     assert (steps >= 0).all() and steps.max() <= 2
@@ -215,3 +215,17 @@ def test_each_variation_changes_values_and_a_seed_repeats_it() -> None:
     unchanged, same = Augmenter(off, CONTRACT)(values, labels, 1)
     assert torch.equal(unchanged, values) and torch.equal(same, labels)
     assert torch.isfinite(once).all()
+
+
+def test_stacks_of_different_depth_share_a_batch_around_their_middle_layers(tmp_path: Path) -> None:
+    labels = np.full((40, 40), 2, np.uint8)
+    pairs = [coded(tmp_path, labels, depth=depth, name=str(depth)) for depth in (7, 16, 33)]
+    sampler = CropSampler(pairs, CONTRACT, 32, DepthVariation(shift=0, stretch=0))
+    rng = np.random.default_rng(0)
+    seen = {}
+    for _ in range(30):
+        crop = sampler.draw(rng)
+        seen[crop.place[0]] = decoded(crop.values)[0][:, 0, 0].tolist()
+    assert seen == {0: list(range(7)), 1: list(range(5, 12)), 2: list(range(13, 20))}
+    with pytest.raises(ContractError, match="too few depth layers"):
+        CropSampler([coded(tmp_path, labels, depth=3, name="3")], CONTRACT, 32)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_ink.errors import BadInputError, NapariInkError, OutputError
+from napari_ink.errors import BadInputError, DeviceMemoryError, NapariInkError, OutputError
 from napari_ink.model import load_model
 from napari_ink.model.network import InkEdgeNetwork
 from napari_ink.training import (
@@ -249,6 +249,19 @@ def test_one_bad_batch_is_skipped_and_changes_no_weight(
     assert [event.step for event in events if isinstance(event, StepEnded)] == [1, 2, 4, 5, 6]
     # Running means would have become NaN by the batch as well, had they been left.
     assert all(weight.isfinite().all() for weight in weights(tmp_path / "run" / "last.safetensors").values())
+
+
+def test_memory_that_runs_out_is_told_in_one_sentence(
+    pair: TrainingPair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Torch's own error would be taken for a warning by napari's workers."""
+
+    def full(self: object, *given: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+
+    monkeypatch.setattr("napari_ink.training.learner.Learner.step", full)
+    with pytest.raises(DeviceMemoryError, match="does not hold a batch of 2 crops of 64 pixels"):
+        list(train(request(pair, tmp_path / "run")))
 
 
 def test_a_crop_that_does_not_fit_the_network(pair: TrainingPair, tmp_path: Path) -> None:

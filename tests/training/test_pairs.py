@@ -77,6 +77,15 @@ def test_masks_are_those_of_the_labels_version(segment: Path, tmp_path: Path) ->
     assert (labels[:, 25:] == 0).all() and (labels[:, :25] > 0).all()
 
 
+def test_the_newest_labels_beside_a_stack_are_taken(segment: Path) -> None:
+    for version, row in (("", 0), ("_v2", 2), ("_v10", 10)):
+        mask = plane()
+        mask[row] = 255
+        save(segment / f"seg_inklabels{version}.png", mask)
+    save(segment / "seg_inklabels_view.png", plane(255))
+    assert (read_pair(segment).pair.labels[10] == 2).all()
+
+
 def test_soft_labels_are_cut_at_half_and_padded_ones_cropped(segment: Path) -> None:
     soft = ink_mask((64, 64))
     soft[0, :4] = (127, 128, 200, 1)
