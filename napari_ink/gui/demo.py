@@ -194,7 +194,7 @@ def score_job(stack: DepthStack, prediction: Path, threshold: float, out: Path) 
     everywhere = (slice(0, shape[0]), slice(0, shape[1]))
     ink = ink_scores(stored.read("ink", *everywhere), truth, inside)
     at_threshold = ink_scores(stored.mask("ink", threshold).astype(np.float32), truth, inside)
-    edges = edge_scores(edge_crops(stored.read("edge", *everywhere), label_edges(truth), inside))
+    edges = edge_scores(edge_crops(stored.read("edge", *everywhere), label_edges(truth, inside), inside))
     flat = ink_scores(_projection(stack), truth, inside)
     scores = Scores(
         f0_5=at_threshold.f0_5_at_half,
