@@ -67,6 +67,8 @@ class Learner:
         Where, and how exactly.
     team
         The processes that train together.
+    knows
+        Whether the weights are of a trained network: then the average begins at them and moves slowly from the first.
 
     Attributes
     ----------
@@ -78,10 +80,13 @@ class Learner:
         Batches since the last step that was taken.
     """
 
-    def __init__(self, network: nn.Module, settings: TrainSettings, arithmetic: Arithmetic, team: Team) -> None:
+    def __init__(
+        self, network: nn.Module, settings: TrainSettings, arithmetic: Arithmetic, team: Team, knows: bool = False
+    ) -> None:
         self._settings, self._arithmetic, self._team = settings, arithmetic, team
         self.network = network.to(arithmetic.device)
-        self.average = AveragedModel(self.network, multi_avg_fn=partial(_average, settings.average_decay))
+        self.average = AveragedModel(self.network, multi_avg_fn=partial(_average, settings.average_decay, knows))
+        self.average.n_averaged.fill_(int(knows))  # at 0, it would take over what the first step makes of the weights
         self._spread = DistributedDataParallel(self.network) if team.size > 1 else self.network
         self._optimiser = torch.optim.AdamW(
             self.network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
@@ -160,9 +165,9 @@ class Learner:
         self.skipped_in_a_row = state["skipped_in_a_row"]
 
 
-def _average(decay: float, averaged: Any, newest: Any, count: Tensor | int) -> None:
-    """Move the average towards the newest weights; at first quickly, so that it forgets where training began."""
-    keep = min(decay, (int(count) + 1) / (int(count) + 20))
+def _average(decay: float, knows: bool, averaged: Any, newest: Any, count: Tensor | int) -> None:
+    """Move the average towards the newest weights; from scratch quickly at first, to forget where training began."""
+    keep = decay if knows else min(decay, (int(count) + 1) / (int(count) + 20))
     get_ema_multi_avg_fn(keep)(averaged, newest, count)  # type: ignore[no-untyped-call]
 
 

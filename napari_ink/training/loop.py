@@ -89,9 +89,11 @@ class _Run:
         self._folder, self._team, self._began = folder, team, time.monotonic()
         state = folder.load_state() if request.resume else None
         self._plan = plan = Plan.make(request, folder, team, device)
-        self._learner = Learner(plan.network, plan.settings, plan.arithmetic, team)
+        self._learner = Learner(plan.network, plan.settings, plan.arithmetic, team, request.start is not None)
         self._held_out = HeldOut(plan.pairs, plan.contract, plan.settings.crop_size, plan.settings.validation_crops)
-        self._first = self._looked_at = self._best_step = self._looks_since = 0
+        self._first = self._best_step = self._looks_since = 0
+        # What is trained further is judged before its first step too: the best checkpoint is never worse than that.
+        self._looked_at = 0 if request.start is None else -1
         self._best: Scores | None = None
         if state is not None:
             self._go_back_to(state)
@@ -129,7 +131,7 @@ class _Run:
             plan.notes,
         )
         if self._is_due(step):
-            yield from self._look(step)  # it was stopped just before
+            yield from self._look(step)  # it is trained further, or was stopped just before
         feed = batches(plan.sampler, plan.settings, plan.arithmetic.device, step, self._team.rank, self._team.size)
         while step < plan.settings.steps and not self._has_stalled:
             step += 1
@@ -152,7 +154,7 @@ class _Run:
     def _stop_if_lost(self, step: int) -> None:
         skipped = self._learner.skipped_in_a_row
         if skipped >= (_MOST_SKIPPED_IN_FP16 if self._plan.arithmetic.precision == "fp16" else _MOST_SKIPPED):
-            kept = f"the checkpoint of step {self._looked_at} is kept in {self._folder.path}" if self._looked_at else ""
+            kept = f"the checkpoint of step {self._looked_at} is kept in {self._folder.path}" if self._best else ""
             raise NapariInkError(
                 f"The last {skipped} batches up to step {step} gave no finite loss or gradient, as {self._folder.log} "
                 f"tells in full; train again with a lower learning rate{kept and ', ' + kept}."

@@ -50,7 +50,8 @@ def draw_curves(log: Sequence[dict[str, Any]], path: Path) -> Path:
         rate.axvline(one["step"], color="red", linewidth=0.8)
     rate.set(ylabel="learning rate (red: batch skipped)", xlabel="step")
     for axes in (losses, scores):
-        axes.legend(loc="best")
+        if axes.get_legend_handles_labels()[0]:  # before the first step there are no losses
+            axes.legend(loc="best")
     for axes in (losses, scores, rate):
         axes.grid(alpha=0.3)
     return _save(figure, path)

@@ -73,6 +73,8 @@ class TrainRequest:
     def _check_start(self, start: InkModel) -> None:
         if start.config is None:
             raise BadInputError(f"{start.name} is no network of napari-ink, and only those can be trained further.")
+        if not all(weight.isfinite().all() for weight in start.network.parameters()):
+            raise BadInputError(f"{start.name} holds weights that are no numbers; choose another checkpoint.")
         if self.config not in (None, start.config):
             raise BadInputError(f"{start.name} has a size of its own; leave the size out, or train from scratch.")
         if self.contract not in (None, start.contract):

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from napari_ink.errors import BadInputError, DeviceMemoryError, NapariInkError, OutputError
-from napari_ink.model import load_model
+from napari_ink.model import load_model, save_checkpoint
 from napari_ink.model.network import InkEdgeNetwork
 from napari_ink.training import (
     BatchSkipped,
@@ -207,26 +207,44 @@ def test_training_further_begins_with_the_weights(pair: TrainingPair, tmp_path: 
         next(train(replace(further, config=CONFIG.tiny(), out=tmp_path / "x")))
 
 
-def test_a_network_that_gives_no_numbers_stops_the_run(pair: TrainingPair, tmp_path: Path) -> None:
-    """Weights that overflow stand for a training that ran away; what was good before is still there."""
+def test_training_further_is_never_for_the_worse(pair: TrainingPair, tmp_path: Path) -> None:
     list(train(request(pair, tmp_path / "first")))
-    start = load_model(tmp_path / "first" / "last.safetensors")
-    assert isinstance(start.network, InkEdgeNetwork)
-    with torch.no_grad():
-        start.network.decoder.fuse[0].weight.fill_(float("inf"))
-    settings = QUICK.model_copy(update={"validate_every": 6, "steps": 20})
+    start = load_model(tmp_path / "first" / "best.safetensors")
+    ruinous = QUICK.model_copy(update={"learning_rate": 1.0, "average_decay": 0.0})
+    events = list(train(TrainRequest([pair], tmp_path / "further", ruinous, start=start)))
+    looks = [event for event in events if isinstance(event, Validated)]
+    assert [look.step for look in looks] == [0, 3, 6] and looks[0].is_best
+    best = max(looks, key=lambda look: look.scores.overall)
+    assert load_model(tmp_path / "further" / "best.safetensors").provenance["steps"] == best.step
+    slow = QUICK.model_copy(update={"learning_rate": 0.01, "average_decay": 0.99999, "weight_decay": 0})
+    list(train(TrainRequest([pair], tmp_path / "slow", slow, start=start)))
+    now = load_model(tmp_path / "slow" / "last.safetensors").network
+    for name, weight in start.network.named_parameters():
+        torch.testing.assert_close(now.get_parameter(name), weight, rtol=0, atol=1e-5)
+
+
+def test_a_training_that_runs_away_is_stopped(pair: TrainingPair, tmp_path: Path) -> None:
+    settings = QUICK.model_copy(update={"validate_every": 10, "steps": 20, "learning_rate": 1e30})
     told = []
-    with pytest.raises(NapariInkError, match="The last 5 batches up to step 5 gave no finite loss") as stopped:
-        for event in train(TrainRequest([pair], tmp_path / "run", settings, start=start)):
+    with pytest.raises(NapariInkError, match="The last 5 batches up to step 6 gave no finite loss") as stopped:
+        for event in train(request(pair, tmp_path / "run", settings=settings)):
             told.append(event)
     assert not isinstance(stopped.value, BadInputError)
     skipped = [event for event in told if isinstance(event, BatchSkipped)]
-    assert [event.step for event in skipped] == [1, 2, 3, 4, 5]
+    assert [event.step for event in skipped] == [2, 3, 4, 5, 6]
     assert skipped[0].learning_rate > skipped[2].learning_rate > skipped[4].learning_rate > 0
-    for word in ("stack at y ", "values -", "decoder.fuse.0 (Conv2d)", "decoder.fuse.0.weight"):
-        assert word in skipped[0].report
-    log = (tmp_path / "run" / "log.jsonl").read_text()
-    assert log.count("BatchSkipped") == 5
+    for words in ("stack at y ", "(values -", "In the network: ", "was given "):
+        assert words in skipped[0].report
+    assert (tmp_path / "run" / "log.jsonl").read_text().count("BatchSkipped") == 5
+
+
+def test_damaged_weights_are_refused(pair: TrainingPair, tmp_path: Path) -> None:
+    network = InkEdgeNetwork(CONFIG)
+    with torch.no_grad():
+        network.decoder.fuse[0].weight.fill_(float("inf"))
+    path = save_checkpoint(tmp_path / "start.safetensors", network, CONFIG, CONTRACT, {})
+    with pytest.raises(BadInputError, match="start holds weights that are no numbers"):
+        next(train(TrainRequest([pair], tmp_path / "run", QUICK, start=load_model(path))))
 
 
 def test_one_bad_batch_is_skipped_and_changes_no_weight(
