@@ -251,10 +251,9 @@ def compute(args: argparse.Namespace) -> None:
                 continue
             torch.manual_seed(seed)
             network = build()
-            size = {"parameters": parameters(network), "gflop": flops(network, LAYERS, 256) / 1e9}
             began = time.monotonic()
             _, seconds = fit(network, Batches(training, CONTRACT), Budget(steps=args.steps), 1.5e-3, seed)
-            keep(args.out, key | score(network, test) | size | {"seconds_a_step": seconds / args.steps})
+            keep(args.out, key | score(network, test) | {"seconds_a_step": seconds / args.steps})
             print(
                 name, seed, json.dumps(rows_done(args.out)[-1]["f0_5"]), f"{time.monotonic() - began:.0f} s", flush=True
             )
@@ -264,7 +263,11 @@ def table(args: argparse.Namespace) -> None:
     """Print one line a row: means over the seeds."""
     rows = [row for row in rows_done(args.out) if row["steps"] == args.steps]
     print(f"\n{args.steps} steps of 2 × 128² pixels, {args.test} unseen phantoms, mean of the seeds (each seed's F0.5)")
-    print("| row |", " | ".join(f"F0.5 at {deeper:+d}" for deeper in DEEPER), "| ODS | weights, M | GFLOP | s a step |")
+    print(
+        "| row |",
+        " | ".join(f"F0.5 at {deeper:+d}" for deeper in DEEPER),
+        "| ODS | weights, M | GFLOP a 256² tile | s a step |",
+    )
     print("| --- " * (len(DEEPER) + 5) + "|")
     for name in ROWS:
         found = [row for row in rows if row["name"] == name]
@@ -273,7 +276,8 @@ def table(args: argparse.Namespace) -> None:
         ink = [f"{np.mean([row['f0_5'][str(deeper)] for row in found]):.3f}" for deeper in DEEPER]
         each = ", ".join(f"{row['f0_5']['0']:.3f}" for row in found)
         ods, seconds = (np.mean([row[what] for row in found]) for what in ("ods", "seconds_a_step"))
-        size = f"{found[0]['parameters'] / 1e6:.2f} | {found[0]['gflop']:.1f}"
+        network = ROWS[name]()
+        size = f"{parameters(network) / 1e6:.2f} | {flops(network, LAYERS, 256) / 1e9:.1f}"
         print(f"| {name} ({each}) | {' | '.join(ink)} | {ods:.3f} | {size} | {seconds:.2f} |")
 
 

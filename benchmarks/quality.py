@@ -131,9 +131,10 @@ def compute(args: argparse.Namespace) -> None:
     validation = phantom_files(SETS["validation"][:2], args.home, args.hard, 320)
     test = phantom_files(SETS["hard test" if args.hard else "test"][: args.test], args.home, args.hard, 320)
     budgets = {f"{args.seconds:g} s": Budget(cpu_seconds=args.seconds), f"{args.steps} steps": Budget(steps=args.steps)}
+    sizes = {"training": args.training, "test": args.test}
     for budget_name, budget in budgets.items():
         for entrant in ENTRANTS:
-            key = {"name": entrant.name, "budget": budget_name, "kind": kind, "seed": args.seed}
+            key = {"name": entrant.name, "budget": budget_name, "kind": kind, "seed": args.seed} | sizes
             if (args.only and entrant.name not in args.only) or any(
                 key.items() <= row.items() for row in rows_done(args.out)
             ):
@@ -145,7 +146,7 @@ def compute(args: argparse.Namespace) -> None:
             found = score(network, entrant, validation, test, args.device)
             keep(args.out, key | found | {"steps": steps, "seconds": seconds})
             print(json.dumps(rows_done(args.out)[-1]), flush=True)
-    key = {"name": "threshold on a maximum projection", "budget": "none", "kind": kind}
+    key = {"name": "threshold on a maximum projection", "budget": "none", "kind": kind} | sizes
     if not any(key.items() <= row.items() for row in rows_done(args.out)):
         keep(args.out, key | projection_row(validation, test))
 
@@ -154,7 +155,7 @@ def table(args: argparse.Namespace) -> Iterator[str]:
     """Yield the lines of the report."""
     kind = "hard" if args.hard else "plain"
     size = speeds(args.rounds, args.device)
-    rows = [row for row in rows_done(args.out) if row["kind"] == kind]
+    rows = [row for row in rows_done(args.out) if row["kind"] == kind and row["test"] == args.test]
     yield f"{args.test} unseen {kind} phantoms of 320 × 320 × 65; {platform.machine()}, {args.device}, one thread"
     for budget in dict.fromkeys(row["budget"] for row in rows if row["budget"] != "none"):
         yield f"\n| {budget} | steps | F0.5 | at validation's threshold | edge ODS |\n| --- | --- | --- | --- | --- |"
@@ -163,15 +164,18 @@ def table(args: argparse.Namespace) -> Iterator[str]:
             yield f"| {row['name']} | {row['steps']} | {scores} |"
     for row in (row for row in rows if row["budget"] == "none"):
         yield f"\n{row['name']}: F0.5 {row['f0_5']:.3f}"
-    yield "\n| network | weights, millions | GFLOP a tile | tile | GFLOP a megapixel | megapixels a second |"
-    yield "| --- | --- | --- | --- | --- | --- |"
+    yield (
+        "\n| network | weights, millions | tile | GFLOP a tile | GFLOP a megapixel "
+        "| tiles a second | megapixels a second | and with its tiles' overlap |"
+    )
+    yield "| --- " * 8 + "|"
     for entrant in ENTRANTS:
         said = size[entrant.name]
-        area = entrant.tile**2 / 1e6
+        area, fast = entrant.tile**2 / 1e6, said["megapixels_a_second"]
         yield (
-            f"| {entrant.name} | {said['parameters'] / 1e6:.1f} | {said['gflop_a_tile']:.1f} | "
-            f"{entrant.layers} × {entrant.tile}² | {said['gflop_a_tile'] / area:.0f} | "
-            f"{said['megapixels_a_second']:.3f} |"
+            f"| {entrant.name} | {said['parameters'] / 1e6:.1f} | {entrant.layers} × {entrant.tile}² | "
+            f"{said['gflop_a_tile']:.1f} | {said['gflop_a_tile'] / area:.0f} | {fast / area:.2f} | {fast:.4f} | "
+            f"{fast * (1 - entrant.overlap) ** 2:.4f} |"
         )
 
 

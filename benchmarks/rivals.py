@@ -97,9 +97,17 @@ def parameters(network: nn.Module) -> int:
 
 @torch.inference_mode()
 def flops(network: nn.Module, layers: int, tile: int) -> int:
-    """Return the floating-point operations of one tile: two for each multiplication in convolutions and products."""
-    from torch.utils.flop_counter import FlopCounterMode
+    """Return the floating-point operations of one tile: two for each multiplication in convolutions and products.
 
-    with FlopCounterMode(display=False) as counter:
+    Norms, activations, pooling and resizing are not counted.
+    """
+    from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
+
+    def attention(query: list[int], key: list[int], value: list[int], *_: object, **__: object) -> int:
+        return int(sdpa_flop_count(query, key, value))
+
+    # The counter knows the fused attention of GPUs only.
+    fused = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: attention}
+    with FlopCounterMode(display=False, custom_mapping=fused) as counter:
         network.eval()(torch.zeros(1, layers, tile, tile))
     return int(counter.get_total_flops())
