@@ -130,10 +130,13 @@ def compute(args: argparse.Namespace) -> None:
     training = phantom_files(SETS["train"][: args.training], args.home, args.hard)
     validation = phantom_files(SETS["validation"][:2], args.home, args.hard, 320)
     test = phantom_files(SETS["hard test" if args.hard else "test"][: args.test], args.home, args.hard, 320)
-    budgets = {f"{args.seconds:g} s": Budget(cpu_seconds=args.seconds), f"{args.steps} steps": Budget(steps=args.steps)}
-    sizes = {"training": args.training, "test": args.test}
+    budgets = {
+        f"{args.seconds:g} s": Budget(cpu_seconds=args.seconds) if args.seconds else None,
+        f"{args.steps} steps": Budget(steps=args.steps) if args.steps else None,
+    }
+    sizes = {"training": args.training, "test": args.test, "rate": args.rate}
     for budget_name, budget in budgets.items():
-        for entrant in ENTRANTS:
+        for entrant in ENTRANTS if budget else ():
             key = {"name": entrant.name, "budget": budget_name, "kind": kind, "seed": args.seed} | sizes
             if (args.only and entrant.name not in args.only) or any(
                 key.items() <= row.items() for row in rows_done(args.out)
@@ -142,11 +145,11 @@ def compute(args: argparse.Namespace) -> None:
             torch.manual_seed(args.seed)
             network = entrant.build()
             batches = Batches(training, contract(entrant))
-            steps, seconds = fit(network, batches, budget, entrant.learning_rate, args.seed, args.device)
+            steps, seconds = fit(network, batches, budget, args.rate * entrant.learning_rate, args.seed, args.device)
             found = score(network, entrant, validation, test, args.device)
             keep(args.out, key | found | {"steps": steps, "seconds": seconds})
             print(json.dumps(rows_done(args.out)[-1]), flush=True)
-    key = {"name": "threshold on a maximum projection", "budget": "none", "kind": kind} | sizes
+    key = {"name": "threshold on a maximum projection", "budget": "none", "kind": kind, "test": args.test}
     if not any(key.items() <= row.items() for row in rows_done(args.out)):
         keep(args.out, key | projection_row(validation, test))
 
@@ -158,10 +161,10 @@ def table(args: argparse.Namespace) -> Iterator[str]:
     rows = [row for row in rows_done(args.out) if row["kind"] == kind and row["test"] == args.test]
     yield f"{args.test} unseen {kind} phantoms of 320 × 320 × 65; {platform.machine()}, {args.device}, one thread"
     for budget in dict.fromkeys(row["budget"] for row in rows if row["budget"] != "none"):
-        yield f"\n| {budget} | steps | F0.5 | at validation's threshold | edge ODS |\n| --- | --- | --- | --- | --- |"
+        yield f"\n| {budget} | rate | steps | F0.5 | at validation's threshold | edge ODS |\n" + "| --- " * 6 + "|"
         for row in (row for row in rows if row["budget"] == budget):
             scores = " | ".join(f"{row[name]:.3f}" for name in ("f0_5", "f0_5_fixed", "ods"))
-            yield f"| {row['name']} | {row['steps']} | {scores} |"
+            yield f"| {row['name']} | × {row['rate']:g} | {row['steps']} | {scores} |"
     for row in (row for row in rows if row["budget"] == "none"):
         yield f"\n{row['name']}: F0.5 {row['f0_5']:.3f}"
     yield (
@@ -182,12 +185,13 @@ def table(args: argparse.Namespace) -> Iterator[str]:
 def main() -> None:
     """Compute what is missing and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=100)
-    parser.add_argument("--seconds", type=float, default=240)
+    parser.add_argument("--steps", type=int, default=100, help="0 leaves this budget out")
+    parser.add_argument("--seconds", type=float, default=240, help="of processor time; 0 leaves this budget out")
     parser.add_argument("--training", type=int, default=60, help="phantoms to train with")
     parser.add_argument("--test", type=int, default=4, help="phantoms to score")
     parser.add_argument("--hard", action="store_true")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--rate", type=float, default=1.0, help="times each network's own learning rate")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--only", action="append", help="a network's name; may be given several times")
