@@ -1,6 +1,6 @@
 """Time ways of running a model, and hold what each says against plain float32.
 
-    python benchmarks/model.py [--model ink-tiny-1] [--device cuda] [--rounds 9] [--threads 1] [--compile]
+    python benchmarks/model.py [--model ink-tiny-2] [--device cuda] [--rounds 9] [--threads 1] [--compile]
 
 Tiles come from the sample. All ways run in turn in each round, because only ratios within one round count on a machine
 that is shared; the table shows medians of ratios. "Agrees" is the largest difference of a probability, of ink or edge,

@@ -1,6 +1,6 @@
 """Show what each knob of the phantoms does: a picture of it, and how well a checkpoint still finds the ink.
 
-    python benchmarks/phantoms.py --model ink-tiny-1 --picture docs/images/phantoms.jpg
+    python benchmarks/phantoms.py --model ink-tiny-2 --picture docs/images/phantoms.jpg
 
 Each knob is turned alone, from the plain phantom that the first line scores. The scores are of phantoms whose seeds lie
 in the published test set; a picture shows the mean of three layers at the face, and the truth's outline beside it.

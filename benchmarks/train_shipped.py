@@ -49,6 +49,7 @@ from napari_ink.training import (
 CONTRACT = InputContract(
     depth_layers=32, min_depth_layers=12, mean=0.31, std=0.24, voxel_size_um=7.91, tile_size=256
 )  # fmt: skip
+Levels, Truth = npt.NDArray[np.uint8], npt.NDArray[np.bool_]
 SIZES = {"tiny": InkEdgeConfig.tiny, "base": InkEdgeConfig.base, "large": InkEdgeConfig.large}
 
 
@@ -78,6 +79,12 @@ def read_pairs(seeds: range, home: Path, processes: int, held_out: bool) -> list
     return [TrainingPair(p.stack, p.labels, np.ones(p.labels.shape, bool) if held_out else None) for p in pairs]
 
 
+def mean_f0_5(inks: list[tuple[Levels, Truth]], threshold: float) -> float:
+    """Return the mean F0.5 of ink maps ``(1, n)``, uint8, cut at one threshold."""
+    cut = [((levels >= threshold * 255).astype(np.uint8) * 255, truth) for levels, truth in inks]
+    return float(np.mean([ink_scores(levels, truth).f0_5 for levels, truth in cut]))
+
+
 def choose_thresholds(best: Path, out: Path, pairs: list[TrainingPair], device: str) -> None:
     """Find the thresholds that serve whole validation phantoms best, and write them into the checkpoint."""
     model = load_model(best)
@@ -90,17 +97,18 @@ def choose_thresholds(best: Path, out: Path, pairs: list[TrainingPair], device: 
             ink, edge = torch.sigmoid(network(values[None].to(device)).float())[0].cpu().numpy()
         truth = pair.labels == LabelValue.INK
         known = truth | (pair.labels == LabelValue.PAPYRUS)
-        inks.append((np.rint(ink[known] * 255).astype(np.uint8), truth[known]))
+        inks.append((np.rint(ink[known] * 255).astype(np.uint8)[None], truth[known][None]))
         inside = edge_target(pair.labels) != IGNORE
         edges.append((edge, label_edges(truth) & inside, inside))
-    ink_found = ink_scores(*(np.concatenate(parts)[None] for parts in zip(*inks, strict=True)))
+    # Every segment counts alike: over all pixels at once, one threshold would serve the plain ones alone.
+    cut, f0_5 = max(((t, mean_f0_5(inks, t)) for t in np.arange(0.3, 0.95, 0.01)), key=lambda pair: pair[1])
     edge_found = edge_scores(edges)
     said = {
-        "thresholds": {"ink": round(ink_found.best_threshold, 2), "edge": round(edge_found.ods_threshold, 2)},
+        "thresholds": {"ink": round(float(cut), 2), "edge": round(edge_found.ods_threshold, 2)},
         "validation": {
             "data": f"{len(pairs)} phantoms of 512 × 512 pixels, seeds {SETS['validation'][0]} and up",
-            "ink_f0_5": round(ink_found.f0_5, 3),
-            "ink_average_precision": round(ink_found.average_precision, 3),
+            "ink_f0_5": round(f0_5, 3),
+            "ink_average_precision": round(float(np.mean([ink_scores(*one).average_precision for one in inks])), 3),
             "edge_ods": round(edge_found.ods, 3),
         },
     }
