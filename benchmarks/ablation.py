@@ -247,7 +247,7 @@ def compute(args: argparse.Namespace) -> None:
     for seed in range(args.seeds):
         for name, build in ROWS.items():
             key = {"name": name, "seed": seed, "steps": args.steps}
-            if any(key.items() <= row.items() for row in rows_done(args.out)):
+            if args.only and name not in args.only or any(key.items() <= row.items() for row in rows_done(args.out)):
                 continue
             torch.manual_seed(seed)
             network = build()
@@ -288,6 +288,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--training", type=int, default=60, help="phantoms to train with")
     parser.add_argument("--test", type=int, default=4, help="phantoms to score")
+    parser.add_argument("--only", action="append", help="a row's name; may be given several times")
     parser.add_argument("--home", type=Path, default=Path("runs/quality-phantoms"))
     parser.add_argument("--out", type=Path, default=Path("runs/ablation.jsonl"))
     args = parser.parse_args()
