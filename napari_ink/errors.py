@@ -32,6 +32,14 @@ class LabelError(BadInputError):
     """A label or mask image cannot be read or does not fit its stack."""
 
 
+class ProjectError(BadInputError):
+    """A folder is no project, or one that cannot be opened."""
+
+
+class StackMovedError(ProjectError):
+    """A project's stack is not where it was."""
+
+
 class OutputError(BadInputError):
     """An output exists already, or cannot be written where it was asked for."""
 

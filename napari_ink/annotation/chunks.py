@@ -12,10 +12,9 @@ import zarr
 from zarr.codecs import BloscCodec
 from zarr.storage import LocalStore
 
-from napari_ink.annotation.durable import DurableStore
-from napari_ink.annotation.edits import PLANES, Plane, UInt8Array, plane_shape
+from napari_ink.annotation.durable_zarr import DurableStore
+from napari_ink.annotation.edits import CHUNK_PX, PLANES, Plane, UInt8Array, plane_shape
 
-CHUNK_PX = 512
 _KEPT_BYTES = 64 * 2**20
 Key = tuple[Plane, int, int]
 _MEANING = {

@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from zarr.storage import LocalStore
-
-if TYPE_CHECKING:
-    from zarr.core.buffer import Buffer
 
 
 def write_durably(path: Path, content: bytes | memoryview) -> None:
@@ -44,19 +37,3 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-class DurableStore(LocalStore):
-    """A Zarr store in a folder whose chunks are written through to the disk, and replaced, never rewritten."""
-
-    async def set(self, key: str, value: Buffer) -> None:
-        """Put a value in place of the one before."""
-        self._check_writable()
-        await asyncio.to_thread(write_durably, self.root / key, value.to_bytes())
-
-    async def delete(self, key: str) -> None:
-        """Remove a value for good."""
-        await super().delete(key)
-        path = self.root / key
-        if path.parent.is_dir():
-            await asyncio.to_thread(sync_folder, path.parent)

@@ -12,6 +12,7 @@ UInt8Array = npt.NDArray[np.uint8]
 Plane = Literal["ink", "edge", "review"]
 PLANES: tuple[Plane, ...] = ("ink", "edge", "review")
 REGION_PX = 256
+CHUNK_PX = 512
 Block = tuple[Plane, int, int, UInt8Array]
 
 

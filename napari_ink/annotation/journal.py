@@ -13,6 +13,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -89,7 +90,7 @@ class Journal:
                 os.fsync(file.fileno())
 
     def append(self, entries: list[tuple[int, Kind, Edit]]) -> list[tuple[int, int]]:
-        """Write records through to the disk; returns where the body of each lies: offset and size.
+        """Write records, which a killed program cannot lose then; returns where the body of each lies: offset and size.
 
         Raises
         ------
@@ -111,14 +112,23 @@ class Journal:
                     places.append((file.tell(), len(body)))
                     file.write(body)
                 file.flush()
-                os.fsync(file.fileno())
             except OSError:
                 _take_back(file, self._end)
                 raise
             self._end = file.tell()
-        if is_new:
-            sync_folder(self.path.parent)
         return places
+
+    def sync(self) -> None:
+        """Write the records through to the disk, so that a crash of the machine cannot take them either.
+
+        Raises
+        ------
+        OSError
+            If they cannot be written.
+        """
+        with self.path.open("r+b") as file:
+            os.fsync(file.fileno())
+        sync_folder(self.path.parent)
 
     def read(self, record_header: EditHeader, offset: int, size: int) -> Edit:
         """Read an edit's values back.
@@ -133,7 +143,7 @@ class Journal:
             body = file.read(size)
         try:
             return Edit(record_header, _changes(record_header, body))
-        except (zlib.error, ValueError) as error:
+        except (RuntimeError, ValueError) as error:
             raise OSError(f"the journal {self.path} is damaged at byte {offset}") from error
 
     @property
@@ -213,13 +223,19 @@ def _head_of(number: int, kind: Kind, of: int, header: EditHeader) -> bytes:
 
 
 def _body(edit: Edit) -> bytes:
-    packer = zlib.compressobj(1)
-    parts = [packer.compress(np.ascontiguousarray(one).data) for c in edit.changes for one in (c.before, c.after)]
-    return b"".join((*parts, packer.flush()))
+    values = b"".join(np.ascontiguousarray(one).tobytes() for c in edit.changes for one in (c.before, c.after))
+    return bytes(_packer().encode(values))
+
+
+@cache
+def _packer() -> Any:
+    from numcodecs import Zstd
+
+    return Zstd(level=1)
 
 
 def _changes(header: EditHeader, body: bytes) -> tuple[Change, ...]:
-    values = np.frombuffer(zlib.decompress(body), np.uint8)
+    values = np.frombuffer(_packer().decode(body), np.uint8)
     changes: list[Change] = []
     place = 0
     for plane, y0, y1, x0, x1 in header.bounds:

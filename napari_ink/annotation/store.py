@@ -21,14 +21,14 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_ink.annotation.chunks import CHUNK_PX, Chunks, make_planes
 from napari_ink.annotation.durable import write_durably
-from napari_ink.annotation.edits import PLANES, Block, Change, Edit, EditHeader, Plane, UInt8Array
+from napari_ink.annotation.edits import CHUNK_PX, PLANES, Block, Change, Edit, EditHeader, Plane, UInt8Array
 from napari_ink.annotation.journal import Journal, Kind, Record
 from napari_ink.errors import BadInputError, OutputError
 
 _WAIT_S = 0.3
 _RETRY_S = 2.0
+_AT_ONCE_BYTES = 8 * 2**20
 _JOURNAL_BYTES = 256 * 2**20
 PLANES_NAME, JOURNAL_NAME, MARKER_NAME = "annotation.zarr", "journal.bin", "written.json"
 
@@ -83,11 +83,14 @@ class Annotation:
         self.shape, self.read_only, self.problem = shape, read_only, ""
         self._author = author or user_name()
         self._marker = folder / MARKER_NAME
+        from napari_ink.annotation.chunks import Chunks  # Zarr takes its time to import
+
         planes = folder / PLANES_NAME
         if not planes.exists() and not read_only:
             _make(planes, shape)
         self._chunks = Chunks(planes, shape, read_only)
         self._lock = threading.RLock()
+        self._journalling = threading.RLock()
         self._wake, self._idle = threading.Condition(self._lock), threading.Condition(self._lock)
         self._queue: list[tuple[int, Kind, Edit, _Step]] = []
         self._undo: list[_Step] = []
@@ -306,10 +309,23 @@ class Annotation:
         self._number += 1
         self._put(kind, edit)
         self._queue.append((self._number, kind, edit, step))
+        if _weight(edit) <= _AT_ONCE_BYTES:
+            self._journal_at_once()
         if self._thread is None:
             self._start()
         self._wake.notify_all()
         return edit
+
+    def _journal_at_once(self) -> None:
+        """Put a small change into the journal before anything else happens; a killed program loses nothing then."""
+        # If the thread is at it just now, or fails with an earlier one, the change waits in the queue like that.
+        if len(self._queue) == 1 and self._journalling.acquire(blocking=False):
+            try:
+                self._write_journal()
+            except OSError:
+                return  # the thread tries again, and says what the matter is
+            finally:
+                self._journalling.release()
 
     def _start(self) -> None:
         self._thread = threading.Thread(target=self._keep_written, name="napari-ink annotation", daemon=True)
@@ -400,6 +416,10 @@ class Annotation:
             self.problem = ""
 
     def _write_journal(self) -> None:
+        with self._journalling:
+            self._append_queue()
+
+    def _append_queue(self) -> None:
         with self._lock:
             entries = list(self._queue)
         if not entries:
@@ -423,6 +443,7 @@ class Annotation:
             through, chunks = self._number, self._chunks.take_dirty()
             counts = {plane: dict(self._counts[plane]) for plane in PLANES}
         try:
+            self._journal.sync()
             for key, chunk in chunks.items():
                 self._chunks.store(key, chunk)
             said = {"through": through, "counts": counts}
@@ -436,6 +457,10 @@ class Annotation:
             self._written = through
 
 
+def _weight(edit: Edit) -> int:
+    return sum(change.after.size for change in edit.changes)
+
+
 def user_name() -> str:
     """Return the name of who is logged in, as the system knows it."""
     try:
@@ -445,6 +470,8 @@ def user_name() -> str:
 
 
 def _make(planes: Path, shape: tuple[int, int]) -> None:
+    from napari_ink.annotation.chunks import make_planes
+
     planes.parent.mkdir(parents=True, exist_ok=True)
     partial = planes.with_name(f".{planes.name}.{os.getpid()}.partial")
     shutil.rmtree(partial, ignore_errors=True)

@@ -11,6 +11,7 @@ from collections.abc import Generator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -94,8 +95,11 @@ def run_demo(headless: Path | None = None) -> int:
     if headless is not None:
         viewer.window.resize(*_SIZE)
     demo = Demonstration(viewer, dock, headless)
-    demo.begin()
-    napari.run()
+    with TemporaryDirectory() as folder:
+        if headless is not None:  # what was drawn by hand in the sample's own project stays out of the pictures
+            dock.session.projects_in = Path(folder)
+        demo.begin()
+        napari.run()
     return demo.exit_code
 
 
@@ -131,9 +135,10 @@ class Demonstration(QObject):
         dock.predict.run_button.click()
         while (state := (yield)).run is not None or not state.outcome:
             pass
-        dock.correct.editable_button.click()
-        while not (state := (yield)).labels or state.busy:
-            pass
+        if not state.labels_edited:  # what was drawn in an earlier demonstration is not cut anew
+            dock.correct.editable_button.click()
+            while not (state := (yield)).labels or state.busy:
+                pass
         if self._headless is not None and state.prediction is not None and state.stack is not None:
             yield from self._save(self._headless, state.stack, state.prediction)
 

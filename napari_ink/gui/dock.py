@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from napari_ink.errors import NapariInkError
 from napari_ink.gui import keys
+from napari_ink.gui.actions import TOOL_ACTIONS
 from napari_ink.gui.gl_context import guard_removal, main_window_of
 from napari_ink.gui.layers import InkLayers
 from napari_ink.gui.models import ModelEntry, known_models, model_entry
@@ -20,6 +22,7 @@ from napari_ink.gui.sample import sample_folder
 from napari_ink.gui.session import InkSession
 from napari_ink.gui.state import InkState, Step
 from napari_ink.gui.style import style_sheet
+from napari_ink.gui.tools import Hand
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,7 +72,7 @@ class InkDock(QWidget):
         self._scroll_later.setSingleShot(True)
         self._scroll_later.timeout.connect(self._scroll_to_step)
         self._layers = InkLayers(napari_viewer, self)
-        self.session = InkSession(self._layers, sample_folder(), self)
+        self.session = InkSession(self._layers, Hand(napari_viewer, self), sample_folder(), self)
         self.stack, self.predict = StackPanel(), PredictPanel(known_models())
         self.correct, self.export = CorrectPanel(), ExportPanel()
         self._panels: tuple[StepPanel, ...] = (self.stack, self.predict, self.correct, self.export)
@@ -78,7 +81,7 @@ class InkDock(QWidget):
         self._connect()
         self._on_theme()
         napari_viewer.events.theme.connect(self._on_theme)
-        keys.bind(napari_viewer, self.session.take_tool)
+        keys.bind(napari_viewer, self._does())
         self.destroyed.connect(_let_go(napari_viewer, self.session, guard_removal(napari_viewer, self)))
         if (model := self.predict.model()) is not None:
             self.session.use_thresholds(model)
@@ -131,7 +134,14 @@ class InkDock(QWidget):
         self.predict.threshold_changed.connect(session.set_threshold)
         self.correct.editable_requested.connect(session.make_editable)
         self.correct.tool_requested.connect(session.take_tool)
+        self.correct.action_requested.connect(lambda name: self._does()[name]())
         self.export.export_requested.connect(session.export)
+
+    def _does(self) -> dict[str, Callable[[], None]]:
+        """Return what each action does."""
+        session = self.session
+        tools = {action: partial(session.take_tool, tool) for action, tool in TOOL_ACTIONS.items()}
+        return tools | {"undo": session.undo, "redo": session.redo}
 
     def _on_changed(self, state: InkState) -> None:
         is_new_stack = state.stack is not None and state.stack is not self._shown.stack

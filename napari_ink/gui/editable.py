@@ -1,4 +1,4 @@
-"""The editable labels: an ink layer and an edge layer, their tools, and what a person has done to them."""
+"""The editable labels: an ink layer and an edge layer over the edit window, and what a person does to them."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ from napari.utils.colormaps import DirectLabelColormap
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_ink.annotation import EDGE_COLOURS, INK_COLOURS, EdgeValue, LabelValue
-from napari_ink.gui.state import LabelCounts, What
+from napari_ink.gui.edit_window import EditWindow, changed_bounds
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from napari_ink.gui.state import What
 
 UInt8Array = npt.NDArray[np.uint8]
-_COUNT_MS = 250
+Block = tuple["What", int, int, UInt8Array]
+_SETTLE_MS = 250
 _NAMES: dict[What, str] = {"ink": "Ink labels", "edge": "Edge labels"}
 _BRUSH: dict[What, int] = {"ink": 15, "edge": 3}
 # Ink covers the very fibres that one judges it by; edges are thin lines.
@@ -33,48 +36,91 @@ TOOLS: dict[str, tuple[What, int]] = {
 
 
 class EditableLabels(QObject):
-    """Two labels layers that napari's brush, eraser, fill, polygon and undo work on.
+    """Two labels layers that napari's brush, eraser, fill and polygon work on.
+
+    Whatever changes their values is told by `painted`, once a stroke is finished: what it put where, and with which
+    tool. The layers hold the values of the edit window only; who keeps them all is the annotation store.
+
+    Parameters
+    ----------
+    window
+        The part of the segment that the layers cover.
+    values
+        Label values ``(y, x)`` of that part. The layers work on these very arrays.
+    read_only
+        Whether nothing may be painted.
 
     Attributes
     ----------
     layers : mapping
         One labels layer for ``"ink"`` and one for ``"edge"``.
-    edited : bool
-        Whether anything was painted since they were made.
+    window : EditWindow
+        The part that they cover now.
     """
 
-    painted = Signal()
-    counted = Signal()
+    painted = Signal(object, str)
 
-    def __init__(self, ink: UInt8Array, edge: UInt8Array, parent: QObject | None = None) -> None:
+    def __init__(
+        self,
+        window: EditWindow,
+        values: Mapping[What, UInt8Array],
+        read_only: bool = False,
+        parent: QObject | None = None,
+    ) -> None:
         super().__init__(parent)
-        self.edited = False
+        self.window = window
         self.layers: dict[What, Labels] = {
-            "ink": _labels_layer("ink", ink, INK_COLOURS),
-            "edge": _labels_layer("edge", edge, EDGE_COLOURS),
+            "ink": _labels_layer("ink", values["ink"], INK_COLOURS),
+            "edge": _labels_layer("edge", values["edge"], EDGE_COLOURS),
         }
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(_COUNT_MS)
-        self._timer.timeout.connect(self.counted)
+        self._kept = {what: layer.data.copy() for what, layer in self.layers.items()}
+        self._is_own_change = self.is_drawing = False
+        self._settled = QTimer(self)
+        self._settled.setSingleShot(True)
+        self._settled.setInterval(_SETTLE_MS)
+        self._settled.timeout.connect(self._on_settled)
         for layer in self.layers.values():
-            layer.events.paint.connect(self._on_paint)
+            layer.translate = (window.y0, window.x0)
+            layer.editable = not read_only
+            layer.mouse_drag_callbacks.append(self._watch_stroke)
+            layer.events.paint.connect(self.commit)
             layer.events.set_data.connect(self._on_data)
 
     def values(self, what: What) -> UInt8Array:
-        """Return the label values themselves, ``(y, x)`` uint8."""
+        """Return the label values in the window themselves, ``(y, x)`` uint8."""
         values: UInt8Array = self.layers[what].data
         return values
 
-    def counts(self) -> LabelCounts:
-        """Count the pixels that carry a label."""
-        ink, edge = self.values("ink"), self.values("edge")
-        return LabelCounts(
-            ink=int(np.count_nonzero(ink == LabelValue.INK)),
-            papyrus=int(np.count_nonzero(ink == LabelValue.PAPYRUS)),
-            edge=int(np.count_nonzero(edge == EdgeValue.EDGE)),
-            not_edge=int(np.count_nonzero(edge == EdgeValue.NOT_EDGE)),
-        )
+    def commit(self) -> None:
+        """Tell what has changed since the last time, if anything has."""
+        blocks: list[Block] = []
+        for what, layer in self.layers.items():
+            bounds = changed_bounds(layer.data, self._kept[what])
+            if bounds is None:
+                continue
+            part = slice(bounds.y0, bounds.y1), slice(bounds.x0, bounds.x1)
+            self._kept[what][part] = layer.data[part]
+            blocks.append((what, self.window.y0 + bounds.y0, self.window.x0 + bounds.x0, layer.data[part].copy()))
+        if blocks:
+            self.painted.emit(blocks, self._stroke_name(blocks[0][0]))
+
+    def show(self, blocks: Iterable[Block]) -> None:
+        """Show label values that were changed otherwise: by another tool, by undo or redo."""
+        touched = set()
+        for what, y, x, values in blocks:
+            if (overlap := self.window.slices_of(y, x, values.shape)) is not None:
+                here, there = overlap
+                self.layers[what].data[here] = self._kept[what][here] = values[there]
+                touched.add(what)
+        self._refresh(touched)
+
+    def move(self, window: EditWindow, values: Mapping[What, UInt8Array]) -> None:
+        """Cover another part of the segment of the same size."""
+        self.window = window
+        for what, layer in self.layers.items():
+            layer.data[:] = self._kept[what][:] = values[what]
+            layer.translate = (window.y0, window.x0)
+        self._refresh(set(self.layers))
 
     def take_tool(self, tool: str) -> Labels:
         """Set the layer that a tool works on to paint or erase; return it, to be made the active one."""
@@ -93,14 +139,42 @@ class EditableLabels(QObject):
                 return next((tool for tool, meant in TOOLS.items() if meant == (what, value)), "")
         return ""
 
-    def _on_paint(self) -> None:
-        self.edited = True
-        self.painted.emit()
-        self._timer.start()
+    def _stroke_name(self, what: What) -> str:
+        layer = self.layers[what]
+        return f"{layer.mode} {self.tool_of(layer)}" if layer.mode in ("fill", "polygon") else self.tool_of(layer)
+
+    def _refresh(self, touched: Iterable[What]) -> None:
+        before, self._is_own_change = self._is_own_change, True
+        for what in touched:
+            self.layers[what].refresh(extent=False, highlight=False)
+        self._is_own_change = before
+
+    def _watch_stroke(self, _layer: Labels, event: Any) -> Iterator[None]:
+        self.is_drawing = True
+        yield
+        while event.type == "mouse_move":
+            yield
+        self.is_drawing = False
 
     def _on_data(self) -> None:
-        if not self._timer.isActive():
-            self._timer.start()
+        # Something other than a brush may have written into the layer: napari's own undo, a script, another plugin.
+        if not self._is_own_change:
+            self._settled.start()
+
+    def _on_settled(self) -> None:
+        if self.is_drawing:
+            self._settled.start()
+        else:
+            self.commit()
+
+
+def overview_layer(values: UInt8Array, step: int) -> Labels:
+    """Return a layer of every `step`-th ink label of a large segment, to be looked at only."""
+    layer = _labels_layer("ink", values, INK_COLOURS)
+    layer.name = "Ink labels, all"
+    layer.scale = (step, step)
+    layer.editable = False
+    return layer
 
 
 def _labels_layer(what: What, values: UInt8Array, colours: Mapping[Any, tuple[float, ...]]) -> Labels:

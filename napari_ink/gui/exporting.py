@@ -1,41 +1,49 @@
-"""What an export writes: masks cut from the shown prediction, or from the labels as they are at this moment."""
+"""What an export writes: masks cut from the shown prediction, or from the labels in the store."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import numpy.typing as npt
 
 from napari_ink.export import edge_mask, ink_mask, supervision_mask
-from napari_ink.gui.layers import InkLayers
 from napari_ink.gui.state import ExportFrom, ExportWhat, What
+
+if TYPE_CHECKING:
+    from napari_ink.annotation import Annotation
+    from napari_ink.gui.overlay import Overlay
 
 
 def values_to_export(
-    what: ExportWhat, source: ExportFrom, layers: InkLayers, thresholds: Mapping[What, float]
-) -> npt.NDArray[Any] | None:
-    """Return a mask (bool) or label values (uint8) of the segment's height and width, or None if there is nothing.
+    what: ExportWhat,
+    source: ExportFrom,
+    annotation: Annotation | None,
+    overlay: Overlay | None,
+    thresholds: Mapping[What, float],
+) -> Callable[[], npt.NDArray[Any]] | None:
+    """Return what reads a mask (bool) or label values (uint8) of the segment's height and width; None without any.
 
-    It is an array of its own, so that painting may go on while it is written.
+    It is to be called on the thread that writes them, so that painting may go on meanwhile.
     """
     if source == "labels":
-        labels = layers.editable
-        return None if labels is None else _from_labels(what, labels.values("ink"), labels.values("edge"))
-    if layers.overlay is None or what not in ("ink", "edges"):
+        return None if annotation is None else lambda: _from_labels(what, annotation)
+    if overlay is None or what not in ("ink", "edges"):
         return None
     shown: What = "ink" if what == "ink" else "edge"
-    return layers.overlay.mask(shown, thresholds[shown])
+    mask = overlay.mask(shown, thresholds[shown])
+    return lambda: mask
 
 
-def _from_labels(what: ExportWhat, ink: npt.NDArray[np.uint8], edge: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
+def _from_labels(what: ExportWhat, annotation: Annotation) -> npt.NDArray[Any]:
+    height, width = annotation.shape
+    labels = annotation.read("edge" if what == "edges" else "ink", (0, height), (0, width))
     match what:
         case "ink":
-            return ink_mask(ink)
+            return ink_mask(labels)
         case "edges":
-            return edge_mask(edge)
+            return edge_mask(labels)
         case "supervision":
-            return supervision_mask(ink)
+            return supervision_mask(labels)
         case "labels":
-            return ink.copy()
+            return labels

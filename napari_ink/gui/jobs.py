@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass
 from importlib import import_module
@@ -16,10 +16,15 @@ from napari_ink.gui.state import ExportWhat
 from napari_ink.stack import DepthStack, SegmentFiles, find_beside, open_stack, read_mask
 
 if TYPE_CHECKING:
+    from napari_ink.annotation import Annotation, Project
+    from napari_ink.gui.edit_window import EditWindow
+    from napari_ink.gui.state import What
     from napari_ink.model import InkModel
     from napari_ink.predict import DeviceName, Region
 
 UInt8Array = npt.NDArray[np.uint8]
+OVERVIEW_PX = 2048
+DRAFT = "draft"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,11 +52,30 @@ class DeviceFound:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class LabelsDrafted:
-    """Label values cut from a prediction."""
+class ProjectOpened:
+    """A segment's project is open, with its labels."""
+
+    project: Project
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WindowRead:
+    """Label values in a part of a segment, and every `step`-th ink label of all of it where it is larger than that."""
+
+    window: EditWindow
+    values: dict[What, UInt8Array]
+    overview: UInt8Array | None
+    step: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cut:
+    """A prediction, and where it is to be cut."""
 
     ink: UInt8Array
     edge: UInt8Array
+    ink_threshold: float
+    edge_threshold: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,17 +131,40 @@ def warm_up_job(model_name: str) -> Generator[Any, None, None]:
     yield ModelReady(model_name, load_model(model_name))
 
 
-def draft_job(ink: UInt8Array, edge: UInt8Array, ink_cut: float, edge_cut: float) -> Generator[LabelsDrafted]:
-    """Cut labels from a prediction."""
-    from napari_ink.annotation import draft_edge_labels, draft_ink_labels
+def project_job(stack: DepthStack, folder: Path) -> Generator[ProjectOpened]:
+    """Open a segment's project where there is one."""
+    from napari_ink.annotation import is_project, open_project
 
-    yield LabelsDrafted(draft_ink_labels(ink, ink_cut), draft_edge_labels(edge, edge_cut))
+    if is_project(folder):
+        yield ProjectOpened(open_project(folder, stack_at=stack.source))
 
 
-def export_job(what: ExportWhat, values: npt.NDArray[Any], path: Path) -> Generator[Exported]:
+def draft_job(stack: DepthStack, project: Project | None, folder: Path, cut: Cut | None) -> Generator[ProjectOpened]:
+    """Cut labels from a prediction into a project, which is made if there is none."""
+    from napari_ink.annotation import create_project, draft_edge_labels, draft_ink_labels
+
+    project = project or create_project(folder, stack)
+    if cut is not None:
+        ink = draft_ink_labels(cut.ink, cut.ink_threshold)
+        edge = draft_edge_labels(cut.edge, cut.edge_threshold)
+        project.annotation.apply([("ink", 0, 0, ink), ("edge", 0, 0, edge)], DRAFT)
+    yield ProjectOpened(project)
+
+
+def read_window_job(annotation: Annotation, window: EditWindow) -> Generator[WindowRead]:
+    """Read the labels in a part of a segment."""
+    y, x = (window.y0, window.y1), (window.x0, window.x1)
+    values: dict[What, UInt8Array] = {"ink": annotation.read("ink", y, x), "edge": annotation.read("edge", y, x)}
+    step = -(-max(annotation.shape) // OVERVIEW_PX)
+    is_all = window.shape == annotation.shape
+    yield WindowRead(window, values, None if is_all else annotation.overview("ink", step), step)
+
+
+def export_job(what: ExportWhat, read: Callable[[], npt.NDArray[Any]], path: Path) -> Generator[Exported]:
     """Write a mask (bool values) or label values (uint8) to an image file."""
     from napari_ink.export import write_label_values, write_mask
 
+    values = read()
     write = write_mask if values.dtype == np.bool_ else write_label_values
     write(values, path, overwrite=True)
     yield Exported(path, what)

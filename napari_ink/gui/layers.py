@@ -7,23 +7,30 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
 from napari import current_viewer
 from napari.layers import Image
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_ink.gui.editable import EditableLabels
+from napari_ink.gui.camera import camera_of
+from napari_ink.gui.edit_window import EditWindow
+from napari_ink.gui.editable import EditableLabels, overview_layer
 from napari_ink.gui.overlay import Overlay
 from napari_ink.gui.stack_layer import stack_layer_data, stack_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from napari.layers import Layer
+    from napari.layers import Labels, Layer
     from napari.utils.events import Event
     from napari.viewer import Viewer
 
+    from napari_ink.gui.editable import UInt8Array
     from napari_ink.gui.state import What
     from napari_ink.stack import DepthStack
+
+_REST_MS = 120
 
 
 class InkLayers(QObject):
@@ -41,9 +48,8 @@ class InkLayers(QObject):
 
     stack_arrived = Signal(object)
     gone = Signal()
-    painted = Signal()
-    counted = Signal()
     tool_changed = Signal()
+    view_moved = Signal()
 
     def __init__(self, viewer: Viewer, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -51,6 +57,8 @@ class InkLayers(QObject):
         self._stack_layer: Layer | None = None
         self.overlay: Overlay | None = None
         self.editable: EditableLabels | None = None
+        self._overview: Labels | None = None
+        self._preview: Layer | None = None
         self._changing = False
         self._tasks: deque[Callable[[], None]] = deque()
         self._turn = QTimer(self)
@@ -59,6 +67,13 @@ class InkLayers(QObject):
         viewer.layers.events.inserted.connect(self._on_inserted)
         viewer.layers.events.removed.connect(self._on_removed)
         viewer.layers.selection.events.active.connect(self._on_tool)
+        # While a view is being dragged or zoomed it is told once, when it comes to rest.
+        self._at_rest = QTimer(self)
+        self._at_rest.setSingleShot(True)
+        self._at_rest.setInterval(_REST_MS)
+        self._at_rest.timeout.connect(self.view_moved)
+        camera_of(viewer).events.center.connect(self._on_camera)
+        camera_of(viewer).events.zoom.connect(self._on_camera)
 
     def find_stack(self) -> Layer | None:
         """Return the topmost layer that shows a depth stack, or None."""
@@ -84,7 +99,7 @@ class InkLayers(QObject):
             raise ValueError(f"{layer.name} shows no depth stack")
         with self._own_change():
             before = self._stack_layer
-            self._put_away(before.name if before is not None else "")
+            self._put_away()
             if before is not None and before != layer:
                 self._remove([before])
             self._stack_layer = layer
@@ -109,8 +124,6 @@ class InkLayers(QObject):
         for layer in editable.layers.values():
             layer.events.mode.connect(self._on_tool)
             layer.events.selected_label.connect(self._on_tool)
-        editable.counted.connect(self.counted)
-        editable.painted.connect(self.painted)
         self.show_prediction(False)
 
         def hand_over() -> None:
@@ -119,6 +132,32 @@ class InkLayers(QObject):
                 then()
 
         self._in_turns(*(partial(self._add, layer) for layer in editable.layers.values()), hand_over)
+
+    def show_overview(self, values: UInt8Array | None, step: int, window: EditWindow) -> None:
+        """Show the labels of a large segment coarsely wherever the edit window is not."""
+        if values is None:
+            return
+        # Where the window is, its own labels are seen.
+        rows, columns = (slice(-(-a // step), b // step) for a, b in ((window.y0, window.y1), (window.x0, window.x1)))
+        values[rows, columns] = 0
+        if self._overview is not None:
+            self._overview.data[:] = values
+            self._overview.refresh(extent=False, highlight=False)
+            return
+        self._overview = overview = overview_layer(values, step)
+
+        def add() -> None:
+            if overview == self._overview:
+                self._add(overview)
+                self._raise_labels()
+
+        self._in_turns(add)
+
+    def show_preview(self, layer: Layer) -> None:
+        """Show what tools are about to do, on top of all else."""
+        self._preview = layer
+        if layer not in self._viewer.layers:
+            self._in_turns(partial(self._add_behind, layer))
 
     def show_prediction(self, visible: bool) -> None:
         """Show or hide the predicted overlays."""
@@ -134,20 +173,31 @@ class InkLayers(QObject):
         """Return the tool in hand, empty when there is none."""
         return "" if self.editable is None else self.editable.tool_of(self._viewer.layers.selection.active)
 
-    def visible_region(self) -> tuple[int, int, int, int] | None:
-        """Return ``y0, y1, x0, x1`` of the part of the stack in sight, half open, or None when it is out of sight."""
+    def view(self) -> EditWindow | None:
+        """Return the part of the stack in sight, or None when it is out of sight."""
         if self._stack_layer is None:
             return None
         (y0, x0), (y1, x1) = self._stack_layer.corner_pixels[:, -2:]
         height, width = self._stack_layer.data.shape[-2:]
         y0, x0, y1, x1 = max(int(y0), 0), max(int(x0), 0), min(int(y1) + 1, height), min(int(x1) + 1, width)
-        return (y0, y1, x0, x1) if y1 - y0 > 1 and x1 - x0 > 1 else None
+        return EditWindow(y0, y1, x0, x1) if y1 - y0 > 1 and x1 - x0 > 1 else None
+
+    def image(self, part: EditWindow) -> npt.NDArray[np.float32]:
+        """Return the grey values ``(y, x)`` of the depth layer in sight."""
+        stack = None if self._stack_layer is None else stack_of(self._stack_layer)
+        if stack is None:
+            return np.zeros(part.shape, np.float32)
+        z = min(max(int(self._viewer.dims.point[0]), 0), stack.shape[0] - 1)
+        grey = stack.read(slice(z, z + 1), slice(part.y0, part.y1), slice(part.x0, part.x1))[0]
+        return grey.astype(np.float32)
 
     def release(self) -> None:
         """Let go of the viewer's signals."""
         self._viewer.layers.events.inserted.disconnect(self._on_inserted)
         self._viewer.layers.events.removed.disconnect(self._on_removed)
         self._viewer.layers.selection.events.active.disconnect(self._on_tool)
+        camera_of(self._viewer).events.center.disconnect(self._on_camera)
+        camera_of(self._viewer).events.zoom.disconnect(self._on_camera)
 
     def _in_turns(self, *tasks: Callable[[], None]) -> None:
         """Do one task in each turn of the event loop: napari takes its time over each layer, and the window waits."""
@@ -164,28 +214,29 @@ class InkLayers(QObject):
             with self._own_change():
                 self._viewer.add_layer(layer)
 
+    def _add_behind(self, layer: Layer) -> None:
+        """Add a layer, and leave the one selected that is."""
+        active = self._viewer.layers.selection.active
+        self._add(layer)
+        self._viewer.layers.selection.active = active
+
     def _own_layers(self) -> Iterator[Layer]:
         for group in (self.overlay, self.editable):
             yield from () if group is None else group.layers.values()
+        yield from (layer for layer in (self._overview, self._preview) if layer is not None)
 
     def _raise_labels(self) -> None:
-        raised = [] if self.editable is None else self.editable.layers.values()
-        for layer in (one for one in raised if one in self._viewer.layers):
+        raised = [] if self.editable is None else [*self.editable.layers.values(), self._preview]
+        for layer in (one for one in raised if one is not None and one in self._viewer.layers):
             self._viewer.layers.move(self._viewer.layers.index(layer), len(self._viewer.layers))
 
-    def _put_away(self, owner: str) -> None:
-        """Drop the overlay, and the labels unless they were edited: those stay in the list under their stack's name."""
-        if self.overlay is not None:
-            self._remove(self.overlay.layers.values())
-            self.overlay = None
-        if self.editable is None:
-            return
-        if self.editable.edited:
-            for layer in self.editable.layers.values():
-                layer.name, layer.visible = f"{layer.name} of {owner}", False
-        else:
-            self._remove(self.editable.layers.values())
-        self.editable = None
+    def _put_away(self) -> None:
+        """Drop the overlay and the labels; what was drawn is in the store."""
+        if self.editable is not None:
+            self.editable.commit()
+        for layer in [*self._own_layers()]:
+            self._remove([layer])
+        self.overlay = self.editable = self._overview = self._preview = None
 
     def _remove(self, layers: Iterable[Layer]) -> None:
         for layer in layers:
@@ -211,17 +262,24 @@ class InkLayers(QObject):
         if event.value == self._stack_layer:
             self._stack_layer = None
             with self._own_change():
-                self._put_away(event.value.name)
+                self._put_away()
         if self.overlay is not None and event.value in self.overlay.layers.values():
             with self._own_change():
                 self._remove(self.overlay.layers.values())
             self.overlay = None
         if self.editable is not None and event.value in self.editable.layers.values():
+            with self._own_change():
+                self._remove(self.editable.layers.values())
             self.editable = None
+        if event.value == self._overview:
+            self._overview = None
         self.gone.emit()
 
     def _on_tool(self, *_: object) -> None:
         self.tool_changed.emit()
+
+    def _on_camera(self, *_: object) -> None:
+        self._at_rest.start()
 
 
 def show_surface_when_added(stack: DepthStack) -> None:

@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from datetime import datetime
 from pathlib import Path
 
-from platformdirs import user_cache_path
-
-from napari_ink.stack import LAYER_FOLDERS, DepthStack
-
-
-def project_folder(stack: DepthStack) -> Path:
-    """Return ``<segment>.ink`` beside the segment that a stack belongs to."""
-    source = stack.source
-    if source.is_dir() and source.name in LAYER_FOLDERS:
-        source = source.parent
-    return source.parent / f"{stack.name}.ink"
+from napari_ink.annotation import default_project_folder
+from napari_ink.stack import DepthStack
 
 
 def new_prediction_path(stack: DepthStack, model_name: str, now: datetime, keep_apart: Path | None = None) -> Path:
@@ -33,21 +23,10 @@ def new_prediction_path(stack: DepthStack, model_name: str, now: datetime, keep_
     keep_apart
         A folder that nothing may be written into (the shipped sample's): stacks in it go to the cache.
     """
-    folder = project_folder(stack) / "predictions"
-    apart = keep_apart is not None and stack.source.is_relative_to(keep_apart)
-    if apart or not _can_make(folder):
-        folder = user_cache_path("napari-ink") / f"{stack.name}.ink" / "predictions"
-        folder.mkdir(parents=True, exist_ok=True)
+    folder = default_project_folder(stack, keep_apart) / "predictions"
+    folder.mkdir(parents=True, exist_ok=True)
     stem = f"{model_name}-{now:%Y%m%d-%H%M%S}"
     path, again = folder / f"{stem}.zarr", 2
     while path.exists():
         path, again = folder / f"{stem}-{again}.zarr", again + 1
     return path
-
-
-def _can_make(folder: Path) -> bool:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return False
-    return os.access(folder, os.W_OK)

@@ -9,13 +9,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-from napari.utils.notifications import show_error
+from napari.utils.notifications import show_error, show_info
 from qtpy.QtCore import QObject, Signal
 
+from napari_ink.annotation import default_project_folder
 from napari_ink.errors import BadInputError, NapariInkError, storage_errors
-from napari_ink.gui import jobs, workers
-from napari_ink.gui.editable import EditableLabels
+from napari_ink.gui import jobs, keys, workers
+from napari_ink.gui.annotating import Annotating
 from napari_ink.gui.exporting import values_to_export
 from napari_ink.gui.layers import InkLayers
 from napari_ink.gui.models import ModelEntry
@@ -23,6 +23,7 @@ from napari_ink.gui.places import new_prediction_path
 from napari_ink.gui.runs import PredictionRun
 from napari_ink.gui.stack_layer import stack_of
 from napari_ink.gui.state import ExportFrom, ExportWhat, InkState, LabelCounts, RunProgress, What
+from napari_ink.gui.tools import Bench, Hand, tool_belt
 from napari_ink.stack import DepthStack, find_beside
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ class InkSession(QObject):
     ----------
     layers
         The viewer's layers.
+    hand
+        What gives the mouse to the tool in hand.
     sample_folder
         Where the shipped sample lies: nothing is ever written there.
 
@@ -47,12 +50,16 @@ class InkSession(QObject):
     ----------
     state : InkState
         What is shown now.
+    projects_in : Path or None
+        A folder for projects, in place of beside their segments.
     """
 
     changed = Signal(object)
     failed = Signal(str)
 
-    def __init__(self, layers: InkLayers, sample_folder: Path | None = None, parent: QObject | None = None) -> None:
+    def __init__(
+        self, layers: InkLayers, hand: Hand, sample_folder: Path | None = None, parent: QObject | None = None
+    ) -> None:
         super().__init__(parent)
         self.state = InkState()
         self._layers = layers
@@ -60,11 +67,18 @@ class InkSession(QObject):
         self._generations: Counter[str] = Counter()
         self._run: PredictionRun | None = None
         self._ready: jobs.ModelReady | None = None
+        self.projects_in: Path | None = None
         layers.stack_arrived.connect(self.adopt)
         layers.gone.connect(self._on_layers_gone)
-        layers.painted.connect(self._on_painted)
-        layers.counted.connect(self._on_counted)
         layers.tool_changed.connect(self._on_tool_changed)
+        self.annotating = Annotating(layers, self)
+        self._bench = Bench(layers, self.annotating, show_info)
+        self._hand, self._belt = hand, tool_belt(self._bench)
+        hand.changed.connect(self._on_tool_changed)
+        self.annotating.shown.connect(self._on_labels_shown)
+        self.annotating.changed.connect(self._on_labels_changed)
+        self.annotating.edited.connect(self._on_edited)
+        self.annotating.failed.connect(self._fail)
 
     # Stack
 
@@ -88,8 +102,9 @@ class InkSession(QObject):
         self._begin(event.stack, event.beside.mask)
 
     def _begin(self, stack: DepthStack, mask: Path | None) -> None:
-        for kind in ("draft", "export"):
+        for kind in ("draft", "export", "project"):
             self._generations[kind] += 1
+        self.annotating.end()
         self.state = InkState(
             stack=stack,
             mask=mask,
@@ -97,7 +112,8 @@ class InkSession(QObject):
             ink_threshold=self.state.ink_threshold,
             edge_threshold=self.state.edge_threshold,
         )
-        self._set()
+        self._set(busy="Looking for labels…")
+        self._launch("project", jobs.project_job(stack, self._project_folder(stack)), self._on_project)
 
     # Prediction
 
@@ -158,12 +174,12 @@ class InkSession(QObject):
     def _visible_region(self) -> Region:
         from napari_ink.predict import Region
 
-        sides = self._layers.visible_region()
-        if sides is None:
+        view = self._layers.view()
+        if view is None:
             raise BadInputError(
                 "No part of the segment is in sight; press the house, bottom left, or predict all of it."
             )
-        return Region(*sides)
+        return Region(view.y0, view.y1, view.x0, view.x1)
 
     def _on_warm(self, event: jobs.ModelReady | jobs.DeviceFound) -> None:
         if isinstance(event, jobs.ModelReady):
@@ -190,55 +206,91 @@ class InkSession(QObject):
     # Labels
 
     def make_editable(self, replace_edited: bool = False) -> None:
-        """Cut labels from the prediction (or begin with empty ones) for a person to edit.
+        """Cut labels from the prediction (or begin with empty ones) for a person to edit, in the segment's project.
 
-        Labels that were edited are replaced only if `replace_edited` says so.
+        Where the project has labels that are not shown, they are shown. Labels that were edited are replaced only if
+        `replace_edited` says so.
         """
-        stack = self.state.stack
-        if stack is None or self.state.run is not None:
+        stack, overlay = self.state.stack, self._layers.overlay
+        if stack is None or self.state.run is not None or self.state.busy:
+            return
+        if self.state.keeping.held_by:
+            self._fail(f"The labels are being edited elsewhere: {self.state.keeping.held_by}; close them there first.")
+            return
+        if not self.state.labels and self.annotating.project is not None:
+            self.annotating.begin(self.annotating.project)
             return
         if self.state.labels_edited and not replace_edited:
             self._fail("Your labels were edited, so they were kept; choose Replace to begin again from the prediction.")
             return
-        overlay = self._layers.overlay
-        if overlay is None:
-            empty = np.zeros(stack.shape[1:], np.uint8)
-            self._on_drafted(jobs.LabelsDrafted(empty, empty.copy()))
-            return
-        self._set(busy="Cutting labels from the prediction…")
-        cuts = self._thresholds()
-        drafts = jobs.draft_job(overlay.probabilities("ink"), overlay.probabilities("edge"), cuts["ink"], cuts["edge"])
-        self._launch("draft", drafts, self._on_drafted)
+        cut = None
+        if overlay is not None:
+            cuts = self._thresholds()
+            cut = jobs.Cut(overlay.probabilities("ink"), overlay.probabilities("edge"), cuts["ink"], cuts["edge"])
+        self._set(busy="Cutting labels from the prediction…" if cut else "Making a project for the labels…")
+        project = self.annotating.project
+        self._launch("draft", jobs.draft_job(stack, project, self._project_folder(stack), cut), self._on_drafted)
 
     def take_tool(self, tool: str) -> None:
-        """Put a brush or eraser in the user's hand."""
-        self._layers.take_tool(tool)
+        """Put a brush, an eraser or a canvas tool in the user's hand."""
+        if self._layers.editable is None or self.state.keeping.held_by:
+            return
+        if tool in self._belt:
+            self._hand.take(self._belt[tool], self._layers.editable.layers["ink"])
+        else:
+            self._hand.drop()
+            self._layers.take_tool(tool)
 
-    def _on_drafted(self, event: jobs.LabelsDrafted) -> None:
-        editable = EditableLabels(event.ink, event.edge, self)
-        self._layers.begin_editing(editable, self._on_labels_shown)
+    def undo(self) -> None:
+        """Take the last change of the labels back."""
+        self.annotating.undo()
+
+    def redo(self) -> None:
+        """Make the change again that was taken back last."""
+        self.annotating.redo()
+
+    def _project_folder(self, stack: DepthStack) -> Path:
+        if self.projects_in is not None:
+            return self.projects_in / f"{stack.name}.ink"
+        return default_project_folder(stack, keep_apart=self._sample_folder)
+
+    def _on_project(self, event: jobs.ProjectOpened) -> None:
+        self.annotating.begin(event.project)
+
+    def _on_drafted(self, event: jobs.ProjectOpened) -> None:
+        self._layers.show_prediction(False)
+        self.annotating.begin(event.project)
 
     def _on_labels_shown(self) -> None:
-        if (editable := self._layers.editable) is not None:
-            self._set(labels=True, labels_edited=editable.edited, counts=editable.counts(), exported="")
+        self._layers.show_preview(self._bench.preview.layer)
+        for layer in () if self._layers.editable is None else self._layers.editable.layers.values():
+            keys.bind_layer(layer, {"undo": self.undo, "redo": self.redo})
+        self._set(labels=True, exported="", **self._labels_news())
 
-    def _on_painted(self) -> None:
-        # At once, not with the counts a moment later: by then a new image may have been saved.
-        self._set(labels_edited=True, exported="")
+    def _on_labels_changed(self) -> None:
+        self._set(**self._labels_news())
 
-    def _on_counted(self) -> None:
-        if (editable := self._layers.editable) is not None:
-            self._set(counts=editable.counts())
+    def _on_edited(self, _edit: object) -> None:
+        self._set(exported="", **self._labels_news())
+
+    def _labels_news(self) -> dict[str, Any]:
+        now = self.annotating
+        return {"labels_edited": now.is_edited, "counts": now.counts(), "keeping": now.keeping()}
 
     def _on_tool_changed(self) -> None:
-        if (tool := self._layers.tool()) != self.state.tool:
-            self._set(tool=tool)
+        brush = self._layers.tool()
+        if brush:  # napari's brush was taken in the layer's own controls
+            self._hand.drop()
+        tool = brush or self._hand.name
+        hint = "" if self._hand.tool is None else self._hand.tool.hint
+        if (tool, hint) != (self.state.tool, self.state.tool_hint):
+            self._set(tool=tool, tool_hint=hint)
 
     # Export
 
     def export(self, what: ExportWhat, source: ExportFrom, path: Path) -> None:
         """Write a mask of exactly the stack's height and width; an image of that name is replaced."""
-        values = values_to_export(what, source, self._layers, self._thresholds())
+        values = values_to_export(what, source, self.annotating.annotation, self._layers.overlay, self._thresholds())
         if values is None:
             self._fail(f"There is nothing to export {what} from; predict or label something first.")
             return
@@ -255,6 +307,8 @@ class InkSession(QObject):
 
     def shut_down(self) -> None:
         """Stop what is running and let go of the viewer; for when the panel goes away, so nothing is emitted."""
+        self._hand.release()
+        self.annotating.end()
         self._layers.release()
         for kind in tuple(self._generations):
             self._generations[kind] += 1
@@ -285,6 +339,7 @@ class InkSession(QObject):
         """Keep up with layers that the user took out of the list."""
         if not self._layers.has_stack:
             self.cancel()
+            self.annotating.end()
             self.state = InkState(device_line=self.state.device_line, run=self.state.run)
         labels = self._layers.editable is not None
         self._set(

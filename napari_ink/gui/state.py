@@ -44,6 +44,32 @@ class LabelCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class Keeping:
+    """Where labels are kept and whether they are safe there.
+
+    Attributes
+    ----------
+    project
+        The project's folder, or None before there is one.
+    held_by
+        Who has it open elsewhere; empty when it can be edited here.
+    is_saved
+        Whether all that was drawn is on the disk.
+    problem
+        What keeps it from being written; empty when nothing does.
+    undo_name, redo_name
+        What undo and redo would do; empty when there is nothing.
+    """
+
+    project: Path | None = None
+    held_by: str = ""
+    is_saved: bool = True
+    problem: str = ""
+    undo_name: str = ""
+    redo_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class InkState:
     """Everything that the panels render.
 
@@ -67,6 +93,12 @@ class InkState:
         Whether editable layers exist.
     labels_edited
         Whether a person has changed them.
+    tool, tool_hint
+        The tool in hand, and how it is used.
+    counts
+        How many pixels carry which label.
+    keeping
+        Where the labels are kept, whether they are safe, and what can be undone.
     exported
         Where the last export went.
     """
@@ -85,7 +117,9 @@ class InkState:
     labels: bool = False
     labels_edited: bool = False
     tool: str = ""
+    tool_hint: str = ""
     counts: LabelCounts = LabelCounts()
+    keeping: Keeping = Keeping()
     exported: str = ""
 
     @property

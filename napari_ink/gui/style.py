@@ -22,6 +22,7 @@ _SHEET = """
 #inkStep[done="true"] #inkBadge {{ background-color: {done}; color: black; }}
 #inkHint, #inkSmall {{ color: {soft}; }}
 #inkStrong {{ font-weight: bold; }}
+#inkWarning {{ color: {accent}; font-weight: bold; }}
 #inkStep QPushButton {{ background-color: {line}; padding: 5px 8px; border-radius: 3px; }}
 #inkStep QPushButton:hover {{ background-color: {hover}; }}
 #inkStep QPushButton:disabled {{ background-color: {raised}; color: {faint}; border: 1px solid {line}; }}

@@ -1,11 +1,14 @@
 import numpy as np
 import pytest
-from napari.layers import Labels
+from napari.layers import Image, Labels, Points, Shapes, Vectors
+from napari.settings import get_settings
+from napari.utils.key_bindings import coerce_keybinding
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QApplication, QMessageBox
 
 from napari_ink.annotation import draft_edge_labels, draft_ink_labels
-from napari_ink.gui.keys import KEYS
+from napari_ink.gui.actions import ACTIONS, TOOL_ACTIONS
+from napari_ink.gui.keys import key_of
 
 
 @pytest.fixture
@@ -19,6 +22,20 @@ def empty_dock(open_dock, click, qtbot):
 @pytest.fixture
 def canvas(dock):
     return next(w for w in QApplication.allWidgets() if w.inherits("QOpenGLWidget") and w.isVisible())
+
+
+@pytest.fixture
+def press(canvas, qtbot):
+    """Press a key over the picture."""
+
+    def press_key(key: str, control: bool = False, shift: bool = False) -> None:
+        held = Qt.KeyboardModifier.NoModifier
+        held |= Qt.KeyboardModifier.ControlModifier if control else held
+        held |= Qt.KeyboardModifier.ShiftModifier if shift else held
+        canvas.setFocus()
+        qtbot.keyClick(canvas, getattr(Qt.Key, f"Key_{key}"), held)
+
+    return press_key
 
 
 def _answer(choice: str) -> list[str]:
@@ -95,7 +112,7 @@ def test_a_stroke_of_the_mouse_paints_with_the_tool(empty_dock, viewer, click, s
     assert viewer.layers[other].data.max() == 0
 
 
-def test_erasing_and_undo(empty_dock, viewer, click, stroke):
+def test_erasing_and_undo(empty_dock, viewer, click, stroke, press):
     layer = viewer.layers["Ink labels"]
     click(empty_dock.correct.tools["ink"])
     stroke((40, 30), (40, 90))
@@ -105,21 +122,22 @@ def test_erasing_and_undo(empty_dock, viewer, click, stroke):
     stroke((40, 60), (40, 90))
     assert layer.data[40, 75] == 0
     assert layer.data[40, 35] == 2
-    layer.undo()
+    press("Z", control=True)
     assert np.array_equal(layer.data, painted)
-    layer.undo()
+    press("Z", control=True)
     assert layer.data.max() == 0
-    layer.redo()
+    press("Z", control=True, shift=True)
     assert np.array_equal(layer.data, painted)
 
 
-def test_fill_and_polygon_work_on_the_labels(empty_dock, viewer, click, stroke):
+def test_fill_and_polygon_work_on_the_labels(empty_dock, viewer, click, stroke, press):
     layer = viewer.layers["Ink labels"]
     click(empty_dock.correct.tools["ink"])
     layer.mode = "fill"
     stroke((50, 50))
     assert (layer.data == 2).all()
-    layer.undo()
+    press("Z", control=True)
+    assert (layer.data == 0).all()
     layer.paint_polygon([(10, 10), (10, 50), (50, 50), (50, 10)], 1)
     assert layer.data[30, 30] == 1
     assert layer.data[60, 60] == 0
@@ -136,17 +154,22 @@ def test_what_is_labelled_is_counted(empty_dock, viewer, click, stroke, qtbot):
     qtbot.waitUntil(lambda: empty_dock.session.state.counts.papyrus == 0)
 
 
-@pytest.mark.parametrize("tool", list(KEYS))
-def test_keys_take_the_tools(empty_dock, viewer, canvas, qtbot, tool):
-    canvas.setFocus()
-    qtbot.keyClick(canvas, getattr(Qt.Key, f"Key_{KEYS[tool]}"))
-    qtbot.waitUntil(lambda: empty_dock.session.state.tool == tool)
+@pytest.mark.parametrize("action", ["ink", "papyrus", "edge", "not_edge"])
+def test_keys_take_the_tools(empty_dock, viewer, press, qtbot, action):
+    press(key_of(action))
+    qtbot.waitUntil(lambda: empty_dock.session.state.tool == TOOL_ACTIONS[action])
     assert viewer.layers.selection.active.mode == "paint"
 
 
 def test_keys_take_nothing_from_napari(viewer):
-    taken = {str(key) for layer_type in (type(viewer), Labels) for key in layer_type.class_keymap}
-    assert not taken & set(KEYS.values())
+    meant = {"undo", "redo"}  # what they undo is in the store, not in the layer alone
+    ours = {str(coerce_keybinding(one.key)) for one in ACTIONS if one.name not in meant}
+    taken = {str(key) for layer_type in (type(viewer), Labels, Image, Vectors) for key in layer_type.class_keymap}
+    shortcuts = {str(key) for keys in get_settings().shortcuts.shortcuts.values() for key in keys}
+    of_other_layers = {str(key) for layer_type in (Points, Shapes) for key in layer_type.class_keymap}
+    assert not ours & taken
+    assert not ours & (shortcuts - of_other_layers)
+    assert len(ours) == len(ACTIONS) - len(meant)
 
 
 def test_a_new_prediction_leaves_the_edits_alone(labelled_dock, viewer, click, stroke, qtbot):
@@ -157,7 +180,7 @@ def test_a_new_prediction_leaves_the_edits_alone(labelled_dock, viewer, click, s
     qtbot.waitUntil(lambda: labelled_dock.session.state.run is None, timeout=60000)
     after = [viewer.layers[name].data for name in ("Ink labels", "Edge labels")]
     assert all(np.array_equal(one, other) for one, other in zip(before, after, strict=True))
-    assert [layer.name for layer in viewer.layers][-2:] == ["Ink labels", "Edge labels"]
+    assert [layer.name for layer in viewer.layers][-3:] == ["Ink labels", "Edge labels", "Outline"]
     assert viewer.layers["Ink labels"].data[40, 40] == 1
 
 
@@ -177,8 +200,9 @@ def test_edited_labels_are_replaced_only_on_request(labelled_dock, viewer, click
     qtbot.waitUntil(lambda: not labelled_dock.session.state.labels_edited)
     assert 1 not in viewer.layers["Ink labels"].data
     assert len([layer for layer in viewer.layers if layer.name == "Ink labels"]) == 1
-    viewer.layers["Ink labels"].undo()
-    assert 1 not in viewer.layers["Ink labels"].data
+    undo = labelled_dock.correct.actions_of["undo"]
+    click(undo)
+    assert np.array_equal(viewer.layers["Ink labels"].data, edited)
 
 
 def test_the_session_itself_refuses_to_replace_edits(labelled_dock, viewer, errors, qtbot):
@@ -189,10 +213,14 @@ def test_the_session_itself_refuses_to_replace_edits(labelled_dock, viewer, erro
     assert viewer.layers["Ink labels"].data[20, 20] == 1
 
 
-def test_labels_taken_out_of_the_list_can_be_made_again(labelled_dock, viewer, click, qtbot):
+def test_labels_taken_out_of_the_list_can_be_shown_again(labelled_dock, viewer, click, qtbot):
+    viewer.layers["Ink labels"].paint((20, 20), 1)
+    qtbot.waitUntil(lambda: labelled_dock.session.state.labels_edited)
+    drawn = viewer.layers["Ink labels"].data.copy()
     viewer.layers.remove(viewer.layers["Ink labels"])
     assert not labelled_dock.session.state.labels
-    viewer.layers.remove(viewer.layers["Edge labels"])
+    assert "Edge labels" not in viewer.layers
+    assert labelled_dock.correct.editable_button.text() == "Show your labels"
     click(labelled_dock.correct.editable_button)
     qtbot.waitUntil(lambda: labelled_dock.session.state.labels)
-    assert "Ink labels" in viewer.layers
+    assert np.array_equal(viewer.layers["Ink labels"].data, drawn)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from napari_ink.annotation import project
 from napari_ink.errors import BadInputError, StackError
 from napari_ink.gui import demo as demo_module
 from napari_ink.gui import dock as dock_module
-from napari_ink.gui import places
 from napari_ink.gui.demo import Demonstration
 from napari_ink.gui.window import open_window
 from napari_ink.phantom import PhantomConfig, make_phantom, write_segment
@@ -20,7 +20,7 @@ def sample(tmp_path, monkeypatch):
     folder = write_segment(phantom, tmp_path / "small")
     monkeypatch.setattr(dock_module, "sample_folder", lambda: folder)
     monkeypatch.setattr(demo_module, "_SETTLE_MS", 200)
-    monkeypatch.setattr(places, "user_cache_path", lambda _: tmp_path / "cache")
+    monkeypatch.setattr(project, "user_cache_path", lambda _: tmp_path / "cache")
     return folder
 
 

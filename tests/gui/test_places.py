@@ -3,8 +3,8 @@ from datetime import datetime
 import numpy as np
 import pytest
 
-from napari_ink.gui import places
-from napari_ink.gui.places import new_prediction_path, project_folder
+from napari_ink.annotation import default_project_folder, project
+from napari_ink.gui.places import new_prediction_path
 from napari_ink.stack import open_stack
 
 NOW = datetime(2026, 11, 23, 4, 5, 6)
@@ -12,7 +12,7 @@ NOW = datetime(2026, 11, 23, 4, 5, 6)
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
-    monkeypatch.setattr(places, "user_cache_path", lambda _: tmp_path / "cache")
+    monkeypatch.setattr(project, "user_cache_path", lambda _: tmp_path / "cache")
     return tmp_path / "cache"
 
 
@@ -24,7 +24,7 @@ def test_predictions_lie_in_the_project_beside_the_segment(segment, tmp_path):
 
 def test_a_single_file_has_its_project_beside_it(tmp_path):
     np.save(tmp_path / "piece.npy", np.zeros((3, 16, 16), np.uint8))
-    assert project_folder(open_stack(tmp_path / "piece.npy")) == tmp_path / "piece.ink"
+    assert default_project_folder(open_stack(tmp_path / "piece.npy")) == tmp_path / "piece.ink"
 
 
 def test_a_name_is_never_taken_twice(segment):

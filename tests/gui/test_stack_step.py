@@ -78,13 +78,16 @@ def test_another_stack_takes_the_place_of_the_first(labelled_dock, viewer, tmp_p
     assert not labelled_dock.session.state.has_prediction
 
 
-def test_edited_labels_outlive_their_stack(labelled_dock, viewer, tmp_path, qtbot):
+def test_edited_labels_come_back_with_their_stack(labelled_dock, viewer, segment, tmp_path, qtbot):
     viewer.layers["Ink labels"].paint((10, 10), 1)
     np.save(tmp_path / "piece.npy", np.arange(5 * 20 * 30, dtype=np.uint16).reshape(5, 20, 30))
     labelled_dock.open_stack(tmp_path / "piece.npy")
     _wait_for(qtbot, labelled_dock, tmp_path / "piece.npy")
-    assert {layer.name for layer in viewer.layers} == {"piece", "Ink labels of seg-1", "Edge labels of seg-1"}
-    assert viewer.layers["Ink labels of seg-1"].data[10, 10] == 1
+    assert {layer.name for layer in viewer.layers} == {"piece"}
+    labelled_dock.open_stack(segment)
+    qtbot.waitUntil(lambda: labelled_dock.session.state.labels, timeout=20000)
+    assert viewer.layers["Ink labels"].data[10, 10] == 1
+    assert labelled_dock.session.state.labels_edited
 
 
 def test_taking_the_stack_out_of_the_list_goes_back_to_the_first_step(labelled_dock, viewer):

@@ -1,28 +1,48 @@
-"""Step 3, Correct: turn the prediction into labels, and pick the tool to paint with."""
+"""Step 3, Correct: turn the prediction into labels, pick a tool, undo and redo, and see that all is saved."""
 
 from __future__ import annotations
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QGridLayout, QLabel, QMessageBox, QPushButton, QWidget
+from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QMessageBox, QPushButton, QWidget
 
-from napari_ink.gui.keys import KEYS
+from napari_ink.gui.keys import shown_key
 from napari_ink.gui.panels.step import StepPanel, button, mark, paragraph, show_text
-from napari_ink.gui.state import InkState, Step
+from napari_ink.gui.state import InkState, Keeping, Step
 
-_HINT = "Turn the prediction into labels and correct them with napari's brush. Your edits are never overwritten."
-_HELP = "Holding Space moves the picture, Ctrl+Z undoes, [ and ] size the brush; fill and polygon are at the top left."
-_ROWS = {
-    "Ink": (("ink", "Ink", "Paint ink"), ("papyrus", "Papyrus", "Paint papyrus: looked at, and no ink there")),
-    "Edges": (("edge", "Edge", "Paint an edge of ink"), ("not edge", "No edge", "Paint what is surely not an edge")),
+_HINT = "Turn the prediction into labels and correct them. Each stroke is saved as you draw, and all can be undone."
+_HELP = "Holding Space moves the picture, [ and ] size the brush; napari's polygon is at the top left."
+# Tool, text on its button, tooltip, and the action whose key it has.
+_TOOLS: dict[str, tuple[tuple[str, str, str, str], ...]] = {
+    "Ink": (
+        ("ink", "Ink", "Paint ink", "ink"),
+        ("papyrus", "Papyrus", "Paint papyrus: looked at, and no ink there", "papyrus"),
+        ("erase ink", "Erase", "Erase back to unreviewed in the ink labels (key E)", ""),
+        ("edge brush", "To edges", "Paint ink up to the edges, not across them", "edge_brush"),
+        ("fill", "Fill", "Fill an enclosed region with ink", "fill_ink"),
+        ("grow", "Grow", "Draw a stroke in ink; it grows until the edges hold it", "grow"),
+    ),
+    "Edges": (
+        ("edge", "Edge", "Paint an edge of ink", "edge"),
+        ("not edge", "No edge", "Paint what is surely not an edge", "not_edge"),
+        ("erase edge", "Erase", "Erase back to unreviewed in the edge labels (key E)", ""),
+        ("livewire", "Outline", "Click along an edge: the line follows it by itself; close it to fill", "livewire"),
+        ("erase fragment", "Remove", "Click an edge line to remove it", "erase_fragment"),
+        ("join", "Join", "Drag from one line end to another to bridge the gap", "join"),
+    ),
 }
-_ERASERS = {"Ink": "erase ink", "Edges": "erase edge"}
+_COLUMNS = 3
 
 
 class CorrectPanel(StepPanel):
-    """Make labels and paint them; emits `editable_requested` (True: replace what was edited) and `tool_requested`."""
+    """Make labels and correct them.
+
+    Emits `editable_requested` (True: replace what was edited), `tool_requested`, and `action_requested` with the name
+    of an action.
+    """
 
     editable_requested = Signal(bool)
     tool_requested = Signal(str)
+    action_requested = Signal(str)
 
     def __init__(self) -> None:
         super().__init__(Step.CORRECT, _HINT)
@@ -30,46 +50,76 @@ class CorrectPanel(StepPanel):
         self.editable_button = button("Make editable", "Cut labels at the thresholds above, to be edited", primary=True)
         self.editable_button.clicked.connect(self._on_editable)
         self.tools: dict[str, QPushButton] = {}
-        self.tool_box = self._tool_rows()
-        self.counts, self.help = paragraph(), paragraph(_HELP)
+        self.actions_of: dict[str, QPushButton] = {}
+        self.change_box, self.tool_box = self._change_row(), self._tool_rows()
+        self.saved, self.tool_hint, self.counts, self.help = (paragraph(text) for text in ("", "", "", _HELP))
         self.counts.setToolTip("Labelled pixels")
-        self.rows.addWidget(self.editable_button)
-        self.rows.addWidget(self.tool_box)
-        self.rows.addWidget(self.counts)
-        self.rows.addWidget(self.help)
+        for widget in (
+            self.editable_button, self.change_box, self.saved, self.tool_box, self.tool_hint, self.counts, self.help
+        ):  # fmt: skip
+            self.rows.addWidget(widget)
 
     def show_state(self, state: InkState) -> None:
-        """Show the tools once there are labels, and how much is labelled."""
+        """Show the tools once there are labels, what can be undone, how much is labelled, and that it is saved."""
         super().show_state(state)
         self._edited = state.labels_edited
+        keeping = state.keeping
         again = "Cut the labels again…" if state.labels_edited else "Cut the labels again"
         first = "Make editable" if state.has_prediction else "Start with empty labels"
+        first = "Show your labels" if keeping.project is not None else first
         self.editable_button.setText(again if state.labels else first)
-        self.editable_button.setEnabled(state.run is None and not state.busy)
+        self.editable_button.setEnabled(state.run is None and not state.busy and not keeping.held_by)
         self.editable_button.setVisible(state.has_prediction or not state.labels)
         mark(self.editable_button, "inkPrimary" if not state.labels else "inkPlain")
-        self.tool_box.setVisible(state.labels)
-        self.help.setVisible(state.labels)
+        can_edit = state.labels and not keeping.held_by
+        for widget in (self.change_box, self.tool_box, self.help):
+            widget.setVisible(can_edit)
         for tool, one in self.tools.items():
             one.setChecked(tool == state.tool)
+        _show_change(self.actions_of["undo"], "Undo", keeping.undo_name)
+        _show_change(self.actions_of["redo"], "Redo", keeping.redo_name)
+        show_text(self.tool_hint, state.tool_hint if can_edit else "")
         show_text(self.counts, _counted(state) if state.labels else "")
+        show_text(self.saved, _saved(keeping) if state.labels else "")
+        mark(self.saved, "inkWarning" if keeping.problem or keeping.held_by else "inkSmall")
+
+    def _change_row(self) -> QWidget:
+        box = QWidget()
+        row = QHBoxLayout(box)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(6)
+        for name, text, tip in (
+            ("undo", "Undo", "Take the last change back"),
+            ("redo", "Redo", "Make the change again"),
+            ("ink_from_edges", "Edges → ink", "Make what closed edge lines in sight enclose ink"),
+            ("edges_from_ink", "Ink → edges", "Draw the outlines of the ink in sight as edges"),
+            ("help", "Keys", "Show every key"),
+        ):
+            made = button(text, f"{tip} (key {shown_key(name)})")
+            made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+            made.clicked.connect(lambda _=False, name=name: self.action_requested.emit(name))
+            self.actions_of[name] = made
+            row.addWidget(made)
+        return box
 
     def _tool_rows(self) -> QWidget:
         box = QWidget()
         grid = QGridLayout(box)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setSpacing(6)
-        for row, (title, tools) in enumerate(_ROWS.items()):
-            grid.addWidget(QLabel(title), row, 0)
-            eraser = (_ERASERS[title], "Erase", f"Erase back to unreviewed in the {title.lower()} labels")
-            for column, (tool, text, tip) in enumerate((*tools, eraser), start=1):
-                grid.addWidget(self._tool_button(tool, text, tip), row, column)
-                grid.setColumnStretch(column, 1)
+        line = 0
+        for title, tools in _TOOLS.items():
+            grid.addWidget(QLabel(title), line, 0)
+            for place, tool in enumerate(tools):
+                row, column = divmod(place, _COLUMNS)
+                grid.addWidget(self._tool_button(*tool), line + row, column + 1)
+                grid.setColumnStretch(column + 1, 1)
+            line += -(-len(tools) // _COLUMNS)
         return box
 
-    def _tool_button(self, tool: str, text: str, tip: str) -> QPushButton:
-        key = KEYS.get(tool)
-        made = button(f"{text}  ({key})" if key else text, f"{tip} (key {key or 'E'})")
+    def _tool_button(self, tool: str, text: str, tip: str, action: str) -> QPushButton:
+        key = shown_key(action) if action else ""
+        made = button(f"{text}  ({key})" if key else text, f"{tip} (key {key})" if key else tip)
         made.setCheckable(True)
         # Without the keyboard's focus on a button, keys keep going to the picture while one paints.
         made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
@@ -86,7 +136,8 @@ class CorrectPanel(StepPanel):
         asked = QMessageBox(
             QMessageBox.Icon.Question,
             "Replace your labels?",
-            "You have edited these labels. Keep them, or replace them with the prediction at the present thresholds?",
+            "You have edited these labels. Keep them, or replace them with the prediction at the present thresholds? "
+            "(Undo brings them back.)",
             parent=self,
         )
         replace = asked.addButton("Replace", QMessageBox.ButtonRole.DestructiveRole)
@@ -94,6 +145,20 @@ class CorrectPanel(StepPanel):
         asked.setDefaultButton(keep)
         asked.exec()
         return asked.clickedButton() is replace
+
+
+def _show_change(one: QPushButton, text: str, name: str) -> None:
+    one.setEnabled(bool(name))
+    one.setToolTip(f"{text}: {name} (key {shown_key(text.lower())})" if name else f"There is nothing to {text.lower()}")
+
+
+def _saved(keeping: Keeping) -> str:
+    if keeping.held_by:
+        return f"Read only: {keeping.held_by} has these labels open; they can be edited once it is closed there."
+    if keeping.problem:
+        return keeping.problem
+    where = keeping.project.name if keeping.project is not None else ""
+    return f"All saved in {where}." if keeping.is_saved else f"Saving in {where}…"
 
 
 def _counted(state: InkState) -> str:

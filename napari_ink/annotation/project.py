@@ -1,0 +1,207 @@
+"""A project: the folder that holds all the work on one segment, and finds its stack again wherever both moved."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from platformdirs import user_cache_path
+
+from napari_ink.annotation.durable import write_durably
+from napari_ink.annotation.fingerprint import differences, fingerprint
+from napari_ink.annotation.lock import ProjectLock
+from napari_ink.annotation.store import Annotation, user_name
+from napari_ink.errors import BadInputError, NapariInkError, ProjectError, StackMovedError, storage_errors
+from napari_ink.stack import LAYER_FOLDERS, DepthStack, open_stack
+
+SUFFIX = ".ink"
+_FILE, _VIEW, _VERSION = "project.json", "view.json", 1
+
+
+class Project:
+    """The work on one segment: its stack, its labels, and how it was looked at last.
+
+    Made by `create_project` or `open_project`. Plain files: ``project.json``, ``view.json``, the labels, predictions.
+
+    Attributes
+    ----------
+    folder : Path
+        ``<segment>.ink``.
+    stack : DepthStack
+        The stack that the labels belong to.
+    annotation : Annotation
+        The labels.
+    view : dict
+        What `save_view` was last given; empty at first.
+    holder : str
+        Who has the project open elsewhere, so that it is open here for reading only; empty otherwise.
+    """
+
+    def __init__(self, folder: Path, stack: DepthStack, author: str) -> None:
+        self.folder, self.stack = folder, stack
+        self._lock = ProjectLock(folder, author)
+        self.holder = self._lock.holder
+        try:
+            self.annotation = Annotation(folder, stack.shape[1:], author, self.read_only)
+        except BaseException:
+            self._lock.release()
+            raise
+        self.view = _read_view(folder / _VIEW)
+
+    @property
+    def read_only(self) -> bool:
+        """Whether it can only be looked at here."""
+        return bool(self.holder)
+
+    @property
+    def name(self) -> str:
+        """The segment's name."""
+        return self.folder.name.removesuffix(SUFFIX)
+
+    def save_view(self, view: dict[str, Any]) -> None:
+        """Remember how the segment is looked at: plain values that JSON knows.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written.
+        """
+        self.view = view
+        if not self.read_only:
+            with storage_errors(self.folder / _VIEW):
+                write_durably(self.folder / _VIEW, json.dumps(view).encode())
+
+    def close(self) -> None:
+        """Write what is not written yet, and let others have the project.
+
+        Raises
+        ------
+        OutputError
+            If something cannot be written; the project stays open, so that nothing is lost.
+        """
+        self.annotation.close()
+        self._lock.release()
+
+
+def default_project_folder(stack: DepthStack, keep_apart: Path | None = None) -> Path:
+    """Return where a stack's project lies: ``<segment>.ink`` beside it, or in the user's cache if that is closed.
+
+    Parameters
+    ----------
+    stack
+        The stack.
+    keep_apart
+        A folder that nothing may be written into (the shipped sample's).
+    """
+    source = stack.source
+    if source.is_dir() and source.name in LAYER_FOLDERS:
+        source = source.parent
+    beside = source.parent / f"{stack.name}{SUFFIX}"
+    apart = keep_apart is not None and stack.source.is_relative_to(keep_apart)
+    can_write = os.access(beside if beside.exists() else beside.parent, os.W_OK)
+    is_free = beside.is_dir() or not beside.exists()
+    return beside if is_free and can_write and not apart else user_cache_path("napari-ink") / beside.name
+
+
+def is_project(folder: Path) -> bool:
+    """Whether a folder holds a project."""
+    return (folder / _FILE).is_file()
+
+
+def create_project(folder: Path, stack: DepthStack, author: str | None = None) -> Project:
+    """Make a project for a stack; predictions that lie in the folder already stay.
+
+    Raises
+    ------
+    ProjectError
+        If the folder holds a project already.
+    OutputError
+        If it cannot be written.
+    """
+    if is_project(folder):
+        raise ProjectError(f"{folder} holds a project already; open it.")
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        project = Project(folder, stack, author or user_name())
+        _write(folder, stack)  # last: what has no such file is no project yet
+    return project
+
+
+def open_project(folder: Path, stack_at: Path | None = None, author: str | None = None) -> Project:
+    """Open a project; for reading only, if it is open elsewhere.
+
+    Parameters
+    ----------
+    folder
+        ``<segment>.ink``.
+    stack_at
+        Where its stack lies now, if it was moved.
+    author
+        Who is editing; the name of the user when None.
+
+    Raises
+    ------
+    ProjectError
+        If it is no project, one of a later version, or damaged.
+    StackMovedError
+        If its stack is not where it was.
+    BadInputError
+        If the stack there is another one.
+    """
+    said = _read(folder)
+    place = Path(os.path.normpath(folder / said["stack"])) if stack_at is None else Path(stack_at)
+    if not place.exists():
+        raise StackMovedError(f"The stack of {folder.name} is not at {place} any more; say where it lies now.")
+    try:
+        stack = open_stack(place)
+        differs = differences(fingerprint(stack), said["fingerprint"])
+    except NapariInkError as error:
+        raise StackMovedError(f"The stack of {folder.name} cannot be opened: {error}") from error
+    if differs:
+        raise BadInputError(f"{place} is not the stack that {folder.name} belongs to: {differs}; name the right one.")
+    with storage_errors(folder):
+        project = Project(folder, stack, author or user_name())
+        if not project.read_only and said["stack"] != _relative(folder, stack):
+            _write(folder, stack)
+    return project
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    try:
+        said: dict[str, Any] = json.loads((folder / _FILE).read_text())
+        version, _ = said["version"], (said["stack"], said["fingerprint"])
+    except FileNotFoundError as error:
+        raise ProjectError(f"{folder} is no project; name a folder that ends in {SUFFIX} and holds {_FILE}.") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ProjectError(f"{folder / _FILE} cannot be read ({error}); bring it back from a backup.") from error
+    if version > _VERSION:
+        raise ProjectError(f"{folder} was made by a later version of napari-ink; update napari-ink to open it.")
+    return said
+
+
+def _write(folder: Path, stack: DepthStack) -> None:
+    said = {
+        "version": _VERSION,
+        "segment": stack.name,
+        "stack": _relative(folder, stack),
+        "fingerprint": fingerprint(stack),
+        "voxel_size_um": stack.voxel_size_um,
+    }
+    write_durably(folder / _FILE, json.dumps(said, indent=1).encode())
+
+
+def _relative(folder: Path, stack: DepthStack) -> str:
+    try:
+        return Path(os.path.relpath(stack.source, folder)).as_posix()
+    except ValueError:  # another drive on Windows
+        return stack.source.as_posix()
+
+
+def _read_view(path: Path) -> dict[str, Any]:
+    try:
+        view = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return view if isinstance(view, dict) else {}

@@ -1,0 +1,82 @@
+"""Everything that has a key: its name, what it does, and the key that it has unless Preferences say otherwise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One thing that a key does.
+
+    Attributes
+    ----------
+    name
+        What it is called in the code, and in Preferences.
+    key
+        The key, as napari writes it: ``Q``, ``Shift-K``, ``Control-Z``.
+    title
+        What it does, in a few words.
+    group
+        The heading that it stands under.
+    """
+
+    name: str
+    key: str
+    title: str
+    group: str
+
+
+PAINT, OUTLINE, SIMILAR, REVIEW, LOOK, CHANGES = (
+    "Paint", "Edges and outlines", "Find similar", "Review", "Look", "Changes and help"
+)  # fmt: skip
+
+# No key here is one of napari's own for its viewer, its image or its labels layers; the arrows' plain keys move through
+# the depth, and Space moves the picture.
+ACTIONS: tuple[Action, ...] = (
+    Action("ink", "Q", "Paint ink", PAINT),
+    Action("papyrus", "W", "Paint papyrus: looked at, and no ink there", PAINT),
+    Action("edge", "A", "Paint an edge of ink", PAINT),
+    Action("not_edge", "S", "Paint what is surely no edge", PAINT),
+    Action("edge_brush", "R", "Paint ink up to the edges, not across", PAINT),
+    Action("fill_ink", "G", "Fill an enclosed region with ink", PAINT),
+    Action("grow", "T", "Grow ink from a stroke", PAINT),
+    Action("livewire", "D", "Outline along the edges, anchor by anchor", OUTLINE),
+    Action("erase_fragment", "H", "Remove an edge line", OUTLINE),
+    Action("join", "J", "Bridge a gap between two line ends", OUTLINE),
+    Action("ink_from_edges", "Shift-I", "Make closed edge lines in sight ink", OUTLINE),
+    Action("edges_from_ink", "Shift-O", "Draw the outlines of the ink in sight", OUTLINE),
+    Action("find_similar", "U", "Box a stroke and find its like", SIMILAR),
+    Action("accept", "Shift-A", "Accept the candidate shown", SIMILAR),
+    Action("reject", "Shift-R", "Reject the candidate shown", SIMILAR),
+    Action("next_region", ".", "Go to the region most worth a look", REVIEW),
+    Action("previous_region", ",", "Go back to the region before", REVIEW),
+    Action("reviewed", "K", "Mark the region reviewed", REVIEW),
+    Action("flagged", "Shift-K", "Flag the region as doubtful", REVIEW),
+    Action("in_progress", "I", "Mark the region in progress", REVIEW),
+    Action("unreviewed", "Shift-U", "Mark the region unreviewed", REVIEW),
+    Action("note", "N", "Write a note about the place under the mouse", REVIEW),
+    Action("blink_labels", "8", "Show or hide the labels", LOOK),
+    Action("blink_prediction", "9", "Show or hide the prediction", LOOK),
+    Action("difference", "0", "Show where labels and prediction differ", LOOK),
+    Action("fainter", "Shift-Down", "Make the labels fainter", LOOK),
+    Action("stronger", "Shift-Up", "Make the labels stronger", LOOK),
+    Action("side_by_side", "Shift-G", "Labels and prediction side by side", LOOK),
+    Action("undo", "Control-Z", "Undo", CHANGES),
+    Action("redo", "Control-Shift-Z", "Redo", CHANGES),
+    Action("help", "Shift-/", "Show these keys (the ? key)", CHANGES),
+)
+
+# The actions that take a tool, and the tool's name.
+TOOL_ACTIONS = {
+    "ink": "ink",
+    "papyrus": "papyrus",
+    "edge": "edge",
+    "not_edge": "not edge",
+    "edge_brush": "edge brush",
+    "fill_ink": "fill",
+    "grow": "grow",
+    "livewire": "livewire",
+    "erase_fragment": "erase fragment",
+    "join": "join",
+}

@@ -1,0 +1,217 @@
+"""What a person draws goes into their project's store at once; undo, redo and other tools' edits come back from it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_ink.annotation import LabelValue
+from napari_ink.errors import NapariInkError
+from napari_ink.gui import jobs, workers
+from napari_ink.gui.edit_window import must_move, window_for
+from napari_ink.gui.editable import EditableLabels
+from napari_ink.gui.state import Keeping, LabelCounts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from napari_ink.annotation import Annotation, Edit, Project
+    from napari_ink.gui.editable import Block
+    from napari_ink.gui.layers import InkLayers
+
+_WATCH_MS = 300
+
+
+class Annotating(QObject):
+    """The labels of one project, shown through the edit window and kept in the store.
+
+    Parameters
+    ----------
+    layers
+        The viewer's layers.
+
+    Attributes
+    ----------
+    project : Project or None
+        The project that is open.
+    """
+
+    changed = Signal()
+    edited = Signal(object)
+    shown = Signal()
+    failed = Signal(str)
+
+    def __init__(self, layers: InkLayers, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.project: Project | None = None
+        self._layers = layers
+        self._edits = 0
+        self._is_reading = False
+        self._said: object = None
+        self._watch = QTimer(self)
+        self._watch.setInterval(_WATCH_MS)
+        self._watch.timeout.connect(self._on_watch)
+        layers.view_moved.connect(self.follow)
+
+    @property
+    def annotation(self) -> Annotation | None:
+        """The store of the project that is open."""
+        return None if self.project is None else self.project.annotation
+
+    def begin(self, project: Project) -> None:
+        """Work on a project, or show the one that is open anew: its labels are read on a thread and shown."""
+        if project is not self.project:
+            self.end()
+        self.project = project
+        self._watch.start()
+        self._read(self._show)
+
+    def end(self) -> None:
+        """Write what is not written yet, let others have the project, and forget it."""
+        if self._layers.editable is not None:
+            self._layers.editable.commit()
+        self._watch.stop()
+        if self.project is not None:
+            self.project.close()
+        self.project = None
+
+    def apply(self, blocks: Sequence[Block], tool: str) -> Edit | None:
+        """Change labels by a tool, as one step to undo."""
+        annotation = self.annotation
+        if annotation is None or annotation.read_only:
+            return None
+        try:
+            edit = annotation.apply(blocks, tool)
+        except NapariInkError as error:
+            self.failed.emit(str(error))
+            return None
+        if edit is not None:
+            self._on_edit(edit, ((change.plane, change.y, change.x, change.after) for change in edit.changes))
+        return edit
+
+    def undo(self) -> None:
+        """Take the last change back."""
+        self._step(lambda annotation: annotation.undo(), is_undo=True)
+
+    def redo(self) -> None:
+        """Make the change again that was taken back last."""
+        self._step(lambda annotation: annotation.redo(), is_undo=False)
+
+    def counts(self) -> LabelCounts:
+        """Count the pixels that carry a label."""
+        if self.annotation is None:
+            return LabelCounts()
+        ink, edge = self.annotation.count("ink"), self.annotation.count("edge")
+        return LabelCounts(
+            ink.get(LabelValue.INK, 0), ink.get(LabelValue.PAPYRUS, 0), edge.get(1, 0), edge.get(2, 0)
+        )  # fmt: skip
+
+    def keeping(self) -> Keeping:
+        """Say where the labels are kept, and what can be undone."""
+        project, annotation = self.project, self.annotation
+        if project is None or annotation is None:
+            return Keeping()
+        return Keeping(
+            project.folder,
+            project.holder,
+            annotation.is_saved,
+            annotation.problem,
+            annotation.undo_name,
+            annotation.redo_name,
+        )
+
+    @property
+    def is_edited(self) -> bool:
+        """Whether a person has changed the labels since they were last cut from a prediction."""
+        if self.annotation is None:
+            return False
+        if not self.annotation.can_undo:  # the steps may be too old to be undone
+            return any(self.annotation.count(plane) for plane in ("ink", "edge"))
+        return self.annotation.undo_name != jobs.DRAFT
+
+    def follow(self) -> None:
+        """Move the edit window after the view, if something in sight lies outside it."""
+        editable, view = self._layers.editable, self._layers.view()
+        if editable is None or self.annotation is None or view is None or editable.is_drawing or self._is_reading:
+            return
+        if must_move(editable.window, view, self.annotation.shape):
+            self._read(self._move)
+
+    def _step(self, take: Callable[[Annotation], Edit | None], is_undo: bool) -> None:
+        annotation, editable = self.annotation, self._layers.editable
+        if annotation is None or annotation.read_only or (editable is not None and editable.is_drawing):
+            return
+        if editable is not None:
+            editable.commit()
+        try:
+            edit = take(annotation)
+        except NapariInkError as error:
+            self.failed.emit(str(error))
+            return
+        if edit is not None:
+            self._on_edit(
+                edit,
+                ((one.plane, one.y, one.x, one.before if is_undo else one.after) for one in edit.changes),
+            )
+
+    def _on_painted(self, blocks: Sequence[Block], tool: str) -> None:
+        if self.annotation is None or self.annotation.read_only:
+            return
+        try:
+            edit = self.annotation.apply(blocks, tool or "other")
+        except NapariInkError as error:
+            self.failed.emit(str(error))
+            return
+        if edit is not None:
+            self._on_edit(edit, ())
+
+    def _on_edit(self, edit: Edit, to_show: Iterable[Any]) -> None:
+        self._edits += 1
+        if self._layers.editable is not None:
+            self._layers.editable.show(block for block in to_show if block[0] in ("ink", "edge"))
+        self.edited.emit(edit)
+        self.changed.emit()
+
+    # The edit window
+
+    def _read(self, then: Callable[[jobs.WindowRead], None]) -> None:
+        annotation = self.annotation
+        if annotation is None:
+            return
+        edits, self._is_reading = self._edits, True
+        window = window_for(self._layers.view(), annotation.shape)
+
+        def deliver(event: Any) -> None:
+            self._is_reading = False
+            if annotation is not self.annotation:
+                return
+            if isinstance(event, workers.JobFailed):
+                self.failed.emit(event.message)
+            elif edits != self._edits or (self._layers.editable is not None and self._layers.editable.is_drawing):
+                self._read(then)  # something was drawn meanwhile: what was read is old
+            else:
+                then(event)
+
+        workers.start(jobs.read_window_job(annotation, window), deliver, lambda: None)
+
+    def _show(self, event: jobs.WindowRead) -> None:
+        if self.annotation is None:
+            return
+        editable = EditableLabels(event.window, event.values, self.annotation.read_only, self)
+        editable.painted.connect(self._on_painted)
+        self._layers.begin_editing(editable, self.shown.emit)
+        self._layers.show_overview(event.overview, event.step, event.window)
+
+    def _move(self, event: jobs.WindowRead) -> None:
+        if self._layers.editable is not None:
+            self._layers.editable.move(event.window, event.values)
+            self._layers.show_overview(event.overview, event.step, event.window)
+
+    # Housekeeping
+
+    def _on_watch(self) -> None:
+        """Tell when what is said of the store would change: saved or not, and any trouble with the disk."""
+        if self.annotation is not None and (says := (self.annotation.is_saved, self.annotation.problem)) != self._said:
+            self._said = says
+            self.changed.emit()

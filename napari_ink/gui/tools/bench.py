@@ -1,0 +1,96 @@
+"""The bench: what tools work with, around a place, and how they change labels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_ink.gui.edit_window import EditWindow
+from napari_ink.gui.tools.preview import Preview
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from napari_ink.gui.annotating import Annotating
+    from napari_ink.gui.editable import Block
+    from napari_ink.gui.layers import InkLayers
+    from napari_ink.gui.state import What
+
+UInt8Array = npt.NDArray[np.uint8]
+
+
+class Bench:
+    """Labels, predictions and the picture of the segment, wherever a tool asks for them.
+
+    Parameters
+    ----------
+    layers
+        The viewer's layers.
+    annotating
+        The labels.
+    say
+        Shows the user a sentence.
+
+    Attributes
+    ----------
+    preview : Preview
+        Draws what a tool is about to do.
+    """
+
+    def __init__(self, layers: InkLayers, annotating: Annotating, say: Callable[[str], None]) -> None:
+        self._layers, self._annotating = layers, annotating
+        self.say = say
+        self.preview = Preview()
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of the segment."""
+        annotation = self._annotating.annotation
+        return (0, 0) if annotation is None else annotation.shape
+
+    def around(self, y: float, x: float, margin: int) -> EditWindow:
+        """Return the part within `margin` pixels of a place, cut off at the segment's edge."""
+        return self.spanning([(y, x)], margin)
+
+    def spanning(self, places: Sequence[tuple[float, float]], margin: int) -> EditWindow:
+        """Return the least part that holds every place with `margin` pixels around it."""
+        height, width = self.shape
+        rows, columns = [round(y) for y, _ in places], [round(x) for _, x in places]
+        return EditWindow(
+            max(min(rows) - margin, 0),
+            min(max(rows) + margin + 1, height),
+            max(min(columns) - margin, 0),
+            min(max(columns) + margin + 1, width),
+        )
+
+    def holds(self, y: float, x: float) -> bool:
+        """Whether a place lies on the segment."""
+        return -0.5 <= y < self.shape[0] - 0.5 and -0.5 <= x < self.shape[1] - 0.5
+
+    def view(self) -> EditWindow | None:
+        """Return the part in sight."""
+        return self._layers.view()
+
+    def labels(self, what: What, part: EditWindow) -> UInt8Array:
+        """Return label values ``(y, x)``, an array of its own."""
+        annotation = self._annotating.annotation
+        if annotation is None:
+            return np.zeros(part.shape, np.uint8)
+        return annotation.read(what, (part.y0, part.y1), (part.x0, part.x1))
+
+    def probability(self, what: What, part: EditWindow) -> UInt8Array | None:
+        """Return predicted probabilities ``(y, x)`` as 0…255, or None where nothing is predicted."""
+        if self._layers.overlay is None:
+            return None
+        seen = self._layers.overlay.probabilities(what)[part.y0 : part.y1, part.x0 : part.x1]
+        return seen if seen.any() else None
+
+    def image(self, part: EditWindow) -> npt.NDArray[np.float32]:
+        """Return the grey values ``(y, x)`` of the depth layer in sight."""
+        return self._layers.image(part)
+
+    def apply(self, blocks: Sequence[Block], tool: str) -> None:
+        """Change labels, as one step to undo."""
+        self._annotating.apply(blocks, tool)

@@ -1,0 +1,72 @@
+"""What a tool is about to do, as thin bright lines over the picture: one vectors layer, which napari draws quickest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+from napari.layers import Vectors
+from skimage.measure import approximate_polygon
+
+# Yellow of Okabe & Ito's palette: apart from ink, papyrus and edges for colour-blind eyes too, bright over papyrus.
+_COLOUR = (0.94, 0.89, 0.26, 1.0)
+_MARK_PX = 4.0
+_TOLERANCE_PX = 0.7
+Points = npt.NDArray[np.floating] | Sequence[tuple[float, float]]
+
+
+class Preview:
+    """Draws paths, anchors and boxes.
+
+    Attributes
+    ----------
+    layer : Vectors
+        To be added to a viewer by whoever made this.
+    """
+
+    def __init__(self) -> None:
+        self.layer = Vectors(
+            ndim=2, name="Outline", edge_color=[_COLOUR], edge_width=1.5, vector_style="line", opacity=1.0
+        )  # fmt: skip
+
+    def draw(
+        self,
+        paths: Iterable[Points] = (),
+        anchors: Iterable[tuple[float, float]] = (),
+        boxes: Iterable[tuple[float, float, float, float]] = (),
+    ) -> None:
+        """Draw these and nothing else.
+
+        Parameters
+        ----------
+        paths
+            Points ``(n, 2)`` of (y, x) to be joined.
+        anchors
+            Points to be marked with a cross.
+        boxes
+            ``y0, y1, x0, x1`` each.
+        """
+        lines = [_joined(path) for path in paths]
+        lines.extend(_cross(y, x) for y, x in anchors)
+        lines.extend(_joined([(y0, x0), (y0, x1), (y1, x1), (y1, x0), (y0, x0)]) for y0, y1, x0, x1 in boxes)
+        found = [line for line in lines if len(line)]
+        self.layer.data = np.concatenate(found) if found else np.zeros((0, 2, 2), np.float32)
+
+    def clear(self) -> None:
+        """Draw nothing."""
+        if len(self.layer.data):
+            self.draw()
+
+
+def _joined(points: Points) -> npt.NDArray[np.float32]:
+    # Fewer corners are drawn sooner, and nobody sees the difference of a pixel's fraction.
+    corners = approximate_polygon(np.asarray(points, np.float32).reshape(-1, 2), _TOLERANCE_PX)
+    return np.array([(start, end - start) for start, end in pairwise(corners)], np.float32).reshape(-1, 2, 2)
+
+
+def _cross(y: float, x: float) -> npt.NDArray[np.float32]:
+    return np.array(
+        [((y - _MARK_PX, x), (2 * _MARK_PX, 0)), ((y, x - _MARK_PX), (0, 2 * _MARK_PX))], np.float32
+    )  # fmt: skip
