@@ -1,6 +1,10 @@
 """Labels that people draw: what they mean, where they are kept, and the tools that change them."""
 
+from napari_ink.annotation.edge_brush import barrier_of, reach
+from napari_ink.annotation.edge_cost import cost_of_image, cost_of_probability
 from napari_ink.annotation.edits import Block, Change, Edit, EditHeader, Plane
+from napari_ink.annotation.fragments import fragment_at, gaps, nearest_end, short_fragments
+from napari_ink.annotation.growing import enclosed, grow
 from napari_ink.annotation.labels import (
     EDGE_COLOURS,
     INK_COLOURS,
@@ -9,8 +13,11 @@ from napari_ink.annotation.labels import (
     draft_edge_labels,
     draft_ink_labels,
 )
+from napari_ink.annotation.livewire import Livewire, region_inside, straight_path
+from napari_ink.annotation.outlines import edges_from_ink, ink_from_edges
 from napari_ink.annotation.project import Project, create_project, default_project_folder, is_project, open_project
 from napari_ink.annotation.reading import read_label_values
+from napari_ink.annotation.snapping import snap
 from napari_ink.annotation.store import Annotation
 
 __all__ = [
@@ -32,4 +39,20 @@ __all__ = [
     "is_project",
     "open_project",
     "read_label_values",
+    "barrier_of",
+    "reach",
+    "cost_of_image",
+    "cost_of_probability",
+    "fragment_at",
+    "gaps",
+    "nearest_end",
+    "short_fragments",
+    "enclosed",
+    "grow",
+    "Livewire",
+    "region_inside",
+    "straight_path",
+    "edges_from_ink",
+    "ink_from_edges",
+    "snap",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -31,15 +32,20 @@ class ProjectLock:
     """
 
     def __init__(self, folder: Path, author: str) -> None:
-        self._lock = FileLock(folder / _LOCK)
+        # A project is opened on a worker and closed from the window: a lock of one thread alone would stay behind.
+        self._lock = FileLock(folder / _LOCK, thread_local=False)
         self.holder = ""
         try:
             self._lock.acquire(timeout=0)
-        except (Timeout, OSError):  # OSError: a folder that can be read only
+        except Timeout:
             self.holder = _holder(folder)
             return
+        except OSError:
+            self.holder = "nobody, but its folder cannot be written"
+            return
         said = {"author": author, "host": socket.gethostname(), "since": datetime.now().isoformat(timespec="minutes")}
-        write_durably(folder / _OWNER, json.dumps(said).encode())
+        with suppress(OSError):  # a full disk must not keep the labels from being opened
+            write_durably(folder / _OWNER, json.dumps(said).encode())
 
     def release(self) -> None:
         """Let others have it."""
@@ -50,6 +56,6 @@ def _holder(folder: Path) -> str:
     try:
         said = json.loads((folder / _OWNER).read_text())
         since = datetime.fromisoformat(said["since"])
-        return f"{said['author']} on {said['host']}, since {since:%H:%M} on {since:%-d %B}"
-    except (OSError, ValueError, KeyError):
+        return f"{said['author']} on {said['host']}, since {since:%H:%M} on {since.day} {since:%B}"
+    except (OSError, ValueError, KeyError, TypeError):
         return "somebody else"

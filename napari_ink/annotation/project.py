@@ -125,7 +125,13 @@ def create_project(folder: Path, stack: DepthStack, author: str | None = None) -
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         project = Project(folder, stack, author or user_name())
-        _write(folder, stack)  # last: what has no such file is no project yet
+        try:
+            if project.read_only:
+                raise ProjectError(f"{folder} is being made already by {project.holder}; open it there.")
+            _write(folder, stack)  # last: what has no such file is no project yet
+        except BaseException:
+            project.close()
+            raise
     return project
 
 
@@ -163,15 +169,21 @@ def open_project(folder: Path, stack_at: Path | None = None, author: str | None 
         raise BadInputError(f"{place} is not the stack that {folder.name} belongs to: {differs}; name the right one.")
     with storage_errors(folder):
         project = Project(folder, stack, author or user_name())
-        if not project.read_only and said["stack"] != _relative(folder, stack):
-            _write(folder, stack)
+        try:
+            if not project.read_only and said["stack"] != _relative(folder, stack):
+                _write(folder, stack)
+        except BaseException:
+            project.close()
+            raise
     return project
 
 
 def _read(folder: Path) -> dict[str, Any]:
     try:
         said: dict[str, Any] = json.loads((folder / _FILE).read_text())
-        version, _ = said["version"], (said["stack"], said["fingerprint"])
+        version = int(said["version"])
+        if version <= _VERSION:  # a later version may say everything else in another way
+            _ = Path(said["stack"]), [said["fingerprint"][key] for key in ("shape", "dtype", "rows_crc32")]
     except FileNotFoundError as error:
         raise ProjectError(f"{folder} is no project; name a folder that ends in {SUFFIX} and holds {_FILE}.") from error
     except (OSError, ValueError, KeyError, TypeError) as error:

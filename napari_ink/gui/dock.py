@@ -14,6 +14,7 @@ from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 from napari_ink.errors import NapariInkError
 from napari_ink.gui import keys
 from napari_ink.gui.actions import TOOL_ACTIONS
+from napari_ink.gui.cheat_sheet import CheatSheet
 from napari_ink.gui.gl_context import guard_removal, main_window_of
 from napari_ink.gui.layers import InkLayers
 from napari_ink.gui.models import ModelEntry, known_models, model_entry
@@ -141,7 +142,18 @@ class InkDock(QWidget):
         """Return what each action does."""
         session = self.session
         tools = {action: partial(session.take_tool, tool) for action, tool in TOOL_ACTIONS.items()}
-        return tools | {"undo": session.undo, "redo": session.redo}
+        return tools | {
+            "undo": session.undo,
+            "redo": session.redo,
+            "ink_from_edges": session.ink_from_edges,
+            "edges_from_ink": session.edges_from_ink,
+            "help": self._show_keys,
+        }
+
+    def _show_keys(self) -> None:
+        """Show every key there is."""
+        self._cheat_sheet = CheatSheet(self)
+        self._cheat_sheet.show()
 
     def _on_changed(self, state: InkState) -> None:
         is_new_stack = state.stack is not None and state.stack is not self._shown.stack

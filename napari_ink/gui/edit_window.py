@@ -31,6 +31,16 @@ class EditWindow:
         """Height and width in pixels."""
         return self.y1 - self.y0, self.x1 - self.x0
 
+    def holds(self, other: EditWindow) -> bool:
+        """Whether another part lies within this one."""
+        return self.y0 <= other.y0 and other.y1 <= self.y1 and self.x0 <= other.x0 and other.x1 <= self.x1
+
+    def joined(self, other: EditWindow) -> EditWindow:
+        """Return the least part that holds both."""
+        return EditWindow(
+            min(self.y0, other.y0), max(self.y1, other.y1), min(self.x0, other.x0), max(self.x1, other.x1)
+        )
+
     def slices_of(self, y: int, x: int, shape: tuple[int, int]) -> tuple[Slices, Slices] | None:
         """Return where a block overlaps the window: slices into the window and into the block, or None."""
         top, bottom = max(y, self.y0), min(y + shape[0], self.y1)

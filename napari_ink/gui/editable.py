@@ -114,6 +114,13 @@ class EditableLabels(QObject):
                 touched.add(what)
         self._refresh(touched)
 
+    def hint(self, what: What, part: EditWindow, mask: npt.NDArray[np.bool_], value: int) -> None:
+        """Show what a stroke in hand is going to paint; what it did paint is told by `show`."""
+        if (overlap := self.window.slices_of(part.y0, part.x0, mask.shape)) is not None:
+            here, there = overlap
+            self.layers[what].data[here][mask[there]] = value
+            self._refresh({what})
+
     def move(self, window: EditWindow, values: Mapping[What, UInt8Array]) -> None:
         """Cover another part of the segment of the same size."""
         self.window = window

@@ -65,6 +65,10 @@ class Overlay(QObject):
         level = cut_level(threshold)
         self.layers[what].contrast_limits = (level - 1, level)
 
+    def level(self, what: What) -> int:
+        """Return the smallest probability of 0…255 that is shown."""
+        return int(self.layers[what].contrast_limits[1])
+
     def clear(self) -> None:
         """Begin again with nothing predicted, in the same layers."""
         for plane in self._planes.values():

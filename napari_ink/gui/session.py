@@ -23,7 +23,7 @@ from napari_ink.gui.places import new_prediction_path
 from napari_ink.gui.runs import PredictionRun
 from napari_ink.gui.stack_layer import stack_of
 from napari_ink.gui.state import ExportFrom, ExportWhat, InkState, LabelCounts, RunProgress, What
-from napari_ink.gui.tools import Bench, Hand, tool_belt
+from napari_ink.gui.tools import Bench, Hand, edges_in_sight_from_ink, ink_in_sight_from_edges, tool_belt
 from napari_ink.stack import DepthStack, find_beside
 
 if TYPE_CHECKING:
@@ -233,7 +233,7 @@ class InkSession(QObject):
 
     def take_tool(self, tool: str) -> None:
         """Put a brush, an eraser or a canvas tool in the user's hand."""
-        if self._layers.editable is None or self.state.keeping.held_by:
+        if not self._can_edit() or self._layers.editable is None:
             return
         if tool in self._belt:
             self._hand.take(self._belt[tool], self._layers.editable.layers["ink"])
@@ -245,6 +245,16 @@ class InkSession(QObject):
         """Take the last change of the labels back."""
         self.annotating.undo()
 
+    def ink_from_edges(self) -> None:
+        """Make ink of what closed edge lines in sight enclose."""
+        if self._can_edit():
+            ink_in_sight_from_edges(self._bench)
+
+    def edges_from_ink(self) -> None:
+        """Draw the outlines of the ink in sight."""
+        if self._can_edit():
+            edges_in_sight_from_ink(self._bench)
+
     def redo(self) -> None:
         """Make the change again that was taken back last."""
         self.annotating.redo()
@@ -253,6 +263,9 @@ class InkSession(QObject):
         if self.projects_in is not None:
             return self.projects_in / f"{stack.name}.ink"
         return default_project_folder(stack, keep_apart=self._sample_folder)
+
+    def _can_edit(self) -> bool:
+        return self._layers.editable is not None and not self.state.keeping.held_by
 
     def _on_project(self, event: jobs.ProjectOpened) -> None:
         self.annotating.begin(event.project)

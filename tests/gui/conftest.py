@@ -107,6 +107,33 @@ def labelled_dock(predicted_dock, click, qtbot):
 
 
 @pytest.fixture
+def empty_dock(open_dock, click, qtbot):
+    """The dock with empty labels on a stack without a prediction."""
+    click(open_dock.correct.editable_button)
+    qtbot.waitUntil(lambda: open_dock.session.state.labels)
+    return open_dock
+
+
+@pytest.fixture
+def canvas(dock):
+    return next(w for w in QApplication.allWidgets() if w.inherits("QOpenGLWidget") and w.isVisible())
+
+
+@pytest.fixture
+def press(canvas, qtbot):
+    """Press a key over the picture."""
+
+    def press_key(key: str, control: bool = False, shift: bool = False) -> None:
+        held = Qt.KeyboardModifier.NoModifier
+        held |= Qt.KeyboardModifier.ControlModifier if control else held
+        held |= Qt.KeyboardModifier.ShiftModifier if shift else held
+        canvas.setFocus()
+        qtbot.keyClick(canvas, getattr(Qt.Key, f"Key_{key}"), held)
+
+    return press_key
+
+
+@pytest.fixture
 def viewer(dock):
     """The viewer that the dock works in."""
     return napari.current_viewer()
@@ -127,19 +154,36 @@ def errors() -> Iterator[list[str]]:
 
 
 @pytest.fixture
+def messages() -> Iterator[list[str]]:
+    """What napari has told the user since the test began, of any kind."""
+    seen: list[str] = []
+
+    def see(notification) -> None:
+        seen.append(notification.message)
+
+    notification_manager.notification_ready.connect(see)
+    yield seen
+    notification_manager.notification_ready.disconnect(see)
+
+
+@pytest.fixture
 def stroke(qtbot) -> Callable:
     """Drag the mouse over the picture, from one place in segment pixels (y, x) to the next."""
 
-    def drag(*places: tuple[float, float]) -> None:
+    def drag(*places: tuple[float, float], button: str = "Left", held: str = "No", double: bool = False) -> None:
         viewer = napari.current_viewer()
         canvas = next(w for w in QApplication.allWidgets() if w.inherits("QOpenGLWidget") and w.isVisible())
         points = [_on_canvas(viewer, canvas, place) for place in places]
-        left, none = Qt.MouseButton.LeftButton, Qt.MouseButton.NoButton
-        _send(canvas, QEvent.Type.MouseMove, points[0], none, none)
-        _send(canvas, QEvent.Type.MouseButtonPress, points[0], left, left)
+        down, none = getattr(Qt.MouseButton, f"{button}Button"), Qt.MouseButton.NoButton
+        keys = getattr(Qt.KeyboardModifier, f"{held}Modifier")
+        _send(canvas, QEvent.Type.MouseMove, points[0], none, none, keys)
+        _send(canvas, QEvent.Type.MouseButtonPress, points[0], down, down, keys)
         for point in points[1:]:
-            _send(canvas, QEvent.Type.MouseMove, point, none, left)
-        _send(canvas, QEvent.Type.MouseButtonRelease, points[-1], left, none)
+            _send(canvas, QEvent.Type.MouseMove, point, none, down, keys)
+        _send(canvas, QEvent.Type.MouseButtonRelease, points[-1], down, none, keys)
+        if double:
+            _send(canvas, QEvent.Type.MouseButtonDblClick, points[-1], down, down, keys)
+            _send(canvas, QEvent.Type.MouseButtonRelease, points[-1], down, none, keys)
         qtbot.wait(20)
 
     return drag
@@ -150,8 +194,8 @@ def _on_canvas(viewer, canvas, place: tuple[float, float]) -> QPointF:
     return QPointF(canvas.width() / 2 + (place[1] - cx) * zoom, canvas.height() / 2 + (place[0] - cy) * zoom)
 
 
-def _send(canvas, kind, point: QPointF, button, buttons) -> None:
+def _send(canvas, kind, point: QPointF, button, buttons, keys) -> None:
     where = canvas.mapToGlobal(point)
-    event = QMouseEvent(kind, point, where, button, buttons, Qt.KeyboardModifier.NoModifier)
+    event = QMouseEvent(kind, point, where, button, buttons, keys)
     QApplication.sendEvent(canvas, event)
     QApplication.processEvents()

@@ -3,39 +3,12 @@ import pytest
 from napari.layers import Image, Labels, Points, Shapes, Vectors
 from napari.settings import get_settings
 from napari.utils.key_bindings import coerce_keybinding
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication, QMessageBox
 
 from napari_ink.annotation import draft_edge_labels, draft_ink_labels
 from napari_ink.gui.actions import ACTIONS, TOOL_ACTIONS
 from napari_ink.gui.keys import key_of
-
-
-@pytest.fixture
-def empty_dock(open_dock, click, qtbot):
-    """The dock with empty labels on a stack without a prediction."""
-    click(open_dock.correct.editable_button)
-    qtbot.waitUntil(lambda: open_dock.session.state.labels)
-    return open_dock
-
-
-@pytest.fixture
-def canvas(dock):
-    return next(w for w in QApplication.allWidgets() if w.inherits("QOpenGLWidget") and w.isVisible())
-
-
-@pytest.fixture
-def press(canvas, qtbot):
-    """Press a key over the picture."""
-
-    def press_key(key: str, control: bool = False, shift: bool = False) -> None:
-        held = Qt.KeyboardModifier.NoModifier
-        held |= Qt.KeyboardModifier.ControlModifier if control else held
-        held |= Qt.KeyboardModifier.ShiftModifier if shift else held
-        canvas.setFocus()
-        qtbot.keyClick(canvas, getattr(Qt.Key, f"Key_{key}"), held)
-
-    return press_key
 
 
 def _answer(choice: str) -> list[str]:

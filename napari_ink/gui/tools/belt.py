@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from napari_ink.gui.tools.edge_brush_tool import EdgeBrushTool
+from napari_ink.gui.tools.line_tools import EraseFragmentTool, JoinTool
+from napari_ink.gui.tools.livewire_tool import LivewireTool
+from napari_ink.gui.tools.region_tools import FillTool, GrowTool
+
 if TYPE_CHECKING:
     from napari_ink.gui.tools.bench import Bench
     from napari_ink.gui.tools.tool import CanvasTool
@@ -11,5 +16,8 @@ if TYPE_CHECKING:
 
 def tool_belt(bench: Bench) -> dict[str, CanvasTool]:
     """Return the tools that work on a bench."""
-    tools: list[CanvasTool] = []
+    tools: list[CanvasTool] = [
+        LivewireTool(bench), EdgeBrushTool(bench), EraseFragmentTool(bench), JoinTool(bench), FillTool(bench),
+        GrowTool(bench),
+    ]  # fmt: skip
     return {tool.name: tool for tool in tools}

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from napari_ink.annotation import cost_of_image, cost_of_probability
+from napari_ink.gui import workers
 from napari_ink.gui.edit_window import EditWindow
 from napari_ink.gui.tools.preview import Preview
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from napari_ink.gui.annotating import Annotating
     from napari_ink.gui.editable import Block
@@ -91,6 +93,41 @@ class Bench:
         """Return the grey values ``(y, x)`` of the depth layer in sight."""
         return self._layers.image(part)
 
+    def edge_cost(self, y0: int, y1: int, x0: int, x1: int, step: int) -> npt.NDArray[np.float32]:
+        """Return what an outline costs there: by the predicted edges, or by the picture where nothing is predicted."""
+        part = EditWindow(y0, y1, x0, x1)
+        predicted = self.probability("edge", part)
+        return cost_of_image(self.image(part), step) if predicted is None else cost_of_probability(predicted, step)
+
+    def edge_threshold(self) -> float:
+        """Return where predicted edges are cut now, 0…1."""
+        return 0.5 if self._layers.overlay is None else self._layers.overlay.level("edge") / 255
+
+    def brush_radius(self) -> int:
+        """Return the radius of the brush in pixels."""
+        editable = self._layers.editable
+        return 8 if editable is None else max(round(editable.layers["ink"].brush_size / 2), 1)
+
+    def show_painting(self, part: EditWindow, mask: npt.NDArray[np.bool_], value: int) -> None:
+        """Show what a stroke in hand is going to paint in the ink labels."""
+        if self._layers.editable is not None:
+            self._layers.editable.hint("ink", part, mask, value)
+
     def apply(self, blocks: Sequence[Block], tool: str) -> None:
         """Change labels, as one step to undo."""
         self._annotating.apply(blocks, tool)
+
+    def work(self, compute: Callable[[], Any], then: Callable[[Any], None]) -> None:
+        """Compute on a thread, and go on with the result on this one; dropped if another project is open by then."""
+        annotation = self._annotating.annotation
+
+        def events() -> Generator[Any, None, None]:
+            yield compute()
+
+        def deliver(event: Any) -> None:
+            if isinstance(event, workers.JobFailed):
+                self.say(event.message)
+            elif annotation is self._annotating.annotation:
+                then(event)
+
+        workers.start(events(), deliver, lambda: None)

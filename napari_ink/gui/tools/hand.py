@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from qtpy.QtCore import QObject, Signal
@@ -11,7 +10,7 @@ from napari_ink.gui.camera import camera_of
 from napari_ink.gui.tools.tool import CanvasTool, Key, Pointer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from napari.layers import Labels
     from napari.viewer import Viewer
@@ -57,7 +56,7 @@ class Hand(QObject):
         self._viewer.layers.selection.active = layer
         camera_of(self._viewer).mouse_pan = not tool.takes_drags
         for key in _KEYS:
-            layer.bind_key(key, partial(self._on_key, key), overwrite=True)
+            layer.bind_key(key, self._presser(key), overwrite=True)
         # napari would zoom in where a tool is finished with a double click.
         self._double_clicks = [one for one in self._viewer.mouse_double_click_callbacks if one != self._on_double_click]
         for one in self._double_clicks:
@@ -74,7 +73,8 @@ class Hand(QObject):
         tool.drop()
         for key in _KEYS:
             layer.bind_key(key, None, overwrite=True)
-        camera_of(self._viewer).mouse_pan = True
+        # napari itself keeps the picture still while one of its brushes is in hand.
+        camera_of(self._viewer).mouse_pan = layer.mouse_pan
         self._viewer.mouse_double_click_callbacks.extend(self._double_clicks)
         self.changed.emit()
 
@@ -113,9 +113,12 @@ class Hand(QObject):
         if self.tool is not None:
             self.tool.double_click(_pointer(event))
 
-    def _on_key(self, key: Key, _layer: Labels) -> None:
-        if self.tool is not None:
-            self.tool.key(key)
+    def _presser(self, key: Key) -> Callable[[Labels], None]:
+        def press(_layer: Labels) -> None:
+            if self.tool is not None:
+                self.tool.key(key)
+
+        return press
 
 
 def _pointer(event: Any, button: Literal["left", "right"] | None = None) -> Pointer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,7 @@ from skimage.measure import approximate_polygon
 _COLOUR = (0.94, 0.89, 0.26, 1.0)
 _MARK_PX = 4.0
 _TOLERANCE_PX = 0.7
-Points = npt.NDArray[np.floating] | Sequence[tuple[float, float]]
+Points = npt.NDArray[Any] | Sequence[tuple[float, float]]
 
 
 class Preview:
@@ -62,6 +63,8 @@ class Preview:
 
 def _joined(points: Points) -> npt.NDArray[np.float32]:
     # Fewer corners are drawn sooner, and nobody sees the difference of a pixel's fraction.
+    if len(points) < 2:
+        return np.zeros((0, 2, 2), np.float32)
     corners = approximate_polygon(np.asarray(points, np.float32).reshape(-1, 2), _TOLERANCE_PX)
     return np.array([(start, end - start) for start, end in pairwise(corners)], np.float32).reshape(-1, 2, 2)
 
