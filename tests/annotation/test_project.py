@@ -125,7 +125,9 @@ def test_a_project_opened_on_a_worker_is_let_go_by_the_window(folder):
     again.close()
 
 
-@pytest.mark.parametrize("owner", ["", "[]", '{"author": "ada"}', '{"author": "ada", "host": "x", "since": "then"}', None])
+@pytest.mark.parametrize(
+    "owner", ["", "[]", '{"author": "ada"}', '{"author": "ada", "host": "x", "since": "then"}', None]
+)
 def test_a_project_whose_owner_is_not_known_is_still_only_looked_at(folder, owner):
     first = open_project(folder)
     path = folder / ".owner.json"
