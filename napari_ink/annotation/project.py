@@ -31,6 +31,8 @@ class Project:
         ``<segment>.ink``.
     stack : DepthStack
         The stack that the labels belong to.
+    author : str
+        Who is editing.
     annotation : Annotation
         The labels.
     view : dict
@@ -40,7 +42,7 @@ class Project:
     """
 
     def __init__(self, folder: Path, stack: DepthStack, author: str) -> None:
-        self.folder, self.stack = folder, stack
+        self.folder, self.stack, self.author = folder, stack, author
         self._lock = ProjectLock(folder, author)
         self.holder = self._lock.holder
         try:
