@@ -83,6 +83,7 @@ def unet_2_5d(layers: int) -> nn.Module:
 ENTRANTS = (
     Entrant("ours, tiny", lambda: InkEdgeNetwork(InkEdgeConfig.tiny()), 32, 256, 1.5e-3),
     Entrant("ours, base", lambda: InkEdgeNetwork(InkEdgeConfig.base()), 32, 256, 1.5e-3),
+    Entrant("ours, large", lambda: InkEdgeNetwork(InkEdgeConfig.large()), 32, 256, 1.5e-3),
     Entrant("TimeSformer, Grand Prize", lambda: TimeSformerTiles(512, 8, 6), 26, 64, 3e-4, overlap=0.5),
     Entrant("TimeSformer, small", lambda: TimeSformerTiles(128, 4, 4), 26, 64, 1e-3, overlap=0.5),
     Entrant("2.5-D U-Net", lambda: unet_2_5d(32), 32, 256, 1.5e-3),

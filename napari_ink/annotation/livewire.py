@@ -15,8 +15,8 @@ from skimage.graph import MCP_Geometric
 
 Path = npt.NDArray[np.intp]
 Point = tuple[int, int]
-# How far from the anchor each level reaches, and how many pixels a side are one in it: each is 257 squares a side.
-_LEVELS = ((128, 1), (256, 2), (512, 4))
+# How far from the anchor each level reaches, and how many pixels a side are one in it: each is 193 squares a side.
+_LEVELS = ((96, 1), (192, 2), (384, 4), (768, 8))
 ReadCost = Callable[[int, int, int, int, int], npt.NDArray[np.float32]]
 
 

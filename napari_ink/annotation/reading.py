@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,17 @@ import numpy.typing as npt
 from napari_ink.annotation.labels import LabelValue
 from napari_ink.errors import LabelError
 from napari_ink.stack import read_plane
+
+
+def read_label_image(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
+    """Read a grey PNG or TIFF image ``(y, x)`` of labels or a mask as it is.
+
+    Raises
+    ------
+    LabelError
+        If there is none, or it is not a grey image of whole numbers.
+    """
+    return read_plane(path)
 
 
 def read_label_values(path: str | os.PathLike[str]) -> npt.NDArray[np.uint8]:

@@ -1,82 +1,84 @@
-"""Masks and label values as PNG and TIFF, under their final names only once they are whole."""
+"""Planes as PNG, TIFF and NumPy files."""
 
 from __future__ import annotations
 
-import io
-import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import tifffile
-from PIL import Image
 
-from napari_ink.errors import OutputError, storage_errors
+from napari_ink.annotation.reading import read_label_image
+from napari_ink.errors import LabelError
+from napari_ink.export.levels import plane_of_levels
+from napari_ink.export.planes import LabelPlane, UInt8Array
 
-SUFFIXES = (".png", ".tif", ".tiff")
+_TILE = 512
+_CLASSIC_BYTES = 2**32 - 2**25
 
 
-def write_mask(mask: npt.NDArray[np.bool_], path: str | os.PathLike[str], overwrite: bool = False) -> Path:
-    """Write a mask ``(y, x)`` as 0 and 255, PNG or TIFF by the suffix.
+def write_png(plane: LabelPlane, path: Path) -> None:
+    """Write a grey PNG of 8 bits; Pillow needs the whole plane in memory."""
+    from PIL import Image
+
+    Image.fromarray(plane.whole()).save(path, "PNG")
+
+
+def write_tiff(plane: LabelPlane, path: Path) -> None:
+    """Write a grey TIFF of 8 bits in tiles of 512 pixels, a row of tiles at a time."""
+    import tifffile
+
+    height, width = plane.shape
+    # An empty image has no tiles; tifffile writes it as one empty page.
+    tiled = {"tile": (_TILE, _TILE), "data": _tiles(plane)} if height and width else {"data": plane.whole()}
+    tifffile.imwrite(
+        path,
+        shape=plane.shape,
+        dtype=np.uint8,
+        compression="zlib",
+        photometric="minisblack",
+        bigtiff=height * width > _CLASSIC_BYTES,
+        metadata=None,
+        **tiled,
+    )
+
+
+def write_npy(plane: LabelPlane, path: Path) -> None:
+    """Write a NumPy file ``(y, x)`` of uint8, a band of rows at a time."""
+    with path.open("wb") as file:
+        header = {"descr": "|u1", "fortran_order": False, "shape": plane.shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        for band in plane.bands():
+            file.write(np.ascontiguousarray(band).data)
+
+
+def read_image(path: Path, shape: tuple[int, int] | None) -> LabelPlane:
+    """Read a grey PNG or TIFF.
 
     Raises
     ------
-    OutputError
-        If the name has another suffix, is taken (unless `overwrite`), or cannot be written.
+    LabelError
+        If it cannot be read.
     """
-    return _write(np.asarray(mask, dtype=np.uint8) * np.uint8(255), Path(path), overwrite)
+    return plane_of_levels(read_label_image(path), path)
 
 
-def write_label_values(labels: npt.NDArray[np.uint8], path: str | os.PathLike[str], overwrite: bool = False) -> Path:
-    """Write label values ``(y, x)`` as they are: 0, 1 and 2.
+def read_npy(path: Path, shape: tuple[int, int] | None) -> LabelPlane:
+    """Open a NumPy file ``(y, x)`` of bool or whole numbers; it stays on the disk.
 
     Raises
     ------
-    OutputError
-        As in `write_mask`.
+    LabelError
+        If it cannot be read, or is no plane of such values.
     """
-    return _write(labels, Path(path), overwrite)
-
-
-def check_output(path: Path, overwrite: bool = False) -> None:
-    """Refuse a name that no image can be written under.
-
-    Raises
-    ------
-    OutputError
-        If the name has another suffix, is taken (unless `overwrite`), or its folder is not there.
-    """
-    if path.suffix.lower() not in SUFFIXES:
-        raise OutputError(f"{path} ends in {path.suffix or 'no suffix'}; name a .png, .tif or .tiff file.")
-    # os.path answers no, where a Path raises, for names too long and folders that must not be looked into.
-    if os.path.lexists(path) and not overwrite:
-        raise OutputError(f"{path} exists already; choose another name or remove it.")
-    if not os.path.isdir(path.parent):
-        raise OutputError(f"There is no folder {path.parent}; make it or choose another.")
-
-
-def _write(plane: npt.NDArray[np.uint8], path: Path, overwrite: bool) -> Path:
-    path = path.absolute()
-    check_output(path, overwrite)
-    content = _encode(plane, path.suffix.lower())
-    partial = path.with_name(f".{path.stem[:40]}.{os.getpid()}.partial")
     try:
-        with storage_errors(path):
-            with partial.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
-    return path
+        values: npt.NDArray[np.generic] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise LabelError(f"{path} cannot be read as a NumPy file ({error}); save it with numpy.save.") from error
+    return plane_of_levels(values, path)
 
 
-def _encode(plane: npt.NDArray[Any], suffix: str) -> bytes:
-    buffer = io.BytesIO()
-    if suffix == ".png":
-        Image.fromarray(np.ascontiguousarray(plane)).save(buffer, "PNG")
-    else:
-        tifffile.imwrite(buffer, plane, compression="zlib", photometric="minisblack")
-    return buffer.getvalue()
+def _tiles(plane: LabelPlane) -> Iterator[UInt8Array]:
+    for band in plane.bands(_TILE):
+        for left in range(0, plane.shape[1], _TILE):
+            yield np.ascontiguousarray(band[:, left : left + _TILE])

@@ -1,35 +1,68 @@
-"""Export from what lies on disk: a prediction store, or an image of label values."""
+"""Export from what lies on disk: a prediction store, a project, or a label file of any format."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from napari_ink.annotation import read_label_values
+import numpy as np
+
+from napari_ink.annotation import is_project
 from napari_ink.errors import BadInputError
-from napari_ink.export.images import check_output, write_label_values, write_mask
+from napari_ink.export.importing import cut, read_labels
 from napari_ink.export.masks import edge_mask, ink_mask, supervision_mask
+from napari_ink.export.planes import (
+    EDGE_LABELS,
+    EDGE_MASK,
+    INK_LABELS,
+    INK_MASK,
+    SUPERVISION_MASK,
+    LabelPlane,
+    Span,
+    UInt8Array,
+    mapped,
+)
+from napari_ink.export.writing import check_output, write_plane
+
+if TYPE_CHECKING:
+    from napari_ink.annotation import Annotation
+    from napari_ink.predict import Prediction
 
 ExportWhat = Literal["ink", "edges", "labels", "supervision"]
+_MASKS: Mapping[ExportWhat, Mapping[int, str]] = {
+    "ink": INK_MASK,
+    "edges": EDGE_MASK,
+    "supervision": SUPERVISION_MASK,
+}
+_CHOOSE = {"ink": ink_mask, "edges": edge_mask, "supervision": supervision_mask}
+_REVIEWED, _FLAGGED, _REGION_PX = 2, 3, 256
 
 
 def export_source(
-    source: str | os.PathLike[str], out: str | os.PathLike[str], what: ExportWhat, threshold: float | None = None
+    source: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    what: ExportWhat,
+    threshold: float | None = None,
+    shape: tuple[int, int] | None = None,
 ) -> Path:
-    """Write one mask, or the label values, of `source` as an image of its height and width.
+    """Write one mask, or the label values, of `source` in the format that `out` ends in.
 
     Parameters
     ----------
     source
-        A prediction store (ink, edges), or a PNG or TIFF image of label values.
+        A prediction store (ink, edges), a project, or a label file.
     out
-        The image to write; its suffix gives the format.
+        What to write; its suffix gives the format.
     what
-        What to write. From an image of edge labels only ``edges`` makes sense, from one of ink labels the others.
+        What to write. From edge labels only ``edges`` makes sense, from ink labels the others. A mask is what it is
+        called here.
     threshold
-        Least probability, 0 to 1, that counts as ink or edge; what the model recommends when None. Label images need
-        none.
+        Least probability, 0 to 1, that counts as ink or edge; what the model recommends when None, and a half for
+        masks. Labels need none.
+    shape
+        Height and width, where the source does not say them, or is to be cropped to them.
 
     Raises
     ------
@@ -38,32 +71,119 @@ def export_source(
     """
     if threshold is not None and not 0 <= threshold <= 1:
         raise BadInputError(f"The threshold is {threshold}, and a probability lies between 0 and 1; choose one there.")
-    source, out = Path(source).absolute(), Path(out).absolute()
-    if not source.exists():
-        raise BadInputError(f"There is nothing at {source}; name a prediction store or an image of labels.")
+    out = Path(out).absolute()
     check_output(out)
-    if source.is_dir():
-        return _export_prediction(source, out, what, threshold)
-    labels = read_label_values(source)
+    return write_plane(source_plane(source, what, threshold, shape), out)
+
+
+def source_plane(
+    source: str | os.PathLike[str],
+    what: ExportWhat,
+    threshold: float | None = None,
+    shape: tuple[int, int] | None = None,
+) -> LabelPlane:
+    """Return what `export_source` writes, to be read a part at a time.
+
+    Raises
+    ------
+    BadInputError
+        If the source holds no such thing.
+    """
+    source = Path(source).absolute()
+    if not source.exists():
+        raise BadInputError(f"There is nothing at {source}; name a prediction store, a project or a label file.")
+    if is_project(source):
+        return project_plane(source, what)
+    if source.is_dir() and (prediction := _prediction_at(source)) is not None:
+        return _prediction_plane(prediction, what, threshold)
+    return _file_plane(source, what, threshold, shape)
+
+
+def annotation_plane(annotation: Annotation, what: ExportWhat, voxel_size_um: float | None = None) -> LabelPlane:
+    """Return a mask or the ink labels of an annotation, read from it as it is then.
+
+    Supervision is where ink or papyrus is labelled and all of a region that was reviewed, but nothing of one that was
+    flagged.
+    """
+    stored: Literal["ink", "edge"] = "edge" if what == "edges" else "ink"
+
+    def read(y: Span, x: Span) -> UInt8Array:
+        return annotation.read(stored, y, x)
+
+    plane = LabelPlane(annotation.shape, read, EDGE_LABELS if stored == "edge" else INK_LABELS, voxel_size_um)
     if what == "labels":
-        return write_label_values(labels, out)
-    choose = {"ink": ink_mask, "edges": edge_mask, "supervision": supervision_mask}[what]
-    return write_mask(choose(labels), out)
+        return plane
+    mask = mapped(plane, _CHOOSE[what], _MASKS[what])
+    return _with_review(mask, annotation) if what == "supervision" else mask
 
 
-def _export_prediction(source: Path, out: Path, what: ExportWhat, threshold: float | None) -> Path:
+def project_plane(folder: Path, what: ExportWhat) -> LabelPlane:
+    """Return a mask or the ink labels of a project, whether or not it is open elsewhere or its stack is there.
+
+    Raises
+    ------
+    ProjectError
+        If it cannot be read.
+    """
+    from napari_ink.annotation import Annotation, read_project_facts
+
+    facts = read_project_facts(folder)
+    return annotation_plane(Annotation(folder, facts.shape, read_only=True), what, facts.voxel_size_um)
+
+
+def _with_review(mask: LabelPlane, annotation: Annotation) -> LabelPlane:
+    def read(y: Span, x: Span) -> UInt8Array:
+        rows, columns = ((span[0] // _REGION_PX, -(-span[1] // _REGION_PX)) for span in (y, x))
+        regions = annotation.read("review", rows, columns)
+        at = np.ix_(*(np.arange(*span) // _REGION_PX - span[0] // _REGION_PX for span in (y, x)))
+        state = regions[at]
+        part = mask.read(y, x)
+        part[state == _REVIEWED] = 255
+        part[state == _FLAGGED] = 0
+        return part
+
+    return LabelPlane(mask.shape, read, mask.names, mask.voxel_size_um)
+
+
+def _prediction_at(folder: Path) -> Prediction | None:
     from napari_ink.predict import open_prediction
 
+    try:
+        return open_prediction(folder)
+    except BadInputError:
+        if folder.suffix.lower() == ".zarr":
+            return None  # some other Zarr: labels, perhaps
+        raise
+
+
+def _prediction_plane(prediction: Prediction, what: ExportWhat, threshold: float | None) -> LabelPlane:
     if what in ("labels", "supervision"):
         raise BadInputError(
-            f"{source} is a prediction and holds no {what}; export `ink` or `edges`, or name an image of labels."
+            f"{prediction.path} is a prediction and holds no {what}; export `ink` or `edges`, or name a label file."
         )
-    prediction = open_prediction(source)
     if what == "edges" and not prediction.predicts_edges:
         name = prediction.provenance["model"]["name"]
         raise BadInputError(
-            f"{source} was made by {name}, which predicts no edges; export `ink`, or use another model."
+            f"{prediction.path} was made by {name}, which predicts no edges; export `ink`, or use another model."
         )
-    plane: Literal["ink", "edge"] = "ink" if what == "ink" else "edge"
-    cut = prediction.recommended_threshold(plane) if threshold is None else threshold
-    return write_mask(prediction.mask(plane, cut), out)
+    stored: Literal["ink", "edge"] = "ink" if what == "ink" else "edge"
+    threshold = prediction.recommended_threshold(stored) if threshold is None else threshold
+
+    def read(y: Span, x: Span) -> UInt8Array:
+        return prediction.read(stored, slice(*y), slice(*x))
+
+    voxel_size_um = prediction.provenance["stack"].get("voxel_size_um")
+    return cut(LabelPlane(prediction.shape, read, _MASKS[what], voxel_size_um), threshold, _MASKS[what])
+
+
+def _file_plane(source: Path, what: ExportWhat, threshold: float | None, shape: tuple[int, int] | None) -> LabelPlane:
+    plane = read_labels(source, shape)
+    if plane.is_mask:
+        if what == "labels":
+            raise BadInputError(
+                f"{source} is a mask and holds no label values; export `ink`, `edges` or `supervision`."
+            )
+        return cut(plane, 0.5 if threshold is None else threshold, _MASKS[what])
+    if plane.names == EDGE_LABELS and what in ("ink", "supervision"):
+        raise BadInputError(f"{source} holds edge labels and no {what}; export `edges` or `labels`.")
+    return plane if what == "labels" else mapped(plane, _CHOOSE[what], _MASKS[what])

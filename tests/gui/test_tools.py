@@ -94,14 +94,14 @@ def test_livewire_takes_anchors_back_and_goes_straight(disc_dock, viewer, stroke
 
 def test_an_anchor_snaps_to_the_edge_and_can_be_moved(disc_dock, viewer, stroke, press, disc):
     press(key_of("livewire"))
-    stroke(_on_circle(0, RADIUS + 5))
+    stroke(_on_circle(0, RADIUS + 3))
     wire = disc_dock.session._belt["livewire"]._wire
     assert abs(np.hypot(wire.anchors[0][0] - CENTRE[0], wire.anchors[0][1] - CENTRE[1]) - RADIUS) <= 2
     stroke((140, 200))
     stroke(_on_circle(120))
     stroke(_on_circle(240))
     stroke(tuple(wire.anchors[1]))
-    stroke(_on_circle(60, RADIUS + 6))
+    stroke(_on_circle(60, RADIUS + 3))
     assert abs(np.hypot(wire.anchors[1][0] - CENTRE[0], wire.anchors[1][1] - CENTRE[1]) - RADIUS) <= 2
     press("Return")
     assert _overlap(_ink(viewer) == 2, disc) > 0.93

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from napari_ink.gui.tools.bench import Bench
     from napari_ink.gui.tools.tool import Key, Pointer
 
-_SNAP_PX = 8
+_SNAP_PX = 4
 _GRAB_PX = 6
 
 

@@ -1,0 +1,89 @@
+"""The formats that planes are written in and read from, by the suffix of a name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from napari_ink.errors import OutputError
+from napari_ink.export.coco import write_coco
+from napari_ink.export.geojson import read_json, write_geojson
+from napari_ink.export.images import read_image, read_npy, write_npy, write_png, write_tiff
+from napari_ink.export.kaggle_csv import read_kaggle_csv, write_kaggle_csv
+from napari_ink.export.names import parse_label_name
+from napari_ink.export.ome_zarr import read_zarr, write_ome_zarr
+from napari_ink.export.planes import LabelPlane
+from napari_ink.export.svg import read_svg, write_svg
+from napari_ink.export.villa_zarr import write_villa_zarr
+
+FormatName = Literal["PNG", "TIFF", "NumPy", "OME-Zarr", "villa's Zarr", "Kaggle's csv", "GeoJSON", "SVG", "COCO"]
+
+
+@dataclass(frozen=True)
+class Format:
+    """One format of files.
+
+    Attributes
+    ----------
+    name
+        As people call it.
+    suffixes
+        What its names end in, the usual one first.
+    write, read
+        Write a plane under a name; read one, of a height and width that only some formats need to be told.
+    masks_only
+        Whether it has no place for several values.
+    is_folder
+        Whether it is a folder of files.
+    """
+
+    name: FormatName
+    suffixes: tuple[str, ...]
+    write: Callable[[LabelPlane, Path], None]
+    read: Callable[[Path, tuple[int, int] | None], LabelPlane]
+    masks_only: bool = False
+    is_folder: bool = False
+
+
+FORMATS = (
+    Format("PNG", (".png",), write_png, read_image),
+    Format("TIFF", (".tif", ".tiff"), write_tiff, read_image),
+    Format("NumPy", (".npy",), write_npy, read_npy),
+    Format("OME-Zarr", (".zarr",), write_ome_zarr, read_zarr, is_folder=True),
+    Format("villa's Zarr", (".zarr",), write_villa_zarr, read_zarr, masks_only=True, is_folder=True),
+    Format("Kaggle's csv", (".csv",), write_kaggle_csv, read_kaggle_csv, masks_only=True),
+    Format("GeoJSON", (".geojson",), write_geojson, read_json),
+    Format("SVG", (".svg",), write_svg, read_svg),
+    Format("COCO", (".json",), write_coco, read_json),
+)
+SUFFIXES = tuple(dict.fromkeys(suffix for format_ in FORMATS for suffix in format_.suffixes))
+
+
+def format_of(path: Path) -> Format | None:
+    """Return the format of a name, or None if there is none of that suffix.
+
+    A Zarr is villa's if its name is one of the field's (``<segment>_inklabels[_vN].zarr`` and its kin).
+    """
+    found = [format_ for format_ in FORMATS if path.suffix.lower() in format_.suffixes]
+    if len(found) > 1:
+        wanted: FormatName = "OME-Zarr" if parse_label_name(path) is None else "villa's Zarr"
+        return next(format_ for format_ in found if format_.name == wanted)
+    return found[0] if found else None
+
+
+def output_format(path: Path) -> Format:
+    """Return the format to write a name in.
+
+    Raises
+    ------
+    OutputError
+        If there is none of that suffix.
+    """
+    if (found := format_of(path)) is None:
+        *others, last = SUFFIXES
+        raise OutputError(
+            f"{path} ends in {path.suffix or 'no suffix'}; name a file that ends in {', '.join(others)} or {last}."
+        )
+    return found

@@ -1,0 +1,136 @@
+"""Planes as OME-Zarr: NGFF 0.5 on Zarr 3, with a pyramid; and whatever label Zarrs others write, read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from napari_ink.errors import LabelError
+from napari_ink.export.levels import plane_of_levels
+from napari_ink.export.planes import LabelPlane, UInt8Array
+from napari_ink.export.pyramid import level_shapes, write_levels
+
+if TYPE_CHECKING:
+    import zarr
+
+_CHUNK, _BLOCK, _SMALLEST = 512, 2048, 256
+SURFACE_Z = 32
+_COLOURS = {"papyrus": [0, 158, 115, 255], "ink": [230, 97, 0, 255], "edge": [86, 180, 233, 255]}
+
+
+def write_ome_zarr(plane: LabelPlane, path: Path) -> None:
+    """Write an OME-Zarr ``(y, x)``: chunks of 512 pixels, levels down to 256; empty chunks are not stored."""
+    import zarr
+    from zarr.codecs import BloscCodec
+
+    number = 1
+    while max(level_shapes(plane.shape, number)[-1]) > _SMALLEST:
+        number += 1
+    group = zarr.create_group(path, attributes={"ome": _ome(plane, number, path)}, zarr_format=3)
+    levels = [
+        group.create_array(
+            str(level),
+            shape=shape,
+            chunks=(_CHUNK, _CHUNK),
+            dtype="uint8",
+            fill_value=0,
+            compressors=BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"),
+            dimension_names=("y", "x"),
+            config={"write_empty_chunks": False},
+        )
+        for level, shape in enumerate(level_shapes(plane.shape, number))
+    ]
+
+    def put(level: Any, y: int, x: int, part: UInt8Array) -> None:
+        level[y : y + part.shape[0], x : x + part.shape[1]] = part
+
+    write_levels(plane, levels, _BLOCK, put, lambda level, y, x: np.asarray(level[y, x], np.uint8))
+
+
+def read_zarr(path: Path, shape: tuple[int, int] | None) -> LabelPlane:
+    """Open the label plane of an OME-Zarr (0.4 or 0.5) or of a plain Zarr array; it stays on the disk.
+
+    Of an array ``(layers, y, x)`` the plane is the one at the surface: layer 32, or the middle one of fewer than 33.
+
+    Raises
+    ------
+    LabelError
+        If there is no such plane.
+    """
+    import zarr
+
+    try:
+        found: Any = zarr.open(path, mode="r")
+        voxel_size_um = None
+        if isinstance(found, zarr.Group):
+            dataset = _first_dataset(found)
+            voxel_size_um = _voxel_size(found, dataset)
+            found = found[dataset["path"]]
+        if not isinstance(found, zarr.Array) or found.ndim not in (2, 3):
+            raise KeyError("no array of two or three axes")
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        raise LabelError(f"{path} holds no label plane ({error}); name an OME-Zarr of labels or a mask.") from error
+    return plane_of_levels(found if found.ndim == 2 else _Layer(found), path, voxel_size_um)
+
+
+class _Layer:
+    """The surface's plane of an array ``(layers, y, x)``, read where it is sliced."""
+
+    def __init__(self, array: zarr.Array[Any]) -> None:
+        self._array = array
+        self._z = SURFACE_Z if array.shape[0] > SURFACE_Z else array.shape[0] // 2
+        self.shape, self.dtype = array.shape[1:], array.dtype
+
+    def __getitem__(self, part: Any) -> Any:
+        return self._array[(self._z, *(part if isinstance(part, tuple) else (part,)))]
+
+
+def _multiscale(group: zarr.Group) -> dict[str, Any]:
+    attributes = group.attrs.asdict()
+    scales = cast("dict[str, Any]", attributes.get("ome", attributes))["multiscales"]
+    return cast("dict[str, Any]", scales[0])
+
+
+def _first_dataset(group: zarr.Group) -> dict[str, Any]:
+    return cast("dict[str, Any]", _multiscale(group)["datasets"][0])
+
+
+def _voxel_size(group: zarr.Group, dataset: dict[str, Any]) -> float | None:
+    """Return the side of a pixel if it is said in micrometres."""
+    if _multiscale(group)["axes"][-1].get("unit") != "micrometer":
+        return None
+    transforms = dataset.get("coordinateTransformations", ())
+    scales = [transform["scale"] for transform in transforms if transform.get("type") == "scale"]
+    return float(scales[0][-1]) if scales else None
+
+
+def _ome(plane: LabelPlane, number: int, path: Path) -> dict[str, Any]:
+    unit = {} if plane.voxel_size_um is None else {"unit": "micrometer"}
+    side = plane.voxel_size_um or 1.0
+    return {
+        "version": "0.5",
+        "multiscales": [
+            {
+                "name": path.stem,
+                "axes": [{"name": name, "type": "space", **unit} for name in ("y", "x")],
+                "datasets": [
+                    {
+                        "path": str(level),
+                        "coordinateTransformations": [{"type": "scale", "scale": [side * 2**level, side * 2**level]}],
+                    }
+                    for level in range(number)
+                ],
+                "type": "maximum",
+            }
+        ],
+        "image-label": {
+            "version": "0.5",
+            "colors": [
+                {"label-value": value, "rgba": _COLOURS.get(name, [204, 121, 167, 255])}
+                for value, name in plane.names.items()
+            ],
+            "properties": [{"label-value": value, "name": name} for value, name in plane.names.items()],
+        },
+    }

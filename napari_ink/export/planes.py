@@ -1,0 +1,86 @@
+"""What an export writes and an import reads: one plane of a segment, read a part at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+UInt8Array = npt.NDArray[np.uint8]
+Span = tuple[int, int]
+WHITE = 255
+INK_MASK: Mapping[int, str] = {WHITE: "ink"}
+EDGE_MASK: Mapping[int, str] = {WHITE: "edge"}
+SUPERVISION_MASK: Mapping[int, str] = {WHITE: "supervision"}
+INK_LABELS: Mapping[int, str] = {1: "papyrus", 2: "ink"}
+EDGE_LABELS: Mapping[int, str] = {1: "edge", 2: "not an edge"}
+
+
+@dataclass(frozen=True)
+class LabelPlane:
+    """A mask of 0 and 255, or label values of 0, 1 and 2, of a segment's full size.
+
+    Attributes
+    ----------
+    shape
+        Height and width in pixels.
+    read
+        Takes rows ``(y0, y1)`` and columns ``(x0, x1)``, half open, and returns their values, uint8 ``(y, x)``.
+    names
+        What each value but 0 means; a mask has the one value 255.
+    voxel_size_um
+        The side of a pixel in micrometres; None where it is not known.
+    """
+
+    shape: tuple[int, int]
+    read: Callable[[Span, Span], UInt8Array] = field(repr=False)
+    names: Mapping[int, str]
+    voxel_size_um: float | None = None
+
+    @property
+    def is_mask(self) -> bool:
+        """Whether it says one thing only, white on black."""
+        return set(self.names) == {WHITE}
+
+    def whole(self) -> UInt8Array:
+        """Read everything."""
+        return self.read((0, self.shape[0]), (0, self.shape[1]))
+
+    def bands(self, height: int = 1024) -> Iterator[UInt8Array]:
+        """Read everything in bands of so many rows, from the top, so that memory does not grow with the height."""
+        for top in range(0, self.shape[0], height):
+            yield self.read((top, min(top + height, self.shape[0])), (0, self.shape[1]))
+
+
+def plane_of(values: npt.NDArray[np.uint8], names: Mapping[int, str], voxel_size_um: float | None = None) -> LabelPlane:
+    """Return the plane of an array ``(y, x)``, or of anything that is sliced like one (a memory map, a Zarr array)."""
+
+    def read(y: Span, x: Span) -> UInt8Array:
+        return np.ascontiguousarray(values[slice(*y), slice(*x)])
+
+    return LabelPlane((values.shape[0], values.shape[1]), read, names, voxel_size_um)
+
+
+def mask_plane(
+    mask: npt.NDArray[np.bool_], names: Mapping[int, str] = INK_MASK, voxel_size_um: float | None = None
+) -> LabelPlane:
+    """Return the plane of a bool array ``(y, x)``: white where it is true."""
+    return mapped(plane_of(np.asarray(mask).view(np.uint8), {1: ""}, voxel_size_um), lambda part: part != 0, names)
+
+
+def mapped(
+    plane: LabelPlane, choose: Callable[[UInt8Array], npt.NDArray[np.bool_]], names: Mapping[int, str]
+) -> LabelPlane:
+    """Return a mask of another plane: white where `choose` says so of its values, worked out where it is read."""
+
+    def read(y: Span, x: Span) -> UInt8Array:
+        return choose(plane.read(y, x)).astype(np.uint8) * np.uint8(WHITE)
+
+    return LabelPlane(plane.shape, read, names, plane.voxel_size_um)
+
+
+def cropped(plane: LabelPlane, shape: tuple[int, int]) -> LabelPlane:
+    """Return the top left part of a plane."""
+    return LabelPlane(shape, plane.read, plane.names, plane.voxel_size_um)

@@ -1,0 +1,62 @@
+"""Levels of a Zarr, each half as high and wide as the one before, written and read a part at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_ink.export.planes import LabelPlane, UInt8Array
+
+if TYPE_CHECKING:
+    import zarr
+
+Put = Callable[[Any, int, int, UInt8Array], None]
+Take = Callable[[Any, slice, slice], UInt8Array]
+
+
+def level_shapes(shape: tuple[int, int], number: int) -> list[tuple[int, int]]:
+    """Return height and width of each level, halved upward."""
+    shapes = [shape]
+    while len(shapes) < number:
+        shapes.append((-(-shapes[-1][0] // 2), -(-shapes[-1][1] // 2)))
+    return shapes
+
+
+def write_levels(plane: LabelPlane, levels: Sequence[zarr.Array[Any]], block: int, put: Put, take: Take) -> None:
+    """Fill the levels, the full one from `plane`, each further one from the one before.
+
+    A pixel of a further level is the highest of the four below it: a line one pixel wide stays a line.
+
+    Parameters
+    ----------
+    plane
+        What to write.
+    levels
+        The arrays, full size first.
+    block
+        Height and width of what is written at once: whole chunks.
+    put, take
+        Write a block at y, x into a level, and read rows and columns of one.
+    """
+    for y, x in _places(plane.shape, block):
+        ends = min(y + block, plane.shape[0]), min(x + block, plane.shape[1])
+        put(levels[0], y, x, plane.read((y, ends[0]), (x, ends[1])))
+    for finer, coarser in zip(levels, levels[1:], strict=False):
+        height, width = coarser.shape[-2:]
+        for y, x in _places((height, width), block):
+            part = take(finer, slice(2 * y, 2 * (y + block)), slice(2 * x, 2 * (x + block)))
+            put(coarser, y, x, halved(part))
+
+
+def halved(part: UInt8Array) -> UInt8Array:
+    """Return the highest value of each square of two by two pixels; at an odd end, of what there is."""
+    even = np.pad(part, [(0, side % 2) for side in part.shape])
+    return np.asarray(even.reshape(even.shape[0] // 2, 2, even.shape[1] // 2, 2).max(axis=(1, 3)))
+
+
+def _places(shape: tuple[int, int], block: int) -> Iterator[tuple[int, int]]:
+    for y in range(0, shape[0], block):
+        for x in range(0, shape[1], block):
+            yield y, x

@@ -1,0 +1,69 @@
+"""Masks as the Zarr that villa trains on: the plane at the surface of an otherwise empty stack of layers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_ink.export.ome_zarr import SURFACE_Z
+from napari_ink.export.planes import LabelPlane, UInt8Array
+from napari_ink.export.pyramid import level_shapes, write_levels
+
+_LAYERS, _LEVELS, _CHUNKS, _BLOCK = 65, 6, (65, 128, 128), 1024
+
+
+def write_villa_zarr(plane: LabelPlane, path: Path) -> None:
+    """Write a mask as Zarr 2, ``(65, y, x)`` with the mask at layer 32: six levels, NGFF 0.4.
+
+    Chunks of (65, 128, 128), Blosc with zstd 3 and bitshuffle, separator ``/``, fill 0; empty chunks are not stored.
+    """
+    import zarr
+    from numcodecs import Blosc
+
+    group = zarr.create_group(path, attributes=_ngff(plane, path), zarr_format=2)
+    levels = [
+        group.create_array(
+            str(level),
+            shape=(_LAYERS, *shape),
+            chunks=_CHUNKS,
+            dtype="uint8",
+            fill_value=0,
+            compressors=Blosc(cname="zstd", clevel=3, shuffle=Blosc.BITSHUFFLE),
+            chunk_key_encoding={"name": "v2", "separator": "/"},
+            config={"write_empty_chunks": False},
+        )
+        for level, shape in enumerate(level_shapes(plane.shape, _LEVELS))
+    ]
+
+    def put(level: Any, y: int, x: int, part: UInt8Array) -> None:
+        if part.any():  # a new Zarr is 0 all over
+            stack = np.zeros((_LAYERS, *part.shape), np.uint8)
+            stack[SURFACE_Z] = part
+            level[:, y : y + part.shape[0], x : x + part.shape[1]] = stack
+
+    write_levels(plane, levels, _BLOCK, put, lambda level, y, x: np.asarray(level[SURFACE_Z, y, x], np.uint8))
+
+
+def _ngff(plane: LabelPlane, path: Path) -> dict[str, Any]:
+    unit = {} if plane.voxel_size_um is None else {"unit": "micrometer"}
+    side = plane.voxel_size_um or 1.0
+    return {
+        "multiscales": [
+            {
+                "version": "0.4",
+                "name": path.stem,
+                "axes": [{"name": name, "type": "space", **unit} for name in "zyx"],
+                "datasets": [
+                    {
+                        "path": str(level),
+                        "coordinateTransformations": [
+                            {"type": "scale", "scale": [side, side * 2**level, side * 2**level]}
+                        ],
+                    }
+                    for level in range(_LEVELS)
+                ],
+            }
+        ]
+    }
