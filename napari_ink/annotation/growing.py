@@ -16,7 +16,7 @@ def grow(cost: npt.NDArray[np.float32], ink: Mask, papyrus: Mask) -> tuple[Mask,
 
     The stroke and the papyrus grow towards each other over the edge map, and meet on the edges between them: a
     watershed from markers (Meyer 1991, as in scikit-image), which is the cut between the two whose weakest edge is
-    strongest. A random walker (Grady 2006) on the same map left a rim of the edge's width and took thirty times as long.
+    strongest. A random walker (Grady 2006) on the same map left a rim of the edge's width and took longer.
 
     Parameters
     ----------

@@ -13,6 +13,7 @@ from napari_ink.annotation.durable import write_durably
 from napari_ink.annotation.fingerprint import differences, fingerprint
 from napari_ink.annotation.lock import ProjectLock
 from napari_ink.annotation.store import Annotation, user_name
+from napari_ink.annotation.versions import Versions
 from napari_ink.errors import BadInputError, NapariInkError, ProjectError, StackMovedError, storage_errors
 from napari_ink.stack import LAYER_FOLDERS, DepthStack, open_stack
 
@@ -35,6 +36,8 @@ class Project:
         Who is editing.
     annotation : Annotation
         The labels.
+    versions : Versions
+        The labels as they were at moments that were given a name.
     view : dict
         What `save_view` was last given; empty at first.
     holder : str
@@ -50,6 +53,7 @@ class Project:
         except BaseException:
             self._lock.release()
             raise
+        self.versions = Versions(folder, self.annotation)
         self.view = _read_view(folder / _VIEW)
 
     @property

@@ -125,15 +125,18 @@ class Annotation:
         """Return every `step`-th pixel of a plane; chunks where nothing was drawn are not read."""
         height, width = self._chunks.shape(plane)
         out = np.zeros((-(-height // step), -(-width // step)), np.uint8)
-        with self._lock:
-            stored = self._chunks.stored(plane)
-        for row, column in sorted(stored):
+        for row, column in sorted(self.stored(plane)):
             top, left = (-(-place * CHUNK_PX // step) for place in (row, column))
             y, x = (top * step, min((row + 1) * CHUNK_PX, height)), (left * step, min((column + 1) * CHUNK_PX, width))
             if y[0] < y[1] and x[0] < x[1]:
                 part = self.read(plane, y, x)[::step, ::step]
                 out[top : top + part.shape[0], left : left + part.shape[1]] = part
         return out
+
+    def stored(self, plane: Plane) -> set[tuple[int, int]]:
+        """Return row and column of every chunk of a plane in which something may have been drawn."""
+        with self._lock:
+            return self._chunks.stored(plane)
 
     def plane_shape(self, plane: Plane) -> tuple[int, int]:
         """Return height and width of a plane: pixels, or regions of the review plane."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 from scipy.sparse import coo_array
@@ -99,7 +99,7 @@ def test_far_ways_follow_an_edge_too(distance):
     wire.add(600, 300)
     path = wire.path_to(600, 300 + distance)
     assert tuple(path[-1]) == (600, 300 + distance)
-    assert np.abs(path[:, 0] - 600).max() <= 3
+    assert np.abs(path[:, 0] - 600).max() <= 4  # half a square of the coarsest level
 
 
 def test_beyond_reach_the_way_is_straight():
@@ -261,16 +261,24 @@ def test_enclosed_regions_are_filled_and_open_ones_refused(hole):
             enclosed(barrier, 10, 15)
 
 
-@settings(deadline=None, max_examples=60)
+def _are_apart(mask: np.ndarray) -> bool:
+    """Whether no two pieces come within four pixels of each other."""
+    labels, _ = ndimage.label(mask)
+    highest = ndimage.maximum_filter(labels, 9)
+    lowest = ndimage.minimum_filter(np.where(labels > 0, labels, labels.max() + 1), 9)
+    return not ((highest > 0) & (lowest < highest)).any()
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.filter_too_much])
 @given(seed=st.integers(0, 100_000), cut=st.floats(0.4, 0.6))
 def test_ink_becomes_edges_and_the_same_ink_again(seed, cut):
     smooth = ndimage.gaussian_filter(np.random.default_rng(seed).random((80, 90)), 5)
     smooth = (smooth - smooth.min()) / np.ptp(smooth)
     inside = np.zeros((100, 110), bool)
-    # Strokes and gaps of at least five pixels: thinner ones have no inside, or none between them.
-    thick = ndimage.binary_opening(smooth > cut, np.ones((5, 5)))
-    inside[10:90, 10:100] = ~ndimage.binary_opening(~thick, np.ones((5, 5)))
-    inside = ndimage.binary_opening(inside, np.ones((5, 5)))
+    inside[10:90, 10:100] = smooth > cut
+    # Thinner strokes have no inside, and holes that nearly touch no line between them.
+    assume(np.array_equal(ndimage.binary_opening(inside, np.ones((3, 3))), inside))
+    assume(_are_apart(inside) and _are_apart(~inside))
     edges = np.where(edges_from_ink(np.where(inside, LabelValue.INK, 0).astype(np.uint8)), EdgeValue.EDGE, 0)
     assert np.array_equal(ink_from_edges(edges.astype(np.uint8)), inside)
 
