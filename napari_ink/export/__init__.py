@@ -1,16 +1,54 @@
-"""Labels and predictions in the formats of the field."""
+"""Labels and predictions in the formats of the field, and back."""
 
-from napari_ink.export.images import check_output, write_label_values, write_mask
+from napari_ink.export.figure import write_figure
+from napari_ink.export.formats import FORMATS, Format, format_of
+from napari_ink.export.importing import import_edge_labels, import_ink_labels, import_mask, read_labels
 from napari_ink.export.masks import edge_mask, ink_mask, supervision_mask
-from napari_ink.export.sources import ExportWhat, export_source
+from napari_ink.export.names import LabelKind, LabelName, next_version, parse_label_name
+from napari_ink.export.planes import (
+    EDGE_LABELS,
+    EDGE_MASK,
+    INK_LABELS,
+    INK_MASK,
+    SUPERVISION_MASK,
+    LabelPlane,
+    mask_plane,
+    plane_of,
+)
+from napari_ink.export.sources import ExportWhat, annotation_plane, export_source, source_plane
+from napari_ink.export.writing import check_output, write_label_set, write_label_values, write_mask, write_plane
 
 __all__ = [
+    "EDGE_LABELS",
+    "EDGE_MASK",
+    "FORMATS",
+    "INK_LABELS",
+    "INK_MASK",
+    "SUPERVISION_MASK",
     "ExportWhat",
+    "Format",
+    "LabelKind",
+    "LabelName",
+    "LabelPlane",
+    "annotation_plane",
     "check_output",
     "edge_mask",
     "export_source",
+    "format_of",
+    "import_edge_labels",
+    "import_ink_labels",
+    "import_mask",
     "ink_mask",
+    "mask_plane",
+    "next_version",
+    "parse_label_name",
+    "plane_of",
+    "read_labels",
+    "source_plane",
     "supervision_mask",
+    "write_figure",
+    "write_label_set",
     "write_label_values",
     "write_mask",
+    "write_plane",
 ]

@@ -20,8 +20,8 @@ _OURS = "napari_ink"
 def write_geojson(plane: LabelPlane, path: Path) -> None:
     """Write a feature for each connected piece of each value.
 
-    Rings turn as RFC 7946 asks, but coordinates are pixels from the top left, not degrees. The size, which GeoJSON has no
-    place for, stands under ``"napari_ink"``.
+    Rings turn as RFC 7946 asks, but coordinates are pixels from the top left, not degrees. The size, which GeoJSON has
+    no place for, stands under ``"napari_ink"``.
     """
     values = plane.whole()
     ours = {"height": plane.shape[0], "width": plane.shape[1], "values": {str(v): n for v, n in plane.names.items()}}

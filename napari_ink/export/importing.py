@@ -35,8 +35,8 @@ def read_labels(path: str | os.PathLike[str], shape: tuple[int, int] | None = No
     path
         The file, or the folder of a Zarr.
     shape
-        The segment's height and width. A larger plane is cropped at the bottom and right; nothing is resized. A csv, and
-        GeoJSON of other programs, do not say their size and need it.
+        The segment's height and width. A larger plane is cropped at the bottom and right; nothing is resized. A csv,
+        and GeoJSON of other programs, do not say their size and need it.
 
     Raises
     ------
@@ -53,8 +53,8 @@ def read_labels(path: str | os.PathLike[str], shape: tuple[int, int] | None = No
         return plane
     if plane.shape[0] < shape[0] or plane.shape[1] < shape[1]:
         raise LabelError(
-            f"{path} is {plane.shape[0]} × {plane.shape[1]} pixels, smaller than the segment's {shape[0]} × {shape[1]}; "
-            "use labels of the same segment."
+            f"{path} is {plane.shape[0]} × {plane.shape[1]} pixels, smaller than the segment's "
+            f"{shape[0]} × {shape[1]}; use labels of the same segment."
         )
     return cropped(plane, shape)
 

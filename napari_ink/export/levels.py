@@ -34,7 +34,8 @@ def plane_of_levels(values: Any, path: Path, voxel_size_um: float | None = None)
     kind = np.dtype(values.dtype).kind
     if len(values.shape) != 2 or kind not in "bui":
         raise LabelError(
-            f"{path} has the shape {tuple(values.shape)} and {values.dtype} values; save it as one plane of whole numbers."
+            f"{path} has the shape {tuple(values.shape)} and {values.dtype} values; "
+            "save it as one plane of whole numbers."
         )
     ends = [(int(band.min()), int(band.max())) for band in _bands(values) if band.size]
     low, high = min((end[0] for end in ends), default=0), max((end[1] for end in ends), default=0)

@@ -76,8 +76,10 @@ def test_sources_that_hold_no_such_thing(tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match="nothing at"):
         export_source(tmp_path / "no", tmp_path / "m.png", "ink")
     source = write_mask(LABELS > 0, tmp_path / "mask.png")
-    with pytest.raises(LabelError, match="255"):
-        export_source(source, tmp_path / "m.png", "ink")
+    with pytest.raises(BadInputError, match="holds no label values"):
+        export_source(source, tmp_path / "m.png", "labels")
+    with pytest.raises(LabelError, match="labels end in"):
+        export_source(Path(__file__), tmp_path / "m.png", "ink")
     with pytest.raises(BadInputError, match="between 0 and 1"):
         export_source(source, tmp_path / "m.png", "ink", threshold=50)
     assert not (tmp_path / "m.png").exists()

@@ -1,0 +1,180 @@
+"""Figures for papers and talks: a projection with ink and edges over it, and a scale bar."""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_ink.errors import BadInputError, OutputError
+from napari_ink.export.atomic import new_output
+from napari_ink.export.outlines import trace
+from napari_ink.export.svg import colour_of, path_data
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+_SUFFIXES = (".png", ".svg", ".pdf")
+_INK_OPACITY = 0.55
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class ScaleBar:
+    """A bar of a round length.
+
+    Attributes
+    ----------
+    length_px
+        Its length in pixels of the figure.
+    text
+        What it stands for, ``"2 mm"``.
+    """
+
+    length_px: float
+    text: str
+
+
+def write_figure(
+    path: str | os.PathLike[str],
+    image: npt.NDArray[Any],
+    ink: Mask | None = None,
+    edges: Mask | None = None,
+    voxel_size_um: float | None = None,
+    longest_px: int = 4096,
+    overwrite: bool = False,
+) -> Path:
+    """Write a figure: a PNG or PDF of pixels, or an SVG with the outlines as paths over an embedded picture.
+
+    Parameters
+    ----------
+    path
+        Ends in .png, .svg or .pdf.
+    image
+        Grey values ``(y, x)``, a projection for example; shown from their first to their 99th percentile.
+    ink, edges
+        Masks of the same height and width to lay over it, in the colours of the labels.
+    voxel_size_um
+        The side of a pixel; the scale bar is in millimetres, or in pixels where it is not known.
+    longest_px
+        Larger figures are made smaller by a whole number: of grey values every n-th pixel, and so that thin lines of
+        masks stay.
+
+    Raises
+    ------
+    OutputError
+        If the name has another suffix, is taken (unless `overwrite`), or cannot be written.
+    BadInputError
+        If a mask is of another size than the image.
+    """
+    path = Path(path).absolute()
+    _check(path, overwrite)
+    overlays = {name: mask for name, mask in (("ink", ink), ("edge", edges)) if mask is not None}
+    for name, mask in overlays.items():
+        if mask.shape != image.shape:
+            raise BadInputError(
+                f"The {name} mask is {mask.shape} and the image {image.shape}; give the same part of both."
+            )
+    step = max(1, -(-max(image.shape) // longest_px))
+    grey = _stretched(image[::step, ::step])
+    overlays = {name: _thinned(mask, step, grey.shape) for name, mask in overlays.items()}
+    bar = scale_bar(grey.shape[1], None if voxel_size_um is None else voxel_size_um * step, step)
+    with new_output(path) as partial:
+        if path.suffix.lower() == ".svg":
+            partial.write_text(_svg(grey, overlays, bar), encoding="utf-8")
+        else:
+            _picture(grey, overlays, bar).save(partial, "PNG" if path.suffix.lower() == ".png" else "PDF")
+    return path
+
+
+def scale_bar(width_px: int, pixel_um: float | None, step: int = 1) -> ScaleBar:
+    """Return the longest bar of 1, 2 or 5 times a power of ten that takes up at most a quarter of the width.
+
+    Parameters
+    ----------
+    width_px
+        The figure's width.
+    pixel_um
+        The side of one of its pixels in micrometres; None for a bar in pixels of the segment.
+    step
+        How many pixels of the segment a pixel of the figure stands for; only asked where `pixel_um` is None.
+    """
+    unit_px = 1000 / pixel_um if pixel_um else 1 / step
+    longest = width_px / 4 / unit_px
+    power = 10.0 ** np.floor(np.log10(longest))
+    length = max(factor * power for factor in (1, 2, 5) if factor * power <= longest * (1 + 1e-9))
+    return ScaleBar(length * unit_px, f"{length:g} {'mm' if pixel_um else 'px'}")
+
+
+def _check(path: Path, overwrite: bool) -> None:
+    if path.suffix.lower() not in _SUFFIXES:
+        raise OutputError(f"{path} ends in {path.suffix or 'no suffix'}; name a .png, .svg or .pdf file.")
+    if os.path.lexists(path) and not (overwrite and path.is_file()):
+        raise OutputError(f"{path} exists already; choose another name or remove it.")
+    if not os.path.isdir(path.parent):
+        raise OutputError(f"There is no folder {path.parent}; make it or choose another.")
+
+
+def _stretched(image: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    low, high = np.percentile(image, (1, 99)) if image.size else (0, 1)
+    share = (image.astype(np.float32) - low) / max(high - low, 1e-6)
+    return (np.clip(share, 0, 1) * 255).astype(np.uint8)
+
+
+def _thinned(mask: Mask, step: int, shape: tuple[int, ...]) -> Mask:
+    """Return which squares of `step` pixels hold any of the mask."""
+    padded = np.pad(mask, [(0, small * step - large) for small, large in zip(shape, mask.shape, strict=True)])
+    return np.asarray(padded.reshape(shape[0], step, shape[1], step).any(axis=(1, 3)))
+
+
+def _picture(grey: npt.NDArray[np.uint8], overlays: dict[str, Mask], bar: ScaleBar) -> Image:
+    from PIL import Image, ImageDraw
+
+    picture = np.repeat(grey[:, :, None], 3, axis=2)
+    for name, mask in overlays.items():
+        colour = np.array([int(colour_of(name)[place : place + 2], 16) for place in (1, 3, 5)])
+        opacity = _INK_OPACITY if name == "ink" else 1.0
+        picture[mask] = np.round(picture[mask] * (1 - opacity) + colour * opacity).astype(np.uint8)
+    page = Image.fromarray(picture)
+    pen, (left, top, thick, size) = ImageDraw.Draw(page), _layout(grey.shape, bar)
+    right = left + round(bar.length_px)
+    for border, fill in ((1, "black"), (0, "white")):
+        pen.rectangle((left - border, top - border, right - 1 + border, top + thick - 1 + border), fill)
+    where = (left + right) / 2, top - thick
+    pen.text(where, bar.text, "white", anchor="mb", font_size=size, stroke_width=1, stroke_fill="black")
+    return page
+
+
+def _svg(grey: npt.NDArray[np.uint8], overlays: dict[str, Mask], bar: ScaleBar) -> str:
+    from PIL import Image
+
+    content = io.BytesIO()
+    Image.fromarray(grey).save(content, "PNG")
+    picture = base64.b64encode(content.getvalue()).decode("ascii")
+    height, width = grey.shape
+    left, top, thick, size = _layout(grey.shape, bar)
+    shapes = "".join(
+        f'<path id="{name}" fill="{colour_of(name)}" fill-opacity="{_INK_OPACITY if name == "ink" else 1}" '
+        f'fill-rule="evenodd" d="{path_data(trace(mask))}"/>\n'
+        for name, mask in overlays.items()
+    )
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}">\n'
+        f'<image width="{width}" height="{height}" href="data:image/png;base64,{picture}"/>\n{shapes}'
+        f'<rect id="scale-bar" x="{left}" y="{top}" width="{bar.length_px:.2f}" height="{thick}" fill="white" '
+        'stroke="black"/>\n'
+        f'<text x="{left + bar.length_px / 2:.2f}" y="{top - thick}" fill="white" stroke="black" paint-order="stroke" '
+        f'font-family="sans-serif" font-size="{size}" text-anchor="middle">{bar.text}</text>\n</svg>\n'
+    )
+
+
+def _layout(shape: tuple[int, ...], bar: ScaleBar) -> tuple[int, int, int, int]:
+    """Return where the bar begins, how thick it is and how large its text: all of it lies at the bottom left."""
+    margin, thick = max(2, shape[1] // 40), max(2, shape[1] // 200)
+    return margin, max(0, shape[0] - margin - thick), thick, max(10, shape[1] // 40)
