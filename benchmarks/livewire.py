@@ -105,9 +105,8 @@ def main() -> None:
                 for name, cost in costs.items():
                     outline = livewire(clicks, shape, cost, steps)
                     found.setdefault((every, name), []).append(distance(outline, truth, shape))
-    print(
-        f"{args.phantoms} phantoms of the {'hard ' * args.hard}test set; clicks {args.off:g} px off; {platform.machine()}"
-    )
+    kind = "hard test" if args.hard else "test"
+    print(f"{args.phantoms} phantoms of the {kind} set; clicks {args.off:g} px off; {platform.machine()}")
     print(
         "\n| a click every, px | outlines | polygon, px | livewire on predicted edges, px | on the surface layer, px |"
     )

@@ -9,7 +9,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from napari_ink.annotation import LabelValue
 from napari_ink.errors import NapariInkError
 from napari_ink.gui import jobs, workers
-from napari_ink.gui.edit_window import must_move, window_for
+from napari_ink.gui.edit_window import EditWindow, must_move, window_for
 from napari_ink.gui.editable import EditableLabels
 from napari_ink.gui.state import Keeping, LabelCounts
 
@@ -35,6 +35,8 @@ class Annotating(QObject):
     ----------
     project : Project or None
         The project that is open.
+    is_partial : bool
+        Whether more is in sight than can be drawn in at once.
     """
 
     changed = Signal()
@@ -46,6 +48,7 @@ class Annotating(QObject):
         super().__init__(parent)
         self.project: Project | None = None
         self._layers = layers
+        self.is_partial = False
         self._edits = 0
         self._is_reading = False
         self._said: object = None
@@ -119,6 +122,7 @@ class Annotating(QObject):
             annotation.problem,
             annotation.undo_name,
             annotation.redo_name,
+            self.is_partial,
         )
 
     @property
@@ -133,10 +137,19 @@ class Annotating(QObject):
     def follow(self) -> None:
         """Move the edit window after the view, if something in sight lies outside it."""
         editable, view = self._layers.editable, self._layers.view()
+        self._note(editable, view)
         if editable is None or self.annotation is None or view is None or editable.is_drawing or self._is_reading:
             return
         if must_move(editable.window, view, self.annotation.shape):
             self._read(self._move)
+
+    def _note(self, editable: EditableLabels | None, view: EditWindow | None) -> None:
+        side = 0 if editable is None else max(editable.window.shape)
+        is_beyond = editable is not None and view is not None and not editable.window.holds(view)
+        is_partial = is_beyond and view is not None and max(view.shape) > side // 2
+        if is_partial != self.is_partial:
+            self.is_partial = is_partial
+            self.changed.emit()
 
     def _step(self, take: Callable[[Annotation], Edit | None], is_undo: bool) -> None:
         annotation, editable = self.annotation, self._layers.editable

@@ -59,6 +59,8 @@ class Keeping:
         What keeps it from being written; empty when nothing does.
     undo_name, redo_name
         What undo and redo would do; empty when there is nothing.
+    is_partial
+        Whether more is in sight than can be drawn in at once.
     """
 
     project: Path | None = None
@@ -67,6 +69,7 @@ class Keeping:
     problem: str = ""
     undo_name: str = ""
     redo_name: str = ""
+    is_partial: bool = False
 
 
 @dataclass(frozen=True, slots=True)

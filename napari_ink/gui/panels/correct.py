@@ -10,6 +10,7 @@ from napari_ink.gui.panels.step import StepPanel, button, mark, paragraph, show_
 from napari_ink.gui.state import InkState, Keeping, Step
 
 _HINT = "Turn the prediction into labels and correct them. Each stroke is saved as you draw, and all can be undone."
+_PARTIAL = "Zoom in to draw everywhere: from this far, only the middle of the picture can be drawn in."
 _HELP = "Holding Space moves the picture, [ and ] size the brush; napari's polygon is at the top left."
 # Tool, text on its button, tooltip, and the action whose key it has.
 _TOOLS: dict[str, tuple[tuple[str, str, str, str], ...]] = {
@@ -53,9 +54,11 @@ class CorrectPanel(StepPanel):
         self.actions_of: dict[str, QPushButton] = {}
         self.change_box, self.tool_box = self._change_row(), self._tool_rows()
         self.saved, self.tool_hint, self.counts, self.help = (paragraph(text) for text in ("", "", "", _HELP))
+        self.edit_note = paragraph("", "inkWarning")
         self.counts.setToolTip("Labelled pixels")
         for widget in (
-            self.editable_button, self.change_box, self.saved, self.tool_box, self.tool_hint, self.counts, self.help
+            self.editable_button, self.change_box, self.saved, self.tool_box, self.edit_note, self.tool_hint,
+            self.counts, self.help,
         ):  # fmt: skip
             self.rows.addWidget(widget)
 
@@ -79,6 +82,7 @@ class CorrectPanel(StepPanel):
         _show_change(self.actions_of["undo"], "Undo", keeping.undo_name)
         _show_change(self.actions_of["redo"], "Redo", keeping.redo_name)
         show_text(self.tool_hint, state.tool_hint if can_edit else "")
+        show_text(self.edit_note, _PARTIAL if can_edit and keeping.is_partial else "")
         show_text(self.counts, _counted(state) if state.labels else "")
         show_text(self.saved, _saved(keeping) if state.labels else "")
         mark(self.saved, "inkWarning" if keeping.problem or keeping.held_by else "inkSmall")
