@@ -2,8 +2,9 @@
 
     python benchmarks/crashes.py --kills 200
 
-The program draws, fills, undoes and redoes as fast as it can. After each kill -9 the labels are opened again and
-compared, pixel by pixel, with the same changes made without any kill.
+The program opens a project, draws, fills, undoes, redoes and saves versions as fast as it can. It is killed (-9) again
+and again in the same project, while it opens it too. After each kill the project is opened and held, pixel by pixel,
+against plain arrays to which the same was done: labels, versions, counts, history, and what undo and redo would do.
 """
 
 from __future__ import annotations
@@ -16,72 +17,215 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_ink.annotation import Annotation, Plane
+from napari_ink.annotation import Plane, Project, create_project, open_project
+from napari_ink.stack import open_stack
 
 SHAPE = (1300, 1100)
 PLANES: tuple[Plane, Plane] = ("ink", "edge")
+KILLS_A_PROJECT = 4
+Planes = dict[Plane, npt.NDArray[np.uint8]]
 
 
-def scribble(annotation: Annotation, seed: int, steps: int, told: Callable[[], None]) -> None:
-    """Do `steps` seeded changes; the same seed does the same changes on the same labels."""
+class Step(NamedTuple):
+    """One thing to do: for strokes and fills, to this block of this plane."""
+
+    kind: str
+    plane: Plane
+    y: int
+    x: int
+    values: npt.NDArray[np.uint8]
+    name: str
+
+
+class Labels(Protocol):
+    """What steps can be done to."""
+
+    def do(self, step: Step) -> None:
+        """Do one step."""
+
+
+class StoredLabels:
+    """A project's labels."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+
+    def do(self, step: Step) -> None:
+        """Do one step."""
+        match step.kind:
+            case "undo":
+                self.project.annotation.undo()
+            case "redo":
+                self.project.annotation.redo()
+            case "version":
+                self.project.versions.save(step.name)
+            case tool:
+                self.project.annotation.apply([(step.plane, step.y, step.x, step.values)], tool)
+
+
+class PlainLabels:
+    """The same in plain arrays, with every state before an edit kept whole."""
+
+    def __init__(self) -> None:
+        self.planes: Planes = {plane: np.zeros(SHAPE, np.uint8) for plane in PLANES}
+        self.versions: dict[str, Planes] = {}
+        self.history: list[str] = []
+        self.done: list[tuple[str, Plane, npt.NDArray[np.uint8]]] = []
+        self.undone: list[tuple[str, Plane, npt.NDArray[np.uint8]]] = []
+
+    def do(self, step: Step) -> None:
+        """Do one step."""
+        match step.kind:
+            case "undo":
+                self._move(self.done, self.undone)
+            case "redo":
+                self._move(self.undone, self.done)
+            case "version":
+                self.versions[step.name] = dict(self.planes)
+            case tool:
+                after = self.planes[step.plane].copy()
+                after[step.y : step.y + step.values.shape[0], step.x : step.x + step.values.shape[1]] = step.values
+                if not np.array_equal(after, self.planes[step.plane]):
+                    self.done.append((tool, step.plane, self.planes[step.plane]))
+                    self.planes[step.plane] = after
+                    self.undone.clear()
+                    self.history.append(tool)
+
+    def _move(
+        self, from_: list[tuple[str, Plane, npt.NDArray[np.uint8]]], to: list[tuple[str, Plane, npt.NDArray[np.uint8]]]
+    ) -> None:
+        if from_:
+            tool, plane, values = from_.pop()
+            to.append((tool, plane, self.planes[plane]))
+            self.planes[plane] = values
+
+
+def steps(seed: int) -> Iterator[Step]:
+    """Yield things to do without end; the same seed yields the same."""
     rng = np.random.default_rng(seed)
-    for _ in range(steps):
-        kind = str(rng.choice(["stroke", "fill", "undo", "redo"], p=[0.6, 0.2, 0.12, 0.08]))
+    number = 0
+    while True:
+        number += 1
+        kind = str(rng.choice(["stroke", "fill", "undo", "redo", "version"], p=[0.58, 0.2, 0.12, 0.08, 0.02]))
         y, x = (int(rng.integers(0, length)) for length in SHAPE)
         height, width = (rng.integers(200, 700, 2) if kind == "fill" else rng.integers(3, 90, 2)).tolist()
-        value, plane = int(rng.integers(0, 3)), PLANES[int(rng.integers(2))]
-        if kind == "undo":
-            annotation.undo()
-        elif kind == "redo":
-            annotation.redo()
-        else:
-            shape = min(height, SHAPE[0] - y), min(width, SHAPE[1] - x)
-            annotation.apply([(plane, y, x, np.full(shape, value, np.uint8))], kind)
-        told()
+        values = np.full((min(height, SHAPE[0] - y), min(width, SHAPE[1] - x)), rng.integers(0, 3), np.uint8)
+        yield Step(kind, PLANES[int(rng.integers(2))], y, x, values, f"{seed}-{number}")
 
 
-def lost_after_kill(folder: Path, seed: int, wait_s: float) -> int:
-    """Kill a program that edits labels in `folder`, and open them; returns how many changes in hand were kept, 0 or 1.
-
-    Raises
-    ------
-    AssertionError
-        If the labels are neither what they were after the last finished change nor with the one in hand.
-    """
-    finished = kill(folder, seed, wait_s)
-    annotation = Annotation(folder, SHAPE, "reader")
-    found = _planes(annotation)
-    annotation.close()
-    for in_hand in (0, 1):
-        twin = Annotation(folder / f"twin-{in_hand}", SHAPE, "twin")
-        scribble(twin, seed, finished + in_hand, lambda: None)
-        expected = _planes(twin)
-        twin.close()
-        if all(np.array_equal(one, other) for one, other in zip(found, expected, strict=True)):
-            return in_hand
-    raise AssertionError(f"after {finished} finished changes the labels are neither these nor with the next one")
+def new_project(folder: Path) -> Path:
+    """Make an empty project in `folder`, and return where it is."""
+    np.save(folder / "seg.npy", np.zeros((1, *SHAPE), np.uint8))
+    create_project(folder / "seg.ink", open_stack(folder / "seg.npy"), "nobody").close()
+    return folder / "seg.ink"
 
 
-def kill(folder: Path, seed: int, wait_s: float) -> int:
-    """Start a program that edits labels in `folder`, kill it, and return how many changes it had finished."""
-    folder.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, __file__, "--scribble", str(folder), str(seed)]
+def kill(project: Path, seed: int, wait_s: float) -> int:
+    """Start a program that opens a project and edits it, kill it, and return how many steps it had finished."""
+    command = [sys.executable, __file__, "--scribble", str(project), str(seed)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        if process.stdout is None or process.stdout.readline().strip() != "ready":
+        if process.stdout is None or process.stdout.readline().strip() != "opening":
             raise RuntimeError("the program that edits did not start")
         time.sleep(wait_s)
+        if process.poll() is not None:
+            raise RuntimeError(f"the program that edits ended by itself with {process.returncode}")
         process.kill()
         return process.stdout.read().count("done")
 
 
-def _planes(annotation: Annotation) -> list[npt.NDArray[np.uint8]]:
-    return [annotation.read(plane, (0, SHAPE[0]), (0, SHAPE[1])) for plane in PLANES]
+def check(folder: Path, expected: PlainLabels, seed: int, finished: int) -> int:
+    """Open a project after a kill and hold it against plain arrays; returns how many steps in hand it has, 0 or 1.
+
+    `expected` is brought to what is found.
+
+    Raises
+    ------
+    AssertionError
+        If the project is neither as after the last finished step nor as after the one in hand.
+    """
+    project = open_project(folder, author="reader")
+    try:
+        if project.read_only:
+            raise AssertionError(f"the killed program still has the project: {project.holder}")
+        begun = steps(seed)
+        for step in islice(begun, finished):
+            expected.do(step)
+        if not (differs := _difference(project, expected)):
+            return 0
+        expected.do(next(begun))
+        if _difference(project, expected):
+            raise AssertionError(f"after {finished} finished steps, with the next one or without: {differs}")
+        return 1
+    finally:
+        project.close()
+
+
+def check_undo(folder: Path, expected: PlainLabels) -> None:
+    """Undo everything and make it again.
+
+    Raises
+    ------
+    AssertionError
+        If that does not lead to empty labels, and back to where they were.
+    """
+    project = open_project(folder, author="reader")
+    done = 0
+    while project.annotation.undo() is not None:
+        done += 1
+    is_empty = not any(project.annotation.count(plane) for plane in PLANES)
+    if done != len(expected.done) or not is_empty or any(one.any() for one in _planes(project).values()):
+        raise AssertionError(f"{done} steps could be undone where {len(expected.done)} were done, or something stayed")
+    for _ in range(done):
+        project.annotation.redo()
+    different = [
+        plane for plane, values in _planes(project).items() if not np.array_equal(values, expected.planes[plane])
+    ]
+    project.close()
+    if different:
+        raise AssertionError(f"what was undone and made again differs in {', '.join(different)}")
+
+
+def _difference(project: Project, expected: PlainLabels) -> str:
+    """Say in what a project differs from what is expected; empty when it does not."""
+    annotation = project.annotation
+    saved = set(project.versions.names())
+    if saved != set(expected.versions):
+        return f"versions {sorted(saved ^ set(expected.versions))}"
+    for plane, values in _planes(project).items():
+        if not np.array_equal(values, expected.planes[plane]):
+            return f"the {plane} plane"
+        pixels = np.bincount(expected.planes[plane].ravel(), minlength=3).tolist()
+        if annotation.count(plane) != {value: pixels[value] for value in (1, 2) if pixels[value]}:
+            return f"the counts of {plane}"
+    for name, planes in expected.versions.items():
+        for plane in PLANES:
+            if not np.array_equal(project.versions.plane(name, plane, (0, SHAPE[0]), (0, SHAPE[1])), planes[plane]):
+                return f"the {plane} plane of version {name}"
+    names = tuple(stack[-1][0] if stack else "" for stack in (expected.done, expected.undone))
+    if (annotation.undo_name, annotation.redo_name) != names:
+        return "what undo and redo would do"
+    return "" if [header.tool for header in annotation.history()] == expected.history else "the history"
+
+
+def _planes(project: Project) -> Planes:
+    return {plane: project.annotation.read(plane, (0, SHAPE[0]), (0, SHAPE[1])) for plane in PLANES}
+
+
+def scribble(folder: Path, seed: int) -> None:
+    """Be the program that is killed."""
+    print("opening", flush=True)
+    labels = StoredLabels(open_project(folder, author="scribbler"))
+    for step in steps(seed):
+        labels.do(step)
+        print("done", flush=True)
 
 
 def main() -> None:
@@ -89,30 +233,36 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--longest", type=float, default=1.5, help="the latest instant, in seconds after the start")
-    parser.add_argument("--scribble", nargs=2, metavar=("FOLDER", "SEED"), help="be the program that is killed")
+    parser.add_argument("--scribble", nargs=2, metavar=("PROJECT", "SEED"), help="be the program that is killed")
     args = parser.parse_args()
     if args.scribble:
-        annotation = Annotation(Path(args.scribble[0]), SHAPE, "scribbler")
-        print("ready", flush=True)
-        scribble(annotation, int(args.scribble[1]), 100_000, lambda: print("done", flush=True))
+        scribble(Path(args.scribble[0]), int(args.scribble[1]))
         return
     outcomes: Counter[str] = Counter()
+    finished = 0
     began = time.monotonic()
-    for seed in range(args.kills):
-        with tempfile.TemporaryDirectory() as folder:
+    for first in range(0, args.kills, KILLS_A_PROJECT):
+        with tempfile.TemporaryDirectory() as place:
+            folder, expected = new_project(Path(place)), PlainLabels()
             try:
-                in_hand = lost_after_kill(Path(folder), seed, random.Random(seed).uniform(0, args.longest))
+                for seed in range(first, min(first + KILLS_A_PROJECT, args.kills)):
+                    did = kill(folder, seed, random.Random(seed).uniform(0, args.longest))
+                    in_hand = check(folder, expected, seed, did)
+                    finished += did
+                    outcomes["everything finished was there" + (", and the step in hand" if in_hand else "")] += 1
+                check_undo(folder, expected)
             except AssertionError as error:
-                outcomes["a finished change lost"] += 1
+                outcomes["something finished was lost or wrong"] += 1
                 print(f"kill {seed}: {error}", file=sys.stderr)
-            except Exception as error:  # noqa: BLE001 - whatever keeps the labels from opening is what is counted here
+            except Exception as error:  # noqa: BLE001 - whatever keeps a project from opening is what is counted here
                 outcomes["failed to open"] += 1
                 print(f"kill {seed}: {type(error).__name__}: {error}", file=sys.stderr)
-            else:
-                outcomes["every finished change there" + (", and the one in hand" if in_hand else "")] += 1
-    print(f"{args.kills} kills, {time.monotonic() - began:.0f} s; {platform.machine()}, {platform.system()}")
+    print(f"{sum(outcomes.values())} kills, {finished} finished steps, {time.monotonic() - began:.0f} s;", end=" ")
+    print(f"{platform.machine()}, {platform.system()}")
     for outcome, number in outcomes.most_common():
         print(f"- {outcome}: {number}")
+    if any(not outcome.startswith("everything") for outcome in outcomes):
+        sys.exit(1)
 
 
 if __name__ == "__main__":
