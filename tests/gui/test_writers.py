@@ -1,0 +1,67 @@
+"""Saving a labels layer from napari's own menu."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from napari.layers import Labels
+from npe2 import PluginManager, write
+
+from napari_ink.errors import BadInputError
+from napari_ink.export import EDGE_LABELS, FORMATS, read_labels
+from napari_ink.gui.writers import write_labels
+
+VALUES = np.random.default_rng(0).integers(0, 3, (40, 50), dtype=np.uint8)
+MANIFEST = yaml.safe_load((Path(__file__).parents[2] / "napari_ink/napari.yaml").read_text())["contributions"]
+(WRITER,) = MANIFEST["writers"]
+
+
+def _save(layer: Labels, path: Path) -> Path:
+    data = layer.as_layer_data_tuple()
+    return Path(*write_labels(str(path), data[0], data[1]))
+
+
+def test_the_manifest_offers_what_there_is_but_napari_s_own() -> None:
+    suffixes = [suffix for form in FORMATS for suffix in form.suffixes]
+    assert WRITER["filename_extensions"] == [s for s in dict.fromkeys(suffixes) if s not in (".tif", ".tiff")]
+
+
+@pytest.mark.parametrize("suffix", WRITER["filename_extensions"])
+def test_npe2_finds_the_writer(tmp_path: Path, suffix: str) -> None:
+    PluginManager.instance().discover()
+    layer = Labels(VALUES, name="Ink labels")
+    (path,) = write(str(tmp_path / f"a{suffix}"), [layer.as_layer_data_tuple()], plugin_name="napari-ink")
+    truth = (VALUES == 2) * 255 if suffix == ".csv" else VALUES
+    np.testing.assert_array_equal(read_labels(path, VALUES.shape).whole(), truth)
+
+
+def test_edges_masks_and_levels(tmp_path: Path) -> None:
+    edges = Labels(VALUES, name="Edge labels")
+    assert read_labels(_save(edges, tmp_path / "e.json")).names == EDGE_LABELS
+    truth = (VALUES == 1) * 255
+    np.testing.assert_array_equal(read_labels(_save(edges, tmp_path / "7_inklabels.zarr")).whole(), truth)
+    mask = Labels(truth.astype(np.int32), name="mine")
+    np.testing.assert_array_equal(read_labels(_save(mask, tmp_path / "m.csv"), VALUES.shape).whole(), truth)
+    levels = Labels([VALUES.astype(int), VALUES[::2, ::2].astype(int)], multiscale=True)
+    np.testing.assert_array_equal(read_labels(_save(levels, tmp_path / "l.png")).whole(), VALUES)
+
+
+def test_what_was_there_is_replaced_as_napari_has_asked(tmp_path: Path) -> None:
+    path = _save(Labels(VALUES), tmp_path / "a.png")
+    _save(Labels(2 - VALUES), path)
+    np.testing.assert_array_equal(read_labels(path).whole(), 2 - VALUES)
+
+
+@pytest.mark.parametrize(
+    ("layer", "said"),
+    [
+        (Labels(np.arange(12).reshape(3, 4), name="cells"), "cells holds other values"),
+        (Labels(np.zeros((2, 3, 4), np.uint8)), "of one plane"),
+        (Labels(VALUES, translate=(512, 0)), "a part of its segment"),
+    ],
+)
+def test_what_is_not_written(tmp_path: Path, layer: Labels, said: str) -> None:
+    with pytest.raises(BadInputError, match=said):
+        _save(layer, tmp_path / "a.png")
+    assert list(tmp_path.iterdir()) == []
