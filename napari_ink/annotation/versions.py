@@ -14,12 +14,14 @@ import numpy as np
 
 from napari_ink.annotation.edits import CHUNK_PX, PLANES, Block, Edit, Plane, UInt8Array
 from napari_ink.annotation.store import PLANES_NAME, Annotation
-from napari_ink.errors import BadInputError, storage_errors
+from napari_ink.errors import BadInputError, OutputError, storage_errors
 
 if TYPE_CHECKING:
     from napari_ink.annotation.chunks import Chunks
 
 _NAME = re.compile(r"[\w][\w .()+-]{0,63}", re.UNICODE)
+_RESERVED = {"CON", "PRN", "AUX", "NUL", *(f"{port}{number}" for port in ("COM", "LPT") for number in range(1, 10))}
+_ATTEMPTS = 5
 
 
 class Versions:
@@ -52,22 +54,28 @@ class Versions:
         Raises
         ------
         BadInputError
-            If the name is taken, or cannot be the name of a folder.
+            If the name is taken, or cannot be the name of a folder, or the labels are open for reading only.
         OutputError
-            If it cannot be written.
+            If it cannot be written, or somebody draws all the time.
         """
-        if not _NAME.fullmatch(name) or name.endswith((" ", ".")):
+        if self._annotation.read_only:
+            raise BadInputError(
+                "These labels are open for reading only; a version is saved where they are being edited."
+            )
+        if not _NAME.fullmatch(name) or name.endswith((" ", ".")) or name.split(".")[0].upper() in _RESERVED:
             raise BadInputError(f"“{name}” cannot name a version; use up to 64 letters, figures, spaces and .()+-.")
-        final = self._folder / name
-        if final.exists():
+        if name.casefold() in (one.casefold() for one in self.names()):  # some disks know no capitals
             raise BadInputError(f"There is a version “{name}” already; choose another name.")
-        self._annotation.flush()
-        partial = self._folder / f".{name}.{os.getpid()}.partial"
+        final = self._folder / name
         with storage_errors(final):
-            shutil.rmtree(partial, ignore_errors=True)
-            shutil.copytree(self._planes, partial / PLANES_NAME, copy_function=_link, ignore=_leave_out_partial)
-            (partial / "made").write_text(datetime.now(UTC).isoformat())
-            os.replace(partial, final)
+            self._remove_what_a_crash_left()
+            partial = self._folder / f".{name}.partial"
+            try:
+                self._copy_one_moment(partial, final)
+                (partial / "made").write_text(datetime.now(UTC).isoformat())
+                os.replace(partial, final)
+            finally:
+                shutil.rmtree(partial, ignore_errors=True)
 
     def plane(self, name: str, plane: Plane, y: tuple[int, int], x: tuple[int, int]) -> UInt8Array:
         """Return a part of a plane ``(y, x)`` as it was.
@@ -108,6 +116,22 @@ class Versions:
             (plane, y, x, before) for plane in PLANES for y, x, before, _ in self.differences(name, plane)
         ]
         return self._annotation.apply(blocks, f"restore {name}")
+
+    def _remove_what_a_crash_left(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        for left in self._folder.glob(".*.partial"):
+            shutil.rmtree(left, ignore_errors=True)
+
+    def _copy_one_moment(self, partial: Path, final: Path) -> None:
+        for _ in range(_ATTEMPTS):
+            self._annotation.flush()
+            began = self._annotation.journalled
+            shutil.rmtree(partial, ignore_errors=True)
+            shutil.copytree(self._planes, partial / PLANES_NAME, copy_function=_link, ignore=_leave_out_partial)
+            # No chunk is written before its change is in the journal: without a new one, all chunks are of one moment.
+            if self._annotation.journalled == began:
+                return
+        raise OutputError(f"{final} was not saved: the labels changed all the time; try again when nobody draws.")
 
     def _open(self, name: str) -> Chunks:
         from napari_ink.annotation.chunks import Chunks
