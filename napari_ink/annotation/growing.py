@@ -33,7 +33,7 @@ def grow(cost: npt.NDArray[np.float32], ink: Mask, papyrus: Mask) -> tuple[Mask,
     seeds[0], seeds[-1], seeds[:, 0], seeds[:, -1] = 2, 2, 2, 2
     seeds[papyrus] = 2
     seeds[ink] = 1
-    grown: Mask = watershed(-cost, seeds) == 1
+    grown: Mask = watershed(-cost, seeds) == 1  # type: ignore[no-untyped-call]
     return grown, bool(grown[1].any() or grown[-2].any() or grown[:, 1].any() or grown[:, -2].any())
 
 

@@ -12,6 +12,7 @@ from platformdirs import user_cache_path
 from napari_ink.annotation.durable import write_durably
 from napari_ink.annotation.fingerprint import differences, fingerprint
 from napari_ink.annotation.lock import ProjectLock
+from napari_ink.annotation.notes import Notes
 from napari_ink.annotation.store import Annotation, user_name
 from napari_ink.annotation.versions import Versions
 from napari_ink.errors import BadInputError, NapariInkError, ProjectError, StackMovedError, storage_errors
@@ -38,6 +39,8 @@ class Project:
         The labels.
     versions : Versions
         The labels as they were at moments that were given a name.
+    notes : Notes
+        What was written about places.
     view : dict
         What `save_view` was last given; empty at first.
     holder : str
@@ -54,6 +57,7 @@ class Project:
             self._lock.release()
             raise
         self.versions = Versions(folder, self.annotation)
+        self.notes = Notes(folder / "notes.json")
         self.view = _read_view(folder / _VIEW)
 
     @property

@@ -1,0 +1,118 @@
+"""Review states, the queue, notes and figures."""
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from napari_ink.annotation import Annotation
+from napari_ink.annotation.edits import REGION_PX
+from napari_ink.annotation.notes import Notes
+from napari_ink.annotation.queue import rank, score_regions, seconds_left
+from napari_ink.annotation.review import (
+    ReviewState,
+    labels_to_learn_from,
+    region_at,
+    region_bounds,
+    supervision,
+)
+from napari_ink.annotation.statistics import statistics
+from napari_ink.errors import ProjectError
+
+SHAPE = (600, 700)
+
+
+@given(st.integers(0, 599), st.integers(0, 699))
+def test_every_pixel_is_in_the_region_that_its_bounds_say(y, x):
+    y0, y1, x0, x1 = region_bounds(region_at(y, x), SHAPE)
+    assert y0 <= y < y1 <= 600
+    assert x0 <= x < x1 <= 700
+
+
+@given(st.integers(0, 9999), st.integers(0, 300), st.integers(0, 300))
+def test_supervision_follows_labels_and_states_pixel_by_pixel(seed, y, x):
+    rng = np.random.default_rng(seed)
+    review = rng.integers(0, 4, (3, 3), dtype=np.uint8)
+    ink = rng.integers(0, 3, (40, 300), dtype=np.uint8)
+    seen, told = supervision(ink, review, y, x), labels_to_learn_from(ink, review, y, x)
+    for row, column in rng.integers(0, (40, 300), (60, 2)):
+        state, value = review[(y + row) // REGION_PX, (x + column) // REGION_PX], ink[row, column]
+        expected = {0: value, 1: value, 2: value or 1, 3: 0}[int(state)]
+        assert told[row, column] == expected
+        assert seen[row, column] == (expected != 0)
+
+
+def _region_reader(plane):
+    return lambda y, x: plane[y[0] : y[1], x[0] : x[1]]
+
+
+def _scores(ink, edge, labels, review):
+    return list(score_regions(SHAPE, _region_reader(ink), _region_reader(edge), _region_reader(labels), review))
+
+
+def test_the_queue_begins_where_doubt_and_ink_are():
+    ink, edge, labels = (np.zeros(SHAPE, np.uint8) for _ in range(3))
+    review = np.zeros((3, 3), np.uint8)
+    ink[20:80, 20:80] = 255  # sure, and with edges around it
+    edge[18:82, 18:82] = 255
+    edge[22:78, 22:78] = 0
+    ink[300:400, 20:120] = 140  # doubtful
+    ink[20:80, 300:360] = 255  # sure, but without edges
+    ink[300:340, 300:340], labels[300:340, 300:340] = 255, 1  # sure, and said to be papyrus
+    ranked = rank(_scores(ink, edge, labels, review))
+    order = [score.region for score in ranked]
+    assert len(order) == 9
+    assert set(order[:3]) == {(1, 0), (0, 1), (1, 1)}
+    by_region = {score.region: score for score in ranked}
+    assert by_region[1, 0].uncertainty > 0.1 > by_region[0, 1].uncertainty
+    assert by_region[0, 0].disagreement == 0
+    assert by_region[0, 1].disagreement == 1
+    assert by_region[1, 1].contradiction == 1
+    assert by_region[2, 2].worth < 1e-5
+    assert [score.worth for score in ranked] == sorted((score.worth for score in ranked), reverse=True)
+
+
+def test_what_was_reviewed_or_flagged_is_not_asked_for_again():
+    empty = np.zeros(SHAPE, np.uint8)
+    review = np.array([[0, 1, 2], [3, 0, 0], [2, 2, 2]], np.uint8)
+    assert [score.region for score in _scores(empty, empty, empty, review)] == [(0, 0), (0, 1), (1, 1), (1, 2)]
+
+
+def test_the_time_left_is_by_the_median():
+    assert seconds_left([], 10) is None
+    assert seconds_left([10, 12, 500], 3) == 36
+
+
+def test_notes_are_kept_with_who_and_when(tmp_path):
+    notes = Notes(tmp_path / "notes.json")
+    first = notes.add(10, 20, "A kappa? Ask Maria.", "ada")
+    notes.add(30, 40, "Worm hole", "bob")
+    again = Notes(tmp_path / "notes.json")
+    assert [(note.y, note.x, note.text, note.author) for note in again] == [
+        (10, 20, "A kappa? Ask Maria.", "ada"),
+        (30, 40, "Worm hole", "bob"),
+    ]
+    assert datetime.fromisoformat(first.at).tzinfo is not None
+    again.remove(first)
+    assert [note.text for note in Notes(tmp_path / "notes.json")] == ["Worm hole"]
+    (tmp_path / "notes.json").write_text("{")
+    with pytest.raises(ProjectError, match="cannot be read"):
+        Notes(tmp_path / "notes.json")
+
+
+def test_figures_of_what_was_done(tmp_path):
+    annotation = Annotation(tmp_path, SHAPE, "ada")
+    annotation.apply([("ink", 0, 0, np.full((100, 100), 2, np.uint8))], "brush")
+    annotation.apply([("ink", 0, 0, np.full((50, 100), 1, np.uint8))], "brush")
+    annotation.apply([("review", 0, 0, np.full((1, 2), ReviewState.REVIEWED, np.uint8))], "review")
+    annotation.apply([("review", 1, 0, np.full((1, 1), ReviewState.FLAGGED, np.uint8))], "review")
+    found = statistics(annotation, 7.91)
+    assert (found.ink_px, found.papyrus_px) == (5000, 5000)
+    assert found.ink_cm2 == pytest.approx(5000 * 7.91e-4**2)
+    assert (found.regions, found.reviewed, found.flagged, found.in_progress) == (9, 2, 1, 0)
+    assert (found.changes, found.changes_today) == (4, 4)
+    assert statistics(annotation, None).ink_cm2 is None
+    assert statistics(annotation, None, datetime.now(UTC) + timedelta(days=2)).changes_today == 0
+    annotation.close()
