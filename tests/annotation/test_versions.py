@@ -193,7 +193,7 @@ def test_what_a_crash_left_half_saved_is_no_version_and_goes_away(project):
 
 
 def test_a_full_disk_leaves_nothing_behind(project, monkeypatch):
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     draw(project, 2)
