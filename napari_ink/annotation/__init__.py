@@ -14,10 +14,21 @@ from napari_ink.annotation.labels import (
     draft_ink_labels,
 )
 from napari_ink.annotation.livewire import Livewire, region_inside, straight_path
+from napari_ink.annotation.notes import Note
 from napari_ink.annotation.outlines import edges_from_ink, ink_from_edges
 from napari_ink.annotation.project import Project, create_project, default_project_folder, is_project, open_project
+from napari_ink.annotation.queue import RegionScore, rank, score_regions, seconds_left
 from napari_ink.annotation.reading import read_label_values
+from napari_ink.annotation.review import (
+    Region,
+    ReviewState,
+    labels_to_learn_from,
+    region_at,
+    region_bounds,
+    supervision,
+)
 from napari_ink.annotation.snapping import snap
+from napari_ink.annotation.statistics import Statistics, statistics
 from napari_ink.annotation.store import Annotation
 
 __all__ = [
@@ -55,4 +66,17 @@ __all__ = [
     "edges_from_ink",
     "ink_from_edges",
     "snap",
+    "Note",
+    "Region",
+    "RegionScore",
+    "ReviewState",
+    "Statistics",
+    "labels_to_learn_from",
+    "rank",
+    "region_at",
+    "region_bounds",
+    "score_regions",
+    "seconds_left",
+    "statistics",
+    "supervision",
 ]

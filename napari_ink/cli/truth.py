@@ -37,7 +37,7 @@ def read_truth(
         If nothing is left to count.
     """
     from napari_ink.annotation import LabelValue
-    from napari_ink.stack import crop_plane, read_mask, read_plane
+    from napari_ink.stack import crop_plane, find_mask_of_labels, read_mask, read_plane
 
     plane = read_plane(labels)
     inside, said = None, []
@@ -50,7 +50,7 @@ def read_truth(
         del plane
         truth = read_mask(labels, shape)[region]
     if mask is None and not everywhere:
-        mask = _supervision_beside(labels)
+        mask = find_mask_of_labels(labels, "supervision_mask")
     if mask is not None:
         counted = read_mask(mask, shape)[region]
         inside = counted if inside is None else inside & counted
@@ -59,12 +59,3 @@ def read_truth(
         raise BadInputError(f"{mask or labels} leaves nothing to score; use a mask that is white where to count.")
     why = "as asked" if everywhere else "as no supervision mask is named or lies beside the labels"
     return truth, inside, " and ".join(said) or f"every pixel, {why}"
-
-
-def _supervision_beside(labels: Path) -> Path | None:
-    """Return the supervision mask that goes with ``<segment>_inklabels[_vN]`` by its name: of the same version."""
-    if "inklabels" not in labels.stem:
-        return None
-    stem = labels.stem.replace("inklabels", "supervision_mask")
-    beside = (labels.with_name(stem + suffix) for suffix in (labels.suffix, ".png", ".tif", ".tiff"))
-    return next((path for path in beside if path.is_file()), None)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from napari_ink.annotation import is_project
+from napari_ink.annotation import is_project, supervision
 from napari_ink.errors import BadInputError, ProjectError
 from napari_ink.export.importing import cut, read_labels
 from napari_ink.export.masks import edge_mask, ink_mask, supervision_mask
@@ -38,7 +38,6 @@ _MASKS: Mapping[ExportWhat, Mapping[int, str]] = {
     "supervision": SUPERVISION_MASK,
 }
 _CHOOSE = {"ink": ink_mask, "edges": edge_mask, "supervision": supervision_mask}
-_REVIEWED, _FLAGGED, _REGION_PX = 2, 3, 256
 
 
 def export_source(
@@ -114,8 +113,7 @@ def annotation_plane(annotation: Annotation, what: ExportWhat, voxel_size_um: fl
     plane = LabelPlane(annotation.shape, read, EDGE_LABELS if stored == "edge" else INK_LABELS, voxel_size_um)
     if what == "labels":
         return plane
-    mask = mapped(plane, _CHOOSE[what], _MASKS[what])
-    return _with_review(mask, annotation) if what == "supervision" else mask
+    return _seen(plane, annotation) if what == "supervision" else mapped(plane, _CHOOSE[what], _MASKS[what])
 
 
 def project_plane(folder: Path, what: ExportWhat) -> LabelPlane:
@@ -139,18 +137,14 @@ def project_plane(folder: Path, what: ExportWhat) -> LabelPlane:
     return annotation_plane(annotation, what, facts.get("voxel_size_um"))
 
 
-def _with_review(mask: LabelPlane, annotation: Annotation) -> LabelPlane:
-    def read(y: Span, x: Span) -> UInt8Array:
-        rows, columns = ((span[0] // _REGION_PX, -(-span[1] // _REGION_PX)) for span in (y, x))
-        regions = annotation.read("review", rows, columns)
-        at = np.ix_(*(np.arange(*span) // _REGION_PX - span[0] // _REGION_PX for span in (y, x)))
-        state = regions[at]
-        part = mask.read(y, x)
-        part[state == _REVIEWED] = 255
-        part[state == _FLAGGED] = 0
-        return part
+def _seen(ink: LabelPlane, annotation: Annotation) -> LabelPlane:
+    height, width = annotation.plane_shape("review")
 
-    return LabelPlane(mask.shape, read, mask.names, mask.voxel_size_um)
+    def read(y: Span, x: Span) -> UInt8Array:
+        review = annotation.read("review", (0, height), (0, width))
+        return supervision(ink.read(y, x), review, y[0], x[0]).astype(np.uint8) * np.uint8(255)
+
+    return LabelPlane(ink.shape, read, SUPERVISION_MASK, ink.voxel_size_um)
 
 
 def _prediction_at(folder: Path) -> Prediction | None:
