@@ -27,6 +27,7 @@ from napari_ink.annotation.review import (
     region_bounds,
     supervision,
 )
+from napari_ink.annotation.similar import Candidate, SearchProgress, find_similar
 from napari_ink.annotation.snapping import snap
 from napari_ink.annotation.statistics import Statistics, statistics
 from napari_ink.annotation.store import Annotation
@@ -66,7 +67,10 @@ __all__ = [
     "edges_from_ink",
     "ink_from_edges",
     "snap",
+    "Candidate",
     "Note",
+    "SearchProgress",
+    "find_similar",
     "Region",
     "RegionScore",
     "ReviewState",

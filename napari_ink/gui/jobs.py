@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_ink.errors import BadInputError
 from napari_ink.gui.state import ExportWhat
 from napari_ink.stack import DepthStack, SegmentFiles, find_beside, open_stack, read_mask
 
@@ -29,11 +30,12 @@ DRAFT = "draft"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StackOpened:
-    """A stack's headers are read, and its grey values sampled."""
+    """A stack's headers are read, and its grey values sampled; it may have been opened by its project."""
 
     stack: DepthStack
     contrast_limits: tuple[float, float]
     beside: SegmentFiles
+    project: Project | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,6 +58,17 @@ class ProjectOpened:
     """A segment's project is open, with its labels."""
 
     project: Project
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PredictionRead:
+    """An earlier prediction of the stack, with the cuts that its model recommends."""
+
+    path: Path
+    ink: UInt8Array
+    edge: UInt8Array
+    ink_threshold: float
+    edge_threshold: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,10 +112,13 @@ class RunRequest:
     mask: Path | None
 
 
-def open_job(source: Path) -> Generator[StackOpened, None, None]:
-    """Open a stack and look at what lies beside it."""
-    stack = open_stack(source)
-    yield StackOpened(stack, stack.contrast_limits(), find_beside(stack))
+def open_job(source: Path, stack_at: Path | None = None) -> Generator[StackOpened, None, None]:
+    """Open a stack, or a project and its stack, and look at what lies beside it."""
+    from napari_ink.annotation import is_project, open_project
+
+    project = open_project(source, stack_at) if is_project(source) else None
+    stack = open_stack(source) if project is None else project.stack
+    yield StackOpened(stack, stack.contrast_limits(), find_beside(stack), project)
 
 
 def predict_job(request: RunRequest) -> Generator[Any, None, None]:
@@ -131,12 +147,39 @@ def warm_up_job(model_name: str) -> Generator[Any, None, None]:
     yield ModelReady(model_name, load_model(model_name))
 
 
-def project_job(stack: DepthStack, folder: Path) -> Generator[ProjectOpened]:
-    """Open a segment's project where there is one."""
+def project_job(stack: DepthStack, folder: Path, project: Project | None) -> Generator[Any]:
+    """Open a segment's project where there is one, and read the prediction that was shown last, or else the newest."""
     from napari_ink.annotation import is_project, open_project
 
-    if is_project(folder):
-        yield ProjectOpened(open_project(folder, stack_at=stack.source))
+    if project is None and is_project(folder):
+        project = open_project(folder, stack_at=stack.source)
+    if project is not None:
+        yield ProjectOpened(project)
+    shown = project.view.get("prediction") if project is not None else None
+    if (path := _last_prediction(folder, shown)) is not None and (read := _read_prediction(path, stack)) is not None:
+        yield read
+
+
+def _last_prediction(folder: Path, shown: object) -> Path | None:
+    if isinstance(shown, str) and (folder / shown).is_dir():
+        return folder / shown
+    stores = [path for path in (folder / "predictions").glob("*.zarr") if path.is_dir()]
+    return max(stores, key=lambda path: path.stat().st_mtime, default=None)
+
+
+def _read_prediction(path: Path, stack: DepthStack) -> PredictionRead | None:
+    """Read a prediction; None if it is of another size, or cannot be read: a new one can be made."""
+    from napari_ink.predict import open_prediction
+
+    try:
+        prediction = open_prediction(path)
+        if prediction.shape != stack.shape[1:]:
+            return None
+        ink, edge = prediction.read("ink"), prediction.read("edge")
+        cuts = prediction.recommended_threshold("ink"), prediction.recommended_threshold("edge")
+    except (BadInputError, OSError):
+        return None
+    return PredictionRead(path, ink, edge, *cuts)
 
 
 def draft_job(stack: DepthStack, project: Project | None, folder: Path, cut: Cut | None) -> Generator[ProjectOpened]:

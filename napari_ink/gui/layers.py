@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from napari import current_viewer
 from napari.layers import Image
 from qtpy.QtCore import QObject, QTimer, Signal
 
@@ -59,6 +58,7 @@ class InkLayers(QObject):
         self.editable: EditableLabels | None = None
         self._overview: Labels | None = None
         self._preview: Layer | None = None
+        self._extras: dict[str, Layer] = {}
         self._changing = False
         self._tasks: deque[Callable[[], None]] = deque()
         self._turn = QTimer(self)
@@ -159,6 +159,27 @@ class InkLayers(QObject):
         if layer not in self._viewer.layers:
             self._in_turns(partial(self._add_behind, layer))
 
+    @property
+    def stack_layer(self) -> Layer | None:
+        """The layer that shows the stack."""
+        return self._stack_layer
+
+    def extra(self, key: str) -> Layer | None:
+        """Return a layer that was shown by `show_extra`, unless the user has removed it."""
+        return self._extras.get(key)
+
+    def show_extra(self, key: str, layer: Layer, under_labels: bool = False) -> None:
+        """Show one more layer, in the place of the one that was shown under this key."""
+        self.remove_extra(key)
+        self._extras[key] = layer
+        self._in_turns(partial(self._add_behind, layer), *([self._raise_labels] if under_labels else []))
+
+    def remove_extra(self, key: str) -> None:
+        """Take a layer away that was shown by `show_extra`."""
+        if (layer := self._extras.pop(key, None)) is not None:
+            with self._own_change():
+                self._remove([layer])
+
     def show_prediction(self, visible: bool) -> None:
         """Show or hide the predicted overlays."""
         for layer in self.overlay.layers.values() if self.overlay is not None else ():
@@ -223,7 +244,7 @@ class InkLayers(QObject):
     def _own_layers(self) -> Iterator[Layer]:
         for group in (self.overlay, self.editable):
             yield from () if group is None else group.layers.values()
-        yield from (layer for layer in (self._overview, self._preview) if layer is not None)
+        yield from (layer for layer in (self._overview, self._preview, *self._extras.values()) if layer is not None)
 
     def _raise_labels(self) -> None:
         raised = [] if self.editable is None else [*self.editable.layers.values(), self._preview]
@@ -237,6 +258,7 @@ class InkLayers(QObject):
         for layer in [*self._own_layers()]:
             self._remove([layer])
         self.overlay = self.editable = self._overview = self._preview = None
+        self._extras.clear()
 
     def _remove(self, layers: Iterable[Layer]) -> None:
         for layer in layers:
@@ -273,6 +295,7 @@ class InkLayers(QObject):
             self.editable = None
         if event.value == self._overview:
             self._overview = None
+        self._extras = {key: layer for key, layer in self._extras.items() if layer != event.value}
         self.gone.emit()
 
     def _on_tool(self, *_: object) -> None:
@@ -280,20 +303,3 @@ class InkLayers(QObject):
 
     def _on_camera(self, *_: object) -> None:
         self._at_rest.start()
-
-
-def show_surface_when_added(stack: DepthStack) -> None:
-    """Turn the current viewer's depth slider to a stack's surface as soon as its layer is there.
-
-    A reader hands napari layers only; where the sliders go, it cannot say.
-    """
-    viewer = current_viewer()
-    if viewer is None:
-        return
-
-    def show(event: Event) -> None:
-        if stack_of(event.value) is stack:
-            viewer.layers.events.inserted.disconnect(show)
-            viewer.dims.set_point(0, stack.surface_z)
-
-    viewer.layers.events.inserted.connect(show)

@@ -7,6 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Literal
 
+from napari_ink.annotation import Candidate, Note
 from napari_ink.export import ExportWhat as ExportWhat
 from napari_ink.stack import DepthStack
 
@@ -73,6 +74,65 @@ class Keeping:
 
 
 @dataclass(frozen=True, slots=True)
+class ReviewNews:
+    """How far the review has come.
+
+    Attributes
+    ----------
+    regions, reviewed, flagged, in_progress
+        Regions in all, and by their state.
+    region
+        What is known of the region in hand, in words.
+    queued, seconds_left
+        Regions of the queue that are still to be looked at, and how long they will take.
+    busy, note
+        What is being worked out; what there is to say.
+    figures
+        The segment's figures, in words.
+    notes
+        The notes on places.
+    """
+
+    regions: int = 0
+    reviewed: int = 0
+    flagged: int = 0
+    in_progress: int = 0
+    region: str = ""
+    queued: int = 0
+    seconds_left: float | None = None
+    busy: str = ""
+    note: str = ""
+    figures: str = ""
+    notes: tuple[Note, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SimilarNews:
+    """What was found that looks like the boxed stroke.
+
+    Attributes
+    ----------
+    done
+        Share of the search that is over, 0…1; None when none is under way.
+    candidates
+        What was found and is neither accepted nor rejected yet, best first.
+    current
+        Which of them is shown.
+    accepted, rejected
+        How many were.
+    note
+        What there is to say.
+    """
+
+    done: float | None = None
+    candidates: tuple[Candidate, ...] = ()
+    current: int = 0
+    accepted: int = 0
+    rejected: int = 0
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class InkState:
     """Everything that the panels render.
 
@@ -102,6 +162,12 @@ class InkState:
         How many pixels carry which label.
     keeping
         Where the labels are kept, whether they are safe, and what can be undone.
+    review
+        How far the review has come.
+    similar
+        What was found that looks like the boxed stroke.
+    versions
+        The labels' versions, oldest first.
     exported
         Where the last export went.
     """
@@ -123,6 +189,9 @@ class InkState:
     tool_hint: str = ""
     counts: LabelCounts = LabelCounts()
     keeping: Keeping = Keeping()
+    review: ReviewNews = ReviewNews()
+    similar: SimilarNews = SimilarNews()
+    versions: tuple[str, ...] = ()
     exported: str = ""
 
     @property
