@@ -6,6 +6,7 @@ the prediction and on a projection of the layers near the surface; the best plac
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import product
@@ -25,7 +26,6 @@ _SEEN_PX = 20
 _LEAST_PX = 6
 _BAND_PX = 1024
 _FINER = (-3.75, 0.0, 3.75)
-_BEST_SCORE = 0.999
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -170,7 +170,7 @@ def _correlation(pictures: list[Plane], templates: list[Plane], angle: float, sc
         if np.ptp(turned) == 0 or any(a < b for a, b in zip(picture.shape, turned.shape, strict=True)):
             found.append(np.zeros(picture.shape, np.float32))
             continue
-        inner = match_template(picture, turned)
+        inner = match_template(picture, turned)  # type: ignore[no-untyped-call]
         whole = np.zeros(picture.shape, np.float32)
         top, left = turned.shape[0] // 2, turned.shape[1] // 2
         whole[top : top + inner.shape[0], left : left + inner.shape[1]] = inner
@@ -183,7 +183,9 @@ def _peaks(
 ) -> Iterator[_Place]:
     from skimage.feature import peak_local_max
 
-    peaks = peak_local_max(correlation, min_distance=3, threshold_abs=least, num_peaks=most, exclude_border=False)
+    peaks = peak_local_max(  # type: ignore[no-untyped-call]
+        correlation, min_distance=3, threshold_abs=least, num_peaks=most, exclude_border=False
+    )
     for row, column in peaks.tolist():
         middle = (step - 1) / 2
         yield _Place(
@@ -229,7 +231,8 @@ def _refined(
 
 
 def _candidate(place: _Place, shape: tuple[int, int], ink: Mask, picture: Read) -> Candidate:
-    turned = _turned(np.pad(ink, max(ink.shape) // 4).astype(np.float32), place.angle, place.scale) >= 0.5
+    # Room around it, so that no stroke is cut off as it turns.
+    turned = np.asarray(_turned(np.pad(ink, max(ink.shape) // 4).astype(np.float32), place.angle, place.scale) >= 0.5)
     y, x = round(place.y), round(place.x)
     rows, columns = (
         (max(at - length // 2, 0), min(at + length // 2 + 1, whole))
@@ -238,7 +241,7 @@ def _candidate(place: _Place, shape: tuple[int, int], ink: Mask, picture: Read) 
     seen = picture(rows, columns)
     low, high = float(seen.min()), float(seen.max())
     grey = ((seen - low) / max(high - low, 1e-6) * 255).astype(np.uint8)
-    return Candidate(y, x, place.angle, place.scale, min(place.score, _BEST_SCORE), turned, grey)
+    return Candidate(y, x, place.angle, place.scale, min(place.score, 1.0), turned, grey)
 
 
 def _is_box(place: _Place, box: tuple[int, int, int, int]) -> bool:
@@ -248,4 +251,4 @@ def _is_box(place: _Place, box: tuple[int, int, int, int]) -> bool:
 
 def _reach(shape: tuple[int, ...]) -> int:
     """Return how far from its middle a box reaches, turned and sized as much as may be."""
-    return int(np.ceil(max(SCALES) * float(np.hypot(*shape)) / 2)) + 1
+    return math.ceil(max(SCALES) * math.hypot(*shape) / 2) + 1

@@ -12,6 +12,7 @@ from napari_ink.export.planes import (
     INK_MASK,
     SUPERVISION_MASK,
     LabelPlane,
+    mapped,
     mask_plane,
     plane_of,
 )
@@ -39,6 +40,7 @@ __all__ = [
     "import_ink_labels",
     "import_mask",
     "ink_mask",
+    "mapped",
     "mask_plane",
     "next_version",
     "parse_label_name",

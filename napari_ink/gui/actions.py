@@ -61,7 +61,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("difference", "0", "Show where labels and prediction differ", LOOK),
     Action("fainter", "Shift-Down", "Make the labels fainter", LOOK),
     Action("stronger", "Shift-Up", "Make the labels stronger", LOOK),
-    Action("side_by_side", "Shift-G", "Labels and prediction side by side", LOOK),
+    Action("swap", "Shift-G", "Swap labels and prediction", LOOK),
+    Action("projection", "Shift-P", "Show the brightest near the surface", LOOK),
     Action("undo", "Control-Z", "Undo", CHANGES),
     Action("redo", "Control-Shift-Z", "Redo", CHANGES),
     Action("help", "Shift-/", "Show these keys (the ? key)", CHANGES),
@@ -79,4 +80,5 @@ TOOL_ACTIONS = {
     "livewire": "livewire",
     "erase_fragment": "erase fragment",
     "join": "join",
+    "find_similar": "find similar",
 }

@@ -16,8 +16,7 @@ from napari_ink.gui.state import Keeping, LabelCounts
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from napari_ink.annotation import Annotation, Edit, Project
-    from napari_ink.gui.editable import Block
+    from napari_ink.annotation import Annotation, Block, Edit, Project
     from napari_ink.gui.layers import InkLayers
 
 _WATCH_MS = 300
@@ -43,6 +42,7 @@ class Annotating(QObject):
     edited = Signal(object)
     shown = Signal()
     failed = Signal(str)
+    ending = Signal()
 
     def __init__(self, layers: InkLayers, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -76,7 +76,11 @@ class Annotating(QObject):
             self._layers.editable.commit()
         self._watch.stop()
         if self.project is not None:
-            self.project.close()
+            self.ending.emit()
+            try:
+                self.project.close()
+            except NapariInkError as error:  # it has been told before, and there is nobody left who could wait
+                self.failed.emit(str(error))
         self.project = None
 
     def apply(self, blocks: Sequence[Block], tool: str) -> Edit | None:
@@ -90,8 +94,12 @@ class Annotating(QObject):
             self.failed.emit(str(error))
             return None
         if edit is not None:
-            self._on_edit(edit, ((change.plane, change.y, change.x, change.after) for change in edit.changes))
+            self.take_over(edit)
         return edit
+
+    def take_over(self, edit: Edit) -> None:
+        """Show an edit that was made in the store."""
+        self._on_edit(edit, ((change.plane, change.y, change.x, change.after) for change in edit.changes))
 
     def undo(self) -> None:
         """Take the last change back."""

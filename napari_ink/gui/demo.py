@@ -145,7 +145,7 @@ class Demonstration(QObject):
     def _save(self, folder: Path, stack: DepthStack, prediction: Path) -> Generator[None, InkState, None]:
         masks: dict[ExportWhat, str] = {"ink": "ink.png", "edges": "edges.png"}
         for what, name in masks.items():
-            self._dock.session.export(what, "prediction", folder / name)
+            self._dock.session.labelling.export(what, "prediction", folder / name)
             while (state := (yield)).busy or state.exported != str(folder / name):
                 pass
         scoring = score_job(stack, prediction, state.ink_threshold, folder / "scores.json")

@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING
 from napari.utils.notifications import show_error
 from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer, Signal
 from qtpy.QtGui import QShowEvent
-from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog, QFrame, QInputDialog, QScrollArea, QVBoxLayout, QWidget
 
+from napari_ink.annotation import ReviewState
 from napari_ink.errors import NapariInkError
 from napari_ink.gui import keys
 from napari_ink.gui.actions import TOOL_ACTIONS
 from napari_ink.gui.cheat_sheet import CheatSheet
 from napari_ink.gui.gl_context import guard_removal, main_window_of
 from napari_ink.gui.layers import InkLayers
+from napari_ink.gui.looking import Looking
 from napari_ink.gui.models import ModelEntry, known_models, model_entry
 from napari_ink.gui.panels import CorrectPanel, ExportPanel, PredictPanel, StackPanel, StepPanel
 from napari_ink.gui.sample import sample_folder
@@ -73,7 +75,8 @@ class InkDock(QWidget):
         self._scroll_later.setSingleShot(True)
         self._scroll_later.timeout.connect(self._scroll_to_step)
         self._layers = InkLayers(napari_viewer, self)
-        self.session = InkSession(self._layers, Hand(napari_viewer, self), sample_folder(), self)
+        looking = Looking(napari_viewer, self._layers)
+        self.session = InkSession(self._layers, looking, Hand(napari_viewer, self), sample_folder(), self)
         self.stack, self.predict = StackPanel(), PredictPanel(known_models())
         self.correct, self.export = CorrectPanel(), ExportPanel()
         self._panels: tuple[StepPanel, ...] = (self.stack, self.predict, self.correct, self.export)
@@ -85,7 +88,7 @@ class InkDock(QWidget):
         keys.bind(napari_viewer, self._does())
         self.destroyed.connect(_let_go(napari_viewer, self.session, guard_removal(napari_viewer, self)))
         if (model := self.predict.model()) is not None:
-            self.session.use_thresholds(model)
+            self.session.predicting.use_thresholds(model)
         self._on_changed(self.session.state)
         if (layer := self._layers.find_stack()) is not None:
             self.session.adopt(layer)
@@ -125,30 +128,69 @@ class InkDock(QWidget):
     def _connect(self) -> None:
         session = self.session
         session.changed.connect(self._on_changed)
-        self._closing.closed.connect(session.cancel)
+        session.stack_missing.connect(self._on_stack_missing)
+        self._closing.closed.connect(session.predicting.cancel)
         self.stack.open_requested.connect(session.open_stack)
         self.stack.sample_requested.connect(self._on_sample)
-        self.predict.run_requested.connect(session.predict)
-        self.predict.cancel_requested.connect(session.cancel)
+        self.predict.run_requested.connect(session.predicting.predict)
+        self.predict.cancel_requested.connect(session.predicting.cancel)
         self.predict.model_chosen.connect(self._on_model)
         self.predict.model_file_requested.connect(self._on_model_file)
-        self.predict.threshold_changed.connect(session.set_threshold)
-        self.correct.editable_requested.connect(session.make_editable)
-        self.correct.tool_requested.connect(session.take_tool)
+        self.predict.threshold_changed.connect(session.predicting.set_threshold)
+        self.correct.editable_requested.connect(session.labelling.make_editable)
+        self.correct.tool_requested.connect(session.labelling.take_tool)
         self.correct.action_requested.connect(lambda name: self._does()[name]())
-        self.export.export_requested.connect(session.export)
+        self.correct.review.note_chosen.connect(session.reviewing.go_to_note)
+        self.correct.review.note_removed.connect(session.reviewing.remove_note)
+        self.correct.review.figures_requested.connect(session.reviewing.count)
+        self.correct.review.cancel_requested.connect(session.reviewing.cancel)
+        self.correct.similar.candidate_chosen.connect(session.finding.show)
+        self.correct.similar.cancel_requested.connect(session.finding.cancel)
+        self.correct.keep.version_named.connect(session.labelling.save_version)
+        self.correct.keep.compare_requested.connect(session.comparing.compare_version)
+        self.correct.keep.restore_requested.connect(session.labelling.restore_version)
+        self.correct.keep.import_requested.connect(session.labelling.import_labels)
+        self.export.figure_requested.connect(session.labelling.export_figure)
+        self.export.export_requested.connect(session.labelling.export)
 
     def _does(self) -> dict[str, Callable[[], None]]:
         """Return what each action does."""
         session = self.session
-        tools = {action: partial(session.take_tool, tool) for action, tool in TOOL_ACTIONS.items()}
-        return tools | {
-            "undo": session.undo,
-            "redo": session.redo,
-            "ink_from_edges": session.ink_from_edges,
-            "edges_from_ink": session.edges_from_ink,
+        labelling, reviewing, looking = session.labelling, session.reviewing, session.looking
+        tools = {action: partial(labelling.take_tool, tool) for action, tool in TOOL_ACTIONS.items()}
+        marks = {state.name.lower(): partial(reviewing.mark, state) for state in ReviewState}
+        return tools | marks | {
+            "undo": labelling.undo,
+            "redo": labelling.redo,
+            "ink_from_edges": labelling.ink_from_edges,
+            "edges_from_ink": labelling.edges_from_ink,
+            "accept": session.finding.accept,
+            "reject": session.finding.reject,
+            "next_region": partial(reviewing.go, 1),
+            "previous_region": partial(reviewing.go, -1),
+            "note": self._ask_for_note,
+            "blink_labels": looking.blink_labels,
+            "blink_prediction": looking.blink_prediction,
+            "swap": looking.swap,
+            "difference": session.comparing.toggle_prediction,
+            "projection": lambda: session.comparing.toggle_projection(session.state.stack),
+            "fainter": partial(looking.fade, False),
+            "stronger": partial(looking.fade, True),
             "help": self._show_keys,
-        }
+        }  # fmt: skip
+
+    def _ask_for_note(self) -> None:
+        """Ask for the words of a note on the place under the mouse."""
+        y, x = self._viewer.cursor.position[-2:]
+        text, is_given = QInputDialog.getText(self, "Note", f"Note on row {y:.0f}, column {x:.0f}")
+        if is_given:
+            self.session.reviewing.add_note(y, x, text)
+
+    def _on_stack_missing(self, project: Path, message: str) -> None:
+        """Ask where the stack of a project lies now."""
+        show_error(message)
+        if chosen := QFileDialog.getExistingDirectory(self, f"{message} Choose the folder of its depth layers"):
+            self.session.open_stack(project, Path(chosen))
 
     def _show_keys(self) -> None:
         """Show every key there is."""
@@ -162,7 +204,7 @@ class InkDock(QWidget):
             panel.show_state(state)
         self._bring_up(state.current_step)
         if is_new_stack and (model := self.predict.model()) is not None:
-            self.session.warm_up(model)
+            self.session.predicting.warm_up(model)
 
     def _bring_up(self, step: Step) -> None:
         """Scroll to the step that is to be done now, once when it becomes that."""
@@ -177,9 +219,9 @@ class InkDock(QWidget):
         self.session.open_stack(sample_folder())
 
     def _on_model(self, model: ModelEntry) -> None:
-        self.session.use_thresholds(model)
+        self.session.predicting.use_thresholds(model)
         if self.session.state.stack is not None:
-            self.session.warm_up(model)
+            self.session.predicting.warm_up(model)
 
     def _on_model_file(self, path: Path) -> None:
         try:

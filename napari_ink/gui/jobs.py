@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
 from importlib import import_module
@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_ink.errors import BadInputError
-from napari_ink.gui.state import ExportWhat
 from napari_ink.stack import DepthStack, SegmentFiles, find_beside, open_stack, read_mask
 
 if TYPE_CHECKING:
@@ -89,14 +88,6 @@ class Cut:
     edge: UInt8Array
     ink_threshold: float
     edge_threshold: float
-
-
-@dataclass(frozen=True, slots=True)
-class Exported:
-    """A mask is on disk."""
-
-    path: Path
-    what: ExportWhat
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -203,11 +194,13 @@ def read_window_job(annotation: Annotation, window: EditWindow) -> Generator[Win
     yield WindowRead(window, values, None if is_all else annotation.overview("ink", step), step)
 
 
-def export_job(what: ExportWhat, read: Callable[[], npt.NDArray[Any]], path: Path) -> Generator[Exported]:
-    """Write a mask (bool values) or label values (uint8) to an image file."""
-    from napari_ink.export import write_label_values, write_mask
+def import_job(
+    stack: DepthStack, project: Project | None, folder: Path, path: Path, what: What
+) -> Generator[ProjectOpened]:  # fmt: skip
+    """Read labels from a file into a project, which is made if there is none."""
+    from napari_ink.annotation import create_project
+    from napari_ink.gui.exporting import import_labels
 
-    values = read()
-    write = write_mask if values.dtype == np.bool_ else write_label_values
-    write(values, path, overwrite=True)
-    yield Exported(path, what)
+    project = project or create_project(folder, stack)
+    import_labels(project, path, what)
+    yield ProjectOpened(project)

@@ -208,9 +208,15 @@ class InkLayers(QObject):
         stack = None if self._stack_layer is None else stack_of(self._stack_layer)
         if stack is None:
             return np.zeros(part.shape, np.float32)
-        z = min(max(int(self._viewer.dims.point[0]), 0), stack.shape[0] - 1)
+        z = self.depth()
         grey = stack.read(slice(z, z + 1), slice(part.y0, part.y1), slice(part.x0, part.x1))[0]
         return grey.astype(np.float32)
+
+    def depth(self) -> int:
+        """Return the depth layer in sight."""
+        stack = None if self._stack_layer is None else stack_of(self._stack_layer)
+        last = 0 if stack is None else stack.shape[0] - 1
+        return min(max(int(self._viewer.dims.point[0]), 0), last)
 
     def release(self) -> None:
         """Let go of the viewer's signals."""

@@ -1,29 +1,24 @@
-"""Where predictions are kept: in the segment's project folder, or in the user's cache if that cannot be written."""
+"""Where predictions are kept: in the folder of the segment's project."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
 
-from napari_ink.annotation import default_project_folder
-from napari_ink.stack import DepthStack
 
-
-def new_prediction_path(stack: DepthStack, model_name: str, now: datetime, keep_apart: Path | None = None) -> Path:
+def new_prediction_path(project: Path, model_name: str, now: datetime) -> Path:
     """Choose a name that is not taken yet for a prediction store, and make its folder.
 
     Parameters
     ----------
-    stack
-        The stack to be predicted.
+    project
+        The folder of the segment's project; it need not be there yet.
     model_name
         Stands in the name.
     now
         Stands in the name.
-    keep_apart
-        A folder that nothing may be written into (the shipped sample's): stacks in it go to the cache.
     """
-    folder = default_project_folder(stack, keep_apart) / "predictions"
+    folder = project / "predictions"
     folder.mkdir(parents=True, exist_ok=True)
     stem = f"{model_name}-{now:%Y%m%d-%H%M%S}"
     path, again = folder / f"{stem}.zarr", 2

@@ -168,6 +168,8 @@ class InkState:
         What was found that looks like the boxed stroke.
     versions
         The labels' versions, oldest first.
+    compared
+        What the labels are being compared with: ``prediction``, a version's name, or nothing.
     exported
         Where the last export went.
     """
@@ -192,6 +194,7 @@ class InkState:
     review: ReviewNews = ReviewNews()
     similar: SimilarNews = SimilarNews()
     versions: tuple[str, ...] = ()
+    compared: str = ""
     exported: str = ""
 
     @property

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_ink.errors import BadInputError
+from napari_ink.annotation import is_project, open_project
+from napari_ink.errors import BadInputError, StackMovedError
 from napari_ink.stack import open_stack
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ def open_window(source: Path) -> int:
     Parameters
     ----------
     source
-        A stack: a segment's folder, the folder of its depth layers, or one file.
+        A stack: a segment's folder, the folder of its depth layers, or one file; or a project, ``<segment>.ink``.
 
     Returns
     -------
@@ -32,12 +34,10 @@ def open_window(source: Path) -> int:
     Raises
     ------
     BadInputError
-        If there is no display, `source` is a project, which this version cannot open, or it is no stack.
+        If there is no display, or `source` is neither a stack nor a project.
     """
-    if source.suffix == ".ink":
-        raise BadInputError(f"{source} is a project, and projects cannot be opened yet; give the segment's own folder.")
     require_display()
-    open_stack(source)  # what cannot be opened is better said before there is a window
+    _check(source)
     import napari
 
     _, dock = viewer_with_dock()
@@ -53,6 +53,15 @@ def viewer_with_dock() -> tuple[napari.Viewer, InkDock]:
     viewer = napari.Viewer(title="napari-ink")
     _, dock = viewer.window.add_plugin_dock_widget("napari-ink", "Ink")
     return viewer, dock
+
+
+def _check(source: Path) -> None:
+    """Say what cannot be opened before there is a window; a project whose stack was moved is asked about in it."""
+    if not is_project(source):
+        open_stack(source)
+        return
+    with suppress(StackMovedError):
+        open_project(source).close()
 
 
 def require_display() -> None:

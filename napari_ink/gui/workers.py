@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -27,9 +27,10 @@ Events = Generator[Any, None, None]
 
 @dataclass(frozen=True, slots=True)
 class JobFailed:
-    """The job ended with an error; `message` is one sentence for the user."""
+    """The job ended with an error; `message` is one sentence for the user, `error` what was raised."""
 
     message: str
+    error: Exception | None = field(default=None, compare=False)
 
 
 class EventWorker(QObject):
@@ -69,7 +70,7 @@ class EventWorker(QObject):
         try:
             self._go_through()
         except NapariInkError as error:
-            self.yielded.emit(JobFailed(str(error)))
+            self.yielded.emit(JobFailed(str(error), error))
         except RuntimeError as error:
             _log.exception("A job failed")
             reason = " ".join(str(error).split())[:300]

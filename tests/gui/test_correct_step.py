@@ -181,7 +181,7 @@ def test_edited_labels_are_replaced_only_on_request(labelled_dock, viewer, click
 def test_the_session_itself_refuses_to_replace_edits(labelled_dock, viewer, errors, qtbot):
     viewer.layers["Ink labels"].paint((20, 20), 1)
     qtbot.waitUntil(lambda: labelled_dock.session.state.labels_edited)
-    labelled_dock.session.make_editable()
+    labelled_dock.session.labelling.make_editable()
     assert "kept" in errors[0]
     assert viewer.layers["Ink labels"].data[20, 20] == 1
 

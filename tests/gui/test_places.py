@@ -17,7 +17,7 @@ def cache(tmp_path, monkeypatch):
 
 
 def test_predictions_lie_in_the_project_beside_the_segment(segment, tmp_path):
-    path = new_prediction_path(open_stack(segment), "ink-tiny-1", NOW)
+    path = new_prediction_path(default_project_folder(open_stack(segment)), "ink-tiny-1", NOW)
     assert path == tmp_path / "seg-1.ink" / "predictions" / "ink-tiny-1-20261123-040506.zarr"
     assert path.parent.is_dir()
 
@@ -27,22 +27,16 @@ def test_a_single_file_has_its_project_beside_it(tmp_path):
     assert default_project_folder(open_stack(tmp_path / "piece.npy")) == tmp_path / "piece.ink"
 
 
-def test_a_name_is_never_taken_twice(segment):
-    stack = open_stack(segment)
-    first = new_prediction_path(stack, "m", NOW)
+def test_a_name_is_never_taken_twice(tmp_path):
+    first = new_prediction_path(tmp_path, "m", NOW)
     first.mkdir()
-    second = new_prediction_path(stack, "m", NOW)
-    assert second.name == "m-20261123-040506-2.zarr"
+    assert new_prediction_path(tmp_path, "m", NOW).name == "m-20261123-040506-2.zarr"
 
 
 def test_the_cache_stands_in_where_nothing_can_be_written(segment, tmp_path, cache):
     (tmp_path / "seg-1.ink").write_text("a file where the folder should be")
-    path = new_prediction_path(open_stack(segment), "m", NOW)
-    assert path.is_relative_to(cache)
-    assert path.parent.is_dir()
+    assert default_project_folder(open_stack(segment)).is_relative_to(cache)
 
 
-def test_nothing_is_written_beside_the_sample(segment, tmp_path, cache):
-    path = new_prediction_path(open_stack(segment), "m", NOW, keep_apart=segment)
-    assert path.is_relative_to(cache)
-    assert not (tmp_path / "seg-1.ink").exists()
+def test_nothing_is_written_beside_the_sample(segment, cache):
+    assert default_project_folder(open_stack(segment), keep_apart=segment).is_relative_to(cache)

@@ -67,7 +67,7 @@ def test_the_overlay_grows_tile_by_tile_while_it_runs(busy_dock, viewer, qtbot):
     assert busy_dock.predict.status.text().startswith("Tile ")
     assert busy_dock.predict.status.text().endswith(" left")
     assert 0 < busy_dock.predict.progress.value() < busy_dock.predict.progress.maximum()
-    busy_dock.session.cancel()
+    busy_dock.session.predicting.cancel()
     qtbot.waitUntil(lambda: _is_over(busy_dock), timeout=30000)
 
 
@@ -84,7 +84,7 @@ def test_cancel_keeps_what_is_done_and_it_can_be_exported(busy_dock, viewer, cli
     assert 0 < np.count_nonzero(ink) < ink.size
     assert busy_dock.predict.run_button.isVisible()
     assert busy_dock.correct.editable_button.isEnabled()
-    busy_dock.session.export("ink", "prediction", tmp_path / "ink.png")
+    busy_dock.session.labelling.export("ink", "prediction", tmp_path / "ink.png")
     qtbot.waitUntil((tmp_path / "ink.png").is_file)
     with Image.open(tmp_path / "ink.png") as picture:
         assert np.array_equal(np.asarray(picture) > 0, ink >= cut_level(state.ink_threshold))
@@ -95,7 +95,7 @@ def test_while_it_runs_no_other_stack_is_opened(busy_dock, segment, errors, qtbo
     assert not busy_dock.stack.folder_button.isEnabled()
     busy_dock.open_stack(segment)
     assert "cancel" in errors[0]
-    busy_dock.session.cancel()
+    busy_dock.session.predicting.cancel()
     qtbot.waitUntil(lambda: _is_over(busy_dock), timeout=30000)
 
 
@@ -208,7 +208,7 @@ def test_the_depth_slider_still_moves_the_stack_under_the_overlay(predicted_dock
 
 
 def test_closing_the_window_stops_a_run_and_keeps_what_is_done(busy_dock, viewer, qtbot):
-    run, path = busy_dock.session._run, busy_dock.session.state.prediction
+    run, path = busy_dock.session.predicting._run, busy_dock.session.state.prediction
     viewer.close()
     qtbot.waitUntil(lambda: not run._worker.is_running, timeout=20000)
     assert 0 < run.progress.done < run.progress.total

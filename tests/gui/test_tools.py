@@ -95,7 +95,7 @@ def test_livewire_takes_anchors_back_and_goes_straight(disc_dock, viewer, stroke
 def test_an_anchor_snaps_to_the_edge_and_can_be_moved(disc_dock, viewer, stroke, press, disc):
     press(key_of("livewire"))
     stroke(_on_circle(0, RADIUS + 3))
-    wire = disc_dock.session._belt["livewire"]._wire
+    wire = disc_dock.session.labelling.belt["livewire"]._wire
     assert abs(np.hypot(wire.anchors[0][0] - CENTRE[0], wire.anchors[0][1] - CENTRE[1]) - RADIUS) <= 2
     stroke((140, 200))
     stroke(_on_circle(120))
@@ -112,7 +112,7 @@ def test_dragging_moves_the_picture_and_sets_no_anchor(disc_dock, viewer, stroke
     centre = viewer.scene.camera.center
     stroke((80, 80), (80, 120), (80, 140))
     assert viewer.scene.camera.center != centre
-    tool = disc_dock.session._belt["livewire"]
+    tool = disc_dock.session.labelling.belt["livewire"]
     assert tool._wire is None or tool._wire.anchors == []
 
 

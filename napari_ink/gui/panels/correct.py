@@ -6,6 +6,11 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QMessageBox, QPushButton, QWidget
 
 from napari_ink.gui.keys import shown_key
+from napari_ink.gui.panels.keep import KeepSection
+from napari_ink.gui.panels.look import LookSection
+from napari_ink.gui.panels.review import ReviewSection
+from napari_ink.gui.panels.section import Section
+from napari_ink.gui.panels.similar import SimilarSection
 from napari_ink.gui.panels.step import StepPanel, button, mark, paragraph, show_text
 from napari_ink.gui.state import InkState, Keeping, Step
 
@@ -61,6 +66,13 @@ class CorrectPanel(StepPanel):
             self.counts, self.help,
         ):  # fmt: skip
             self.rows.addWidget(widget)
+        self.review, self.similar, self.look, self.keep = (
+            ReviewSection(), SimilarSection(), LookSection(), KeepSection()
+        )  # fmt: skip
+        self.sections: tuple[Section, ...] = (self.similar, self.review, self.look, self.keep)
+        for section in self.sections:
+            section.action_requested.connect(self.action_requested)
+            self.rows.addWidget(section)
 
     def show_state(self, state: InkState) -> None:
         """Show the tools once there are labels, what can be undone, how much is labelled, and that it is saved."""
@@ -81,6 +93,9 @@ class CorrectPanel(StepPanel):
             one.setChecked(tool == state.tool)
         _show_change(self.actions_of["undo"], "Undo", keeping.undo_name)
         _show_change(self.actions_of["redo"], "Redo", keeping.redo_name)
+        for section in self.sections:
+            section.setVisible(state.labels or section is self.keep)  # labels may come from a file
+            section.show_state(state)
         show_text(self.tool_hint, state.tool_hint if can_edit else "")
         show_text(self.edit_note, _PARTIAL if can_edit and keeping.is_partial else "")
         show_text(self.counts, _counted(state) if state.labels else "")

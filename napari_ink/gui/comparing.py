@@ -1,0 +1,195 @@
+"""Comparing: where labels differ from the prediction or from a version, and a projection of the layers near by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from napari.layers import Image, Labels
+from napari.utils.colormaps import DirectLabelColormap
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_ink.annotation import LabelValue
+from napari_ink.gui import workers
+
+if TYPE_CHECKING:
+    from napari_ink.annotation import Annotation
+    from napari_ink.gui.annotating import Annotating
+    from napari_ink.gui.edit_window import EditWindow
+    from napari_ink.gui.layers import InkLayers
+    from napari_ink.stack import DepthStack
+
+UInt8Array = npt.NDArray[np.uint8]
+ReadMask = Callable[["EditWindow"], npt.NDArray[np.bool_]]
+ONLY_LABELS, ONLY_OTHER = 1, 2
+PROJECTED_LAYERS = 4
+_SETTLE_MS = 400
+# Yellow and reddish purple of Okabe & Ito's palette: apart from each other and from all other overlays.
+_COLOURS: dict[int | None, tuple[float, ...]] = {
+    0: (0, 0, 0, 0),
+    ONLY_LABELS: (0.94, 0.89, 0.26, 0.85),
+    ONLY_OTHER: (0.80, 0.47, 0.65, 0.85),
+    None: (0, 0, 0, 0),
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Compared:
+    """Where two differ in a part of the segment, uint8 ``(y, x)``."""
+
+    window: EditWindow
+    values: UInt8Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Projected:
+    """The brightest values of some layers in a part of the segment ``(y, x)``."""
+
+    window: EditWindow
+    values: npt.NDArray[Any]
+
+
+class Comparing(QObject):
+    """Shows differences and projections in the edit window, and keeps up with what is drawn.
+
+    Parameters
+    ----------
+    layers
+        The viewer's layers.
+    annotating
+        The labels.
+
+    Attributes
+    ----------
+    against : str
+        What labels are being compared with: ``prediction``, the name of a version, or nothing.
+    """
+
+    changed = Signal()
+    failed = Signal(str)
+
+    def __init__(self, layers: InkLayers, annotating: Annotating, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._layers, self._annotating = layers, annotating
+        self.against = ""
+        self._other: ReadMask | None = None
+        self._asked = 0
+        self._again = QTimer(self)
+        self._again.setSingleShot(True)
+        self._again.setInterval(_SETTLE_MS)
+        self._again.timeout.connect(self._compare)
+        annotating.edited.connect(lambda _: self._again.start() if self._other else None)
+        layers.view_moved.connect(lambda: self._again.start() if self._other else None)
+
+    def toggle_prediction(self) -> None:
+        """Show where labels and prediction differ, or show it no more."""
+        if self.against == "prediction":
+            self.end()
+            return
+        overlay = self._layers.overlay
+        if overlay is None:
+            self.failed.emit("There is no prediction to compare the labels with; run one in step 2.")
+            return
+        plane, level = overlay.probabilities("ink"), overlay.level("ink")
+        self._begin("prediction", lambda part: plane[part.y0 : part.y1, part.x0 : part.x1] >= level)
+
+    def compare_version(self, name: str) -> None:
+        """Show where the labels differ from a version of them; an empty name shows no difference any more."""
+        project = self._annotating.project
+        if project is None or not name:
+            self.end()
+            return
+
+        def read(part: EditWindow) -> npt.NDArray[np.bool_]:
+            then = project.versions.plane(name, "ink", (part.y0, part.y1), (part.x0, part.x1))
+            return np.asarray(then == LabelValue.INK)
+
+        self._begin(name, read)
+
+    def end(self) -> None:
+        """Show no difference any more."""
+        self.against, self._other = "", None
+        self._layers.remove_extra("difference")
+        self.changed.emit()
+
+    def toggle_projection(self, stack: DepthStack | None) -> None:
+        """Show a maximum projection of the layers around the surface, or show it no more."""
+        if self._layers.extra("projection") is not None:
+            self._layers.remove_extra("projection")
+            return
+        window = self._window()
+        if stack is None or window is None:
+            return
+
+        def deliver(event: Projected | workers.JobFailed) -> None:
+            if isinstance(event, workers.JobFailed):
+                self.failed.emit(event.message)
+            elif self._layers.stack_layer is not None:
+                limits = self._layers.stack_layer.contrast_limits
+                layer = Image(event.values, name="Projection", colormap="gray", contrast_limits=limits)
+                layer.translate = (event.window.y0, event.window.x0)
+                self._layers.show_extra("projection", layer, under_labels=True)
+
+        workers.start(_project(stack, window), deliver, lambda: None)
+
+    def _begin(self, against: str, other: ReadMask) -> None:
+        self.against, self._other = against, other
+        self.changed.emit()
+        self._compare()
+
+    def _window(self) -> EditWindow | None:
+        return self._layers.view() if self._layers.editable is None else self._layers.editable.window
+
+    def _compare(self) -> None:
+        annotation, other, window = self._annotating.annotation, self._other, self._window()
+        if annotation is None or other is None or window is None:
+            return
+        self._asked += 1
+        asked = self._asked
+
+        def deliver(event: Compared | workers.JobFailed) -> None:
+            if asked != self._asked or other is not self._other:
+                return
+            if isinstance(event, workers.JobFailed):
+                self.failed.emit(event.message)
+                self.end()
+            else:
+                self._show(event)
+
+        workers.start(_compare(annotation, window, other, self.against == "prediction"), deliver, lambda: None)
+
+    def _show(self, event: Compared) -> None:
+        layer = self._layers.extra("difference")
+        if layer is not None and layer.data.shape == event.values.shape:
+            layer.data[:] = event.values
+            layer.translate = (event.window.y0, event.window.x0)
+            layer.refresh(extent=False, highlight=False)
+            return
+        layer = Labels(event.values, name="Difference", colormap=DirectLabelColormap(color_dict=_COLOURS), opacity=1.0)
+        layer.translate = (event.window.y0, event.window.x0)
+        layer.editable = False
+        self._layers.show_extra("difference", layer)
+
+
+def _compare(
+    annotation: Annotation, window: EditWindow, other: ReadMask, reviewed_only: bool
+) -> Generator[Compared, None, None]:
+    labels = annotation.read("ink", (window.y0, window.y1), (window.x0, window.x1))
+    there = other(window)
+    values = np.zeros(labels.shape, np.uint8)
+    values[(labels == LabelValue.INK) & ~there] = ONLY_LABELS
+    # What nobody has looked at cannot differ from a prediction; from a version it can.
+    values[there & ((labels == LabelValue.PAPYRUS) if reviewed_only else (labels != LabelValue.INK))] = ONLY_OTHER
+    yield Compared(window, values)
+
+
+def _project(stack: DepthStack, window: EditWindow) -> Generator[Projected, None, None]:
+    first = max(stack.surface_z - PROJECTED_LAYERS, 0)
+    y, x = slice(window.y0, window.y1), slice(window.x0, window.x1)
+    values = stack.read(slice(first, first + 1), y, x)[0]
+    for z in range(first + 1, min(stack.surface_z + PROJECTED_LAYERS + 1, stack.shape[0])):
+        values = np.maximum(values, stack.read(slice(z, z + 1), y, x)[0])
+    yield Projected(window, values)

@@ -1,0 +1,79 @@
+"""The desk: the state of the work, and the short jobs under way; every room of the window changes the state here."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from napari.utils.notifications import show_error
+from qtpy.QtCore import QObject, Signal
+
+from napari_ink.gui import workers
+from napari_ink.gui.state import InkState
+
+QUIET = "warm up"
+
+
+class Desk(QObject):
+    """Holds one `InkState`, and tells of each new one.
+
+    Attributes
+    ----------
+    state : InkState
+        What is shown now.
+    """
+
+    changed = Signal(object)
+    failed = Signal(str)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.state = InkState()
+        self._generations: Counter[str] = Counter()
+
+    def set(self, **news: Any) -> None:
+        """Change parts of the state."""
+        self.state = replace(self.state, **news)
+        self.changed.emit(self.state)
+
+    def fail(self, message: str) -> None:
+        """Tell the user what went wrong."""
+        show_error(message)
+        self.failed.emit(message)
+
+    def launch(
+        self,
+        kind: str,
+        events: workers.Events,
+        on_event: Callable[[Any], None],
+        on_failure: Callable[[workers.JobFailed], None] | None = None,
+    ) -> None:
+        """Run a short job on a thread; what an earlier one of its kind still says is dropped.
+
+        What fails is told, unless `on_failure` takes it. When the job is over nothing is busy any more.
+        """
+        self._generations[kind] += 1
+        generation = self._generations[kind]
+
+        def deliver(event: Any) -> None:
+            if generation != self._generations[kind]:
+                return
+            if not isinstance(event, workers.JobFailed):
+                on_event(event)
+            elif on_failure is not None:
+                on_failure(event)
+            elif kind != QUIET:  # the same error comes back, and is shown, when Run is pressed
+                self.fail(event.message)
+
+        def over() -> None:
+            if generation == self._generations[kind] and kind != QUIET:
+                self.set(busy="")
+
+        workers.start(events, deliver, over)
+
+    def drop(self, *kinds: str) -> None:
+        """Listen no more to jobs of these kinds; to none at all if none is named."""
+        for kind in kinds or tuple(self._generations):
+            self._generations[kind] += 1
