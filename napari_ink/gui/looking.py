@@ -89,6 +89,11 @@ class Looking:
         for layer in (*self._label_layers(), *self._predicted_layers()):
             layer.opacity = min(max(layer.opacity + (_STEP if stronger else -_STEP), 0.1), 1.0)
 
+    def center(self) -> tuple[float, float]:
+        """Return the place in the middle of the picture, y and x."""
+        y, x = camera_of(self._viewer).center[-2:]
+        return float(y), float(x)
+
     def go_to(self, y: float, x: float, extent: float | None = None) -> None:
         """Look at a place, with `extent` pixels around it across the picture if that is given."""
         camera = camera_of(self._viewer)

@@ -203,8 +203,12 @@ class Reviewing(QObject):
         self._tell()
 
     def _middle(self) -> Region | None:
-        view = self._layers.view()
-        return None if view is None else region_at((view.y0 + view.y1 - 1) / 2, (view.x0 + view.x1 - 1) / 2)
+        annotation = self._annotating.annotation
+        if annotation is None:
+            return None
+        middle = zip(self._looking.center(), annotation.shape, strict=True)
+        y, x = (min(max(at, 0.0), length - 1.0) for at, length in middle)
+        return region_at(y, x)
 
     def _states(self) -> Any:
         annotation = self._annotating.annotation

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtGui import QKeySequence, QShortcut
+from qtpy.QtGui import QKeyEvent
 from qtpy.QtWidgets import QListWidget, QListWidgetItem, QProgressBar
 
 from napari_ink.gui.panels.section import Section, row
@@ -17,6 +17,19 @@ if TYPE_CHECKING:
 
 _LIST_PX = 90
 _HINT = "Go through the regions, those most worth your time first, and say of each how far you have looked at it."
+
+
+class NoteList(QListWidget):
+    """A list that tells when Delete is pressed on it."""
+
+    delete_pressed = Signal()
+
+    def keyPressEvent(self, e: QKeyEvent | None) -> None:  # noqa: N802
+        """Tell of Delete and Backspace; other keys move through the list."""
+        if e is not None and e.key() in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace):
+            self.delete_pressed.emit()
+        else:
+            super().keyPressEvent(e)
 
 
 class ReviewSection(Section):
@@ -38,13 +51,11 @@ class ReviewSection(Section):
         self.region, self.left, self.figures = paragraph(), paragraph(), paragraph()
         self.cancel_button = button("Cancel", "Stop ranking the regions")
         self.figures_button = button("Figures", "Work out ink area, reviewed area and agreement with the prediction")
-        self.notes = QListWidget()
+        self.notes = NoteList()
         self.notes.setMaximumHeight(_LIST_PX)
         self.notes.setToolTip("Click a note to go to its place; Delete takes it away")
         self.notes.itemClicked.connect(lambda item: self.note_chosen.emit(item.data(Qt.ItemDataRole.UserRole)))
-        for key in (QKeySequence.StandardKey.Delete, QKeySequence.StandardKey.Backspace):
-            remove = QShortcut(QKeySequence(key), self.notes, context=Qt.ShortcutContext.WidgetShortcut)
-            remove.activated.connect(self._on_remove)
+        self.notes.delete_pressed.connect(self._on_remove)
         self.cancel_button.clicked.connect(self.cancel_requested)
         self.figures_button.clicked.connect(self.figures_requested)
         self.rows.addWidget(paragraph(_HINT))
