@@ -43,6 +43,8 @@ class Hand(QObject):
         viewer.mouse_drag_callbacks.append(self._on_drag)
         viewer.mouse_move_callbacks.append(self._on_move)
         viewer.mouse_double_click_callbacks.append(self._on_double_click)
+        # After napari's own, which lets drags move the picture again whenever a layer is added or selected.
+        viewer.layers.selection.events.active.connect(self._hold_picture, position="last")
 
     @property
     def name(self) -> str:
@@ -54,7 +56,6 @@ class Hand(QObject):
         self.drop()
         layer.mode = "pan_zoom"
         self._viewer.layers.selection.active = layer
-        camera_of(self._viewer).mouse_pan = not tool.takes_drags
         for key in _KEYS:
             layer.bind_key(key, self._presser(key), overwrite=True)
         # napari would zoom in where a tool is finished with a double click.
@@ -62,6 +63,7 @@ class Hand(QObject):
         for one in self._double_clicks:
             self._viewer.mouse_double_click_callbacks.remove(one)
         self.tool, self._layer = tool, layer
+        self._hold_picture()
         self.changed.emit()
 
     def drop(self) -> None:
@@ -81,9 +83,15 @@ class Hand(QObject):
     def release(self) -> None:
         """Let go of the viewer."""
         self.drop()
+        self._viewer.layers.selection.events.active.disconnect(self._hold_picture)
         self._viewer.mouse_drag_callbacks.remove(self._on_drag)
         self._viewer.mouse_move_callbacks.remove(self._on_move)
         self._viewer.mouse_double_click_callbacks.remove(self._on_double_click)
+
+    def _hold_picture(self, *_: object) -> None:
+        """Let drags of the left button move the picture only where the tool leaves them to it."""
+        if self.tool is not None:
+            camera_of(self._viewer).mouse_pan = not self.tool.takes_drags
 
     def _on_drag(self, _viewer: Viewer, event: Any) -> Iterator[None]:
         tool = self.tool
