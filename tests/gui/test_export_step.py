@@ -115,3 +115,71 @@ def test_what_is_painted_while_it_is_written_stays_out(labelled_dock, viewer, qt
     qtbot.waitUntil((tmp_path / "labels.png").is_file)
     with Image.open(tmp_path / "labels.png") as picture:
         assert np.array_equal(np.asarray(picture), before)
+
+
+@pytest.mark.parametrize(
+    ("form", "suffix"),
+    [("NumPy", ".npy"), ("OME-Zarr", ".zarr"), ("GeoJSON", ".geojson"), ("SVG", ".svg"), ("COCO", ".json")],
+)
+def test_labels_come_out_and_back_in_other_formats(
+    empty_dock, viewer, click, qtbot, monkeypatch, tmp_path, form, suffix
+):
+    session, path = empty_dock.session, tmp_path / f"out{suffix}"
+    session.annotating.apply(
+        [("ink", 10, 20, np.full((8, 9), 2, np.uint8)), ("ink", 40, 20, np.full((8, 9), 1, np.uint8))], "x"
+    )
+    truth = viewer.layers["Ink labels"].data.copy()
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, **__: (str(tmp_path / "out"), ""))
+    empty_dock.export.what_box.setCurrentText("Ink labels (0, 1, 2)")
+    empty_dock.export.format_box.setCurrentText(form)
+    click(empty_dock.export.export_button)
+    qtbot.waitUntil(lambda: session.state.exported == str(path))
+    session.annotating.apply([("ink", 0, 0, np.zeros((96, 128), np.uint8))], "x")
+    session.labelling.import_labels(path, "ink")
+    qtbot.waitUntil(lambda: not session.state.busy and np.array_equal(viewer.layers["Ink labels"].data, truth))
+    qtbot.waitUntil(lambda: session.state.keeping.undo_name == "import")
+
+
+def test_what_a_format_cannot_hold_is_said_before(empty_dock):
+    panel = empty_dock.export
+    panel.what_box.setCurrentText("Ink labels (0, 1, 2)")
+    panel.format_box.setCurrentText("Kaggle's csv")
+    assert "holds one mask" in panel.why.text()
+    assert not panel.export_button.isEnabled()
+    panel.what_box.setCurrentText("Edge mask")
+    assert panel.export_button.isEnabled()
+    panel.format_box.setCurrentText("villa's Zarr")
+    assert "ink and supervision" in panel.why.text()
+
+
+def test_a_mask_from_a_file_begins_the_labels(open_dock, viewer, qtbot, tmp_path, errors):
+    mask = np.zeros((100, 130), np.uint8)  # padded, as predictions of others are
+    mask[20:30, 40:60] = 255
+    Image.fromarray(mask).save(tmp_path / "theirs.png")
+    open_dock.session.labelling.import_labels(tmp_path / "theirs.png", "ink")
+    qtbot.waitUntil(lambda: open_dock.session.state.labels and not open_dock.session.state.busy)
+    assert np.array_equal(viewer.layers["Ink labels"].data, np.where(mask[:96, :128], 2, 0))
+    Image.fromarray(mask[:50]).save(tmp_path / "small.png")
+    open_dock.session.labelling.import_labels(tmp_path / "small.png", "edge")
+    qtbot.waitUntil(lambda: bool(errors))
+    assert "smaller than the segment" in errors[0]
+
+
+def test_a_figure_shows_what_is_in_sight(labelled_dock, viewer, click, qtbot, monkeypatch, tmp_path):
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, **__: (str(tmp_path / "figure"), ""))
+    click(labelled_dock.export.figure_button)
+    qtbot.waitUntil(lambda: labelled_dock.session.state.exported == str(tmp_path / "figure.png"))
+    with Image.open(tmp_path / "figure.png") as picture:
+        assert picture.size == (128, 96)
+        colours = np.asarray(picture.convert("RGB")).reshape(-1, 3)
+    assert len(np.unique(colours, axis=0)) > 50
+    assert (colours[:, 0] != colours[:, 2]).any()  # ink or edges have colours, papyrus has none
+
+
+def test_the_folder_is_opened(labelled_dock, click, save_as, tmp_path, monkeypatch):
+    assert not labelled_dock.export.folder_button.isVisible()
+    save_as(tmp_path / "ink.png", "Ink mask", "My labels")
+    opened = []
+    monkeypatch.setattr("napari_ink.gui.panels.export.QDesktopServices.openUrl", opened.append)
+    click(labelled_dock.export.folder_button)
+    assert [url.toLocalFile() for url in opened] == [str(tmp_path)]

@@ -18,9 +18,11 @@ def idle(dock, qtbot):
 
     def wait(labels: bool = True) -> None:
         qtbot.waitUntil(
-            lambda: dock.session.state.stack is not None
-            and not dock.session.state.busy
-            and dock.session.state.labels == labels,
+            lambda: (
+                dock.session.state.stack is not None
+                and not dock.session.state.busy
+                and dock.session.state.labels == labels
+            ),
             timeout=20000,
         )
         qtbot.wait(300)
