@@ -1,0 +1,73 @@
+"""Keys: one table, the same in Preferences, no clash with napari's, changed by Preferences."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import yaml
+from napari import settings
+from napari.settings._plugin_config_generator import plugin_configuration_generator
+from napari.utils.notifications import notification_manager
+
+from napari_ink.gui import keys
+from napari_ink.gui.actions import ACTIONS
+
+MANIFEST = yaml.safe_load((Path(__file__).parents[2] / "napari_ink/napari.yaml").read_text())["contributions"]
+
+
+def test_preferences_have_every_key_with_its_default():
+    properties = MANIFEST["configurations"]["keys"]["properties"]
+    assert {name: one["default"] for name, one in properties.items()} == {one.name: one.key for one in ACTIONS}
+    assert {name: one["title"] for name, one in properties.items()} == {one.name: one.title for one in ACTIONS}
+
+
+def test_no_key_is_given_twice():
+    assert [key for key, count in Counter(one.key for one in ACTIONS).items() if count > 1] == []
+
+
+def test_every_key_does_something(dock):
+    assert {one.name for one in ACTIONS} == set(dock._does())
+
+
+@pytest.fixture
+def chosen(monkeypatch):
+    """Change keys as Preferences do, in settings that are not the user's own."""
+    mine = plugin_configuration_generator()["napari-ink"](config_path=None)
+    monkeypatch.setattr(settings, "get_plugin_settings", {"napari-ink": mine}.__getitem__)
+
+    def forget() -> None:
+        keys.key_of.cache_clear()
+        keys._chosen.cache_clear()
+
+    def choose(**new: str) -> None:
+        for name, key in new.items():
+            setattr(mine.keys, name, key)
+        forget()
+
+    yield choose
+    monkeypatch.undo()
+    forget()
+
+
+def test_a_key_from_preferences_is_the_key(chosen, make_napari_viewer_proxy):
+    chosen(ink="F9", papyrus="")
+    assert keys.shown_key("ink") == "F9"
+    viewer = make_napari_viewer_proxy()
+    done = []
+    keys.bind(viewer, {"ink": lambda: done.append("ink"), "papyrus": lambda: done.append("papyrus")})
+    bound = {str(key): what for key, what in viewer.keymap.items()}
+    assert "F9" in bound
+    assert not {"Q", "W"} & set(bound)
+    bound["F9"](viewer)
+    assert done == ["ink"]
+    keys.unbind(viewer)
+    assert "F9" not in {str(key) for key in viewer.keymap}
+
+
+def test_what_is_no_key_is_told_and_the_default_kept(chosen):
+    told = []
+    notification_manager.notification_ready.connect(note := lambda one: told.append(one.message))
+    chosen(ink="Hyper-Q")
+    assert keys.key_of("ink") == "Q"
+    notification_manager.notification_ready.disconnect(note)
+    assert "is no key" in told[0]
