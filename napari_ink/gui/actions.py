@@ -44,6 +44,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("livewire", "D", "Outline along the edges, anchor by anchor", OUTLINE),
     Action("erase_fragment", "H", "Remove an edge line", OUTLINE),
     Action("join", "J", "Bridge a gap between two line ends", OUTLINE),
+    Action("remove_specks", "Shift-H", "Remove all short edge lines in sight", OUTLINE),
+    Action("bridge_gaps", "Shift-J", "Bridge all small gaps in sight", OUTLINE),
     Action("ink_from_edges", "Shift-I", "Make closed edge lines in sight ink", OUTLINE),
     Action("edges_from_ink", "Shift-O", "Draw the outlines of the ink in sight", OUTLINE),
     Action("find_similar", "U", "Box a stroke and find its like", SIMILAR),

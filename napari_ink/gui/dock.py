@@ -95,7 +95,7 @@ class InkDock(QWidget):
 
     def sizeHint(self) -> QSize:  # noqa: N802
         """Ask for a width that shows every button whole."""
-        return QSize(_WIDTH, super().sizeHint().height())
+        return QSize(self.minimumWidth(), super().sizeHint().height())
 
     def open_stack(self, source: Path) -> None:
         """Open a stack, as the first step does."""
@@ -123,7 +123,9 @@ class InkDock(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(scroll)
-        self.setMinimumWidth(_WIDTH)
+        bar = scroll.verticalScrollBar()
+        needed = steps.minimumSizeHint().width() + (0 if bar is None else bar.sizeHint().width())
+        self.setMinimumWidth(max(_WIDTH, needed))
 
     def _connect(self) -> None:
         session = self.session
@@ -164,6 +166,8 @@ class InkDock(QWidget):
             "redo": labelling.redo,
             "ink_from_edges": labelling.ink_from_edges,
             "edges_from_ink": labelling.edges_from_ink,
+            "remove_specks": labelling.remove_specks,
+            "bridge_gaps": labelling.bridge_gaps,
             "accept": session.finding.accept,
             "reject": session.finding.reject,
             "next_region": partial(reviewing.go, 1),

@@ -11,7 +11,15 @@ from qtpy.QtCore import QObject
 
 from napari_ink.annotation import Edit
 from napari_ink.gui import exporting, jobs, keys
-from napari_ink.gui.tools import Bench, Hand, edges_in_sight_from_ink, ink_in_sight_from_edges, tool_belt
+from napari_ink.gui.tools import (
+    Bench,
+    Hand,
+    bridge_gaps_in_sight,
+    edges_in_sight_from_ink,
+    ink_in_sight_from_edges,
+    remove_specks_in_sight,
+    tool_belt,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -134,6 +142,16 @@ class Labelling(QObject):
         """Draw the outlines of the ink in sight."""
         if self.can_edit:
             edges_in_sight_from_ink(self.bench)
+
+    def remove_specks(self) -> None:
+        """Remove short edge lines in sight."""
+        if self.can_edit:
+            remove_specks_in_sight(self.bench)
+
+    def bridge_gaps(self) -> None:
+        """Bridge small gaps between edge lines in sight."""
+        if self.can_edit:
+            bridge_gaps_in_sight(self.bench)
 
     def save_version(self, name: str) -> None:
         """Keep the labels as they are under a name."""

@@ -25,14 +25,22 @@ _TINTS: dict[int | None, tuple[float, float, float, float]] = {
 }
 _FRAME = (0.94, 0.89, 0.26, 1.0)
 _NOTE_PX = 14
+_CELL_PX = 16
 
 
-def review_layer(states: UInt8Array) -> Labels:
-    """Return a layer that tints each region by its state."""
-    layer = Labels(states.copy(), name="Review", colormap=DirectLabelColormap(color_dict=_TINTS), opacity=1.0)
-    layer.scale = (REGION_PX, REGION_PX)
+def tint(states: UInt8Array, shape: tuple[int, int]) -> UInt8Array:
+    """Return the state of every cell of a segment; cells are small, so that no tint lies far outside of it."""
+    height, width = (-(-length // _CELL_PX) for length in shape)
+    cells = REGION_PX // _CELL_PX
+    return states.repeat(cells, axis=0)[:height].repeat(cells, axis=1)[:, :width]
+
+
+def review_layer(states: UInt8Array, shape: tuple[int, int]) -> Labels:
+    """Return a layer that tints each region of a segment of this height and width by its state."""
+    layer = Labels(tint(states, shape), name="Review", colormap=DirectLabelColormap(color_dict=_TINTS), opacity=1.0)
+    layer.scale = (_CELL_PX, _CELL_PX)
     # napari places a pixel's centre, not its corner, at its coordinates.
-    layer.translate = ((REGION_PX - 1) / 2, (REGION_PX - 1) / 2)
+    layer.translate = ((_CELL_PX - 1) / 2, (_CELL_PX - 1) / 2)
     layer.editable = False
     return layer
 

@@ -13,7 +13,7 @@ from napari_ink.annotation import ReviewState, rank, region_at, region_bounds, s
 from napari_ink.errors import NapariInkError
 from napari_ink.gui import workers
 from napari_ink.gui.review_jobs import FiguresRead, RegionsScored, figures_job, score_job
-from napari_ink.gui.review_layers import frame_layer, notes_layer, review_layer
+from napari_ink.gui.review_layers import frame_layer, notes_layer, review_layer, tint
 from napari_ink.gui.state import ReviewNews
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from napari_ink.annotation import EditHeader, Note, Region, RegionScore
     from napari_ink.gui.annotating import Annotating
+    from napari_ink.gui.editable import UInt8Array
     from napari_ink.gui.layers import InkLayers
     from napari_ink.gui.looking import Looking
 
@@ -64,6 +65,7 @@ class Reviewing(QObject):
         self._seconds: list[float] = []
         self._marks: dict[Region, EditHeader] = {}
         self._history_read = 0
+        self._shown: UInt8Array | None = None
         annotating.shown.connect(self._on_shown)
         annotating.changed.connect(self._tell)
 
@@ -71,7 +73,7 @@ class Reviewing(QObject):
         """Forget the segment before."""
         self.cancel()
         self.region, self._queue, self._seconds, self.news = None, [], [], ReviewNews()
-        self._marks, self._history_read = {}, 0
+        self._marks, self._history_read, self._shown = {}, 0, None
 
     def mark(self, state: ReviewState) -> None:
         """Say how far the region in hand has been looked at; without one, the region in the middle of the picture."""
@@ -250,13 +252,17 @@ class Reviewing(QObject):
         self.changed.emit()
 
     def _show_states(self, states: Any) -> None:
-        layer = self._layers.extra("review")
+        layer, annotation = self._layers.extra("review"), self._annotating.annotation
+        if annotation is None or (
+            self._shown is not None and np.array_equal(states, self._shown) and layer is not None
+        ):
+            return
+        self._shown = states
         if layer is not None:
-            if not np.array_equal(layer.data, states):
-                layer.data[:] = states
-                layer.refresh(extent=False, highlight=False)
+            layer.data[:] = tint(states, annotation.shape)
+            layer.refresh(extent=False, highlight=False)
         elif states.any():
-            self._layers.show_extra("review", review_layer(states), under_labels=True)
+            self._layers.show_extra("review", review_layer(states, annotation.shape), under_labels=True)
 
     def _said_of(self, region: Region, state: ReviewState) -> str:
         """Say a region's state, who gave it and when, and why the queue has it."""

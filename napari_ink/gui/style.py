@@ -29,6 +29,10 @@ _SHEET = """
 #inkStep QPushButton:checked {{ background-color: {line}; border: 2px solid {accent}; padding: 3px 6px; }}
 #inkStep[current="true"] QPushButton#inkPrimary:enabled {{ background: {accent}; color: black; font-weight: bold; }}
 #inkStep[current="true"] QPushButton#inkPrimary:hover {{ background-color: {accent_hover}; }}
+#inkStep QPushButton#inkSection, #inkStep QPushButton#inkSection:checked {{
+    text-align: left; font-weight: bold; border: none; padding: 5px 8px; background-color: {line};
+}}
+#inkStep QListWidget {{ background-color: {line}; border: none; border-radius: 3px; }}
 #inkStep QComboBox {{ background-color: {line}; padding: 2px 6px; border-radius: 3px; }}
 #inkStep QProgressBar {{ background-color: {line}; border: none; border-radius: 3px; text-align: center; }}
 #inkStep QProgressBar::chunk {{ background-color: {done}; border-radius: 3px; }}

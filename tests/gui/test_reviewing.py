@@ -71,9 +71,10 @@ def test_a_region_marked_reviewed_is_kept_with_who_and_when_and_the_next_one_com
     assert "at your pace" in wide_dock.correct.review.left.text()
     qtbot.waitUntil(lambda: "Review" in [layer.name for layer in viewer.layers])
     layer = viewer.layers["Review"]
-    assert layer.data[1, 1] == ReviewState.REVIEWED
-    assert layer.data[0, 0] == ReviewState.FLAGGED
-    assert tuple(layer.data_to_world((1, 1))) == (383.5, 383.5)  # the middle of 256…511
+    assert (layer.data[16:32, 16:32] == ReviewState.REVIEWED).all()
+    assert (layer.data[:16, :16] == ReviewState.FLAGGED).all()
+    assert (layer.data > 0).sum() == 2 * 16**2
+    assert tuple(layer.data_to_world((16, 16))) == (263.5, 263.5)  # the middle of 256…271
     wide_dock.session.annotating.annotation.flush()
     looking = open_project(tmp_path / "wide.ink")
     assert looking.annotation.read("review", (0, 3), (0, 3)).tolist() == [[3, 0, 0], [0, 2, 0], [0, 0, 0]]

@@ -205,6 +205,31 @@ def test_closed_edges_become_ink_and_ink_becomes_edges(disc_dock, viewer, stroke
     assert _edge(viewer).max() == 0
 
 
+def test_specks_go_and_gaps_close_in_all_that_is_in_sight(disc_dock, viewer, press, qtbot):
+    lines = np.zeros((HEIGHT, WIDTH), np.uint8)
+    lines[20, 20:60] = lines[20, 66:120] = 1  # a gap of six pixels
+    lines[50, 30:36] = 1  # a speck
+    lines[60, 30:100], lines[60, 60:64] = 1, 2  # a gap that a person called no edge
+    disc_dock.session.annotating.apply([("edge", 0, 0, lines)], "edge")
+    press("H", shift=True)
+    qtbot.waitUntil(lambda: _edge(viewer)[50].max() == 0)
+    assert np.array_equal(_edge(viewer)[[20, 60]], lines[[20, 60]])
+    press("J", shift=True)
+    qtbot.waitUntil(lambda: (_edge(viewer)[20, 20:120] == 1).all())
+    assert np.array_equal(_edge(viewer)[60], lines[60])
+    press("Z", control=True)
+    press("Z", control=True)
+    assert np.array_equal(_edge(viewer), lines)
+
+
+def test_nothing_to_tidy_is_said(disc_dock, press, messages, qtbot):
+    press("H", shift=True)
+    press("J", shift=True)
+    qtbot.waitUntil(lambda: len(messages) == 2)
+    assert "No edge line" in messages[0] + messages[1]
+    assert "No two line ends" in messages[0] + messages[1]
+
+
 @pytest.mark.parametrize("action", ["livewire", "edge_brush", "fill_ink", "grow", "erase_fragment", "join"])
 def test_each_tool_has_a_key_a_button_and_a_hint_and_gives_way_to_a_brush(disc_dock, viewer, press, click, action):
     tool = TOOL_ACTIONS[action]

@@ -57,13 +57,26 @@ class CorrectPanel(StepPanel):
         self.editable_button.clicked.connect(self._on_editable)
         self.tools: dict[str, QPushButton] = {}
         self.actions_of: dict[str, QPushButton] = {}
-        self.change_box, self.tool_box = self._change_row(), self._tool_rows()
+        self.change_box = self._action_row(
+            "",
+            ("undo", "Undo", "Take the last change back"),
+            ("redo", "Redo", "Make the change again"),
+            ("help", "Keys", "Show every key"),
+        )
+        self.tool_box = self._tool_rows()
+        self.sight_box = self._action_row(
+            "In sight",
+            ("remove_specks", "− Specks", "Remove all short edge lines in sight"),
+            ("bridge_gaps", "Gaps", "Bridge all small gaps between edge lines in sight"),
+            ("ink_from_edges", "→ Ink", "Make what closed edge lines in sight enclose ink"),
+            ("edges_from_ink", "→ Edges", "Draw the outlines of the ink in sight as edges"),
+        )
         self.saved, self.tool_hint, self.counts, self.help = (paragraph(text) for text in ("", "", "", _HELP))
         self.edit_note = paragraph("", "inkWarning")
         self.counts.setToolTip("Labelled pixels")
         for widget in (
-            self.editable_button, self.change_box, self.saved, self.tool_box, self.edit_note, self.tool_hint,
-            self.counts, self.help,
+            self.editable_button, self.change_box, self.saved, self.tool_box, self.sight_box, self.edit_note,
+            self.tool_hint, self.counts, self.help,
         ):  # fmt: skip
             self.rows.addWidget(widget)
         self.review, self.similar, self.look, self.keep = (
@@ -87,7 +100,7 @@ class CorrectPanel(StepPanel):
         self.editable_button.setVisible(state.has_prediction or not state.labels)
         mark(self.editable_button, "inkPrimary" if not state.labels else "inkPlain")
         can_edit = state.labels and not keeping.held_by
-        for widget in (self.change_box, self.tool_box, self.help):
+        for widget in (self.change_box, self.tool_box, self.sight_box, self.help):
             widget.setVisible(can_edit)
         for tool, one in self.tools.items():
             one.setChecked(tool == state.tool)
@@ -102,23 +115,19 @@ class CorrectPanel(StepPanel):
         show_text(self.saved, _saved(keeping) if state.labels else "")
         mark(self.saved, "inkWarning" if keeping.problem or keeping.held_by else "inkSmall")
 
-    def _change_row(self) -> QWidget:
+    def _action_row(self, title: str, *actions: tuple[str, str, str]) -> QWidget:
         box = QWidget()
         row = QHBoxLayout(box)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(6)
-        for name, text, tip in (
-            ("undo", "Undo", "Take the last change back"),
-            ("redo", "Redo", "Make the change again"),
-            ("ink_from_edges", "Edges → ink", "Make what closed edge lines in sight enclose ink"),
-            ("edges_from_ink", "Ink → edges", "Draw the outlines of the ink in sight as edges"),
-            ("help", "Keys", "Show every key"),
-        ):
+        if title:
+            row.addWidget(QLabel(title))
+        for name, text, tip in actions:
             made = button(text, f"{tip} (key {shown_key(name)})")
             made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
             made.clicked.connect(lambda _=False, name=name: self.action_requested.emit(name))
             self.actions_of[name] = made
-            row.addWidget(made)
+            row.addWidget(made, 1)
         return box
 
     def _tool_rows(self) -> QWidget:

@@ -31,6 +31,7 @@ class KeepSection(Section):
         self.save_button = button("Save version…", "Keep the labels as they are now under a name")
         self.versions = QComboBox()
         self.versions.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.versions.setPlaceholderText("no version yet")
         self.compare_button = button("Compare", "Show where the ink labels differ from this version")
         self.restore_button = button("Go back to it", "Make the labels what they were; undo brings today's back")
         self.import_ink = button("Import ink…", "Take ink labels or an ink mask over from a file, in place of yours")

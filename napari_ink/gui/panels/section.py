@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QHBoxLayout, QLayout, QPushButton, QVBoxLayout, QWidget
-from superqt import QCollapsible
 
 from napari_ink.gui.actions import ACTIONS
 from napari_ink.gui.keys import shown_key
@@ -14,8 +13,11 @@ from napari_ink.gui.state import InkState
 _TITLES = {action.name: action.title for action in ACTIONS}
 
 
-class Section(QCollapsible):
+class Section(QWidget):
     """A part of a step that is closed until somebody opens it.
+
+    superqt's `QCollapsible` is not used: it keeps the height that its content had when it was opened, and what is said
+    in it later is cut off (superqt 0.9).
 
     Emits `action_requested` with the name of an action.
 
@@ -28,14 +30,32 @@ class Section(QCollapsible):
     action_requested = Signal(str)
 
     def __init__(self, title: str) -> None:
-        super().__init__(title, collapsedIcon="▸", expandedIcon="▾")
-        self.setDuration(0)
-        inside = QWidget()
-        self.rows = QVBoxLayout(inside)
-        self.rows.setContentsMargins(4, 0, 0, 4)
+        super().__init__()
+        self._title = title
+        self.header = button(f"▸  {title}", f"Open or close: {title.lower()}")
+        self.header.setObjectName("inkSection")
+        self.header.setCheckable(True)
+        self.header.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.header.toggled.connect(self._on_toggled)
+        self._body = QWidget()
+        self._body.setVisible(False)
+        self.rows = QVBoxLayout(self._body)
+        self.rows.setContentsMargins(0, 4, 0, 8)
         self.rows.setSpacing(6)
-        self.setContent(inside)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.header)
+        column.addWidget(self._body)
         self.buttons: dict[str, QPushButton] = {}
+
+    def expand(self) -> None:
+        """Open it."""
+        self.header.setChecked(True)
+
+    def _on_toggled(self, is_open: bool) -> None:
+        self.header.setText(f"{'▾' if is_open else '▸'}  {self._title}")
+        self._body.setVisible(is_open)
 
     def show_state(self, state: InkState) -> None:
         """Show what the state says."""
