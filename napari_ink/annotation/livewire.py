@@ -15,8 +15,8 @@ from skimage.graph import MCP_Geometric
 
 Path = npt.NDArray[np.intp]
 Point = tuple[int, int]
-# How far from the anchor each level reaches, and how many pixels a side are one in it: each is 193 squares a side.
-_LEVELS = ((96, 1), (192, 2), (384, 4), (768, 8))
+# How far from the anchor each level reaches, and how many pixels a side are one in it: each is 161 squares a side.
+_LEVELS = ((80, 1), (160, 2), (320, 4), (640, 8))
 ReadCost = Callable[[int, int, int, int, int], npt.NDArray[np.float32]]
 
 

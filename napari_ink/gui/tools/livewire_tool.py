@@ -48,7 +48,8 @@ class LivewireTool:
             self._moving = grabbed
         elif self._bench.holds(at.y, at.x):
             wire.add(*(at.pixel if at.control else self._settled(*at.pixel)), straight=at.control)
-        self._draw(at)
+        # The ways from a new anchor are found when the mouse moves on: a click and they together would take too long.
+        self._bench.preview.draw([wire.contour()], wire.anchors)
 
     def move(self, at: Pointer, pressed: bool) -> None:
         """Show the way to the mouse."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from napari_ink.gui.tools.tool import Key, Pointer
 
 Mask = npt.NDArray[np.bool_]
-_FILL_PX = 1024
+_NEAR_PX, _FILL_PX = 192, 1024
 _GROW_PX = 96
 
 
@@ -35,32 +35,48 @@ class FillTool:
         """Fill the region that is clicked."""
         if not self._bench.holds(at.y, at.x):
             return
-        part = self._bench.around(at.y, at.x, _FILL_PX)
-        y, x = at.pixel
-        drawn = self._bench.labels("edge", part)
-        values = self._bench.labels("ink", part)
-        here = values[y - part.y0, x - part.x0]
-        # What has another label already is a border, as in any painting program.
-        other = values != here
+        value = LabelValue.PAPYRUS if at.shift else LabelValue.INK
         try:
-            region = self._region(part, drawn, other, y, x)
-        except LabelError as error:
-            self._bench.say(str(error))
-            return
-        touched = (drawn == EdgeValue.EDGE) & _beside(region)
-        values[region | touched] = LabelValue.PAPYRUS if at.shift else LabelValue.INK
-        self._bench.apply([("ink", part.y0, part.x0, values)], self.name)
+            self._put(*self._found(at, _NEAR_PX), value)
+        except LabelError:
+            # It is open within the small box, or on an edge: the large one, which takes its time, tells.
+            self._bench.work(lambda: self._found_or_why(at), lambda found: self._say_or_put(found, value))
 
-    def _region(self, part: EditWindow, drawn: npt.NDArray[np.uint8], other: Mask, y: int, x: int) -> Mask:
-        """Return the region held by drawn edges, or else by the predicted ones too."""
-        row, column = y - part.y0, x - part.x0
+    def _found_or_why(self, at: Pointer) -> tuple[EditWindow, Mask] | str:
         try:
-            return enclosed((drawn == EdgeValue.EDGE) | other, row, column)
+            return self._found(at, _FILL_PX)
+        except LabelError as error:
+            return str(error)
+
+    def _say_or_put(self, found: tuple[EditWindow, Mask] | str, value: int) -> None:
+        if isinstance(found, str):
+            self._bench.say(found)
+        else:
+            self._put(*found, value)
+
+    def _put(self, part: EditWindow, region: Mask, value: int) -> None:
+        """Fill a region of a part, and the drawn edge around it."""
+        drawn, values = self._bench.labels("edge", part), self._bench.labels("ink", part)
+        filled = region | ((drawn == EdgeValue.EDGE) & _beside(region))
+        rows, columns = np.flatnonzero(filled.any(axis=1)), np.flatnonzero(filled.any(axis=0))
+        least = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+        values[filled] = value
+        where = part.y0 + int(rows[0]), part.x0 + int(columns[0])
+        self._bench.apply([("ink", *where, values[least])], self.name)
+
+    def _found(self, at: Pointer, margin: int) -> tuple[EditWindow, Mask]:
+        """Return the region around a place within a box, held by drawn edges, or else by the predicted ones too."""
+        part = self._bench.around(at.y, at.x, margin)
+        y, x = at.pixel[0] - part.y0, at.pixel[1] - part.x0
+        drawn, values = self._bench.labels("edge", part), self._bench.labels("ink", part)
+        other = values != values[y, x]  # what has another label already is a border, as in any painting program
+        try:
+            return part, enclosed((drawn == EdgeValue.EDGE) | other, y, x)
         except LabelError:
             predicted = self._bench.probability("edge", part)
             if predicted is None:
                 raise
-            return enclosed(barrier_of(drawn, predicted, self._bench.edge_threshold()) | other, row, column)
+            return part, enclosed(barrier_of(drawn, predicted, self._bench.edge_threshold()) | other, y, x)
 
     def move(self, at: Pointer, pressed: bool) -> None:
         """Nothing to show."""
