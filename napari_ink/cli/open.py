@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
-from napari_ink.cli.common import stack_argument as add_arguments
 
-__all__ = ["add_arguments", "run"]
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what the command takes."""
+    parser.add_argument(
+        "stack",
+        type=Path,
+        metavar="STACK",
+        help="folder of TIFF layers, multi-page TIFF or .npy file; or a project, SEGMENT.ink",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Open a stack in napari, with the panel docked."""
+    """Open a stack or a project in napari, with the panel docked."""
     from napari_ink.gui.display import need_qt
 
     need_qt()
