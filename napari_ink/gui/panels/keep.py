@@ -55,6 +55,7 @@ class KeepSection(Section):
         if shown != newest_first:
             self.versions.clear()
             self.versions.addItems(newest_first)
+            self.versions.setCurrentIndex(0 if newest_first else -1)
         comparing = state.compared not in ("", "prediction")
         self.compare_button.setText("Stop comparing" if comparing else "Compare")
         can_edit = not state.keeping.held_by and not state.busy
