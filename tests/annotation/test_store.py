@@ -149,7 +149,7 @@ def test_values_wait_for_undo_on_the_disk_and_not_in_memory(annotation):
     for number in range(50):
         annotation.apply([("ink", 0, 0, np.random.default_rng(number).integers(0, 3, (500, 500), dtype=np.uint8))], "x")
     annotation.flush()
-    assert all(step.edit is None for step in annotation._undo)
+    assert all(step.edit is None for step in annotation._history.undo)
 
 
 def test_only_chunks_that_changed_are_written(tmp_path):
@@ -284,9 +284,9 @@ def test_reading_outside_is_refused(annotation):
 
 @pytest.mark.skipif(os.name == "nt", reason="folders are closed otherwise there")
 def test_a_disk_that_refuses_loses_nothing(tmp_path, monkeypatch):
-    from napari_ink.annotation import store
+    from napari_ink.annotation import writer
 
-    monkeypatch.setattr(store, "_RETRY_S", 0.05)
+    monkeypatch.setattr(writer, "_RETRY_S", 0.05)
     if os.geteuid() == 0:
         pytest.skip("root may write everywhere")
     annotation = Annotation(tmp_path, SHAPE, "ada")
@@ -308,9 +308,9 @@ def test_a_disk_that_refuses_loses_nothing(tmp_path, monkeypatch):
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")
 def test_a_full_disk_loses_nothing(tmp_path, monkeypatch):
-    from napari_ink.annotation import store
+    from napari_ink.annotation import writer
 
-    monkeypatch.setattr(store, "_RETRY_S", 0.05)
+    monkeypatch.setattr(writer, "_RETRY_S", 0.05)
     annotation = Annotation(tmp_path, SHAPE, "ada")
     annotation.apply([("ink", 0, 0, _block(2))], "first")
     annotation.flush()
