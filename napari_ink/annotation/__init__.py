@@ -16,7 +16,14 @@ from napari_ink.annotation.labels import (
 from napari_ink.annotation.livewire import Livewire, region_inside, straight_path
 from napari_ink.annotation.notes import Note
 from napari_ink.annotation.outlines import edges_from_ink, ink_from_edges
-from napari_ink.annotation.project import Project, create_project, default_project_folder, is_project, open_project
+from napari_ink.annotation.project import (
+    Project,
+    create_project,
+    default_project_folder,
+    is_project,
+    labels_of_project,
+    open_project,
+)
 from napari_ink.annotation.queue import RegionScore, rank, score_regions, seconds_left
 from napari_ink.annotation.reading import read_label_values
 from napari_ink.annotation.review import (
@@ -75,6 +82,7 @@ __all__ = [
     "RegionScore",
     "ReviewState",
     "Statistics",
+    "labels_of_project",
     "labels_to_learn_from",
     "rank",
     "region_at",

@@ -188,6 +188,31 @@ def open_project(folder: Path, stack_at: Path | None = None, author: str | None 
     return project
 
 
+def labels_of_project(folder: Path) -> tuple[Annotation, float | None]:
+    """Open a project's labels for reading only, whether or not it is open elsewhere or its stack is there.
+
+    Returns
+    -------
+    Annotation
+        The labels.
+    float or None
+        The stack's voxel size in micrometres, where it is known.
+
+    Raises
+    ------
+    ProjectError
+        If it is no project, or cannot be read.
+    """
+    said = _read(folder)
+    try:
+        height, width = said["fingerprint"]["shape"][1:]
+        return Annotation(folder, (height, width), read_only=True), said.get("voxel_size_um")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ProjectError(
+            f"The labels of {folder} cannot be read ({error}); bring them back from a backup."
+        ) from error
+
+
 def _read(folder: Path) -> dict[str, Any]:
     try:
         said: dict[str, Any] = json.loads((folder / _FILE).read_text())

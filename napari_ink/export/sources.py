@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,8 +9,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from napari_ink.annotation import is_project, supervision
-from napari_ink.errors import BadInputError, ProjectError
+from napari_ink.annotation import is_project, labels_of_project, supervision
+from napari_ink.errors import BadInputError
 from napari_ink.export.importing import cut, read_labels
 from napari_ink.export.masks import edge_mask, ink_mask, supervision_mask
 from napari_ink.export.planes import (
@@ -124,17 +123,8 @@ def project_plane(folder: Path, what: ExportWhat) -> LabelPlane:
     ProjectError
         If it cannot be read.
     """
-    from napari_ink.annotation import Annotation
-
-    try:
-        facts = json.loads((folder / "project.json").read_text(encoding="utf-8"))
-        height, width = facts["fingerprint"]["shape"][1:]
-        annotation = Annotation(folder, (height, width), read_only=True)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ProjectError(
-            f"{folder} cannot be read as a project ({error}); open it to see what is missing."
-        ) from error
-    return annotation_plane(annotation, what, facts.get("voxel_size_um"))
+    annotation, voxel_size_um = labels_of_project(folder)
+    return annotation_plane(annotation, what, voxel_size_um)
 
 
 def _seen(ink: LabelPlane, annotation: Annotation) -> LabelPlane:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_ink.annotation import LabelValue
+from napari_ink.annotation import LabelValue, is_project, labels_of_project, labels_to_learn_from
 from napari_ink.errors import LabelError
 from napari_ink.stack import DepthStack, crop_plane, find_beside, find_mask_of_labels, open_stack, read_mask, read_plane
 from napari_ink.training.crops import TrainingPair
@@ -48,7 +48,8 @@ def read_pair(stack: str | os.PathLike[str], labels: str | os.PathLike[str] | No
     stack
         A depth stack.
     labels
-        An image, or a segment's folder with ``<name>_inklabels`` in it; None looks beside the stack.
+        An image, a segment's folder with ``<name>_inklabels`` in it, or a project: there, all of a reviewed region has
+        been reviewed, and nothing of a flagged one. None looks beside the stack.
 
     Raises
     ------
@@ -58,6 +59,8 @@ def read_pair(stack: str | os.PathLike[str], labels: str | os.PathLike[str] | No
         If there are no labels, an image cannot be read or is smaller than the stack, or nothing has been reviewed.
     """
     opened = open_stack(stack)
+    if labels is not None and is_project(Path(labels)):
+        return _pair_of_project(opened, Path(labels))
     path = _labels_path(opened, None if labels is None else Path(labels))
     beside = find_beside(opened)
     supervision, validation = (
@@ -79,6 +82,28 @@ def read_pair(stack: str | os.PathLike[str], labels: str | os.PathLike[str] | No
     held_out = None if validation is None else read_mask(validation, shape)
     files = [file for file in (opened.source, path, beside.mask, supervision, validation) if file is not None]
     return PairFiles(TrainingPair(opened, values, held_out), tuple(files), tuple(notes))
+
+
+def _pair_of_project(stack: DepthStack, folder: Path) -> PairFiles:
+    """Return a stack with the labels of a project; masks beside the stack take part as ever, but for supervision."""
+    annotation, _ = labels_of_project(folder)
+    shape = stack.shape[1:]
+    if annotation.shape != shape:
+        raise LabelError(
+            f"{folder} has labels of {annotation.shape[0]} × {annotation.shape[1]} pixels, and its stack here is "
+            f"{shape[0]} × {shape[1]}; name the stack that it belongs to."
+        )
+    rows, columns = annotation.plane_shape("review")
+    review = annotation.read("review", (0, rows), (0, columns))
+    values = labels_to_learn_from(annotation.read("ink", (0, shape[0]), (0, shape[1])), review)
+    beside = find_beside(stack)
+    if beside.mask is not None:
+        values[~read_mask(beside.mask, shape)] = OUTSIDE
+    if not np.isin(values, (LabelValue.PAPYRUS, LabelValue.INK)).any():
+        raise LabelError(f"{folder} has no reviewed pixel; review some, or leave it out.")
+    held_out = None if beside.validation_mask is None else read_mask(beside.validation_mask, shape)
+    files = [file for file in (stack.source, folder, beside.mask, beside.validation_mask) if file is not None]
+    return PairFiles(TrainingPair(stack, values, held_out), tuple(files), ())
 
 
 def _labels_path(stack: DepthStack, labels: Path | None) -> Path:

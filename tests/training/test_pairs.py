@@ -7,8 +7,10 @@ import pytest
 import tifffile
 from PIL import Image
 
+from napari_ink.annotation import create_project
 from napari_ink.errors import LabelError, StackError
 from napari_ink.phantom import PhantomConfig, make_phantom, write_segment
+from napari_ink.stack import open_stack
 from napari_ink.training import OUTSIDE, TrainingPair, fit_contract, read_pair
 
 HEIGHT, WIDTH = 40, 50
@@ -149,3 +151,29 @@ def test_voxels_of_different_sizes_are_told_of(segment: Path) -> None:
     assert "from 7.91 to 9.6 µm" in fit_contract([pair, coarse])[1][0]
     contract, notes = fit_contract([unknown])
     assert contract.voxel_size_um is None and "No stack says" in notes[0]
+
+
+def test_a_project_is_what_its_reviewer_said(tmp_path: Path) -> None:
+    """Unlabelled pixels of a reviewed region are papyrus, of others unreviewed; nothing counts in flagged ones."""
+    np.save(tmp_path / "big.npy", np.random.default_rng(0).integers(0, 255, (4, 300, 600), dtype=np.uint8))
+    project = create_project(tmp_path / "big.ink", open_stack(tmp_path / "big.npy"))
+    spot = np.full((10, 10), 2, np.uint8)
+    blocks = [("ink", 20, x, spot) for x in (20, 300, 560)]
+    project.annotation.apply([*blocks, ("review", 0, 0, np.array([[2, 0, 3]], np.uint8))], "x")
+    read = read_pair(tmp_path / "big.npy", tmp_path / "big.ink")  # while it is open elsewhere
+    truth = np.zeros((300, 600), np.uint8)
+    truth[:256, :256] = 1
+    truth[20:30, 20:30] = truth[20:30, 300:310] = 2
+    assert np.array_equal(read.pair.labels, truth)
+    assert tmp_path / "big.ink" in read.files
+    project.close()
+    np.save(tmp_path / "other.npy", np.zeros((4, 20, 20), np.uint8))
+    with pytest.raises(LabelError, match="300 × 600"):
+        read_pair(tmp_path / "other.npy", tmp_path / "big.ink")
+
+
+def test_an_unreviewed_project_is_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "big.npy", np.zeros((4, 30, 60), np.uint8))
+    create_project(tmp_path / "big.ink", open_stack(tmp_path / "big.npy")).close()
+    with pytest.raises(LabelError, match="no reviewed pixel"):
+        read_pair(tmp_path / "big.npy", tmp_path / "big.ink")
