@@ -124,11 +124,15 @@ class Comparing(QObject):
         if stack is None or window is None:
             return
 
+        shown = self._layers.stack_layer
+
         def deliver(event: Projected | workers.JobFailed) -> None:
+            if shown is None or self._layers.stack_layer is not shown:
+                return  # another stack has been opened since
             if isinstance(event, workers.JobFailed):
                 self.failed.emit(event.message)
-            elif self._layers.stack_layer is not None:
-                limits = self._layers.stack_layer.contrast_limits
+            else:
+                limits = shown.contrast_limits
                 layer = Image(event.values, name="Projection", colormap="gray", contrast_limits=limits)
                 layer.translate = (event.window.y0, event.window.x0)
                 self._layers.show_extra("projection", layer, under_labels=True)

@@ -142,7 +142,12 @@ class Reviewing(QObject):
             return
         predicted = None if overlay is None else (overlay.probabilities("ink"), overlay.level("ink"))
         job = figures_job(project.annotation, project.stack.voxel_size_um, predicted)
-        workers.start(job, self._on_figures, lambda: None)
+
+        def deliver(event: FiguresRead | workers.JobFailed) -> None:
+            if project is self._annotating.project:
+                self._on_figures(event)
+
+        workers.start(job, deliver, lambda: None)
 
     def _noted(self, write: Callable[[], Any]) -> None:
         try:

@@ -1,5 +1,7 @@
 """Review in a real window: regions are marked by key, the queue is walked, notes are written, figures told."""
 
+import threading
+
 import numpy as np
 import pytest
 from napari.layers import Labels
@@ -8,7 +10,9 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QInputDialog
 
 from napari_ink.annotation import ReviewState, open_project
+from napari_ink.gui import reviewing
 from napari_ink.gui.keys import key_of
+from napari_ink.gui.review_jobs import FiguresRead
 
 SIDE = 600  # three regions by three, the last ones cut off
 
@@ -164,3 +168,24 @@ def test_the_tint_lets_the_papyrus_through(wide_dock, viewer, press, qtbot):
     assert isinstance(layer, Labels)
     assert all(colour[3] <= 0.4 for colour in layer.colormap.color_dict.values())
     qtbot.waitUntil(lambda: viewer.layers.index("Review") < viewer.layers.index("Ink labels"))
+
+
+def test_figures_of_one_segment_are_not_told_of_the_next(wide_dock, click, segment, monkeypatch, qtbot):
+    gate, told = threading.Event(), threading.Event()
+
+    def slow(*arguments):
+        gate.wait(20)
+        yield FiguresRead("Ink: far too much")
+        told.set()
+
+    monkeypatch.setattr(reviewing, "figures_job", slow)  # nothing else makes the answer come late for certain
+    click(wide_dock.correct.review.figures_button)
+    before = wide_dock.session.state.stack
+    wide_dock.open_stack(segment)
+    qtbot.waitUntil(lambda: wide_dock.session.state.stack is not before and not wide_dock.session.state.busy)
+    click(wide_dock.correct.editable_button)
+    qtbot.waitUntil(lambda: wide_dock.session.annotating.project is not None)
+    gate.set()
+    qtbot.waitUntil(told.is_set)
+    qtbot.wait(50)
+    assert "too much" not in wide_dock.correct.review.figures.text()
