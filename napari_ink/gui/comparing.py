@@ -120,19 +120,17 @@ class Comparing(QObject):
         if self._layers.extra("projection") is not None:
             self._layers.remove_extra("projection")
             return
-        window = self._window()
-        if stack is None or window is None:
+        window, shown = self._window(), self._layers.stack_layer
+        if stack is None or window is None or shown is None:
             return
-
-        shown = self._layers.stack_layer
+        limits = shown.contrast_limits
 
         def deliver(event: Projected | workers.JobFailed) -> None:
-            if shown is None or self._layers.stack_layer is not shown:
+            if self._layers.stack_layer is not shown:
                 return  # another stack has been opened since
             if isinstance(event, workers.JobFailed):
                 self.failed.emit(event.message)
             else:
-                limits = shown.contrast_limits
                 layer = Image(event.values, name="Projection", colormap="gray", contrast_limits=limits)
                 layer.translate = (event.window.y0, event.window.x0)
                 self._layers.show_extra("projection", layer, under_labels=True)
