@@ -32,7 +32,11 @@ SHIFTS = (0, 12, -12)
 def stack_of(volume: npt.NDArray[Any]) -> DepthStack:
     """Return a stack that lies in memory."""
     shape = (volume.shape[0], volume.shape[1], volume.shape[2])
-    return DepthStack(Path("."), "phantom", shape, volume.dtype, 7.91, "memory", lambda z, y, x: volume[z, y, x])
+
+    def read(z: slice, y: slice, x: slice, step: int = 1) -> np.ndarray:
+        return volume[z, y.start : y.stop : step, x.start : x.stop : step]
+
+    return DepthStack(Path("."), "phantom", shape, volume.dtype, 7.91, "memory", read)
 
 
 def placed(phantom: Phantom, is_reversed: bool, shift: int) -> npt.NDArray[Any]:

@@ -312,7 +312,7 @@ def rgb(home: Path) -> Path:
 
 
 def floating(home: Path) -> Path:
-    return write_layers(home / "bad", grey().astype(np.float32))
+    return write_layers(home / "bad", grey().astype(np.float64))
 
 
 def nowhere(home: Path) -> Path:

@@ -16,7 +16,7 @@ from napari_ink.annotation.notes import Notes
 from napari_ink.annotation.store import Annotation, user_name
 from napari_ink.annotation.versions import Versions
 from napari_ink.errors import BadInputError, NapariInkError, ProjectError, StackMovedError, storage_errors
-from napari_ink.stack import LAYER_FOLDERS, DepthStack, open_stack
+from napari_ink.stack import LAYER_FOLDERS, DepthStack, is_address, open_stack
 
 SUFFIX = ".ink"
 _FILE, _VIEW, _VERSION = "project.json", "view.json", 1
@@ -105,14 +105,17 @@ def default_project_folder(stack: DepthStack, keep_apart: Path | None = None) ->
     keep_apart
         A folder that nothing may be written into (the shipped sample's).
     """
-    source = stack.source
+    apart_from_all = user_cache_path("napari-ink") / f"{stack.name}{SUFFIX}"
+    if stack.home is None:
+        return apart_from_all  # it lies at an address
+    source = Path(stack.source)
     if source.is_dir() and source.name in LAYER_FOLDERS:
         source = source.parent
     beside = source.parent / f"{stack.name}{SUFFIX}"
-    apart = keep_apart is not None and stack.source.is_relative_to(keep_apart)
+    apart = keep_apart is not None and source.is_relative_to(keep_apart)
     can_write = os.access(beside if beside.exists() else beside.parent, os.W_OK)
     is_free = beside.is_dir() or not beside.exists()
-    return beside if is_free and can_write and not apart else user_cache_path("napari-ink") / beside.name
+    return beside if is_free and can_write and not apart else apart_from_all
 
 
 def is_project(folder: Path) -> bool:
@@ -145,7 +148,7 @@ def create_project(folder: Path, stack: DepthStack, author: str | None = None) -
     return project
 
 
-def open_project(folder: Path, stack_at: Path | None = None, author: str | None = None) -> Project:
+def open_project(folder: Path, stack_at: Path | str | None = None, author: str | None = None) -> Project:
     """Open a project; for reading only, if it is open elsewhere.
 
     Parameters
@@ -167,8 +170,10 @@ def open_project(folder: Path, stack_at: Path | None = None, author: str | None 
         If the stack there is another one.
     """
     said = _read(folder)
-    place = Path(os.path.normpath(folder / said["stack"])) if stack_at is None else Path(stack_at)
-    if not place.exists():
+    place: Path | str = said["stack"] if stack_at is None else stack_at
+    if not is_address(place):
+        place = Path(os.path.normpath(folder / place))
+    if isinstance(place, Path) and not Path(str(place).partition("::")[0]).exists():
         raise StackMovedError(f"The stack of {folder.name} is not at {place} any more; say where it lies now.")
     try:
         stack = open_stack(place)
@@ -240,6 +245,8 @@ def _write(folder: Path, stack: DepthStack) -> None:
 
 
 def _relative(folder: Path, stack: DepthStack) -> str:
+    if isinstance(stack.source, str):
+        return stack.source
     try:
         return Path(os.path.relpath(stack.source, folder)).as_posix()
     except ValueError:  # another drive on Windows

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
+
+_STACK = (
+    "folder of TIFF layers, multi-page TIFF, .npy, NRRD, HDF5 (FILE::DATASET) or Zarr store, "
+    "or the https:// or s3:// address of one"
+)
 
 
 def stack_argument(parser: argparse.ArgumentParser) -> None:
     """Ask for the stack."""
-    parser.add_argument("stack", type=Path, metavar="STACK", help="folder of TIFF layers, multi-page TIFF or .npy file")
+    parser.add_argument("stack", metavar="STACK", help=_STACK)
 
 
 def json_argument(parser: argparse.ArgumentParser) -> None:

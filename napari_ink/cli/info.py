@@ -26,14 +26,22 @@ def run(arguments: argparse.Namespace) -> None:
         "format": stack.format,
         "shape": list(stack.shape),
         "dtype": stack.dtype.name,
+        "scaling": stack.scaling or "as stored",
         "voxel_size_um": stack.voxel_size_um,
         "surface_layer": stack.surface_z,
+        "levels": [list(level.shape) for level in stack.levels],
+        "missing": stack.missing() or None,
+        "slow": stack.slow or None,
         "mask": beside.mask and str(beside.mask),
         "ink_labels": beside.ink_labels and str(beside.ink_labels),
     }
     if arguments.json:
         print_json(facts)
         return
+    facts["levels"] = ", ".join(" × ".join(map(str, shape)) for shape in facts["levels"]) or "none but the first"
+    for name in ("missing", "slow"):
+        if facts[name] is None:
+            del facts[name]
     facts["shape"] = "{} depth layers of {} × {} pixels (height × width)".format(*stack.shape)
     for name, value in facts.items():
         print(f"{name.replace('_', ' ') + ':':15}{'unknown' if value is None else value}")

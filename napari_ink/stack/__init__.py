@@ -8,17 +8,20 @@ from napari_ink.stack.beside import (
     read_mask,
     read_plane,
 )
-from napari_ink.stack.depth_stack import DepthStack, Projection
+from napari_ink.stack.depth_stack import DepthStack, Level, Projection
 from napari_ink.stack.opening import LAYER_FOLDERS, open_stack
+from napari_ink.stack.remote import is_address
 
 __all__ = [
     "LAYER_FOLDERS",
     "DepthStack",
+    "Level",
     "Projection",
     "SegmentFiles",
     "crop_plane",
     "find_beside",
     "find_mask_of_labels",
+    "is_address",
     "open_stack",
     "read_mask",
     "read_plane",

@@ -34,8 +34,12 @@ class SegmentFiles:
 
 def find_beside(stack: DepthStack) -> SegmentFiles:
     """Find a stack's masks and ink labels by the names that segments and fragments give them."""
-    home = stack.source.parent if stack.source.name in LAYER_FOLDERS or stack.source.is_file() else stack.source
-    plain = stack.source.is_dir()  # beside a single file, a bare mask.png may be another's
+    home = stack.home
+    if home is None:
+        return SegmentFiles(None, None)
+    # In a folder with other segments, a bare mask.png may be another's.
+    source = Path(stack.source)
+    plain = source == home or source.name in LAYER_FOLDERS
 
     def find(kind: str) -> Path | None:
         stems = (f"{stack.name}_{kind}", kind) if plain else (f"{stack.name}_{kind}",)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -15,26 +15,47 @@ import numpy.typing as npt
 Grey = npt.NDArray[Any]
 Projection = Literal["max", "mean", "min"]
 
-_SAMPLES_A_SIDE = 256
-_SAMPLED_LAYERS = 5
+_SAMPLED_LAYERS = 3
+_SAMPLED_PLACES = 4
+_SAMPLE_PX = 64
+_LAYERS_AT_ONCE = 8
 
 
-class ReadLayer(Protocol):
-    """Reads rows `y` and columns `x` of the depth layer `z`."""
+class ReadBlock(Protocol):
+    """Reads the block of the half-open ranges `z`, `y` and `x`; of rows and columns only every so many."""
 
-    def __call__(self, z: int, y: slice, x: slice) -> Grey:
-        """Return grey values ``(y, x)``."""
+    def __call__(self, z: slice, y: slice, x: slice, step: int = 1) -> Grey:
+        """Return grey values ``(z, y, x)``."""
         ...
 
 
 @dataclass(frozen=True, eq=False)
+class Level:
+    """A coarser copy of a stack, for looking at more of it at once.
+
+    Attributes
+    ----------
+    shape
+        Depth layers, height and width of it.
+    step
+        Voxels of the stack to one of the copy, along each axis.
+    read
+        Reads a block of it.
+    """
+
+    shape: tuple[int, int, int]
+    step: tuple[int, int, int]
+    read: ReadBlock
+
+
+@dataclass(frozen=True, eq=False)
 class DepthStack:
-    """A depth stack that stays on disk; indexed like an array, it reads what the index asks for.
+    """A depth stack that stays where it is; indexed like an array, it reads what the index asks for.
 
     Attributes
     ----------
     source
-        The folder that holds the layers, or the file.
+        The folder that holds the layers, the file, or the address.
     name
         The segment's name.
     shape
@@ -45,17 +66,32 @@ class DepthStack:
         Edge of a voxel in micrometres; None where nothing tells.
     format
         How it is stored, in words.
-    read_layer
-        Reads a window of one depth layer.
+    read_block
+        Reads a block of it.
+    home
+        The folder that masks and labels lie in; None where there is none.
+    levels
+        Coarser copies that are stored with it, the finest first.
+    scaling
+        How stored values became grey values, in words; empty where they are what is stored.
+    slow
+        Why moving through it takes long, in words; empty where it does not.
+    missing
+        Says what of it is not there and reads as black; empty when nothing is.
     """
 
-    source: Path
+    source: Path | str
     name: str
     shape: tuple[int, int, int]
     dtype: np.dtype[Any]
     voxel_size_um: float | None
     format: str
-    read_layer: ReadLayer
+    read_block: ReadBlock
+    home: Path | None = None
+    levels: tuple[Level, ...] = ()
+    scaling: str = ""
+    slow: str = ""
+    missing: Callable[[], str] = field(default=str)
 
     ndim = 3
 
@@ -79,14 +115,11 @@ class DepthStack:
         StackError
             If the files can no longer be read there.
         """
-        (z0, z1), (y0, y1), (x0, x1) = (_bounds(s, n) for s, n in zip((z, y, x), self.shape, strict=True))
-        block: Grey = np.empty((z1 - z0, y1 - y0, x1 - x0), self.dtype)
-        for plane, layer in enumerate(range(z0, z1)):
-            block[plane] = self.read_layer(layer, slice(y0, y1), slice(x0, x1))
-        return block
+        z, y, x = (slice(*_bounds(s, n)) for s, n in zip((z, y, x), self.shape, strict=True))
+        return self.read_block(z, y, x)
 
     def project(self, z: slice, how: Projection, y: slice = slice(None), x: slice = slice(None)) -> Grey:
-        """Project a window of depth layers onto a plane, holding one layer at a time.
+        """Project a window of depth layers onto a plane, holding a few layers at a time.
 
         Parameters
         ----------
@@ -108,14 +141,20 @@ class DepthStack:
         rows, columns = slice(*_bounds(y, self.shape[1])), slice(*_bounds(x, self.shape[2]))
         if how == "mean":
             total: Grey = np.zeros((rows.stop - rows.start, columns.stop - columns.start), np.float64)
-            for layer in range(z0, z1):
-                total += self.read_layer(layer, rows, columns)
+            for layer in self._layers(z0, z1, rows, columns):
+                total += layer
             return (total / (z1 - z0)).astype(np.float32)
         choose = np.maximum if how == "max" else np.minimum
-        plane = np.array(self.read_layer(z0, rows, columns))
-        for layer in range(z0 + 1, z1):
-            choose(plane, self.read_layer(layer, rows, columns), out=plane)
+        layers = self._layers(z0, z1, rows, columns)
+        plane = np.array(next(layers))
+        for layer in layers:
+            choose(plane, layer, out=plane)
         return plane
+
+    def _layers(self, z0: int, z1: int, y: slice, x: slice) -> Iterator[Grey]:
+        """Read layers a few at a time: where blocks are stored, one alone costs as much as its neighbours with it."""
+        for z in range(z0, z1, _LAYERS_AT_ONCE):
+            yield from self.read_block(slice(z, min(z + _LAYERS_AT_ONCE, z1)), y, x)
 
     def contrast_limits(self) -> tuple[float, float]:
         """Return the greys between which 99 in 100 of sampled voxels lie, empty ones left out; the first is less."""
@@ -133,14 +172,15 @@ class DepthStack:
 
     @cached_property
     def _samples(self) -> tuple[Grey, ...]:
-        """Rows of voxels, spread evenly over a few layers: whole rows, since that is how files are laid out."""
-        return tuple(self._sample_rows())
+        """Small blocks of voxels, spread evenly over a few layers: each touches few of a file's strips or chunks."""
+        return tuple(self._sample_blocks())
 
-    def _sample_rows(self) -> Iterator[Grey]:
-        step = max(1, self.shape[2] // _SAMPLES_A_SIDE)
-        for z in np.unique(np.linspace(0, self.shape[0] - 1, _SAMPLED_LAYERS).astype(int)):
-            for y in np.unique(np.linspace(0, self.shape[1] - 1, 32).astype(int)):
-                yield np.array(self.read_layer(int(z), slice(int(y), int(y) + 1), slice(0, self.shape[2]))[0, ::step])
+    def _sample_blocks(self) -> Iterator[Grey]:
+        depth, height, width = self.shape
+        for z in np.unique(np.linspace(0, depth - 1, _SAMPLED_LAYERS).astype(int)):
+            for y in _spread(height):
+                for x in _spread(width):
+                    yield np.array(self.read_block(slice(int(z), int(z) + 1), y, x))
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -161,6 +201,14 @@ class DepthStack:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Grey:
         """Read the whole stack; NumPy calls it where somebody asks for an array."""
         return self.read(slice(None), slice(None), slice(None)).astype(dtype or self.dtype, copy=False)
+
+
+def _spread(length: int) -> list[slice]:
+    """Return short ranges, evenly spread; fewer where they would overlap."""
+    number = min(_SAMPLED_PLACES, max(1, length // _SAMPLE_PX))
+    size = min(_SAMPLE_PX, length)
+    starts = (round((place + 0.5) * length / number - size / 2) for place in range(number))
+    return [slice(start, start + size) for start in (min(max(one, 0), length - size) for one in starts)]
 
 
 def _bounds(window: slice, size: int) -> tuple[int, int]:

@@ -5,81 +5,145 @@ from __future__ import annotations
 import json
 import os
 import re
-import tokenize
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice, pairwise
 from pathlib import Path
 
 import numpy as np
 
 from napari_ink.errors import StackError
+from napari_ink.stack.arrays import HDF5_SUFFIXES, NRRD_SUFFIXES, open_hdf5, open_npy, open_nrrd
 from napari_ink.stack.depth_stack import DepthStack, Grey
+from napari_ink.stack.grey import grey_dtype, reading_grey, scaling_in_words
+from napari_ink.stack.pictures import PICTURE_SUFFIXES, Picture, Pictures, read_picture_header
+from napari_ink.stack.remote import Remote, RemoteFile, is_address
+from napari_ink.stack.sizes import check_shape
 from napari_ink.stack.tiff import TiffPlane, read_planes, voxel_size_um
+from napari_ink.stack.zarr_stack import METADATA, holds_zarr, open_zarr
 
 LAYER_FOLDERS = ("layers", "surface_volume")
 TIFF_SUFFIXES = (".tif", ".tiff")
 _LAYER_DIGITS = 6
+_AT_ONCE = 8
 
 
 def open_stack(source: str | os.PathLike[str]) -> DepthStack:
-    """Open a folder of single-page TIFFs, a multi-page TIFF or a .npy file as a depth stack.
+    """Open what holds a depth stack, reading its headers only.
 
     Parameters
     ----------
     source
-        A file, a folder of layers, or a segment folder that holds one called ``layers`` or ``surface_volume``.
+        A folder of TIFF, PNG or JPEG layers, a segment folder that holds one called ``layers`` or ``surface_volume``, a
+        multi-page TIFF, a ``.npy``, NRRD or HDF5 file (``FILE.h5::DATASET``), a Zarr or OME-Zarr store; or
+        the address of one (``https://``, ``s3://``), but for pictures, NRRD and HDF5.
 
     Raises
     ------
     StackError
-        If there is nothing there, or it is no stack of 8- or 16-bit grey layers of one size.
+        If there is nothing there, or it is no stack of grey layers of one size.
     """
+    if is_address(source):
+        return _open_address(os.fspath(source))
     path = Path(source).expanduser().absolute()
     try:
         if path.is_dir():
-            return _open_folder(path)
-        if not path.exists():
+            return open_zarr(path) if holds_zarr(path) else _open_folder(path)
+        file, _, dataset = str(path).partition("::")
+        if not Path(file).exists():
             raise StackError(f"There is nothing at {path}; check the path.")
-        if path.suffix.lower() in TIFF_SUFFIXES:
+        suffix = Path(file).suffix.lower()
+        if suffix in TIFF_SUFFIXES:
             return _open_tiff(path)
-        if path.suffix.lower() == ".npy":
-            return _open_npy(path)
+        if suffix == ".npy":
+            return open_npy(path, meta_voxel_size(path.parent))
+        if suffix in NRRD_SUFFIXES:
+            return open_nrrd(path)
+        if suffix in HDF5_SUFFIXES:
+            return open_hdf5(Path(file), dataset)
     except OSError as error:
         raise StackError(f"{path} cannot be read: {error.strerror or error}; check its permissions.") from error
-    raise StackError(f"{path} is no depth stack: open a folder of TIFF layers, a multi-page TIFF or a .npy file.")
+    raise StackError(
+        f"{path} is no depth stack: open a folder of TIFF layers, a multi-page TIFF, a .npy, NRRD or HDF5 file, "
+        "or a Zarr store."
+    )
+
+
+def _open_address(address: str) -> DepthStack:
+    remote = Remote(address.rstrip("/"))
+    suffix = Path(address).suffix.lower()
+    if suffix in TIFF_SUFFIXES:
+        return _open_tiff(remote.file())
+    if suffix == ".npy":
+        return open_npy(remote.file(), None)
+    if any(remote.read(name) is not None for name in METADATA):
+        return open_zarr(remote)
+    names = remote.names()
+    inner = next((name for name in LAYER_FOLDERS if name in names), "")
+    layers = [name for name in (remote.names(inner) if inner else names) if Path(name).suffix.lower() in TIFF_SUFFIXES]
+    here = address.rstrip("/").rpartition("/")[2]
+    if here not in LAYER_FOLDERS and not inner:
+        layers = _layers_among(layers, here)
+    if not layers:
+        raise StackError(f"{address} is no Zarr store, and lists no TIFF layers; check the address.")
+    wanted = [f"{inner}/{name}" if inner else name for name in _in_sequence(address, layers)]
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        found = list(pool.map(lambda name: read_planes(remote.file(name)), wanted))
+    planes = [plane for pages in found for plane in pages]
+    segment = address.rstrip("/").rpartition("/")[0].rpartition("/")[2] if here in LAYER_FOLDERS else here
+    return _from_planes(address, segment, planes, "tiff folder", None)
 
 
 def _open_folder(path: Path) -> DepthStack:
     folder = next((path / name for name in LAYER_FOLDERS if (path / name).is_dir()), path)
-    names = [p.name for p in folder.iterdir() if p.suffix.lower() in TIFF_SUFFIXES and _is_shown(p)]
-    if folder.name not in LAYER_FOLDERS:
-        names = _layers_among(names, folder.name)
-    if not names:
-        raise StackError(f"{folder} holds no TIFF file; choose the folder of a segment or of its layers.")
-    planes = []
-    for name in _in_sequence(folder, names):
-        found = read_planes(folder / name)
-        if len(found) != 1:
-            raise StackError(f"{folder / name} holds {len(found)} planes; open a multi-page TIFF by itself.")
-        planes += found
-    _check_alike(planes)
     segment = folder.parent if folder.name in LAYER_FOLDERS else folder
-    return _from_planes(folder, segment.name, planes, "tiff folder", _voxel_size(segment, planes[0].path))
+    shown = [p.name for p in folder.iterdir() if _is_shown(p)]
+    for suffixes in (TIFF_SUFFIXES, PICTURE_SUFFIXES):
+        names = [name for name in shown if Path(name).suffix.lower() in suffixes]
+        if folder.name not in LAYER_FOLDERS:
+            names = _layers_among(names, folder.name, only_numbered=suffixes is PICTURE_SUFFIXES)
+        if names:
+            break
+    else:
+        raise StackError(_nothing_in(folder))
+    check_shape(folder, (len(names), 1, 1))
+    ordered = [folder / name for name in _in_sequence(folder, names)]
+    if suffixes is PICTURE_SUFFIXES:
+        return _from_pictures(folder, segment, [read_picture_header(file) for file in ordered])
+    planes = []
+    for file in ordered:
+        found = read_planes(file)
+        if len(found) != 1:
+            raise StackError(f"{file} holds {len(found)} planes; open a multi-page TIFF by itself.")
+        planes += found
+    return _from_planes(folder, segment.name, planes, "tiff folder", _voxel_size(segment, ordered[0]), home=segment)
+
+
+def _nothing_in(folder: Path) -> str:
+    """Say that a folder holds no layers, and which of the folders in it do."""
+    inside = sorted(
+        one.name for one in folder.iterdir()
+        if one.is_dir() and (holds_zarr(one) or any((one / name).is_dir() for name in LAYER_FOLDERS))
+    )  # fmt: skip
+    if inside:
+        more = " and more" if len(inside) > 5 else ""
+        return f"{folder} holds the segments {', '.join(inside[:5])}{more}; open one of them."
+    return f"{folder} holds no TIFF file; choose the folder of a segment or of its layers."
 
 
 def _is_shown(path: Path) -> bool:
     return not path.name.startswith(".") and not path.is_dir()
 
 
-def _layers_among(names: list[str], segment: str) -> list[str]:
+def _layers_among(names: list[str], segment: str, only_numbered: bool = False) -> list[str]:
     """Leave out a segment's composite, mask and labels where they lie beside layers that are only numbers."""
     numbered = [name for name in names if Path(name).stem.isdigit()]
     # Segments are called by a date and time, and so are their composites: all digits, but far too many for a layer.
     short = [name for name in numbered if Path(name).stem != segment or len(segment) <= _LAYER_DIGITS]
-    return short or numbered or names
+    return short or numbered or ([] if only_numbered else names)
 
 
-def _in_sequence(folder: Path, names: Sequence[str]) -> list[str]:
+def _in_sequence(folder: Path | str, names: Sequence[str]) -> list[str]:
     """Sort layers by their number and see to it that none is missing or there twice."""
     numbers: dict[int, str] = {}
     for name, number in zip(names, _layer_numbers(folder, names), strict=True):
@@ -95,12 +159,12 @@ def _in_sequence(folder: Path, names: Sequence[str]) -> list[str]:
     return [numbers[number] for number in order]
 
 
-def _layer_numbers(folder: Path, names: Sequence[str]) -> list[int]:
+def _layer_numbers(folder: Path | str, names: Sequence[str]) -> list[int]:
     """Return each layer's number: the one number in its name that differs from file to file, else the last."""
     found = [[int(digits) for digits in re.findall(r"\d+", Path(name).stem)] for name in names]
     for name, numbers in zip(names, found, strict=True):
         if not numbers:
-            raise StackError(f"{folder / name} has no number to tell which layer it is; move it out of the folder.")
+            raise StackError(f"{folder}/{name} has no number to tell which layer it is; move it out of the folder.")
     if len({len(numbers) for numbers in found}) == 1:
         varying = [column for column in zip(*found, strict=True) if len(set(column)) > 1]
         if len(varying) == 1:
@@ -108,16 +172,16 @@ def _layer_numbers(folder: Path, names: Sequence[str]) -> list[int]:
     return [numbers[-1] for numbers in found]
 
 
-def _check_alike(planes: Sequence[TiffPlane]) -> None:
+def _check_alike(planes: Sequence[TiffPlane | Picture]) -> None:
     first = planes[0]
     for number, plane in enumerate(planes):
-        where = str(plane.path) if plane.path != first.path else f"Page {number + 1} of {plane.path}"
+        where = str(plane.file) if plane.file != first.file else f"Page {number + 1} of {plane.file}"
         if plane.shape != first.shape:
             raise StackError(
                 f"{where} is {plane.shape[0]} × {plane.shape[1]} pixels and the first layer is "
                 f"{first.shape[0]} × {first.shape[1]}; layers must be of one size."
             )
-        if plane.dtype != first.dtype:
+        if plane.dtype.newbyteorder("=") != first.dtype.newbyteorder("="):
             raise StackError(
                 f"{where} holds {plane.dtype} and the first layer {first.dtype}; "
                 "save all layers with one number of bits."
@@ -125,46 +189,55 @@ def _check_alike(planes: Sequence[TiffPlane]) -> None:
 
 
 def _from_planes(
-    source: Path, name: str, planes: Sequence[TiffPlane], kind: str, voxel_size: float | None
+    source: Path | str,
+    name: str,
+    planes: Sequence[TiffPlane],
+    kind: str,
+    voxel_size: float | None,
+    home: Path | None = None,
 ) -> DepthStack:
-    def read_layer(z: int, y: slice, x: slice) -> Grey:
-        return planes[z].read(y, x)
-
-    return DepthStack(source, name, (len(planes), *planes[0].shape), planes[0].dtype, voxel_size, kind, read_layer)
-
-
-def _open_tiff(path: Path) -> DepthStack:
-    planes = read_planes(path)
     _check_alike(planes)
-    return _from_planes(path, path.stem, planes, "multi-page tiff", _voxel_size(path.parent, path))
+    shape = (len(planes), *planes[0].shape)
+    check_shape(source, shape)
+    stored = planes[0].dtype
+
+    def read_block(z: slice, y: slice, x: slice, step: int = 1) -> Grey:
+        rows, columns = len(range(y.start, y.stop, step)), len(range(x.start, x.stop, step))
+        block: Grey = np.empty((z.stop - z.start, rows, columns), stored.newbyteorder("="))
+        for at, plane in enumerate(planes[z]):
+            block[at] = plane.read(y, x, step)
+        return block
+
+    compressed = sum(plane.raw is None for plane in planes)
+    slow = f"{compressed} of its {len(planes)} layers are compressed" if compressed else ""
+    read = reading_grey(source, stored, read_block)
+    scaling = scaling_in_words(stored)
+    return DepthStack(source, name, shape, grey_dtype(stored), voxel_size, kind, read, home, (), scaling, slow)
 
 
-def _open_npy(path: Path) -> DepthStack:
-    try:
-        array = np.lib.format.open_memmap(path, mode="r")  # unlike numpy.load, it opens no archives and no pickles
-    except (ValueError, TypeError, EOFError, SyntaxError, OverflowError, tokenize.TokenError) as error:
-        reason = " ".join(str(error).split())
-        raise StackError(
-            f"{path} cannot be read as a NumPy array ({reason}); save it again with numpy.save."
-        ) from error
-    if array.ndim != 3 or 0 in array.shape:
-        raise StackError(f"{path} has the shape {array.shape}; a depth stack has layers, height and width.")
-    if array.dtype.newbyteorder("=") not in (np.uint8, np.uint16):
-        raise StackError(f"{path} holds {array.dtype} values; save it as uint8 or uint16.")
-    dtype = array.dtype.newbyteorder("=")
-
-    def read_layer(z: int, y: slice, x: slice) -> Grey:
-        return np.asarray(array[z, y, x]).astype(dtype, copy=True)
-
-    depth, height, width = array.shape
-    return DepthStack(path, path.stem, (depth, height, width), dtype, _meta_voxel_size(path.parent), "npy", read_layer)
+def _from_pictures(folder: Path, segment: Path, pictures: Sequence[Picture]) -> DepthStack:
+    _check_alike(pictures)
+    shape, first = (len(pictures), *pictures[0].shape), pictures[0]
+    kind = f"{first.file.suffix.lower().lstrip('.')} folder"
+    slow = "its layers are pictures, which are decoded whole"
+    return DepthStack(
+        folder, segment.name, shape, first.dtype, meta_voxel_size(segment), kind, Pictures(pictures), segment, slow=slow
+    )
 
 
-def _voxel_size(folder: Path, first: Path) -> float | None:
-    return _meta_voxel_size(folder) or voxel_size_um(first)
+def _open_tiff(file: Path | RemoteFile) -> DepthStack:
+    planes = read_planes(file)
+    name, home = Path(file.name).stem, file.parent if isinstance(file, Path) else None
+    voxel_size = _voxel_size(home, file)
+    source = file if isinstance(file, Path) else str(file)
+    return _from_planes(source, name.removesuffix(".ome"), planes, "multi-page tiff", voxel_size, home)
 
 
-def _meta_voxel_size(folder: Path) -> float | None:
+def _voxel_size(folder: Path | None, first: Path | RemoteFile) -> float | None:
+    return (None if folder is None else meta_voxel_size(folder)) or voxel_size_um(first)
+
+
+def meta_voxel_size(folder: Path) -> float | None:
     """Return the voxel size that a segment's ``meta.json`` states, if there is one that can be read."""
     try:
         meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import struct
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -14,6 +14,11 @@ import tifffile
 
 from napari_ink.errors import StackError
 from napari_ink.stack.depth_stack import Grey
+from napari_ink.stack.grey import check_dtype
+from napari_ink.stack.raw import RawArray, State, check_unchanged, state_of
+
+if TYPE_CHECKING:
+    from napari_ink.stack.remote import RemoteFile
 
 # What tifffile, its codecs and the operating system raise over broken files. A damaged tag may come as a tuple where a
 # number is due, or as a zero to divide by: TypeError and ArithmeticError; a damaged size may ask for
@@ -39,48 +44,50 @@ class TiffPlane:
 
     Attributes
     ----------
-    path, page
+    file, page
         The file, and the number of the page in it.
     shape
         Height and width.
     dtype
-        Of the values, in this machine's byte order.
-    stored
-        Byte order, kind and size as they lie in the file, where the plane can be memory-mapped; else None.
-    offset
-        Where its first byte lies.
+        Of the values as they are stored.
+    raw
+        The plane as an array in the file, where it can be memory-mapped; else None.
+    state
+        The file's, when its header was read.
     """
 
-    path: Path
+    file: Path | RemoteFile
     page: int
     shape: tuple[int, int]
     dtype: np.dtype[Any]
-    stored: str | None
-    offset: int
+    raw: RawArray | None
+    state: State
 
-    def read(self, y: slice, x: slice) -> Grey:
-        """Read rows `y` and columns `x`.
+    def read(self, y: slice, x: slice, step: int = 1) -> Grey:
+        """Read rows `y` and columns `x`, only every `step`-th of each.
 
         Raises
         ------
         StackError
             If the file has gone, changed or broken since it was opened.
         """
+        if self.raw is not None:
+            plane: Grey = self.raw(slice(0, 1), y, x, step)[0]
+            return plane
+        check_unchanged(self.file, self.state)
         try:
-            if self.stored is not None:
-                plane = np.memmap(self.path, self.stored, "r", self.offset, self.shape)
-                return np.asarray(plane[y, x]).astype(self.dtype, copy=True)
-            return self._decode(y, x)
+            return self._decode(y, x, step)
         except READ_ERRORS as error:
             reason = " ".join(str(error).split()) or type(error).__name__
-            raise StackError(f"{self.path} can no longer be read ({reason}); restore the file.") from error
+            raise StackError(f"{self.file} can no longer be read ({reason}); restore the file.") from error
 
-    def _decode(self, y: slice, x: slice) -> Grey:
-        """Decode only the strips or tiles that the window touches."""
-        out: Grey = np.zeros((y.stop - y.start, x.stop - x.start), self.dtype)
+    def _decode(self, y: slice, x: slice, step: int) -> Grey:
+        """Decode only the strips or tiles that the window touches, one at a time."""
+        rows, columns = range(y.start, y.stop, step), range(x.start, x.stop, step)
+        out: Grey = np.zeros((len(rows), len(columns)), self.dtype.newbyteorder("="))
         if out.size == 0:
             return out
-        with tifffile.TiffFile(self.path) as file:
+        with tifffile.TiffFile(opened(self.file)) as file:
             page = file.pages[self.page].aspage()
             tall, wide = page.chunks[:2]
             across = -(-self.shape[1] // wide)
@@ -88,6 +95,7 @@ class TiffPlane:
                 row * across + column
                 for row in range(y.start // tall, -(-y.stop // tall))
                 for column in range(x.start // wide, -(-x.stop // wide))
+                if _touches(rows, row * tall, tall) and _touches(columns, column * wide, wide)
             ]
             places = [(page.dataoffsets[i], page.databytecounts[i]) for i in wanted]
             for index, (data, _) in zip(wanted, _segments(file, places), strict=True):
@@ -96,8 +104,20 @@ class TiffPlane:
                     continue  # a segment that was never written: zeros
                 top, left = position[2], position[3]
                 block = segment.reshape(segment.shape[-3:-1])[: size[1], : size[2]]
-                _paste(out, block, top - y.start, left - x.start)
+                _paste(out, block, rows, columns, (top, left))
         return out
+
+
+def opened(file: Path | RemoteFile) -> Any:
+    """Return what tifffile opens: a path, or a file object."""
+    return file if isinstance(file, Path) else file.open()
+
+
+def _touches(wanted: range, start: int, length: int) -> bool:
+    """Whether any of the wanted rows lies among `length` from `start` on."""
+    first = max(wanted.start, start)
+    first += -(first - wanted.start) % wanted.step
+    return first < min(start + length, wanted.stop)
 
 
 def _segments(file: tifffile.TiffFile, places: list[tuple[int, int]]) -> Any:
@@ -106,15 +126,20 @@ def _segments(file: tifffile.TiffFile, places: list[tuple[int, int]]) -> Any:
     return sorted(file.filehandle.read_segments(offsets, counts), key=lambda found: found[1])
 
 
-def _paste(out: Grey, block: Grey, top: int, left: int) -> None:
-    """Put `block` into `out` with its corner at (top, left), cut to what fits."""
-    y0, x0 = max(top, 0), max(left, 0)
-    y1, x1 = min(top + block.shape[0], out.shape[0]), min(left + block.shape[1], out.shape[1])
-    if y0 < y1 and x0 < x1:
-        out[y0:y1, x0:x1] = block[y0 - top : y1 - top, x0 - left : x1 - left]
+def _paste(out: Grey, block: Grey, rows: range, columns: range, corner: tuple[int, int]) -> None:
+    """Put those of the wanted rows and columns into `out` that lie in a block with its corner there."""
+    here = []
+    for wanted, start, length in zip((rows, columns), corner, block.shape, strict=True):
+        first = max(0, -(-(start - wanted.start) // wanted.step))
+        last = min(len(wanted), -(-(start + length - wanted.start) // wanted.step))
+        here.append((slice(first, last), slice(wanted.start + first * wanted.step - start, None, wanted.step)))
+    (to_y, from_y), (to_x, from_x) = here
+    height, width = to_y.stop - to_y.start, to_x.stop - to_x.start
+    if height > 0 and width > 0:
+        out[to_y, to_x] = block[from_y, from_x][:height, :width]
 
 
-def read_planes(path: Path) -> list[TiffPlane]:
+def read_planes(path: Path | RemoteFile) -> list[TiffPlane]:
     """Read the headers of every plane of a TIFF file.
 
     Raises
@@ -123,10 +148,11 @@ def read_planes(path: Path) -> list[TiffPlane]:
         If the file is no TIFF, is cut short, or holds anything but 8- or 16-bit grey.
     """
     try:
-        with tifffile.TiffFile(path) as file:
+        state = state_of(path)
+        with tifffile.TiffFile(opened(path)) as file:
             if file.is_imagej and len(file.pages) == 1 and file.series and file.series[0].ndim == 3:
-                return _contiguous_planes(path, file)
-            planes = [_plane(path, number, page) for number, page in enumerate(file.pages)]
+                return _contiguous_planes(path, file, state)
+            planes = [_plane(path, number, page, state) for number, page in enumerate(file.pages)]
     except READ_ERRORS as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise StackError(f"{path} cannot be read as TIFF ({reason}); replace it with the original file.") from error
@@ -135,22 +161,23 @@ def read_planes(path: Path) -> list[TiffPlane]:
     return planes
 
 
-def _plane(path: Path, number: int, page: Any) -> TiffPlane:
+def _plane(path: Path | RemoteFile, number: int, page: Any, state: State) -> TiffPlane:
     page = page.aspage()
     _check_grey(path, page)
-    size = path.stat().st_size
     for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True):
-        if offset + count > size:
+        if offset + count > state[0]:
             raise StackError(
-                f"{path} is cut short: it has {size} bytes and its header speaks of {offset + count}; copy it again."
+                f"{path} is cut short: it has {state[0]} bytes and its header speaks of "
+                f"{offset + count}; copy it again."
             )
-    mapped = page.is_memmappable
-    stored = page.parent.byteorder + page.dtype.char if mapped else None
-    dtype = np.dtype(page.dtype).newbyteorder("=")
-    return TiffPlane(path, number, (page.imagelength, page.imagewidth), dtype, stored, page.dataoffsets[0])
+    shape, raw = (page.imagelength, page.imagewidth), None
+    if page.is_memmappable:
+        stored = np.dtype(page.parent.byteorder + page.dtype.char)
+        raw = RawArray(path, stored, page.dataoffsets[0], (1, *shape), state)
+    return TiffPlane(path, number, shape, np.dtype(page.dtype), raw, state)
 
 
-def _check_grey(path: Path, page: Any) -> None:
+def _check_grey(path: Path | RemoteFile, page: Any) -> None:
     if page.photometric == tifffile.PHOTOMETRIC.PALETTE:
         raise StackError(f"{path} is a colour image with a palette; save it as 8- or 16-bit grey.")
     if page.samplesperpixel != 1 or len(page.shape) != 2:
@@ -160,27 +187,25 @@ def _check_grey(path: Path, page: Any) -> None:
         )
     if 0 in page.shape:
         raise StackError(f"{path} holds an image of no pixels; replace it with the original file.")
-    if page.dtype not in (np.uint8, np.uint16):
-        raise StackError(f"{path} holds {page.dtype} values; save it as 8- or 16-bit grey.")
+    check_dtype(path, np.dtype(page.dtype))
 
 
-def _contiguous_planes(path: Path, file: tifffile.TiffFile) -> list[TiffPlane]:
+def _contiguous_planes(path: Path | RemoteFile, file: tifffile.TiffFile, state: State) -> list[TiffPlane]:
     """Return the planes of an ImageJ hyperstack that has one header for many planes."""
-    first = _plane(path, 0, file.pages[0])
+    first = _plane(path, 0, file.pages[0], state)
     count = file.series[0].shape[0]
     length = int(np.prod(first.shape)) * first.dtype.itemsize
-    if first.stored is None or first.offset + count * length > path.stat().st_size:
+    if first.raw is None or first.raw.offset + count * length > state[0]:
         raise StackError(f"{path} is cut short: it does not hold its {count} layers; copy it again.")
     return [
-        TiffPlane(path, 0, first.shape, first.dtype, first.stored, first.offset + number * length)
-        for number in range(count)
+        replace(first, raw=replace(first.raw, offset=first.raw.offset + number * length)) for number in range(count)
     ]
 
 
-def voxel_size_um(path: Path) -> float | None:
+def voxel_size_um(path: Path | RemoteFile) -> float | None:
     """Return the pixel size that an ImageJ or OME header states in micrometres, or None."""
     try:
-        with tifffile.TiffFile(path) as file:
+        with tifffile.TiffFile(opened(path)) as file:
             if file.is_ome:
                 return _ome_pixel_size(file.ome_metadata or "")
             if file.is_imagej and (file.imagej_metadata or {}).get("unit") in ("um", "µm", "micron", "\\u00B5m"):

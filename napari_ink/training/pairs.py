@@ -80,7 +80,7 @@ def read_pair(stack: str | os.PathLike[str], labels: str | os.PathLike[str] | No
             f"{path} has no reviewed pixel{_inside(supervision, beside.mask)}; review some, or leave it out."
         )
     held_out = None if validation is None else read_mask(validation, shape)
-    files = [file for file in (opened.source, path, beside.mask, supervision, validation) if file is not None]
+    files = [Path(file) for file in (opened.source, path, beside.mask, supervision, validation) if file is not None]
     return PairFiles(TrainingPair(opened, values, held_out), tuple(files), tuple(notes))
 
 
@@ -102,7 +102,7 @@ def _pair_of_project(stack: DepthStack, folder: Path) -> PairFiles:
     if not np.isin(values, (LabelValue.PAPYRUS, LabelValue.INK)).any():
         raise LabelError(f"{folder} has no reviewed pixel; review some, or leave it out.")
     held_out = None if beside.validation_mask is None else read_mask(beside.validation_mask, shape)
-    files = [file for file in (stack.source, folder, beside.mask, beside.validation_mask) if file is not None]
+    files = [Path(file) for file in (stack.source, folder, beside.mask, beside.validation_mask) if file is not None]
     return PairFiles(TrainingPair(stack, values, held_out), tuple(files), ())
 
 

@@ -78,7 +78,7 @@ def predict(folder: Path, path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarra
     stack = make_stack(folder, (5, 70, 90))
     run(PredictRequest(stack, load_model(path), folder / "p.zarr", device="cpu"))
     prediction = open_prediction(folder / "p.zarr")
-    grey = np.stack([stack.read_layer(z, slice(0, 70), slice(0, 90)) for z in range(5)]).mean(axis=0) / 65535
+    grey = stack.read(slice(0, 5), slice(0, 70), slice(0, 90)).mean(axis=0) / 65535
     return grey, prediction.read("ink") / 255, prediction.read("edge") / 255
 
 

@@ -130,7 +130,7 @@ def test_tiles_lie_apart_in_the_region_where_there_is_something(data: st.DataObj
     y0, x0 = data.draw(st.integers(0, height - 1)), data.draw(st.integers(0, width - 1))
     region = Region(y0, data.draw(st.integers(y0 + 1, height)), x0, data.draw(st.integers(x0 + 1, width)))
     volume = np.random.default_rng(0).integers(1, 255, (3, height, width), dtype=np.uint8)
-    stack = DepthStack(Path(), "s", volume.shape, volume.dtype, None, "memory", lambda z, y, x: volume[z, y, x])
+    stack = DepthStack(Path(), "s", volume.shape, volume.dtype, None, "memory", lambda z, y, x, step=1: volume[z, y, x])
     mask = np.zeros((height, width), bool)
     mask[: (region.y0 + region.y1 + 1) // 2 + 1] = True
     tiles = choose_tiles(stack, SampleShape(side, 8), count, region, mask, None)

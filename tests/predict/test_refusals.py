@@ -22,7 +22,7 @@ from napari_ink.errors import (
 )
 from napari_ink.predict import PredictRequest, Region, TilePredicted, choose_device, device_title, open_prediction
 from napari_ink.predict.device import cores_left_free, default_batch_size, usable_cores
-from napari_ink.stack import DepthStack
+from napari_ink.stack import DepthStack, open_stack
 from tests.predict.stand_ins import NotANumber, OutOfMemory, Smear, ink_model, make_stack, run, run_until
 
 
@@ -104,9 +104,8 @@ def test_values_that_are_no_numbers_are_located(request_here: PredictRequest, tm
     grey = np.zeros((5, 90, 120), np.uint16)
     grey[:, 30:60, 64:120] = 65535
     np.save(tmp_path / "segment.npy", grey)
-    message = refuse(
-        replace(request_here, model=ink_model(NotANumber()), overlap=0.0, batch_size=2), NapariInkError, "not numbers"
-    )
+    request = replace(request_here, stack=open_stack(tmp_path / "segment.npy"), overlap=0.0, batch_size=2)
+    message = refuse(replace(request, model=ink_model(NotANumber())), NapariInkError, "not numbers")
     assert "the tile at 32:64,64:96" in message
 
 
@@ -128,12 +127,12 @@ def test_any_other_fault_of_torch_stays_what_it_is_and_cleans_up(request_here: P
 def test_a_stack_that_breaks_midway(request_here: PredictRequest) -> None:
     whole = request_here.stack
 
-    def read_layer(z: int, y: slice, x: slice) -> np.ndarray:
+    def read_block(z: slice, y: slice, x: slice, step: int = 1) -> np.ndarray:
         if y.start > 32:
-            raise StackError(f"Layer {z} can no longer be read; look at the disk.")
-        return whole.read_layer(z, y, x)
+            raise StackError(f"Layer {z.start} can no longer be read; look at the disk.")
+        return whole.read_block(z, y, x, step)
 
-    broken: DepthStack = replace(whole, read_layer=read_layer, name="broken")
+    broken: DepthStack = replace(whole, read_block=read_block, name="broken")
     broken.__dict__["_samples"] = whole._samples
     refuse(replace(request_here, stack=broken), StackError, "can no longer be read")
 

@@ -1,0 +1,80 @@
+"""How stored values become grey values of 8 or 16 bits: as they are, or by a scaling that is stated."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from napari_ink.errors import StackError
+from napari_ink.stack.depth_stack import Grey, Level, ReadBlock
+
+AS_STORED = (np.dtype(np.uint8), np.dtype(np.uint16))
+SCALED = (np.dtype(np.int16), np.dtype(np.float32))
+_INT16_ZERO = 32768
+
+
+def check_dtype(where: object, dtype: np.dtype[Any]) -> None:
+    """Refuse values that are no grey values.
+
+    Raises
+    ------
+    StackError
+        If they are of another kind than uint8, uint16, int16 and float32.
+    """
+    if dtype.newbyteorder("=") not in (*AS_STORED, *SCALED):
+        raise StackError(f"{where} holds {dtype} values; save it as 8- or 16-bit grey, int16, or float32 from 0 to 1.")
+
+
+def grey_dtype(stored: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the dtype that values have once they are grey."""
+    native = stored.newbyteorder("=")
+    return native if native in AS_STORED else np.dtype(np.uint16)
+
+
+def scaling_in_words(stored: np.dtype[Any]) -> str:
+    """Say how stored values become grey; empty where they stay what they are."""
+    if stored.newbyteorder("=") == np.int16:
+        return f"int16 + {_INT16_ZERO}"
+    return "float32 × 65535, from 0 to 1" if stored.newbyteorder("=") == np.float32 else ""
+
+
+def as_grey(where: object, values: Grey) -> Grey:
+    """Return stored values as grey ones, in this machine's byte order.
+
+    Raises
+    ------
+    StackError
+        If they are float32 outside of 0 to 1, or no numbers.
+    """
+    values = values.astype(values.dtype.newbyteorder("="), copy=False)
+    if values.dtype == np.int16:
+        # Flipping the sign bit adds 32768, without a wider array in between.
+        flipped: Grey = values.view(np.uint16) ^ np.uint16(_INT16_ZERO)
+        return flipped
+    if values.dtype == np.float32:
+        low, high = (values.min(), values.max()) if values.size else (0.0, 0.0)
+        if not (low >= 0 and high <= 1):
+            raise StackError(
+                f"{where} holds float32 values from {low:g} to {high:g}, and only 0 (black) to 1 (white) mean a "
+                "grey; divide them by their white, or save them as 16-bit grey."
+            )
+        grey: Grey = (values * np.float32(65535) + np.float32(0.5)).astype(np.uint16)
+        return grey
+    return values
+
+
+def reading_grey(where: object, stored: np.dtype[Any], read: ReadBlock) -> ReadBlock:
+    """Return what reads grey values where `read` reads stored ones."""
+    if stored.newbyteorder("=") in AS_STORED and stored.isnative:
+        return read
+
+    def read_grey(z: slice, y: slice, x: slice, step: int = 1) -> Grey:
+        return as_grey(where, read(z, y, x, step))
+
+    return read_grey
+
+
+def level_of_grey(where: object, stored: np.dtype[Any], level: Level) -> Level:
+    """Return a coarser copy that reads grey values."""
+    return Level(level.shape, level.step, reading_grey(where, stored, level.read))

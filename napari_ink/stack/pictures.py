@@ -1,0 +1,113 @@
+"""Depth layers as PNG or JPEG pictures: decoded whole, the last few kept, since people look at one for a while."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from napari_ink.errors import StackError
+from napari_ink.stack.depth_stack import Grey
+from napari_ink.stack.raw import State, check_unchanged, state_of
+
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
+_MODES = {"L": np.uint8, "I;16": np.uint16, "I;16B": np.uint16, "I;16L": np.uint16}
+_KEPT_BYTES = 256 * 2**20
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One layer as a picture: what its header says.
+
+    Attributes
+    ----------
+    file
+        The picture.
+    shape
+        Height and width.
+    dtype
+        uint8 or uint16.
+    state
+        The file's, when its header was read.
+    """
+
+    file: Path
+    shape: tuple[int, int]
+    dtype: np.dtype[Any]
+    state: State
+
+
+def read_picture_header(path: Path) -> Picture:
+    """Read what a picture is, not its pixels.
+
+    Raises
+    ------
+    StackError
+        If it is no picture, or not a grey one.
+    """
+    Image.MAX_IMAGE_PIXELS = None  # segments are larger than Pillow takes for an attack
+    try:
+        with Image.open(path) as image:
+            mode, (width, height) = image.mode, image.size
+    except (OSError, ValueError, SyntaxError, UnidentifiedImageError) as error:
+        raise StackError(f"{path} cannot be read as a picture ({error}); replace it with the original file.") from error
+    if mode not in _MODES:
+        raise StackError(f"{path} is no grey picture (Pillow calls it {mode}); save it as 8- or 16-bit grey.")
+    return Picture(path, (height, width), np.dtype(_MODES[mode]), state_of(path))
+
+
+class Pictures:
+    """Reads blocks of layers that are pictures, keeping the planes decoded last.
+
+    Parameters
+    ----------
+    pictures
+        The layers in their order.
+    """
+
+    def __init__(self, pictures: Sequence[Picture]) -> None:
+        self._pictures = pictures
+        self._kept: OrderedDict[int, Grey] = OrderedDict()
+        self._lock = Lock()
+
+    def __call__(self, z: slice, y: slice, x: slice, step: int = 1) -> Grey:
+        """Read a block, of rows and columns only every `step`-th.
+
+        Raises
+        ------
+        StackError
+            If a picture has gone, changed or broken since it was opened.
+        """
+        layers = [
+            self._plane(layer)[y.start : y.stop : step, x.start : x.stop : step] for layer in range(z.start, z.stop)
+        ]
+        if layers:
+            return np.stack(layers)
+        rows, columns = len(range(y.start, y.stop, step)), len(range(x.start, x.stop, step))
+        return np.zeros((0, rows, columns), self._pictures[0].dtype)
+
+    def _plane(self, z: int) -> Grey:
+        picture = self._pictures[z]
+        check_unchanged(picture.file, picture.state)
+        with self._lock:
+            if z in self._kept:
+                self._kept.move_to_end(z)
+                return self._kept[z]
+        try:
+            with Image.open(picture.file) as image:
+                plane: Grey = np.asarray(image).astype(picture.dtype, copy=False)
+        except (OSError, ValueError, SyntaxError) as error:
+            raise StackError(f"{picture.file} can no longer be read ({error}); restore the file.") from error
+        if plane.shape != picture.shape:
+            raise StackError(f"{picture.file} is not what its header says; replace it with the original file.")
+        with self._lock:
+            self._kept[z] = plane
+            while len(self._kept) > 1 and sum(one.nbytes for one in self._kept.values()) > _KEPT_BYTES:
+                self._kept.popitem(last=False)
+        return plane
