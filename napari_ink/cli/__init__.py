@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from napari_ink import __version__
-from napari_ink.cli import demo, evaluate, export, info, models, open, phantom, predict, probe, train
+from napari_ink.cli import convert, demo, evaluate, export, info, models, open, phantom, predict, probe, train
 from napari_ink.errors import BadInputError, NapariInkError
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
-_COMMANDS = (demo, open, info, probe, predict, export, train, evaluate, phantom, models)
+_COMMANDS = (demo, open, info, convert, probe, predict, export, train, evaluate, phantom, models)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

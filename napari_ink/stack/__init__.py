@@ -8,16 +8,19 @@ from napari_ink.stack.beside import (
     read_mask,
     read_plane,
 )
+from napari_ink.stack.convert import Converted, convert
 from napari_ink.stack.depth_stack import DepthStack, Level, Projection
 from napari_ink.stack.opening import LAYER_FOLDERS, open_stack
 from napari_ink.stack.remote import is_address
 
 __all__ = [
     "LAYER_FOLDERS",
+    "Converted",
     "DepthStack",
     "Level",
     "Projection",
     "SegmentFiles",
+    "convert",
     "crop_plane",
     "find_beside",
     "find_mask_of_labels",

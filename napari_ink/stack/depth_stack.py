@@ -76,6 +76,8 @@ class DepthStack:
         How stored values became grey values, in words; empty where they are what is stored.
     slow
         Why moving through it takes long, in words; empty where it does not.
+    by_layer
+        Whether a part of a layer costs as much to read as a whole band of it, or all of it.
     missing
         Says what of it is not there and reads as black; empty when nothing is.
     """
@@ -91,6 +93,7 @@ class DepthStack:
     levels: tuple[Level, ...] = ()
     scaling: str = ""
     slow: str = ""
+    by_layer: bool = False
     missing: Callable[[], str] = field(default=str)
 
     ndim = 3

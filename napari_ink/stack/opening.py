@@ -210,9 +210,10 @@ def _from_planes(
 
     compressed = sum(plane.raw is None for plane in planes)
     slow = f"{compressed} of its {len(planes)} layers are compressed" if compressed else ""
-    read = reading_grey(source, stored, read_block)
-    scaling = scaling_in_words(stored)
-    return DepthStack(source, name, shape, grey_dtype(stored), voxel_size, kind, read, home, (), scaling, slow)
+    return DepthStack(
+        source, name, shape, grey_dtype(stored), voxel_size, kind, reading_grey(source, stored, read_block), home,
+        scaling=scaling_in_words(stored), slow=slow, by_layer=any(plane.in_strips for plane in planes),
+    )  # fmt: skip
 
 
 def _from_pictures(folder: Path, segment: Path, pictures: Sequence[Picture]) -> DepthStack:
@@ -221,8 +222,9 @@ def _from_pictures(folder: Path, segment: Path, pictures: Sequence[Picture]) -> 
     kind = f"{first.file.suffix.lower().lstrip('.')} folder"
     slow = "its layers are pictures, which are decoded whole"
     return DepthStack(
-        folder, segment.name, shape, first.dtype, meta_voxel_size(segment), kind, Pictures(pictures), segment, slow=slow
-    )
+        folder, segment.name, shape, first.dtype, meta_voxel_size(segment), kind, Pictures(pictures), segment,
+        slow=slow, by_layer=True,
+    )  # fmt: skip
 
 
 def _open_tiff(file: Path | RemoteFile) -> DepthStack:

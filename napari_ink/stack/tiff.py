@@ -50,6 +50,8 @@ class TiffPlane:
         Height and width.
     dtype
         Of the values as they are stored.
+    in_strips
+        Whether it is compressed in strips, which are as wide as it.
     raw
         The plane as an array in the file, where it can be memory-mapped; else None.
     state
@@ -62,6 +64,7 @@ class TiffPlane:
     dtype: np.dtype[Any]
     raw: RawArray | None
     state: State
+    in_strips: bool = False
 
     def read(self, y: slice, x: slice, step: int = 1) -> Grey:
         """Read rows `y` and columns `x`, only every `step`-th of each.
@@ -174,7 +177,8 @@ def _plane(path: Path | RemoteFile, number: int, page: Any, state: State) -> Tif
     if page.is_memmappable:
         stored = np.dtype(page.parent.byteorder + page.dtype.char)
         raw = RawArray(path, stored, page.dataoffsets[0], (1, *shape), state)
-    return TiffPlane(path, number, shape, np.dtype(page.dtype), raw, state)
+    in_strips = raw is None and page.chunks[1] >= shape[1]
+    return TiffPlane(path, number, shape, np.dtype(page.dtype), raw, state, in_strips)
 
 
 def _check_grey(path: Path | RemoteFile, page: Any) -> None:

@@ -155,7 +155,7 @@ def test_each_format_gives_the_same_voxels(tmp_path: Path, name: str, dtype: str
 @given(
     name=st.sampled_from(sorted(FORMATS)),
     volume=arrays(
-        st.sampled_from([np.uint8, np.uint16]), st.tuples(st.integers(2, 6), st.integers(3, 40), st.integers(3, 40))
+        st.sampled_from([np.uint8, np.uint16]), st.tuples(st.integers(2, 6), st.integers(5, 40), st.integers(5, 40))
     ),
     data=st.data(),
 )

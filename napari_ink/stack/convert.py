@@ -1,0 +1,277 @@
+"""Conversion of any depth stack to an OME-Zarr pyramid: in bounded memory, taken up again where it stopped, checked."""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from collections.abc import Generator, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from napari_ink.errors import NapariInkError, OutputError, storage_errors
+from napari_ink.stack.depth_stack import DepthStack, Grey, ReadBlock
+from napari_ink.stack.pyramid import halve, layout, level_shapes, ngff_attributes
+from napari_ink.stack.spool import Spool
+
+if TYPE_CHECKING:
+    import zarr
+
+_PLAN, _DONE, _LOCK, _SPOOL = "convert.json", "done.jsonl", "convert.lock", "layers.raw"
+_WORKERS = 2
+_SPOOLED = -1  # the level of what is only spooled
+_LARGE_LAYER = 128 * 2**20  # two of them at once would be too much memory
+Place = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """How much has been written: shards of all levels, and bytes of grey values.
+
+    Attributes
+    ----------
+    done, total
+        Shards.
+    done_bytes, total_bytes
+        Grey values, uncompressed.
+    """
+
+    done: int
+    total: int
+    done_bytes: int
+    total_bytes: int
+
+
+def partial_path(out: Path) -> Path:
+    """Return the folder in which a conversion is under way, beside where it will be."""
+    return out.with_name(f"{out.name}.partial")
+
+
+def convert(stack: DepthStack, out: Path, workers: int | None = None) -> Generator[Converted, None, None]:
+    """Write a stack as OME-Zarr 0.5: sharded, compressed by zstd, with levels for looking at more of it at once.
+
+    It is written to ``OUT.partial`` and moved once it is whole. A conversion that was stopped there goes on. Every
+    shard is read back and held against the check sum of what was read from the source. Layers that can only be decoded
+    whole are first copied to a file beside it, so that each is decoded once.
+
+    Parameters
+    ----------
+    stack
+        What is converted.
+    out
+        The folder to write, whose name ends in ``.zarr``; there must be nothing yet.
+    workers
+        Shards that are written at once; default: two.
+
+    Yields
+    ------
+    Converted
+        After each shard.
+
+    Raises
+    ------
+    OutputError
+        If `out` exists, cannot be written, or a conversion of another stack was begun there.
+    StackError
+        If the stack cannot be read.
+    """
+    if out.suffix != ".zarr":
+        raise OutputError(f"{out} does not end in .zarr; give the OME-Zarr a name that does.")
+    if out.exists():
+        raise OutputError(f"{out} exists already; choose another name, or delete it.")
+    work = partial_path(out)
+    with storage_errors(out), ExitStack() as on_exit:
+        work.mkdir(parents=True, exist_ok=True)
+        on_exit.enter_context(_alone(work))
+        done = _begin(work, stack)
+        arrays = _arrays(work, stack)
+        spool = Spool(work / _SPOOL, stack) if stack.by_layer else None
+        sizes = {place: _bytes_of(arrays, place) for place in _places(arrays)}
+        if spool is not None:
+            sizes |= {(_SPOOLED, z, 0, 0): spool.layer_bytes for z in range(stack.shape[0])}
+        total, counted = sum(sizes.values()), sum(sizes[place] for place in done)
+        yield Converted(len(done), len(sizes), counted, total)
+        log = on_exit.enter_context((work / _DONE).open("a", encoding="utf-8"))
+        for level in range(_SPOOLED, len(arrays)):  # each level is made of the one before, which must be whole
+            todo = [place for place in sorted(sizes) if place[0] == level and place not in done]
+            at_once = workers or _WORKERS
+            if level == _SPOOLED:
+                do: partial[int] = partial(_copy_layer, spool)
+                at_once = at_once if spool is None or spool.layer_bytes < _LARGE_LAYER else 1
+            elif level == 0:
+                do = partial(_write, arrays[0], stack.read_block if spool is None else spool.read)
+            else:
+                do = partial(_write, arrays[level], partial(_read_halved, arrays[level - 1]))
+            for place, check in _in_parallel(todo, do, at_once):
+                done[place] = check
+                log.write(json.dumps([*place, check]) + "\n")
+                log.flush()
+                counted += sizes[place]
+                yield Converted(len(done), len(sizes), counted, total)
+        log.close()
+        _finish(work, out, stack, done)
+
+
+def _copy_layer(spool: Spool | None, place: Place) -> int:
+    assert spool is not None
+    return _check_sum(spool.copy(place[1]))
+
+
+def _begin(work: Path, stack: DepthStack) -> dict[Place, int]:
+    """Begin a conversion, or take one up again; return the check sums of what is written already."""
+    plan = {"fingerprint": stack.fingerprint(), "shape": list(stack.shape), "dtype": stack.dtype.name}
+    try:
+        begun = json.loads((work / _PLAN).read_text())
+    except FileNotFoundError:
+        if any(child.name != _LOCK for child in work.iterdir()):
+            raise OutputError(f"{work} is no conversion that could go on; delete it and run again.") from None
+        (work / _PLAN).write_text(json.dumps(plan))
+        return {}
+    except ValueError:
+        begun = None
+    if begun != plan:
+        raise OutputError(f"{work} is the conversion of another stack; delete it, or choose another name.")
+    done: dict[Place, int] = {}
+    log = work / _DONE
+    for line in log.read_text().splitlines() if log.exists() else []:
+        try:
+            level, z, y, x, check = json.loads(line)
+        except ValueError:
+            continue  # the last line of a killed program
+        done[level, z, y, x] = check
+    if log.exists() and not log.read_bytes().endswith(b"\n"):
+        with log.open("a") as file:
+            file.write("\n")
+    return done
+
+
+def _arrays(work: Path, stack: DepthStack) -> list[zarr.Array[Any]]:
+    """Return the arrays of all levels; they are made if they are not there."""
+    import zarr
+    from zarr.codecs import ZstdCodec
+
+    shapes = level_shapes(stack.shape)
+    group = zarr.open_group(work, mode="a", zarr_format=3)
+    group.attrs.update(ngff_attributes(stack.name, stack.voxel_size_um, len(shapes)))
+    for level, shape in enumerate(shapes):
+        if str(level) not in group:
+            chunks, shards = layout(level, shape[0])
+            group.create_array(
+                str(level), shape=shape, dtype=stack.dtype, chunks=chunks, shards=shards, fill_value=0,
+                compressors=ZstdCodec(level=1), dimension_names=("z", "y", "x"),
+            )  # fmt: skip
+    return [cast("zarr.Array[Any]", group[str(level)]) for level in range(len(shapes))]
+
+
+def _places(arrays: list[zarr.Array[Any]]) -> list[Place]:
+    """Return all shards: their levels and first voxels."""
+    places: list[Place] = []
+    for level, array in enumerate(arrays):
+        steps = zip(array.shape, array.shards or array.chunks, strict=True)
+        zs, ys, xs = (range(0, length, size) for length, size in steps)
+        places += [(level, z, y, x) for z, y, x in product(zs, ys, xs)]
+    return places
+
+
+def _block(array: zarr.Array[Any], place: Place) -> tuple[slice, slice, slice]:
+    z, y, x = (
+        slice(start, min(start + size, length))
+        for start, size, length in zip(place[1:], array.shards or array.chunks, array.shape, strict=True)
+    )
+    return z, y, x
+
+
+def _bytes_of(arrays: list[zarr.Array[Any]], place: Place) -> int:
+    array = arrays[place[0]]
+    voxels = 1
+    for part in _block(array, place):
+        voxels *= part.stop - part.start
+    return voxels * array.dtype.itemsize
+
+
+def _write(array: zarr.Array[Any], read: ReadBlock, place: Place) -> int:
+    """Write one shard, read it back, and return the check sum that both have."""
+    block = _block(array, place)
+    values = read(*block)
+    check = _check_sum(values)
+    array[block] = values
+    del values
+    if _check_sum(np.asarray(array[block])) != check:
+        raise NapariInkError(
+            f"What was written of level {place[0]} at {place[1:]} reads back differently; look at the disk, "
+            "and run again."
+        )
+    return check
+
+
+def _check_sum(values: Grey) -> int:
+    little_endian = values.astype(values.dtype.newbyteorder("<"), copy=False)
+    return zlib.crc32(np.ascontiguousarray(little_endian).data)
+
+
+def _read_halved(finer: zarr.Array[Any], z: slice, y: slice, x: slice, step: int = 1) -> Grey:
+    """Read a block of a level from the one before, a quarter at a time: so memory holds one shard, not five."""
+    depth, height, width = finer.shape
+    out: Grey = np.empty((z.stop - z.start, y.stop - y.start, x.stop - x.start), finer.dtype)
+    half = max(out.shape[1] // 2, out.shape[2] // 2, 1)
+    for top, left in product(range(0, out.shape[1], half), range(0, out.shape[2], half)):
+        part = out[:, top : top + half, left : left + half]
+        rows = slice(2 * (y.start + top), min(2 * (y.start + top + part.shape[1]), height))
+        columns = slice(2 * (x.start + left), min(2 * (x.start + left + part.shape[2]), width))
+        part[:] = halve(np.asarray(finer[z, rows, columns]))
+    return out
+
+
+def _in_parallel(places: list[Place], work: partial[int], workers: int) -> Iterator[tuple[Place, int]]:
+    """Do the work of all places, so many at once, and hand each out as soon as it is done."""
+    with ThreadPoolExecutor(workers, thread_name_prefix="napari-ink-convert") as pool:
+        coming = iter(places)
+        under_way: dict[Future[int], Place] = {}
+        try:
+            while True:
+                for place in coming:
+                    under_way[pool.submit(work, place)] = place
+                    if len(under_way) > workers:
+                        break
+                if not under_way:
+                    return
+                for future in wait(under_way, return_when=FIRST_COMPLETED).done:
+                    yield under_way.pop(future), future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _finish(work: Path, out: Path, stack: DepthStack, done: dict[Place, int]) -> None:
+    """Say in the attributes what was converted and checked, and give the folder its name."""
+    import zarr
+
+    checks = [done[place] for place in sorted(done) if place[0] == 0]
+    group = zarr.open_group(work, mode="a")
+    group.attrs["napari_ink"] = {
+        "converted_from": str(stack.source),
+        "fingerprint": stack.fingerprint(),
+        "crc32_of_shards": checks,
+    }
+    for name in (_SPOOL, _DONE, _PLAN, _LOCK):
+        (work / name).unlink(missing_ok=True)
+    if hasattr(os, "sync"):
+        os.sync()  # what has its final name must outlive a power cut, too
+    os.replace(work, out)
+
+
+def _alone(work: Path) -> Any:
+    """Hold the folder for this program: two conversions to one place would spoil each other."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(work / _LOCK)
+    try:
+        return lock.acquire(timeout=0)
+    except Timeout as error:
+        raise OutputError(f"{work} is being written by another program; wait for it, or stop it.") from error

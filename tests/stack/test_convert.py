@@ -1,0 +1,183 @@
+"""Conversion: the same voxels, levels that are means, going on after a kill, and no half store under the final name."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+import zarr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from skimage.measure import block_reduce
+
+from napari_ink.errors import OutputError, StackError
+from napari_ink.stack import convert, open_stack
+from napari_ink.stack.pyramid import halve, layout, level_shapes
+
+
+def converted(source: Path, out: Path) -> None:
+    for _ in convert(open_stack(source), out):
+        pass
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A stack of eight shards and three levels."""
+    values = np.random.default_rng(0).integers(0, 65535, (9, 700, 2100), dtype=np.uint16)
+    np.save(tmp_path / "seg.npy", values)
+    (tmp_path / "meta.json").write_text(json.dumps({"voxelsize": 7.91}))
+    return tmp_path / "seg.npy"
+
+
+def test_a_conversion_holds_the_same_voxels_and_their_means(source: Path, tmp_path: Path) -> None:
+    converted(source, tmp_path / "out.zarr")
+    values = np.load(source)
+    stack = open_stack(tmp_path / "out.zarr")
+    np.testing.assert_array_equal(stack.read(slice(None), slice(None), slice(None)), values)
+    assert stack.fingerprint() == open_stack(source).fingerprint()
+    assert stack.voxel_size_um == 7.91
+    assert [level.step for level in stack.levels] == [(1, 2, 2), (1, 4, 4)]
+    finer = values
+    for level in stack.levels:
+        got = level.read(*(slice(0, length) for length in level.shape))
+        even = np.pad(finer, ((0, 0), (0, finer.shape[1] % 2), (0, finer.shape[2] % 2)), mode="edge")
+        mean = block_reduce(even.astype(float), (1, 2, 2), np.mean)
+        np.testing.assert_allclose(got, mean, atol=0.51)
+        finer = got
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["meta.json", "out.zarr", "seg.npy"]
+    assert {one.name for one in (tmp_path / "out.zarr").iterdir()} == {"0", "1", "2", "zarr.json"}
+    attributes = dict(zarr.open_group(tmp_path / "out.zarr", mode="r").attrs)
+    assert attributes["ome"]["version"] == "0.5"
+    assert len(attributes["napari_ink"]["crc32_of_shards"]) == 10
+
+
+@given(arrays(np.uint8, st.tuples(st.integers(1, 3), st.integers(1, 9), st.integers(1, 9))))
+def test_halving_is_the_mean_of_four(block: np.ndarray) -> None:
+    even = np.pad(block, ((0, 0), (0, block.shape[1] % 2), (0, block.shape[2] % 2)), mode="edge")
+    np.testing.assert_array_equal(halve(block), np.floor(block_reduce(even.astype(float), (1, 2, 2), np.mean) + 0.5))
+
+
+@given(st.tuples(st.integers(1, 512), st.integers(1, 30000), st.integers(1, 30000)))
+def test_shards_hold_whole_chunks_and_not_too_much(shape: tuple[int, int, int]) -> None:
+    shapes = level_shapes(shape)
+    assert max(shapes[-1][1:]) <= 1024
+    for level in range(len(shapes)):
+        chunks, shards = layout(level, shape[0])
+        assert all(shard % chunk == 0 for shard, chunk in zip(shards, chunks, strict=True))
+        assert np.prod(shards) * 2 <= 68e6
+
+
+@settings(max_examples=10, deadline=None)
+@given(
+    shape=st.tuples(st.integers(1, 20), st.integers(1, 1300), st.integers(1, 600)),
+    dtype=st.sampled_from([np.uint8, np.uint16]),
+)
+def test_any_stack_converts(tmp_path_factory, shape: tuple[int, int, int], dtype: type) -> None:
+    folder = tmp_path_factory.mktemp("any")
+    values = np.random.default_rng(0).integers(0, 256, shape).astype(dtype)
+    np.save(folder / "seg.npy", values)
+    converted(folder / "seg.npy", folder / "out.zarr")
+    np.testing.assert_array_equal(open_stack(folder / "out.zarr").read(slice(None), slice(None), slice(None)), values)
+
+
+def test_a_conversion_that_was_stopped_goes_on(source: Path, tmp_path: Path) -> None:
+    events = convert(open_stack(source), tmp_path / "out.zarr", workers=1)
+    assert next(events).done == 0
+    for _ in range(3):
+        reached = next(events)
+    events.close()
+    assert not (tmp_path / "out.zarr").exists()
+    again = convert(open_stack(source), tmp_path / "out.zarr")
+    assert next(again).done >= reached.done == 3
+    *_, last = again
+    assert last.done == last.total and last.done_bytes == last.total_bytes
+    np.testing.assert_array_equal(
+        open_stack(tmp_path / "out.zarr").read(slice(None), slice(None), slice(None)), np.load(source)
+    )
+
+
+def test_a_killed_conversion_goes_on_to_the_same_store(source: Path, tmp_path: Path) -> None:
+    converted(source, tmp_path / "whole.zarr")
+    command = [sys.executable, "-m", "napari_ink.cli", "convert", str(source), str(tmp_path / "killed.zarr")]
+    for delay in (0.0, 0.1, 0.3):
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            deadline = time.monotonic() + 20
+            while not (tmp_path / "killed.zarr.partial" / "0" / "zarr.json").exists() and time.monotonic() < deadline:
+                if process.poll() is not None:
+                    break
+                time.sleep(0.005)
+            time.sleep(delay)
+            process.send_signal(signal.SIGKILL)
+    if not (tmp_path / "killed.zarr").exists():
+        assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+    for file in (tmp_path / "whole.zarr").rglob("*"):
+        if file.is_file() and file.parent.name != "whole.zarr":
+            assert (
+                tmp_path / "killed.zarr" / file.relative_to(tmp_path / "whole.zarr")
+            ).read_bytes() == file.read_bytes()
+
+
+def test_layers_in_strips_are_each_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.random.default_rng(0).integers(0, 65535, (5, 1100, 700), dtype=np.uint16)
+    (tmp_path / "seg").mkdir()
+    for z, layer in enumerate(values):
+        tifffile.imwrite(tmp_path / "seg" / f"{z}.tif", layer, compression="zlib", rowsperstrip=64)
+    stack = open_stack(tmp_path / "seg")
+    stack.fingerprint()
+    reads: list[tuple[slice, slice, slice]] = []
+
+    def read_block(z: slice, y: slice, x: slice, step: int = 1) -> np.ndarray:
+        reads.append((z, y, x))
+        return stack.read_block(z, y, x, step)
+
+    watched = replace(stack, read_block=read_block)
+    watched.__dict__["_samples"] = stack._samples
+    events = convert(watched, tmp_path / "out.zarr", workers=1)
+    for _ in range(4):
+        next(events)
+    events.close()
+    for _ in convert(watched, tmp_path / "out.zarr"):
+        pass
+    assert sorted(z.start for z, _, _ in reads) in ([0, 1, 2, 3, 4], [0, 1, 2, 3, 3, 4])
+    np.testing.assert_array_equal(open_stack(tmp_path / "out.zarr").read(*[slice(None)] * 3), values)
+    assert {one.name for one in (tmp_path / "out.zarr").iterdir()} == {"0", "1", "zarr.json"}
+
+
+def test_what_is_refused(source: Path, tmp_path: Path) -> None:
+    def refused(out: Path, words: str, stack: Path = source) -> None:
+        with pytest.raises(OutputError, match=words):
+            converted(stack, out)
+
+    refused(tmp_path / "out.tif", ".zarr")
+    (tmp_path / "there.zarr").mkdir()
+    refused(tmp_path / "there.zarr", "exists already")
+    events = convert(open_stack(source), tmp_path / "out.zarr")
+    next(events)
+    refused(tmp_path / "out.zarr", "another program")
+    events.close()
+    np.save(tmp_path / "other.npy", np.zeros((2, 30, 30), np.uint8))
+    refused(tmp_path / "out.zarr", "another stack", tmp_path / "other.npy")
+    (tmp_path / "mine.zarr.partial").mkdir()
+    (tmp_path / "mine.zarr.partial" / "letter.txt").touch()
+    refused(tmp_path / "mine.zarr", "delete it")
+
+
+def test_a_source_that_breaks_leaves_no_store(tmp_path: Path) -> None:
+    folder = tmp_path / "seg"
+    folder.mkdir()
+    for z in range(3):
+        tifffile.imwrite(folder / f"{z}.tif", np.full((600, 600), z, np.uint8))
+    stack = open_stack(folder)
+    stack.fingerprint()
+    (folder / "1.tif").unlink()
+    with pytest.raises(StackError, match="1.tif"):
+        for _ in convert(stack, tmp_path / "out.zarr"):
+            pass
+    assert not (tmp_path / "out.zarr").exists()
