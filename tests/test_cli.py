@@ -20,7 +20,7 @@ from napari_ink.model.network import InkEdgeNetwork
 
 HEIGHT, WIDTH, DEPTH = 50, 70, 12
 CONTRACT = InputContract(depth_layers=8, min_depth_layers=4, mean=0.3, std=0.2, voxel_size_um=7.91, tile_size=64)
-COMMANDS = ["demo", "open", "info", "probe", "predict", "export", "train", "evaluate", "phantom", "models"]
+COMMANDS = ["demo", "open", "info", "convert", "probe", "predict", "export", "train", "evaluate", "phantom", "models"]
 
 
 class Ended(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from contextlib import contextmanager
 from functools import partial
@@ -12,11 +13,11 @@ import numpy.typing as npt
 from napari.layers import Image
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_ink.gui.camera import camera_of
+from napari_ink.gui.camera import camera_of, canvas_size
 from napari_ink.gui.edit_window import EditWindow
 from napari_ink.gui.editable import EditableLabels, overview_layer
 from napari_ink.gui.overlay import Overlay
-from napari_ink.gui.stack_layer import stack_layer_data, stack_of
+from napari_ink.gui.stack_layer import attach, detach, stack_layer_data, stack_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from napari.layers import Labels, Layer
     from napari.utils.events import Event
     from napari.viewer import Viewer
+    from qtpy.QtWidgets import QWidget
 
     from napari_ink.gui.editable import UInt8Array
     from napari_ink.gui.state import What
@@ -50,9 +52,9 @@ class InkLayers(QObject):
     tool_changed = Signal()
     view_moved = Signal()
 
-    def __init__(self, viewer: Viewer, parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        self._viewer = viewer
+    def __init__(self, viewer: Viewer, dock: QWidget) -> None:
+        super().__init__(dock)
+        self._viewer, self._dock = viewer, dock
         self._stack_layer: Layer | None = None
         self.overlay: Overlay | None = None
         self.editable: EditableLabels | None = None
@@ -103,6 +105,7 @@ class InkLayers(QObject):
             if before is not None and before != layer:
                 self._remove([before])
             self._stack_layer = layer
+        attach(layer)
         self._viewer.reset_view()
         self._viewer.dims.set_point(0, stack.surface_z)
 
@@ -196,11 +199,16 @@ class InkLayers(QObject):
 
     def view(self) -> EditWindow | None:
         """Return the part of the stack in sight, or None when it is out of sight."""
-        if self._stack_layer is None:
+        stack = None if self._stack_layer is None else stack_of(self._stack_layer)
+        size = canvas_size(self._dock)
+        if stack is None or size is None:
             return None
-        (y0, x0), (y1, x1) = self._stack_layer.corner_pixels[:, -2:]
-        height, width = self._stack_layer.data.shape[-2:]
-        y0, x0, y1, x1 = max(int(y0), 0), max(int(x0), 0), min(int(y1) + 1, height), min(int(x1) + 1, width)
+        camera = camera_of(self._viewer)
+        ranges = []
+        for middle, pixels, length in zip(camera.center[-2:], size, stack.shape[1:], strict=True):
+            half = pixels / 2 / camera.zoom
+            ranges += [max(math.floor(middle - half), 0), min(math.ceil(middle + half) + 1, length)]
+        y0, y1, x0, x1 = ranges
         return EditWindow(y0, y1, x0, x1) if y1 - y0 > 1 and x1 - x0 > 1 else None
 
     def image(self, part: EditWindow) -> npt.NDArray[np.float32]:
@@ -285,6 +293,7 @@ class InkLayers(QObject):
             self.stack_arrived.emit(event.value)
 
     def _on_removed(self, event: Event) -> None:
+        detach(event.value)
         if self._changing:
             return
         if event.value == self._stack_layer:

@@ -55,7 +55,7 @@ def _show_surface_when_added(stack: DepthStack) -> None:
     """
     from napari import current_viewer
 
-    from napari_ink.gui.stack_layer import stack_of
+    from napari_ink.gui.stack_layer import attach, stack_of
 
     viewer = current_viewer()
     if viewer is None:
@@ -64,6 +64,7 @@ def _show_surface_when_added(stack: DepthStack) -> None:
     def show(event: Event) -> None:
         if stack_of(event.value) is stack:
             viewer.layers.events.inserted.disconnect(show)
+            attach(event.value)
             viewer.dims.set_point(0, stack.surface_z)
 
     viewer.layers.events.inserted.connect(show)

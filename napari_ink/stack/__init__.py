@@ -12,6 +12,7 @@ from napari_ink.stack.convert import Converted, convert
 from napari_ink.stack.depth_stack import DepthStack, Level, Projection
 from napari_ink.stack.opening import LAYER_FOLDERS, open_stack
 from napari_ink.stack.remote import is_address
+from napari_ink.stack.tiles import Tiles, viewing_levels
 
 __all__ = [
     "LAYER_FOLDERS",
@@ -20,6 +21,7 @@ __all__ = [
     "Level",
     "Projection",
     "SegmentFiles",
+    "Tiles",
     "convert",
     "crop_plane",
     "find_beside",
@@ -28,4 +30,5 @@ __all__ = [
     "open_stack",
     "read_mask",
     "read_plane",
+    "viewing_levels",
 ]

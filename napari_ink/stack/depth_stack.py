@@ -41,11 +41,14 @@ class Level:
         Voxels of the stack to one of the copy, along each axis.
     read
         Reads a block of it.
+    layers_together
+        Layers that are stored together: one of them costs as much as all.
     """
 
     shape: tuple[int, int, int]
     step: tuple[int, int, int]
     read: ReadBlock
+    layers_together: int = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +79,8 @@ class DepthStack:
         How stored values became grey values, in words; empty where they are what is stored.
     slow
         Why moving through it takes long, in words; empty where it does not.
+    layers_together
+        Layers that are stored together: one of them costs as much to read as all.
     by_layer
         Whether a part of a layer costs as much to read as a whole band of it, or all of it.
     missing
@@ -94,6 +99,7 @@ class DepthStack:
     scaling: str = ""
     slow: str = ""
     by_layer: bool = False
+    layers_together: int = 1
     missing: Callable[[], str] = field(default=str)
 
     ndim = 3

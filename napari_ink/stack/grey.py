@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from napari_ink.errors import StackError
-from napari_ink.stack.depth_stack import Grey, Level, ReadBlock
+from napari_ink.stack.depth_stack import Grey, ReadBlock
 
 AS_STORED = (np.dtype(np.uint8), np.dtype(np.uint16))
 SCALED = (np.dtype(np.int16), np.dtype(np.float32))
@@ -73,8 +73,3 @@ def reading_grey(where: object, stored: np.dtype[Any], read: ReadBlock) -> ReadB
         return as_grey(where, read(z, y, x, step))
 
     return read_grey
-
-
-def level_of_grey(where: object, stored: np.dtype[Any], level: Level) -> Level:
-    """Return a coarser copy that reads grey values."""
-    return Level(level.shape, level.step, reading_grey(where, stored, level.read))

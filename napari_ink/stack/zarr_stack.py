@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 METADATA = ("zarr.json", ".zarray", ".zgroup", ".zattrs")
 _LARGEST_CHUNK = 2**32
+_MOST_TOGETHER = 16
 
 
 def holds_zarr(folder: Path) -> bool:
@@ -92,8 +93,10 @@ def _from_arrays(
             raise StackError(f"{name} has chunks of {array.chunks}, too large to read; write it in smaller ones.")
     reads = [reading_grey(name, array.dtype, _reading(name, array)) for array in arrays]
     levels = () if said is None else tuple(
-        Level(shape, step, read)
-        for shape, step, read in zip(shapes[1:], steps(name, said, shapes), reads[1:], strict=True)
+        Level(shape, step, read, _together(array))
+        for shape, step, read, array in zip(
+            shapes[1:], steps(name, said, shapes), reads[1:], arrays[1:], strict=True
+        )
     )  # fmt: skip
     stem = name.rpartition("/")[2] if not isinstance(where, Path) else where.name
     return DepthStack(
@@ -107,8 +110,14 @@ def _from_arrays(
         home=where.parent if isinstance(where, Path) else None,
         levels=levels,
         scaling=scaling_in_words(first.dtype),
+        layers_together=_together(first),
         missing=(lambda: _missing_here(where, first)) if isinstance(where, Path) else lambda: _missing_there(store),
     )
+
+
+def _together(array: zarr.Array[Any]) -> int:
+    """Return how many layers come with one; of deep chunks a part, since memory is bounded."""
+    return min(int(array.chunks[-3]), _MOST_TOGETHER)
 
 
 def _spatial(name: str, array: zarr.Array[Any]) -> tuple[int, int, int]:

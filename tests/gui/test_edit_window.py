@@ -143,7 +143,7 @@ def test_the_whole_segment_stays_in_sight(large_dock, viewer, click, stroke, qtb
 def test_far_out_it_is_said_that_only_the_middle_can_be_drawn_in(large_dock, viewer, qtbot):
     note = large_dock.correct.edit_note
     _look_at(qtbot, large_dock, 700, 1000)
-    assert not note.isVisible()
+    qtbot.waitUntil(lambda: not note.isVisible(), timeout=10000)
     viewer.scene.camera.zoom = 0.5
     qtbot.waitUntil(note.isVisible, timeout=10000)
     assert "Zoom in" in note.text()

@@ -1,0 +1,224 @@
+"""Tiles of a depth stack, kept in memory and read on threads: what a window shows without ever waiting for a disk."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+
+import numpy as np
+
+from napari_ink.errors import NapariInkError
+from napari_ink.stack.depth_stack import DepthStack, Grey, Level
+
+TILE_PX = 512
+_KEPT_BYTES = 384 * 2**20
+_READERS = 2
+_AHEAD = 3
+_RETRY_S = 3.0
+_SCREEN_PX = 1024
+Key = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What there is of a window.
+
+    Attributes
+    ----------
+    values
+        Grey values ``(y, x)``; where they are not read yet, coarser ones, those of a layer near by, or black.
+    is_whole
+        Whether all of it has been read.
+    """
+
+    values: Grey
+    is_whole: bool
+
+
+def viewing_levels(stack: DepthStack) -> list[Level]:
+    """Return a stack and coarser copies of it down to a screen's size; what is not stored is every n-th pixel."""
+    levels = [Level(stack.shape, (1, 1, 1), stack.read_block, stack.layers_together), *stack.levels]
+    if not stack.levels:
+        step = 2
+        while max(stack.shape[1:]) > _SCREEN_PX * step // 2:
+            levels.append(_thinned(stack, step))
+            step *= 2
+    return levels
+
+
+def _thinned(stack: DepthStack, thin: int) -> Level:
+    depth, height, width = stack.shape
+
+    def thinned(z: slice, y: slice, x: slice, step: int = 1) -> Grey:
+        rows, columns = (
+            slice(part.start * thin, min(part.stop * thin, length)) for part, length in ((y, height), (x, width))
+        )
+        return stack.read_block(z, rows, columns, thin * step)
+
+    shape = (depth, -(-height // thin), -(-width // thin))
+    return Level(shape, (1, thin, thin), thinned, stack.layers_together)
+
+
+class Tiles:
+    """Reads tiles of levels on threads, the last asked for first, and keeps as many as fit in a bound of memory.
+
+    Parameters
+    ----------
+    levels
+        The finest first.
+    dtype
+        Of their values.
+    by_layer
+        Whether tiles are as wide as the level, since a part of a layer costs as much as a band of it.
+    kept_bytes
+        Most memory that the tiles take.
+    """
+
+    def __init__(
+        self, levels: Sequence[Level], dtype: np.dtype, by_layer: bool = False, kept_bytes: int = _KEPT_BYTES
+    ) -> None:
+        self._levels, self._dtype = levels, np.dtype(dtype)
+        self._size = [(TILE_PX, level.shape[2] if by_layer else TILE_PX) for level in levels]
+        self._kept: OrderedDict[Key, Grey] = OrderedDict()
+        self._kept_bytes, self._bytes = kept_bytes, 0
+        self._coming: dict[Key, Future[None]] = {}
+        self._failed: dict[Key, float] = {}
+        self._wanted: OrderedDict[int, set[Key]] = OrderedDict()
+        self._last: dict[int, int] = {}
+        self._lock = threading.RLock()
+        self._pool = ThreadPoolExecutor(_READERS, thread_name_prefix="napari-ink-tiles")
+        self.on_arrival: Callable[[], None] = lambda: None
+        self.on_failure: Callable[[str], None] = lambda _: None
+
+    def window(self, level: int, z: int, y: slice, x: slice, wait_s: float) -> Shown:
+        """Return what there is of a window of one layer, after waiting at most so long for what there is not.
+
+        What is still missing is read on threads; `on_arrival` tells of each tile, on a thread.
+        """
+        keys = list(self._keys(level, z, y, x))
+        with self._lock:
+            missing = [key for key in keys if key not in self._kept]
+            self._want(level, z, keys, missing)
+            blocks = {self._block(key) for key in missing}
+            coming = [self._coming[block] for block in blocks if block in self._coming]
+        if coming and wait_s > 0:
+            wait(coming, wait_s)
+        with self._lock:
+            return self._put_together(level, keys, y, x)
+
+    def close(self) -> None:
+        """Read nothing more."""
+        self.on_arrival, self.on_failure = lambda: None, lambda _: None
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _keys(self, level: int, z: int, y: slice, x: slice) -> Iterator[Key]:
+        tall, wide = self._size[level]
+        for row in range(y.start // tall, -(-y.stop // tall)):
+            for column in range(x.start // wide, -(-x.stop // wide)):
+                yield level, z, row, column
+
+    def _want(self, level: int, z: int, keys: list[Key], missing: list[Key]) -> None:
+        """Ask for what is missing, then for what comes next if the depth is moved through in the same direction."""
+        depth = self._levels[level].shape[0]
+        step = 1 if z >= self._last.get(level, z) else -1
+        self._last[level] = z
+        ahead = [
+            (level, z + n * step, row, column)
+            for n in range(1, _AHEAD + 1)
+            if 0 <= z + n * step < depth
+            for _, _, row, column in keys
+        ]
+        self._wanted[level] = {*keys, *ahead}
+        self._wanted.move_to_end(level)
+        while len(self._wanted) > 2:  # what is seen, and the coarsest level for the thumbnail
+            self._wanted.popitem(last=False)
+        keep = {self._block(key) for keys in self._wanted.values() for key in keys} - {
+            self._block(key) for key in ahead if key not in missing
+        }  # what is read ahead is asked for anew, after what is seen
+        for block in [block for block, future in self._coming.items() if block not in keep and future.cancel()]:
+            del self._coming[block]
+        for key in [*missing, *(key for key in ahead if key not in self._kept)]:
+            block = self._block(key)
+            if block not in self._coming and time.monotonic() - self._failed.get(block, -_RETRY_S) >= _RETRY_S:
+                self._coming[block] = self._pool.submit(self._read, block)
+
+    def _block(self, key: Key) -> Key:
+        """Return the first of the tiles that are read with one: those of the layers that are stored together."""
+        level, z, row, column = key
+        together = self._levels[level].layers_together
+        return level, z // together * together, row, column
+
+    def _read(self, block: Key) -> None:
+        level, z, row, column = block
+        last = min(z + self._levels[level].layers_together, self._levels[level].shape[0])
+        (tall, wide), (_, height, width) = self._size[level], self._levels[level].shape
+        y = slice(row * tall, min((row + 1) * tall, height))
+        x = slice(column * wide, min((column + 1) * wide, width))
+        try:
+            tiles = self._levels[level].read(slice(z, last), y, x)
+        except NapariInkError as error:
+            with self._lock:
+                self._coming.pop(block, None)
+                self._failed[block] = time.monotonic()
+            self.on_failure(str(error))
+            return
+        with self._lock:
+            self._coming.pop(block, None)
+            self._failed.pop(block, None)
+            for layer, tile in enumerate(tiles, z):
+                key = (level, layer, row, column)
+                self._bytes += tile.nbytes - (self._kept[key].nbytes if key in self._kept else 0)
+                self._kept[key] = tile.copy() if len(tiles) > 1 else tile
+            while self._bytes > self._kept_bytes and len(self._kept) > 1:
+                self._bytes -= self._kept.popitem(last=False)[1].nbytes
+        self.on_arrival()
+
+    def _put_together(self, level: int, keys: list[Key], y: slice, x: slice) -> Shown:
+        tall, wide = self._size[level]
+        out: Grey = np.zeros((y.stop - y.start, x.stop - x.start), self._dtype)
+        is_whole = True
+        for key in keys:
+            _, z, row, column = key
+            top, left = max(row * tall, y.start), max(column * wide, x.start)
+            tile = self._kept.get(key)
+            bottom, right = min((row + 1) * tall, y.stop), min((column + 1) * wide, x.stop)
+            place = out[top - y.start : bottom - y.start, left - x.start : right - x.start]
+            if tile is not None:
+                self._kept.move_to_end(key)
+                place[:] = tile[top - row * tall : bottom - row * tall, left - column * wide : right - column * wide]
+            else:
+                is_whole = False
+                self._fill(place, level, z, (top, left))
+        return Shown(out, is_whole)
+
+    def _fill(self, place: Grey, level: int, z: int, corner: tuple[int, int]) -> None:
+        """Fill a part with coarser values of its layer, or else with those of a layer near by."""
+        near = [z, *(z + sign * n for n in range(1, _AHEAD + 2) for sign in (-1, 1))]
+        for other in range(level, len(self._levels)):
+            step = [
+                mine / finer for mine, finer in zip(self._levels[other].step, self._levels[level].step, strict=True)
+            ][1:]
+            rows, columns = (
+                ((np.arange(length) + start) / one).astype(int)
+                for length, start, one in zip(place.shape, corner, step, strict=True)
+            )
+            _, height, width = self._levels[other].shape
+            rows, columns = rows.clip(0, height - 1), columns.clip(0, width - 1)
+            tall, wide = self._size[other]
+            # The part lies in one tile of a coarser level, or in few: the one at its middle stands for all.
+            row, column = rows[len(rows) // 2] // tall, columns[len(columns) // 2] // wide
+            for layer in near if other == level else near[:1]:
+                tile = self._kept.get(
+                    (other, layer * self._levels[level].step[0] // self._levels[other].step[0], row, column)
+                )
+                if tile is not None:
+                    inside = np.ix_(
+                        (rows - row * tall).clip(0, tile.shape[0] - 1),
+                        (columns - column * wide).clip(0, tile.shape[1] - 1),
+                    )
+                    place[:] = tile[inside]
+                    return
