@@ -18,8 +18,9 @@ import numpy as np
 
 from napari_ink.errors import NapariInkError, OutputError, storage_errors
 from napari_ink.stack.depth_stack import DepthStack, Grey, ReadBlock
-from napari_ink.stack.pyramid import halve, layout, level_shapes, ngff_attributes
+from napari_ink.stack.pyramid import SHARD_PX, halve, layout, level_shapes, ngff_attributes
 from napari_ink.stack.spool import Spool
+from napari_ink.stack.tiff import READ_ERRORS
 
 if TYPE_CHECKING:
     import zarr
@@ -106,9 +107,10 @@ def convert(stack: DepthStack, out: Path, workers: int | None = None) -> Generat
                 do: partial[int] = partial(_copy_layer, spool)
                 at_once = at_once if spool is None or spool.layer_bytes < _LARGE_LAYER else 1
             elif level == 0:
-                do = partial(_write, arrays[0], stack.read_block if spool is None else spool.read)
+                do = partial(_write, arrays, stack.read_block if spool is None else spool.read)
             else:
-                do = partial(_write, arrays[level], partial(_read_halved, arrays[level - 1]))
+                finer = {place[1:]: check for place, check in done.items() if place[0] == level - 1}
+                do = partial(_write, arrays, partial(_read_halved, arrays[level - 1], finer))
             for place, check in _in_parallel(todo, do, at_once):
                 done[place] = check
                 log.write(json.dumps([*place, check]) + "\n")
@@ -196,19 +198,35 @@ def _bytes_of(arrays: list[zarr.Array[Any]], place: Place) -> int:
     return voxels * array.dtype.itemsize
 
 
-def _write(array: zarr.Array[Any], read: ReadBlock, place: Place) -> int:
-    """Write one shard, read it back, and return the check sum that both have."""
+def _write(arrays: list[zarr.Array[Any]], read: ReadBlock, place: Place) -> int:
+    """Write one shard, and return the check sum of what was written.
+
+    It is read back, and held against that, when the next level is made of it; shards of the last level at once.
+    """
+    array = arrays[place[0]]
     block = _block(array, place)
     values = read(*block)
     check = _check_sum(values)
     array[block] = values
     del values
-    if _check_sum(np.asarray(array[block])) != check:
-        raise NapariInkError(
-            f"What was written of level {place[0]} at {place[1:]} reads back differently; look at the disk, "
-            "and run again."
-        )
+    if place[0] == len(arrays) - 1:
+        _read_back(array, check, block)
     return check
+
+
+def _read_back(array: zarr.Array[Any], check: int, block: tuple[slice, slice, slice]) -> Grey:
+    """Read what was written, and see that it is what it was."""
+    z, y, x = block
+    try:
+        values = np.asarray(array[block])
+    except READ_ERRORS:
+        values = None
+    if values is None or _check_sum(values) != check:
+        raise NapariInkError(
+            f"What was written at layer {z.start}, row {y.start}, column {x.start} of a level reads back differently; "
+            "look at the disk, delete the .partial folder, and run again."
+        )
+    return values
 
 
 def _check_sum(values: Grey) -> int:
@@ -216,16 +234,19 @@ def _check_sum(values: Grey) -> int:
     return zlib.crc32(np.ascontiguousarray(little_endian).data)
 
 
-def _read_halved(finer: zarr.Array[Any], z: slice, y: slice, x: slice, step: int = 1) -> Grey:
-    """Read a block of a level from the one before, a quarter at a time: so memory holds one shard, not five."""
+def _read_halved(
+    finer: zarr.Array[Any], checks: dict[tuple[int, int, int], int], z: slice, y: slice, x: slice, step: int = 1
+) -> Grey:
+    """Read a shard of a level from the one before, shard by shard, each held against its check sum."""
     depth, height, width = finer.shape
     out: Grey = np.empty((z.stop - z.start, y.stop - y.start, x.stop - x.start), finer.dtype)
-    half = max(out.shape[1] // 2, out.shape[2] // 2, 1)
+    half = SHARD_PX // 2
     for top, left in product(range(0, out.shape[1], half), range(0, out.shape[2], half)):
         part = out[:, top : top + half, left : left + half]
         rows = slice(2 * (y.start + top), min(2 * (y.start + top + part.shape[1]), height))
         columns = slice(2 * (x.start + left), min(2 * (x.start + left + part.shape[2]), width))
-        part[:] = halve(np.asarray(finer[z, rows, columns]))
+        check = checks[z.start, rows.start, columns.start]
+        part[:] = halve(_read_back(finer, check, (z, rows, columns)))
     return out
 
 

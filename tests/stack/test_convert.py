@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from skimage.measure import block_reduce
 
-from napari_ink.errors import OutputError, StackError
+from napari_ink.errors import NapariInkError, OutputError, StackError
 from napari_ink.stack import convert, open_stack
 from napari_ink.stack.pyramid import halve, layout, level_shapes
 
@@ -122,6 +122,20 @@ def test_a_killed_conversion_goes_on_to_the_same_store(source: Path, tmp_path: P
             assert (
                 tmp_path / "killed.zarr" / file.relative_to(tmp_path / "whole.zarr")
             ).read_bytes() == file.read_bytes()
+
+
+def test_a_disk_that_loses_bits_is_noticed(source: Path, tmp_path: Path) -> None:
+    events = convert(open_stack(source), tmp_path / "out.zarr", workers=1)
+    while next(events).done < 10:  # all of the first level
+        pass
+    shard = tmp_path / "out.zarr.partial" / "0" / "c" / "0" / "1" / "2"
+    data = bytearray(shard.read_bytes())
+    data[len(data) // 3] ^= 4
+    shard.write_bytes(data)
+    with pytest.raises(NapariInkError, match="row 512, column 1024 of a level reads back differently"):
+        for _ in events:
+            pass
+    assert not (tmp_path / "out.zarr").exists()
 
 
 def test_layers_in_strips_are_each_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
