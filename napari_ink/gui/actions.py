@@ -27,8 +27,8 @@ class Action:
     group: str
 
 
-PAINT, OUTLINE, SIMILAR, REVIEW, LOOK, CHANGES = (
-    "Paint", "Edges and outlines", "Find similar", "Review", "Look", "Changes and help"
+PAINT, OUTLINE, SIMILAR, REVIEW, LOOK, DEPTH, CHANGES = (
+    "Paint", "Edges and outlines", "Find similar", "Review", "Look", "Depth", "Changes and help"
 )  # fmt: skip
 
 # No key here is one of napari's own for its viewer, its image or its labels layers; the arrows' plain keys move through
@@ -64,7 +64,12 @@ ACTIONS: tuple[Action, ...] = (
     Action("fainter", "Shift-Down", "Make the labels fainter", LOOK),
     Action("stronger", "Shift-Up", "Make the labels stronger", LOOK),
     Action("swap", "Shift-G", "Swap labels and prediction", LOOK),
-    Action("projection", "Shift-P", "Show the brightest near the surface", LOOK),
+    Action("projection", "Shift-P", "Show several layers at once: the projection", DEPTH),
+    Action("surface", "Home", "Go to the surface", DEPTH),
+    Action("shallower", "PageUp", "Go five layers up", DEPTH),
+    Action("deeper", "PageDown", "Go five layers down", DEPTH),
+    Action("flip", "B", "Flip between this layer and the one looked at before", DEPTH),
+    Action("explain", "Shift-L", "Ask the model which layers speak for ink under the mouse", DEPTH),
     Action("undo", "Control-Z", "Undo", CHANGES),
     Action("redo", "Control-Shift-Z", "Redo", CHANGES),
     Action("help", "Shift-/", "Show these keys (the ? key)", CHANGES),

@@ -56,6 +56,10 @@ class Browser(QObject):
         """Return the levels as arrays that napari can show."""
         return [LazyLevel(self, number) for number in range(len(self.levels))]
 
+    def planes(self) -> list[LazyPlane]:
+        """Return the levels of what has one layer only, as pictures that napari can show."""
+        return [LazyPlane(self, number) for number in range(len(self.levels))]
+
     def attach(self, layer: Layer) -> None:
         """Draw a layer anew as tiles arrive; from now on the window waits for them no longer than a moment."""
         self._layer = layer
@@ -130,6 +134,36 @@ class LazyLevel:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
         """Read all of it."""
         values = self._browser.levels[self._level].read(slice(0, self.shape[0]), self._y, self._x)
+        return np.asarray(values, dtype)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+
+class LazyPlane:
+    """One level of what has one layer as an array ``(y, x)`` of which napari reads what it shows."""
+
+    ndim = 2
+
+    def __init__(self, browser: Browser, level: int) -> None:
+        self._browser, self._level = browser, level
+        _, height, width = browser.levels[level].shape
+        self.shape, self.dtype = (height, width), browser.dtype
+        self.size = height * width
+        self.chunks = (_CHUNK_PX, _CHUNK_PX)
+
+    def __getitem__(self, index: Any) -> Any:
+        """Return a window as it is there now."""
+        parts = index if isinstance(index, tuple) else (index,)
+        whole = [slice(0, length) for length in self.shape]
+        if len(parts) == 2 and (y := _within(parts[0], whole[0])) and (x := _within(parts[1], whole[1])):
+            return self._browser.layer_of(self._level, 0, y, x)
+        return np.asarray(self)[index]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
+        """Work out all of it."""
+        height, width = self.shape
+        values = self._browser.levels[self._level].read(slice(0, 1), slice(0, height), slice(0, width))[0]
         return np.asarray(values, dtype)
 
     def __len__(self) -> int:

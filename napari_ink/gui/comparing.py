@@ -1,14 +1,14 @@
-"""Comparing: where labels differ from the prediction or from a version, and a projection of the layers near by."""
+"""Comparing: where labels differ from the prediction, or from a version of them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from napari.layers import Image, Labels
+from napari.layers import Labels
 from napari.utils.colormaps import DirectLabelColormap
 from qtpy.QtCore import QObject, QTimer, Signal
 
@@ -20,12 +20,10 @@ if TYPE_CHECKING:
     from napari_ink.gui.annotating import Annotating
     from napari_ink.gui.edit_window import EditWindow
     from napari_ink.gui.layers import InkLayers
-    from napari_ink.stack import DepthStack
 
 UInt8Array = npt.NDArray[np.uint8]
 ReadMask = Callable[["EditWindow"], npt.NDArray[np.bool_]]
 ONLY_LABELS, ONLY_OTHER = 1, 2
-PROJECTED_LAYERS = 4
 _SETTLE_MS = 400
 # Yellow and reddish purple of Okabe & Ito's palette: apart from each other and from all other overlays.
 _COLOURS: dict[int | None, tuple[float, ...]] = {
@@ -44,16 +42,8 @@ class Compared:
     values: UInt8Array
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Projected:
-    """The brightest values of some layers in a part of the segment ``(y, x)``."""
-
-    window: EditWindow
-    values: npt.NDArray[Any]
-
-
 class Comparing(QObject):
-    """Shows differences and projections in the edit window, and keeps up with what is drawn.
+    """Shows differences in the edit window, and keeps up with what is drawn.
 
     Parameters
     ----------
@@ -115,28 +105,6 @@ class Comparing(QObject):
         self._layers.remove_extra("difference")
         self.changed.emit()
 
-    def toggle_projection(self, stack: DepthStack | None) -> None:
-        """Show a maximum projection of the layers around the surface, or show it no more."""
-        if self._layers.extra("projection") is not None:
-            self._layers.remove_extra("projection")
-            return
-        window, shown = self._window(), self._layers.stack_layer
-        if stack is None or window is None or shown is None:
-            return
-        limits = shown.contrast_limits
-
-        def deliver(event: Projected | workers.JobFailed) -> None:
-            if self._layers.stack_layer is not shown:
-                return  # another stack has been opened since
-            if isinstance(event, workers.JobFailed):
-                self.failed.emit(event.message)
-            else:
-                layer = Image(event.values, name="Projection", colormap="gray", contrast_limits=limits)
-                layer.translate = (event.window.y0, event.window.x0)
-                self._layers.show_extra("projection", layer, under_labels=True)
-
-        workers.start(_project(stack, window), deliver, lambda: None)
-
     def _begin(self, against: str, other: ReadMask) -> None:
         self.against, self._other = against, other
         self.changed.emit()
@@ -186,12 +154,3 @@ def _compare(
     # What nobody has looked at cannot differ from a prediction; from a version it can.
     values[there & ((labels == LabelValue.PAPYRUS) if reviewed_only else (labels != LabelValue.INK))] = ONLY_OTHER
     yield Compared(window, values)
-
-
-def _project(stack: DepthStack, window: EditWindow) -> Generator[Projected, None, None]:
-    first = max(stack.surface_z - PROJECTED_LAYERS, 0)
-    y, x = slice(window.y0, window.y1), slice(window.x0, window.x1)
-    values = stack.read(slice(first, first + 1), y, x)[0]
-    for z in range(first + 1, min(stack.surface_z + PROJECTED_LAYERS + 1, stack.shape[0])):
-        values = np.maximum(values, stack.read(slice(z, z + 1), y, x)[0])
-    yield Projected(window, values)

@@ -16,11 +16,13 @@ from napari_ink.errors import NapariInkError
 from napari_ink.gui import keys
 from napari_ink.gui.actions import TOOL_ACTIONS
 from napari_ink.gui.cheat_sheet import CheatSheet
+from napari_ink.gui.depth_steps import JUMP, DepthSteps
 from napari_ink.gui.gl_context import guard_removal, main_window_of
 from napari_ink.gui.layers import InkLayers
 from napari_ink.gui.looking import Looking
 from napari_ink.gui.models import ModelEntry, known_models, model_entry
 from napari_ink.gui.panels import CorrectPanel, ExportPanel, PredictPanel, StackPanel, StepPanel
+from napari_ink.gui.profiling import Profiling
 from napari_ink.gui.sample import sample_folder
 from napari_ink.gui.session import InkSession
 from napari_ink.gui.state import InkState, Step
@@ -28,7 +30,7 @@ from napari_ink.gui.style import style_sheet
 from napari_ink.gui.tools import Hand
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     import napari
 
@@ -76,7 +78,9 @@ class InkDock(QWidget):
         self._scroll_later.timeout.connect(self._scroll_to_step)
         self._layers = InkLayers(napari_viewer, self)
         looking = Looking(napari_viewer, self._layers)
+        self._depth = DepthSteps(napari_viewer, self._layers, self)
         self.session = InkSession(self._layers, looking, Hand(napari_viewer, self), sample_folder(), self)
+        self._profiling = Profiling(napari_viewer, self.session.predicting.ready_model, self)
         self.stack, self.predict = StackPanel(), PredictPanel(known_models())
         self.correct, self.export = CorrectPanel(), ExportPanel()
         self._panels: tuple[StepPanel, ...] = (self.stack, self.predict, self.correct, self.export)
@@ -86,7 +90,8 @@ class InkDock(QWidget):
         self._on_theme()
         napari_viewer.events.theme.connect(self._on_theme)
         keys.bind(napari_viewer, self._does())
-        self.destroyed.connect(_let_go(napari_viewer, self.session, guard_removal(napari_viewer, self)))
+        rooms = (self._depth, self._profiling)
+        self.destroyed.connect(_let_go(napari_viewer, self.session, rooms, guard_removal(napari_viewer, self)))
         if (model := self.predict.model()) is not None:
             self.session.predicting.use_thresholds(model)
         self._on_changed(self.session.state)
@@ -97,7 +102,7 @@ class InkDock(QWidget):
         """Ask for a width that shows every button whole."""
         return QSize(self.minimumWidth(), super().sizeHint().height())
 
-    def open_stack(self, source: Path) -> None:
+    def open_stack(self, source: Path | str) -> None:
         """Open a stack, as the first step does."""
         self.session.open_stack(source)
 
@@ -134,6 +139,16 @@ class InkDock(QWidget):
         self._closing.closed.connect(session.predicting.cancel)
         self.stack.open_requested.connect(session.open_stack)
         self.stack.sample_requested.connect(self._on_sample)
+        self.stack.convert.convert_requested.connect(session.convert)
+        self.stack.convert.cancel_requested.connect(session.converting.cancel)
+        depth = self.stack.depths
+        depth.action_requested.connect(lambda name: self._does()[name]())
+        depth.projection_chosen.connect(session.projecting.choose)
+        depth.contrast_requested.connect(session.contrast.reset)
+        depth.watched.connect(self._profiling.watch)
+        self._depth.changed.connect(self._on_depth)
+        self._profiling.arrived.connect(depth.show_profile)
+        self._profiling.failed.connect(session.desk.fail)
         self.predict.run_requested.connect(session.predicting.predict)
         self.predict.cancel_requested.connect(session.predicting.cancel)
         self.predict.model_chosen.connect(self._on_model)
@@ -177,7 +192,12 @@ class InkDock(QWidget):
             "blink_prediction": looking.blink_prediction,
             "swap": looking.swap,
             "difference": session.comparing.toggle_prediction,
-            "projection": lambda: session.comparing.toggle_projection(session.state.stack),
+            "projection": session.projecting.toggle,
+            "surface": self._depth.to_surface,
+            "shallower": partial(self._depth.jump, -JUMP),
+            "deeper": partial(self._depth.jump, JUMP),
+            "flip": self._depth.flip,
+            "explain": self._profiling.explain,
             "fainter": partial(looking.fade, False),
             "stronger": partial(looking.fade, True),
             "help": self._show_keys,
@@ -207,8 +227,15 @@ class InkDock(QWidget):
         for panel in self._panels:
             panel.show_state(state)
         self._bring_up(state.current_step)
+        if is_new_stack and state.stack is not None:
+            self._depth.begin(state.stack)
+            self._profiling.begin(state.stack)
         if is_new_stack and (model := self.predict.model()) is not None:
             self.session.predicting.warm_up(model)
+
+    def _on_depth(self) -> None:
+        stack = self._shown.stack
+        self.stack.depths.show_depth(self._depth.where(), 0 if stack is None else stack.surface_z, self._layers.depth())
 
     def _bring_up(self, step: Step) -> None:
         """Scroll to the step that is to be done now, once when it becomes that."""
@@ -238,12 +265,17 @@ class InkDock(QWidget):
 
 
 def _let_go(
-    viewer: napari.viewer.Viewer, session: InkSession, take_away_guard: Callable[[], None]
+    viewer: napari.viewer.Viewer,
+    session: InkSession,
+    rooms: Iterable[DepthSteps | Profiling],
+    take_away_guard: Callable[[], None],
 ) -> Callable[[], None]:
     """Return what is to happen once the dock is gone; it holds no reference to the dock itself."""
 
     def let_go() -> None:
         session.shut_down()
+        for room in rooms:
+            room.release()
         keys.unbind(viewer)
         take_away_guard()
 

@@ -35,6 +35,7 @@ class StackOpened:
     contrast_limits: tuple[float, float]
     beside: SegmentFiles
     project: Project | None = None
+    missing: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,13 +104,13 @@ class RunRequest:
     mask: Path | None
 
 
-def open_job(source: Path, stack_at: Path | None = None) -> Generator[StackOpened, None, None]:
+def open_job(source: Path | str, stack_at: Path | None = None) -> Generator[StackOpened, None, None]:
     """Open a stack, or a project and its stack, and look at what lies beside it."""
     from napari_ink.annotation import is_project, open_project
 
-    project = open_project(source, stack_at) if is_project(source) else None
+    project = open_project(source, stack_at) if isinstance(source, Path) and is_project(source) else None
     stack = open_stack(source) if project is None else project.stack
-    yield StackOpened(stack, stack.contrast_limits(), find_beside(stack), project)
+    yield StackOpened(stack, stack.contrast_limits(), find_beside(stack), project, stack.missing())
 
 
 def predict_job(request: RunRequest) -> Generator[Any, None, None]:

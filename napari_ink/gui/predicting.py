@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from napari_ink.gui.layers import InkLayers
     from napari_ink.gui.models import ModelEntry
     from napari_ink.gui.state import RunProgress, What
+    from napari_ink.model import InkModel
     from napari_ink.predict import DeviceName, PredictionStarted, Region, TilePredicted
     from napari_ink.stack import DepthStack
 
@@ -109,6 +110,10 @@ class Predicting(QObject):
             if self._layers.editable is not None:
                 self._layers.show_prediction(False)
             self._desk.set(prediction=event.path, has_prediction=True, outcome="This is the prediction made last.")
+
+    def ready_model(self) -> InkModel | None:
+        """Return the model that is in memory, if one is."""
+        return None if self._ready is None else self._ready.model
 
     def thresholds(self) -> dict[What, float]:
         """Return where ink and edges are cut."""

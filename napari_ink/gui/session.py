@@ -12,15 +12,18 @@ from napari_ink.errors import NapariInkError, StackMovedError
 from napari_ink.gui import jobs, workers
 from napari_ink.gui.annotating import Annotating
 from napari_ink.gui.comparing import Comparing
+from napari_ink.gui.contrast import Contrast
+from napari_ink.gui.converting import Converting
 from napari_ink.gui.desk import Desk
 from napari_ink.gui.finding import Finding
 from napari_ink.gui.labelling import Labelling
 from napari_ink.gui.layers import InkLayers
 from napari_ink.gui.looking import Looking
 from napari_ink.gui.predicting import Predicting
+from napari_ink.gui.projecting import Projecting
 from napari_ink.gui.reviewing import Reviewing
 from napari_ink.gui.stack_layer import stack_of
-from napari_ink.gui.state import InkState, LabelCounts
+from napari_ink.gui.state import Conversion, InkState, LabelCounts
 from napari_ink.gui.tools import Hand
 from napari_ink.stack import DepthStack, find_beside
 
@@ -84,10 +87,13 @@ class InkSession(QObject):
         self.reviewing = Reviewing(layers, looking, self.annotating, self)
         self.finding = Finding(layers, looking, self.annotating, self.labelling.bench.preview, self)
         self.comparing = Comparing(layers, self.annotating, self)
+        self.projecting, self.contrast, self.converting = Projecting(layers, self), Contrast(self), Converting(self)
+        self.projecting.changed.connect(lambda: self.desk.set(projection=self.projecting.news))
+        self.converting.changed.connect(lambda: self.desk.set(conversion=self.converting.news))
         self.reviewing.changed.connect(lambda: self.desk.set(review=self.reviewing.news))
         self.finding.changed.connect(lambda: self.desk.set(similar=self.finding.news))
         self.comparing.changed.connect(lambda: self.desk.set(compared=self.comparing.against))
-        for room in (self.reviewing, self.finding, self.comparing):
+        for room in (self.reviewing, self.finding, self.comparing, self.converting):
             room.failed.connect(self.desk.fail)
         layers.stack_arrived.connect(self.adopt)
         layers.gone.connect(self._on_layers_gone)
@@ -103,7 +109,7 @@ class InkSession(QObject):
         """What is shown now."""
         return self.desk.state
 
-    def open_stack(self, source: Path, stack_at: Path | None = None) -> None:
+    def open_stack(self, source: Path | str, stack_at: Path | None = None) -> None:
         """Open a stack, or a project with its stack, and show it; `stack_at` says where a project's was moved."""
         if self.state.run is not None:
             self.desk.fail("A prediction is running; cancel it before you open another stack.")
@@ -111,9 +117,10 @@ class InkSession(QObject):
         if self.state.keeping.problem:
             self.desk.fail(self.state.keeping.problem)
             return
-        if self.annotating.project is not None and source.resolve() == self.annotating.project.folder.resolve():
+        project = self.annotating.project
+        if project is not None and isinstance(source, Path) and source.resolve() == project.folder.resolve():
             return
-        self.desk.set(busy=f"Opening {source.name}…")
+        self.desk.set(busy=f"Opening {str(source).rpartition('/')[2]}…")
 
         def fail(failure: workers.JobFailed) -> None:
             if isinstance(failure.error, StackMovedError):
@@ -131,6 +138,11 @@ class InkSession(QObject):
             self._layers.take_over(layer)
             self._begin(stack, find_beside(stack).mask)
 
+    def convert(self, out: Path) -> None:
+        """Convert the stack to an OME-Zarr."""
+        if self.state.stack is not None:
+            self.converting.start(self.state.stack, out)
+
     def project_folder(self, stack: DepthStack) -> Path:
         """Return where a stack's project is, or will be."""
         if self.annotating.project is not None and stack is self.state.stack:
@@ -145,6 +157,8 @@ class InkSession(QObject):
         self._remembering.stop()
         self.finding.cancel()
         self.reviewing.cancel()
+        self.converting.cancel()
+        self.contrast.release()
         self.labelling.release()
         self.annotating.end()
         self._layers.release()
@@ -155,6 +169,7 @@ class InkSession(QObject):
         self.annotating.end()  # before the view is another one: it is remembered
         self._layers.show_stack(event.stack, event.contrast_limits)
         self._begin(event.stack, event.beside.mask, event.project)
+        self.desk.set(missing=event.missing)
 
     def _begin(self, stack: DepthStack, mask: Path | None, project: Project | None = None) -> None:
         self.desk.drop("draft", "export", "project", "version")
@@ -168,8 +183,13 @@ class InkSession(QObject):
             device_line=now.device_line,
             ink_threshold=now.ink_threshold,
             edge_threshold=now.edge_threshold,
+            conversion=now.conversion if now.conversion.done is not None else Conversion(),
         )
         folder = self.project_folder(stack) if project is None else project.folder
+        self.projecting.begin(stack)
+        if (layer := self._layers.stack_layer) is not None:
+            limits = (float(layer.contrast_limits[0]), float(layer.contrast_limits[1]))
+            self.contrast.begin(layer, stack.fingerprint()[:16], limits)
         self.desk.set(busy="Looking for labels…")
         self.desk.launch("project", jobs.project_job(stack, folder, project), self._on_found)
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 from napari_ink.annotation import Candidate, Note
 from napari_ink.export import ExportWhat as ExportWhat
-from napari_ink.stack import DepthStack
+from napari_ink.stack import DepthStack, How
 
 What = Literal["ink", "edge"]
 ExportFrom = Literal["labels", "prediction"]
@@ -133,6 +133,48 @@ class SimilarNews:
 
 
 @dataclass(frozen=True, slots=True)
+class ProjectionNews:
+    """What is projected.
+
+    Attributes
+    ----------
+    is_shown
+        Whether it is.
+    how
+        In which way.
+    first, last
+        Layers, both included.
+    layers
+        How many there are.
+    """
+
+    is_shown: bool = False
+    how: How = "max"
+    first: int = 0
+    last: int = 0
+    layers: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """How far a conversion has come.
+
+    Attributes
+    ----------
+    done
+        Share of it that is over, 0…1; None when none is under way.
+    seconds_left
+        How long the rest will take, once that can be said.
+    out
+        Where the last one went.
+    """
+
+    done: float | None = None
+    seconds_left: float | None = None
+    out: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class InkState:
     """Everything that the panels render.
 
@@ -170,6 +212,12 @@ class InkState:
         The labels' versions, oldest first.
     compared
         What the labels are being compared with: ``prediction``, a version's name, or nothing.
+    projection
+        What is projected, and whether it is shown.
+    missing
+        What of the stack is not there, in words.
+    conversion
+        How far a conversion of the stack has come.
     exported
         Where the last export went.
     """
@@ -195,6 +243,9 @@ class InkState:
     similar: SimilarNews = SimilarNews()
     versions: tuple[str, ...] = ()
     compared: str = ""
+    projection: ProjectionNews = ProjectionNews()
+    missing: str = ""
+    conversion: Conversion = Conversion()
     exported: str = ""
 
     @property

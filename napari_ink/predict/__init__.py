@@ -3,6 +3,7 @@
 What is named here is quick to import; torch and zarr come in when a prediction starts or a store is opened.
 """
 
+from napari_ink.predict.contribution import contribution
 from napari_ink.predict.device import DeviceName, choose_device, device_title
 from napari_ink.predict.engine import PredictRequest, predict
 from napari_ink.predict.events import PredictionEnded, PredictionEvent, PredictionStarted, TilePredicted
@@ -27,6 +28,7 @@ __all__ = [
     "What",
     "WindowProbed",
     "choose_device",
+    "contribution",
     "device_title",
     "open_prediction",
     "predict",

@@ -9,17 +9,20 @@ from napari_ink.stack.beside import (
     read_plane,
 )
 from napari_ink.stack.convert import Converted, convert
-from napari_ink.stack.depth_stack import DepthStack, Level, Projection
+from napari_ink.stack.depth_stack import DepthStack, Level
 from napari_ink.stack.opening import LAYER_FOLDERS, open_stack
+from napari_ink.stack.projected import projected_levels
+from napari_ink.stack.projection import HOWS, How, project_layers
 from napari_ink.stack.remote import is_address
 from napari_ink.stack.tiles import Tiles, viewing_levels
 
 __all__ = [
+    "HOWS",
     "LAYER_FOLDERS",
     "Converted",
     "DepthStack",
+    "How",
     "Level",
-    "Projection",
     "SegmentFiles",
     "Tiles",
     "convert",
@@ -28,6 +31,8 @@ __all__ = [
     "find_mask_of_labels",
     "is_address",
     "open_stack",
+    "project_layers",
+    "projected_levels",
     "read_mask",
     "read_plane",
     "viewing_levels",

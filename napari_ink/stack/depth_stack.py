@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from napari_ink.stack.projection import How, project_layers
+
 Grey = npt.NDArray[Any]
-Projection = Literal["max", "mean", "min"]
 
 _SAMPLED_LAYERS = 3
 _SAMPLED_PLACES = 4
@@ -127,38 +128,37 @@ class DepthStack:
         z, y, x = (slice(*_bounds(s, n)) for s, n in zip((z, y, x), self.shape, strict=True))
         return self.read_block(z, y, x)
 
-    def project(self, z: slice, how: Projection, y: slice = slice(None), x: slice = slice(None)) -> Grey:
-        """Project a window of depth layers onto a plane, holding a few layers at a time.
+    def project(
+        self,
+        z: slice,
+        how: How,
+        y: slice = slice(None),
+        x: slice = slice(None),
+        limits: tuple[float, float] = (0.0, 1.0),
+    ) -> Grey:
+        """Project a window of depth layers onto a plane, holding a few layers at a time; see `project_layers`.
 
         Parameters
         ----------
         z
             The window of depth layers.
         how
-            The brightest, the mean or the darkest value along the depth.
+            Which projection.
         y, x
             Rows and columns.
+        limits
+            For the composite.
 
         Returns
         -------
         ndarray
-            ``(y, x)``: float32 for the mean, else of the stack's dtype.
+            ``(y, x)``.
         """
         z0, z1 = _bounds(z, self.shape[0])
         if z0 == z1:
             raise ValueError("an empty window of layers has no projection")
         rows, columns = slice(*_bounds(y, self.shape[1])), slice(*_bounds(x, self.shape[2]))
-        if how == "mean":
-            total: Grey = np.zeros((rows.stop - rows.start, columns.stop - columns.start), np.float64)
-            for layer in self._layers(z0, z1, rows, columns):
-                total += layer
-            return (total / (z1 - z0)).astype(np.float32)
-        choose = np.maximum if how == "max" else np.minimum
-        layers = self._layers(z0, z1, rows, columns)
-        plane = np.array(next(layers))
-        for layer in layers:
-            choose(plane, layer, out=plane)
-        return plane
+        return project_layers(self._layers(z0, z1, rows, columns), how, limits)
 
     def _layers(self, z0: int, z1: int, y: slice, x: slice) -> Iterator[Grey]:
         """Read layers a few at a time: where blocks are stored, one alone costs as much as its neighbours with it."""

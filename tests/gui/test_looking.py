@@ -1,4 +1,4 @@
-"""Looking and comparing in a real window: blink, swap, fade, differences, projection, versions."""
+"""Looking and comparing in a real window: blink, swap, fade, differences, versions."""
 
 import numpy as np
 import pytest
@@ -63,17 +63,6 @@ def test_the_difference_follows_what_is_drawn(labelled_dock, viewer, press, qtbo
 def test_a_difference_without_a_prediction_says_what_to_do(empty_dock, press, errors):
     press(key_of("difference"))
     assert "run one in step 2" in errors[0]
-
-
-def test_the_projection_is_of_the_layers_near_the_surface(empty_dock, viewer, press, qtbot):
-    press(key_of("projection")[-1], shift=True)
-    qtbot.waitUntil(lambda: "Projection" in viewer.layers)
-    stack = empty_dock.session.state.stack
-    near = stack.read(slice(stack.surface_z - 4, stack.surface_z + 5), slice(None), slice(None))
-    assert np.array_equal(viewer.layers["Projection"].data, near.max(axis=0))
-    qtbot.waitUntil(lambda: viewer.layers.index("Projection") < viewer.layers.index("Ink labels"))
-    press(key_of("projection")[-1], shift=True)
-    assert "Projection" not in viewer.layers
 
 
 def test_versions_are_saved_compared_and_gone_back_to(empty_dock, viewer, click, qtbot, monkeypatch):

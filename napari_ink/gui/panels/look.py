@@ -21,7 +21,6 @@ class LookSection(Section):
             (("fainter", "Fainter"), ("stronger", "Stronger")),
         ):
             self.rows.addLayout(row(*(self.action_button(name, text) for name, text in pair)))
-        self.rows.addWidget(self.action_button("projection", "Brightest near the surface"))
         self.rows.addWidget(self.legend)
         self.buttons["difference"].setCheckable(True)
 

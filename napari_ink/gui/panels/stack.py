@@ -6,15 +6,18 @@ from html import escape
 from pathlib import Path
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFileDialog, QHBoxLayout
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QInputDialog
 
+from napari_ink.gui.panels.convert import ConvertRow
+from napari_ink.gui.panels.depth import DepthSection
 from napari_ink.gui.panels.step import StepPanel, button, paragraph, show_text
 from napari_ink.gui.state import InkState, Step
 from napari_ink.stack import DepthStack
 
-_HINT = "Open the depth layers of a segment: a folder of TIFFs (00.tif, 01.tif …), or one TIFF or .npy file."
+_HINT = "Open the depth layers of a segment: a folder of layers (00.tif, 01.tif …), an OME-Zarr, one file, an address."
 _DEPTH = "Move through the depth with the slider under the picture; the surface is layer {}."
-_FILES = "Depth stacks (*.tif *.tiff *.npy);;All files (*)"
+_FILES = "Depth stacks (*.tif *.tiff *.npy *.nrrd *.nhdr *.h5 *.hdf5);;All files (*)"
+_ADDRESS = "Address of an OME-Zarr, a folder of TIFF layers or a file (https:// or s3://)"
 
 
 class StackPanel(StepPanel):
@@ -25,29 +28,38 @@ class StackPanel(StepPanel):
 
     def __init__(self) -> None:
         super().__init__(Step.STACK, _HINT)
-        self.folder_button = button("Open folder…", "Open the folder that holds the depth layers", primary=True)
-        self.file_button = button("Open file…", "Open one multi-page TIFF or NumPy file with all depth layers")
+        self.folder_button = button("Open folder…", "Open a folder of depth layers, or a Zarr", primary=True)
+        self.file_button = button("Open file…", "Open one TIFF, NumPy, NRRD or HDF5 file with all depth layers")
+        self.address_button = button("Address…", "Open a stack from the network: https:// or s3://")
         self.sample_button = button("Try the sample", "Open a small simulated segment whose ink is known")
         self.folder_button.clicked.connect(self._on_folder)
         self.file_button.clicked.connect(self._on_file)
+        self.address_button.clicked.connect(self._on_address)
         self.sample_button.clicked.connect(self.sample_requested)
         buttons = QHBoxLayout()
         buttons.setSpacing(6)
-        for one in (self.folder_button, self.file_button, self.sample_button):
+        for one in (self.folder_button, self.file_button, self.address_button):
             buttons.addWidget(one)
         self.summary, self.depth_hint = paragraph(), paragraph()
+        self.convert, self.depths = ConvertRow(), DepthSection()
+        self.convert.open_requested.connect(self.open_requested)
         self.rows.addLayout(buttons)
-        for label in (self.summary, self.depth_hint):
-            self.rows.addWidget(label)
+        for widget in (self.sample_button, self.summary, self.depth_hint, self.convert, self.depths):
+            self.rows.addWidget(widget)
 
     def show_state(self, state: InkState) -> None:
         """Show what is open."""
         super().show_state(state)
         stack = state.stack
-        for one in (self.folder_button, self.file_button, self.sample_button):
+        for one in (self.folder_button, self.file_button, self.address_button, self.sample_button):
             one.setEnabled(not state.busy)
+        self.sample_button.setVisible(stack is None)
+        self.depths.setVisible(stack is not None)
+        self.depths.show_state(state)
+        self.convert.show_state(state)
         self.summary.setToolTip("" if stack is None else str(stack.source))
-        show_text(self.summary, state.busy if stack is None else summary(stack, state.mask))
+        missing = f"<br>Of this stack, {escape(state.missing)}." if state.missing else ""
+        show_text(self.summary, state.busy if stack is None else summary(stack, state.mask) + missing)
         show_text(self.depth_hint, "" if stack is None else _DEPTH.format(stack.surface_z))
 
     def _on_folder(self) -> None:
@@ -59,6 +71,11 @@ class StackPanel(StepPanel):
         if chosen:
             self.open_requested.emit(Path(chosen))
 
+    def _on_address(self) -> None:
+        address, is_given = QInputDialog.getText(self, "Open an address", _ADDRESS)
+        if is_given and address.strip():
+            self.open_requested.emit(address.strip())
+
 
 def summary(stack: DepthStack, mask: Path | None) -> str:
     """Say in a few words what a stack is, its name in bold."""
@@ -66,6 +83,7 @@ def summary(stack: DepthStack, mask: Path | None) -> str:
     voxels = "voxel size unknown" if stack.voxel_size_um is None else f"{stack.voxel_size_um:g} µm voxels"
     size = f"{depth} depth layers of {height} × {width} px"
     parts = [f"<b>{escape(stack.name)}</b>", size, f"{8 * stack.dtype.itemsize} bit", voxels, stack.format]
+    parts += [stack.scaling] if stack.scaling else []
     found = "no papyrus mask beside it" if mask is None else f"papyrus mask: {escape(mask.name)}"
     # Lines break between the parts, not inside them.
     return " · ".join(part.replace(" ", "\u00a0") for part in (*parts, found))

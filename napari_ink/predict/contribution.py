@@ -1,0 +1,71 @@
+"""Which depth layers a model's answer at a place rests on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_ink.stack import DepthStack
+
+if TYPE_CHECKING:
+    from napari_ink.model import InkModel
+
+_RADIUS_PX = 4
+
+
+def contribution(model: InkModel, stack: DepthStack, y: int, x: int) -> npt.NDArray[np.float32]:
+    """Return how much each depth layer adds to a model's ink logit around a place.
+
+    It is the gradient times the input, summed over a layer (Shrikumar et al., "Not just a black box", 2016): exact for
+    a linear network, a hint for any other.
+
+    Parameters
+    ----------
+    model
+        The model; it is run on the CPU.
+    stack
+        Where it reads.
+    y, x
+        The place; nine pixels square around it are asked about.
+
+    Returns
+    -------
+    ndarray
+        float32 ``(z,)`` of the stack's depth, 0 where the model reads nothing; positive speaks for ink.
+
+    Raises
+    ------
+    ContractError
+        If the stack does not fit the model.
+    StackError
+        If it cannot be read.
+    """
+    import torch
+
+    depth, height, width = stack.shape
+    contract = model.contract
+    z = contract.z_window(depth)
+    side = contract.tile_size
+    top, left = (
+        min(max(at - side // 2, 0), max(length - side, 0)) for at, length in ((y, height), (x, width))
+    )  # fmt: skip
+    grey = stack.read(z, slice(top, min(top + side, height)), slice(left, min(left + side, width)))
+    prepared = contract.prepare(grey)
+    rows, columns = side - prepared.shape[1], side - prepared.shape[2]
+    padded = np.pad(prepared, ((0, 0), (0, rows), (0, columns)), mode="edge")
+    device = next((parameter.device for parameter in model.network.parameters()), torch.device("cpu"))
+    block = torch.from_numpy(np.ascontiguousarray(padded, np.float32))[None].to(device).requires_grad_()
+    with torch.enable_grad():
+        logits = model.network.eval()(block)
+        around = logits[0, 0, max(y - top - _RADIUS_PX, 0) : y - top + _RADIUS_PX + 1][
+            :, max(x - left - _RADIUS_PX, 0) : x - left + _RADIUS_PX + 1
+        ]
+        (gradient,) = torch.autograd.grad(around.mean(), block)
+    by_layer = (gradient * block.detach()).sum(dim=(0, 2, 3)).cpu().numpy()
+    if contract.direction == "reversed":
+        by_layer = by_layer[::-1]
+    out = np.zeros(depth, np.float32)
+    out[z] = by_layer
+    return out
