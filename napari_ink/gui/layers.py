@@ -171,11 +171,13 @@ class InkLayers(QObject):
         """Return a layer that was shown by `show_extra`, unless the user has removed it."""
         return self._extras.get(key)
 
-    def show_extra(self, key: str, layer: Layer, under_labels: bool = False) -> None:
+    def show_extra(self, key: str, layer: Layer, under_labels: bool = False, on_stack: bool = False) -> None:
         """Show one more layer, in the place of the one that was shown under this key."""
         self.remove_extra(key)
         self._extras[key] = layer
         self._in_turns(partial(self._add_behind, layer), *([self._raise_labels] if under_labels else []))
+        if on_stack:
+            self._in_turns(partial(self._lay_on_stack, layer))
 
     def remove_extra(self, key: str) -> None:
         """Take a layer away that was shown by `show_extra`."""
@@ -254,6 +256,12 @@ class InkLayers(QObject):
         active = self._viewer.layers.selection.active
         self._add(layer)
         self._viewer.layers.selection.active = active
+
+    def _lay_on_stack(self, layer: Layer) -> None:
+        """Move a layer down to right above the stack, under all that is predicted and drawn."""
+        layers = self._viewer.layers
+        if self._stack_layer is not None and layer in layers:
+            layers.move(layers.index(layer), layers.index(self._stack_layer) + 1)
 
     def _own_layers(self) -> Iterator[Layer]:
         for group in (self.overlay, self.editable):

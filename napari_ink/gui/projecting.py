@@ -87,7 +87,7 @@ class Projecting(QObject):
                 browser.planes(), name="Projection", colormap="gray", contrast_limits=limits, multiscale=True, rgb=False
             )
             browser.attach(layer)
-            self._layers.show_extra(_KEY, layer, under_labels=True)
+            self._layers.show_extra(_KEY, layer, on_stack=True)
         else:
             browser.attach(layer)
             layer.data = browser.planes()

@@ -81,11 +81,10 @@ def test_a_projection_follows_its_controls(open_dock, depths, viewer, press, cli
     qtbot.waitUntil(lambda: not depths.buttons["projection"].isChecked())
 
 
-def test_a_projection_lies_under_the_labels(empty_dock, viewer, press, qtbot):
+def test_a_projection_lies_right_above_the_stack(labelled_dock, viewer, press, qtbot):
     press(key_of("projection")[-1], shift=True)
-    qtbot.waitUntil(
-        lambda: "Projection" in viewer.layers and viewer.layers.index("Projection") < viewer.layers.index("Ink labels")
-    )
+    qtbot.waitUntil(lambda: "Projection" in viewer.layers and viewer.layers.index("Projection") == 1)
+    assert viewer.layers.index("seg-1") == 0
 
 
 def test_the_profile_follows_the_mouse(predicted_dock, viewer, press, errors, qtbot):
@@ -171,7 +170,7 @@ def test_a_slow_stack_offers_its_conversion(dock, tmp_path, qtbot):
 
     (tmp_path / "seg").mkdir()
     for z in range(3):
-        Image.fromarray(np.full((40, 50), 40 * z, np.uint8)).save(tmp_path / "seg" / f"{z}.png")
+        Image.fromarray(np.full((40, 1100), 40 * z, np.uint8)).save(tmp_path / "seg" / f"{z}.png")
     dock.open_stack(tmp_path / "seg")
     qtbot.waitUntil(lambda: dock.session.state.stack is not None and not dock.session.state.busy, timeout=20000)
     assert "Convert it once" in dock.stack.convert.hint.text()

@@ -12,6 +12,7 @@ from napari_ink.gui.panels.step import button, paragraph, show_text
 from napari_ink.gui.state import InkState, time_left
 
 _SLOW = "Moving through this stack is slow: {}. Convert it once, and it is not."
+_FELT_PX = 1024  # smaller layers are decoded before anybody notices
 _TIP = "Write an OME-Zarr beside it, with smaller copies for looking at: quick to move through and to predict on"
 
 
@@ -57,7 +58,8 @@ class ConvertRow(QWidget):
         elif news.out is not None:
             show_text(self.hint, f"Converted to {news.out.name}.")
         else:
-            show_text(self.hint, _SLOW.format(stack.slow) if stack is not None and stack.slow else "")
+            is_felt = stack is not None and stack.slow and max(stack.shape[1:]) > _FELT_PX
+            show_text(self.hint, _SLOW.format(stack.slow) if stack is not None and is_felt else "")
 
     def _on_convert(self) -> None:
         stack = self._state.stack

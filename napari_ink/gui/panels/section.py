@@ -60,10 +60,11 @@ class Section(QWidget):
     def show_state(self, state: InkState) -> None:
         """Show what the state says."""
 
-    def action_button(self, name: str, text: str) -> QPushButton:
-        """Return a button that does what an action's key does."""
+    def action_button(self, name: str, text: str, says_key: bool = True) -> QPushButton:
+        """Return a button that does what an action's key does, and says the key on it or else in its tooltip."""
         key = shown_key(name)
-        made = button(f"{text}  ({key})" if key else text, _TITLES[name])
+        on_it = f"{text}  ({key})" if key and says_key else text
+        made = button(on_it, f"{_TITLES[name]} ({key})" if key and not says_key else _TITLES[name])
         # Without the keyboard's focus on a button, keys keep going to the picture.
         made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         made.clicked.connect(lambda: self.action_requested.emit(name))
