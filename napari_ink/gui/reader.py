@@ -1,4 +1,4 @@
-"""napari's reader for depth stacks: a segment's folder, a multi-page TIFF or a NumPy file becomes one lazy image."""
+"""napari's reader for depth stacks: a segment's folder, a Zarr or a file with all layers becomes one lazy image."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_ink.stack import LAYER_FOLDERS, open_stack
+from napari_ink.errors import StackError
+from napari_ink.stack import LAYER_FOLDERS, is_address, open_stack
 
 if TYPE_CHECKING:
     from napari.utils.events import Event
@@ -14,17 +15,20 @@ if TYPE_CHECKING:
     from napari_ink.gui.stack_layer import LayerData
     from napari_ink.stack import DepthStack
 
-_SUFFIXES = (".tif", ".tiff", ".npy")
+_SUFFIXES = (".tif", ".tiff", ".npy", ".nrrd", ".nhdr", ".h5", ".hdf5")
+_LAYERS = ("*.[tT][iI][fF]*", "*.[pP][nN][gG]", "*.[jJ][pP]*[gG]")
 
 ReaderFunction = Callable[[str], "list[LayerData]"]
 
 
 def get_reader(path: str | Sequence[str]) -> ReaderFunction | None:
-    """Return a reader if a path looks like a depth stack, by its names alone, else None."""
+    """Return a reader if a path looks like a depth stack, else None; of files and folders by their names alone."""
     if not isinstance(path, str):
         return None
     place = Path(path)
-    looks_right = _holds_tiffs(place) if place.is_dir() else place.suffix.lower() in _SUFFIXES
+    if is_address(path) or place.suffix.lower() == ".zarr":
+        return read_stack if _opens(path) else None  # many things are Zarr: labels, predictions
+    looks_right = _holds_layers(place) if place.is_dir() else place.suffix.lower() in _SUFFIXES
     return read_stack if looks_right else None
 
 
@@ -43,9 +47,19 @@ def read_stack(path: str) -> list[LayerData]:
     return [stack_layer_data(stack, stack.contrast_limits())]
 
 
-def _holds_tiffs(folder: Path) -> bool:
-    places = (folder, *(folder / name for name in LAYER_FOLDERS))
-    return any(next(place.glob("*.[tT][iI][fF]*"), None) is not None for place in places if place.is_dir())
+def _opens(path: str) -> bool:
+    try:
+        open_stack(path)
+    except StackError:
+        return False
+    return True
+
+
+def _holds_layers(folder: Path) -> bool:
+    inner = [folder / name for name in LAYER_FOLDERS if (folder / name).is_dir()]
+    # Pictures in a folder of no such name may be anybody's.
+    tries = [(place, names) for place in inner for names in _LAYERS] or [(folder, _LAYERS[0])]
+    return any(next(place.glob(names), None) is not None for place, names in tries)
 
 
 def _show_surface_when_added(stack: DepthStack) -> None:

@@ -10,7 +10,7 @@ from napari_ink.stack import DepthStack, viewing_levels
 if TYPE_CHECKING:
     from napari.layers import Layer
 
-_KEY, _BROWSER = "napari_ink_stack", "napari_ink_browser"
+STACK_KEY, _BROWSER = "napari_ink_stack", "napari_ink_browser"
 # A layer of this size is read before anybody notices.
 _SMALL_PX = 1024
 LayerData = tuple[Any, dict[str, Any], str]
@@ -22,7 +22,7 @@ def stack_layer_data(stack: DepthStack, contrast_limits: tuple[float, float]) ->
     The limits are given because napari's own guess reads a few thousand pixels only.
     """
     metadata: dict[str, Any] = {
-        _KEY: stack, "source": str(stack.source), "voxel_size_um": stack.voxel_size_um,
+        STACK_KEY: stack, "source": str(stack.source), "voxel_size_um": stack.voxel_size_um,
     }  # fmt: skip
     data: Any = stack
     if max(stack.shape[1:]) > _SMALL_PX or isinstance(stack.source, str):
@@ -42,7 +42,7 @@ def stack_layer_data(stack: DepthStack, contrast_limits: tuple[float, float]) ->
 
 def stack_of(layer: Layer) -> DepthStack | None:
     """Return the stack that a layer shows, or None for any other layer."""
-    return layer.metadata.get(_KEY)
+    return layer.metadata.get(STACK_KEY)
 
 
 def attach(layer: Layer) -> None:

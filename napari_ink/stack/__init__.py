@@ -1,5 +1,6 @@
 """A depth stack, wherever it lies: opened from its headers, read a block at a time; and the masks beside it."""
 
+from napari_ink.stack.arrays import stack_of_array
 from napari_ink.stack.beside import (
     SegmentFiles,
     crop_plane,
@@ -35,5 +36,6 @@ __all__ = [
     "projected_levels",
     "read_mask",
     "read_plane",
+    "stack_of_array",
     "viewing_levels",
 ]

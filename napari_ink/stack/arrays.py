@@ -52,6 +52,27 @@ def open_npy(file: Path | RemoteFile, voxel_size: float | None) -> DepthStack:
     return _from_raw(file, shape, stored, offset, "npy", voxel_size, "F" if is_fortran else "C")
 
 
+def stack_of_array(values: Grey, name: str) -> DepthStack:
+    """Return a depth stack of grey values ``(z, y, x)`` that are in memory.
+
+    Raises
+    ------
+    StackError
+        If they are none, or too many.
+    """
+    check_shape(name, values.shape)
+    check_dtype(name, values.dtype)
+
+    def read(z: slice, y: slice, x: slice, step: int = 1) -> Grey:
+        return np.array(values[z, y.start : y.stop : step, x.start : x.stop : step])
+
+    depth, height, width = values.shape
+    return DepthStack(
+        name, name, (depth, height, width), grey_dtype(values.dtype), None, "memory",
+        reading_grey(name, values.dtype, read), scaling=scaling_in_words(values.dtype),
+    )  # fmt: skip
+
+
 def open_nrrd(file: Path) -> DepthStack:
     """Open an uncompressed NRRD file, its axes x, y, z as the format has them; it is mapped into memory.
 

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import tifffile
+import zarr
 
 from napari_ink.errors import StackError
 from napari_ink.gui.reader import get_reader
@@ -60,3 +61,20 @@ def test_the_stack_stays_on_disk(segment):
     assert isinstance(data, DepthStack)
     assert kind == "image"
     assert settings["rgb"] is False
+
+
+def test_every_format_is_taken_by_its_name_and_zarrs_by_what_they_hold(tmp_path):
+    volume = np.random.default_rng(0).integers(0, 60000, (4, 50, 60), dtype=np.uint16)
+    zarr.create_array(tmp_path / "seg.zarr", data=volume)
+    assert get_reader(str(tmp_path / "seg.zarr")) is not None
+    zarr.create_array(tmp_path / "labels.zarr", data=volume[0])
+    assert get_reader(str(tmp_path / "labels.zarr")) is None
+    for name in ("a.nrrd", "a.h5", "a.TIF"):
+        assert get_reader(str(tmp_path / name)) is not None
+    (tmp_path / "seg" / "layers").mkdir(parents=True)
+    (tmp_path / "seg" / "layers" / "00.jpg").touch()
+    assert get_reader(str(tmp_path / "seg")) is not None
+    (tmp_path / "holidays").mkdir()
+    (tmp_path / "holidays" / "01.jpg").touch()
+    assert get_reader(str(tmp_path / "holidays")) is None
+    assert get_reader("https://127.0.0.1:1/nothing.zarr") is None

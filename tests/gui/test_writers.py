@@ -5,16 +5,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from napari.layers import Labels
+from napari.layers import Image, Labels
 from npe2 import PluginManager, write
 
 from napari_ink.errors import BadInputError
 from napari_ink.export import EDGE_LABELS, FORMATS, read_labels
+from napari_ink.gui.stack_writer import write_stack
 from napari_ink.gui.writers import write_labels
+from napari_ink.stack import open_stack
 
 VALUES = np.random.default_rng(0).integers(0, 3, (40, 50), dtype=np.uint8)
 MANIFEST = yaml.safe_load((Path(__file__).parents[2] / "napari_ink/napari.yaml").read_text())["contributions"]
-(WRITER,) = MANIFEST["writers"]
+WRITER, STACK_WRITER = MANIFEST["writers"]
 
 
 def _save(layer: Labels, path: Path) -> Path:
@@ -65,3 +67,33 @@ def test_what_is_not_written(tmp_path: Path, layer: Labels, said: str) -> None:
     with pytest.raises(BadInputError, match=said):
         _save(layer, tmp_path / "a.png")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_image_of_three_axes_is_saved_as_ome_zarr(tmp_path: Path) -> None:
+    PluginManager.instance().discover()
+    volume = np.random.default_rng(0).integers(0, 60000, (4, 50, 60), dtype=np.uint16)
+    assert STACK_WRITER["filename_extensions"] == [".zarr"]
+    for layer in (Image(volume, name="mine"), Image(volume[::-1], name="mine")):  # and once more in its place
+        (path,) = write(str(tmp_path / "a.zarr"), [layer.as_layer_data_tuple()], plugin_name="napari-ink")
+        np.testing.assert_array_equal(np.asarray(open_stack(path)), layer.data)
+    assert [one.name for one in tmp_path.iterdir()] == ["a.zarr"]
+
+
+def test_a_shown_stack_is_saved_whole(make_napari_viewer_proxy, tmp_path: Path) -> None:
+    volume = np.random.default_rng(0).integers(0, 255, (3, 1500, 1100), dtype=np.uint8)
+    np.save(tmp_path / "seg.npy", volume)
+    viewer = make_napari_viewer_proxy()
+    viewer.open(str(tmp_path / "seg.npy"), plugin="napari-ink")
+    viewer.layers.save(str(tmp_path / "b.zarr"), plugin="napari-ink")
+    np.testing.assert_array_equal(np.asarray(open_stack(tmp_path / "b.zarr")), volume)
+    (layer,) = viewer.open(str(tmp_path / "b.zarr"), plugin="napari-ink")
+    assert layer.multiscale and layer.data.shape == (3, 1500, 1100)
+
+
+def test_an_image_that_is_no_stack_is_refused_and_nothing_lost(tmp_path: Path) -> None:
+    (tmp_path / "a.zarr").mkdir()
+    for values in (np.zeros((4, 4)), np.zeros((2, 2, 4, 4), np.uint8), np.full((2, 4, 4), 7.5, np.float32)):
+        layer = Image(values, rgb=False)
+        with pytest.raises(BadInputError):
+            write_stack(str(tmp_path / "a.zarr"), *layer.as_layer_data_tuple()[:2])
+        assert (tmp_path / "a.zarr").is_dir()
