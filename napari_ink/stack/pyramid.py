@@ -37,12 +37,17 @@ def halve(block: Grey) -> Grey:
     _, height, width = block.shape
     if height % 2 or width % 2:
         block = np.pad(block, ((0, 0), (0, height % 2), (0, width % 2)), mode="edge")
-    total = block[:, ::2, ::2].astype(np.uint32)
-    for y, x in ((0, 1), (1, 0), (1, 1)):
-        total += block[:, y::2, x::2]
-    total += 2
-    total //= 4
-    halved: Grey = total.astype(block.dtype)
+    halved: Grey = np.empty((len(block), block.shape[1] // 2, block.shape[2] // 2), block.dtype)
+    # Two neighbours in a row are read as one number of twice the size, so that all sums run over contiguous memory; and
+    # layer by layer, so that they stay in the processor's cache.
+    bits = 8 * block.dtype.itemsize
+    wide = np.dtype(f"u{bits // 4}").type
+    for layer, out in zip(np.ascontiguousarray(block), halved, strict=True):
+        pairs = layer.view(wide)
+        sums = (pairs >> wide(bits)) + (pairs & wide((1 << bits) - 1))
+        total = sums[::2] + sums[1::2]
+        total += wide(2)
+        np.right_shift(total, wide(2), out=out, casting="unsafe")
     return halved
 
 
