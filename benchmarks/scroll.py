@@ -1,0 +1,104 @@
+"""Scrolling through the depth in a real window: how long a step holds the window up, and when the picture is whole.
+
+    xvfb-run -s "-screen 0 1920x1080x24" python benchmarks/scroll.py [--side 4096]
+
+The same simulated stack (phantoms beside each other) as an uncompressed folder, in zlib strips and converted, shown by
+napari-ink and by napari's builtin reader: steps over the whole segment, and zoomed in to one screen pixel a voxel.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import napari
+from chunks import volume
+from qtpy.QtWidgets import QApplication
+from stack import write_folder
+
+from napari_ink.gui.camera import camera_of
+from napari_ink.gui.stack_layer import attach, stack_layer_data
+from napari_ink.stack import convert, open_stack
+
+
+def settle(layer: object) -> float:
+    """Let the window work until the picture is whole; return the seconds it took."""
+    start, browser = time.perf_counter(), getattr(layer, "metadata", {}).get("napari_ink_browser")
+    while True:
+        QApplication.processEvents()
+        if browser is None or not (browser._is_behind or browser._later.isActive()):
+            return time.perf_counter() - start
+        time.sleep(0.001)
+
+
+def steps(viewer: napari.Viewer, layer: object, count: int) -> tuple[list[float], list[float]]:
+    """Step through layers one after the other; return the milliseconds of each on the GUI thread, and until it is whole."""
+    held, whole = [], []
+    for z in range(10, 10 + count):
+        start = time.perf_counter()
+        viewer.dims.set_point(0, z)
+        QApplication.processEvents()
+        held.append((time.perf_counter() - start) * 1000)
+        whole.append(held[-1] + settle(layer) * 1000)
+    return held, whole
+
+
+def show(source: Path, is_ours: bool, count: int) -> list[str]:
+    """Open a stack in a window, and step through it twice."""
+    viewer = napari.Viewer(show=True)
+    viewer.window.resize(1900, 1060)
+    start = time.perf_counter()
+    if is_ours:
+        stack = open_stack(source)
+        data, settings, _ = stack_layer_data(stack, stack.contrast_limits())
+        layer = viewer.add_image(data, **settings)
+        attach(layer)
+    else:
+        (layer,) = viewer.open(str(source), plugin="napari", stack=True)
+    viewer.dims.set_point(0, 9)
+    settle(layer)
+    cells = [f"{(time.perf_counter() - start) * 1000:.0f}"]
+    camera = camera_of(viewer)
+    for zoom in (camera.zoom, 1.0):
+        camera.zoom = zoom
+        for _ in range(20):
+            QApplication.processEvents()
+            time.sleep(0.01)
+        settle(layer)
+        held, whole = steps(viewer, layer, count)
+        cells += [f"{statistics.median(held):.0f} / {max(held):.0f}", f"{statistics.median(whole):.0f}"]
+    viewer.close()
+    return cells
+
+
+def main() -> None:
+    """Write, show, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--side", type=int, default=4096)
+    parser.add_argument("--steps", type=int, default=15)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        home, block = Path(name), volume(2048)
+        write_folder(home / "raw", arguments.side, block)
+        write_folder(home / "zlib", arguments.side, block, compression="zlib", rowsperstrip=64)
+        del block
+        for _ in convert(open_stack(home / "raw"), home / "converted.zarr"):
+            pass
+        print(f"65 × {arguments.side}² uint16; {platform.machine()}, {platform.system()}, software GL\n")
+        print(
+            "| storage | reader | open, ms | whole segment: held, median / longest, ms | until whole, ms "
+            "| zoomed in: held, ms | until whole, ms |\n| --- | --- | --- | --- | --- | --- | --- |"
+        )
+        for storage in ("raw", "zlib", "converted.zarr"):
+            for is_ours in (True, False) if storage != "converted.zarr" else (True,):
+                count = arguments.steps if is_ours else 3
+                cells = " | ".join(show(home / storage, is_ours, count))
+                print(f"| {storage} | {'napari-ink' if is_ours else 'napari, builtin'} | {cells} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
