@@ -36,7 +36,7 @@ def settle(layer: object) -> float:
 
 
 def steps(viewer: napari.Viewer, layer: object, count: int) -> tuple[list[float], list[float]]:
-    """Step through layers one after the other; return the milliseconds of each on the GUI thread, and until it is whole."""
+    """Step through layers; return the milliseconds of each on the GUI thread, and until the picture is whole."""
     held, whole = [], []
     for z in range(10, 10 + count):
         start = time.perf_counter()

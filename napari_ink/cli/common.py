@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-_STACK = (
+STACK_SOURCES = (
     "folder of TIFF layers, multi-page TIFF, .npy, NRRD, HDF5 (FILE::DATASET) or Zarr store, "
     "or the https:// or s3:// address of one"
 )
@@ -13,7 +13,7 @@ _STACK = (
 
 def stack_argument(parser: argparse.ArgumentParser) -> None:
     """Ask for the stack."""
-    parser.add_argument("stack", metavar="STACK", help=_STACK)
+    parser.add_argument("stack", metavar="STACK", help=STACK_SOURCES)
 
 
 def json_argument(parser: argparse.ArgumentParser) -> None:

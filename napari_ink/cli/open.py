@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+
+from napari_ink.cli.common import STACK_SOURCES
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what the command takes."""
-    parser.add_argument(
-        "stack",
-        type=Path,
-        metavar="STACK",
-        help="folder of TIFF layers, multi-page TIFF or .npy file; or a project, SEGMENT.ink",
-    )
+    parser.add_argument("stack", metavar="STACK", help=f"{STACK_SOURCES}; or a project, SEGMENT.ink")
 
 
 def run(arguments: argparse.Namespace) -> int:

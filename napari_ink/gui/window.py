@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from napari_ink.annotation import is_project, open_project
 from napari_ink.errors import BadInputError, StackMovedError
-from napari_ink.stack import open_stack
+from napari_ink.stack import is_address, open_stack
 
 if TYPE_CHECKING:
     import napari
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from napari_ink.gui.dock import InkDock
 
 
-def open_window(source: Path) -> int:
+def open_window(source: Path | str) -> int:
     """Open a stack in napari's window with everything docked, and return once the window is closed.
 
     Parameters
@@ -37,11 +37,12 @@ def open_window(source: Path) -> int:
         If there is no display, or `source` is neither a stack nor a project.
     """
     require_display()
-    _check(source)
+    place = source if is_address(source) else Path(source)
+    _check(place)
     import napari
 
     _, dock = viewer_with_dock()
-    dock.open_stack(source)
+    dock.open_stack(place)
     napari.run()
     return 0
 
@@ -55,9 +56,9 @@ def viewer_with_dock() -> tuple[napari.Viewer, InkDock]:
     return viewer, dock
 
 
-def _check(source: Path) -> None:
+def _check(source: Path | str) -> None:
     """Say what cannot be opened before there is a window; a project whose stack was moved is asked about in it."""
-    if not is_project(source):
+    if isinstance(source, str) or not is_project(source):
         open_stack(source)
         return
     with suppress(StackMovedError):
