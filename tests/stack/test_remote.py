@@ -33,7 +33,10 @@ class Handler(http.server.SimpleHTTPRequestHandler):
             return
         file = Path(self.translate_path(self.path))
         if not file.is_file():
-            super().do_GET()
+            if self.path.startswith("/bucket"):
+                self._answer_as_s3()
+            else:
+                super().do_GET()
             return
         data, first, last = file.read_bytes(), 0, file.stat().st_size - 1
         if wanted := self.headers.get("Range", "").removeprefix("bytes="):
@@ -48,6 +51,16 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         self.end_headers()
         part = data[first : last + 1]
         self.wfile.write(part[: len(part) // 2] if fault == "cut" else part)
+
+    def _answer_as_s3(self) -> None:
+        """Answer in XML: that there is no such key, or nothing in a listing."""
+        is_listing = "list-type" in self.path
+        body = b"<ListBucketResult></ListBucketResult>" if is_listing else b"<Error><Code>NoSuchKey</Code></Error>"
+        self.send_response(200 if is_listing else 404)
+        self.send_header("Content-Type", "application/xml")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
         pass
@@ -169,3 +182,13 @@ def test_the_cache_is_bounded(server, store: str, monkeypatch: pytest.MonkeyPatc
 def test_what_an_address_is() -> None:
     assert is_address("s3://bucket/key") and is_address("https://host/a")
     assert not is_address(Path("/tmp/a")) and not is_address("C:\\seg")
+
+
+def test_an_ome_zarr_by_s3(server, store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", server.address)
+    (server.root / "bucket").mkdir()
+    (server.root / "seg.zarr").rename(server.root / "bucket" / "seg.zarr")
+    stack = open_stack("s3://bucket/seg.zarr")
+    np.testing.assert_array_equal(stack.read(slice(1, 3), slice(5, 30), slice(0, 50)), VOLUME[1:3, 5:30])
+    with pytest.raises(StackError, match="check the address"):
+        open_stack("s3://bucket/nothing.zarr")
