@@ -146,6 +146,7 @@ def copy_and_compress(folder: Path, out: Path) -> float:
         layer = tifffile.memmap(file, mode="r")
         for y in range(0, layer.shape[0], 512):
             packer.encode(np.ascontiguousarray(layer[y : y + 512]))
+    os.sync()  # a conversion too ends when its files are on the disk
     seconds = time.perf_counter() - start
     shutil.rmtree(out)
     return seconds
@@ -164,6 +165,7 @@ def main() -> None:
         write_folder(home / "raw", side, block)
         write_folder(home / "zlib", side, block, compression="zlib", rowsperstrip=64)
         del block
+        os.sync()
         seconds, peak = conversion(home / "raw", home / "ours.zarr")
         floor_s = copy_and_compress(home / "raw", home / "copy")
         deep = zarr.create_array(

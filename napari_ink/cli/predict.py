@@ -39,7 +39,14 @@ def run(arguments: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from napari_ink.model import DEFAULT_MODEL, load_model
-    from napari_ink.predict import PredictionEnded, PredictionStarted, PredictRequest, Region, TilePredicted
+    from napari_ink.predict import (
+        PredictionChanged,
+        PredictionEnded,
+        PredictionStarted,
+        PredictRequest,
+        Region,
+        TilePredicted,
+    )
     from napari_ink.predict import predict as predict_tiles
     from napari_ink.stack import open_stack, read_mask
 
@@ -62,6 +69,8 @@ def run(arguments: argparse.Namespace) -> None:
                 case PredictionStarted():
                     bar.reset(event.tiles)
                     bar.write("\n".join((*event.notes, f"Runs on {event.device_name}.")), file=sys.stderr)
+                case PredictionChanged():
+                    bar.write(event.sentence, file=sys.stderr)
                 case TilePredicted():
                     bar.update(event.done - bar.n)
                 case PredictionEnded():

@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from napari.utils.notifications import show_warning
 from qtpy.QtCore import QObject
 
 from napari_ink.errors import BadInputError, NapariInkError, storage_errors
@@ -69,6 +70,7 @@ class Predicting(QObject):
             return
         self._run = run = PredictionRun(request, self)
         run.model_ready.connect(self._on_warm)
+        run.changed.connect(show_warning)
         run.started.connect(self._on_run_started)
         run.tile_predicted.connect(self._on_tile)
         run.progressed.connect(self._on_progress)

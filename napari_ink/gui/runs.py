@@ -32,6 +32,7 @@ class PredictionRun(QObject):
     started = Signal(object)
     tile_predicted = Signal(object)
     progressed = Signal(object)
+    changed = Signal(str)
     failed = Signal(str)
     ended = Signal(str)
 
@@ -65,7 +66,7 @@ class PredictionRun(QObject):
             self._worker.quit()
 
     def _on_event(self, event: Any) -> None:
-        from napari_ink.predict import PredictionEnded, PredictionStarted, TilePredicted
+        from napari_ink.predict import PredictionChanged, PredictionEnded, PredictionStarted, TilePredicted
 
         match event:
             case jobs.ModelReady():
@@ -76,6 +77,8 @@ class PredictionRun(QObject):
                 self.started.emit(event)
             case TilePredicted():
                 self._on_tile(event)
+            case PredictionChanged(sentence):
+                self.changed.emit(sentence)
             case PredictionEnded():
                 self._result = event
             case workers.JobFailed(message):

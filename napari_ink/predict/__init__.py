@@ -6,7 +6,13 @@ What is named here is quick to import; torch and zarr come in when a prediction 
 from napari_ink.predict.contribution import contribution
 from napari_ink.predict.device import DeviceName, choose_device, device_title
 from napari_ink.predict.engine import PredictRequest, predict
-from napari_ink.predict.events import PredictionEnded, PredictionEvent, PredictionStarted, TilePredicted
+from napari_ink.predict.events import (
+    PredictionChanged,
+    PredictionEnded,
+    PredictionEvent,
+    PredictionStarted,
+    TilePredicted,
+)
 from napari_ink.predict.probe import ProbeEnded, ProbeEvent, ProbeRequest, ProbeStarted, WindowProbed, probe
 from napari_ink.predict.region import Region
 from napari_ink.predict.store import Plane, Prediction, What, open_prediction
@@ -16,6 +22,7 @@ __all__ = [
     "Plane",
     "PredictRequest",
     "Prediction",
+    "PredictionChanged",
     "PredictionEnded",
     "PredictionEvent",
     "PredictionStarted",

@@ -5,17 +5,23 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_ink.errors import BadInputError, LabelError
+from napari_ink.errors import BadInputError, DeviceMemoryError, LabelError
 from napari_ink.model import InkModel
 from napari_ink.predict.blending import Strip
 from napari_ink.predict.device import DeviceName, choose_device, default_batch_size, device_title
-from napari_ink.predict.events import PredictionEnded, PredictionEvent, PredictionStarted, TilePredicted
+from napari_ink.predict.events import (
+    PredictionChanged,
+    PredictionEnded,
+    PredictionEvent,
+    PredictionStarted,
+    TilePredicted,
+)
 from napari_ink.predict.feed import TileFeed
 from napari_ink.predict.memory import memory_kept
 from napari_ink.predict.provenance import MUST_AGREE, describe_run
@@ -23,6 +29,8 @@ from napari_ink.predict.region import Region
 from napari_ink.predict.tiles import DEFAULT_OVERLAP, Batch, TilePlan, block_area, plan_tiles, tile_grid
 from napari_ink.predict.writer import PredictionWriter, check_resumable, create_store
 from napari_ink.stack import DepthStack
+
+_SMALLEST_TILE = 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,6 +55,8 @@ class PredictRequest:
         Share of a tile's height and width that its neighbour reads too, 0 to 0.75.
     batch_size
         Tiles that go through the network together; None chooses by device and tile.
+    tile_size
+        Height and width of tiles; None takes the model's own.
     resume
         Go on with `out` if it exists; it must come from the same stack, model, region, mask and overlap.
     """
@@ -59,18 +69,22 @@ class PredictRequest:
     device: DeviceName = "auto"
     overlap: float = DEFAULT_OVERLAP
     batch_size: int | None = None
+    tile_size: int | None = None
     resume: bool = False
 
 
 def predict(request: PredictRequest) -> Generator[PredictionEvent, None, None]:
     """Predict ink and edges over a stack, tile by tile, into a prediction store.
 
-    Closing the generator between two events stops the run; what is final by then is stored, and `resume` goes on.
+    Closing the generator between two events stops the run; what is final by then is stored, and `resume` goes on. Where
+    memory does not hold a batch, the run goes on with fewer tiles at once, then with smaller ones if none is stored
+    yet, then on the CPU.
 
     Yields
     ------
-    PredictionStarted, TilePredicted, PredictionEnded
-        One at the beginning, one for each tile after its batch, one at the end.
+    PredictionStarted, TilePredicted, PredictionChanged, PredictionEnded
+        One at the beginning, one for each tile after its batch, one where the run goes on in another way, one at the
+        end.
 
     Raises
     ------
@@ -78,12 +92,26 @@ def predict(request: PredictRequest) -> Generator[PredictionEvent, None, None]:
         If the stack does not fit the model's contract, the mask or region does not fit the stack, the output exists or
         cannot be written, the device is not there, or files of the stack cannot be read.
     DeviceMemoryError
-        If the device's memory does not hold a batch of tiles.
+        If memory does not hold a single small tile, not even the CPU's.
     NapariInkError
         If the network gives values that are not numbers.
     """
     began = time.monotonic()
-    run = _Run(request)
+    while True:
+        run = _Run(request)
+        try:
+            yield from _attempt(run, began)
+            return
+        except DeviceMemoryError as error:
+            instead = run.with_less_memory()
+            if instead is None:
+                raise
+            request, how = instead
+            reason = str(error).split(";", 1)[0]
+        yield PredictionChanged(f"{reason}: {how}.")
+
+
+def _attempt(run: _Run, began: float) -> Generator[PredictionEvent, None, None]:
     with run.open_writer() as writer:
         plan = run.plan(writer)
         yield run.started(plan)
@@ -104,12 +132,29 @@ class _Run:
         self._region = (request.region or Region.whole(self._shape)).clip(self._shape)
         self._mask = _checked_mask(request.mask, self._shape)
         divisor = int(getattr(model.network, "size_divisor", 1))
-        self._grid = tile_grid(self._shape, model.contract.tile_size, divisor, request.overlap)
+        tile_size = request.tile_size or model.contract.tile_size
+        self._grid = tile_grid(self._shape, tile_size, divisor, request.overlap)
         self._device = choose_device(request.device)
         if request.batch_size is not None and request.batch_size < 1:
             raise BadInputError(f"A batch of {request.batch_size} tiles is none; give at least 1.")
         self._batch_size = request.batch_size or default_batch_size(self._device, self._grid.tile)
         self._path = Path(request.out).absolute()
+
+    def with_less_memory(self) -> tuple[PredictRequest, str] | None:
+        """Return a request that needs less memory, and in words how; None where there is none left."""
+        # What is stored already goes on; its tiles must stay as large as they were.
+        again = replace(self._request, resume=True)
+        side = max(self._grid.tile)
+        if self._batch_size > 1:
+            fewer = self._batch_size // 2
+            return replace(
+                again, batch_size=fewer
+            ), f"{fewer} {'tiles' if fewer > 1 else 'tile'} at a time from here on"
+        if side // 2 >= _SMALLEST_TILE and not self._path.exists():
+            return replace(again, tile_size=side // 2), f"tiles are {side // 2} pixels from here on, not {side}"
+        if self._device.type != "cpu":
+            return replace(again, device="cpu", batch_size=None), "the CPU goes on with it"
+        return None
 
     def open_writer(self) -> PredictionWriter:
         """Make the store, or open the one to go on with."""

@@ -69,6 +69,19 @@ class TilePredicted:
 
 
 @dataclass(frozen=True, slots=True)
+class PredictionChanged:
+    """The run goes on in another way than it was asked to; it begins anew with `PredictionStarted`.
+
+    Attributes
+    ----------
+    sentence
+        What was changed, and why.
+    """
+
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
 class PredictionEnded:
     """The run is over.
 
@@ -90,4 +103,4 @@ class PredictionEnded:
     complete: bool
 
 
-PredictionEvent = PredictionStarted | TilePredicted | PredictionEnded
+PredictionEvent = PredictionStarted | TilePredicted | PredictionChanged | PredictionEnded

@@ -54,6 +54,20 @@ class OutOfMemory(nn.Module):
         raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
 
 
+class Hungry(nn.Module):
+    """Needs memory by the pixel, of which there is so much; answers as `Smear` does."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self.most, self.inner = most, Smear()
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.shape[0] * x.shape[2] * x.shape[3] > self.most:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
+        logits: Tensor = self.inner(x)
+        return logits
+
+
 def ink_model(network: nn.Module, tile_size: int = 32, divisor: int = 8, **contract: Any) -> InkModel:
     """Wrap a network; `divisor` stands where `InkEdgeNetwork` has its own."""
     network.size_divisor = divisor  # type: ignore[assignment]

@@ -20,10 +20,18 @@ from napari_ink.errors import (
     OutputError,
     StackError,
 )
-from napari_ink.predict import PredictRequest, Region, TilePredicted, choose_device, device_title, open_prediction
+from napari_ink.predict import (
+    PredictionChanged,
+    PredictRequest,
+    Region,
+    TilePredicted,
+    choose_device,
+    device_title,
+    open_prediction,
+)
 from napari_ink.predict.device import cores_left_free, default_batch_size, usable_cores
 from napari_ink.stack import DepthStack, open_stack
-from tests.predict.stand_ins import NotANumber, OutOfMemory, Smear, ink_model, make_stack, run, run_until
+from tests.predict.stand_ins import Hungry, NotANumber, OutOfMemory, Smear, ink_model, make_stack, run, run_until
 
 
 @pytest.fixture
@@ -111,6 +119,36 @@ def test_values_that_are_no_numbers_are_located(request_here: PredictRequest, tm
 
 def test_memory_that_runs_out(request_here: PredictRequest) -> None:
     refuse(replace(request_here, model=ink_model(OutOfMemory())), DeviceMemoryError, "the CPU does not hold a batch")
+
+
+def _changes(request: PredictRequest) -> list[str]:
+    return [event.sentence for event in run(request) if isinstance(event, PredictionChanged)]
+
+
+def test_too_little_memory_takes_fewer_tiles_and_says_it_once(request_here: PredictRequest) -> None:
+    whole = replace(request_here, batch_size=4)
+    run(whole)
+    less = replace(whole, model=ink_model(Hungry(32 * 32 * 2)), out=request_here.out.with_name("less.zarr"))
+    assert [said.split(": ")[1] for said in _changes(less)] == ["2 tiles at a time from here on."]
+    for what in ("ink", "edge"):
+        assert np.array_equal(open_prediction(less.out).read(what), open_prediction(whole.out).read(what))
+
+
+def test_then_smaller_tiles_and_then_nothing_is_left(request_here: PredictRequest) -> None:
+    small = replace(request_here, model=ink_model(Hungry(64 * 64), tile_size=128), batch_size=2)
+    said = _changes(small)
+    assert "1 tile at a time" in said[0] and "tiles are 64 pixels from here on" in said[1] and len(said) == 2
+    prediction = open_prediction(small.out)
+    assert prediction.complete and prediction.provenance["tile"] == [64, 64]
+    refuse(replace(small, model=ink_model(Hungry(64), tile_size=128), out=small.out.with_name("b.zarr")),
+           DeviceMemoryError, "does not hold")  # fmt: skip
+
+
+def test_tiles_that_are_stored_already_stay_as_large_as_they_were(request_here: PredictRequest) -> None:
+    begun = replace(request_here, model=ink_model(Hungry(128 * 128), tile_size=128), batch_size=1)
+    run(replace(begun, region=Region(0, 90, 0, 60)))
+    hungry = replace(begun, model=ink_model(Hungry(64), tile_size=128), region=Region(0, 90, 0, 60), resume=True)
+    assert not _changes(hungry)  # nothing left to do
 
 
 class Broken(nn.Module):
