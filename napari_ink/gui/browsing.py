@@ -16,7 +16,7 @@ from napari_ink.stack import Level, Tiles
 if TYPE_CHECKING:
     from napari.layers import Layer
 
-WAIT_S = 0.03
+WAIT_S = 0.015
 _REFRESH_MS = 30
 _CHUNK_PX = 256  # what is drawn reaches to the next multiple of it, so that a small move needs nothing new
 

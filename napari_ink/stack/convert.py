@@ -168,6 +168,7 @@ def _arrays(work: Path, stack: DepthStack) -> list[zarr.Array[Any]]:
             group.create_array(
                 str(level), shape=shape, dtype=stack.dtype, chunks=chunks, shards=shards, fill_value=0,
                 compressors=ZstdCodec(level=1), dimension_names=("z", "y", "x"),
+                config={"write_empty_chunks": True},  # looking for empty ones costs a sixth of the time
             )  # fmt: skip
     return [cast("zarr.Array[Any]", group[str(level)]) for level in range(len(shapes))]
 

@@ -77,7 +77,11 @@ class RawArray:
             )
 
     def __call__(self, z: slice, y: slice, x: slice, step: int = 1) -> Grey:
-        """Read a block, of rows and columns only every `step`-th.
+        """Read a block, of rows and columns only every `step`-th; see `view`."""
+        return np.array(self.view(z, y, x, step), order="C")
+
+    def view(self, z: slice, y: slice, x: slice, step: int = 1) -> Grey:
+        """Return a block that may still lie in the file: to be copied at once.
 
         Raises
         ------
@@ -90,7 +94,8 @@ class RawArray:
             return self._fetch(z, y, x)
         try:
             mapped: Any = np.memmap(self.file, self.stored, "r", self.offset, self.shape, order=self.order)  # type: ignore[call-overload]
-            return np.array(mapped[z, y, x], order="C")
+            part: Grey = mapped[z, y, x]
+            return part
         except (OSError, ValueError) as error:
             raise StackError(f"{self.file} can no longer be read ({error}); restore the file.") from error
 

@@ -67,7 +67,7 @@ class TiffPlane:
     in_strips: bool = False
 
     def read(self, y: slice, x: slice, step: int = 1) -> Grey:
-        """Read rows `y` and columns `x`, only every `step`-th of each.
+        """Read rows `y` and columns `x`, only every `step`-th of each; they may still lie in the file.
 
         Raises
         ------
@@ -75,7 +75,7 @@ class TiffPlane:
             If the file has gone, changed or broken since it was opened.
         """
         if self.raw is not None:
-            plane: Grey = self.raw(slice(0, 1), y, x, step)[0]
+            plane: Grey = self.raw.view(slice(0, 1), y, x, step)[0]
             return plane
         check_unchanged(self.file, self.state)
         try:
