@@ -40,8 +40,8 @@ def run(arguments: argparse.Namespace) -> None:
 
     from napari_ink.model import DEFAULT_MODEL, load_model
     from napari_ink.predict import (
-        PredictionChanged,
         PredictionEnded,
+        PredictionNote,
         PredictionStarted,
         PredictRequest,
         Region,
@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace) -> None:
                 case PredictionStarted():
                     bar.reset(event.tiles)
                     bar.write("\n".join((*event.notes, f"Runs on {event.device_name}.")), file=sys.stderr)
-                case PredictionChanged():
+                case PredictionNote():
                     bar.write(event.sentence, file=sys.stderr)
                 case TilePredicted():
                     bar.update(event.done - bar.n)

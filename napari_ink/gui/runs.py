@@ -66,7 +66,7 @@ class PredictionRun(QObject):
             self._worker.quit()
 
     def _on_event(self, event: Any) -> None:
-        from napari_ink.predict import PredictionChanged, PredictionEnded, PredictionStarted, TilePredicted
+        from napari_ink.predict import PredictionEnded, PredictionNote, PredictionStarted, TilePredicted
 
         match event:
             case jobs.ModelReady():
@@ -77,7 +77,7 @@ class PredictionRun(QObject):
                 self.started.emit(event)
             case TilePredicted():
                 self._on_tile(event)
-            case PredictionChanged(sentence):
+            case PredictionNote(sentence):
                 self.changed.emit(sentence)
             case PredictionEnded():
                 self._result = event

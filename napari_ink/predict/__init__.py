@@ -7,9 +7,9 @@ from napari_ink.predict.contribution import contribution
 from napari_ink.predict.device import DeviceName, choose_device, device_title
 from napari_ink.predict.engine import PredictRequest, predict
 from napari_ink.predict.events import (
-    PredictionChanged,
     PredictionEnded,
     PredictionEvent,
+    PredictionNote,
     PredictionStarted,
     TilePredicted,
 )
@@ -22,7 +22,7 @@ __all__ = [
     "Plane",
     "PredictRequest",
     "Prediction",
-    "PredictionChanged",
+    "PredictionNote",
     "PredictionEnded",
     "PredictionEvent",
     "PredictionStarted",

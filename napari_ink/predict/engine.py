@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from napari_ink.errors import BadInputError, DeviceMemoryError, LabelError
+from napari_ink.errors import BadInputError, DeviceMemoryError, LabelError, NapariInkError
 from napari_ink.model import InkModel
 from napari_ink.predict.blending import Strip
 from napari_ink.predict.device import DeviceName, choose_device, default_batch_size, device_title
 from napari_ink.predict.events import (
-    PredictionChanged,
     PredictionEnded,
     PredictionEvent,
+    PredictionNote,
     PredictionStarted,
     TilePredicted,
 )
@@ -82,7 +82,7 @@ def predict(request: PredictRequest) -> Generator[PredictionEvent, None, None]:
 
     Yields
     ------
-    PredictionStarted, TilePredicted, PredictionChanged, PredictionEnded
+    PredictionStarted, TilePredicted, PredictionNote, PredictionEnded
         One at the beginning, one for each tile after its batch, one where the run goes on in another way, one at the
         end.
 
@@ -94,7 +94,7 @@ def predict(request: PredictRequest) -> Generator[PredictionEvent, None, None]:
     DeviceMemoryError
         If memory does not hold a single small tile, not even the CPU's.
     NapariInkError
-        If the network gives values that are not numbers.
+        If the network gives values that are not numbers in all of its first tiles; single tiles are left out and told.
     """
     began = time.monotonic()
     while True:
@@ -108,7 +108,7 @@ def predict(request: PredictRequest) -> Generator[PredictionEvent, None, None]:
                 raise
             request, how = instead
             reason = str(error).split(";", 1)[0]
-        yield PredictionChanged(f"{reason}: {how}.")
+        yield PredictionNote(f"{reason}: {how}.")
 
 
 def _attempt(run: _Run, began: float) -> Generator[PredictionEvent, None, None]:
@@ -144,7 +144,7 @@ class _Run:
         """Return a request that needs less memory, and in words how; None where there is none left."""
         # What is stored already goes on; its tiles must stay as large as they were.
         again = replace(self._request, resume=True)
-        side = max(self._grid.tile)
+        side = self._request.tile_size or self._request.model.contract.tile_size
         if self._batch_size > 1:
             fewer = self._batch_size // 2
             return replace(
@@ -187,7 +187,7 @@ class _Run:
             z_window=self._window,
         )
 
-    def tiles(self, plan: TilePlan, writer: PredictionWriter) -> Iterator[TilePredicted]:
+    def tiles(self, plan: TilePlan, writer: PredictionWriter) -> Iterator[TilePredicted | PredictionNote]:
         """Predict, blend and store batch after batch."""
         from napari_ink.predict.forward import Forward
 
@@ -195,11 +195,25 @@ class _Run:
         feed = TileFeed(self._request.stack, model.contract, self._grid.tile, self._batch_size)
         forward = Forward(model.network, self._device)
         strip = Strip(self._grid, self._region, self._mask)
-        done = 0
+        done, has_answered = 0, False
         with memory_kept(), closing(feed(plan.batches)) as batches:
             for batch, block in batches:
-                for tile, probabilities in zip(batch.tiles, forward(block, batch.tiles), strict=True):
-                    strip.add(tile, probabilities)
+                answers = forward(block, batch.tiles)
+                bad = [tile for tile, one in zip(batch.tiles, answers, strict=True) if np.isnan(one.sum())]
+                has_answered |= len(bad) < len(batch.tiles)
+                if not has_answered:
+                    raise NapariInkError(
+                        f"The model gives values that are not numbers in the tile at {bad[0]}; its weights are damaged "
+                        "or were trained on other grey values, so choose another model."
+                    )
+                for tile, probabilities in zip(batch.tiles, answers, strict=True):
+                    if tile not in bad:
+                        strip.add(tile, probabilities)
+                for tile in bad:
+                    writer.leave_out(tile)
+                    yield PredictionNote(
+                        f"The tile at {tile} is left out: the model gives values there that are not numbers."
+                    )
                 self._store(batch, strip, writer)
                 for tile in batch.tiles:
                     done += 1

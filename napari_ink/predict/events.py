@@ -69,13 +69,16 @@ class TilePredicted:
 
 
 @dataclass(frozen=True, slots=True)
-class PredictionChanged:
-    """The run goes on in another way than it was asked to; it begins anew with `PredictionStarted`.
+class PredictionNote:
+    """Something that whoever asked should know, and the run goes on.
+
+    Either it goes on in another way, for want of memory, and begins anew with `PredictionStarted`; or a tile was left
+    out.
 
     Attributes
     ----------
     sentence
-        What was changed, and why.
+        What happened, and why.
     """
 
     sentence: str
@@ -103,4 +106,4 @@ class PredictionEnded:
     complete: bool
 
 
-PredictionEvent = PredictionStarted | TilePredicted | PredictionChanged | PredictionEnded
+PredictionEvent = PredictionStarted | TilePredicted | PredictionNote | PredictionEnded

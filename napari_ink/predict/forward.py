@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from napari_ink.errors import DeviceMemoryError, NapariInkError
+from napari_ink.errors import DeviceMemoryError
 from napari_ink.model.inference import for_prediction
 from napari_ink.predict.blending import PROBABILITY_STEPS
 from napari_ink.predict.device import ThreadChoice, cores_left_free, device_title, usable_cores
@@ -59,14 +59,13 @@ class Forward:
         Returns
         -------
         ndarray
-            Probabilities of ink and edge ``(b, 2, y, x)``, rounded to `PROBABILITY_STEPS`.
+            Probabilities of ink and edge ``(b, 2, y, x)``, rounded to `PROBABILITY_STEPS`; NaN where the network gives
+            none.
 
         Raises
         ------
         DeviceMemoryError
             If the device's memory does not hold the batch.
-        NapariInkError
-            If the network gives something that is not a number.
         """
         # Bounded batch by batch rather than over the run: whoever consumes the events has all threads in between.
         with cores_left_free(most=self._threads.now):
@@ -77,8 +76,6 @@ class Forward:
                 raise self._explained(error) from error
         if self._device.type == "cpu":
             self._threads.tell((time.perf_counter() - began) / len(tiles))
-        if np.isnan(np.sum(probabilities)):
-            self._name_the_tile(probabilities, tiles)
         return probabilities
 
     def _explained(self, error: RuntimeError) -> RuntimeError | DeviceMemoryError:
@@ -89,13 +86,6 @@ class Forward:
         return DeviceMemoryError(
             f"The memory of {device_title(self._device)} does not hold a batch of tiles; close what else uses it, "
             "or choose another device."
-        )
-
-    def _name_the_tile(self, probabilities: Float32Array, tiles: Sequence[Region]) -> None:
-        at = int(np.isnan(probabilities).any(axis=(1, 2, 3)).argmax())
-        raise NapariInkError(
-            f"The model gives values that are not numbers in the tile at {tiles[at]}; "
-            "its weights are damaged or were trained on other grey values, so choose another model."
         )
 
 

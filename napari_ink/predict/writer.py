@@ -106,6 +106,19 @@ class PredictionWriter:
         with storage_errors(self.path):
             self._group.attrs[ATTRIBUTES] = {**provenance, "complete": True}
 
+    def leave_out(self, tile: Region) -> None:
+        """Write into the provenance that a tile had no answer.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written.
+        """
+        provenance = cast("dict[str, Any]", self._group.attrs[ATTRIBUTES])
+        left_out = [*provenance.get("left_out", []), [tile.y0, tile.y1, tile.x0, tile.x1]]
+        with storage_errors(self.path):
+            self._group.attrs[ATTRIBUTES] = {**provenance, "left_out": left_out}
+
     def restore(self, area: Region, levels: UInt8Array) -> None:
         """Put into `levels` of `area` what an earlier run has stored there for good."""
         for block in self._kept.intersection(blocks_in(area)):

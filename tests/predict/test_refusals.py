@@ -21,7 +21,7 @@ from napari_ink.errors import (
     StackError,
 )
 from napari_ink.predict import (
-    PredictionChanged,
+    PredictionNote,
     PredictRequest,
     Region,
     TilePredicted,
@@ -30,6 +30,7 @@ from napari_ink.predict import (
     open_prediction,
 )
 from napari_ink.predict.device import cores_left_free, default_batch_size, usable_cores
+from napari_ink.predict.tiles import tile_grid
 from napari_ink.stack import DepthStack, open_stack
 from tests.predict.stand_ins import Hungry, NotANumber, OutOfMemory, Smear, ink_model, make_stack, run, run_until
 
@@ -108,13 +109,32 @@ def test_an_output_in_no_folder(request_here: PredictRequest) -> None:
     refuse(replace(request_here, out=file / "b.zarr"), OutputError, "There is no folder")
 
 
-def test_values_that_are_no_numbers_are_located(request_here: PredictRequest, tmp_path: Path) -> None:
+def test_a_tile_without_an_answer_is_left_out_told_and_does_not_spread(
+    request_here: PredictRequest, tmp_path: Path
+) -> None:
     grey = np.zeros((5, 90, 120), np.uint16)
     grey[:, 30:60, 64:120] = 65535
     np.save(tmp_path / "segment.npy", grey)
-    request = replace(request_here, stack=open_stack(tmp_path / "segment.npy"), overlap=0.0, batch_size=2)
-    message = refuse(replace(request, model=ink_model(NotANumber())), NapariInkError, "not numbers")
-    assert "the tile at 32:64,64:96" in message
+    request = replace(request_here, stack=open_stack(tmp_path / "segment.npy"), overlap=0.25, batch_size=2)
+    said = _changes(replace(request, model=ink_model(NotANumber())))
+    assert said and all("not numbers" in one and "left out" in one for one in said)
+    prediction = open_prediction(request.out)
+    left_out = prediction.provenance["left_out"]
+    assert [one[12:].split(" is ")[0] for one in said] == [str(Region(*one)) for one in left_out]
+    ink, answered = prediction.read("ink"), np.zeros((90, 120), bool)
+    assert prediction.complete
+    plan = tile_grid((90, 120), 32, 8, 0.25)
+    for row in plan.rows(Region(0, 90, 0, 120)):
+        for tile in row:
+            if [tile.y0, tile.y1, tile.x0, tile.x1] not in left_out:
+                answered[tile.slices] = True
+    assert (ink[answered] == 128).all() and not ink[~answered].any() and not answered.all()
+
+
+def test_a_model_without_any_answer_is_refused(request_here: PredictRequest, tmp_path: Path) -> None:
+    np.save(tmp_path / "segment.npy", np.full((5, 90, 120), 65535, np.uint16))
+    request = replace(request_here, stack=open_stack(tmp_path / "segment.npy"), model=ink_model(NotANumber()))
+    assert "the tile at 0:32,0:32" in refuse(request, NapariInkError, "not numbers")
 
 
 def test_memory_that_runs_out(request_here: PredictRequest) -> None:
@@ -122,7 +142,7 @@ def test_memory_that_runs_out(request_here: PredictRequest) -> None:
 
 
 def _changes(request: PredictRequest) -> list[str]:
-    return [event.sentence for event in run(request) if isinstance(event, PredictionChanged)]
+    return [event.sentence for event in run(request) if isinstance(event, PredictionNote)]
 
 
 def test_too_little_memory_takes_fewer_tiles_and_says_it_once(request_here: PredictRequest) -> None:
