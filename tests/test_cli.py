@@ -207,6 +207,34 @@ def test_what_the_model_reads_is_said(run: Run, segment: Path, checkpoint: Path,
     assert str(tmp_path / "p.zarr") in ended.out
 
 
+def test_info_tells_how_a_prediction_was_made(run: Run, prediction: Path) -> None:
+    told = json.loads(run("info", prediction, "--json").out)
+    assert told["done"] == 1 and told["complete"] and len(told["model"]["sha256"]) == 64
+    assert told["stack"]["shape"] == [DEPTH, HEIGHT, WIDTH] and told["device"] == "cpu"
+    plain = run("info", prediction).out
+    assert "model sha256:" in plain and "stack fingerprint:" in plain and "contract tile size:" in plain
+
+
+def test_several_stacks_are_predicted_in_a_queue(run: Run, segment: Path, checkpoint: Path, tmp_path: Path) -> None:
+    from napari_ink.predict import open_prediction
+
+    other = tmp_path / "other.npy"
+    np.save(other, np.random.default_rng(0).integers(0, 60000, (DEPTH, 40, 50), dtype=np.uint16))
+    (tmp_path / "list.txt").write_text(f"# mine\n{other}\n\n{tmp_path / 'nowhere'}\n")
+    common = ("-o", tmp_path / "out", "--model", checkpoint, "--device", "cpu")
+    ended = run("predict", segment / "layers", tmp_path / "list.txt", *common)
+    assert ended.code == 1
+    assert "2 of 3 stacks are predicted; failed: nowhere." in ended.out and "There is nothing at" in ended.out
+    assert open_prediction(tmp_path / "out" / "seg.zarr").complete
+    assert open_prediction(tmp_path / "out" / "other.zarr").complete
+    again = run("predict", segment, other, *common, "--resume")
+    assert again.code == 0 and again.out.count(": 0 tiles") == 2
+    assert_refused(run("predict", segment, segment, *common), "seg")
+    assert_refused(run("predict", segment, other, *common, "--region", "0:9,0:9"), "one stack")
+    (tmp_path / "empty.txt").write_text("\n")
+    assert_refused(run("predict", tmp_path / "empty.txt", *common), "no stack")
+
+
 def test_evaluate_a_store_and_an_image(run: Run, prediction: Path, segment: Path, tmp_path: Path) -> None:
     from napari_ink.predict import open_prediction
 

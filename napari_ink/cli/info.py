@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from napari_ink.cli.common import json_argument, print_json, stack_argument
+from napari_ink.errors import BadInputError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,9 +18,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Say what a stack is: shape, dtype, voxel size, format, and the labels beside it."""
+    """Say what a stack is: shape, dtype, voxel size, format, and the labels beside it; or how a prediction was made."""
     from napari_ink.stack import find_beside, open_stack
 
+    if (told := _prediction(arguments.stack)) is not None:
+        _tell(told, arguments.json)
+        return
     stack = open_stack(arguments.stack)
     beside = find_beside(stack)
     facts: dict[str, Any] = {
@@ -45,3 +51,32 @@ def run(arguments: argparse.Namespace) -> None:
     facts["shape"] = "{} depth layers of {} × {} pixels (height × width)".format(*stack.shape)
     for name, value in facts.items():
         print(f"{name.replace('_', ' ') + ':':15}{'unknown' if value is None else value}")
+
+
+def _prediction(source: str) -> dict[str, Any] | None:
+    """Return what a prediction store records of how it was made; None for anything else."""
+    if not (Path(source) / "zarr.json").is_file():
+        return None
+    from napari_ink.predict import open_prediction
+
+    try:
+        prediction = open_prediction(source)
+    except BadInputError:
+        return None
+    return {"prediction": str(prediction.path), "done": round(prediction.done_fraction, 4), **prediction.provenance}
+
+
+def _tell(values: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print_json(values)
+        return
+    for name, value in _flat(values):
+        print(f"{name + ':':38}{value}")
+
+
+def _flat(values: dict[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, dict) and value:
+            yield from _flat(value, f"{before}{name} ")
+        else:
+            yield (before + name).replace("_", " "), "unknown" if value is None else value

@@ -8,18 +8,33 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_ink.cli.common import stack_argument
+from napari_ink.cli.common import STACK_SOURCES
+from napari_ink.errors import BadInputError, NapariInkError
 
 if TYPE_CHECKING:
     from napari_ink.model import Direction
 
+_INNER = ("layers", "surface_volume")
+_SUFFIXES = (".zarr", ".npy", ".tif", ".tiff", ".nrrd", ".nhdr", ".h5", ".hdf5")
 _DIRECTIONS: dict[str | None, Direction | None] = {None: None, "as-stored": "as stored", "reversed": "reversed"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what the command takes."""
-    stack_argument(parser)
-    parser.add_argument("-o", "--out", type=Path, required=True, metavar="OUT.zarr", help="prediction store to write")
+    parser.add_argument(
+        "stacks",
+        nargs="+",
+        metavar="STACK",
+        help=f"{STACK_SOURCES}; several, or a .txt file with one on each line, are predicted one after the other",
+    )
+    parser.add_argument(
+        "-o",
+        "--out",
+        type=Path,
+        required=True,
+        metavar="OUT.zarr",
+        help="prediction store to write; for several stacks the folder for their stores",
+    )
     parser.add_argument("--model", metavar="M", help="a name that `napari-ink models` lists, or a model file")
     parser.add_argument("--region", metavar="Y0:Y1,X0:X1", help="predict only these rows and columns")
     parser.add_argument("--mask", type=Path, metavar="FILE", help="image of where there is papyrus; skip the rest")
@@ -34,8 +49,62 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(if_interrupted="Interrupted; what was done is kept: the same command with --resume goes on.")
 
 
-def run(arguments: argparse.Namespace) -> None:
-    """Predict ink and edges over a stack, tile by tile, into an OME-Zarr store."""
+def run(arguments: argparse.Namespace) -> int | None:
+    """Predict ink and edges over a stack, or several, tile by tile, into OME-Zarr stores."""
+    stacks = _listed(arguments.stacks)
+    if len(stacks) == 1 and len(arguments.stacks) == 1 and not arguments.stacks[0].endswith(".txt"):
+        print(_predict(stacks[0], arguments.out, arguments))
+        return None
+    if arguments.region or arguments.mask:
+        raise BadInputError("A region and a mask belong to one stack; predict such a stack by itself.")
+    return _queue(stacks, arguments)
+
+
+def _listed(sources: list[str]) -> list[str]:
+    """Return the stacks, those in list files among them; empty lines and those that begin with # are left out."""
+    found: list[str] = []
+    for source in sources:
+        if not source.endswith(".txt"):
+            found.append(source)
+            continue
+        try:
+            lines = Path(source).read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise BadInputError(f"{source} cannot be read as a list of stacks ({error}); check the path.") from error
+        found += [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    if not found:
+        raise BadInputError(f"{', '.join(sources)} names no stack; write one on each line.")
+    return found
+
+
+def _queue(stacks: list[str], arguments: argparse.Namespace) -> int:
+    """Predict stacks one after the other; what fails is told, and the others go on."""
+    names = [_name(stack) for stack in stacks]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise BadInputError(f"Several stacks are called {', '.join(sorted(twice))}; predict them into other folders.")
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    failed = []
+    for number, (stack, name) in enumerate(zip(stacks, names, strict=True), 1):
+        print(f"{number} of {len(stacks)}: {stack}", file=sys.stderr)
+        try:
+            print(_predict(stack, arguments.out / f"{name}.zarr", arguments), flush=True)
+        except NapariInkError as error:
+            failed.append(name)
+            print(f"{stack}: failed: {' '.join(str(error).split())}", flush=True)
+    done = len(stacks) - len(failed)
+    print(f"{done} of {len(stacks)} stacks are predicted" + (f"; failed: {', '.join(failed)}." if failed else "."))
+    return 1 if failed else 0
+
+
+def _name(source: str) -> str:
+    """Return what a stack's prediction is called: as its segment, or as its file without the suffix."""
+    place = Path(source.partition("::")[0].rstrip("/"))
+    segment = place.parent if place.name in _INNER else place
+    return segment.stem if segment.suffix.lower() in _SUFFIXES else segment.name
+
+
+def _predict(source: str, out: Path, arguments: argparse.Namespace) -> str:
+    """Predict one stack, and say how that went."""
     from tqdm import tqdm
 
     from napari_ink.model import DEFAULT_MODEL, load_model
@@ -50,18 +119,19 @@ def run(arguments: argparse.Namespace) -> None:
     from napari_ink.predict import predict as predict_tiles
     from napari_ink.stack import open_stack, read_mask
 
-    stack = open_stack(arguments.stack)
+    stack = open_stack(source)
     request = PredictRequest(
         stack=stack,
         model=load_model(arguments.model or DEFAULT_MODEL).reading(
             direction=_DIRECTIONS[arguments.direction], surface_offset=arguments.offset
         ),
-        out=arguments.out,
+        out=out,
         region=Region.parse(arguments.region) if arguments.region else None,
         mask=read_mask(arguments.mask, stack.shape[1:]) if arguments.mask else None,
         device=arguments.device,
         resume=arguments.resume,
     )
+    said = ""
     # `disable=None` keeps the bar off logs and pipes.
     with closing(predict_tiles(request)) as events, tqdm(unit="tile", disable=None) as bar:
         for event in events:
@@ -74,5 +144,5 @@ def run(arguments: argparse.Namespace) -> None:
                 case TilePredicted():
                     bar.update(event.done - bar.n)
                 case PredictionEnded():
-                    bar.close()
-                    print(f"{event.path}: {event.tiles} tiles in {event.seconds:.0f} s")
+                    said = f"{event.path}: {event.tiles} tiles in {event.seconds:.0f} s"
+    return said
