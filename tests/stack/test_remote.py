@@ -39,7 +39,8 @@ class Handler(http.server.SimpleHTTPRequestHandler):
                 super().do_GET()
             return
         data, first, last = file.read_bytes(), 0, file.stat().st_size - 1
-        if wanted := self.headers.get("Range", "").removeprefix("bytes="):
+        wanted = self.headers.get("Range", "").removeprefix("bytes=")
+        if wanted and fault != "no ranges":
             start, _, stop = wanted.partition("-")
             first, last = (int(start), min(int(stop or last), last)) if start else (len(data) - int(stop), last)
             self.send_response(206)
@@ -150,6 +151,16 @@ def test_a_network_that_dies_halfway_is_one_sentence(server, store: str, fault: 
     assert "\n" not in str(caught.value)
     server.faults.clear()
     np.testing.assert_array_equal(stack.read(slice(4, 5), slice(0, 10), slice(0, 10)), VOLUME[4:5, :10, :10])
+
+
+def test_a_plain_server_that_knows_no_ranges(server, store: str) -> None:
+    server.faults["/"] = "no ranges"
+    np.testing.assert_array_equal(whole(store), VOLUME)
+    chunks = {path: count for path, count in server.asked.items() if "/c/" in path}
+    assert set(chunks.values()) == {1}  # each shard is fetched once, and kept whole
+    np.save(server.root / "large.npy", np.zeros((3, 400, 400), np.uint16))
+    with pytest.raises(StackError, match="no parts of a file"):
+        whole(f"{server.address}/large.npy")
 
 
 def test_nothing_there_and_no_server_there(server) -> None:
