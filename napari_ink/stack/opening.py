@@ -19,7 +19,7 @@ from napari_ink.stack.grey import grey_dtype, reading_grey, scaling_in_words
 from napari_ink.stack.pictures import PICTURE_SUFFIXES, Picture, Pictures, read_picture_header
 from napari_ink.stack.remote import Remote, RemoteFile, is_address
 from napari_ink.stack.sizes import check_shape
-from napari_ink.stack.tiff import TiffPlane, read_planes, voxel_size_um
+from napari_ink.stack.tiff import TiffPlane, check_axes, read_planes, voxel_size_um
 from napari_ink.stack.zarr_stack import METADATA, holds_zarr, open_zarr
 
 LAYER_FOLDERS = ("layers", "surface_volume")
@@ -229,6 +229,7 @@ def _from_pictures(folder: Path, segment: Path, pictures: Sequence[Picture]) -> 
 
 def _open_tiff(file: Path | RemoteFile) -> DepthStack:
     planes = read_planes(file)
+    check_axes(file, len(planes))
     name, home = Path(file.name).stem, file.parent if isinstance(file, Path) else None
     voxel_size = _voxel_size(home, file)
     source = file if isinstance(file, Path) else str(file)

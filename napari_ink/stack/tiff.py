@@ -206,6 +206,42 @@ def _contiguous_planes(path: Path | RemoteFile, file: tifffile.TiffFile, state: 
     ]
 
 
+def check_axes(path: Path | RemoteFile, pages: int) -> None:
+    """Refuse a file whose pages are not the depth alone: its channels or times would pass for layers.
+
+    Raises
+    ------
+    StackError
+        If an OME or ImageJ header speaks of channels or times besides layers, or of more layers than there are.
+    """
+    try:
+        with tifffile.TiffFile(opened(path)) as file:
+            lengths = _axes(file)
+    except (*READ_ERRORS, ElementTree.ParseError):
+        return  # a header that cannot be read says nothing; the pages are what counts
+    # One axis alone is the depth, whatever it is called: programs that know nothing of depth call it channels or times.
+    if sum(length > 1 for length in lengths.values()) > 1:
+        said = " and ".join(f"{length} {axis}" for axis, length in lengths.items() if length > 1)
+        raise StackError(f"{path} holds {said}, and a depth stack is layers alone; save one of the others by itself.")
+    if (planes := max(lengths.values(), default=1)) > pages:
+        raise StackError(
+            f"{path} speaks of {planes} layers and holds {pages}; open the folder that has the others, too."
+        )
+
+
+def _axes(file: tifffile.TiffFile) -> dict[str, int]:
+    """Return how many channels, times and layers an OME or ImageJ header speaks of."""
+    if file.is_ome:
+        elements = ElementTree.fromstring(file.ome_metadata or "").iter()
+        pixels = next((element for element in elements if element.tag.endswith("}Pixels")), None)
+        names = {"channels": "SizeC", "times": "SizeT", "layers": "SizeZ"}
+        return {} if pixels is None else {axis: int(pixels.get(name, "1")) for axis, name in names.items()}
+    if file.is_imagej:
+        header, names = file.imagej_metadata or {}, {"channels": "channels", "times": "frames", "layers": "slices"}
+        return {axis: int(header.get(name, 1)) for axis, name in names.items()}
+    return {}
+
+
 def voxel_size_um(path: Path | RemoteFile) -> float | None:
     """Return the pixel size that an ImageJ or OME header states in micrometres, or None."""
     try:

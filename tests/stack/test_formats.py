@@ -356,3 +356,23 @@ def test_a_compressed_nrrd_says_what_to_do(tmp_path: Path) -> None:
 def test_a_copy_in_another_format_has_the_same_fingerprint(tmp_path: Path) -> None:
     prints = {open_stack(write(tmp_path / str(n), VOLUME)).fingerprint() for n, write in enumerate(FORMATS.values())}
     assert len(prints) == 1
+
+
+def test_channels_and_times_do_not_pass_for_layers(tmp_path: Path) -> None:
+    block = np.zeros((2, 5, 20, 30), np.uint16)
+    tifffile.imwrite(tmp_path / "c.ome.tif", block, metadata={"axes": "CZYX"}, photometric="minisblack")
+    refused(tmp_path / "c.ome.tif", "2 channels")
+    tifffile.imwrite(tmp_path / "t.ome.tif", block, metadata={"axes": "TZYX"}, photometric="minisblack")
+    refused(tmp_path / "t.ome.tif", "2 times")
+    tifffile.imwrite(tmp_path / "i.tif", block.transpose(1, 0, 2, 3), imagej=True, metadata={"axes": "ZCYX"})
+    refused(tmp_path / "i.tif", "2 channels")
+    tifffile.imwrite(tmp_path / "z.tif", block[0], imagej=True, metadata={"axes": "ZYX"})
+    assert open_stack(tmp_path / "z.tif").shape == (5, 20, 30)
+
+
+def test_an_ome_tiff_of_a_set_is_not_taken_for_all_of_it(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.ome.tif", VOLUME, metadata={"axes": "ZYX"}, photometric="minisblack")
+    with tifffile.TiffFile(tmp_path / "a.ome.tif") as file:
+        said = file.ome_metadata
+    tifffile.imwrite(tmp_path / "b.ome.tif", VOLUME[0], description=said, metadata=None)
+    refused(tmp_path / "b.ome.tif", "speaks of 5 layers and holds 1")
