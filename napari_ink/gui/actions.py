@@ -68,7 +68,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("surface", "Home", "Go to the surface", DEPTH),
     Action("shallower", "PageUp", "Go five layers up", DEPTH),
     Action("deeper", "PageDown", "Go five layers down", DEPTH),
-    Action("flip", "B", "Flip between this layer and the one looked at before", DEPTH),
+    Action("flip", "End", "Flip between this layer and the one looked at before", DEPTH),
     Action("explain", "Shift-L", "Ask the model which layers speak for ink under the mouse", DEPTH),
     Action("undo", "Control-Z", "Undo", CHANGES),
     Action("redo", "Control-Shift-Z", "Redo", CHANGES),

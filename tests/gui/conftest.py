@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tifffile
 import torch
+from napari.settings import get_plugin_settings
 from napari.utils.notifications import NotificationSeverity, notification_manager
 from PIL import Image
 from qtpy.QtCore import QEvent, QPointF, Qt
@@ -199,3 +200,10 @@ def _send(canvas, kind, point: QPointF, button, buttons, keys) -> None:
     event = QMouseEvent(kind, point, where, button, buttons, keys)
     QApplication.sendEvent(canvas, event)
     QApplication.processEvents()
+
+
+@pytest.fixture(autouse=True)
+def _no_contrast_remembered() -> Iterator[None]:
+    """Begin each test with napari's Preferences as they are on the first day."""
+    yield
+    get_plugin_settings("napari-ink").contrast.remembered = "{}"

@@ -140,7 +140,7 @@ def test_keys_take_nothing_from_napari(viewer):
     taken = {str(key) for layer_type in (type(viewer), Labels, Image, Vectors) for key in layer_type.class_keymap}
     shortcuts = {str(key) for keys in get_settings().shortcuts.shortcuts.values() for key in keys}
     of_other_layers = {str(key) for layer_type in (Points, Shapes) for key in layer_type.class_keymap}
-    assert not ours & taken
+    assert not ours & taken, ours & taken
     assert not ours & (shortcuts - of_other_layers)
     assert len(ours) == len(ACTIONS) - len(meant)
 
