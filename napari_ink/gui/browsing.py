@@ -40,8 +40,8 @@ class Browser(QObject):
     def __init__(self, levels: Sequence[Level], dtype: np.dtype, by_layer: bool = False) -> None:
         super().__init__()
         self.levels, self.dtype = tuple(levels), np.dtype(dtype)
-        self._tiles = Tiles(self.levels, self.dtype, by_layer)
-        self._tiles.on_arrival, self._tiles.on_failure = self._arrived.emit, self._failed.emit
+        self._by_layer = by_layer
+        self._tiles: Tiles | None = None
         self._layer: Layer | None = None
         self._said = ""
         self._is_behind = False
@@ -63,16 +63,20 @@ class Browser(QObject):
     def attach(self, layer: Layer) -> None:
         """Draw a layer anew as tiles arrive; from now on the window waits for them no longer than a moment."""
         self._layer = layer
+        if self._tiles is None:
+            self._tiles = Tiles(self.levels, self.dtype, self._by_layer)
+            self._tiles.on_arrival, self._tiles.on_failure = self._arrived.emit, self._failed.emit
 
     def close(self) -> None:
-        """Read nothing more; what is read in this way already stays."""
+        """Read nothing more ahead; whoever asks waits for what he asked for, until a layer is attached again."""
         self._layer = None
-        self._tiles.close()
+        if self._tiles is not None:
+            self._tiles.close()
+            self._tiles = None
 
     def layer_of(self, level: int, z: int, y: slice, x: slice) -> npt.NDArray[Any]:
         """Return a window of one layer: what there is of it, if the window that shows it asks; else all of it."""
-        is_shown = self._layer is not None and threading.current_thread() is threading.main_thread()
-        if not is_shown:
+        if self._tiles is None or threading.current_thread() is not threading.main_thread():
             return self.levels[level].read(slice(z, z + 1), y, x)[0]
         shown = self._tiles.window(level, z, y, x, WAIT_S)
         self._is_behind |= not shown.is_whole

@@ -229,7 +229,9 @@ class InkLayers(QObject):
         return min(max(int(self._viewer.dims.point[0]), 0), last)
 
     def release(self) -> None:
-        """Let go of the viewer's signals."""
+        """Let go of the viewer's signals, and read no more tiles: the program ends once its readers do."""
+        if self._stack_layer is not None:
+            detach(self._stack_layer)
         self._viewer.layers.events.inserted.disconnect(self._on_inserted)
         self._viewer.layers.events.removed.disconnect(self._on_removed)
         self._viewer.layers.selection.events.active.disconnect(self._on_tool)

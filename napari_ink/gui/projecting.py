@@ -72,6 +72,10 @@ class Projecting(QObject):
         if self.news.is_shown:
             self._settled.start()
 
+    def release(self) -> None:
+        """Read nothing more."""
+        self._close()
+
     def _show(self) -> None:
         shown = self._layers.stack_layer
         if self._stack is None or shown is None or not self.news.is_shown:

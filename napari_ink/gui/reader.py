@@ -69,16 +69,22 @@ def _show_surface_when_added(stack: DepthStack) -> None:
     """
     from napari import current_viewer
 
-    from napari_ink.gui.stack_layer import attach, stack_of
+    from napari_ink.gui.stack_layer import attach, detach, stack_of
 
     viewer = current_viewer()
     if viewer is None:
         return
 
+    def let_go(event: Event) -> None:
+        if stack_of(event.value) is stack:
+            viewer.layers.events.removed.disconnect(let_go)
+            detach(event.value)
+
     def show(event: Event) -> None:
         if stack_of(event.value) is stack:
             viewer.layers.events.inserted.disconnect(show)
             attach(event.value)
+            viewer.layers.events.removed.connect(let_go)
             viewer.dims.set_point(0, stack.surface_z)
 
     viewer.layers.events.inserted.connect(show)

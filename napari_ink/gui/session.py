@@ -158,6 +158,7 @@ class InkSession(QObject):
         self.finding.cancel()
         self.reviewing.cancel()
         self.converting.cancel()
+        self.projecting.release()
         self.contrast.release()
         self.labelling.release()
         self.annotating.end()

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from napari_ink.gui.camera import camera_of
+from napari_ink.gui.dock import InkDock
 from napari_ink.gui.stack_layer import stack_layer_data
 from napari_ink.stack import open_stack
 
@@ -107,3 +108,19 @@ def test_a_stack_that_breaks_while_one_looks_is_told_once(large_dock, viewer, la
     viewer.dims.set_point(0, 8)
     qtbot.wait(200)
     assert len(errors) == 1 and "large.npy" in errors[0]
+
+
+def test_a_panel_that_is_closed_and_opened_again_shows_on(large_dock, viewer, large, qtbot):
+    values = np.load(large, mmap_mode="r")
+    browser = viewer.layers["large"].metadata["napari_ink_browser"]
+    viewer.window.remove_dock_widget(large_dock)
+    large_dock.deleteLater()
+    qtbot.waitUntil(lambda: browser._tiles is None)
+    viewer.dims.set_point(0, 1)  # read at once, without tiles
+    assert _seen(viewer.layers["large"], 1200, 1600) == values[1, 1200, 1600]
+    again = InkDock(viewer)
+    viewer.window.add_dock_widget(again, name="Ink again", area="right")
+    assert again.session.state.stack is not None
+    viewer.dims.set_point(0, 7)
+    qtbot.waitUntil(lambda: _seen(viewer.layers["large"], 1200, 1600) == values[7, 1200, 1600], timeout=10000)
+    assert browser._tiles is not None

@@ -78,3 +78,13 @@ def test_every_format_is_taken_by_its_name_and_zarrs_by_what_they_hold(tmp_path)
     (tmp_path / "holidays" / "01.jpg").touch()
     assert get_reader(str(tmp_path / "holidays")) is None
     assert get_reader("https://127.0.0.1:1/nothing.zarr") is None
+
+
+def test_a_stack_that_is_removed_is_read_no_more(make_napari_viewer_proxy, tmp_path):
+    np.save(tmp_path / "wide.npy", np.zeros((3, 1100, 1200), np.uint8))
+    viewer = make_napari_viewer_proxy()
+    (layer,) = viewer.open(str(tmp_path / "wide.npy"), plugin="napari-ink")
+    browser = layer.metadata["napari_ink_browser"]
+    assert browser._layer is not None
+    viewer.layers.remove(layer)
+    assert browser._layer is None
