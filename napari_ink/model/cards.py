@@ -65,6 +65,8 @@ class InkModel:
         Whether it tells edges apart from ink; if not, its edge logits stand for a probability of 0.
     asked
         What in `contract` somebody asked for in place of the model's own values, which stand here.
+    source
+        The name or file to load it by again; None for one that was never in a file.
     """
 
     name: str
@@ -75,6 +77,7 @@ class InkModel:
     sha256: str
     predicts_edges: bool = True
     asked: Mapping[str, Any] | None = None
+    source: str | None = None
 
     def reading(self, direction: Direction | None = None, surface_offset: int | None = None) -> Self:
         """Return this model with another direction or layer window; None keeps what the model was trained on.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,6 +57,11 @@ def load_model(name_or_path: str | os.PathLike[str] = DEFAULT_MODEL) -> InkModel
         If there is no such model, it cannot be read, or its weights do not fit.
     """
     path = _existing(name_or_path)
+    source = path.stem if path.parent == SHIPPED_FOLDER else str(path.absolute())
+    return replace(_load(path), source=source)
+
+
+def _load(path: Path) -> InkModel:
     if path.suffix == OWN:
         return checkpoint.load_own(path)
     if path.suffix in LIGHTNING:

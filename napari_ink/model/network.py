@@ -80,6 +80,9 @@ class InkEdgeNetwork(nn.Module):
         Tensor
             Logits ``(b, 2, y, x)``: ink, edge.
         """
-        half, quarter = self.stem(x)
+        return self.after_stem(*self.stem(x))
+
+    def after_stem(self, half: Tensor, quarter: Tensor) -> Tensor:
+        """Predict from the stem's planes ``(b, c, y/2, x/2)`` and ``(b, c, y/4, x/4)``."""
         logits: Tensor = self.heads(self.decoder(self.encoder(quarter), half))
         return logits

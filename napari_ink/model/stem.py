@@ -54,7 +54,17 @@ class DepthStem(nn.Module):
     """Convolutions in the plane and along the depth in turn, each halving what it runs over.
 
     The factorised form (in-plane, then depth) costs a fraction of full 3-D kernels, after R(2+1)D, Tran et al. 2018.
+
+    Attributes
+    ----------
+    steps : tuple of int
+        Rows and columns of the stack to one of each plane that comes out.
+    halo : int
+        How many rows and columns around a part of the stack tell on the planes of that part; a multiple of all steps.
     """
+
+    steps = (2, 4)
+    halo = 4
 
     def __init__(self, channels: tuple[int, int]) -> None:
         super().__init__()

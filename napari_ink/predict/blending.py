@@ -1,4 +1,4 @@
-"""Blending of overlapping tiles: a smooth weight map, and sums over a strip that rolls down the segment.
+"""Blending of overlapping tiles: a smooth weight map, and sums over the blocks that are not final yet.
 
 Probabilities and weights are multiples of small powers of two, so that every product and every sum here is exact in
 float32: the blend of equal values is that value to the bit, and the order of the tiles never matters.
@@ -6,11 +6,13 @@ float32: the blend of equal values is that value to the bit, and the order of th
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 import numpy.typing as npt
 
 from napari_ink.predict.region import Region
-from napari_ink.predict.tiles import BLOCK, TileGrid
+from napari_ink.predict.tiles import BlockIndex, TileGrid, block_area, blocks_in
 
 PROBABILITY_STEPS = 2048
 """Probabilities are rounded to this many steps, 8 to each of the 255 that are stored."""
@@ -40,10 +42,10 @@ def _ramps(length: int, ramp: int) -> npt.NDArray[np.float64]:
     return rising
 
 
-class Strip:
-    """Weighted sums of what tiles say, over the rows of a region that are not final yet.
+class OpenBlocks:
+    """Weighted sums of what tiles say, over the blocks that are not final yet.
 
-    Memory is that of one row of tiles and two of blocks, whatever the segment's height.
+    Memory is that of the blocks that tiles have touched and that were not let go of: those along the front of a run.
 
     Parameters
     ----------
@@ -53,59 +55,74 @@ class Strip:
         What is being predicted.
     mask
         Where there is papyrus, ``(y, x)`` bool of the whole segment, or None for everywhere; elsewhere all is 0.
+    channels
+        How many values a tile has for each pixel.
     """
 
-    def __init__(self, grid: TileGrid, region: Region, mask: npt.NDArray[np.bool_] | None) -> None:
+    def __init__(
+        self, grid: TileGrid, region: Region, mask: npt.NDArray[np.bool_] | None, channels: int = 2
+    ) -> None:  # fmt: skip
         self._region = region
         self._mask = mask
+        self._channels = channels
         self._tile_weights = weight_map(grid)
-        # From the top of the block in which a tile begins, to the bottom of that in which it ends.
-        height = min(grid.tile[0] + 2 * BLOCK, region.height)
-        self._area = Region(region.y0, region.y0 + height, region.x0, region.x1)
-        self._sums = np.zeros((2, height, region.width), np.float32)
-        self._weights = np.zeros((height, region.width), np.float32)
+        self._open: dict[BlockIndex, _Sums] = {}
 
     @property
     def nbytes(self) -> int:
         """Memory of the sums, in bytes."""
-        return self._sums.nbytes + self._weights.nbytes
+        return sum(one.sums.nbytes + one.weights.nbytes for one in self._open.values())
 
-    def add(self, tile: Region, probabilities: Float32Array) -> None:
+    def add(self, tile: Region, probabilities: Float32Array, blocks: Collection[BlockIndex]) -> None:
         """Add one tile.
 
         Parameters
         ----------
         tile
-            Where it lies; never above an earlier one.
+            Where it lies.
         probabilities
-            Ink and edge, ``(2, y, x)`` in 0…1, as large as the grid's tiles: larger than `tile` where that was padded.
+            ``(c, y, x)`` in 0…1, as large as the grid's tiles: larger than `tile` where that was padded.
+        blocks
+            The blocks that wait for it; the rest of the tile is dropped.
         """
-        self._roll_to(tile.y0)
-        part = tile.within(self._region)
-        inside, here = part.slices_in(tile), part.slices_in(self._area)
-        weights = self._tile_weights[inside]
-        self._sums[:, *here] += probabilities[:, *inside] * weights
-        self._weights[here] += weights
+        for block in blocks:
+            area = block_area(block, self._region)
+            if not area.touches(tile):
+                continue
+            if block not in self._open:
+                self._open[block] = _Sums(area, self._channels)
+            part = tile.within(area)
+            inside, here = part.slices_in(tile), part.slices_in(area)
+            weights = self._tile_weights[inside]
+            one = self._open[block]
+            one.sums[:, *here] += probabilities[:, *inside] * weights
+            one.weights[here] += weights
 
     def levels(self, area: Region) -> UInt8Array:
-        """Return the blend so far, ``(2, y, x)`` uint8 with 255 for a probability of 1 and 0 where no tile was."""
-        here = area.slices_in(self._area)
-        weights = self._weights[here]
-        blend = self._sums[:, *here] / np.where(weights > 0, weights, 1)
-        blend *= 255
-        levels: UInt8Array = np.rint(blend, out=blend).astype(np.uint8)
+        """Return the blend so far, ``(c, y, x)`` uint8 with 255 for a probability of 1 and 0 where no tile was."""
+        levels: UInt8Array = np.zeros((self._channels, *area.shape), np.uint8)
+        for block in blocks_in(area):
+            if (one := self._open.get(block)) is None:
+                continue
+            part = one.area.within(area)
+            here = part.slices_in(one.area)
+            weights = one.weights[here]
+            blend = one.sums[:, *here] / np.where(weights > 0, weights, 1)
+            blend *= 255
+            levels[:, *part.slices_in(area)] = np.rint(blend, out=blend)
         if self._mask is not None:
             levels[:, ~self._mask[area.slices]] = 0
         return levels
 
-    def _roll_to(self, y0: int) -> None:
-        """Let go of the blocks above row `y0`, which are final."""
-        top = max(y0 // BLOCK * BLOCK, self._region.y0)
-        shift = top - self._area.y0
-        if shift <= 0:
-            return
-        kept = max(self._area.height - shift, 0)
-        for rows in (*self._sums, self._weights):
-            rows[:kept] = rows[len(rows) - kept :]
-            rows[kept:] = 0
-        self._area = Region(top, top + self._area.height, self._region.x0, self._region.x1)
+    def let_go(self, block: BlockIndex) -> None:
+        """Forget a block, which is final."""
+        self._open.pop(block, None)
+
+
+class _Sums:
+    """The sums of one block's part of the region."""
+
+    def __init__(self, area: Region, channels: int) -> None:
+        self.area = area
+        self.sums = np.zeros((channels, *area.shape), np.float32)
+        self.weights = np.zeros(area.shape, np.float32)

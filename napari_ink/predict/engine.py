@@ -1,19 +1,21 @@
-"""The engine: tiles go through the network row by row, and blocks are stored as soon as no later tile touches them."""
+"""The engine: tiles go through the network, and blocks are stored as soon as no tile to come touches them."""
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_ink.errors import BadInputError, DeviceMemoryError, LabelError, NapariInkError
 from napari_ink.model import InkModel
-from napari_ink.predict.blending import Strip
+from napari_ink.predict.blending import OpenBlocks
 from napari_ink.predict.device import DeviceName, choose_device, default_batch_size, device_title
 from napari_ink.predict.events import (
     PredictionEnded,
@@ -22,11 +24,22 @@ from napari_ink.predict.events import (
     PredictionStarted,
     TilePredicted,
 )
-from napari_ink.predict.feed import TileFeed
+from napari_ink.predict.members import Augmentation, channels_of, members_of
 from napari_ink.predict.memory import memory_kept
 from napari_ink.predict.provenance import MUST_AGREE, describe_run
+from napari_ink.predict.queue import TileQueue
 from napari_ink.predict.region import Region
-from napari_ink.predict.tiles import DEFAULT_OVERLAP, Batch, TilePlan, block_area, plan_tiles, tile_grid
+from napari_ink.predict.store import open_prediction
+from napari_ink.predict.tiles import (
+    DEFAULT_OVERLAP,
+    Batch,
+    BlockIndex,
+    TileGrid,
+    TilePlan,
+    block_area,
+    plan_tiles,
+    tile_grid,
+)
 from napari_ink.predict.writer import PredictionWriter, check_resumable, create_store
 from napari_ink.stack import DepthStack
 
@@ -51,6 +64,10 @@ class PredictRequest:
         Where there is papyrus, ``(y, x)`` bool of the whole segment; the rest is not predicted and stays 0.
     device
         Where the network runs.
+    others
+        More models, whose answers are averaged with the first one's; how far they disagree is stored too.
+    augment
+        Views that every model has of the stack besides the plain one: likewise.
     overlap
         Share of a tile's height and width that its neighbour reads too, 0 to 0.75.
     batch_size
@@ -59,6 +76,11 @@ class PredictRequest:
         Height and width of tiles; None takes the model's own.
     resume
         Go on with `out` if it exists; it must come from the same stack, model, region, mask and overlap.
+    looking_at
+        Returns what somebody looks at, which is predicted first, and from there outwards; None where nobody looks.
+        Called before each batch, on the thread of the run.
+    mask_source
+        Where the mask was read, for the provenance.
     """
 
     stack: DepthStack
@@ -71,6 +93,10 @@ class PredictRequest:
     batch_size: int | None = None
     tile_size: int | None = None
     resume: bool = False
+    others: tuple[InkModel, ...] = ()
+    augment: tuple[Augmentation, ...] = ()
+    looking_at: Callable[[], Region | None] = field(default=lambda: None)
+    mask_source: Path | None = None
 
 
 def predict(request: PredictRequest) -> Generator[PredictionEvent, None, None]:
@@ -129,16 +155,32 @@ class _Run:
         self._request = request
         self._shape = stack.shape[1:]
         self._window = model.contract.z_window(stack.shape[0])
+        self._members = members_of((model, *request.others), request.augment, stack.shape[0])
         self._region = (request.region or Region.whole(self._shape)).clip(self._shape)
         self._mask = _checked_mask(request.mask, self._shape)
-        divisor = int(getattr(model.network, "size_divisor", 1))
-        tile_size = request.tile_size or model.contract.tile_size
-        self._grid = tile_grid(self._shape, tile_size, divisor, request.overlap)
+        self._path = Path(request.out).absolute()
+        self._grid = self._tile_grid()
         self._device = choose_device(request.device)
         if request.batch_size is not None and request.batch_size < 1:
             raise BadInputError(f"A batch of {request.batch_size} tiles is none; give at least 1.")
         self._batch_size = request.batch_size or default_batch_size(self._device, self._grid.tile)
-        self._path = Path(request.out).absolute()
+
+    def _tile_grid(self) -> TileGrid:
+        from napari_ink.predict.recipe import grid_step
+
+        request = self._request
+        side = request.tile_size or request.model.contract.tile_size
+        # A run that memory forced to smaller tiles goes on with those.
+        if request.resume and request.tile_size is None and (begun := self._begun_with()) is not None:
+            side = max(begun["tile"])
+        divisor = math.lcm(*(int(getattr(m.network, "size_divisor", 1)) for m in self._members))
+        return tile_grid(self._shape, side, divisor, request.overlap, grid_step(self._members))
+
+    def _begun_with(self) -> Mapping[str, Any] | None:
+        try:
+            return open_prediction(self._path).provenance
+        except BadInputError:
+            return None  # it is refused where the store is opened to write
 
     def with_less_memory(self) -> tuple[PredictRequest, str] | None:
         """Return a request that needs less memory, and in words how; None where there is none left."""
@@ -160,11 +202,11 @@ class _Run:
         """Make the store, or open the one to go on with."""
         request, path = self._request, self._path
         provenance = describe_run(
-            request.stack, request.model, self._region, self._mask, request.overlap, self._grid.tile, self._device.type
-        )
+            request, self._region, self._mask, self._grid.tile, self._batch_size, self._device.type
+        )  # fmt: skip
         is_new = not (request.resume and path.exists())
         if is_new:
-            create_store(path, self._shape, request.stack.voxel_size_um, provenance)
+            create_store(path, self._shape, request.stack.voxel_size_um, provenance, channels_of(self._members))
         else:
             check_resumable(path, provenance, MUST_AGREE)
         return PredictionWriter(path, self._region, is_new)
@@ -176,6 +218,9 @@ class _Run:
     def started(self, plan: TilePlan) -> PredictionStarted:
         """Return the first event."""
         stack, contract = self._request.stack, self._request.model.contract
+        notes = [*contract.notes(stack.shape[0], stack.voxel_size_um), *self._request.model.notes()]
+        if len(self._members) > 1:
+            notes.append(f"Each pixel is the mean of {len(self._members)} predictions; their disagreement is kept too.")
         return PredictionStarted(
             path=self._path,
             shape=self._shape,
@@ -183,22 +228,17 @@ class _Run:
             device=self._device.type,
             device_name=device_title(self._device),
             tiles=plan.tiles,
-            notes=(*contract.notes(stack.shape[0], stack.voxel_size_um), *self._request.model.notes()),
+            notes=tuple(notes),
             z_window=self._window,
         )
 
     def tiles(self, plan: TilePlan, writer: PredictionWriter) -> Iterator[TilePredicted | PredictionNote]:
         """Predict, blend and store batch after batch."""
-        from napari_ink.predict.forward import Forward
-
-        model = self._request.model
-        feed = TileFeed(self._request.stack, model.contract, self._grid.tile, self._batch_size)
-        forward = Forward(model.network, self._device)
-        strip = Strip(self._grid, self._region, self._mask)
+        queue = TileQueue(plan.batches, self._request.looking_at)
+        blend = OpenBlocks(self._grid, self._region, self._mask, channels_of(self._members))
         done, has_answered = 0, False
-        with memory_kept(), closing(feed(plan.batches)) as batches:
-            for batch, block in batches:
-                answers = forward(block, batch.tiles)
+        with memory_kept(), closing(self._answers(plan, queue)) as answered:
+            for batch, answers in answered:
                 bad = [tile for tile, one in zip(batch.tiles, answers, strict=True) if np.isnan(one.sum())]
                 has_answered |= len(bad) < len(batch.tiles)
                 if not has_answered:
@@ -208,30 +248,45 @@ class _Run:
                     )
                 for tile, probabilities in zip(batch.tiles, answers, strict=True):
                     if tile not in bad:
-                        strip.add(tile, probabilities)
+                        blend.add(tile, probabilities, batch.blocks)
                 for tile in bad:
                     writer.leave_out(tile)
                     yield PredictionNote(
                         f"The tile at {tile} is left out: the model gives values there that are not numbers."
                     )
-                self._store(batch, strip, writer)
-                for tile in batch.tiles:
-                    done += 1
-                    yield self._event(tile, strip, writer, done, plan.tiles)
+                shown = [
+                    self._event(tile, blend, writer, done + n, plan.tiles) for n, tile in enumerate(batch.tiles, 1)
+                ]
+                self._store(queue.finish(batch), blend, writer)
+                done += len(batch.tiles)
+                yield from shown
 
-    def _store(self, batch: Batch, strip: Strip, writer: PredictionWriter) -> None:
-        """Write the blocks that this batch finishes: first what they hold, then that they are final."""
-        for block in batch.finishes:
+    def _answers(self, plan: TilePlan, queue: TileQueue) -> Generator[tuple[Batch, npt.NDArray[np.float32]]]:
+        """Have the batches of a queue answered, in its order."""
+        from napari_ink.predict.feed import CellFeed
+        from napari_ink.predict.forward import Forward
+        from napari_ink.predict.recipe import Recipe
+
+        recipe = Recipe(self._members, self._request.stack, self._grid, Forward(self._device))
+        feed = CellFeed(recipe, self._grid, [tile for batch in plan.batches for tile in batch.tiles])
+        with closing(feed(queue)) as batches:
+            for batch, cells in batches:
+                yield batch, recipe.answers(batch.tiles, cells)
+
+    def _store(self, final: Sequence[BlockIndex], blend: OpenBlocks, writer: PredictionWriter) -> None:
+        """Write the blocks that are final now: first what they hold, then that they are."""
+        for block in final:
             area = block_area(block, self._region)
-            writer.write(area, strip.levels(area))
-        if batch.finishes:
-            writer.mark_done(batch.finishes)
+            writer.write(area, blend.levels(area))
+            blend.let_go(block)
+        if final:
+            writer.mark_done(final)
 
-    def _event(self, tile: Region, strip: Strip, writer: PredictionWriter, done: int, total: int) -> TilePredicted:
+    def _event(self, tile: Region, blend: OpenBlocks, writer: PredictionWriter, done: int, total: int) -> TilePredicted:
         area = tile.within(self._region)
-        levels = strip.levels(area)
+        levels = blend.levels(area)
         writer.restore(area, levels)
-        return TilePredicted(done, total, *area.slices, ink=levels[0], edge=levels[1])
+        return TilePredicted(done, total, *area.slices, *levels)
 
     def _has_papyrus(self, area: Region) -> bool:
         return self._mask is None or bool(self._mask[area.slices].any())

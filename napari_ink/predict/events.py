@@ -58,6 +58,8 @@ class TilePredicted:
     ink, edge
         The blend there so far, ``(y, x)`` uint8, 255 for a probability of 1. Tiles to come may still change it; the
         last of these events that touches a pixel holds what is stored.
+    disagreement
+        How far several models or views disagree on ink there; None where there is only one.
     """
 
     done: int
@@ -66,6 +68,7 @@ class TilePredicted:
     x: slice
     ink: npt.NDArray[np.uint8]
     edge: npt.NDArray[np.uint8]
+    disagreement: npt.NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,67 +1,83 @@
-"""Reading ahead: the next batch of tiles is read and prepared on a thread while the network is at work on this one."""
+"""Reading ahead: the next batches' cells are read and prepared on threads while the network is at work on this one."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections import deque
+from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-
-from napari_ink.model import InputContract
+from napari_ink.predict.cells import CellIndex, CellStore, Planes
 from napari_ink.predict.region import Region
-from napari_ink.predict.tiles import Batch
-from napari_ink.stack import DepthStack
+from napari_ink.predict.tiles import Batch, TileGrid
 
-Float32Array = npt.NDArray[np.float32]
+if TYPE_CHECKING:
+    from napari_ink.predict.forward import Float32Array
+    from napari_ink.predict.queue import TileQueue
+    from napari_ink.predict.recipe import Recipe
+
+_AHEAD = 2
+_READERS = 2
+_KEPT_BYTES = 384 * 2**20
 
 
-class TileFeed:
-    """Prepared tiles of a stack, in one of two buffers that are used over and over.
+class CellFeed:
+    """Goes through a queue of batches and has each batch's cells at hand when its turn comes.
 
     Parameters
     ----------
-    stack
-        Where grey values come from.
-    contract
-        What the network expects.
-    tile
-        Height and width of the network's input.
-    batch_size
-        Most tiles in a batch.
+    recipe
+        What is read and computed of cells.
+    grid
+        The tiles.
+    tiles
+        All tiles of the queue.
+    kept_bytes
+        Most memory that cells take which tiles to come need again.
     """
 
-    def __init__(self, stack: DepthStack, contract: InputContract, tile: tuple[int, int], batch_size: int) -> None:
-        self._stack = stack
-        self._contract = contract
-        self._z = contract.z_window(stack.shape[0])
-        layers = self._z.stop - self._z.start
-        self._buffers = [np.empty((batch_size, layers, *tile), np.float32) for _ in range(2)]
+    def __init__(
+        self, recipe: Recipe, grid: TileGrid, tiles: Iterable[Region], kept_bytes: int = _KEPT_BYTES
+    ) -> None:  # fmt: skip
+        self._recipe, self._grid = recipe, grid
+        self._store = CellStore(recipe.cells, map(grid.padded, tiles), kept_bytes)
+        self._coming: dict[CellIndex, Future[list[Float32Array]]] = {}
 
-    def __call__(self, batches: Sequence[Batch]) -> Generator[tuple[Batch, Float32Array], None, None]:
-        """Go through batches, each with its prepared tiles ``(b, z, y, x)``, good until the next is asked for."""
-        if not batches:
-            return
-        with ThreadPoolExecutor(1, thread_name_prefix="napari-ink-read") as reader:
+    def __call__(self, queue: TileQueue) -> Generator[tuple[Batch, list[dict[CellIndex, Planes]]], None, None]:
+        """Take batches from a queue until it is empty; each comes with the planes of its tiles' cells."""
+        ahead: deque[Batch] = deque()
+        with ThreadPoolExecutor(_READERS, thread_name_prefix="napari-ink-read") as readers:
+            try:
+                while True:
+                    while len(ahead) < _AHEAD and (batch := queue.take()) is not None:
+                        ahead.append(batch)
+                        self._ask(readers, batch)
+                    if not ahead:
+                        return
+                    batch = ahead.popleft()
+                    yield batch, self._cells(batch)
+                    self._store.tidy(map(self._grid.padded, batch.tiles))
+            finally:
+                readers.shutdown(wait=True, cancel_futures=True)
 
-            def ask(number: int) -> Future[Float32Array]:
-                return reader.submit(self._fill, self._buffers[number % 2], batches[number].tiles)
+    def _ask(self, readers: ThreadPoolExecutor, batch: Batch) -> None:
+        for tile in batch.tiles:
+            for cell in self._recipe.cells.touching(self._grid.padded(tile)):
+                if cell not in self._store and cell not in self._coming:
+                    self._coming[cell] = readers.submit(self._recipe.read, cell)
 
-            ahead = ask(0)
-            for number, batch in enumerate(batches):
-                block = ahead.result()
-                if number + 1 < len(batches):
-                    ahead = ask(number + 1)
-                yield batch, block
+    def _cells(self, batch: Batch) -> list[dict[CellIndex, Planes]]:
+        return [
+            {cell: self._planes(cell) for cell in self._recipe.cells.touching(self._grid.padded(tile))}
+            for tile in batch.tiles
+        ]
 
-    def _fill(self, buffer: Float32Array, tiles: Sequence[Region]) -> Float32Array:
-        for place, tile in zip(buffer, tiles, strict=False):
-            self._fill_tile(place, tile)
-        return buffer[: len(tiles)]
-
-    def _fill_tile(self, place: Float32Array, tile: Region) -> None:
-        """Read one tile, and repeat its last row and column where the segment is smaller than the network's input."""
-        height, width = tile.shape
-        place[:, :height, :width] = self._contract.prepare(self._stack.read(self._z, *tile.slices))
-        place[:, height:, :width] = place[:, height - 1 : height, :width]
-        place[:, :, width:] = place[:, :, width - 1 : width]
+    def _planes(self, cell: CellIndex) -> Planes:
+        if cell in self._store:
+            return self._store[cell]
+        coming = self._coming.pop(cell, None)
+        # What was dropped for want of memory after it was looked for is read now.
+        values = self._recipe.read(cell) if coming is None else coming.result()
+        planes = self._recipe.planes(cell, values)
+        self._store.put(cell, planes)
+        return planes

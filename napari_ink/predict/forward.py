@@ -1,82 +1,87 @@
-"""Batches through the network; the one module of this room that is torch all through."""
+"""Networks on a device: what every way of running them has in common."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from napari_ink.errors import DeviceMemoryError
 from napari_ink.model.inference import for_prediction
 from napari_ink.predict.blending import PROBABILITY_STEPS
 from napari_ink.predict.device import ThreadChoice, cores_left_free, device_title, usable_cores
-from napari_ink.predict.region import Region
 
 Float32Array = npt.NDArray[np.float32]
+T = TypeVar("T")
 
 
 class Forward:
-    """A network on a device, from prepared grey values to probabilities.
+    """Runs networks on a device.
 
     Parameters
     ----------
-    network
-        Maps ``(b, z, y, x)`` to logits ``(b, 2, y, x)``; ours is copied into a faster form, any other is moved to the
-        device and set to predict.
     device
-        Where it runs.
-
-    Raises
-    ------
-    DeviceMemoryError
-        If it does not fit there.
+        Where.
     """
 
-    def __init__(self, network: nn.Module, device: torch.device) -> None:
-        self._device = device
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
         self._threads = ThreadChoice(max(min(torch.get_num_threads(), usable_cores() - 1), 1))
-        try:
-            # Metal is left alone: nobody has measured there.
-            self._network = (network if device.type == "mps" else for_prediction(network)).to(device).eval()
-        except RuntimeError as error:
-            raise self._explained(error) from error
 
-    def __call__(self, block: Float32Array, tiles: Sequence[Region]) -> Float32Array:
-        """Predict a batch.
-
-        Parameters
-        ----------
-        block
-            Prepared grey values ``(b, z, y, x)``, C-contiguous; used in place on a CPU.
-        tiles
-            Where its tiles lie, for messages.
-
-        Returns
-        -------
-        ndarray
-            Probabilities of ink and edge ``(b, 2, y, x)``, rounded to `PROBABILITY_STEPS`; NaN where the network gives
-            none.
+    def place(self, network: nn.Module) -> nn.Module:
+        """Return a network on the device, set to predict; ours is copied into a faster form.
 
         Raises
         ------
         DeviceMemoryError
-            If the device's memory does not hold the batch.
+            If it does not fit there.
         """
-        # Bounded batch by batch rather than over the run: whoever consumes the events has all threads in between.
+        try:
+            # Metal is left alone: nobody has measured there.
+            fast = network if self.device.type == "mps" else for_prediction(network)
+            return fast.to(self.device).eval()
+        except RuntimeError as error:
+            raise self._explained(error) from error
+
+    def __call__(self, work: Callable[[], T], amount: float = 0.0) -> T:
+        """Run a part of a network.
+
+        Parameters
+        ----------
+        work
+            Runs it, on tensors that lie on the device.
+        amount
+            How much that is, in tiles: the number of threads is chosen by how long a tile takes. 0 for what is not
+            looked at.
+
+        Raises
+        ------
+        DeviceMemoryError
+            If the device's memory does not hold it.
+        """
+        # Bounded each time rather than over the run: whoever consumes the events has all threads in between.
         with cores_left_free(most=self._threads.now):
             began = time.perf_counter()
             try:
-                probabilities = _probabilities(self._network, torch.from_numpy(block), self._device)
+                with torch.inference_mode(), _full_float32(self.device):
+                    said = work()
             except RuntimeError as error:
                 raise self._explained(error) from error
-        if self._device.type == "cpu":
-            self._threads.tell((time.perf_counter() - began) / len(tiles))
-        return probabilities
+        if self.device.type == "cpu" and amount:
+            self._threads.tell((time.perf_counter() - began) / amount)
+        return said
+
+    def probabilities(self, network: nn.Module, block: Float32Array) -> Float32Array:
+        """Return what a network says of prepared grey values ``(b, z, y, x)``: ``(b, 2, y, x)``, as `rounded`."""
+        return self(
+            lambda: rounded(torch.sigmoid(network(torch.from_numpy(block).to(self.device)).float())), len(block)
+        )  # fmt: skip
 
     def _explained(self, error: RuntimeError) -> RuntimeError | DeviceMemoryError:
         """Return the error itself, unless it says that memory ran out."""
@@ -84,16 +89,14 @@ class Forward:
         if "out of memory" not in text and "can't allocate memory" not in text:
             return error
         return DeviceMemoryError(
-            f"The memory of {device_title(self._device)} does not hold a batch of tiles; close what else uses it, "
+            f"The memory of {device_title(self.device)} does not hold a batch of tiles; close what else uses it, "
             "or choose another device."
         )
 
 
-@torch.inference_mode()
-def _probabilities(network: nn.Module, block: torch.Tensor, device: torch.device) -> Float32Array:
-    with _full_float32(device):
-        logits = network(block.to(device))
-    steps = torch.sigmoid(logits.float()).mul_(PROBABILITY_STEPS).round_()
+def rounded(probabilities: Tensor) -> Float32Array:
+    """Return probabilities as the blending takes them: multiples of 1 / `PROBABILITY_STEPS`, on the CPU."""
+    steps = (probabilities * PROBABILITY_STEPS).round_()
     values: Float32Array = steps.div_(PROBABILITY_STEPS).cpu().numpy()
     return values
 

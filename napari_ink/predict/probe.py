@@ -7,9 +7,8 @@ tiles in both directions and at several depths, and it is held against each othe
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -23,9 +22,7 @@ from napari_ink.predict.separation import Separation, labelled_separation, unlab
 from napari_ink.predict.verdict import Verdict, Window, decide
 from napari_ink.stack import DepthStack
 
-if TYPE_CHECKING:
-    from napari_ink.predict.forward import Forward
-
+Float32Array = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 DIRECTIONS: tuple[Direction, Direction] = ("as stored", "reversed")
 
@@ -147,11 +144,12 @@ def probe(request: ProbeRequest) -> Generator[ProbeEvent, None, None]:
     shape, region = sample_shape(request.model), request.region
     regions = choose_tiles(request.stack, shape, request.tiles, region, request.mask, request.ink)
     sample = _Sample(request, regions, contracts)
-    forward = Forward(request.model.network, device)
+    forward = Forward(device)
+    network = forward.place(request.model.network)
     yield ProbeStarted(len(contracts), regions, sample.ink is not None)
     windows = []
     for candidate in contracts:
-        levels = sample.predict(candidate, forward)
+        levels = sample.predict(candidate, lambda block: forward.probabilities(network, block))
         found = sample.separation(levels)
         window = Window(candidate.direction, candidate.surface_offset, found.value, found.is_clear)
         windows.append(window)
@@ -211,7 +209,9 @@ class _Sample:
             if ink.any() and not ink.all():  # else it tells nothing
                 self.ink = ink
 
-    def predict(self, contract: InputContract, forward: Forward) -> npt.NDArray[np.uint8]:
+    def predict(
+        self, contract: InputContract, forward: Callable[[Float32Array], Float32Array]
+    ) -> npt.NDArray[np.uint8]:
         """Return the ink of all tiles ``(tile, y, x)``, 0 to 255."""
         window = contract.z_window(self._depth)
         z = slice(window.start - self._first, window.stop - self._first)
@@ -219,7 +219,7 @@ class _Sample:
         for block, tile in zip(self._blocks, self._tiles, strict=True):
             margin = [(0, 0), *((0, wide - n) for wide, n in zip(self._padded, tile.shape, strict=True))]
             values = np.ascontiguousarray(np.pad(contract.prepare(block[z]), margin, mode="edge"))
-            planes.append(forward(values[None], [tile])[0, 0, : tile.height, : tile.width])
+            planes.append(forward(values[None])[0, 0, : tile.height, : tile.width])
         levels: npt.NDArray[np.uint8] = np.rint(np.stack(planes) * 255).astype(np.uint8)
         return levels
 

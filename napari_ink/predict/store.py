@@ -19,8 +19,10 @@ from napari_ink.predict.tiles import blocks_in
 if TYPE_CHECKING:
     import zarr
 
-What = Literal["ink", "edge"]
-CHANNELS: tuple[What, What] = ("ink", "edge")
+What = Literal["ink", "edge", "disagreement"]
+CHANNELS: tuple[What, What, What] = ("ink", "edge", "disagreement")
+"""Planes of a store; the third is there where several models or views were put together."""
+
 ATTRIBUTES = "napari_ink"
 LEVELS, DONE = "0", "done"
 UInt8Array = npt.NDArray[np.uint8]
@@ -104,6 +106,19 @@ class Prediction:
         """Probabilities of edges, read where they are indexed."""
         return self._plane("edge")
 
+    @property
+    def disagreement(self) -> Plane | None:
+        """How far several models or views disagree on ink, 255 for the most there can be; None where one predicted.
+
+        It is twice the standard deviation of their probabilities, blended like these.
+        """
+        return self._plane("disagreement") if self.channels > 2 else None
+
+    @property
+    def channels(self) -> int:
+        """Number of planes."""
+        return int(array_in(self.group, LEVELS).shape[0])
+
     def read(self, what: What, y: slice = slice(None), x: slice = slice(None)) -> UInt8Array:
         """Read a window of one plane, ``(y, x)`` uint8 with 255 for a probability of 1."""
         return self._plane(what)[y, x]
@@ -137,7 +152,7 @@ class Prediction:
 
     def recommended_threshold(self, what: What) -> float:
         """Return where the model that made this says its probabilities are best cut; a half where it does not say."""
-        return recommended_thresholds(self.provenance["model"]["provenance"])[what]
+        return recommended_thresholds(self.provenance["model"]["provenance"]).get(what, 0.5)
 
     @property
     def predicts_edges(self) -> bool:
@@ -186,7 +201,7 @@ def open_prediction(path: str | os.PathLike[str]) -> Prediction:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise not_one from error
     provenance = attributes.get(ATTRIBUTES)
-    if not isinstance(provenance, dict) or arrays[0].ndim != 3 or arrays[0].shape[0] != len(CHANNELS):
+    if not isinstance(provenance, dict) or arrays[0].ndim != 3 or arrays[0].shape[0] not in (2, len(CHANNELS)):
         raise not_one
     return Prediction(path, group, provenance)
 

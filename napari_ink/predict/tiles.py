@@ -35,11 +35,27 @@ class TileGrid:
         Height and width of what the network reads; larger than the segment only where that is smaller than a tile.
     stride
         Rows and columns from one tile to the next. The last one is moved back to lie flush with the border.
+    step
+        What rows and columns that tiles begin at are multiples of; the last tile may reach over the border by less.
     """
 
     shape: tuple[int, int]
     tile: tuple[int, int]
     stride: tuple[int, int]
+    step: int = 1
+
+    @property
+    def canvas(self) -> tuple[int, int]:
+        """Height and width of all tiles together, with what they reach over the segment's border."""
+        ends = [
+            tile_starts(length, tile, stride, self.step)[-1] + tile
+            for length, tile, stride in zip(self.shape, self.tile, self.stride, strict=True)
+        ]
+        return ends[0], ends[1]
+
+    def padded(self, tile: Region) -> Region:
+        """Return a tile with what it reaches over the segment's border."""
+        return Region(tile.y0, tile.y0 + self.tile[0], tile.x0, tile.x0 + self.tile[1])
 
     def rows(self, region: Region) -> Iterator[tuple[Region, ...]]:
         """Go through the rows of tiles that touch `region`; each tile is cut to the segment."""
@@ -51,16 +67,16 @@ class TileGrid:
 
     def _ranges(self, axis: int) -> list[tuple[int, int]]:
         length, tile = self.shape[axis], self.tile[axis]
-        starts = tile_starts(length, tile, self.stride[axis])
+        starts = tile_starts(length, tile, self.stride[axis], self.step)
         return [(start, min(start + tile, length)) for start in starts]
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Tiles of one row that go through the network together, and the blocks that are final after them."""
+    """Tiles of one row that go through the network together, and the pending blocks that they touch."""
 
     tiles: tuple[Region, ...]
-    finishes: tuple[BlockIndex, ...]
+    blocks: tuple[BlockIndex, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +92,18 @@ class TilePlan:
         return sum(len(batch.tiles) for batch in self.batches)
 
 
-def tile_starts(length: int, tile: int, stride: int) -> tuple[int, ...]:
-    """Return where tiles begin along one axis, so that they cover it and none ends outside.
+def tile_starts(length: int, tile: int, stride: int, step: int = 1) -> tuple[int, ...]:
+    """Return where tiles begin along one axis, at multiples of `step`, so that they cover it.
 
-    An axis shorter than a tile has a single one, which begins at 0.
+    None ends `step` pixels outside or more. An axis shorter than a tile has a single one, which begins at 0.
     """
     if length <= tile:
         return (0,)
-    return (*range(0, length - tile, stride), length - tile)
+    last = -(-(length - tile) // step) * step
+    return (*range(0, last, stride), last)
 
 
-def tile_grid(shape: tuple[int, int], tile_size: int, divisor: int, overlap: float) -> TileGrid:
+def tile_grid(shape: tuple[int, int], tile_size: int, divisor: int, overlap: float, step: int = 1) -> TileGrid:
     """Lay tiles over a segment.
 
     Parameters
@@ -99,6 +116,8 @@ def tile_grid(shape: tuple[int, int], tile_size: int, divisor: int, overlap: flo
         What height and width of a network's input must be multiples of.
     overlap
         Share of a tile's height and width that its neighbour reads too, 0 to 0.75.
+    step
+        What rows and columns that tiles begin at are multiples of; it divides `divisor`.
 
     Raises
     ------
@@ -111,8 +130,8 @@ def tile_grid(shape: tuple[int, int], tile_size: int, divisor: int, overlap: flo
         )
     largest = max(tile_size // divisor, 1) * divisor
     height, width = (min(largest, -(-length // divisor) * divisor) for length in shape)
-    stride_y, stride_x = (max(side - round(side * overlap), 1) for side in (height, width))
-    return TileGrid(shape, (height, width), (stride_y, stride_x))
+    stride_y, stride_x = (max((side - round(side * overlap)) // step, 1) * step for side in (height, width))
+    return TileGrid(shape, (height, width), (stride_y, stride_x), step)
 
 
 def blocks_in(region: Region) -> list[BlockIndex]:
@@ -154,25 +173,14 @@ def plan_tiles(
         Whether a tile's part of the region has anything to predict.
     """
     wanted = frozenset(pending)
-    batches = [
-        batch
-        for row in grid.rows(region)
-        for batch in _in_batches([tile for tile in row if is_wanted(tile.within(region))], batch_size)
-        if any(not wanted.isdisjoint(blocks_in(tile.within(region))) for tile in batch)
-    ]
-    last_touch = {
-        block: number
-        for number, batch in enumerate(batches)
-        for tile in batch
-        for block in blocks_in(tile.within(region))
-    }
-    finishes: list[list[BlockIndex]] = [[] for _ in batches]
-    for block in sorted(wanted & last_touch.keys()):
-        finishes[last_touch[block]].append(block)
-    return TilePlan(
-        batches=tuple(Batch(tiles, tuple(done)) for tiles, done in zip(batches, finishes, strict=True)),
-        untouched=tuple(sorted(wanted - last_touch.keys())),
-    )
+    batches = []
+    for row in grid.rows(region):
+        for tiles in _in_batches([tile for tile in row if is_wanted(tile.within(region))], batch_size):
+            touched = {block for tile in tiles for block in blocks_in(tile.within(region))} & wanted
+            if touched:
+                batches.append(Batch(tiles, tuple(sorted(touched))))
+    untouched = wanted.difference(*(batch.blocks for batch in batches))
+    return TilePlan(tuple(batches), tuple(sorted(untouched)))
 
 
 def _in_batches(tiles: list[Region], size: int) -> Iterator[tuple[Region, ...]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from napari_ink.errors import BadInputError, OutputError, storage_errors
 from napari_ink.predict.region import Region
-from napari_ink.predict.store import ATTRIBUTES, CHANNELS, DONE, LEVELS, array_in, open_prediction
+from napari_ink.predict.store import ATTRIBUTES, CHANNELS, DONE, LEVELS, What, array_in, open_prediction
 from napari_ink.predict.tiles import BLOCK, BlockIndex, block_area, blocks_in
 
 UInt8Array = npt.NDArray[np.uint8]
@@ -127,9 +127,9 @@ class PredictionWriter:
 
 
 def create_store(
-    path: Path, shape: tuple[int, int], voxel_size_um: float | None, provenance: Mapping[str, Any]
+    path: Path, shape: tuple[int, int], voxel_size_um: float | None, provenance: Mapping[str, Any], channels: int
 ) -> None:
-    """Make an empty store; it is whole before it has its name.
+    """Make an empty store of the first so many of `CHANNELS`; it is whole before it has its name.
 
     Raises
     ------
@@ -145,22 +145,27 @@ def create_store(
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         with storage_errors(path):
-            _make(partial, shape, voxel_size_um, provenance, path.stem)
+            _make(partial, shape, voxel_size_um, provenance, path.stem, CHANNELS[:channels])
             os.rename(partial, path)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
 
 def _make(
-    path: Path, shape: tuple[int, int], voxel_size_um: float | None, provenance: Mapping[str, Any], name: str
+    path: Path,
+    shape: tuple[int, int],
+    voxel_size_um: float | None,
+    provenance: Mapping[str, Any],
+    name: str,
+    channels: Sequence[What],
 ) -> None:
     import zarr
 
-    attributes = {"ome": _ome(name, voxel_size_um), ATTRIBUTES: dict(provenance)}
+    attributes = {"ome": _ome(name, voxel_size_um, channels), ATTRIBUTES: dict(provenance)}
     group = zarr.create_group(path, attributes=attributes)
     group.create_array(
         LEVELS,
-        shape=(len(CHANNELS), *shape),
+        shape=(len(channels), *shape),
         chunks=(1, BLOCK, BLOCK),
         dtype="uint8",
         fill_value=0,
@@ -170,8 +175,8 @@ def _make(
     group.create_array(DONE, shape=blocks, chunks=(1, blocks[1]), dtype="uint8", fill_value=0)
 
 
-def _ome(name: str, voxel_size_um: float | None) -> dict[str, Any]:
-    """Return the metadata of NGFF 0.5: one level, channels ink and edge, pixels in micrometres where that is known."""
+def _ome(name: str, voxel_size_um: float | None, channels: Sequence[What]) -> dict[str, Any]:
+    """Return the metadata of NGFF 0.5: one level, a channel for each plane, pixels in micrometres where known."""
     unit = {} if voxel_size_um is None else {"unit": "micrometer"}
     side = voxel_size_um or 1.0
     return {
@@ -197,7 +202,7 @@ def _ome(name: str, voxel_size_um: float | None) -> dict[str, Any]:
                     "active": True,
                     "window": {"min": 0, "max": 255, "start": 0, "end": 255},
                 }
-                for label, colour in zip(CHANNELS, ("E69F00", "56B4E9"), strict=True)
+                for label, colour in zip(channels, ("E69F00", "56B4E9", "CC79A7"), strict=False)
             ]
         },
     }

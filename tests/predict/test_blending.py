@@ -1,12 +1,12 @@
-"""Blending: the sum of weighted values over the sum of weights, exact, in the memory of a strip."""
+"""Blending: the sum of weighted values over the sum of weights, exact in any order, in the memory of open blocks."""
 
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_ink.predict.blending import PROBABILITY_STEPS, Strip, weight_map
+from napari_ink.predict.blending import PROBABILITY_STEPS, OpenBlocks, weight_map
 from napari_ink.predict.region import Region
-from napari_ink.predict.tiles import tile_grid
+from napari_ink.predict.tiles import BLOCK, blocks_in, tile_grid
 
 
 @given(tile=st.integers(1, 9), overlap=st.floats(0, 0.75))
@@ -29,30 +29,61 @@ def test_weights_are_positive_symmetric_and_largest_in_the_middle(tile: int, ove
 def test_equal_values_come_out_equal_to_the_bit(shape: tuple[int, int], overlap: float, step: int) -> None:
     grid = tile_grid(shape, 96, 32, overlap)
     whole = Region.whole(shape)
-    strip = Strip(grid, whole, None)
+    blend = OpenBlocks(grid, whole, None)
     value = np.float32(step / PROBABILITY_STEPS)
     said = np.full((2, *grid.tile), value)
     for row in grid.rows(whole):
         for tile in row:
-            strip.add(tile, said)
+            blend.add(tile, said, blocks_in(tile))
         for tile in row:
-            assert (strip.levels(tile) == np.rint(value * np.float32(255))).all()
+            assert (blend.levels(tile) == np.rint(value * np.float32(255))).all()
 
 
-def test_a_strip_is_no_higher_than_its_tiles_need() -> None:
-    grid = tile_grid((100_000, 300), 256, 32, 0.5)
-    strip = Strip(grid, Region.whole(grid.shape), None)
-    assert strip.nbytes < 3 * 4 * 300 * 800
+@settings(deadline=None, max_examples=30)
+@given(shape=st.tuples(st.integers(16, 400), st.integers(16, 400)), overlap=st.floats(0, 0.75), seed=st.integers(0, 99))
+def test_the_order_of_tiles_changes_no_bit(shape: tuple[int, int], overlap: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    grid = tile_grid(shape, 96, 32, overlap)
+    whole = Region.whole(shape)
+    said = {
+        tile: (rng.integers(0, PROBABILITY_STEPS + 1, (3, *grid.tile)) / PROBABILITY_STEPS).astype(np.float32)
+        for row in grid.rows(whole)
+        for tile in row
+    }
+    maps = []
+    for tiles in (list(said), [list(said)[n] for n in rng.permutation(len(said))]):
+        blend = OpenBlocks(grid, whole, None, 3)
+        for tile in tiles:
+            blend.add(tile, said[tile], blocks_in(tile))
+        maps.append(blend.levels(whole))
+    np.testing.assert_array_equal(*maps)
+
+
+def test_only_blocks_that_are_open_take_memory() -> None:
+    grid = tile_grid((4096, 300), 256, 32, 0.5)
+    blend = OpenBlocks(grid, Region.whole(grid.shape), None)
     said = np.ones((2, *grid.tile), np.float32)
     for row in grid.rows(Region.whole(grid.shape)):
-        strip.add(row[0], said)
-    assert strip.nbytes < 3 * 4 * 300 * 800
+        for tile in row:
+            blend.add(tile, said, blocks_in(tile))
+        for block in blocks_in(Region.whole(grid.shape)):
+            if (block[0] + 1) * BLOCK <= row[0].y0 + grid.stride[0]:
+                blend.let_go(block)
+        assert blend.nbytes <= 3 * 4 * 300 * 2 * BLOCK
 
 
 def test_where_no_tile_was_is_zero() -> None:
     grid = tile_grid((64, 64), 32, 32, 0)
-    strip = Strip(grid, Region.whole(grid.shape), None)
-    strip.add(Region(0, 32, 32, 64), np.ones((2, 32, 32), np.float32))
-    levels = strip.levels(Region.whole(grid.shape))
+    blend = OpenBlocks(grid, Region.whole(grid.shape), None)
+    blend.add(Region(0, 32, 32, 64), np.ones((2, 32, 32), np.float32), [(0, 0)])
+    levels = blend.levels(Region.whole(grid.shape))
     assert (levels[:, :32, 32:] == 255).all()
     assert levels.sum() == 2 * 32 * 32 * 255
+
+
+def test_what_does_not_wait_for_a_tile_takes_nothing_of_it() -> None:
+    grid = tile_grid((512, 512), 256, 32, 0.5)
+    blend = OpenBlocks(grid, Region.whole(grid.shape), None)
+    blend.add(Region(128, 384, 128, 384), np.ones((2, 256, 256), np.float32), [(1, 1)])
+    levels = blend.levels(Region.whole(grid.shape))
+    assert (levels[:, 256:384, 256:384] == 255).all() and levels.sum() == 2 * 128 * 128 * 255

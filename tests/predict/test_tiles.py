@@ -61,23 +61,28 @@ def test_a_region_has_the_whole_grids_tiles_that_touch_it(data: st.DataObject, g
 
 
 @given(data=st.data(), grid=grids(), batch_size=st.integers(1, 5))
-def test_each_block_is_final_after_the_last_tile_that_touches_it(
-    data: st.DataObject, grid: TileGrid, batch_size: int
-) -> None:
+def test_batches_name_the_pending_blocks_that_they_touch(data: st.DataObject, grid: TileGrid, batch_size: int) -> None:
     region = data.draw(regions_in(grid.shape))
     dropped = data.draw(st.integers(1, 4))
     pending = data.draw(st.sets(st.sampled_from(blocks_in(region))))
     plan = plan_tiles(grid, region, pending, batch_size, lambda tile: (tile.y0 + tile.x0) % dropped == 0)
-    finished = [block for batch in plan.batches for block in batch.finishes]
-    assert sorted([*finished, *plan.untouched]) == sorted(pending)
-    open_blocks = pending.difference(plan.untouched)
     for batch in plan.batches:
         assert len(batch.tiles) <= batch_size and len({tile.y0 for tile in batch.tiles}) == 1
         touched = {block for tile in batch.tiles for block in blocks_in(tile.within(region))}
-        assert touched & open_blocks, "a batch that no block waits for"
-        assert not touched & (pending - open_blocks), "a tile in a block that was said to be final"
-        open_blocks.difference_update(batch.finishes)
+        assert set(batch.blocks) == touched & pending and batch.blocks, "a batch that no block waits for"
+    waiting = {block for batch in plan.batches for block in batch.blocks}
+    assert waiting | set(plan.untouched) == pending and not waiting & set(plan.untouched)
     assert plan.tiles == sum(len(batch.tiles) for batch in plan.batches)
+
+
+@given(length=st.integers(1, 5000), tile=st.integers(1, 600), step=st.sampled_from([1, 2, 4]), data=st.data())
+def test_tiles_begin_at_multiples_of_a_step(length: int, tile: int, step: int, data: st.DataObject) -> None:
+    stride = data.draw(st.integers(1, tile)) * step
+    tile = tile * step
+    starts = tile_starts(length, tile, stride, step)
+    assert starts[0] == 0 and all(start % step == 0 for start in starts)
+    assert 0 <= max(starts[-1] + tile, length) - max(tile, length) < step
+    assert all(0 < after - before <= stride for before, after in zip(starts, starts[1:], strict=False))
 
 
 @given(data=st.data(), grid=grids(), batch_size=st.integers(1, 5))

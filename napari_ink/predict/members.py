@@ -1,0 +1,152 @@
+"""Who predicts: one network, or several views of it or several networks, whose answers are put together.
+
+Averaging over views is known as test-time augmentation; how far they are apart tells where not to trust them (Wang et
+al., "Aleatoric uncertainty estimation with test-time augmentation", Neurocomputing 2019).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from napari_ink.errors import BadInputError
+from napari_ink.model import InkModel, InputContract
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+Augmentation = Literal["flips", "rotations", "depth"]
+AUGMENTATIONS: tuple[Augmentation, ...] = ("flips", "rotations", "depth")
+"""Mirrored along rows and along columns; turned by quarters; read some layers higher and lower."""
+
+_DEPTH_SHIFTS = (0, -2, 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """How a tile is turned before the network sees it: mirrored along columns first, then by quarter turns."""
+
+    is_mirrored: bool = False
+    quarters: int = 0
+
+    def apply(self, x: Tensor) -> Tensor:
+        """Turn the last two axes."""
+        return (x.flip(-1) if self.is_mirrored else x).rot90(self.quarters, (-2, -1))
+
+    def undo(self, x: Tensor) -> Tensor:
+        """Turn them back."""
+        back = x.rot90(-self.quarters, (-2, -1))
+        return back.flip(-1) if self.is_mirrored else back
+
+
+@dataclass(frozen=True, eq=False)
+class Member:
+    """One of those who predict.
+
+    Attributes
+    ----------
+    network
+        Maps prepared grey values ``(b, z, y, x)`` to logits ``(b, 2, y, x)``.
+    contract
+        What it reads.
+    turn
+        How it sees a tile.
+    """
+
+    network: nn.Module
+    contract: InputContract
+    turn: Turn = Turn()
+
+
+def members_of(models: Sequence[InkModel], augment: Sequence[Augmentation], depth: int) -> list[Member]:
+    """Return every model in every view.
+
+    Parameters
+    ----------
+    models
+        At least one.
+    augment
+        Which views there are besides the plain one.
+    depth
+        Layers of the stack; a view that reads less of it than the plain one is left out.
+
+    Raises
+    ------
+    BadInputError
+        If an augmentation is none.
+    ContractError
+        If a model does not fit the stack.
+    """
+    unknown = set(augment) - set(AUGMENTATIONS)
+    if unknown:
+        raise BadInputError(
+            f"There is no augmentation called {', '.join(sorted(unknown))}; choose from {', '.join(AUGMENTATIONS)}."
+        )
+    turns = _turns("flips" in augment, "rotations" in augment)
+    return [
+        Member(model.network, contract, turn)
+        for model in models
+        for contract in _contracts(model.contract, depth, "depth" in augment)
+        for turn in turns
+    ]
+
+
+def _turns(has_flips: bool, has_rotations: bool) -> list[Turn]:
+    if has_flips and has_rotations:
+        return [Turn(is_mirrored, quarters) for is_mirrored in (False, True) for quarters in range(4)]
+    if has_rotations:
+        return [Turn(quarters=quarters) for quarters in range(4)]
+    # Mirrored along columns, along rows, and both, which is half a turn.
+    return [Turn(), Turn(True), Turn(True, 2), Turn(False, 2)] if has_flips else [Turn()]
+
+
+def _contracts(own: InputContract, depth: int, has_shifts: bool) -> list[InputContract]:
+    if not has_shifts:
+        return [own]
+    layers = _layers(own, own.surface_offset, depth)
+    own.z_window(depth)  # raises where not even the model's own fits
+    return [
+        own.changed(surface_offset=own.surface_offset + shift)
+        for shift in _DEPTH_SHIFTS
+        if _layers(own, own.surface_offset + shift, depth) >= layers
+    ]
+
+
+def _layers(contract: InputContract, offset: int, depth: int) -> int:
+    start = depth // 2 + offset - contract.depth_layers // 2
+    return min(start + contract.depth_layers, depth) - max(start, 0)
+
+
+def together(answers: Sequence[Tensor]) -> Tensor:
+    """Put the members' probabilities together.
+
+    Parameters
+    ----------
+    answers
+        Of each member, ``(b, 2, y, x)`` in 0…1.
+
+    Returns
+    -------
+    Tensor
+        ``(b, 2, y, x)`` where there is one member; else ``(b, 3, y, x)``: the means of ink and edge, and how far the
+        members disagree on ink, as twice the standard deviation, which is 1 at most.
+    """
+    import torch
+
+    if len(answers) == 1:
+        return answers[0]
+    stacked = torch.stack(tuple(answers))
+    ink = stacked[:, :, 0]
+    return torch.cat([stacked.mean(0), 2 * ink.std(0, correction=0)[:, None]], dim=1)
+
+
+def channels_of(members: Sequence[Member]) -> int:
+    """Return how many values `together` gives for each pixel."""
+    return 2 if len(members) == 1 else 3
+
+
+def z_range(members: Sequence[Member], depth: int) -> slice:
+    """Return the layers that any member reads."""
+    windows = [member.contract.z_window(depth) for member in members]
+    return slice(min(window.start for window in windows), max(window.stop for window in windows))

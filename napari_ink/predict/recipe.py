@@ -1,0 +1,174 @@
+"""How answers come about: what is read of a cell, what is computed of it once, and what of each tile.
+
+Of our own network the stem, which is most of its work, runs once over every cell, with what lies around it; the rest
+runs on tiles. Of another network, or one that sees tiles turned, whole tiles go through, put together from grey values
+that were read and prepared once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from napari_ink.model.network import InkEdgeNetwork
+from napari_ink.model.stem import DepthStem
+from napari_ink.predict.cells import CellGrid, Planes
+from napari_ink.predict.forward import Float32Array, Forward, rounded
+from napari_ink.predict.members import Member, Turn, together, z_range
+from napari_ink.predict.region import Region
+from napari_ink.predict.tiles import BLOCK, TileGrid
+from napari_ink.stack import DepthStack
+
+_WHOLE_CELL = 128
+
+
+def grid_step(members: Sequence[Member]) -> int:
+    """Return what the rows and columns that tiles begin at must be multiples of."""
+    return max(DepthStem.steps) if has_shared_stem(members) else 1
+
+
+def has_shared_stem(members: Sequence[Member]) -> bool:
+    """Whether the stem of all members can run on cells."""
+    return all(isinstance(member.network, InkEdgeNetwork) and member.turn == Turn() for member in members)
+
+
+class Recipe:
+    """What is done with cells and with tiles.
+
+    Parameters
+    ----------
+    members
+        Who predicts.
+    stack
+        What is read.
+    grid
+        The tiles.
+    forward
+        Runs networks on a device.
+
+    Attributes
+    ----------
+    cells : CellGrid
+        Where cells lie.
+    """
+
+    def __init__(self, members: Sequence[Member], stack: DepthStack, grid: TileGrid, forward: Forward) -> None:
+        self._stack, self._grid, self._forward = stack, grid, forward
+        self._z = z_range(members, stack.shape[0])
+        self._members = list(members)
+        self._networks: dict[int, nn.Module] = {}
+        for member in members:
+            if id(member.network) not in self._networks:
+                self._networks[id(member.network)] = forward.place(member.network)
+        self._contracts = list({id(m.contract): m.contract for m in members}.values())
+        self._is_stemmed = has_shared_stem(members)
+        self.cells = CellGrid(
+            grid.canvas, BLOCK if self._is_stemmed else _WHOLE_CELL, DepthStem.halo if self._is_stemmed else 0
+        )  # fmt: skip
+
+    def read(self, cell: tuple[int, int]) -> list[Float32Array]:
+        """Read and prepare a cell, once for each contract: ``(z, y, x)``; on any thread."""
+        wanted = self.cells.read_area(cell)
+        height, width = self._grid.shape  # of the segment; cells may lie beyond it where that is smaller than a tile
+        here = Region(
+            min(wanted.y0, height - 1), min(wanted.y1, height), min(wanted.x0, width - 1), min(wanted.x1, width)
+        )  # fmt: skip
+        grey = self._stack.read(self._z, *here.slices)
+        values = []
+        for contract in self._contracts:
+            window = contract.z_window(self._stack.shape[0])
+            prepared = contract.prepare(grey[window.start - self._z.start : window.stop - self._z.start])
+            values.append(_filled(prepared, wanted.shape))
+        return values
+
+    def planes(self, cell: tuple[int, int], values: Sequence[Float32Array]) -> Planes:
+        """Compute of a cell what its tiles share: planes ``(c, y, x)``."""
+        tensors = [torch.from_numpy(one) for one in values]
+        if not self._is_stemmed:
+            return tuple(tensors)
+        area, read = self.cells.area(cell), self.cells.read_area(cell)
+        planes: list[Tensor] = []
+        for member in self._members:
+            stem = self._own(member).stem
+            block = tensors[self._number(member)][None].to(self._forward.device)
+            amount = area.height * area.width / (BLOCK * BLOCK)
+            for plane, step in zip(self._forward(lambda: stem(block), amount), DepthStem.steps, strict=True):  # noqa: B023
+                y, x = (slice(part.start // step, part.stop // step) for part in area.slices_in(read))
+                # Channels stay last in memory, as the rest of the network has them.
+                planes.append(plane[0].permute(1, 2, 0)[y, x].contiguous().permute(2, 0, 1))
+        return tuple(planes)
+
+    def answers(self, tiles: Sequence[Region], cells: Sequence[dict[tuple[int, int], Planes]]) -> Float32Array:
+        """Return what the members say of tiles.
+
+        Parameters
+        ----------
+        tiles
+            Where they lie.
+        cells
+            For each tile the planes of the cells that it touches.
+
+        Returns
+        -------
+        ndarray
+            ``(b, c, y, x)`` as `together` and `rounded` give it; NaN where a network gives none.
+        """
+        amount = 0 if self._is_stemmed else len(tiles) * len(self._members)
+        return self._forward(lambda: rounded(together(self._said(tiles, cells))), amount)
+
+    def _said(self, tiles: Sequence[Region], cells: Sequence[dict[tuple[int, int], Planes]]) -> list[Tensor]:
+        steps = DepthStem.steps if self._is_stemmed else (1,)
+        number = len(next(iter(cells[0].values())))
+        blocks = [self._assembled(tiles, cells, n, steps[n % len(steps)]) for n in range(number)]
+        said = []
+        for n, member in enumerate(self._members):
+            if self._is_stemmed:
+                logits = self._own(member).after_stem(blocks[2 * n], blocks[2 * n + 1])
+            else:
+                block = blocks[self._number(member)].to(self._forward.device)
+                network = self._networks[id(member.network)]
+                logits = member.turn.undo(network(member.turn.apply(block).contiguous()))
+            said.append(torch.sigmoid(logits.float()))
+        return said
+
+    def _assembled(
+        self, tiles: Sequence[Region], cells: Sequence[dict[tuple[int, int], Planes]], number: int, step: int
+    ) -> Tensor:
+        """Put one plane of the tiles together from those of their cells: ``(b, c, y, x)``."""
+        like = next(iter(cells[0].values()))[number]
+        height, width = (side // step for side in self._grid.tile)
+        layout = torch.channels_last if self._is_stemmed else torch.contiguous_format
+        out = torch.empty(
+            (len(tiles), like.shape[0], height, width), dtype=like.dtype, device=like.device, memory_format=layout
+        )
+        for place, tile, parts in zip(out, tiles, cells, strict=True):
+            padded = self._grid.padded(tile)
+            for cell, planes in parts.items():
+                area = self.cells.area(cell)
+                part = area.within(padded)
+                to, here = (_coarser(part.slices_in(outer), step) for outer in (padded, area))
+                place[:, *to] = planes[number][:, *here]
+        return out
+
+    def _own(self, member: Member) -> InkEdgeNetwork:
+        return cast(InkEdgeNetwork, self._networks[id(member.network)])
+
+    def _number(self, member: Member) -> int:
+        return next(n for n, contract in enumerate(self._contracts) if contract is member.contract)
+
+
+def _coarser(slices: tuple[slice, slice], step: int) -> tuple[slice, slice]:
+    y, x = (slice(part.start // step, part.stop // step) for part in slices)
+    return y, x
+
+
+def _filled(values: npt.NDArray[np.float32], shape: tuple[int, int]) -> Float32Array:
+    """Repeat the last row and column of ``(z, y, x)`` up to a height and width, and lay it out in order."""
+    missing = [(0, 0), *((0, wanted - there) for wanted, there in zip(shape, values.shape[1:], strict=True))]
+    filled = np.pad(values, missing, mode="edge") if any(after for _, after in missing) else values
+    return np.ascontiguousarray(filled)

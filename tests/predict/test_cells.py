@@ -1,0 +1,196 @@
+"""Cells: they cover the canvas once, hold what the stem says of the whole segment, and are dropped when not needed."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from napari_ink.model import InkEdgeConfig, InkModel, load_model
+from napari_ink.model.network import InkEdgeNetwork
+from napari_ink.predict import PredictRequest, Region, TilePredicted, open_prediction, predict
+from napari_ink.predict.blending import weight_map
+from napari_ink.predict.cells import CellGrid, CellStore
+from napari_ink.predict.feed import CellFeed
+from napari_ink.predict.tiles import tile_grid
+from tests.predict.stand_ins import Smear, ink_model, make_stack, run
+
+
+@given(
+    canvas=st.tuples(st.integers(1, 300), st.integers(1, 300)),
+    side=st.sampled_from([64, 128, 256]),
+    halo=st.sampled_from([0, 4]),
+)
+def test_cells_cover_the_canvas_once(canvas: tuple[int, int], side: int, halo: int) -> None:
+    canvas = canvas[0] * 4, canvas[1] * 4
+    grid = CellGrid(canvas, side, halo)
+    count = np.zeros(canvas, int)
+    for cell in grid.touching(Region.whole(canvas)):
+        area, read = grid.area(cell), grid.read_area(cell)
+        count[area.slices] += 1
+        assert area.y0 % 4 == area.x0 % 4 == 0
+        assert area.within(read) == area and read.within(Region.whole(canvas)) == read
+        for begin, end, first, last, length in (
+            (area.y0, area.y1, read.y0, read.y1, canvas[0]), (area.x0, area.x1, read.x0, read.x1, canvas[1])
+        ):  # fmt: skip
+            assert first == max(begin - halo, 0) and last == min(end + halo, length)
+            assert last % side == 0 or last == length, "more than one part of a file is read for one cell"
+    assert (count == 1).all()
+
+
+@given(data=st.data(), canvas=st.tuples(st.integers(300, 900), st.integers(300, 900)))
+def test_the_cells_of_a_tile_are_those_that_it_touches(data: st.DataObject, canvas: tuple[int, int]) -> None:
+    grid = CellGrid(canvas, 128, 0)
+    y, x = data.draw(st.integers(0, canvas[0] - 256)), data.draw(st.integers(0, canvas[1] - 256))
+    tile = Region(y, y + 256, x, x + 256)
+    everywhere = grid.touching(Region.whole(canvas))
+    assert grid.touching(tile) == [cell for cell in everywhere if grid.area(cell).touches(tile)]
+
+
+def test_cells_are_kept_as_long_as_a_tile_needs_them_and_memory_has_room() -> None:
+    grid = CellGrid((128, 256), 64, 0)
+    tiles = [Region(0, 128, 0, 128), Region(0, 128, 64, 192), Region(0, 128, 128, 256)]
+    store = CellStore(grid, tiles, most_bytes=10_000)
+    for cell in grid.touching(tiles[0]):
+        store.put(cell, (torch.zeros(100),))
+    store.tidy([tiles[0]])
+    assert (0, 0) not in store and (0, 1) in store and store.nbytes == 2 * 400
+    small = CellStore(grid, tiles, most_bytes=500)
+    for cell in grid.touching(tiles[1]):
+        small.put(cell, (torch.zeros(100),))
+    assert small.nbytes == 4 * 400 and (0, 1) in small, "a batch in hand keeps all that it needs"
+    small.tidy([tiles[0]])
+    assert small.nbytes <= 500
+
+
+def random_model(tile_size: int) -> InkModel:
+    torch.manual_seed(0)
+    config = InkEdgeConfig.tiny()
+    network = InkEdgeNetwork(config).eval()
+    torch.nn.init.normal_(network.heads.weight, std=2.0)  # so that what it says varies
+    return InkModel("random", network, config, ink_model(Smear(), tile_size).contract, {}, "1" * 64)
+
+
+@torch.inference_mode()
+def with_the_stem_over_the_whole_segment(request: PredictRequest) -> np.ndarray:
+    """Run the stem once over all of the segment, the rest on tiles cut from its planes, and blend in float64."""
+    stack, network, contract = request.stack, request.model.network, request.model.contract
+    shape = stack.shape[1:]
+    grid = tile_grid(shape, contract.tile_size, network.size_divisor, request.overlap, 4)
+    volume = contract.prepare(stack.read(contract.z_window(stack.shape[0]), *Region.whole(shape).slices))
+    beyond = [(0, 0), *((0, wide - n) for wide, n in zip(grid.canvas, shape, strict=True))]
+    half, quarter = network.stem(torch.from_numpy(np.pad(volume, beyond, mode="edge"))[None])
+    weights = weight_map(grid).astype(float)
+    total, count = np.zeros((2, *grid.canvas)), np.zeros(grid.canvas)
+    for row in grid.rows(Region.whole(shape)):
+        for tile in row:
+            here = grid.padded(tile)
+            y, x = here.slices
+            planes = [
+                plane[:, :, y.start // step : y.stop // step, x.start // step : x.stop // step]
+                for plane, step in ((half, 2), (quarter, 4))
+            ]
+            said = torch.sigmoid(network.after_stem(*planes))[0].numpy().astype(float)
+            total[:, y, x] += weights * said
+            count[y, x] += weights
+    return 255 * (total / count)[:, : shape[0], : shape[1]]
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    shape=st.tuples(st.integers(20, 600), st.integers(20, 420)),
+    tile_size=st.sampled_from([64, 96, 160]),
+    overlap=st.sampled_from([0.0, 0.25, 0.5]),
+    batch_size=st.integers(1, 3),
+)
+def test_the_stem_on_cells_is_the_stem_on_the_whole_segment(
+    tmp_path_factory: pytest.TempPathFactory, shape: tuple[int, int], tile_size: int, overlap: float, batch_size: int
+) -> None:
+    folder = tmp_path_factory.mktemp("stem")
+    request = PredictRequest(
+        make_stack(folder, (7, *shape)), random_model(tile_size), folder / "p.zarr",
+        device="cpu", overlap=overlap, batch_size=batch_size,
+    )  # fmt: skip
+    run(request)
+    prediction = open_prediction(request.out)
+    stored = np.stack([prediction.read("ink"), prediction.read("edge")])
+    expected = with_the_stem_over_the_whole_segment(request)
+    assert expected.std() > 1
+    assert np.abs(stored - expected).max() < 0.5 + 0.15
+
+
+def test_our_own_models_tiles_see_what_lies_around_them(tmp_path: Path) -> None:
+    # Whole tiles through the network see zeros beyond their border, where the stem on cells sees papyrus: near to no
+    # difference away from it.
+    model = load_model()
+    request = PredictRequest(make_stack(tmp_path, (40, 300, 300)), model, tmp_path / "p.zarr", device="cpu")
+    run(request)
+    plain = replace(request, out=tmp_path / "plain.zarr", model=replace(model, network=Wrapped(model.network)))
+    run(plain)
+    ours, theirs = (open_prediction(one.out).read("ink").astype(int) for one in (request, plain))
+    assert np.abs(ours - theirs).mean() < 1.0
+
+
+class Wrapped(torch.nn.Module):
+    """Hides what a network is, so that whole tiles go through it."""
+
+    def __init__(self, network: torch.nn.Module) -> None:
+        super().__init__()
+        self.network, self.size_divisor = network, network.size_divisor
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        said: torch.Tensor = self.network(x)
+        return said
+
+
+@pytest.mark.parametrize("model", [random_model(96), ink_model(Smear(), 96)], ids=["own", "other"])
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_each_voxel_is_read_once(tmp_path: Path, model: InkModel, batch_size: int) -> None:
+    stack = make_stack(tmp_path, (5, 600, 500))
+    count = np.zeros(stack.shape[1:], int)
+
+    def read_block(z: slice, y: slice, x: slice, step: int = 1) -> np.ndarray:
+        count[y, x] += 1
+        return stack.read_block(z, y, x, step)
+
+    watched = replace(stack, read_block=read_block)
+    watched.__dict__["_samples"] = stack._samples
+    run(PredictRequest(watched, model, tmp_path / "p.zarr", device="cpu", batch_size=batch_size, overlap=0.5))
+    assert count.min() == 1
+    # The stem reads four rows and columns around a cell as well.
+    assert count.mean() < (1.09 if isinstance(model.network, InkEdgeNetwork) else 1.0001)
+
+
+def test_without_memory_for_cells_the_same_bytes_come_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    request = PredictRequest(
+        make_stack(tmp_path, (7, 400, 300)), random_model(96), tmp_path / "p.zarr", device="cpu"
+    )  # fmt: skip
+    run(request)
+    monkeypatch.setattr(CellFeed.__init__, "__defaults__", (1000,))
+    run(replace(request, out=tmp_path / "tight.zarr"))
+    for what in ("ink", "edge"):
+        np.testing.assert_array_equal(*(open_prediction(tmp_path / n).read(what) for n in ("p.zarr", "tight.zarr")))
+
+
+def test_from_where_somebody_looks_outwards_with_the_same_bytes(tmp_path: Path) -> None:
+    stack, model = make_stack(tmp_path, (7, 600, 700)), random_model(96)
+    request = PredictRequest(stack, model, tmp_path / "p.zarr", device="cpu", batch_size=1)
+    run(request)
+    views = [Region(400, 500, 500, 600), Region(0, 50, 0, 60)]
+    looking = {"at": views[0]}
+    order = []
+    for event in predict(replace(request, out=tmp_path / "seen.zarr", looking_at=lambda: looking["at"])):
+        if isinstance(event, TilePredicted):
+            order.append(((event.y.start + event.y.stop) / 2, (event.x.start + event.x.stop) / 2))
+            if event.done == 20:
+                looking["at"] = views[1]
+    distance = [float(np.hypot(y - 450, x - 550)) for y, x in order[:20]]
+    assert distance == sorted(distance) and distance[0] < 60
+    # Two batches are on their way already when somebody looks elsewhere.
+    after = [float(np.hypot(y - 25, x - 30)) for y, x in order[23:]]
+    assert after == sorted(after)
+    for what in ("ink", "edge"):
+        np.testing.assert_array_equal(*(open_prediction(tmp_path / n).read(what) for n in ("p.zarr", "seen.zarr")))
