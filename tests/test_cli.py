@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -213,6 +214,37 @@ def test_info_tells_how_a_prediction_was_made(run: Run, prediction: Path) -> Non
     assert told["stack"]["shape"] == [DEPTH, HEIGHT, WIDTH] and told["device"] == "cpu"
     plain = run("info", prediction).out
     assert "model sha256:" in plain and "stack fingerprint:" in plain and "contract tile size:" in plain
+
+
+def test_the_command_that_info_names_makes_the_same_prediction_again(
+    run: Run, segment: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    from napari_ink.predict import open_prediction
+
+    out, mask = tmp_path / "first.zarr", write_bool(tmp_path / "a mask.png", np.eye(HEIGHT, WIDTH) == 0)
+    asked = ("--region", "3:45,5:66", "--mask", mask, "--direction", "reversed", "--offset", "1")
+    made = run(
+        "predict", segment, "-o", out, "--model", checkpoint, *asked, "--overlap", 0.5, "--augment", "depth,flips"
+    )
+    assert made.code == 0, made
+    again = json.loads(run("info", out, "--json").out)["again"]
+    assert f"again:{'':32}{again}" in run("info", out).out
+    words = [str(tmp_path / "AGAIN.zarr") if word == "AGAIN.zarr" else word for word in shlex.split(again)]
+    assert words[0] == "napari-ink" and run(*words[1:]).code == 0
+    first, second = (open_prediction(tmp_path / name) for name in ("first.zarr", "AGAIN.zarr"))
+    for what in ("ink", "edge", "disagreement"):
+        np.testing.assert_array_equal(first.read(what), second.read(what))
+    assert first.read("ink").any()
+
+
+def test_views_that_there_are_not_are_refused(run: Run, segment: Path, checkpoint: Path, tmp_path: Path) -> None:
+    ended = run("predict", segment, "-o", tmp_path / "p.zarr", "--model", checkpoint, "--augment", "flips,colours")
+    assert_refused(ended, "colours", "flips, rotations, depth")
+
+
+def test_several_models_are_averaged(run: Run, segment: Path, checkpoint: Path, tmp_path: Path) -> None:
+    ended = run("predict", segment, "-o", tmp_path / "p.zarr", "--model", checkpoint, "--model", checkpoint)
+    assert ended.code == 0 and "mean of 2 predictions" in ended.err
 
 
 def test_several_stacks_are_predicted_in_a_queue(run: Run, segment: Path, checkpoint: Path, tmp_path: Path) -> None:

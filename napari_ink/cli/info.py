@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from napari_ink.cli.again import command_again
 from napari_ink.cli.common import json_argument, print_json, stack_argument
 from napari_ink.errors import BadInputError
 
@@ -63,7 +64,8 @@ def _prediction(source: str) -> dict[str, Any] | None:
         prediction = open_prediction(source)
     except BadInputError:
         return None
-    return {"prediction": str(prediction.path), "done": round(prediction.done_fraction, 4), **prediction.provenance}
+    told = {"prediction": str(prediction.path), "done": round(prediction.done_fraction, 4), **prediction.provenance}
+    return {**told, "again": command_again(prediction.provenance)}
 
 
 def _tell(values: dict[str, Any], as_json: bool) -> None:

@@ -13,6 +13,7 @@ from napari_ink.errors import BadInputError, NapariInkError
 
 if TYPE_CHECKING:
     from napari_ink.model import Direction
+    from napari_ink.predict import Augmentation
 
 _INNER = ("layers", "surface_volume")
 _SUFFIXES = (".zarr", ".npy", ".tif", ".tiff", ".nrrd", ".nhdr", ".h5", ".hdf5")
@@ -35,7 +36,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="OUT.zarr",
         help="prediction store to write; for several stacks the folder for their stores",
     )
-    parser.add_argument("--model", metavar="M", help="a name that `napari-ink models` lists, or a model file")
+    parser.add_argument(
+        "--model",
+        action="append",
+        metavar="M",
+        help="a name that `napari-ink models` lists, or a model file; given several times, their answers are averaged",
+    )
     parser.add_argument("--region", metavar="Y0:Y1,X0:X1", help="predict only these rows and columns")
     parser.add_argument("--mask", type=Path, metavar="FILE", help="image of where there is papyrus; skip the rest")
     parser.add_argument(
@@ -44,6 +50,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--offset", type=int, metavar="N", help="layers from the stack's middle to the window's; default: the model's"
     )
+    parser.add_argument(
+        "--augment",
+        metavar="HOW",
+        help="average over views too: flips, rotations, depth, or several with commas; 3 to 24 times as long",
+    )
+    parser.add_argument("--overlap", type=float, metavar="F", help="share of a tile that its neighbour reads too")
+    parser.add_argument("--tile-size", type=int, metavar="PX", help="height and width of tiles; default: the model's")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto", help="default: auto")
     parser.add_argument("--resume", action="store_true", help="go on with a prediction that was interrupted")
     parser.set_defaults(if_interrupted="Interrupted; what was done is kept: the same command with --resume goes on.")
@@ -96,6 +109,17 @@ def _queue(stacks: list[str], arguments: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
+def _augmentations(text: str | None) -> tuple[Augmentation, ...]:
+    from napari_ink.predict import AUGMENTATIONS
+
+    names = {name.strip() for name in (text or "").split(",") if name.strip()}
+    if unknown := names.difference(AUGMENTATIONS):
+        raise BadInputError(
+            f"There is no augmentation called {', '.join(sorted(unknown))}; choose from {', '.join(AUGMENTATIONS)}."
+        )
+    return tuple(name for name in AUGMENTATIONS if name in names)
+
+
 def _name(source: str) -> str:
     """Return what a stack's prediction is called: as its segment, or as its file without the suffix."""
     place = Path(source.partition("::")[0].rstrip("/"))
@@ -109,6 +133,7 @@ def _predict(source: str, out: Path, arguments: argparse.Namespace) -> str:
 
     from napari_ink.model import DEFAULT_MODEL, load_model
     from napari_ink.predict import (
+        DEFAULT_OVERLAP,
         PredictionEnded,
         PredictionNote,
         PredictionStarted,
@@ -120,14 +145,21 @@ def _predict(source: str, out: Path, arguments: argparse.Namespace) -> str:
     from napari_ink.stack import open_stack, read_mask
 
     stack = open_stack(source)
+    model, *others = (
+        load_model(name).reading(direction=_DIRECTIONS[arguments.direction], surface_offset=arguments.offset)
+        for name in arguments.model or [DEFAULT_MODEL]
+    )
     request = PredictRequest(
         stack=stack,
-        model=load_model(arguments.model or DEFAULT_MODEL).reading(
-            direction=_DIRECTIONS[arguments.direction], surface_offset=arguments.offset
-        ),
+        model=model,
+        others=tuple(others),
+        augment=_augmentations(arguments.augment),
+        overlap=DEFAULT_OVERLAP if arguments.overlap is None else arguments.overlap,
+        tile_size=arguments.tile_size,
         out=out,
         region=Region.parse(arguments.region) if arguments.region else None,
         mask=read_mask(arguments.mask, stack.shape[1:]) if arguments.mask else None,
+        mask_source=arguments.mask,
         device=arguments.device,
         resume=arguments.resume,
     )

@@ -13,11 +13,16 @@ from napari_ink.predict.events import (
     PredictionStarted,
     TilePredicted,
 )
+from napari_ink.predict.members import AUGMENTATIONS, Augmentation
 from napari_ink.predict.probe import ProbeEnded, ProbeEvent, ProbeRequest, ProbeStarted, WindowProbed, probe
 from napari_ink.predict.region import Region
 from napari_ink.predict.store import Plane, Prediction, What, open_prediction
+from napari_ink.predict.tiles import DEFAULT_OVERLAP
 
 __all__ = [
+    "AUGMENTATIONS",
+    "Augmentation",
+    "DEFAULT_OVERLAP",
     "DeviceName",
     "Plane",
     "PredictRequest",

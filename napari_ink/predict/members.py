@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from napari_ink.errors import BadInputError
 from napari_ink.model import InkModel, InputContract
 
 if TYPE_CHECKING:
@@ -73,16 +72,9 @@ def members_of(models: Sequence[InkModel], augment: Sequence[Augmentation], dept
 
     Raises
     ------
-    BadInputError
-        If an augmentation is none.
     ContractError
         If a model does not fit the stack.
     """
-    unknown = set(augment) - set(AUGMENTATIONS)
-    if unknown:
-        raise BadInputError(
-            f"There is no augmentation called {', '.join(sorted(unknown))}; choose from {', '.join(AUGMENTATIONS)}."
-        )
     turns = _turns("flips" in augment, "rotations" in augment)
     return [
         Member(model.network, contract, turn)

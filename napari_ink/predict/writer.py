@@ -11,6 +11,7 @@ from typing import Any, Self, cast
 
 import numpy as np
 import numpy.typing as npt
+from filelock import FileLock, Timeout
 
 from napari_ink.errors import BadInputError, OutputError, storage_errors
 from napari_ink.predict.region import Region
@@ -18,10 +19,11 @@ from napari_ink.predict.store import ATTRIBUTES, CHANNELS, DONE, LEVELS, What, a
 from napari_ink.predict.tiles import BLOCK, BlockIndex, block_area, blocks_in
 
 UInt8Array = npt.NDArray[np.uint8]
+_LOCK = ".lock"
 
 
 class PredictionWriter:
-    """An open store that takes in final blocks; use it in a ``with``.
+    """An open store that takes in final blocks; use it in a ``with``. Nobody else can write to it until that ends.
 
     If an error ends the ``with`` before a first block is final, a store that was made new is taken away again. A
     cancelled one stays, so that it can be resumed.
@@ -39,12 +41,23 @@ class PredictionWriter:
     ----------
     pending : tuple of (row, column)
         The region's blocks that were not final when it was opened.
+
+    Raises
+    ------
+    OutputError
+        If another run is writing to it.
     """
 
     def __init__(self, path: Path, region: Region, is_new: bool) -> None:
         import zarr
 
         self.path = path
+        # Opened on one thread and closed on another, in a window: a lock of one thread alone would stay behind.
+        self._lock = FileLock(path / _LOCK, thread_local=False)
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout as error:
+            raise OutputError(f"Another run is writing {path}; wait for it, or choose another name.") from error
         self._region = region
         self._is_new = is_new
         self._group = zarr.open_group(path, mode="r+")
@@ -61,6 +74,8 @@ class PredictionWriter:
     ) -> None:
         if kind is not None and issubclass(kind, Exception) and self._is_new and not self._done.any():
             shutil.rmtree(self.path, ignore_errors=True)
+        (self.path / _LOCK).unlink(missing_ok=True)
+        self._lock.release()
 
     @property
     def is_complete(self) -> bool:
@@ -81,18 +96,32 @@ class PredictionWriter:
     def mark_done(self, blocks: Iterable[BlockIndex]) -> None:
         """Note that blocks are final; to be called once their levels are written.
 
+        The levels are on the disk before the note is, so that a machine that fails loses no block that is said to be
+        final.
+
         Raises
         ------
         OutputError
             If it cannot be written.
         """
+        blocks = tuple(blocks)
         rows = set()
         for block in blocks:
             self._done[block] = 1
             rows.add(block[0])
         with storage_errors(self.path):
+            self._settle(blocks)
             for row in rows:
                 self._done_on_disk[row] = self._done[row]
+
+    def _settle(self, blocks: Iterable[BlockIndex]) -> None:
+        """Have the system write out the chunks of blocks, and their names."""
+        for channel in range(self._levels.shape[0]):
+            for row, column in blocks:
+                chunk = self.path / LEVELS / "c" / str(channel) / str(row) / str(column)
+                if chunk.exists():  # chunks that are 0 all over are not stored
+                    _sync(chunk)
+                    _sync(chunk.parent)
 
     def finish(self) -> None:
         """Write into the provenance that the prediction is complete.
@@ -124,6 +153,16 @@ class PredictionWriter:
         for block in self._kept.intersection(blocks_in(area)):
             part = block_area(block, area)
             levels[:, *part.slices_in(area)] = np.asarray(self._levels[:, *part.slices])
+
+
+def _sync(path: Path) -> None:
+    if path.is_dir() and os.name == "nt":
+        return  # Windows keeps names by itself and opens no folders
+    handle = os.open(path, os.O_RDWR if path.is_file() else os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def create_store(

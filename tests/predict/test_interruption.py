@@ -184,3 +184,34 @@ def test_nothing_leaks_into_the_caller_between_events(tmp_path: Path) -> None:
     for _ in predict(request_in(tmp_path, region=Region(0, 300, 0, 300))):
         assert not torch.is_inference_mode_enabled() and torch.is_grad_enabled()
         assert torch.get_num_threads() == threads
+
+
+def test_two_runs_never_write_the_same_store(tmp_path: Path) -> None:
+    request = request_in(tmp_path)
+    first = predict(request)
+    next(first), next(first)
+    with pytest.raises(OutputError, match="Another run is writing"):
+        run(replace(request, resume=True))
+    first.close()
+    assert run(replace(request, resume=True))[-1].complete
+    assert not list(request.out.glob(".*"))
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="only Linux tells which file a handle is of")
+def test_levels_are_on_the_disk_before_they_are_said_to_be_final(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Nothing but a failing machine shows the difference, so the order of what the system is asked for is watched.
+    synced: set[Path] = set()
+    request = request_in(tmp_path, region=Region(0, 300, 0, 300))
+
+    def watch(handle: int) -> None:
+        synced.add(Path(os.readlink(f"/proc/self/fd/{handle}")))
+
+    monkeypatch.setattr(os, "fsync", watch)
+    for _ in predict(request):
+        done = open_prediction(request.out).done()
+        for row, column in zip(*np.nonzero(done), strict=True):
+            chunk = request.out / "0" / "c" / "0" / str(row) / str(column)
+            assert not chunk.exists() or {chunk, chunk.parent} <= synced
+    assert synced
