@@ -58,6 +58,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--overlap", type=float, metavar="F", help="share of a tile that its neighbour reads too")
     parser.add_argument("--tile-size", type=int, metavar="PX", help="height and width of tiles; default: the model's")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto", help="default: auto")
+    parser.add_argument(
+        "--scheduler", metavar="ADDRESS", help="workers of this dask scheduler predict; a number starts so many here"
+    )
     parser.add_argument("--resume", action="store_true", help="go on with a prediction that was interrupted")
     parser.set_defaults(if_interrupted="Interrupted; what was done is kept: the same command with --resume goes on.")
 
@@ -162,6 +165,7 @@ def _predict(source: str, out: Path, arguments: argparse.Namespace) -> str:
         mask_source=arguments.mask,
         device=arguments.device,
         resume=arguments.resume,
+        scheduler=arguments.scheduler,
     )
     said = ""
     # `disable=None` keeps the bar off logs and pipes.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import numpy.typing as npt
 from napari_ink.errors import BadInputError, DeviceMemoryError, LabelError, NapariInkError
 from napari_ink.model import InkModel
 from napari_ink.predict.blending import OpenBlocks
+from napari_ink.predict.cluster import Cluster, open_cluster
 from napari_ink.predict.device import DeviceName, choose_device, default_batch_size, device_title
 from napari_ink.predict.events import (
     PredictionEnded,
@@ -40,10 +41,12 @@ from napari_ink.predict.tiles import (
     plan_tiles,
     tile_grid,
 )
+from napari_ink.predict.worker import Job, job_model
 from napari_ink.predict.writer import PredictionWriter, check_resumable, create_store
 from napari_ink.stack import DepthStack
 
 _SMALLEST_TILE = 64
+Answers = Generator[tuple[Batch, npt.NDArray[np.float32]], None, None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,6 +84,8 @@ class PredictRequest:
         Called before each batch, on the thread of the run.
     mask_source
         Where the mask was read, for the provenance.
+    scheduler
+        Address of a dask scheduler whose workers predict, or how many workers to start here; None for this process.
     """
 
     stack: DepthStack
@@ -97,6 +102,7 @@ class PredictRequest:
     augment: tuple[Augmentation, ...] = ()
     looking_at: Callable[[], Region | None] = field(default=lambda: None)
     mask_source: Path | None = None
+    scheduler: str | None = None
 
 
 def predict(request: PredictRequest) -> Generator[PredictionEvent, None, None]:
@@ -122,9 +128,14 @@ def predict(request: PredictRequest) -> Generator[PredictionEvent, None, None]:
     NapariInkError
         If the network gives values that are not numbers in all of its first tiles; single tiles are left out and told.
     """
+    with nullcontext() if request.scheduler is None else open_cluster(request.scheduler, request.device) as cluster:
+        yield from _until_it_fits(request, cluster)
+
+
+def _until_it_fits(request: PredictRequest, cluster: Cluster | None) -> Generator[PredictionEvent, None, None]:
     began = time.monotonic()
     while True:
-        run = _Run(request)
+        run = _Run(request, cluster)
         try:
             yield from _attempt(run, began)
             return
@@ -150,9 +161,9 @@ def _attempt(run: _Run, began: float) -> Generator[PredictionEvent, None, None]:
 class _Run:
     """One prediction: everything about the request is checked before anything is written."""
 
-    def __init__(self, request: PredictRequest) -> None:
+    def __init__(self, request: PredictRequest, cluster: Cluster | None) -> None:
         stack, model = request.stack, request.model
-        self._request = request
+        self._request, self._cluster = request, cluster
         self._shape = stack.shape[1:]
         self._window = model.contract.z_window(stack.shape[0])
         self._members = members_of((model, *request.others), request.augment, stack.shape[0])
@@ -160,7 +171,7 @@ class _Run:
         self._mask = _checked_mask(request.mask, self._shape)
         self._path = Path(request.out).absolute()
         self._grid = self._tile_grid()
-        self._device = choose_device(request.device)
+        self._device = choose_device(request.device) if cluster is None else cluster.torch_device()
         if request.batch_size is not None and request.batch_size < 1:
             raise BadInputError(f"A batch of {request.batch_size} tiles is none; give at least 1.")
         self._batch_size = request.batch_size or default_batch_size(self._device, self._grid.tile)
@@ -226,7 +237,7 @@ class _Run:
             shape=self._shape,
             region=self._region,
             device=self._device.type,
-            device_name=device_title(self._device),
+            device_name=device_title(self._device) if self._cluster is None else self._cluster.device_title,
             tiles=plan.tiles,
             notes=tuple(notes),
             z_window=self._window,
@@ -261,8 +272,22 @@ class _Run:
                 done += len(batch.tiles)
                 yield from shown
 
-    def _answers(self, plan: TilePlan, queue: TileQueue) -> Generator[tuple[Batch, npt.NDArray[np.float32]]]:
-        """Have the batches of a queue answered, in its order."""
+    def _answers(self, plan: TilePlan, queue: TileQueue) -> Answers:
+        """Have the batches of a queue answered, in its order, or by a cluster as they are done."""
+        if self._cluster is not None:
+            return self._cluster.answers(self._job(), plan.batches)
+        return self._answers_here(plan, queue)
+
+    def _job(self) -> Job:
+        request, cluster = self._request, self._cluster
+        assert cluster is not None
+        models = tuple(job_model(model) for model in (request.model, *request.others))
+        return Job(
+            str(request.stack.source), request.stack.fingerprint(), models, request.augment,
+            self._grid, cluster.device, cluster.threads,
+        )  # fmt: skip
+
+    def _answers_here(self, plan: TilePlan, queue: TileQueue) -> Answers:
         from napari_ink.predict.feed import CellFeed
         from napari_ink.predict.forward import Forward
         from napari_ink.predict.recipe import Recipe

@@ -1,0 +1,190 @@
+"""Other processes and machines at work on one prediction, by dask.distributed: workers read and predict, we store.
+
+A worker gets a few batches of tiles at a time, reads their grey values itself and sends probabilities back; only the
+process that was started blends and writes. Batches are made up as on one machine and sums do not depend on their order,
+so the bytes are the same, whichever worker did what and however often.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+import napari_ink
+from napari_ink.errors import BadInputError, NapariInkError
+from napari_ink.predict.blending import PROBABILITY_STEPS
+from napari_ink.predict.device import DeviceName, choose_device, device_title, usable_cores
+from napari_ink.predict.tiles import Batch, TileGrid
+from napari_ink.predict.worker import Job, answer
+
+if TYPE_CHECKING:
+    import torch
+    from distributed import Client
+
+Float32Array = npt.NDArray[np.float32]
+
+_CONNECT_S = 10
+_SMALLEST_PATCH, _LARGEST_PATCH = 2, 8
+_TASKS_PER_WORKER = 4
+_WAITING_PER_WORKER = 2
+_RETRIES = 3
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Workers that are there.
+
+    Attributes
+    ----------
+    client
+        The connection.
+    workers
+        How many.
+    device, device_title
+        What they predict on, and that in words.
+    threads
+        Threads for torch in each; None to leave that to it.
+    """
+
+    client: Client
+    workers: int
+    device: str
+    device_title: str
+    threads: int | None
+
+    def torch_device(self) -> torch.device:
+        """Return what they predict on."""
+        import torch
+
+        return torch.device(self.device)
+
+    def answers(self, job: Job, batches: Sequence[Batch]) -> Generator[tuple[Batch, Float32Array], None, None]:
+        """Have batches answered, each as it is done; see `Recipe.answers`.
+
+        Raises
+        ------
+        NapariInkError
+            If a worker cannot, or workers are lost again and again.
+        """
+        from distributed import as_completed
+        from distributed.scheduler import KilledWorker
+
+        patches = iter(in_patches(batches, job.grid, self.workers * _TASKS_PER_WORKER))
+        coming = as_completed()
+        asked: dict[Any, Sequence[Batch]] = {}
+
+        def ask() -> None:
+            if (patch := next(patches, None)) is not None:
+                future = self.client.submit(answer, job, patch, pure=False, retries=_RETRIES)
+                asked[future] = patch
+                coming.add(future)
+
+        try:
+            for _ in range(self.workers * _WAITING_PER_WORKER):
+                ask()
+            for future in coming:
+                try:
+                    answers = future.result()
+                except KilledWorker as error:
+                    raise NapariInkError(
+                        "Workers were lost again and again over the same tiles; see in their logs why."
+                    ) from error
+                ask()
+                for batch, steps in zip(asked.pop(future), answers, strict=True):
+                    yield batch, unpacked(steps)
+        finally:
+            self.client.cancel(list(asked))
+
+
+def unpacked(steps: npt.NDArray[np.uint16]) -> Float32Array:
+    """Return probabilities from what a worker sent, which are whole steps, and one more for those that are none."""
+    values = steps.astype(np.float32) / np.float32(PROBABILITY_STEPS)
+    values[steps > PROBABILITY_STEPS] = np.nan
+    return values
+
+
+def in_patches(batches: Sequence[Batch], grid: TileGrid, most: int) -> Iterator[list[Batch]]:
+    """Put batches that lie together into patches: large ones, whose tiles share most, but about `most` if there can be.
+
+    They come row by row, so that few blocks are open at a time.
+    """
+    tiles = sum(len(batch.tiles) for batch in batches)
+    side = min(max(math.isqrt(max(tiles // most, 1)), _SMALLEST_PATCH), _LARGEST_PATCH)
+    patches: OrderedDict[tuple[int, int], list[Batch]] = OrderedDict()
+    for batch in batches:
+        first = batch.tiles[0]
+        place = first.y0 // (side * grid.stride[0]), first.x0 // (side * grid.stride[1])
+        patches.setdefault(place, []).append(batch)
+    for place in sorted(patches):
+        yield patches[place]
+
+
+@contextmanager
+def open_cluster(scheduler: str, device: DeviceName) -> Iterator[Cluster]:
+    """Connect to a scheduler's address, or start as many workers here as a number says.
+
+    Raises
+    ------
+    BadInputError
+        If there is no such scheduler, it has no workers, they differ in version or device, or the extra is missing.
+    """
+    try:
+        from distributed import Client, LocalCluster
+    except ImportError as error:
+        raise BadInputError(
+            "Predicting on workers needs dask.distributed; install it with pip install 'napari-ink[distributed]'."
+        ) from error
+    if scheduler.isdigit():
+        count = int(scheduler)
+        if count < 1:
+            raise BadInputError("A cluster of 0 workers predicts nothing; give at least 1.")
+        with (
+            LocalCluster(
+                n_workers=count, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs="CRITICAL"
+            ) as local,
+            Client(local) as client,
+        ):
+            yield _surveyed(client, scheduler, device, max(usable_cores() // count, 1))
+        return
+    try:
+        client = Client(scheduler, timeout=_CONNECT_S)
+    except (OSError, ValueError) as error:
+        raise BadInputError(
+            f"No scheduler answers at {scheduler}; check the address, which dask's scheduler prints as it starts."
+        ) from error
+    with client:
+        yield _surveyed(client, scheduler, device, None)
+
+
+def _surveyed(client: Client, scheduler: str, device: DeviceName, threads: int | None) -> Cluster:
+    from distributed import TimeoutError as NoWorkersError
+
+    try:
+        client.wait_for_workers(1, timeout=_CONNECT_S)
+    except NoWorkersError as error:
+        raise BadInputError(f"The scheduler at {scheduler} has no workers; start some, and run again.") from error
+    found = client.run(_about, device)
+    for n, what in enumerate(("versions of napari-ink", "devices")):
+        if len(values := {about[n] for about in found.values()}) > 1:
+            raise BadInputError(
+                f"The workers have different {what}, {' and '.join(sorted(values))}; give them all the same."
+            )
+    version, kind, title = next(iter(found.values()))
+    if version != napari_ink.__version__:
+        raise BadInputError(
+            f"The workers have napari-ink {version}, and this is {napari_ink.__version__}; install the same everywhere."
+        )
+    number = len(found)
+    return Cluster(client, number, kind, f"{title} of {number} {'workers' if number > 1 else 'worker'}", threads)
+
+
+def _about(device: DeviceName) -> tuple[str, str, str]:
+    chosen = choose_device(device)
+    return napari_ink.__version__, chosen.type, device_title(chosen)

@@ -1,0 +1,150 @@
+"""A prediction on several workers: the same bytes as on one machine, also when workers die, and clear refusals."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from napari_ink.cli import main
+from napari_ink.errors import BadInputError
+from napari_ink.model import InkEdgeConfig, InkModel, load_model, save_checkpoint
+from napari_ink.predict import PredictionStarted, PredictRequest, Region, TilePredicted, open_prediction, predict
+from napari_ink.predict.cluster import in_patches, unpacked
+from napari_ink.predict.tiles import blocks_in, plan_tiles, tile_grid
+from napari_ink.stack import open_stack
+from tests.predict.stand_ins import Smear, ink_model, make_stack, run
+from tests.predict.test_cells import random_model
+from tests.predict.test_interruption import chunks
+
+distributed = pytest.importorskip("distributed")
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # dask's, when a worker is killed
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs="CRITICAL"
+    ) as local:  # fmt: skip
+        yield local
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> InkModel:
+    made = random_model(96)
+    assert isinstance(made.config, InkEdgeConfig)
+    path = tmp_path / "random.safetensors"
+    save_checkpoint(path, made.network, made.config, made.contract, {})
+    return load_model(path)
+
+
+@pytest.fixture
+def request_here(tmp_path: Path, model: InkModel) -> PredictRequest:
+    stack = make_stack(tmp_path, (7, 700, 900))
+    return PredictRequest(stack, model, tmp_path / "p.zarr", device="cpu", overlap=0.5)
+
+
+@given(
+    shape=st.tuples(st.integers(64, 1500), st.integers(64, 1500)), most=st.integers(1, 50), batch_size=st.integers(1, 4)
+)
+def test_patches_hold_every_batch_once(shape: tuple[int, int], most: int, batch_size: int) -> None:
+    grid, whole = tile_grid(shape, 64, 8, 0.25), Region.whole(shape)
+    batches = plan_tiles(grid, whole, blocks_in(whole), batch_size, lambda _: True).batches
+    patches = list(in_patches(batches, grid, most))
+    assert sorted(b.tiles[0].slices[0].start for p in patches for b in p) == sorted(b.tiles[0].y0 for b in batches)
+    assert {id(batch) for patch in patches for batch in patch} == {id(batch) for batch in batches}
+    assert all(patch for patch in patches)
+    tops = [min(batch.tiles[0].y0 for batch in patch) for patch in patches]
+    assert tops == sorted(tops)
+
+
+def test_what_is_no_number_stays_none() -> None:
+    np.testing.assert_array_equal(unpacked(np.array([0, 1024, 2048, 65535], np.uint16)), [0, 0.5, 1, np.nan])
+
+
+def test_the_bytes_are_those_of_a_local_run(cluster: Any, request_here: PredictRequest) -> None:
+    mask = np.ones((700, 900), bool)
+    mask[300:600, :450] = False
+    request_here = replace(request_here, mask=mask, region=Region(40, 690, 0, 830), augment=("depth",))
+    run(request_here)
+    there = replace(request_here, out=request_here.out.with_name("there.zarr"), scheduler=cluster.scheduler_address)
+    events = run(there)
+    assert chunks(there.out) == chunks(request_here.out) and open_prediction(there.out).complete
+    assert isinstance(events[0], PredictionStarted) and events[0].device_name == "the CPU of 2 workers"
+    assert [event.done for event in events if isinstance(event, TilePredicted)] == list(range(1, events[0].tiles + 1))
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on Windows")
+def test_a_worker_killed_midway_changes_no_byte(cluster: Any, request_here: PredictRequest) -> None:
+    run(request_here)
+    there = replace(request_here, out=request_here.out.with_name("there.zarr"), scheduler=cluster.scheduler_address)
+    killed: list[int] = []
+    for event in predict(there):
+        if isinstance(event, TilePredicted) and not killed:
+            killed.append(next(iter(cluster.workers.values())).pid)
+            os.kill(killed[0], signal.SIGKILL)
+    assert killed and chunks(there.out) == chunks(request_here.out)
+
+
+def test_cancelled_there_and_finished_here(cluster: Any, request_here: PredictRequest) -> None:
+    run(request_here)
+    there = replace(request_here, out=request_here.out.with_name("there.zarr"), scheduler=cluster.scheduler_address)
+    events = predict(there)
+    for event in events:
+        if isinstance(event, TilePredicted) and open_prediction(there.out).done_fraction > 0:
+            break
+    began = time.monotonic()
+    events.close()
+    assert time.monotonic() - began < 5
+    assert 0 < open_prediction(there.out).done_fraction < 1
+    run(replace(there, scheduler=None, resume=True))
+    assert chunks(there.out) == chunks(request_here.out)
+
+
+def test_a_number_starts_workers_here(
+    tmp_path: Path, request_here: PredictRequest, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run(request_here)
+    words = ["predict", request_here.stack.source, "-o", tmp_path / "there.zarr", "--model", request_here.model.source]
+    assert not main([str(word) for word in (*words, "--overlap", 0.5, "--scheduler", 2, "--device", "cpu")])
+    said = capfd.readouterr()
+    assert "the CPU of 2 workers" in said.err and "Traceback" not in said.err
+    assert chunks(tmp_path / "there.zarr") == chunks(request_here.out)
+
+
+def test_what_cannot_be_is_said_in_one_sentence(cluster: Any, request_here: PredictRequest) -> None:
+    here = cluster.scheduler_address
+    for change, words in (
+        ({"scheduler": "tcp://127.0.0.1:9"}, "No scheduler answers at tcp://127.0.0.1:9"),
+        ({"scheduler": "nonsense://x"}, "No scheduler answers at nonsense://x"),
+        ({"scheduler": "0"}, "at least 1"),
+        ({"scheduler": here, "model": ink_model(Smear(), 96)}, "lies in no file"),
+    ):
+        with pytest.raises(BadInputError, match=words) as caught:
+            run(replace(request_here, **change))
+        assert "\n" not in str(caught.value)
+        assert not request_here.out.exists()
+
+
+def test_workers_that_find_something_else_are_told_apart(cluster: Any, request_here: PredictRequest) -> None:
+    request = replace(request_here, scheduler=cluster.scheduler_address)
+    _ = request.stack.fingerprint()
+    grey = np.load(request.stack.source, mmap_mode="r+")
+    other = np.array(grey[::-1])
+    np.save(request.stack.source, other)
+    with pytest.raises(BadInputError, match="another stack"):
+        run(request)
+    assert not request.out.exists()
+    there = open_stack(request.stack.source)
+    other_model = replace(
+        request, stack=there, model=replace(request.model, sha256="f" * 64), out=request.out.with_name("q.zarr")
+    )
+    with pytest.raises(BadInputError, match="another model"):
+        run(other_model)
