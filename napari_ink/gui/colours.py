@@ -1,6 +1,7 @@
 """Colours of the predicted overlays: told apart by colour-blind eyes, readable over grey papyrus.
 
-Vermilion and sky blue are from the palette of Okabe and Ito (2008). The alpha lets the fibres underneath show.
+Vermilion, sky blue and reddish purple are from the palette of Okabe and Ito (2008). The alpha lets the fibres
+underneath show.
 """
 
 from __future__ import annotations
@@ -11,7 +12,17 @@ from napari_ink.gui.state import What
 
 INK_RGB = (0.90, 0.36, 0.0)
 EDGE_RGB = (0.34, 0.78, 1.0)
+_DISAGREEMENT_RGB = (0.80, 0.47, 0.65)
 _ALPHA = {"ink": 0.62, "edge": 0.9}
+
+
+def disagreement_colormap() -> Colormap:
+    """Return the colormap of disagreement: clear where there is none, reddish purple where it is largest."""
+    return Colormap(
+        [(*_DISAGREEMENT_RGB, 0.0), (*_DISAGREEMENT_RGB, 0.85)],
+        name="napari-ink disagreement",
+        display_name="disagreement",
+    )
 
 
 def overlay_colormap(what: What) -> Colormap:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from importlib import import_module
@@ -12,18 +12,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_ink.errors import BadInputError
+from napari_ink.errors import BadInputError, storage_errors
 from napari_ink.stack import DepthStack, SegmentFiles, find_beside, open_stack, read_mask
 
 if TYPE_CHECKING:
     from napari_ink.annotation import Annotation, Project
     from napari_ink.gui.edit_window import EditWindow
     from napari_ink.gui.state import What
-    from napari_ink.model import InkModel
-    from napari_ink.predict import DeviceName, Region
+    from napari_ink.model import Direction, InkModel
+    from napari_ink.predict import Augmentation, DeviceName, Region
 
 UInt8Array = npt.NDArray[np.uint8]
 OVERVIEW_PX = 2048
+_BAND_PX = 256
 DRAFT = "draft"
 
 
@@ -61,14 +62,24 @@ class ProjectOpened:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class PredictionRead:
+class PredictionFound:
     """An earlier prediction of the stack, with the cuts that its model recommends."""
 
     path: Path
-    ink: UInt8Array
-    edge: UInt8Array
+    shape: tuple[int, int]
+    has_disagreement: bool
+    is_complete: bool
+    record: Mapping[str, Any]
     ink_threshold: float
     edge_threshold: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PredictionBand:
+    """Some rows of it: ink, edges, and disagreement where there is any."""
+
+    y: slice
+    planes: tuple[UInt8Array, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,6 +113,11 @@ class RunRequest:
     device: DeviceName
     region: Region | None
     mask: Path | None
+    polygons: tuple[npt.NDArray[np.float64], ...] = ()
+    direction: Direction | None = None
+    offset: int | None = None
+    augment: tuple[Augmentation, ...] = ()
+    resume: bool = False
 
 
 def open_job(source: Path | str, stack_at: Path | None = None) -> Generator[StackOpened, None, None]:
@@ -113,19 +129,48 @@ def open_job(source: Path | str, stack_at: Path | None = None) -> Generator[Stac
     yield StackOpened(stack, stack.contrast_limits(), find_beside(stack), project, stack.missing())
 
 
-def predict_job(request: RunRequest) -> Generator[Any, None, None]:
+def predict_job(
+    request: RunRequest, looking_at: Callable[[], Region | None] = lambda: None
+) -> Generator[Any, None, None]:  # fmt: skip
     """Load the model unless it is there, then predict; yields `ModelReady` and the prediction's own events."""
     from napari_ink.model import load_model
     from napari_ink.predict import PredictRequest, predict
 
     model = request.model or load_model(request.model_name)
     yield ModelReady(request.model_name, model)
-    mask = None if request.mask is None else read_mask(request.mask, request.stack.shape[1:])
+    mask_file = request.mask
+    mask = None if mask_file is None else read_mask(mask_file, request.stack.shape[1:])
+    if request.polygons and request.region is not None:
+        mask_file = _roi_path(request.out)
+        mask = _roi_mask(mask, request, mask_file)
     wanted = PredictRequest(
-        request.stack, model, request.out, region=request.region, mask=mask, device=request.device
+        request.stack, model.reading(request.direction, request.offset), request.out,
+        region=request.region, mask=mask, mask_source=mask_file, device=request.device,
+        augment=request.augment, resume=request.resume, looking_at=looking_at,
     )  # fmt: skip
     with closing(predict(wanted)) as events:
         yield from events
+
+
+def _roi_path(out: Path) -> Path:
+    return out.with_name(f"{out.stem}-region.png")
+
+
+def _roi_mask(papyrus: npt.NDArray[np.bool_] | None, request: RunRequest, path: Path) -> npt.NDArray[np.bool_]:
+    """Return where regions of interest lie on papyrus, and keep that beside the prediction, which names it."""
+    from PIL import Image
+
+    from napari_ink.gui.roi import inside
+
+    assert request.region is not None
+    mask = np.zeros(request.stack.shape[1:], bool)
+    here = request.region.slices
+    mask[here] = inside(list(request.polygons), request.region)
+    if papyrus is not None:
+        mask &= papyrus
+    with storage_errors(path):
+        Image.fromarray(mask.astype(np.uint8) * 255).save(path)
+    return mask
 
 
 def warm_up_job(model_name: str) -> Generator[Any, None, None]:
@@ -140,7 +185,7 @@ def warm_up_job(model_name: str) -> Generator[Any, None, None]:
 
 
 def project_job(stack: DepthStack, folder: Path, project: Project | None) -> Generator[Any]:
-    """Open a segment's project where there is one, and read the prediction that was shown last, or else the newest."""
+    """Open a segment's project where there is one, and read the prediction shown last, or else the newest, in bands."""
     from napari_ink.annotation import is_project, open_project
 
     if project is None and is_project(folder):
@@ -148,8 +193,8 @@ def project_job(stack: DepthStack, folder: Path, project: Project | None) -> Gen
     if project is not None:
         yield ProjectOpened(project)
     shown = project.view.get("prediction") if project is not None else None
-    if (path := _last_prediction(folder, shown)) is not None and (read := _read_prediction(path, stack)) is not None:
-        yield read
+    if (path := _last_prediction(folder, shown)) is not None:
+        yield from _read_prediction(path, stack)
 
 
 def _last_prediction(folder: Path, shown: object) -> Path | None:
@@ -159,19 +204,25 @@ def _last_prediction(folder: Path, shown: object) -> Path | None:
     return max(stores, key=lambda path: path.stat().st_mtime, default=None)
 
 
-def _read_prediction(path: Path, stack: DepthStack) -> PredictionRead | None:
-    """Read a prediction; None if it is of another size, or cannot be read: a new one can be made."""
+def _read_prediction(path: Path, stack: DepthStack) -> Generator[PredictionFound | PredictionBand]:
+    """Read a prediction; nothing if it is of another size, or cannot be read: a new one can be made."""
     from napari_ink.predict import open_prediction
 
     try:
         prediction = open_prediction(path)
         if prediction.shape != stack.shape[1:]:
-            return None
-        ink, edge = prediction.read("ink"), prediction.read("edge")
+            return
         cuts = prediction.recommended_threshold("ink"), prediction.recommended_threshold("edge")
+        doubt = prediction.disagreement
+        yield PredictionFound(
+            path, prediction.shape, doubt is not None, prediction.complete, prediction.provenance, *cuts
+        )  # fmt: skip
+        planes = [prediction.ink, prediction.edge, *([] if doubt is None else [doubt])]
+        for first in range(0, prediction.shape[0], _BAND_PX):
+            y = slice(first, min(first + _BAND_PX, prediction.shape[0]))
+            yield PredictionBand(y, tuple(plane[y] for plane in planes))
     except (BadInputError, OSError):
-        return None
-    return PredictionRead(path, ink, edge, *cuts)
+        return
 
 
 def draft_job(stack: DepthStack, project: Project | None, folder: Path, cut: Cut | None) -> Generator[ProjectOpened]:

@@ -22,7 +22,7 @@ from napari_ink.gui.stack_layer import attach, detach, stack_layer_data, stack_o
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from napari.layers import Labels, Layer
+    from napari.layers import Labels, Layer, Shapes
     from napari.utils.events import Event
     from napari.viewer import Viewer
     from qtpy.QtWidgets import QWidget
@@ -109,14 +109,19 @@ class InkLayers(QObject):
         self._viewer.reset_view()
         self._viewer.dims.set_point(0, stack.surface_z)
 
-    def begin_overlay(self, shape: tuple[int, int], thresholds: Mapping[What, float]) -> None:
+    def begin_overlay(
+        self, shape: tuple[int, int], thresholds: Mapping[What, float], has_disagreement: bool = False
+    ) -> None:
         """Show an empty prediction in the place of the one before, underneath the editable labels."""
-        if self.overlay is not None:
+        if self.overlay is not None and self.overlay.fits(has_disagreement):
             self.overlay.clear()
             self.show_prediction(True)
             return
-        self.overlay = Overlay(shape, thresholds, self)
-        self._in_turns(*(partial(self._add, layer) for layer in self.overlay.layers.values()), self._raise_labels)
+        if self.overlay is not None:
+            with self._own_change():
+                self._remove(self.overlay.all_layers())
+        self.overlay = Overlay(shape, thresholds, has_disagreement, self)
+        self._in_turns(*(partial(self._add, layer) for layer in self.overlay.all_layers()), self._raise_labels)
 
     def begin_editing(self, editable: EditableLabels, then: Callable[[], None]) -> None:
         """Show editable labels in the place of those before, hide the prediction, and call `then`."""
@@ -178,6 +183,18 @@ class InkLayers(QObject):
         self._in_turns(partial(self._add_behind, layer), *([self._raise_labels] if under_labels else []))
         if on_stack:
             self._in_turns(partial(self._lay_on_stack, layer))
+
+    def show_drawing(self, key: str, layer: Shapes) -> None:
+        """Show a layer of shapes on top of all else, with the tool for rectangles in hand."""
+        self.remove_extra(key)
+        self._extras[key] = layer
+
+        def take_tool() -> None:
+            if layer in self._viewer.layers:
+                self._viewer.layers.selection.active = layer
+                layer.mode = "add_rectangle"
+
+        self._in_turns(partial(self._add, layer), take_tool)
 
     def remove_extra(self, key: str) -> None:
         """Take a layer away that was shown by `show_extra`."""
@@ -266,8 +283,8 @@ class InkLayers(QObject):
             layers.move(layers.index(layer), layers.index(self._stack_layer) + 1)
 
     def _own_layers(self) -> Iterator[Layer]:
-        for group in (self.overlay, self.editable):
-            yield from () if group is None else group.layers.values()
+        yield from () if self.overlay is None else self.overlay.all_layers()
+        yield from () if self.editable is None else self.editable.layers.values()
         yield from (layer for layer in (self._overview, self._preview, *self._extras.values()) if layer is not None)
 
     def _raise_labels(self) -> None:
@@ -312,7 +329,7 @@ class InkLayers(QObject):
                 self._put_away()
         if self.overlay is not None and event.value in self.overlay.layers.values():
             with self._own_change():
-                self._remove(self.overlay.layers.values())
+                self._remove(self.overlay.all_layers())
             self.overlay = None
         if self.editable is not None and event.value in self.editable.layers.values():
             with self._own_change():

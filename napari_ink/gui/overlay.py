@@ -1,4 +1,4 @@
-"""The predicted overlays: two planes of uint8 probabilities that grow tile by tile and are cut on the graphics card."""
+"""The predicted overlays: planes of uint8 probabilities that grow tile by tile and are cut on the graphics card."""
 
 from __future__ import annotations
 
@@ -8,19 +8,23 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 from napari.layers import Image
+from napari.utils.colormaps import Colormap
 from qtpy.QtCore import QObject, QTimer
 
-from napari_ink.gui.colours import overlay_colormap
+from napari_ink.gui.colours import disagreement_colormap, overlay_colormap
+from napari_ink.gui.growing import Coarser, GrowingPlane
 from napari_ink.gui.state import What, cut_level
 
 UInt8Array = npt.NDArray[np.uint8]
 _NAMES: dict[What, str] = {"ink": "Ink (predicted)", "edge": "Edges (predicted)"}
+_COARSER: dict[What, Coarser] = {"ink": "mean", "edge": "max"}
+_MOST_DISAGREEMENT = 128  # a standard deviation of a quarter
 _REFRESH_MS = 200
 _REST = 4
 
 
 class Overlay(QObject):
-    """Probabilities of one prediction and the two image layers that show them.
+    """Probabilities of one prediction and the image layers that show them.
 
     Parameters
     ----------
@@ -28,27 +32,35 @@ class Overlay(QObject):
         Height and width of the segment in pixels.
     thresholds
         Where ink and edges are cut, 0…1.
+    has_disagreement
+        Whether there is a plane of how far several views disagree.
 
     Attributes
     ----------
     layers : mapping
         One image layer for ``"ink"`` and one for ``"edge"``, to be added to a viewer by whoever made this.
+    disagreement : Image or None
+        The layer of disagreement, hidden at first.
     """
 
-    def __init__(self, shape: tuple[int, int], thresholds: Mapping[What, float], parent: QObject | None = None) -> None:
+    def __init__(
+        self,
+        shape: tuple[int, int],
+        thresholds: Mapping[What, float],
+        has_disagreement: bool = False,
+        parent: QObject | None = None,
+    ) -> None:
         super().__init__(parent)
-        self._planes: dict[What, UInt8Array] = {what: np.zeros(shape, np.uint8) for what in _NAMES}
+        self._planes: dict[What, GrowingPlane] = {what: GrowingPlane(shape, _COARSER[what]) for what in _NAMES}
         self.layers: dict[What, Image] = {
-            what: Image(
-                plane,
-                name=_NAMES[what],
-                colormap=overlay_colormap(what),
-                contrast_limits=(0, 255),
-                blending="translucent",
-                interpolation2d="nearest",
-            )
-            for what, plane in self._planes.items()
+            what: _layer(plane, _NAMES[what], overlay_colormap(what), 255) for what, plane in self._planes.items()
         }
+        self._doubt = GrowingPlane(shape, "max") if has_disagreement else None
+        self.disagreement = None if self._doubt is None else _layer(
+            self._doubt, "Disagreement (predicted)", disagreement_colormap(), _MOST_DISAGREEMENT
+        )  # fmt: skip
+        if self.disagreement is not None:
+            self.disagreement.visible = False
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._refresh)
@@ -69,35 +81,62 @@ class Overlay(QObject):
         """Return the smallest probability of 0…255 that is shown."""
         return int(self.layers[what].contrast_limits[1])
 
+    def all_layers(self) -> list[Image]:
+        """Return all layers of it, the one on top last."""
+        below = [] if self.disagreement is None else [self.disagreement]
+        return [*below, *self.layers.values()]
+
+    def fits(self, has_disagreement: bool) -> bool:
+        """Whether a prediction can begin again in the same layers."""
+        return self._planes["ink"].is_in_memory and has_disagreement == (self._doubt is not None)
+
     def clear(self) -> None:
         """Begin again with nothing predicted, in the same layers."""
-        for plane in self._planes.values():
-            plane.fill(0)
+        for plane in (*self._planes.values(), *([self._doubt] if self._doubt is not None else [])):
+            plane.clear()
         self._refresh()
 
-    def put(self, y: slice, x: slice, ink: UInt8Array, edge: UInt8Array) -> None:
+    def put(
+        self, y: slice, x: slice, ink: UInt8Array, edge: UInt8Array, disagreement: UInt8Array | None = None
+    ) -> None:  # fmt: skip
         """Put the probabilities of one tile in place; they are drawn a few times a second."""
-        self._planes["ink"][y, x] = ink
-        self._planes["edge"][y, x] = edge
+        self._planes["ink"].put(y, x, ink)
+        self._planes["edge"].put(y, x, edge)
+        if disagreement is not None and self._doubt is not None:
+            self._doubt.put(y, x, disagreement)
         if not self._timer.isActive():
             self._timer.start(self._pause_ms)
 
     def probabilities(self, what: What) -> UInt8Array:
         """Return the plane of probabilities itself, ``(y, x)`` uint8."""
-        return self._planes[what]
+        return self._planes[what].levels[0]
 
     def mask(self, what: What, threshold: float) -> npt.NDArray[np.bool_]:
         """Return what reaches a threshold: exactly the pixels that are shown."""
-        mask: npt.NDArray[np.bool_] = self._planes[what] >= cut_level(threshold)
+        mask: npt.NDArray[np.bool_] = self.probabilities(what) >= cut_level(threshold)
         return mask
 
     def _refresh(self) -> None:
         self._refreshed_at = time.perf_counter()
-        for layer in self.layers.values():
-            layer.refresh(extent=False, highlight=False)
+        for layer in self.all_layers():
+            if layer.visible:
+                layer.refresh(extent=False, highlight=False)
         self._drawn.start(0)
 
     def _on_drawn(self) -> None:
         # Where drawing is slow (a large plane, no graphics card), rest a multiple of that: the window stays free.
         took = time.perf_counter() - self._refreshed_at
         self._pause_ms = max(_REFRESH_MS, round(_REST * 1000 * took))
+
+
+def _layer(plane: GrowingPlane, name: str, colormap: Colormap, top: int) -> Image:
+    is_large = len(plane.levels) > 1
+    return Image(
+        plane.levels if is_large else plane.levels[0],
+        multiscale=is_large,
+        name=name,
+        colormap=colormap,
+        contrast_limits=(0, top),
+        blending="translucent",
+        interpolation2d="nearest",
+    )

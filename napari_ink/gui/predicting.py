@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_warning
 from qtpy.QtCore import QObject
@@ -14,18 +15,18 @@ from napari_ink.errors import BadInputError, NapariInkError, storage_errors
 from napari_ink.gui import jobs
 from napari_ink.gui.desk import QUIET
 from napari_ink.gui.places import new_prediction_path
+from napari_ink.gui.roi import RegionOfInterest, around
 from napari_ink.gui.runs import PredictionRun
 
 if TYPE_CHECKING:
     from napari_ink.gui.desk import Desk
     from napari_ink.gui.layers import InkLayers
     from napari_ink.gui.models import ModelEntry
+    from napari_ink.gui.run_settings import RunSettings
     from napari_ink.gui.state import RunProgress, What
     from napari_ink.model import InkModel
-    from napari_ink.predict import DeviceName, PredictionStarted, Region, TilePredicted
+    from napari_ink.predict import PredictionStarted, Region, TilePredicted
     from napari_ink.stack import DepthStack
-
-Where = Literal["whole", "visible"]
 
 
 class Predicting(QObject):
@@ -39,6 +40,11 @@ class Predicting(QObject):
         The viewer's layers.
     project_folder
         Says where a stack's predictions are kept.
+
+    Attributes
+    ----------
+    roi : RegionOfInterest
+        What a person drew to be predicted.
     """
 
     def __init__(
@@ -51,41 +57,62 @@ class Predicting(QObject):
         super().__init__(parent)
         self._desk, self._layers, self._project_folder = desk, layers, project_folder
         self._run: PredictionRun | None = None
+        self._settings: RunSettings | None = None
+        self._next: RunSettings | None = None
+        self._unfinished: jobs.RunRequest | None = None
         self._ready: jobs.ModelReady | None = None
+        self.roi = RegionOfInterest(layers, self)
+        self.roi.changed.connect(self._on_roi)
+        layers.view_moved.connect(self._look)
 
     def warm_up(self, model: ModelEntry) -> None:
         """Load a model ahead of the first Run, and find out which device would be picked."""
         if self._ready is None or self._ready.name_or_path != model.name_or_path:
             self._desk.launch(QUIET, jobs.warm_up_job(model.name_or_path), self._on_warm)
 
-    def predict(self, model: ModelEntry, device: DeviceName, where: Where, use_mask: bool) -> None:
+    def predict(self, settings: RunSettings) -> None:
         """Predict ink and edges on a thread; the overlay grows as tiles are done."""
         stack = self._desk.state.stack
         if stack is None or self._desk.state.run is not None:
             return
         try:
-            request = self._run_request(stack, model, device, where, use_mask)
+            request = self._run_request(stack, settings)
         except NapariInkError as error:
             self._desk.fail(str(error))
             return
-        self._run = run = PredictionRun(request, self)
-        run.model_ready.connect(self._on_warm)
-        run.changed.connect(show_warning)
-        run.started.connect(self._on_run_started)
-        run.tile_predicted.connect(self._on_tile)
-        run.progressed.connect(self._on_progress)
-        run.failed.connect(self._desk.fail)
-        run.ended.connect(self._on_run_ended)
-        self._desk.set(run=run.progress, outcome="", notes=(), exported="")
-        run.start()
+        self._settings = settings
+        self._begin(request)
+
+    def change(self, settings: RunSettings) -> None:
+        """Take other settings: a run under way that they concern stops, keeps what is done, and begins anew."""
+        if self._run is not None and not self.is_cancelling and settings != self._settings:
+            self._next = settings
+            self._run.cancel()
+
+    def go_on(self) -> None:
+        """Go on with the prediction that was stopped."""
+        if self._unfinished is not None and self._run is None:
+            self._begin(replace(self._unfinished, resume=True))
+
+    def pause(self) -> None:
+        """Let the run wait, or go on after that."""
+        if self._run is not None:
+            self._run.pause()
+
+    @property
+    def is_cancelling(self) -> bool:
+        """Whether a run is about to end."""
+        return self._run is not None and self._run.progress.cancelling
 
     def cancel(self) -> None:
         """Stop the prediction after the batch in hand; what is done is kept."""
+        self._next = None
         if self._run is not None:
             self._run.cancel()
 
     def abandon(self) -> None:
         """Stop it, and listen to it no more."""
+        self._next = self._unfinished = None
         if self._run is not None:
             self._run.abandon()
             self._run = None
@@ -103,15 +130,25 @@ class Predicting(QObject):
             self._layers.show_prediction(True)
         self._desk.set(**{f"{what}_threshold": threshold, "exported": ""})
 
-    def show_again(self, event: jobs.PredictionRead) -> None:
-        """Show an earlier prediction."""
-        if self._desk.state.run is None:
-            self._layers.begin_overlay(event.ink.shape, self.thresholds())
-            if (overlay := self._layers.overlay) is not None:
-                overlay.put(slice(None), slice(None), event.ink, event.edge)
-            if self._layers.editable is not None:
-                self._layers.show_prediction(False)
-            self._desk.set(prediction=event.path, has_prediction=True, outcome="This is the prediction made last.")
+    def show_again(self, event: jobs.PredictionFound) -> None:
+        """Show an earlier prediction, whose rows are to come; it can go on if it was stopped."""
+        if self._desk.state.run is not None:
+            return
+        self._layers.begin_overlay(event.shape, self.thresholds(), event.has_disagreement)
+        if self._layers.editable is not None:
+            self._layers.show_prediction(False)
+        self._unfinished = None if event.is_complete else self._request_of(event)
+        outcome = "This is the prediction made last."
+        if self._unfinished is not None:
+            outcome = "The prediction made last is not finished; Continue goes on with it."
+        self._desk.set(
+            prediction=event.path, has_prediction=True, outcome=outcome, can_continue=self._unfinished is not None
+        )
+
+    def show_band(self, event: jobs.PredictionBand) -> None:
+        """Show some rows of it."""
+        if self._desk.state.run is None and self._layers.overlay is not None:
+            self._layers.overlay.put(event.y, slice(0, event.planes[0].shape[1]), *event.planes)
 
     def ready_model(self) -> InkModel | None:
         """Return the model that is in memory, if one is."""
@@ -121,26 +158,80 @@ class Predicting(QObject):
         """Return where ink and edges are cut."""
         return {"ink": self._desk.state.ink_threshold, "edge": self._desk.state.edge_threshold}
 
-    def _run_request(
-        self, stack: DepthStack, model: ModelEntry, device: DeviceName, where: Where, use_mask: bool
-    ) -> jobs.RunRequest:
-        region = self._visible_region() if where == "visible" else None
+    def _begin(self, request: jobs.RunRequest) -> None:
+        self._unfinished = request
+        self._run = run = PredictionRun(request, self)
+        run.model_ready.connect(self._on_warm)
+        run.changed.connect(show_warning)
+        run.started.connect(self._on_run_started)
+        run.tile_predicted.connect(self._on_tile)
+        run.progressed.connect(self._on_progress)
+        run.failed.connect(self._desk.fail)
+        run.ended.connect(self._on_run_ended)
+        self._desk.set(run=run.progress, outcome="", notes=(), exported="", can_continue=False)
+        self._look()
+        run.start()
+
+    def _run_request(self, stack: DepthStack, settings: RunSettings) -> jobs.RunRequest:
+        polygons = self.roi.polygons() if settings.where == "roi" else []
+        region = {"whole": lambda: None, "visible": self._visible_region, "roi": lambda: _region(polygons, stack)}[
+            settings.where
+        ]()
+        model = settings.model
         with storage_errors(stack.source):
             out = new_prediction_path(self._project_folder(stack), model.title, datetime.now())
-        ready = self._ready
-        loaded = ready.model if ready is not None and ready.name_or_path == model.name_or_path else None
-        mask = self._desk.state.mask if use_mask else None
-        return jobs.RunRequest(stack, model.name_or_path, loaded, out, device, region, mask)
+        mask = self._desk.state.mask if settings.use_mask else None
+        return jobs.RunRequest(
+            stack, model.name_or_path, self._loaded(model.name_or_path), out, settings.device, region, mask,
+            tuple(polygons), settings.direction, settings.offset, settings.augment,
+        )  # fmt: skip
 
-    def _visible_region(self) -> Region:
+    def _request_of(self, event: jobs.PredictionFound) -> jobs.RunRequest | None:
+        """Return what goes on with an earlier prediction; None where its record lacks something."""
         from napari_ink.predict import Region
 
-        view = self._layers.view()
-        if view is None:
+        stack, record = self._desk.state.stack, event.record
+        source = _at(record, "model", "source")
+        if stack is None or source is None or record.get("others"):
+            return None
+        asked = record.get("asked_instead_of") or {}
+        contract = record["contract"]
+        return jobs.RunRequest(
+            stack, source, self._loaded(source), event.path, record["device"], Region(*record["region"]),
+            None if record.get("mask") is None else Path(record["mask"]), (),
+            contract["direction"] if "direction" in asked else None,
+            contract["surface_offset"] if "surface_offset" in asked else None,
+            tuple(record.get("augment", ())),
+        )  # fmt: skip
+
+    def _loaded(self, name_or_path: str) -> InkModel | None:
+        ready = self._ready
+        return ready.model if ready is not None and ready.name_or_path == name_or_path else None
+
+    def _visible_region(self) -> Region:
+        region = self._in_sight()
+        if region is None:
             raise BadInputError(
                 "No part of the segment is in sight; press the house, bottom left, or predict all of it."
             )
-        return Region(view.y0, view.y1, view.x0, view.x1)
+        return region
+
+    def _in_sight(self) -> Region | None:
+        from napari_ink.predict import Region
+
+        view = self._layers.view()
+        return None if view is None else Region(view.y0, view.y1, view.x0, view.x1)
+
+    def _look(self) -> None:
+        """Have predicted next what is in sight now."""
+        if self._run is not None:
+            self._run.looking_at = self._in_sight()
+
+    def _on_roi(self) -> None:
+        is_concerned = self._settings is not None and self._settings.where == "roi" and bool(self.roi.polygons())
+        if self._run is not None and is_concerned and not self.is_cancelling:
+            self._next = self._settings
+            self._run.cancel()
 
     def _on_warm(self, event: jobs.ModelReady | jobs.DeviceFound) -> None:
         if isinstance(event, jobs.ModelReady):
@@ -149,17 +240,39 @@ class Predicting(QObject):
             self._desk.set(device_line=f"Automatic picks {event.title}.")
 
     def _on_run_started(self, event: PredictionStarted) -> None:
-        self._layers.begin_overlay(event.shape, self.thresholds())
+        is_resumed = self._run is not None and self._run.request.resume
+        if not (is_resumed and self._layers.overlay is not None):
+            self._layers.begin_overlay(event.shape, self.thresholds(), event.members > 1)
         line = f"Runs on {event.device_name}."
         self._desk.set(device_line=line, notes=event.notes, prediction=event.path, has_prediction=True)
 
     def _on_tile(self, event: TilePredicted) -> None:
         if self._layers.overlay is not None:
-            self._layers.overlay.put(event.y, event.x, event.ink, event.edge)
+            self._layers.overlay.put(event.y, event.x, event.ink, event.edge, event.disagreement)
 
     def _on_progress(self, progress: RunProgress) -> None:
         self._desk.set(run=progress)
 
     def _on_run_ended(self, outcome: str) -> None:
+        is_whole = self._run is not None and self._run.is_whole
+        if is_whole or not (self._unfinished is not None and self._unfinished.out.exists()):
+            self._unfinished = None
         self._run = None
-        self._desk.set(run=None, outcome=outcome)
+        self._desk.set(run=None, outcome=outcome, can_continue=self._unfinished is not None)
+        if (settings := self._next) is not None:
+            self._next = None
+            self.predict(settings)
+
+
+def _region(polygons: list[Any], stack: DepthStack) -> Region:
+    region = around(polygons, stack.shape[1:])
+    if region is None:
+        raise BadInputError("No region of interest is drawn on the segment; draw a rectangle, or predict all of it.")
+    return region
+
+
+def _at(values: Mapping[str, Any], *names: str) -> Any:
+    found: Any = values
+    for name in names:
+        found = found.get(name) if isinstance(found, Mapping) else None
+    return found

@@ -13,7 +13,7 @@ from napari_ink.gui import jobs, workers
 from napari_ink.gui.state import RunProgress
 
 if TYPE_CHECKING:
-    from napari_ink.predict import PredictionEnded, TilePredicted
+    from napari_ink.predict import PredictionEnded, Region, TilePredicted
 
 
 _TELL_S = 0.2
@@ -26,6 +26,13 @@ class PredictionRun(QObject):
     ----------
     request
         What to predict.
+
+    Attributes
+    ----------
+    progress : RunProgress
+        How far it is.
+    looking_at : Region or None
+        What is in sight, which is predicted first; to be kept up to date.
     """
 
     model_ready = Signal(object)
@@ -44,7 +51,20 @@ class PredictionRun(QObject):
         self._began: float | None = None
         self._told = 0.0
         self._has_failed = False
+        self._idle_s = 0.0
+        self._paused_at: float | None = None
+        self.looking_at: Region | None = None
         self._result: PredictionEnded | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it came to its end."""
+        return self._result is not None and self._result.complete
+
+    @property
+    def request(self) -> jobs.RunRequest:
+        """What is predicted."""
+        return self._request
 
     @property
     def path(self) -> Path:
@@ -53,12 +73,27 @@ class PredictionRun(QObject):
 
     def start(self) -> None:
         """Start the worker."""
-        self._worker = workers.start(jobs.predict_job(self._request), self._on_event, self._on_end)
+        events = jobs.predict_job(self._request, lambda: self.looking_at)
+        self._worker = workers.start(events, self._on_event, self._on_end)
 
     def cancel(self) -> None:
         """Stop after the batch in hand."""
         self.abandon()
         self._advance(cancelling=True)
+
+    def pause(self) -> None:
+        """Wait after the batch in hand, with the model in memory, or go on after that."""
+        if self._worker is None:
+            return
+        now = time.monotonic()
+        if self._paused_at is None:
+            self._worker.pause()
+            self._paused_at = now
+        else:
+            self._worker.go_on()
+            self._idle_s += now - self._paused_at
+            self._paused_at = None
+        self._advance(paused=self._paused_at is not None)
 
     def abandon(self) -> None:
         """Stop after the batch in hand, and tell nobody."""
@@ -88,7 +123,7 @@ class PredictionRun(QObject):
     def _on_tile(self, event: TilePredicted) -> None:
         self.tile_predicted.emit(event)
         now = time.monotonic()
-        left = seconds_left(now - (self._began or now), event.done, event.total)
+        left = seconds_left(now - (self._began or now) - self._idle_s, event.done, event.total)
         self.progress = replace(self.progress, done=event.done, total=event.total, seconds_left=left)
         # A GPU gives hundreds of tiles a second, and nobody reads that fast: the panels are told a few times a second.
         if event.done == 1 or now - self._told >= _TELL_S:
@@ -109,7 +144,7 @@ class PredictionRun(QObject):
         if not total:
             return "Stopped before the first tile."
         why = "Stopped by an error" if self._has_failed else "Cancelled"
-        return f"{why} after {done} of {total} tiles; what is done is kept."
+        return f"{why} after {done} of {total} tiles; what is done is kept, and Continue goes on with it."
 
 
 def seconds_left(elapsed: float, done: int, total: int) -> float | None:

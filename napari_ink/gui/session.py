@@ -194,8 +194,11 @@ class InkSession(QObject):
         self.desk.set(busy="Looking for labels…")
         self.desk.launch("project", jobs.project_job(stack, folder, project), self._on_found)
 
-    def _on_found(self, event: jobs.ProjectOpened | jobs.PredictionRead) -> None:
-        if isinstance(event, jobs.PredictionRead):
+    def _on_found(self, event: jobs.ProjectOpened | jobs.PredictionFound | jobs.PredictionBand) -> None:
+        if isinstance(event, jobs.PredictionBand):
+            self.predicting.show_band(event)
+            return
+        if isinstance(event, jobs.PredictionFound):
             self.predicting.show_again(event)
             self.looking.recall_layers(self._to_recall)
             return

@@ -32,6 +32,7 @@ class RunProgress:
     total: int = 0
     seconds_left: float | None = None
     cancelling: bool = False
+    paused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +195,8 @@ class InkState:
         Where the last prediction lies; set as soon as it exists, also while it grows.
     has_prediction
         Whether a predicted overlay is shown.
+    can_continue
+        Whether it was stopped before its end and can go on.
     labels
         Whether editable layers exist.
     labels_edited
@@ -231,6 +234,7 @@ class InkState:
     outcome: str = ""
     prediction: Path | None = None
     has_prediction: bool = False
+    can_continue: bool = False
     ink_threshold: float = 0.5
     edge_threshold: float = 0.5
     labels: bool = False

@@ -46,6 +46,8 @@ class EventWorker(QObject):
         super().__init__()
         self._events = events
         self._is_asked_to_quit = threading.Event()
+        self._may_go_on = threading.Event()
+        self._may_go_on.set()
         self._thread = threading.Thread(target=self._work, name="napari-ink worker")
 
     @property
@@ -65,6 +67,15 @@ class EventWorker(QObject):
     def quit(self) -> None:
         """Ask for an end at the next event."""
         self._is_asked_to_quit.set()
+        self._may_go_on.set()
+
+    def pause(self) -> None:
+        """Ask it to wait at the next event."""
+        self._may_go_on.clear()
+
+    def go_on(self) -> None:
+        """Let it go on after a pause."""
+        self._may_go_on.set()
 
     def _work(self) -> None:
         try:
@@ -82,6 +93,7 @@ class EventWorker(QObject):
         try:
             for event in self._events:
                 self.yielded.emit(event)
+                self._may_go_on.wait()
                 if self._is_asked_to_quit.is_set():
                     return
         finally:

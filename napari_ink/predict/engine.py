@@ -241,6 +241,7 @@ class _Run:
             tiles=plan.tiles,
             notes=tuple(notes),
             z_window=self._window,
+            members=len(self._members),
         )
 
     def tiles(self, plan: TilePlan, writer: PredictionWriter) -> Iterator[TilePredicted | PredictionNote]:

@@ -33,6 +33,8 @@ class PredictionStarted:
         Sentences on what the model reads, and on what does not quite fit.
     z_window
         The depth layers that are read.
+    members
+        Predictions that each pixel is the mean of.
     """
 
     path: Path
@@ -43,6 +45,7 @@ class PredictionStarted:
     tiles: int
     notes: tuple[str, ...]
     z_window: slice
+    members: int = 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -14,21 +14,42 @@ from qtpy.QtWidgets import (
     QLabel,
     QProgressBar,
     QSizePolicy,
+    QSpinBox,
     QToolButton,
     QWidget,
 )
 
 from napari_ink.gui.models import ModelEntry
+from napari_ink.gui.panels.section import Section, row
 from napari_ink.gui.panels.step import StepPanel, button, paragraph, show_text
 from napari_ink.gui.panels.threshold import ThresholdRow
+from napari_ink.gui.run_settings import RunSettings, Where
 from napari_ink.gui.state import InkState, RunProgress, Step, time_left
 from napari_ink.gui.style import EDGE_CSS, INK_CSS
-from napari_ink.model import MODEL_SUFFIXES
+from napari_ink.model import MODEL_SUFFIXES, Direction
+from napari_ink.predict import Augmentation, DeviceName
 
 _HINT = "Let a model mark where ink and its edges may be. The result appears while it is computed."
 _NO_MODEL = "No model comes with this installation: choose a checkpoint with the … button."
-_DEVICES = {"Automatic": "auto", "CPU": "cpu", "NVIDIA GPU (CUDA)": "cuda", "Apple GPU (MPS)": "mps"}
-_AREAS = {"Whole segment": "whole", "Visible region": "visible"}
+_DEVICES: dict[str, DeviceName] = {
+    "Automatic": "auto",
+    "CPU": "cpu",
+    "NVIDIA GPU (CUDA)": "cuda",
+    "Apple GPU (MPS)": "mps",
+}
+_AREAS: dict[str, Where] = {"Whole segment": "whole", "Visible region": "visible", "Region of interest": "roi"}
+_DIRECTIONS: dict[str, Direction | None] = {
+    "As the model has it": None,
+    "As stored": "as stored",
+    "Reversed": "reversed",
+}
+_VIEWS: dict[str, tuple[Augmentation, ...]] = {
+    "The plain one": (),
+    "Mirrored too (4 ×)": ("flips",),
+    "Mirrored and turned (8 ×)": ("flips", "rotations"),
+    "And other depths (24 ×)": ("flips", "rotations", "depth"),
+}
+_OWN_OFFSET = -65
 
 
 class PredictPanel(StepPanel):
@@ -40,8 +61,12 @@ class PredictPanel(StepPanel):
         The models on offer, the default one first.
     """
 
-    run_requested = Signal(object, str, str, bool)
+    run_requested = Signal(object)
+    settings_changed = Signal(object)
+    continue_requested = Signal()
+    pause_requested = Signal()
     cancel_requested = Signal()
+    roi_requested = Signal()
     model_chosen = Signal(object)
     model_file_requested = Signal(object)
     threshold_changed = Signal(str, float)
@@ -52,7 +77,11 @@ class PredictPanel(StepPanel):
         self.model_box, self.device_box, self.area_box = QComboBox(), QComboBox(), QComboBox()
         self.mask_box = QCheckBox("Only where there is papyrus")
         self.run_button = button("Run prediction", "Predict ink and edges with the chosen model", primary=True)
+        self.continue_button = button("Continue", "Go on with the prediction that was stopped")
+        self.pause_button = button("Pause", "Wait after the batch in hand, with the model in memory")
         self.cancel_button = button("Cancel", "Stop after the batch in hand; what is done is kept")
+        self.more = Section("More settings")
+        self.direction_box, self.views_box, self.offset_box = QComboBox(), QComboBox(), QSpinBox()
         self.progress = QProgressBar()
         self.status, self.about = paragraph(), paragraph()
         self.ink_threshold = ThresholdRow("Ink", INK_CSS, "ink")
@@ -78,12 +107,27 @@ class PredictPanel(StepPanel):
         index = self.model_box.currentIndex()
         return self._models[index] if 0 <= index < len(self._models) else None
 
+    def settings(self) -> RunSettings | None:
+        """Return what is chosen; None without a model."""
+        if (model := self.model()) is None:
+            return None
+        offset = self.offset_box.value()
+        return RunSettings(
+            model=model,
+            device=_DEVICES[self.device_box.currentText()],
+            where=_AREAS[self.area_box.currentText()],
+            use_mask=self.mask_box.isChecked() and not self.mask_box.isHidden(),
+            direction=_DIRECTIONS[self.direction_box.currentText()],
+            offset=None if offset == _OWN_OFFSET else offset,
+            augment=_VIEWS[self.views_box.currentText()],
+        )
+
     def show_state(self, state: InkState) -> None:
         """Show the settings, the run under way, or what came of it."""
         super().show_state(state)
         is_idle = state.run is None
         model = self.model()
-        for widget in (self.model_box, self.file_button, self.device_box, self.area_box):
+        for widget in (self.model_box, self.file_button, self.device_box, self.area_box, self.views_box):
             widget.setEnabled(is_idle)
         self.mask_box.setEnabled(is_idle and state.mask is not None)
         self.mask_box.setVisible(state.mask is not None)
@@ -91,8 +135,11 @@ class PredictPanel(StepPanel):
         self.run_button.setVisible(is_idle)
         self.run_button.setEnabled(model is not None and not state.busy)
         self.run_button.setText("Run again" if state.has_prediction else "Run prediction")
-        self.cancel_button.setVisible(not is_idle)
-        self.cancel_button.setEnabled(state.run is not None and not state.run.cancelling)
+        self.continue_button.setVisible(is_idle and state.can_continue)
+        for stop in (self.pause_button, self.cancel_button):
+            stop.setVisible(not is_idle)
+            stop.setEnabled(state.run is not None and not state.run.cancelling)
+        self.pause_button.setText("Go on" if state.run is not None and state.run.paused else "Pause")
         self._render_progress(state.run)
         show_text(self.status, _progress_text(state.run) or ("" if model else _NO_MODEL))
         kept = f"Kept in {state.prediction.name}." if state.prediction else ""
@@ -117,7 +164,10 @@ class PredictPanel(StepPanel):
         self.model_box.setToolTip("The model that predicts; it says what it reads when it runs")
         self.device_box.setToolTip("Automatic takes an NVIDIA GPU if there is one, then an Apple GPU, then the CPU")
         self.device_box.addItems(list(_DEVICES))
-        self.area_box.setToolTip("The visible region is what you see of the segment now: zoom in for a quick try")
+        self.area_box.setToolTip(
+            "The visible region is what you see of the segment now: zoom in for a quick try. "
+            "A region of interest is what you draw: rectangles, polygons, ellipses"
+        )
         self.area_box.addItems(list(_AREAS))
         self.mask_box.setChecked(True)
         model_row = QHBoxLayout()
@@ -130,11 +180,39 @@ class PredictPanel(StepPanel):
         form.addRow("Area", self.area_box)
         form.addRow("", self.mask_box)
         self.rows.addLayout(form)
-        for widget in (self.run_button, self.progress, self.cancel_button):
+        self._lay_out_more()
+        for widget in (self.more, self.run_button, self.continue_button, self.progress):
             self.rows.addWidget(widget)
+        self.rows.addLayout(row(self.pause_button, self.cancel_button))
         for label in (self.status, self.about):
             self.rows.addWidget(label)
         self.rows.addWidget(self.thresholds)
+
+    def _lay_out_more(self) -> None:
+        self.direction_box.addItems(list(_DIRECTIONS))
+        self.direction_box.setToolTip("Which way the depth is read; a run under way begins anew when you change it")
+        self.offset_box.setRange(_OWN_OFFSET, -_OWN_OFFSET)
+        self.offset_box.setValue(_OWN_OFFSET)
+        self.offset_box.setSpecialValueText("As the model has it")
+        self.offset_box.setSuffix(" layers")
+        self.offset_box.setKeyboardTracking(False)
+        self.offset_box.setToolTip(
+            "From the middle of the stack to the middle of the layers that are read; "
+            "a run under way begins anew when you change it"
+        )
+        self.views_box.addItems(list(_VIEWS))
+        self.views_box.setToolTip(
+            "Average what the model says of several views of the stack: takes so many times as long, "
+            "and shows where the views disagree"
+        )
+        form = QFormLayout()
+        form.setSpacing(6)
+        form.addRow("Direction", self.direction_box)
+        form.addRow("Offset", self.offset_box)
+        form.addRow("Views", self.views_box)
+        for box in (self.direction_box, self.views_box):
+            box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.more.rows.addLayout(form)
 
     def _threshold_rows(self) -> QWidget:
         box = QWidget()
@@ -143,22 +221,34 @@ class PredictPanel(StepPanel):
         title = QLabel("Show what is at least this probable")
         title.setObjectName("inkStrong")
         rows.addRow(title)
-        for row in (self.ink_threshold, self.edge_threshold):
-            rows.addRow(row)
+        for threshold in (self.ink_threshold, self.edge_threshold):
+            rows.addRow(threshold)
         return box
 
     def _connect(self) -> None:
         self.run_button.clicked.connect(self._on_run)
+        self.continue_button.clicked.connect(self.continue_requested)
+        self.pause_button.clicked.connect(self.pause_requested)
         self.cancel_button.clicked.connect(self.cancel_requested)
+        self.area_box.currentTextChanged.connect(self._on_area)
+        self.direction_box.currentTextChanged.connect(self._on_settings)
+        self.offset_box.valueChanged.connect(self._on_settings)
         self.file_button.clicked.connect(self._on_file)
         self.model_box.currentIndexChanged.connect(self._on_model)
         self.ink_threshold.changed.connect(lambda value: self.threshold_changed.emit("ink", value))
         self.edge_threshold.changed.connect(lambda value: self.threshold_changed.emit("edge", value))
 
     def _on_run(self) -> None:
-        if (model := self.model()) is not None:
-            device, area = _DEVICES[self.device_box.currentText()], _AREAS[self.area_box.currentText()]
-            self.run_requested.emit(model, device, area, self.mask_box.isChecked() and self.mask_box.isEnabled())
+        if (settings := self.settings()) is not None:
+            self.run_requested.emit(settings)
+
+    def _on_settings(self) -> None:
+        if (settings := self.settings()) is not None:
+            self.settings_changed.emit(settings)
+
+    def _on_area(self, area: str) -> None:
+        if _AREAS[area] == "roi":
+            self.roi_requested.emit()
 
     def _on_file(self) -> None:
         kinds = " ".join(f"*{suffix}" for suffix in MODEL_SUFFIXES)
@@ -176,6 +266,8 @@ def _progress_text(run: RunProgress | None) -> str:
         return ""
     if run.cancelling:
         return "Stopping after this batch…"
+    if run.paused:
+        return f"Paused at tile {run.done} of {run.total}"
     if not run.total:
         return "Getting the model ready…"
     left = "" if run.seconds_left is None else f", {time_left(run.seconds_left)} left"
