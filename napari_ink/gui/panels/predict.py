@@ -203,7 +203,7 @@ class PredictPanel(StepPanel):
         self.views_box.addItems(list(_VIEWS))
         self.views_box.setToolTip(
             "Average what the model says of several views of the stack: takes so many times as long, "
-            "and shows where the views disagree"
+            "and shows where the views disagree, in a layer that is hidden at first"
         )
         form = QFormLayout()
         form.setSpacing(6)
