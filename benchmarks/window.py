@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from qtpy.QtCore import QTimer
@@ -54,6 +55,15 @@ def wait_until(is_so: Callable[[], bool]) -> None:
         QTest.qWait(10)
 
 
+def pan(viewer: Any, size: int, is_over: Callable[[], bool]) -> None:
+    """Move the view in circles."""
+    turn = 0
+    while not is_over():
+        turn += 1
+        viewer.scene.camera.center = (0, size / 2 + 40 * np.sin(turn / 5), size / 2 + 40 * np.cos(turn / 5))
+        QTest.qWait(30)
+
+
 def main() -> None:
     """Do what a person does, and print the longest stalls."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -71,17 +81,30 @@ def main() -> None:
             wait_until(lambda: session.state.stack is not None and not session.state.busy)
         QTest.qWait(5000)  # the model is loaded ahead of the first Run
         shown: list[float] = []
-        began = time.perf_counter()
 
         def on_changed(state: object) -> None:
             if not shown and session.state.run is not None and session.state.run.done:
                 shown.append(time.perf_counter() - began)
 
         session.changed.connect(on_changed)
-        with heart.during("predict"):
+        canvas = viewer.window._qt_viewer.canvas.native
+        with heart.during("redraw, with nothing else going on (the floor)"):
+            for _ in range(30):
+                canvas.update()
+                QTest.qWait(60)
+        began = time.perf_counter()
+        with heart.during("press Run: napari adds two layers"):
             dock.predict.run_button.click()
-            wait_until(lambda: session.state.run is not None)
+            wait_until(lambda: session.state.run is not None and session.state.run.total > 0)
+        with heart.during("predict"):
             wait_until(lambda: session.state.run is None)
+        with heart.during("predict, and pan"):
+            dock.predict.run_button.click()
+            wait_until(lambda: session.state.run is not None and session.state.run.total > 0)
+            pan(viewer, args.size, lambda: session.state.run is None)
+        with heart.during("pan, with nothing else going on"):
+            until = time.perf_counter() + 4
+            pan(viewer, args.size, lambda: time.perf_counter() > until)
         with heart.during("move a threshold"):
             for value in range(30, 90, 3):
                 dock.predict.ink_threshold.slider.setValue(value)

@@ -80,6 +80,7 @@ class PredictionBand:
 
     y: slice
     planes: tuple[UInt8Array, ...]
+    is_last: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -220,7 +221,7 @@ def _read_prediction(path: Path, stack: DepthStack) -> Generator[PredictionFound
         planes = [prediction.ink, prediction.edge, *([] if doubt is None else [doubt])]
         for first in range(0, prediction.shape[0], _BAND_PX):
             y = slice(first, min(first + _BAND_PX, prediction.shape[0]))
-            yield PredictionBand(y, tuple(plane[y] for plane in planes))
+            yield PredictionBand(y, tuple(plane[y] for plane in planes), y.stop == prediction.shape[0])
     except (BadInputError, OSError):
         return
 

@@ -123,6 +123,17 @@ class InkLayers(QObject):
         self.overlay = Overlay(shape, thresholds, has_disagreement, self)
         self._in_turns(*(partial(self._add, layer) for layer in self.overlay.all_layers()), self._raise_labels)
 
+    def after_turns(self, task: Callable[[], None]) -> None:
+        """Do something once all layers that were asked for are there."""
+        self._in_turns(task)
+
+    def end_overlay(self) -> None:
+        """Take the prediction away."""
+        if self.overlay is not None:
+            with self._own_change():
+                self._remove(self.overlay.all_layers())
+            self.overlay = None
+
     def begin_editing(self, editable: EditableLabels, then: Callable[[], None]) -> None:
         """Show editable labels in the place of those before, hide the prediction, and call `then`."""
         with self._own_change():

@@ -141,14 +141,14 @@ class Predicting(QObject):
         outcome = "This is the prediction made last."
         if self._unfinished is not None:
             outcome = "The prediction made last is not finished; Continue goes on with it."
-        self._desk.set(
-            prediction=event.path, has_prediction=True, outcome=outcome, can_continue=self._unfinished is not None
-        )
+        self._desk.set(prediction=event.path, has_prediction=True, outcome=outcome)
 
     def show_band(self, event: jobs.PredictionBand) -> None:
         """Show some rows of it."""
         if self._desk.state.run is None and self._layers.overlay is not None:
             self._layers.overlay.put(event.y, slice(0, event.planes[0].shape[1]), *event.planes)
+            if event.is_last:
+                self._desk.set(can_continue=self._unfinished is not None)
 
     def ready_model(self) -> InkModel | None:
         """Return the model that is in memory, if one is."""
@@ -170,7 +170,19 @@ class Predicting(QObject):
         run.ended.connect(self._on_run_ended)
         self._desk.set(run=run.progress, outcome="", notes=(), exported="", can_continue=False)
         self._look()
-        run.start()
+        has_disagreement = bool(request.augment)
+        if self._layers.overlay is None or not self._layers.overlay.fits(has_disagreement):
+            # napari takes its time over new layers, and takes longer beside threads at work: they come first.
+            self._layers.begin_overlay(request.stack.shape[1:], self.thresholds(), has_disagreement)
+        self._layers.after_turns(lambda: self._start(run))
+
+    def _start(self, run: PredictionRun) -> None:
+        if run is not self._run:
+            return
+        if run.progress.cancelling:
+            self._on_run_ended("Stopped before the first tile.")
+        else:
+            run.start()
 
     def _run_request(self, stack: DepthStack, settings: RunSettings) -> jobs.RunRequest:
         polygons = self.roi.polygons() if settings.where == "roi" else []
@@ -258,6 +270,8 @@ class Predicting(QObject):
         if is_whole or not (self._unfinished is not None and self._unfinished.out.exists()):
             self._unfinished = None
         self._run = None
+        if not self._desk.state.has_prediction:
+            self._layers.end_overlay()  # there was nothing to show in it
         self._desk.set(run=None, outcome=outcome, can_continue=self._unfinished is not None)
         if (settings := self._next) is not None:
             self._next = None

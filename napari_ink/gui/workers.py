@@ -9,6 +9,8 @@ would still save is saved late, or never.
 from __future__ import annotations
 
 import logging
+import os
+import sys
 import threading
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
@@ -20,6 +22,7 @@ from qtpy.QtCore import QCoreApplication, QObject, Signal
 from napari_ink.errors import NapariInkError
 
 _log = logging.getLogger(__name__)
+_NICE = 10
 _alive: set[EventWorker] = set()
 
 Events = Generator[Any, None, None]
@@ -78,6 +81,7 @@ class EventWorker(QObject):
         self._may_go_on.set()
 
     def _work(self) -> None:
+        _step_back()
         try:
             self._go_through()
         except NapariInkError as error:
@@ -98,6 +102,12 @@ class EventWorker(QObject):
                     return
         finally:
             self._events.close()
+
+
+def _step_back() -> None:
+    """Let this thread, and those that it starts, wait for the window's where there are fewer cores than threads."""
+    if sys.platform == "linux":  # elsewhere only a whole process has a priority
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
 
 
 def start(events: Events, on_event: Callable[[Any], None], on_end: Callable[[], None]) -> EventWorker:

@@ -180,17 +180,19 @@ def test_from_where_somebody_looks_outwards_with_the_same_bytes(tmp_path: Path) 
     request = PredictRequest(stack, model, tmp_path / "p.zarr", device="cpu", batch_size=1)
     run(request)
     views = [Region(400, 500, 500, 600), Region(0, 50, 0, 60)]
-    looking = {"at": views[0]}
-    order = []
-    for event in predict(replace(request, out=tmp_path / "seen.zarr", looking_at=lambda: looking["at"])):
+    looking, order, final = {"at": views[0]}, [], []
+    out = tmp_path / "seen.zarr"
+    for event in predict(replace(request, out=out, looking_at=lambda: looking["at"])):
         if isinstance(event, TilePredicted):
             order.append(((event.y.start + event.y.stop) / 2, (event.x.start + event.x.stop) / 2))
-            if event.done == 20:
+            done = {(int(y), int(x)) for y, x in zip(*np.nonzero(open_prediction(out).done()), strict=True)}
+            final += [block for block in sorted(done) if block not in final]
+            if len(final) == 2:
                 looking["at"] = views[1]
-    distance = [float(np.hypot(y - 450, x - 550)) for y, x in order[:20]]
-    assert distance == sorted(distance) and distance[0] < 60
-    # Two batches are on their way already when somebody looks elsewhere.
-    after = [float(np.hypot(y - 25, x - 30)) for y, x in order[23:]]
-    assert after == sorted(after)
+    assert np.hypot(order[0][0] - 450, order[0][1] - 550) < 250
+    # The block that is looked at is final first, and that which is looked at next before those far from both.
+    assert final[0] == (1, 2) and final.index((0, 0)) < min(final.index(far) for far in ((2, 0), (2, 1), (0, 2)))
+    everywhere = [(y, x) for y in range(3) for x in range(3)]
+    assert sorted(final) == everywhere
     for what in ("ink", "edge"):
         np.testing.assert_array_equal(*(open_prediction(tmp_path / n).read(what) for n in ("p.zarr", "seen.zarr")))
