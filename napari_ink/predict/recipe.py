@@ -21,6 +21,7 @@ from napari_ink.predict.cells import CellGrid, Planes
 from napari_ink.predict.forward import Float32Array, Forward, rounded
 from napari_ink.predict.members import Member, Turn, together, z_range
 from napari_ink.predict.region import Region
+from napari_ink.predict.source import GreySource
 from napari_ink.predict.tiles import BLOCK, TileGrid
 from napari_ink.stack import DepthStack
 
@@ -60,6 +61,7 @@ class Recipe:
     def __init__(self, members: Sequence[Member], stack: DepthStack, grid: TileGrid, forward: Forward) -> None:
         self._stack, self._grid, self._forward = stack, grid, forward
         self._z = z_range(members, stack.shape[0])
+        self._source = GreySource(stack, self._z)
         self._members = list(members)
         self._networks: dict[int, nn.Module] = {}
         for member in members:
@@ -78,7 +80,7 @@ class Recipe:
         here = Region(
             min(wanted.y0, height - 1), min(wanted.y1, height), min(wanted.x0, width - 1), min(wanted.x1, width)
         )  # fmt: skip
-        grey = self._stack.read(self._z, *here.slices)
+        grey = self._source.read(here)
         values = []
         for contract in self._contracts:
             window = contract.z_window(self._stack.shape[0])

@@ -193,6 +193,7 @@ def open_hdf5(file: Path, name: str) -> DepthStack:
     return DepthStack(
         Path(f"{file}::{data.name}"), file.stem, (shape[0], shape[1], shape[2]), grey_dtype(stored), None,
         "hdf5", reading_grey(file, stored, read), file.parent, scaling=scaling_in_words(stored), slow=slow,
+        stored_px=(1, 1) if data.chunks is None else (int(data.chunks[1]), int(data.chunks[2])),
     )  # fmt: skip
 
 

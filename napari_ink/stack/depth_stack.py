@@ -82,6 +82,8 @@ class DepthStack:
         Why moving through it takes long, in words; empty where it does not.
     layers_together
         Layers that are stored together: one of them costs as much to read as all.
+    stored_px
+        Rows and columns that are stored together, likewise; 1 and 1 where any part can be read by itself.
     by_layer
         Whether a part of a layer costs as much to read as a whole band of it, or all of it.
     missing
@@ -101,6 +103,7 @@ class DepthStack:
     slow: str = ""
     by_layer: bool = False
     layers_together: int = 1
+    stored_px: tuple[int, int] = (1, 1)
     missing: Callable[[], str] = field(default=str)
 
     ndim = 3

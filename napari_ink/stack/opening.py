@@ -26,6 +26,7 @@ LAYER_FOLDERS = ("layers", "surface_volume")
 TIFF_SUFFIXES = (".tif", ".tiff")
 _LAYER_DIGITS = 6
 _AT_ONCE = 8
+_PICTURE_ROWS = 1024  # decoded whole for any of its rows, but kept a band at a time
 
 
 def open_stack(source: str | os.PathLike[str]) -> DepthStack:
@@ -213,6 +214,7 @@ def _from_planes(
     return DepthStack(
         source, name, shape, grey_dtype(stored), voxel_size, kind, reading_grey(source, stored, read_block), home,
         scaling=scaling_in_words(stored), slow=slow, by_layer=any(plane.in_strips for plane in planes),
+        stored_px=(max(plane.stored_px[0] for plane in planes), max(plane.stored_px[1] for plane in planes)),
     )  # fmt: skip
 
 
@@ -223,7 +225,7 @@ def _from_pictures(folder: Path, segment: Path, pictures: Sequence[Picture]) -> 
     slow = "its layers are pictures, which are decoded whole"
     return DepthStack(
         folder, segment.name, shape, first.dtype, meta_voxel_size(segment), kind, Pictures(pictures), segment,
-        slow=slow, by_layer=True,
+        slow=slow, by_layer=True, stored_px=(min(_PICTURE_ROWS, shape[1]), shape[2]),
     )  # fmt: skip
 
 

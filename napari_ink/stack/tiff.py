@@ -50,6 +50,8 @@ class TiffPlane:
         Height and width.
     dtype
         Of the values as they are stored.
+    stored_px
+        Rows and columns of a strip or tile that is compressed; 1 and 1 where none is.
     in_strips
         Whether it is compressed in strips, which are as wide as it.
     raw
@@ -65,6 +67,7 @@ class TiffPlane:
     raw: RawArray | None
     state: State
     in_strips: bool = False
+    stored_px: tuple[int, int] = (1, 1)
 
     def read(self, y: slice, x: slice, step: int = 1) -> Grey:
         """Read rows `y` and columns `x`, only every `step`-th of each; they may still lie in the file.
@@ -178,7 +181,8 @@ def _plane(path: Path | RemoteFile, number: int, page: Any, state: State) -> Tif
         stored = np.dtype(page.parent.byteorder + page.dtype.char)
         raw = RawArray(path, stored, page.dataoffsets[0], (1, *shape), state)
     in_strips = raw is None and page.chunks[1] >= shape[1]
-    return TiffPlane(path, number, shape, np.dtype(page.dtype), raw, state, in_strips)
+    stored_px = (1, 1) if raw is not None else (int(page.chunks[0]), int(page.chunks[1]))
+    return TiffPlane(path, number, shape, np.dtype(page.dtype), raw, state, in_strips, stored_px)
 
 
 def _check_grey(path: Path | RemoteFile, page: Any) -> None:

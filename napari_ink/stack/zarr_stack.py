@@ -111,6 +111,7 @@ def _from_arrays(
         levels=levels,
         scaling=scaling_in_words(first.dtype),
         layers_together=_together(first),
+        stored_px=(int(first.chunks[-2]), int(first.chunks[-1])),
         missing=(lambda: _missing_here(where, first)) if isinstance(where, Path) else lambda: _missing_there(store),
     )
 

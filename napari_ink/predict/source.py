@@ -1,0 +1,99 @@
+"""Grey values of compressed files, read in the parts in which they are stored, each once while memory has room."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from concurrent.futures import Future
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_ink.predict.region import Region
+from napari_ink.predict.tiles import BLOCK
+from napari_ink.stack import DepthStack
+
+Grey = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+
+_KEPT_BYTES = 512 * 2**20
+UnitIndex = tuple[int, int]
+
+
+class GreySource:
+    """Reads windows of a range of layers; any number of threads may.
+
+    A strip or a chunk costs as much to decode for a few of its pixels as for all. Where the stack is stored in such,
+    whole ones are decoded, and kept as long as there is room. Mapped files are read as they are.
+
+    Parameters
+    ----------
+    stack
+        What is read.
+    z
+        Its layers.
+    kept_bytes
+        Most memory that is kept; one part always is.
+    """
+
+    def __init__(self, stack: DepthStack, z: slice, kept_bytes: int = _KEPT_BYTES) -> None:
+        self._stack, self._z = stack, z
+        self._shape = stack.shape[1:]
+        self._is_direct = stack.stored_px == (1, 1)
+        self._unit = tuple(
+            min(-(-BLOCK // stored) * stored, length)
+            for stored, length in zip(stack.stored_px, self._shape, strict=True)
+        )
+        self._kept_bytes = kept_bytes
+        self._kept: OrderedDict[UnitIndex, Future[Grey]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def read(self, area: Region) -> Grey:
+        """Return grey values ``(z, y, x)``.
+
+        Raises
+        ------
+        StackError
+            If they cannot be read.
+        """
+        if self._is_direct:
+            return self._stack.read(self._z, *area.slices)
+        out: Grey = np.empty((self._z.stop - self._z.start, *area.shape), self._stack.dtype)
+        tall, wide = self._unit
+        for row in range(area.y0 // tall, -(-area.y1 // tall)):
+            for column in range(area.x0 // wide, -(-area.x1 // wide)):
+                unit = self._area((row, column))
+                part = area.within(unit)
+                values = self._values((row, column))
+                out[:, *part.slices_in(area)] = values[:, *part.slices_in(unit)]
+        return out
+
+    def _area(self, index: UnitIndex) -> Region:
+        y0, x0 = (place * side for place, side in zip(index, self._unit, strict=True))
+        return Region(y0, min(y0 + self._unit[0], self._shape[0]), x0, min(x0 + self._unit[1], self._shape[1]))
+
+    def _values(self, index: UnitIndex) -> Grey:
+        with self._lock:
+            coming = self._kept.get(index)
+            is_mine = coming is None
+            if coming is None:
+                coming = self._kept[index] = Future()
+            self._kept.move_to_end(index)
+        if is_mine:
+            try:
+                coming.set_result(self._stack.read(self._z, *self._area(index).slices))
+            except BaseException as error:
+                with self._lock:
+                    self._kept.pop(index, None)
+                coming.set_exception(error)
+                raise
+            self._tidy()
+        return coming.result()
+
+    def _tidy(self) -> None:
+        with self._lock:
+            read = [index for index, one in self._kept.items() if one.done()]
+            total = sum(self._kept[index].result().nbytes for index in read)
+            for index in read[:-1]:
+                if total <= self._kept_bytes:
+                    return
+                total -= self._kept.pop(index).result().nbytes

@@ -1,0 +1,103 @@
+"""Reading what is stored in strips or chunks: the same values, each part decoded once, whoever asks first."""
+
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+import zarr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from napari_ink.errors import StackError
+from napari_ink.predict import PredictRequest, Region, open_prediction
+from napari_ink.predict.source import GreySource
+from napari_ink.stack import DepthStack, open_stack
+from tests.predict.stand_ins import Smear, ink_model, make_stack, run
+
+
+def counted(stack: DepthStack, stored_px: tuple[int, int]) -> tuple[DepthStack, Counter[tuple[int, int]]]:
+    """Return a stack stored in parts of that size, and how often each of its reads begins where."""
+    begins: Counter[tuple[int, int]] = Counter()
+
+    def read_block(z: slice, y: slice, x: slice, step: int = 1) -> np.ndarray:
+        begins[y.start, x.start] += 1
+        return stack.read_block(z, y, x, step)
+
+    watched = replace(stack, read_block=read_block, stored_px=stored_px)
+    watched.__dict__["_samples"] = stack._samples
+    return watched, begins
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    data=st.data(), stored=st.tuples(st.integers(1, 500), st.integers(1, 800)), kept=st.sampled_from([0, 10**5, 10**9])
+)
+def test_windows_are_those_of_the_stack(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, stored: tuple[int, int], kept: int
+) -> None:
+    stack = make_stack(tmp_path_factory.mktemp("source"), (5, 330, 400))
+    watched, begins = counted(stack, stored)
+    source = GreySource(watched, slice(1, 4), kept)
+    for _ in range(4):
+        y0, x0 = data.draw(st.integers(0, 329)), data.draw(st.integers(0, 399))
+        area = Region(y0, data.draw(st.integers(y0 + 1, 330)), x0, data.draw(st.integers(x0 + 1, 400)))
+        np.testing.assert_array_equal(source.read(area), stack.read(slice(1, 4), *area.slices))
+    if kept == 10**9 and stored != (1, 1):
+        assert set(begins.values()) <= {1}
+
+
+def test_threads_that_want_the_same_wait_for_one(tmp_path: Path) -> None:
+    watched, begins = counted(make_stack(tmp_path, (5, 600, 600)), (300, 600))
+    source = GreySource(watched, slice(0, 5))
+    with ThreadPoolExecutor(8) as threads:
+        areas = [Region(y, y + 50, 0, 600) for y in range(0, 600, 50)] * 3
+        list(threads.map(source.read, areas))
+    assert begins == {(0, 0): 1, (300, 0): 1}
+
+
+def test_what_could_not_be_read_is_tried_again(tmp_path: Path) -> None:
+    stack, fails = make_stack(tmp_path, (5, 300, 300)), [True]
+
+    def read_block(z: slice, y: slice, x: slice, step: int = 1) -> np.ndarray:
+        if fails.pop() if fails else False:
+            raise StackError("not now")
+        return stack.read_block(z, y, x, step)
+
+    source = GreySource(replace(stack, read_block=read_block, stored_px=(64, 300)), slice(0, 5))
+    with pytest.raises(StackError, match="not now"):
+        source.read(Region(0, 10, 0, 10))
+    assert source.read(Region(0, 10, 0, 10)).shape == (5, 10, 10)
+
+
+def test_each_strip_is_decoded_once_in_a_run(tmp_path: Path) -> None:
+    stack = make_stack(tmp_path, (5, 700, 600))
+    watched, begins = counted(stack, (64, 600))
+    run(PredictRequest(watched, ink_model(Smear(), 96), tmp_path / "p.zarr", device="cpu", overlap=0.5))
+    assert begins and set(begins.values()) == {1}
+
+
+@pytest.mark.parametrize("kind", ["strips", "tiles", "zarr", "plain"])
+def test_stacks_say_how_they_are_stored(tmp_path: Path, kind: str) -> None:
+    grey = np.random.default_rng(0).integers(0, 65535, (5, 160, 200), dtype=np.uint16)
+    place = tmp_path / "seg" / "layers"
+    if kind == "zarr":
+        zarr.create_array(tmp_path / "seg.zarr", data=grey, chunks=(2, 64, 80))
+        place = tmp_path / "seg.zarr"
+    else:
+        place.mkdir(parents=True)
+        stored = {
+            "strips": {"compression": "zlib", "rowsperstrip": 32}, "tiles": {"compression": "zlib", "tile": (64, 48)}
+        }.get(kind, {})  # fmt: skip
+        for z, layer in enumerate(grey):
+            tifffile.imwrite(place / f"{z:02}.tif", layer, **stored)
+    stack = open_stack(place)
+    assert stack.stored_px == {"strips": (32, 200), "tiles": (64, 48), "zarr": (64, 80), "plain": (1, 1)}[kind]
+    out = tmp_path / "p.zarr"
+    run(PredictRequest(stack, ink_model(Smear(), 96), out, device="cpu"))
+    np.save(tmp_path / "plain.npy", grey)
+    run(PredictRequest(open_stack(tmp_path / "plain.npy"), ink_model(Smear(), 96), tmp_path / "q.zarr", device="cpu"))
+    np.testing.assert_array_equal(*(open_prediction(one).read("ink") for one in (out, tmp_path / "q.zarr")))
