@@ -300,13 +300,11 @@ class _Run:
                 yield batch, recipe.answers(batch.tiles, cells)
 
     def _store(self, final: Sequence[BlockIndex], blend: OpenBlocks, writer: PredictionWriter) -> None:
-        """Write the blocks that are final now: first what they hold, then that they are."""
-        for block in final:
-            area = block_area(block, self._region)
-            writer.write(area, blend.levels(area))
-            blend.let_go(block)
+        """Have the blocks written that are final now."""
         if final:
-            writer.mark_done(final)
+            writer.store({block: blend.levels(block_area(block, self._region)) for block in final})
+            for block in final:
+                blend.let_go(block)
 
     def _event(self, tile: Region, blend: OpenBlocks, writer: PredictionWriter, done: int, total: int) -> TilePredicted:
         area = tile.within(self._region)

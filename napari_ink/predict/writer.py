@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
@@ -20,6 +23,7 @@ from napari_ink.predict.tiles import BLOCK, BlockIndex, block_area, blocks_in
 
 UInt8Array = npt.NDArray[np.uint8]
 _LOCK = ".lock"
+_MOST_COMING = 4
 
 
 class PredictionWriter:
@@ -63,6 +67,9 @@ class PredictionWriter:
         self._group = zarr.open_group(path, mode="r+")
         self._levels, self._done_on_disk = array_in(self._group, LEVELS), array_in(self._group, DONE)
         self._done: UInt8Array = np.asarray(self._done_on_disk[:, :])
+        # Writing takes its time, which the network need not wait for.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="napari-ink-write")
+        self._coming: deque[Future[None]] = deque()
         self.pending = tuple(block for block in blocks_in(region) if not self._done[block])
         self._kept = frozenset(blocks_in(region)).difference(self.pending)
 
@@ -72,6 +79,15 @@ class PredictionWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        try:
+            # What is on its way is final as well; an error of it counts only where there is none yet.
+            with suppress(OutputError) if kind is not None else nullcontext():
+                self._settled()
+        finally:
+            self._thread.shutdown(wait=True, cancel_futures=True)
+            self._let_go(kind)
+
+    def _let_go(self, kind: type[BaseException] | None) -> None:
         if kind is not None and issubclass(kind, Exception) and self._is_new and not self._done.any():
             shutil.rmtree(self.path, ignore_errors=True)
         (self.path / _LOCK).unlink(missing_ok=True)
@@ -82,16 +98,30 @@ class PredictionWriter:
         """Whether every block of the region is final."""
         return all(self._done[block] for block in self.pending)
 
-    def write(self, area: Region, levels: UInt8Array) -> None:
-        """Write the final levels ``(2, y, x)`` of a block's part of the region.
+    def store(self, levels: Mapping[BlockIndex, UInt8Array]) -> None:
+        """Have blocks' final levels ``(c, y, x)`` of their parts of the region written, and then noted as final.
+
+        Done on a thread; what goes wrong there is raised by a later call, or at the end of the ``with``.
 
         Raises
         ------
         OutputError
-            If they cannot be written.
+            If earlier ones cannot be written.
         """
+        while len(self._coming) >= _MOST_COMING:
+            self._coming.popleft().result()
+        self._coming.append(self._thread.submit(self._store, levels))
+
+    def _store(self, levels: Mapping[BlockIndex, UInt8Array]) -> None:
         with storage_errors(self.path):
-            self._levels[:, *area.slices] = levels
+            for block, values in levels.items():
+                self._levels[:, *block_area(block, self._region).slices] = values
+        self.mark_done(levels)
+
+    def _settled(self) -> None:
+        """Wait for what is being written."""
+        while self._coming:
+            self._coming.popleft().result()
 
     def mark_done(self, blocks: Iterable[BlockIndex]) -> None:
         """Note that blocks are final; to be called once their levels are written.
@@ -131,6 +161,7 @@ class PredictionWriter:
         OutputError
             If it cannot be written.
         """
+        self._settled()
         provenance = cast("dict[str, Any]", self._group.attrs[ATTRIBUTES])
         with storage_errors(self.path):
             self._group.attrs[ATTRIBUTES] = {**provenance, "complete": True}

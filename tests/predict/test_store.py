@@ -99,7 +99,7 @@ def test_can_be_read_while_it_grows(request_here: PredictRequest) -> None:
         if isinstance(event, TilePredicted) and prediction.done()[0, 0]:
             assert prediction.read("ink", slice(0, 256), slice(0, 256)).any()
     assert fractions[0] == 0 and fractions[-1] == 1 and fractions == sorted(fractions)
-    assert set(fractions) == {0, 0.5, 1}
+    assert set(fractions) <= {0, 0.25, 0.5, 0.75, 1} and len(set(fractions)) > 2
 
 
 def test_blocks_outside_the_region_are_not_waited_for(tmp_path: Path) -> None:

@@ -1,0 +1,228 @@
+"""Measure a whole prediction, ours and others', against the model alone: seconds, peak memory, many sizes.
+
+    pip install -r benchmarks/requirements.txt
+    python benchmarks/predict.py [--sizes 2048 4096 8192] [--ways alone ours ...] [--rounds 3] [--device cpu]
+
+All ways run the same network (the shipped one, laid out to predict fast) over the same
+stack: 65 uncompressed 16-bit TIFFs of noise, in tiles of 256 pixels with the same overlap. Each runs in a process of
+its own, in turn, a few rounds, since only ratios within one run count on a machine that is shared. The ways:
+
+alone         the network on as many tiles as there are, already in memory: the floor of whoever sends tiles through it
+ours          `napari_ink.predict`
+ours-tiles    the same, but whole tiles go through the network, as they do with other people's models
+workers-N     `napari_ink.predict` on N workers of dask.distributed on this machine
+monai         MONAI's SlidingWindowInferer with its defaults, Gaussian weights, on the stack in memory
+monai-best    the same, buffered along the rows, the best of what it offers that was tried
+grand-prize   the loop that the Vesuvius Challenge's Grand Prize used, re-created: the stack in memory, a Gaussian on
+              each tile's answer, and a count of tiles, not of their weights, to divide by: its sums are not a mean
+
+Memory is what the process holds of its own at the most (RssAnon), less what it holds once the model is there; pages of
+mapped files, which the system takes back whenever it needs them, are not counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+import torch
+from torch import Tensor, nn
+
+from napari_ink.model import DEFAULT_MODEL, InkModel, load_model
+from napari_ink.model.inference import for_prediction
+from napari_ink.predict import PredictRequest, predict
+from napari_ink.predict.device import cores_left_free
+from napari_ink.predict.memory import memory_kept
+from napari_ink.predict.tiles import tile_grid
+from napari_ink.stack import DepthStack, open_stack
+
+TILE = 256
+WAYS = ("alone", "ours", "ours-tiles", "monai", "monai-best", "grand-prize")
+Loop = Callable[[Tensor, nn.Module, float, torch.device], None]
+
+
+class Hidden(nn.Module):
+    """Hides what a network is, so that whole tiles go through it."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network, self.size_divisor = for_prediction(network), network.size_divisor
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Predict."""
+        said: Tensor = self.network(x)
+        return said
+
+
+class Memory(threading.Thread):
+    """Watches what this process, and those that it started, hold of their own."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.first = self.most = 0.0
+
+    def run(self) -> None:
+        """Look every 20 ms."""
+        import psutil
+
+        me = psutil.Process()
+        while True:
+            total = 0
+            for one in (me, *me.children(recursive=True)):
+                try:
+                    status = Path(f"/proc/{one.pid}/status").read_text()
+                    total += int(status.split("RssAnon:")[1].split()[0])
+                except (OSError, IndexError):
+                    continue
+            self.first = self.first or total
+            self.most = max(self.most, total)
+            time.sleep(0.02)
+
+
+def write_stack(folder: Path, size: int) -> None:
+    """Write 65 layers of noise, `size` pixels a side; what is in it changes no time."""
+    folder.mkdir()
+    noise = np.random.default_rng(0).integers(0, 65535, (size, size), dtype=np.uint16)
+    for z in range(65):
+        tifffile.imwrite(folder / f"{z:02}.tif", np.roll(noise, 97 * z))
+
+
+def in_memory(stack: DepthStack, model: InkModel) -> Tensor:
+    """Return the prepared stack ``(1, z, y, x)``, which is what these ways need."""
+    z = model.contract.z_window(stack.shape[0])
+    everywhere = slice(0, stack.shape[1]), slice(0, stack.shape[2])
+    return torch.from_numpy(model.contract.prepare(stack.read(z, *everywhere)))[None]
+
+
+def monai(volume: Tensor, network: nn.Module, overlap: float, device: torch.device) -> None:
+    """Slide with MONAI's defaults."""
+    from monai.inferers import SlidingWindowInferer
+
+    SlidingWindowInferer((TILE, TILE), 1, overlap, mode="gaussian", sw_device=device, device="cpu")(volume, network)
+
+
+def monai_best(volume: Tensor, network: nn.Module, overlap: float, device: torch.device) -> None:
+    """Slide with MONAI, weights made once, rows of windows buffered."""
+    from monai.inferers import SlidingWindowInferer
+
+    infer = SlidingWindowInferer(
+        (TILE, TILE), 1 if device.type == "cpu" else 8, overlap, mode="gaussian",
+        sw_device=device, device="cpu", cache_roi_weight_map=True, buffer_steps=4, buffer_dim=0,
+    )  # fmt: skip
+    infer(volume, network)
+
+
+def grand_prize(volume: Tensor, network: nn.Module, overlap: float, device: torch.device) -> None:
+    """Slide as the Grand Prize did."""
+    height, width = volume.shape[-2:]
+    stride = TILE - round(TILE * overlap)
+    axis = torch.arange(TILE) - (TILE - 1) / 2
+    kernel = torch.exp(-(axis[:, None] ** 2 + axis[None] ** 2) / (2 * (TILE / 8) ** 2)).numpy()
+    predicted, count = np.zeros((2, height, width)), np.zeros((height, width))
+    for y in range(0, height - TILE + 1, stride):
+        for x in range(0, width - TILE + 1, stride):
+            tile = volume[:, :, y : y + TILE, x : x + TILE].contiguous().to(device)
+            said = torch.sigmoid(network(tile))[0].cpu().numpy()
+            predicted[:, y : y + TILE, x : x + TILE] += said * kernel
+            count[y : y + TILE, x : x + TILE] += 1
+    predicted /= np.maximum(count, 1)
+
+
+LOOPS: dict[str, Loop] = {"monai": monai, "monai-best": monai_best, "grand-prize": grand_prize}
+
+
+def tiles_of(size: int, overlap: float) -> int:
+    """Return how many tiles there are."""
+    grid = tile_grid((size, size), TILE, 32, overlap, 4)
+    return sum(len(row) for row in grid.rows(_everywhere(size)))
+
+
+def _everywhere(size: int) -> Any:
+    from napari_ink.predict import Region
+
+    return Region.whole((size, size))
+
+
+def run_way(way: str, folder: Path, overlap: float, device_name: str) -> dict[str, float]:
+    """Run one way in this process, and return its seconds and megabytes."""
+    device, model, stack = torch.device(device_name), load_model(), open_stack(folder)
+    network = for_prediction(model.network).to(device)
+    one = torch.randn(1, model.contract.depth_layers, TILE, TILE, device=device)
+    with torch.inference_mode(), cores_left_free(), memory_kept():
+        for _ in range(3):
+            network(one)
+    watch = Memory()
+    watch.start()
+    time.sleep(0.1)
+    began = time.perf_counter()
+    if way == "alone":
+        with torch.inference_mode(), cores_left_free(), memory_kept():
+            for _ in range(tiles_of(stack.shape[1], overlap)):
+                torch.sigmoid(network(one)).cpu()
+    elif way in LOOPS:
+        with torch.inference_mode(), cores_left_free(), memory_kept():
+            LOOPS[way](in_memory(stack, model), network, overlap, device)
+    else:
+        hidden = replace(model, network=Hidden(model.network)) if way == "ours-tiles" else model
+        with tempfile.TemporaryDirectory(dir=folder.parent) as out:
+            request = PredictRequest(stack, hidden, Path(out) / "p.zarr", device=device_name, overlap=overlap)
+            if way.startswith("workers-"):
+                request = replace(request, scheduler=way.removeprefix("workers-"))
+            for _ in predict(request):
+                pass
+    seconds = time.perf_counter() - began
+    time.sleep(0.05)
+    return {"seconds": seconds, "megabytes": (watch.most - watch.first) / 1024}
+
+
+def main() -> None:
+    """Print, for each size, the medians of each way, and its ratio to the model alone round by round."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[2048])
+    parser.add_argument("--ways", nargs="+", default=list(WAYS))
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--overlap", type=float, default=0.25)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--one", nargs=2, metavar=("WAY", "STACK"), help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.one:
+        way, folder = arguments.one
+        print(json.dumps(run_way(way, Path(folder), arguments.overlap, arguments.device)))
+        return
+    print(f"{DEFAULT_MODEL}, overlap {arguments.overlap}, {arguments.device}, {platform.machine()}\n")
+    print("| size | tiles | way | seconds | ÷ alone | peak MB |\n| --- | --- | --- | --- | --- | --- |")
+    for size in arguments.sizes:
+        with tempfile.TemporaryDirectory() as home:
+            write_stack(Path(home) / "layers", size)
+            said: dict[str, list[dict[str, float]]] = {way: [] for way in arguments.ways}
+            for _ in range(arguments.rounds):
+                for way in arguments.ways:
+                    words = [sys.executable, __file__, "--one", way, str(Path(home) / "layers")]
+                    words += ["--overlap", str(arguments.overlap), "--device", arguments.device]
+                    ended = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True)
+                    said[way].append(json.loads(ended.stdout.splitlines()[-1]))
+        for way, rounds in said.items():
+            ratios = [one["seconds"] / alone["seconds"] for one, alone in zip(rounds, said["alone"], strict=True)]
+            seconds, megabytes = (statistics.median(one[key] for one in rounds) for key in ("seconds", "megabytes"))
+            print(
+                f"| {size} | {tiles_of(size, arguments.overlap)} | {way} | {seconds:.1f} "
+                f"| {statistics.median(ratios):.2f} | {megabytes:.0f} |",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()
