@@ -5,7 +5,7 @@ What is named here is quick to import; torch and zarr come in when a prediction 
 
 from napari_ink.predict.contribution import contribution
 from napari_ink.predict.device import DeviceName, choose_device, device_title
-from napari_ink.predict.engine import PredictRequest, predict
+from napari_ink.predict.engine import predict
 from napari_ink.predict.events import (
     PredictionEnded,
     PredictionEvent,
@@ -16,6 +16,7 @@ from napari_ink.predict.events import (
 from napari_ink.predict.members import AUGMENTATIONS, Augmentation
 from napari_ink.predict.probe import ProbeEnded, ProbeEvent, ProbeRequest, ProbeStarted, WindowProbed, probe
 from napari_ink.predict.region import Region
+from napari_ink.predict.request import PredictRequest
 from napari_ink.predict.store import Plane, Prediction, What, open_prediction
 from napari_ink.predict.tiles import DEFAULT_OVERLAP
 

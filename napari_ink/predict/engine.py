@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_ink.errors import BadInputError, DeviceMemoryError, LabelError, NapariInkError
-from napari_ink.model import InkModel
 from napari_ink.predict.blending import OpenBlocks
 from napari_ink.predict.cluster import Cluster, open_cluster
-from napari_ink.predict.device import DeviceName, choose_device, default_batch_size, device_title
+from napari_ink.predict.creation import check_resumable, create_store
+from napari_ink.predict.device import choose_device, default_batch_size, device_title
 from napari_ink.predict.events import (
     PredictionEnded,
     PredictionEvent,
@@ -25,14 +25,14 @@ from napari_ink.predict.events import (
     PredictionStarted,
     TilePredicted,
 )
-from napari_ink.predict.members import Augmentation, channels_of, members_of
+from napari_ink.predict.members import channels_of, members_of
 from napari_ink.predict.memory import memory_kept
 from napari_ink.predict.provenance import MUST_AGREE, describe_run
 from napari_ink.predict.queue import TileQueue
 from napari_ink.predict.region import Region
+from napari_ink.predict.request import PredictRequest
 from napari_ink.predict.store import open_prediction
 from napari_ink.predict.tiles import (
-    DEFAULT_OVERLAP,
     Batch,
     BlockIndex,
     TileGrid,
@@ -42,67 +42,10 @@ from napari_ink.predict.tiles import (
     tile_grid,
 )
 from napari_ink.predict.worker import Job, job_model
-from napari_ink.predict.writer import PredictionWriter, check_resumable, create_store
-from napari_ink.stack import DepthStack
+from napari_ink.predict.writer import PredictionWriter
 
 _SMALLEST_TILE = 64
 Answers = Generator[tuple[Batch, npt.NDArray[np.float32]], None, None]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class PredictRequest:
-    """All that a prediction needs.
-
-    Attributes
-    ----------
-    stack
-        What is read.
-    model
-        What predicts; its network is moved to the device.
-    out
-        The prediction store to write, in a folder that exists.
-    region
-        What to predict; None for the whole segment.
-    mask
-        Where there is papyrus, ``(y, x)`` bool of the whole segment; the rest is not predicted and stays 0.
-    device
-        Where the network runs.
-    others
-        More models, whose answers are averaged with the first one's; how far they disagree is stored too.
-    augment
-        Views that every model has of the stack besides the plain one: likewise.
-    overlap
-        Share of a tile's height and width that its neighbour reads too, 0 to 0.75.
-    batch_size
-        Tiles that go through the network together; None chooses by device and tile.
-    tile_size
-        Height and width of tiles; None takes the model's own.
-    resume
-        Go on with `out` if it exists; it must come from the same stack, model, region, mask and overlap.
-    looking_at
-        Returns what somebody looks at, which is predicted first, and from there outwards; None where nobody looks.
-        Called before each batch, on the thread of the run.
-    mask_source
-        Where the mask was read, for the provenance.
-    scheduler
-        Address of a dask scheduler whose workers predict, or how many workers to start here; None for this process.
-    """
-
-    stack: DepthStack
-    model: InkModel
-    out: Path
-    region: Region | None = None
-    mask: npt.NDArray[np.bool_] | None = None
-    device: DeviceName = "auto"
-    overlap: float = DEFAULT_OVERLAP
-    batch_size: int | None = None
-    tile_size: int | None = None
-    resume: bool = False
-    others: tuple[InkModel, ...] = ()
-    augment: tuple[Augmentation, ...] = ()
-    looking_at: Callable[[], Region | None] = field(default=lambda: None)
-    mask_source: Path | None = None
-    scheduler: str | None = None
 
 
 def predict(request: PredictRequest) -> Generator[PredictionEvent, None, None]:
@@ -205,7 +148,7 @@ class _Run:
             ), f"{fewer} {'tiles' if fewer > 1 else 'tile'} at a time from here on"
         if side // 2 >= _SMALLEST_TILE and not self._path.exists():
             return replace(again, tile_size=side // 2), f"tiles are {side // 2} pixels from here on, not {side}"
-        if self._device.type != "cpu":
+        if self._device.type != "cpu" and self._cluster is None:
             return replace(again, device="cpu", batch_size=None), "the CPU goes on with it"
         return None
 

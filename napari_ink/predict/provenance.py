@@ -14,7 +14,7 @@ from napari_ink.model import InkModel
 from napari_ink.predict.region import Region
 
 if TYPE_CHECKING:
-    from napari_ink.predict.engine import PredictRequest
+    from napari_ink.predict.request import PredictRequest
 
 MUST_AGREE: dict[str, tuple[str, ...]] = {
     "stack": ("stack", "fingerprint"),
