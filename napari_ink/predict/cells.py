@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import torch
 
 CellIndex = tuple[int, int]
+_KEPT_BYTES = 384 * 2**20
 Planes = tuple["torch.Tensor", ...]
 
 
@@ -82,14 +83,14 @@ class CellStore:
     grid
         Where the cells lie.
     tiles
-        All tiles to come.
+        All tiles to come, with what they reach over the border; None where nobody knows, so that memory alone decides.
     most_bytes
         Most memory that it takes, but for the cells of one batch.
     """
 
-    def __init__(self, grid: CellGrid, tiles: Iterable[Region], most_bytes: int) -> None:
+    def __init__(self, grid: CellGrid, tiles: Iterable[Region] | None, most_bytes: int = _KEPT_BYTES) -> None:
         self._grid = grid
-        self._waiting = Counter(cell for tile in tiles for cell in grid.touching(tile))
+        self._waiting = None if tiles is None else Counter(cell for tile in tiles for cell in grid.touching(tile))
         self._kept: OrderedDict[CellIndex, Planes] = OrderedDict()
         self._most_bytes = most_bytes
         self.nbytes = 0
@@ -108,13 +109,17 @@ class CellStore:
 
     def tidy(self, done: Iterable[Region]) -> None:
         """Let go of what no tile needs once `done` are through, and of what waited longest where it is too much."""
-        for tile in done:
-            for cell in self._grid.touching(tile):
-                self._waiting[cell] -= 1
-                if self._waiting[cell] <= 0:
-                    self._drop(cell)
+        if self._waiting is not None:
+            self._drop_unneeded(self._waiting, done)
         while self.nbytes > self._most_bytes and self._kept:
             self._drop(next(iter(self._kept)))
+
+    def _drop_unneeded(self, waiting: Counter[CellIndex], done: Iterable[Region]) -> None:
+        for tile in done:
+            for cell in self._grid.touching(tile):
+                waiting[cell] -= 1
+                if waiting[cell] <= 0:
+                    self._drop(cell)
 
     def _drop(self, cell: CellIndex) -> None:
         self.nbytes -= _nbytes(self._kept.pop(cell, ()))

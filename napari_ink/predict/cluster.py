@@ -8,10 +8,11 @@ so the bytes are the same, whichever worker did what and however often.
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,7 +47,7 @@ class Cluster:
     client
         The connection.
     workers
-        How many.
+        Their addresses.
     device, device_title
         What they predict on, and that in words.
     threads
@@ -54,7 +55,7 @@ class Cluster:
     """
 
     client: Client
-    workers: int
+    workers: tuple[str, ...]
     device: str
     device_title: str
     threads: int | None
@@ -76,19 +77,26 @@ class Cluster:
         from distributed import as_completed
         from distributed.scheduler import KilledWorker
 
-        patches = iter(in_patches(batches, job.grid, self.workers * _TASKS_PER_WORKER))
+        left = in_shares(list(in_patches(batches, job.grid, len(self.workers) * _TASKS_PER_WORKER)), len(self.workers))
         coming = as_completed()
-        asked: dict[Any, Sequence[Batch]] = {}
+        asked: dict[Any, tuple[int, Sequence[Batch]]] = {}
 
-        def ask() -> None:
-            if (patch := next(patches, None)) is not None:
-                future = self.client.submit(answer, job, patch, pure=False, retries=_RETRIES)
-                asked[future] = patch
+        def ask(worker: int) -> None:
+            """Ask a worker for the next patch of its share, whose neighbours it has, or of the longest that is left."""
+            share = left[worker] or max(left, key=len)
+            if share:
+                patch = share.popleft()
+                future = self.client.submit(
+                    answer, job, patch, pure=False, retries=_RETRIES,
+                    workers=[self.workers[worker]], allow_other_workers=True,
+                )  # fmt: skip
+                asked[future] = worker, patch
                 coming.add(future)
 
         try:
-            for _ in range(self.workers * _WAITING_PER_WORKER):
-                ask()
+            for _ in range(_WAITING_PER_WORKER):
+                for worker in range(len(self.workers)):
+                    ask(worker)
             for future in coming:
                 try:
                     answers = future.result()
@@ -96,8 +104,9 @@ class Cluster:
                     raise NapariInkError(
                         "Workers were lost again and again over the same tiles; see in their logs why."
                     ) from error
-                ask()
-                for batch, steps in zip(asked.pop(future), answers, strict=True):
+                worker, patch = asked.pop(future)
+                ask(worker)
+                for batch, steps in zip(patch, answers, strict=True):
                     yield batch, unpacked(steps)
         finally:
             self.client.cancel(list(asked))
@@ -124,6 +133,12 @@ def in_patches(batches: Sequence[Batch], grid: TileGrid, most: int) -> Iterator[
         patches.setdefault(place, []).append(batch)
     for place in sorted(patches):
         yield patches[place]
+
+
+def in_shares(patches: Sequence[list[Batch]], count: int) -> list[deque[list[Batch]]]:
+    """Part patches among workers, each a run of neighbours."""
+    ends = [len(patches) * n // count for n in range(count + 1)]
+    return [deque(patches[first:last]) for first, last in pairwise(ends)]
 
 
 @contextmanager
@@ -182,7 +197,7 @@ def _surveyed(client: Client, scheduler: str, device: DeviceName, threads: int |
             f"The workers have napari-ink {version}, and this is {napari_ink.__version__}; install the same everywhere."
         )
     number = len(found)
-    return Cluster(client, number, kind, f"{title} of {number} {'workers' if number > 1 else 'worker'}", threads)
+    return Cluster(client, tuple(found), kind, f"{title} of {number} {'workers' if number > 1 else 'worker'}", threads)
 
 
 def _about(device: DeviceName) -> tuple[str, str, str]:

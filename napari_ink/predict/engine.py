@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from napari_ink.errors import BadInputError, DeviceMemoryError, LabelError, NapariInkError
 from napari_ink.predict.blending import OpenBlocks
+from napari_ink.predict.cells import CellStore
 from napari_ink.predict.cluster import Cluster, open_cluster
 from napari_ink.predict.creation import check_resumable, create_store
 from napari_ink.predict.device import choose_device, default_batch_size, device_title
@@ -232,15 +233,15 @@ class _Run:
         )  # fmt: skip
 
     def _answers_here(self, plan: TilePlan, queue: TileQueue) -> Answers:
-        from napari_ink.predict.feed import CellFeed
+        from napari_ink.predict.feed import feed
         from napari_ink.predict.forward import Forward
         from napari_ink.predict.recipe import Recipe
 
         recipe = Recipe(self._members, self._request.stack, self._grid, Forward(self._device))
-        feed = CellFeed(recipe, self._grid, [tile for batch in plan.batches for tile in batch.tiles])
-        with closing(feed(queue)) as batches:
-            for batch, cells in batches:
-                yield batch, recipe.answers(batch.tiles, cells)
+        tiles = (self._grid.padded(tile) for batch in plan.batches for tile in batch.tiles)
+        with closing(feed(recipe, self._grid, CellStore(recipe.cells, tiles), queue)) as batches:
+            for batch, blocks in batches:
+                yield batch, recipe.answers(blocks)
 
     def _store(self, final: Sequence[BlockIndex], blend: OpenBlocks, writer: PredictionWriter) -> None:
         """Have the blocks written that are final now."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TypeVar
 
 import numpy as np
@@ -42,12 +42,10 @@ class Forward:
         DeviceMemoryError
             If it does not fit there.
         """
-        try:
+        with self.explaining():
             # Metal is left alone: nobody has measured there.
             fast = network if self.device.type == "mps" else for_prediction(network)
             return fast.to(self.device).eval()
-        except RuntimeError as error:
-            raise self._explained(error) from error
 
     def __call__(self, work: Callable[[], T], amount: float = 0.0) -> T:
         """Run a part of a network.
@@ -68,11 +66,8 @@ class Forward:
         # Bounded each time rather than over the run: whoever consumes the events has all threads in between.
         with cores_left_free(most=self._threads.now):
             began = time.perf_counter()
-            try:
-                with torch.inference_mode(), _full_float32(self.device):
-                    said = work()
-            except RuntimeError as error:
-                raise self._explained(error) from error
+            with self.explaining(), torch.inference_mode(), _full_float32(self.device):
+                said = work()
         if self.device.type == "cpu" and amount:
             self._threads.tell((time.perf_counter() - began) / amount)
         return said
@@ -82,6 +77,14 @@ class Forward:
         return self(
             lambda: rounded(torch.sigmoid(network(torch.from_numpy(block).to(self.device)).float())), len(block)
         )  # fmt: skip
+
+    @contextmanager
+    def explaining(self) -> Iterator[None]:
+        """Say in words that memory ran out, as a `DeviceMemoryError`; on any thread."""
+        try:
+            yield
+        except RuntimeError as error:
+            raise self._explained(error) from error
 
     def _explained(self, error: RuntimeError) -> RuntimeError | DeviceMemoryError:
         """Return the error itself, unless it says that memory ran out."""

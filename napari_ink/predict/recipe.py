@@ -7,7 +7,7 @@ that were read and prepared once.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 import numpy as np
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from napari_ink.model.network import InkEdgeNetwork
 from napari_ink.model.stem import DepthStem
-from napari_ink.predict.cells import CellGrid, Planes
+from napari_ink.predict.cells import CellGrid, CellIndex, Planes
 from napari_ink.predict.forward import Float32Array, Forward, rounded
 from napari_ink.predict.members import Member, Turn, together, z_range
 from napari_ink.predict.region import Region
@@ -56,6 +56,8 @@ class Recipe:
     ----------
     cells : CellGrid
         Where cells lie.
+    has_shared_stem : bool
+        Whether computing a cell is work for the device; else it is read and prepared, and no more.
     """
 
     def __init__(self, members: Sequence[Member], stack: DepthStack, grid: TileGrid, forward: Forward) -> None:
@@ -68,12 +70,12 @@ class Recipe:
             if id(member.network) not in self._networks:
                 self._networks[id(member.network)] = forward.place(member.network)
         self._contracts = list({id(m.contract): m.contract for m in members}.values())
-        self._is_stemmed = has_shared_stem(members)
+        self.has_shared_stem = has_shared_stem(members)
         self.cells = CellGrid(
-            grid.canvas, BLOCK if self._is_stemmed else _WHOLE_CELL, DepthStem.halo if self._is_stemmed else 0
+            grid.canvas, BLOCK if self.has_shared_stem else _WHOLE_CELL, DepthStem.halo if self.has_shared_stem else 0
         )  # fmt: skip
 
-    def read(self, cell: tuple[int, int]) -> list[Float32Array]:
+    def read(self, cell: CellIndex) -> list[Float32Array]:
         """Read and prepare a cell, once for each contract: ``(z, y, x)``; on any thread."""
         wanted = self.cells.read_area(cell)
         height, width = self._grid.shape  # of the segment; cells may lie beyond it where that is smaller than a tile
@@ -88,10 +90,10 @@ class Recipe:
             values.append(_filled(prepared, wanted.shape))
         return values
 
-    def planes(self, cell: tuple[int, int], values: Sequence[Float32Array]) -> Planes:
+    def planes(self, cell: CellIndex, values: Sequence[Float32Array]) -> Planes:
         """Compute of a cell what its tiles share: planes ``(c, y, x)``."""
         tensors = [torch.from_numpy(one) for one in values]
-        if not self._is_stemmed:
+        if not self.has_shared_stem:
             return tuple(tensors)
         area, read = self.cells.area(cell), self.cells.read_area(cell)
         planes: list[Tensor] = []
@@ -105,8 +107,8 @@ class Recipe:
                 planes.append(plane[0].permute(1, 2, 0)[y, x].contiguous().permute(2, 0, 1))
         return tuple(planes)
 
-    def answers(self, tiles: Sequence[Region], cells: Sequence[dict[tuple[int, int], Planes]]) -> Float32Array:
-        """Return what the members say of tiles.
+    def assembled(self, tiles: Sequence[Region], cells: Sequence[Mapping[CellIndex, Planes]]) -> list[Tensor]:
+        """Put tiles together.
 
         Parameters
         ----------
@@ -117,19 +119,40 @@ class Recipe:
 
         Returns
         -------
+        list of Tensor
+            Of each plane of a cell that of the tiles, ``(b, c, y, x)``.
+
+        Raises
+        ------
+        DeviceMemoryError
+            If the device's memory does not hold them.
+        """
+        steps = DepthStem.steps if self.has_shared_stem else (1,)
+        number = len(next(iter(cells[0].values())))
+        # Not run as a part of the network: grey values are put together on the thread that read them.
+        with self._forward.explaining(), torch.inference_mode():
+            return [self._assembled(tiles, cells, n, steps[n % len(steps)]) for n in range(number)]
+
+    def answers(self, blocks: Sequence[Tensor]) -> Float32Array:
+        """Return what the members say of tiles that were put together.
+
+        Returns
+        -------
         ndarray
             ``(b, c, y, x)`` as `together` and `rounded` give it; NaN where a network gives none.
-        """
-        amount = 0 if self._is_stemmed else len(tiles) * len(self._members)
-        return self._forward(lambda: rounded(together(self._said(tiles, cells))), amount)
 
-    def _said(self, tiles: Sequence[Region], cells: Sequence[dict[tuple[int, int], Planes]]) -> list[Tensor]:
-        steps = DepthStem.steps if self._is_stemmed else (1,)
-        number = len(next(iter(cells[0].values())))
-        blocks = [self._assembled(tiles, cells, n, steps[n % len(steps)]) for n in range(number)]
+        Raises
+        ------
+        DeviceMemoryError
+            If the device's memory does not hold the batch.
+        """
+        amount = 0 if self.has_shared_stem else len(blocks[0]) * len(self._members)
+        return self._forward(lambda: rounded(together(self._said(blocks))), amount)
+
+    def _said(self, blocks: Sequence[Tensor]) -> list[Tensor]:
         said = []
         for n, member in enumerate(self._members):
-            if self._is_stemmed:
+            if self.has_shared_stem:
                 logits = self._own(member).after_stem(blocks[2 * n], blocks[2 * n + 1])
             else:
                 block = blocks[self._number(member)].to(self._forward.device)
@@ -139,12 +162,11 @@ class Recipe:
         return said
 
     def _assembled(
-        self, tiles: Sequence[Region], cells: Sequence[dict[tuple[int, int], Planes]], number: int, step: int
+        self, tiles: Sequence[Region], cells: Sequence[Mapping[CellIndex, Planes]], number: int, step: int
     ) -> Tensor:
-        """Put one plane of the tiles together from those of their cells: ``(b, c, y, x)``."""
         like = next(iter(cells[0].values()))[number]
         height, width = (side // step for side in self._grid.tile)
-        layout = torch.channels_last if self._is_stemmed else torch.contiguous_format
+        layout = torch.channels_last if self.has_shared_stem else torch.contiguous_format
         out = torch.empty(
             (len(tiles), like.shape[0], height, width), dtype=like.dtype, device=like.device, memory_format=layout
         )

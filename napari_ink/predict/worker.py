@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from napari_ink.errors import BadInputError
 from napari_ink.model import InkModel, load_model
+from napari_ink.predict.cells import CellStore
 from napari_ink.predict.members import Augmentation, members_of
 from napari_ink.predict.queue import TileQueue
 from napari_ink.predict.tiles import Batch, TileGrid
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
     from napari_ink.predict.recipe import Recipe
 
 _NONE = np.iinfo(np.uint16).max
-# One prediction at a time in each process: its networks stay in memory from one task to the next.
+# One prediction at a time in each process: its networks and cells stay in memory from one task to the next.
 _one_at_a_time = threading.Lock()
-_ready: dict[Job, Recipe] = {}
+_ready: dict[Job, tuple[Recipe, CellStore]] = {}
 
 
 @dataclass(frozen=True)
@@ -74,15 +75,14 @@ def answer(job: Job, batches: Sequence[Batch]) -> list[npt.NDArray[np.uint16]]:
     from contextlib import closing
 
     from napari_ink.predict.blending import PROBABILITY_STEPS
-    from napari_ink.predict.feed import CellFeed
+    from napari_ink.predict.feed import feed
 
     with _one_at_a_time:
-        recipe = _recipe(job)
-        feed = CellFeed(recipe, job.grid, [tile for batch in batches for tile in batch.tiles])
+        recipe, store = _ready_for(job)
         answers = []
-        with closing(feed(TileQueue(batches))) as cells_of:
-            for batch, cells in cells_of:
-                said = recipe.answers(batch.tiles, cells)
+        with closing(feed(recipe, job.grid, store, TileQueue(batches))) as ready:
+            for _, blocks in ready:
+                said = recipe.answers(blocks)
                 none = np.isnan(said)
                 steps = np.where(none, 0, said * PROBABILITY_STEPS).astype(np.uint16)
                 steps[none] = _NONE
@@ -90,10 +90,12 @@ def answer(job: Job, batches: Sequence[Batch]) -> list[npt.NDArray[np.uint16]]:
         return answers
 
 
-def _recipe(job: Job) -> Recipe:
+def _ready_for(job: Job) -> tuple[Recipe, CellStore]:
     if job not in _ready:
         _ready.clear()  # what was predicted before takes no memory any more
-        _ready[job] = _prepared(job)
+        recipe = _prepared(job)
+        # Tiles of the next task may need the cells of this one.
+        _ready[job] = recipe, CellStore(recipe.cells, None)
     return _ready[job]
 
 
