@@ -139,6 +139,37 @@ def test_a_killed_process_leaves_a_store_that_goes_on(tmp_path: Path) -> None:
     assert chunks(request.out) == chunks(tmp_path / "whole.zarr")
 
 
+KILLED_SOMETIME = """
+import os, signal, sys, threading, time
+from pathlib import Path
+from tests.predict.test_interruption import predict, request_in
+request = request_in(Path(sys.argv[1]), resume=True)
+events = predict(request)
+next(events)
+def kill():
+    time.sleep(float(sys.argv[2]))
+    os.kill(os.getpid(), signal.SIGKILL)
+threading.Thread(target=kill, daemon=True).start()
+for event in events:
+    pass
+time.sleep(10)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on Windows")
+def test_killed_again_and_again_at_any_instant(tmp_path: Path) -> None:
+    root, rng = Path(__file__).parents[2], np.random.default_rng()
+    request = request_in(tmp_path)
+    run(replace(request, out=tmp_path / "whole.zarr"))
+    for _ in range(5):
+        delay = rng.uniform(0, 0.3)
+        killed = subprocess.run([sys.executable, "-c", KILLED_SOMETIME, str(tmp_path), str(delay)], cwd=root)
+        assert killed.returncode == -signal.SIGKILL
+        check_done_blocks(request.out, tmp_path / "whole.zarr")
+    run(replace(request, resume=True))
+    assert chunks(request.out) == chunks(tmp_path / "whole.zarr")
+
+
 def test_resume_names_what_differs_and_changes_nothing(tmp_path: Path) -> None:
     request = request_in(tmp_path, resume=True)
     run_until(request, lambda e: isinstance(e, TilePredicted) and e.done == 40)

@@ -91,15 +91,19 @@ def test_a_threshold_is_a_probability(request_here: PredictRequest, threshold: f
         open_prediction(request_here.out).mask("edge", threshold)
 
 
-def test_can_be_read_while_it_grows(request_here: PredictRequest) -> None:
+def test_can_be_read_while_it_grows(tmp_path: Path) -> None:
+    # More blocks than may wait to be written, so that some are while others are still predicted.
+    request = PredictRequest(
+        make_stack(tmp_path, (3, 600, 1200)), ink_model(Smear(3), 64), tmp_path / "p.zarr", batch_size=1, device="cpu"
+    )
     fractions = []
-    for event in predict(replace(request_here, batch_size=1)):
-        prediction = open_prediction(request_here.out)
+    for event in predict(request):
+        prediction = open_prediction(request.out)
         fractions.append(prediction.done_fraction)
         if isinstance(event, TilePredicted) and prediction.done()[0, 0]:
             assert prediction.read("ink", slice(0, 256), slice(0, 256)).any()
     assert fractions[0] == 0 and fractions[-1] == 1 and fractions == sorted(fractions)
-    assert set(fractions) <= {0, 0.25, 0.5, 0.75, 1} and len(set(fractions)) > 2
+    assert len(set(fractions)) > 2
 
 
 def test_blocks_outside_the_region_are_not_waited_for(tmp_path: Path) -> None:
