@@ -55,7 +55,7 @@ class Annotating(QObject):
         self._watch = QTimer(self)
         self._watch.setInterval(_WATCH_MS)
         self._watch.timeout.connect(self._on_watch)
-        layers.view_moved.connect(self.follow)
+        layers.sight.moved.connect(self.follow)
 
     @property
     def annotation(self) -> Annotation | None:
@@ -144,7 +144,7 @@ class Annotating(QObject):
 
     def follow(self) -> None:
         """Move the edit window after the view, if something in sight lies outside it."""
-        editable, view = self._layers.editable, self._layers.view()
+        editable, view = self._layers.editable, self._layers.sight.view()
         self._note(editable, view)
         if editable is None or self.annotation is None or view is None or editable.is_drawing or self._is_reading:
             return
@@ -201,7 +201,7 @@ class Annotating(QObject):
         if annotation is None:
             return
         edits, self._is_reading = self._edits, True
-        window = window_for(self._layers.view(), annotation.shape)
+        window = window_for(self._layers.sight.view(), annotation.shape)
 
         def deliver(event: Any) -> None:
             self._is_reading = False

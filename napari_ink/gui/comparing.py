@@ -72,7 +72,7 @@ class Comparing(QObject):
         self._again.setInterval(_SETTLE_MS)
         self._again.timeout.connect(self._compare)
         annotating.edited.connect(lambda _: self._again.start() if self._other else None)
-        layers.view_moved.connect(lambda: self._again.start() if self._other else None)
+        layers.sight.moved.connect(lambda: self._again.start() if self._other else None)
 
     def toggle_prediction(self) -> None:
         """Show where labels and prediction differ, or show it no more."""
@@ -111,7 +111,7 @@ class Comparing(QObject):
         self._compare()
 
     def _window(self) -> EditWindow | None:
-        return self._layers.view() if self._layers.editable is None else self._layers.editable.window
+        return self._layers.sight.view() if self._layers.editable is None else self._layers.editable.window
 
     def _compare(self) -> None:
         annotation, other, window = self._annotating.annotation, self._other, self._window()

@@ -54,11 +54,11 @@ class DepthSteps(QObject):
     def jump(self, layers: int) -> None:
         """Go so many layers deeper, or up if it is less than zero."""
         if self._stack is not None:
-            self._go(min(max(self._layers.depth() + layers, 0), self._stack.shape[0] - 1))
+            self._go(min(max(self._layers.sight.depth() + layers, 0), self._stack.shape[0] - 1))
 
     def flip(self) -> None:
         """Go back to the layer that was looked at before this one; again, and this one is back."""
-        here = self._layers.depth()
+        here = self._layers.sight.depth()
         if others := [z for z in self._rested if z != here]:
             self._rested = [here, others[-1]]
             self._go(others[-1])
@@ -67,7 +67,7 @@ class DepthSteps(QObject):
         """Say which layer is in sight, and how far from the surface it lies."""
         if self._stack is None:
             return ""
-        z, off = self._layers.depth(), self._layers.depth() - self._stack.surface_z
+        z, off = self._layers.sight.depth(), self._layers.sight.depth() - self._stack.surface_z
         at = "the surface" if off == 0 else f"{off:+d} from the surface"
         size = self._stack.voxel_size_um
         far = f", {off * size:+.1f} µm" if size is not None and off else ""
@@ -86,6 +86,6 @@ class DepthSteps(QObject):
         self.changed.emit()
 
     def _on_rest(self) -> None:
-        here = self._layers.depth()
+        here = self._layers.sight.depth()
         if not self._rested or self._rested[-1] != here:
             self._rested = [*self._rested[-1:], here]

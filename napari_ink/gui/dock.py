@@ -238,8 +238,8 @@ class InkDock(QWidget):
             self.session.predicting.warm_up(model)
 
     def _on_depth(self) -> None:
-        stack = self._shown.stack
-        self.stack.depths.show_depth(self._depth.where(), 0 if stack is None else stack.surface_z, self._layers.depth())
+        surface = 0 if self._shown.stack is None else self._shown.stack.surface_z
+        self.stack.depths.show_depth(self._depth.where(), surface, self._layers.sight.depth())
 
     def _bring_up(self, step: Step) -> None:
         """Scroll to the step that is to be done now, once when it becomes that."""

@@ -175,12 +175,12 @@ class Labelling(QObject):
 
     def export_figure(self, source: ExportFrom, path: Path) -> None:
         """Write a picture of what is in sight, with ink and edges over it and a scale bar."""
-        stack, part = self._desk.state.stack, self._layers.view()
+        stack, part = self._desk.state.stack, self._layers.sight.view()
         if stack is None or part is None:
             self._desk.fail("No part of the segment is in sight; press the house, bottom left.")
             return
         planes = self._plane("ink", source), self._plane("edges", source)
-        figure = exporting.Figure(stack, self._layers.depth(), part, *planes)
+        figure = exporting.Figure(stack, self._layers.sight.depth(), part, *planes)
         self._desk.set(busy=f"Writing {path.name}…", exported="")
         self._desk.launch("export", exporting.figure_job(figure, path), self._on_exported)
 

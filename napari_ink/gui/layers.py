@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
 from napari.layers import Image
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_ink.gui.camera import camera_of, canvas_size
-from napari_ink.gui.edit_window import EditWindow
 from napari_ink.gui.editable import EditableLabels, overview_layer
 from napari_ink.gui.overlay import Overlay
+from napari_ink.gui.sight import Sight
 from napari_ink.gui.stack_layer import attach, detach, stack_layer_data, stack_of
 
 if TYPE_CHECKING:
@@ -27,11 +23,10 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
     from qtpy.QtWidgets import QWidget
 
+    from napari_ink.gui.edit_window import EditWindow
     from napari_ink.gui.editable import UInt8Array
     from napari_ink.gui.state import What
     from napari_ink.stack import DepthStack
-
-_REST_MS = 120
 
 
 class InkLayers(QObject):
@@ -41,6 +36,8 @@ class InkLayers(QObject):
 
     Attributes
     ----------
+    sight : Sight
+        What of the stack is in sight.
     overlay : Overlay or None
         The prediction shown.
     editable : EditableLabels or None
@@ -50,11 +47,11 @@ class InkLayers(QObject):
     stack_arrived = Signal(object)
     gone = Signal()
     tool_changed = Signal()
-    view_moved = Signal()
 
     def __init__(self, viewer: Viewer, dock: QWidget) -> None:
         super().__init__(dock)
-        self._viewer, self._dock = viewer, dock
+        self._viewer = viewer
+        self.sight = Sight(viewer, dock, self._stack)
         self._stack_layer: Layer | None = None
         self.overlay: Overlay | None = None
         self.editable: EditableLabels | None = None
@@ -69,13 +66,6 @@ class InkLayers(QObject):
         viewer.layers.events.inserted.connect(self._on_inserted)
         viewer.layers.events.removed.connect(self._on_removed)
         viewer.layers.selection.events.active.connect(self._on_tool)
-        # While a view is being dragged or zoomed it is told once, when it comes to rest.
-        self._at_rest = QTimer(self)
-        self._at_rest.setSingleShot(True)
-        self._at_rest.setInterval(_REST_MS)
-        self._at_rest.timeout.connect(self.view_moved)
-        camera_of(viewer).events.center.connect(self._on_camera)
-        camera_of(viewer).events.zoom.connect(self._on_camera)
 
     def find_stack(self) -> Layer | None:
         """Return the topmost layer that shows a depth stack, or None."""
@@ -227,35 +217,6 @@ class InkLayers(QObject):
         """Return the tool in hand, empty when there is none."""
         return "" if self.editable is None else self.editable.tool_of(self._viewer.layers.selection.active)
 
-    def view(self) -> EditWindow | None:
-        """Return the part of the stack in sight, or None when it is out of sight."""
-        stack = None if self._stack_layer is None else stack_of(self._stack_layer)
-        size = canvas_size(self._dock)
-        if stack is None or size is None:
-            return None
-        camera = camera_of(self._viewer)
-        ranges = []
-        for middle, pixels, length in zip(camera.center[-2:], size, stack.shape[1:], strict=True):
-            half = pixels / 2 / camera.zoom
-            ranges += [max(math.floor(middle - half), 0), min(math.ceil(middle + half) + 1, length)]
-        y0, y1, x0, x1 = ranges
-        return EditWindow(y0, y1, x0, x1) if y1 - y0 > 1 and x1 - x0 > 1 else None
-
-    def image(self, part: EditWindow) -> npt.NDArray[np.float32]:
-        """Return the grey values ``(y, x)`` of the depth layer in sight."""
-        stack = None if self._stack_layer is None else stack_of(self._stack_layer)
-        if stack is None:
-            return np.zeros(part.shape, np.float32)
-        z = self.depth()
-        grey = stack.read(slice(z, z + 1), slice(part.y0, part.y1), slice(part.x0, part.x1))[0]
-        return grey.astype(np.float32)
-
-    def depth(self) -> int:
-        """Return the depth layer in sight."""
-        stack = None if self._stack_layer is None else stack_of(self._stack_layer)
-        last = 0 if stack is None else stack.shape[0] - 1
-        return min(max(int(self._viewer.dims.point[0]), 0), last)
-
     def release(self) -> None:
         """Let go of the viewer's signals, and read no more tiles: the program ends once its readers do."""
         if self._stack_layer is not None:
@@ -263,8 +224,10 @@ class InkLayers(QObject):
         self._viewer.layers.events.inserted.disconnect(self._on_inserted)
         self._viewer.layers.events.removed.disconnect(self._on_removed)
         self._viewer.layers.selection.events.active.disconnect(self._on_tool)
-        camera_of(self._viewer).events.center.disconnect(self._on_camera)
-        camera_of(self._viewer).events.zoom.disconnect(self._on_camera)
+        self.sight.release()
+
+    def _stack(self) -> DepthStack | None:
+        return None if self._stack_layer is None else stack_of(self._stack_layer)
 
     def _in_turns(self, *tasks: Callable[[], None]) -> None:
         """Do one task in each turn of the event loop: napari takes its time over each layer, and the window waits."""
@@ -353,6 +316,3 @@ class InkLayers(QObject):
 
     def _on_tool(self, *_: object) -> None:
         self.tool_changed.emit()
-
-    def _on_camera(self, *_: object) -> None:
-        self._at_rest.start()

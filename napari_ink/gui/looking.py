@@ -98,7 +98,7 @@ class Looking:
         """Look at a place, with `extent` pixels around it across the picture if that is given."""
         camera = camera_of(self._viewer)
         camera.center = (*camera.center[:-2], y, x)
-        if extent is not None and (view := self._layers.view()) is not None:
+        if extent is not None and (view := self._layers.sight.view()) is not None:
             camera.zoom *= max(view.shape) / max(extent, 1.0)
 
     def _label_layers(self) -> list[Layer]:

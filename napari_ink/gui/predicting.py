@@ -63,7 +63,7 @@ class Predicting(QObject):
         self._ready: jobs.ModelReady | None = None
         self.roi = RegionOfInterest(layers, self)
         self.roi.changed.connect(self._on_roi)
-        layers.view_moved.connect(self._look)
+        layers.sight.moved.connect(self._look)
 
     def warm_up(self, model: ModelEntry) -> None:
         """Load a model ahead of the first Run, and find out which device would be picked."""
@@ -231,7 +231,7 @@ class Predicting(QObject):
     def _in_sight(self) -> Region | None:
         from napari_ink.predict import Region
 
-        view = self._layers.view()
+        view = self._layers.sight.view()
         return None if view is None else Region(view.y0, view.y1, view.x0, view.x1)
 
     def _look(self) -> None:

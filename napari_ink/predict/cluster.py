@@ -47,7 +47,7 @@ class Cluster:
     client
         The connection.
     workers
-        Their addresses.
+        Addresses of those that were there at the beginning.
     device, device_title
         What they predict on, and that in words.
     threads
@@ -77,7 +77,8 @@ class Cluster:
         from distributed import as_completed
         from distributed.scheduler import KilledWorker
 
-        left = in_shares(list(in_patches(batches, job.grid, len(self.workers) * _TASKS_PER_WORKER)), len(self.workers))
+        workers = list(self.workers)
+        left = in_shares(list(in_patches(batches, job.grid, len(workers) * _TASKS_PER_WORKER)), len(workers))
         coming = as_completed()
         asked: dict[Any, tuple[int, Sequence[Batch]]] = {}
 
@@ -88,15 +89,14 @@ class Cluster:
                 patch = share.popleft()
                 future = self.client.submit(
                     answer, job, patch, pure=False, retries=_RETRIES,
-                    workers=[self.workers[worker]], allow_other_workers=True,
+                    workers=[workers[worker]], allow_other_workers=True,
                 )  # fmt: skip
                 asked[future] = worker, patch
                 coming.add(future)
 
         try:
-            for _ in range(_WAITING_PER_WORKER):
-                for worker in range(len(self.workers)):
-                    ask(worker)
+            for worker in [*range(len(workers))] * _WAITING_PER_WORKER:
+                ask(worker)
             for future in coming:
                 try:
                     answers = future.result()
@@ -106,10 +106,19 @@ class Cluster:
                     ) from error
                 worker, patch = asked.pop(future)
                 ask(worker)
+                for newcomer in self._now().difference(workers):
+                    workers.append(newcomer)
+                    left.append(deque())  # it helps with the longest share
+                    for _ in range(_WAITING_PER_WORKER):
+                        ask(len(workers) - 1)
                 for batch, steps in zip(patch, answers, strict=True):
                     yield batch, unpacked(steps)
         finally:
             self.client.cancel(list(asked))
+
+    def _now(self) -> set[str]:
+        """Return the addresses of the workers that are there now."""
+        return set(self.client.scheduler_info(n_workers=-1)["workers"])
 
 
 def unpacked(steps: npt.NDArray[np.uint16]) -> Float32Array:

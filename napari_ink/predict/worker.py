@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+import napari_ink
 from napari_ink.errors import BadInputError
 from napari_ink.model import InkModel, load_model
 from napari_ink.predict.cells import CellStore
 from napari_ink.predict.members import Augmentation, members_of
+from napari_ink.predict.memory import memory_kept
 from napari_ink.predict.queue import TileQueue
 from napari_ink.predict.tiles import Batch, TileGrid
 
@@ -46,6 +48,8 @@ class Job:
         Where networks run.
     threads
         For torch; None to leave that to it.
+    version
+        Of napari-ink.
     """
 
     stack: str
@@ -55,6 +59,7 @@ class Job:
     grid: TileGrid
     device: str
     threads: int | None
+    version: str = napari_ink.__version__
 
 
 def answer(job: Job, batches: Sequence[Batch]) -> list[npt.NDArray[np.uint16]]:
@@ -77,7 +82,7 @@ def answer(job: Job, batches: Sequence[Batch]) -> list[npt.NDArray[np.uint16]]:
     from napari_ink.predict.blending import PROBABILITY_STEPS
     from napari_ink.predict.feed import feed
 
-    with _one_at_a_time:
+    with _one_at_a_time, memory_kept():
         recipe, store = _ready_for(job)
         answers = []
         with closing(feed(recipe, job.grid, store, TileQueue(batches))) as ready:
@@ -106,6 +111,10 @@ def _prepared(job: Job) -> Recipe:
     from napari_ink.predict.recipe import Recipe
     from napari_ink.stack import open_stack
 
+    if napari_ink.__version__ != job.version:
+        raise BadInputError(
+            f"A worker has napari-ink {napari_ink.__version__}, and this is {job.version}; install the same everywhere."
+        )
     if job.threads is not None:
         torch.set_num_threads(job.threads)
     stack = open_stack(job.stack)

@@ -57,11 +57,11 @@ def test_the_part_in_sight_is_the_canvas_whatever_level_is_shown(large_dock, vie
     qtbot.wait(150)
     camera.zoom = 4.0
     qtbot.wait(150)
-    part = layers.view()
+    part = layers.sight.view()
     assert abs((part.y0 + part.y1) / 2 - 1200) <= 2 and abs((part.x0 + part.x1) / 2 - 1600) <= 2
     assert abs(part.shape[0] - canvas.height() / 4) <= 4 and abs(part.shape[1] - canvas.width() / 4) <= 4
     camera.center = (*camera.center[:-2], -9000, 0)
-    assert layers.view() is None
+    assert layers.sight.view() is None
 
 
 def test_the_window_does_not_wait_for_a_slow_disk(large_dock, viewer, monkeypatch, qtbot):

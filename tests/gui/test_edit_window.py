@@ -87,7 +87,7 @@ def _look_at(qtbot, dock, y: int, x: int) -> None:
     camera.center = (0, y, x)
 
     def has_followed() -> bool:
-        view = dock._layers.view()  # it is known once it was drawn
+        view = dock._layers.sight.view()  # it is known once it was drawn
         is_there = abs((view.y0 + view.y1) / 2 - y) < 200 and abs((view.x0 + view.x1) / 2 - x) < 250
         return is_there and dock._layers.editable.window.holds(view)
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_ink.cli import main
-from napari_ink.errors import BadInputError
+from napari_ink.errors import BadInputError, NapariInkError
 from napari_ink.model import InkEdgeConfig, InkModel, load_model, save_checkpoint
 from napari_ink.predict import PredictionStarted, PredictRequest, Region, TilePredicted, open_prediction, predict
 from napari_ink.predict.cluster import in_patches, unpacked
@@ -24,6 +24,7 @@ from tests.predict.stand_ins import Smear, ink_model, make_stack, run
 from tests.predict.test_cells import random_model
 from tests.predict.test_interruption import chunks
 
+dask = pytest.importorskip("dask")
 distributed = pytest.importorskip("distributed")
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # dask's, when a worker is killed
 
@@ -91,6 +92,40 @@ def test_a_worker_killed_midway_changes_no_byte(cluster: Any, request_here: Pred
             killed.append(next(iter(cluster.workers.values())).pid)
             os.kill(killed[0], signal.SIGKILL)
     assert killed and chunks(there.out) == chunks(request_here.out)
+
+
+def test_a_worker_that_joins_midway_helps(request_here: PredictRequest) -> None:
+    def has_predicted() -> bool:
+        from napari_ink.predict import worker
+
+        return bool(worker._ready)
+
+    run(request_here)
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs="CRITICAL"
+    ) as local, distributed.Client(local) as client:  # fmt: skip
+        there = replace(request_here, out=request_here.out.with_name("there.zarr"), scheduler=client.scheduler.address)
+        first = set(local.scheduler.workers)
+        for event in predict(there):
+            if isinstance(event, TilePredicted) and event.done == 1:
+                local.scale(2)
+                client.wait_for_workers(2, timeout=30)
+        helped = client.run(has_predicted)
+    assert len(helped) == 2 and all(helped[worker] for worker in set(helped) - first)
+    assert chunks(there.out) == chunks(request_here.out)
+
+
+def test_workers_that_die_of_the_same_tiles_end_the_run(
+    request_here: PredictRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: object) -> None:
+        os._exit(1)
+
+    monkeypatch.setattr("napari_ink.predict.cluster.answer", die)
+    settings = {"distributed.scheduler.allowed-failures": 0}
+    with dask.config.set(settings), pytest.raises(NapariInkError, match="lost again and again"):
+        run(replace(request_here, scheduler="1"))
+    assert not request_here.out.exists()
 
 
 def test_cancelled_there_and_finished_here(cluster: Any, request_here: PredictRequest) -> None:

@@ -1,7 +1,6 @@
 """The store: a plain OME-Zarr for any reader, a prediction with its provenance for ours."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np

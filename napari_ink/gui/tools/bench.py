@@ -73,7 +73,7 @@ class Bench:
 
     def view(self) -> EditWindow | None:
         """Return the part in sight."""
-        return self._layers.view()
+        return self._layers.sight.view()
 
     def labels(self, what: What, part: EditWindow) -> UInt8Array:
         """Return label values ``(y, x)``, an array of its own."""
@@ -91,7 +91,7 @@ class Bench:
 
     def image(self, part: EditWindow) -> npt.NDArray[np.float32]:
         """Return the grey values ``(y, x)`` of the depth layer in sight."""
-        return self._layers.image(part)
+        return self._layers.sight.image(part)
 
     def edge_cost(self, y0: int, y1: int, x0: int, x1: int, step: int) -> npt.NDArray[np.float32]:
         """Return what an outline costs there: by the predicted edges, or by the picture where nothing is predicted."""

@@ -1,0 +1,90 @@
+"""What of a stack is in sight: where the view is, which depth layer, and its grey values."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_ink.gui.camera import camera_of, canvas_size
+from napari_ink.gui.edit_window import EditWindow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari.viewer import Viewer
+    from qtpy.QtWidgets import QWidget
+
+    from napari_ink.stack import DepthStack
+
+_REST_MS = 120
+
+
+class Sight(QObject):
+    """The view of one viewer.
+
+    Parameters
+    ----------
+    viewer
+        Whose it is.
+    dock
+        A widget in its window.
+    stack
+        Returns the stack being worked on, or None.
+
+    Attributes
+    ----------
+    moved
+        Emitted once a view that was dragged or zoomed comes to rest.
+    """
+
+    moved = Signal()
+
+    def __init__(self, viewer: Viewer, dock: QWidget, stack: Callable[[], DepthStack | None]) -> None:
+        super().__init__(dock)
+        self._viewer, self._dock, self._stack = viewer, dock, stack
+        self._at_rest = QTimer(self)
+        self._at_rest.setSingleShot(True)
+        self._at_rest.setInterval(_REST_MS)
+        self._at_rest.timeout.connect(self.moved)
+        camera_of(viewer).events.center.connect(self._on_camera)
+        camera_of(viewer).events.zoom.connect(self._on_camera)
+
+    def view(self) -> EditWindow | None:
+        """Return the part of the stack in sight, or None when it is out of sight."""
+        stack, size = self._stack(), canvas_size(self._dock)
+        if stack is None or size is None:
+            return None
+        camera = camera_of(self._viewer)
+        ranges = []
+        for middle, pixels, length in zip(camera.center[-2:], size, stack.shape[1:], strict=True):
+            half = pixels / 2 / camera.zoom
+            ranges += [max(math.floor(middle - half), 0), min(math.ceil(middle + half) + 1, length)]
+        y0, y1, x0, x1 = ranges
+        return EditWindow(y0, y1, x0, x1) if y1 - y0 > 1 and x1 - x0 > 1 else None
+
+    def image(self, part: EditWindow) -> npt.NDArray[np.float32]:
+        """Return the grey values ``(y, x)`` of the depth layer in sight."""
+        stack = self._stack()
+        if stack is None:
+            return np.zeros(part.shape, np.float32)
+        z = self.depth()
+        grey = stack.read(slice(z, z + 1), slice(part.y0, part.y1), slice(part.x0, part.x1))[0]
+        return grey.astype(np.float32)
+
+    def depth(self) -> int:
+        """Return the depth layer in sight."""
+        stack = self._stack()
+        last = 0 if stack is None else stack.shape[0] - 1
+        return min(max(int(self._viewer.dims.point[0]), 0), last)
+
+    def release(self) -> None:
+        """Let go of the viewer's signals."""
+        camera_of(self._viewer).events.center.disconnect(self._on_camera)
+        camera_of(self._viewer).events.zoom.disconnect(self._on_camera)
+
+    def _on_camera(self, *_: object) -> None:
+        self._at_rest.start()
