@@ -10,6 +10,7 @@ its own, in turn, a few rounds, since only ratios within one run count on a mach
 alone         the network on as many tiles as there are, already in memory: the floor of whoever sends tiles through it
 ours          `napari_ink.predict`
 ours-tiles    the same, but whole tiles go through the network, as they do with other people's models
+no-network    the same with a network that says nothing: what reading, preparing, blending and storing take
 workers-N     `napari_ink.predict` on N workers of dask.distributed on this machine
 monai         MONAI's SlidingWindowInferer with its defaults, Gaussian weights, on the stack in memory
 monai-best    the same, buffered along the rows, the best of what it offers that was tried
@@ -65,6 +66,16 @@ class Hidden(nn.Module):
         """Predict."""
         said: Tensor = self.network(x)
         return said
+
+
+class Nothing(nn.Module):
+    """Says nothing, at once."""
+
+    size_divisor = 1
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return zeros."""
+        return x.new_zeros(len(x), 2, *x.shape[-2:])
 
 
 class Memory(threading.Thread):
@@ -178,9 +189,10 @@ def run_way(way: str, folder: Path, overlap: float, device_name: str) -> dict[st
         with torch.inference_mode(), cores_left_free(), memory_kept():
             LOOPS[way](in_memory(stack, model), network, overlap, device)
     else:
-        hidden = replace(model, network=Hidden(model.network)) if way == "ours-tiles" else model
+        others = {"ours-tiles": lambda: Hidden(model.network), "no-network": Nothing}
+        model = replace(model, network=others[way]()) if way in others else model
         with tempfile.TemporaryDirectory(dir=folder.parent) as out:
-            request = PredictRequest(stack, hidden, Path(out) / "p.zarr", device=device_name, overlap=overlap)
+            request = PredictRequest(stack, model, Path(out) / "p.zarr", device=device_name, overlap=overlap)
             if way.startswith("workers-"):
                 request = replace(request, scheduler=way.removeprefix("workers-"))
             for _ in predict(request):

@@ -190,7 +190,8 @@ class _Run:
 
     def tiles(self, plan: TilePlan, writer: PredictionWriter) -> Iterator[TilePredicted | PredictionNote]:
         """Predict, blend and store batch after batch."""
-        queue = TileQueue(plan.batches, self._request.looking_at)
+        is_in_strips = self._request.stack.stored_px[1] >= self._shape[1]
+        queue = TileQueue(plan.batches, self._request.looking_at, in_rows=is_in_strips)
         blend = OpenBlocks(self._grid, self._region, self._mask, channels_of(self._members))
         done, has_answered = 0, False
         with memory_kept(), closing(self._answers(plan, queue)) as answered:

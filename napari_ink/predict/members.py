@@ -31,12 +31,17 @@ class Turn:
 
     def apply(self, x: Tensor) -> Tensor:
         """Turn the last two axes."""
-        return (x.flip(-1) if self.is_mirrored else x).rot90(self.quarters, (-2, -1))
+        return _quarters(x.flip(-1) if self.is_mirrored else x, self.quarters)
 
     def undo(self, x: Tensor) -> Tensor:
         """Turn them back."""
-        back = x.rot90(-self.quarters, (-2, -1))
+        back = _quarters(x, -self.quarters)
         return back.flip(-1) if self.is_mirrored else back
+
+
+def _quarters(x: Tensor, times: int) -> Tensor:
+    # torch copies what it turns by nothing.
+    return x.rot90(times, (-2, -1)) if times else x
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,6 +10,9 @@ import numpy as np
 from napari_ink.predict.region import Region
 from napari_ink.predict.tiles import BLOCK, Batch, BlockIndex
 
+# A quarter of a pixel: a row above and one below are never as near as each other, and do not take turns.
+_NO_TIE = 0.25
+
 
 class TileQueue:
     """The batches that are left, and the blocks that wait for them.
@@ -23,11 +26,16 @@ class TileQueue:
         All there is to do, in the order in which it is done while nobody looks.
     looking_at
         Returns what somebody looks at, or None; the block nearest to its middle is taken next.
+    in_rows
+        Whether what lies in the same rows is read together, as from strips: after the blocks in sight whole rows of
+        blocks come, the nearest first.
     """
 
-    def __init__(self, batches: Iterable[Batch], looking_at: Callable[[], Region | None] = lambda: None) -> None:
+    def __init__(
+        self, batches: Iterable[Batch], looking_at: Callable[[], Region | None] = lambda: None, in_rows: bool = False
+    ) -> None:
         self._left = OrderedDict(enumerate(batches))
-        self._looking_at = looking_at
+        self._looking_at, self._in_rows = looking_at, in_rows
         self._waiting = Counter(block for batch in self._left.values() for block in batch.blocks)
         self._blocks = sorted(self._waiting)
         self._row = {block: row for row, block in enumerate(self._blocks)}
@@ -55,8 +63,13 @@ class TileQueue:
         return tuple(block for block in batch.blocks if self._waiting[block] == 0)
 
     def _nearest(self, view: Region) -> int:
-        """Return the first batch left that the block nearest to the middle of a view waits for."""
+        """Return the first batch left that the block nearest to a view waits for."""
         middle = np.array([(view.y0 + view.y1) / 2, (view.x0 + view.x1) / 2])
-        distance = ((self._middles - middle) ** 2).sum(axis=1)
-        block = self._blocks[int(np.where(self._untaken > 0, distance, np.inf).argmin())]
+        rows, columns = np.abs(self._middles - middle + _NO_TIE).T
+        if self._in_rows:
+            in_sight = (rows < view.height / 2 + BLOCK / 2) & (columns < view.width / 2 + BLOCK / 2)
+            order = np.lexsort((columns, rows, ~in_sight, self._untaken == 0))
+        else:
+            order = np.lexsort((rows**2 + columns**2, self._untaken == 0))
+        block = self._blocks[int(order[0])]
         return next(number for number in self._touching[block] if number in self._left)

@@ -8,7 +8,7 @@ that were read and prepared once.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -176,7 +176,7 @@ class Recipe:
                 area = self.cells.area(cell)
                 part = area.within(padded)
                 to, here = (_coarser(part.slices_in(outer), step) for outer in (padded, area))
-                place[:, *to] = planes[number][:, *here]
+                _plain(place)[:, *to] = _plain(planes[number])[:, *here]
         return out
 
     def _own(self, member: Member) -> InkEdgeNetwork:
@@ -184,6 +184,11 @@ class Recipe:
 
     def _number(self, member: Member) -> int:
         return next(n for n, contract in enumerate(self._contracts) if contract is member.contract)
+
+
+def _plain(tensor: Tensor) -> Any:
+    """Return what copies without torch's threads, which others may have at work now, where there is a choice."""
+    return tensor.numpy() if tensor.device.type == "cpu" else tensor
 
 
 def _coarser(slices: tuple[slice, slice], step: int) -> tuple[slice, slice]:

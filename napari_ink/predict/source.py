@@ -1,7 +1,8 @@
-"""Grey values of compressed files, read in the parts in which they are stored, each once while memory has room."""
+"""Grey values, read in parts as files hold them, each once while memory has room."""
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import OrderedDict
 from concurrent.futures import Future
@@ -16,6 +17,9 @@ from napari_ink.stack import DepthStack
 Grey = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
 _KEPT_BYTES = 512 * 2**20
+_PART_BYTES = 32 * 2**20
+# Two blocks wide: a mapped file is opened for each layer of a part, which costs as much as to copy some rows.
+_LEAST_WIDTH = 2 * BLOCK
 UnitIndex = tuple[int, int]
 
 
@@ -23,7 +27,7 @@ class GreySource:
     """Reads windows of a range of layers; any number of threads may.
 
     A strip or a chunk costs as much to decode for a few of its pixels as for all. Where the stack is stored in such,
-    whole ones are decoded, and kept as long as there is room. Mapped files are read as they are.
+    whole ones are decoded. What was read is kept as long as there is room.
 
     Parameters
     ----------
@@ -32,18 +36,19 @@ class GreySource:
     z
         Its layers.
     kept_bytes
-        Most memory that is kept; one part always is.
+        Most memory that is kept; by default also as much as a row of blocks takes where strips are longer than that.
     """
 
-    def __init__(self, stack: DepthStack, z: slice, kept_bytes: int = _KEPT_BYTES) -> None:
+    def __init__(self, stack: DepthStack, z: slice, kept_bytes: int | None = None) -> None:
         self._stack, self._z = stack, z
         self._shape = stack.shape[1:]
-        self._is_direct = stack.stored_px == (1, 1)
-        self._unit = tuple(
-            min(-(-BLOCK // stored) * stored, length)
-            for stored, length in zip(stack.stored_px, self._shape, strict=True)
-        )
-        self._kept_bytes = kept_bytes
+        tall, wide = (min(stored, length) for stored, length in zip(stack.stored_px, self._shape, strict=True))
+        wide = min(math.ceil(_LEAST_WIDTH / wide) * wide, self._shape[1])
+        row_bytes = (z.stop - z.start) * wide * stack.dtype.itemsize
+        rows = min(BLOCK, _PART_BYTES // row_bytes)
+        tall = max(rows // tall, 1) * tall
+        self._unit = tall, wide
+        self._kept_bytes = max(_KEPT_BYTES, (BLOCK + 2 * tall) * row_bytes) if kept_bytes is None else kept_bytes
         self._kept: OrderedDict[UnitIndex, Future[Grey]] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -55,8 +60,6 @@ class GreySource:
         StackError
             If they cannot be read.
         """
-        if self._is_direct:
-            return self._stack.read(self._z, *area.slices)
         out: Grey = np.empty((self._z.stop - self._z.start, *area.shape), self._stack.dtype)
         tall, wide = self._unit
         for row in range(area.y0 // tall, -(-area.y1 // tall)):
