@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from napari_ink.gui.state import What
     from napari_ink.stack import DepthStack
 
+# Long enough for the canvas to be drawn in between: a first draw takes as long as napari takes over a layer.
+_TURN_MS = 30
+
 
 class InkLayers(QObject):
     """The layers of one viewer that belong to the work on one stack.
@@ -62,6 +65,7 @@ class InkLayers(QObject):
         self._tasks: deque[Callable[[], None]] = deque()
         self._turn = QTimer(self)
         self._turn.setSingleShot(True)
+        self._turn.setInterval(_TURN_MS)
         self._turn.timeout.connect(self._on_turn)
         viewer.layers.events.inserted.connect(self._on_inserted)
         viewer.layers.events.removed.connect(self._on_removed)

@@ -16,7 +16,7 @@ from napari_ink.stack import DepthStack
 
 Grey = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
-_KEPT_BYTES = 512 * 2**20
+_KEPT_BYTES = 256 * 2**20
 _PART_BYTES = 32 * 2**20
 # Two blocks wide: a mapped file is opened for each layer of a part, which costs as much as to copy some rows.
 _LEAST_WIDTH = 2 * BLOCK
