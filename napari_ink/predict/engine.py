@@ -16,6 +16,7 @@ import numpy.typing as npt
 from napari_ink.errors import BadInputError, DeviceMemoryError, LabelError, NapariInkError
 from napari_ink.predict.blending import OpenBlocks
 from napari_ink.predict.cells import CellStore
+from napari_ink.predict.changes import written_since
 from napari_ink.predict.cluster import Cluster, open_cluster
 from napari_ink.predict.creation import check_resumable, create_store
 from napari_ink.predict.device import choose_device, default_batch_size, device_title
@@ -114,6 +115,7 @@ class _Run:
         self._region = (request.region or Region.whole(self._shape)).clip(self._shape)
         self._mask = _checked_mask(request.mask, self._shape)
         self._path = Path(request.out).absolute()
+        self._newer: str | None = None
         self._grid = self._tile_grid()
         self._device = choose_device(request.device) if cluster is None else cluster.torch_device()
         if request.batch_size is not None and request.batch_size < 1:
@@ -164,6 +166,7 @@ class _Run:
             create_store(path, self._shape, request.stack.voxel_size_um, provenance, channels_of(self._members))
         else:
             check_resumable(path, provenance, MUST_AGREE)
+            self._newer = written_since(request.stack, open_prediction(path).provenance["started"])
         return PredictionWriter(path, self._region, is_new)
 
     def plan(self, writer: PredictionWriter) -> TilePlan:
@@ -174,6 +177,11 @@ class _Run:
         """Return the first event."""
         stack, contract = self._request.stack, self._request.model.contract
         notes = [*contract.notes(stack.shape[0], stack.voxel_size_um), *self._request.model.notes()]
+        if self._newer is not None:
+            notes.append(
+                f"{self._newer} was written after the run began; a sample of grey values is the same, but if others "
+                "changed, predict anew."
+            )
         if len(self._members) > 1:
             notes.append(f"Each pixel is the mean of {len(self._members)} predictions; their disagreement is kept too.")
         return PredictionStarted(

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from napari_ink.errors import OutputError
 from napari_ink.predict import PredictionStarted, PredictRequest, Region, TilePredicted, open_prediction, predict
+from napari_ink.stack import open_stack
 from tests.predict.stand_ins import Constant, Smear, ink_model, make_stack, run, run_until
 
 SHAPE = (5, 600, 700)
@@ -168,6 +169,19 @@ def test_killed_again_and_again_at_any_instant(tmp_path: Path) -> None:
         check_done_blocks(request.out, tmp_path / "whole.zarr")
     run(replace(request, resume=True))
     assert chunks(request.out) == chunks(tmp_path / "whole.zarr")
+
+
+def test_a_stack_written_since_is_told(tmp_path: Path) -> None:
+    request = request_in(tmp_path, resume=True)
+    run_until(request, lambda e: isinstance(e, TilePredicted) and e.done == 40)
+    began = run_until(request, lambda e: isinstance(e, PredictionStarted))[0]
+    assert isinstance(began, PredictionStarted) and not any("written" in note for note in began.notes)
+    later = time.time() + 60
+    os.utime(request.stack.source, (later, later))
+    began, *_ = run(replace(request, stack=open_stack(request.stack.source)))
+    assert isinstance(began, PredictionStarted)
+    name = Path(request.stack.source).name
+    assert any(note.startswith(f"{name} was written after the run began") for note in began.notes)
 
 
 def test_resume_names_what_differs_and_changes_nothing(tmp_path: Path) -> None:
