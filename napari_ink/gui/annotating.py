@@ -64,11 +64,12 @@ class Annotating(QObject):
 
     def begin(self, project: Project) -> None:
         """Work on a project, or show the one that is open anew: its labels are read on a thread and shown."""
-        if project is not self.project:
+        is_new = project is not self.project
+        if is_new:
             self.end()
         self.project = project
         self._watch.start()
-        self._read(self._show)
+        self._read(self._show if is_new else self._show_anew)
 
     def end(self) -> None:
         """Write what is not written yet, let others have the project, and forget it."""
@@ -223,6 +224,14 @@ class Annotating(QObject):
         editable.painted.connect(self._on_painted)
         self._layers.begin_editing(editable, self.shown.emit)
         self._layers.show_overview(event.overview, event.step, event.window)
+
+    def _show_anew(self, event: jobs.WindowRead) -> None:
+        """Show what took the place of the labels in the layers that there are: none vanishes for a moment."""
+        if self._layers.editable is None:
+            self._show(event)
+        else:
+            self._move(event)
+            self.shown.emit()
 
     def _move(self, event: jobs.WindowRead) -> None:
         if self._layers.editable is not None:

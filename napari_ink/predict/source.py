@@ -10,6 +10,7 @@ from concurrent.futures import Future
 import numpy as np
 import numpy.typing as npt
 
+from napari_ink.model.stem import DepthStem
 from napari_ink.predict.region import Region
 from napari_ink.predict.tiles import BLOCK
 from napari_ink.stack import DepthStack
@@ -48,7 +49,8 @@ class GreySource:
         rows = min(BLOCK, _PART_BYTES // row_bytes)
         tall = max(rows // tall, 1) * tall
         self._unit = tall, wide
-        self._kept_bytes = max(_KEPT_BYTES, (BLOCK + 2 * tall) * row_bytes) if kept_bytes is None else kept_bytes
+        row_of_blocks = (math.ceil((BLOCK + 2 * DepthStem.halo) / tall) + 1) * tall * row_bytes
+        self._kept_bytes = max(_KEPT_BYTES, row_of_blocks) if kept_bytes is None else kept_bytes
         self._kept: OrderedDict[UnitIndex, Future[Grey]] = OrderedDict()
         self._lock = threading.Lock()
 

@@ -170,8 +170,7 @@ def test_edited_labels_are_replaced_only_on_request(labelled_dock, viewer, click
 
     _answer("Replace")
     click(labelled_dock.correct.editable_button)
-    qtbot.waitUntil(lambda: not labelled_dock.session.state.labels_edited)
-    assert 1 not in viewer.layers["Ink labels"].data
+    qtbot.waitUntil(lambda: not labelled_dock.session.state.busy and 1 not in viewer.layers["Ink labels"].data)
     assert len([layer for layer in viewer.layers if layer.name == "Ink labels"]) == 1
     undo = labelled_dock.correct.actions_of["undo"]
     click(undo)

@@ -135,9 +135,12 @@ def test_labels_come_out_and_back_in_other_formats(
     click(empty_dock.export.export_button)
     qtbot.waitUntil(lambda: session.state.exported == str(path))
     session.annotating.apply([("ink", 0, 0, np.zeros((96, 128), np.uint8))], "x")
+    gone: list[str] = []
+    viewer.layers.events.removed.connect(lambda event: gone.append(event.value.name))
     session.labelling.import_labels(path, "ink")
     qtbot.waitUntil(lambda: not session.state.busy and np.array_equal(viewer.layers["Ink labels"].data, truth))
     qtbot.waitUntil(lambda: session.state.keeping.undo_name == "import")
+    assert not gone  # not even for a moment
 
 
 def test_what_a_format_cannot_hold_is_said_before(empty_dock):

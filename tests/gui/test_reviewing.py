@@ -52,7 +52,7 @@ def test_the_queue_begins_with_what_is_most_in_doubt_and_is_walked_by_key(wide_d
     assert wide_dock.session.reviewing.region == (1, 1)
     view = wide_dock.session._layers.sight.view()
     assert view.y0 <= 260 < 508 <= view.y1 + 8
-    assert "Region" in [layer.name for layer in viewer.layers]
+    qtbot.waitUntil(lambda: "Region" in viewer.layers)
     assert "Uncertain" in wide_dock.correct.review.region.text()
     _go(wide_dock, press, qtbot)
     assert wide_dock.session.reviewing.region == (0, 0)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tifffile
 import zarr
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from napari_ink.errors import StackError
@@ -54,6 +54,7 @@ def test_windows_are_those_of_the_stack(
         assert set(begins.values()) <= {1}
 
 
+@example(height=291, width=6474, stored=(29, 6474), layers=65)
 @given(
     height=st.integers(1, 50_000), width=st.integers(1, 50_000),
     stored=st.tuples(st.integers(1, 3000), st.integers(1, 50_000)), layers=st.integers(1, 65),
