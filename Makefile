@@ -9,6 +9,9 @@ SETUP_FILES := pyproject.toml constraints.txt tools/setup.sh tools/lib.sh
 ifeq ($(or $(DISPLAY),$(WAYLAND_DISPLAY),$(filter Darwin,$(shell uname -s))),)
 VIRTUAL_DISPLAY := LIBGL_ALWAYS_SOFTWARE=1 xvfb-run -a -s "-screen 0 1920x1080x24"
 endif
+# Tests run side by side where each process can open its windows on an Xvfb of its own.
+SIDE_BY_SIDE = $(if $(shell command -v Xvfb),-n logical --maxprocesses 4 --dist loadfile)
+ON_XVFB = $(if $(shell command -v Xvfb),LIBGL_ALWAYS_SOFTWARE=1 QT_QPA_PLATFORM=xcb)
 
 .PHONY: help setup display demo test check wheel-test clean
 help:
@@ -31,7 +34,7 @@ demo: display
 	$(BIN)/napari-ink demo $(if $(VIRTUAL_DISPLAY),--headless demo-output)
 
 test: display
-	$(VIRTUAL_DISPLAY) $(BIN)/python -m pytest
+	$(ON_XVFB) $(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 check: setup
 	$(BIN)/ruff check .

@@ -1,6 +1,5 @@
 """A small segment, a model with random weights, and the dock in a real window."""
 
-import gc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -208,12 +207,3 @@ def _no_contrast_remembered() -> Iterator[None]:
     """Begin each test with napari's Preferences as they are on the first day."""
     yield
     get_plugin_settings("napari-ink").contrast.remembered = "{}"
-
-
-@pytest.fixture(scope="session", autouse=True)
-def imports_are_no_garbage() -> Iterator[None]:
-    """Keep what was imported out of garbage collection, of which napari's fixture makes three for each window."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
