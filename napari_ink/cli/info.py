@@ -81,4 +81,5 @@ def _flat(values: dict[str, Any], before: str = "") -> Iterator[tuple[str, Any]]
         if isinstance(value, dict) and value:
             yield from _flat(value, f"{before}{name} ")
         else:
-            yield (before + name).replace("_", " "), "unknown" if value is None else value
+            says = "not given" if value is None else "none" if value in ({}, []) else value
+            yield (before + name).replace("_", " "), says

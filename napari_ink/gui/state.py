@@ -273,7 +273,7 @@ class InkState:
     def why_not(self, step: Step) -> str:
         """Say why a step cannot be taken yet; empty when it can."""
         if step is Step.STACK:
-            return "Wait for the prediction, or cancel it." if self.run else ""
+            return "To open another stack, wait for the prediction or cancel it." if self.run else ""
         if self.stack is None:
             return "Open a stack first."
         if step is Step.PREDICT or self.labels:

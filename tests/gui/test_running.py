@@ -83,6 +83,21 @@ def test_a_paused_run_waits_and_goes_on(large_dock, viewer, click, wait, qtbot):
     wait(lambda: _is_over(large_dock))
 
 
+def test_the_depth_is_explored_while_a_run_goes_on(large_dock, viewer, click, wait):
+    panel, depths = large_dock.stack, large_dock.stack.depths
+    depths.expand()
+    click(large_dock.predict.run_button)
+    wait(lambda: _done(large_dock) > 5)
+    assert not panel.folder_button.isEnabled() and not panel.file_button.isEnabled()
+    assert panel.hint.text() == "To open another stack, wait for the prediction or cancel it."
+    click(depths.buttons["projection"])
+    wait(lambda: "Projection" in viewer.layers)
+    assert large_dock.session.state.run is not None
+    click(large_dock.predict.cancel_button)
+    wait(lambda: _is_over(large_dock))
+    assert panel.folder_button.isEnabled() and not panel.hint.text()
+
+
 def test_a_stopped_run_is_continued_to_its_end(large_dock, viewer, click, wait):
     panel = large_dock.predict
     viewer.scene.camera.center = (0, 700, 700)

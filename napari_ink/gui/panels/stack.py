@@ -52,7 +52,7 @@ class StackPanel(StepPanel):
         super().show_state(state)
         stack = state.stack
         for one in (self.folder_button, self.file_button, self.address_button, self.sample_button):
-            one.setEnabled(not state.busy)
+            one.setEnabled(not state.busy and state.run is None)
         self.sample_button.setVisible(stack is None)
         self.depths.setVisible(stack is not None)
         self.depths.show_state(state)

@@ -51,13 +51,15 @@ class StepPanel(QFrame):
         """Show where this step stands: to be done now, done, or not yet possible and why."""
         why_not = state.why_not(self._step)
         # A step that was begun stays in sight while it waits; one that was never reached shows only why.
-        self.body.setVisible(not why_not or self._step is Step.STACK)
-        self.body.setEnabled(not why_not)
+        # The stack is looked at while others wait for it, its panel tells what cannot be done with it then.
+        is_open = not why_not or self._step is Step.STACK
+        self.body.setVisible(is_open)
+        self.body.setEnabled(is_open)
         is_done, is_current = state.is_done(self._step), state.current_step is self._step
         # What to do here is said while it is to be done; afterwards the room goes to the results.
         show_text(self.hint, why_not or (self._hint_text if is_current else ""))
         self._badge.setText("✓" if is_done else str(list(Step).index(self._step) + 1))
-        self._mark(current=is_current, done=is_done and not is_current, blocked=bool(why_not))
+        self._mark(current=is_current, done=is_done and not is_current, blocked=not is_open)
 
     def _mark(self, **marks: bool) -> None:
         if all(self.property(name) == value for name, value in marks.items()):
