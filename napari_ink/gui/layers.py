@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections import deque
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
 from napari.layers import Image
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, Signal
 
 from napari_ink.gui.editable import EditableLabels, overview_layer
 from napari_ink.gui.overlay import Overlay
 from napari_ink.gui.sight import Sight
 from napari_ink.gui.stack_layer import attach, detach, stack_layer_data, stack_of
+from napari_ink.gui.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from napari_ink.gui.editable import UInt8Array
     from napari_ink.gui.state import What
     from napari_ink.stack import DepthStack
-
-# Long enough for the canvas to be drawn in between: a first draw takes as long as napari takes over a layer.
-_TURN_MS = 30
 
 
 class InkLayers(QObject):
@@ -62,11 +59,7 @@ class InkLayers(QObject):
         self._preview: Layer | None = None
         self._extras: dict[str, Layer] = {}
         self._changing = False
-        self._tasks: deque[Callable[[], None]] = deque()
-        self._turn = QTimer(self)
-        self._turn.setSingleShot(True)
-        self._turn.setInterval(_TURN_MS)
-        self._turn.timeout.connect(self._on_turn)
+        self._turns = Turns(self)
         viewer.layers.events.inserted.connect(self._on_inserted)
         viewer.layers.events.removed.connect(self._on_removed)
         viewer.layers.selection.events.active.connect(self._on_tool)
@@ -115,11 +108,11 @@ class InkLayers(QObject):
             with self._own_change():
                 self._remove(self.overlay.all_layers())
         self.overlay = Overlay(shape, thresholds, has_disagreement, self)
-        self._in_turns(*(partial(self._add, layer) for layer in self.overlay.all_layers()), self._raise_labels)
+        self._turns.take(*(partial(self._add, layer) for layer in self.overlay.all_layers()), self._raise_labels)
 
     def after_turns(self, task: Callable[[], None]) -> None:
         """Do something once all layers that were asked for are there."""
-        self._in_turns(task)
+        self._turns.take(task)
 
     def end_overlay(self) -> None:
         """Take the prediction away."""
@@ -144,7 +137,7 @@ class InkLayers(QObject):
                 self._viewer.layers.selection.active = editable.layers["ink"]
                 then()
 
-        self._in_turns(*(partial(self._add, layer) for layer in editable.layers.values()), hand_over)
+        self._turns.take(*(partial(self._add, layer) for layer in editable.layers.values()), hand_over)
 
     def show_overview(self, values: UInt8Array | None, step: int, window: EditWindow) -> None:
         """Show the labels of a large segment coarsely wherever the edit window is not."""
@@ -164,13 +157,13 @@ class InkLayers(QObject):
                 self._add(overview)
                 self._raise_labels()
 
-        self._in_turns(add)
+        self._turns.take(add)
 
     def show_preview(self, layer: Layer) -> None:
         """Show what tools are about to do, on top of all else."""
         self._preview = layer
         if layer not in self._viewer.layers:
-            self._in_turns(partial(self._add_behind, layer))
+            self._turns.take(partial(self._add_behind, layer))
 
     @property
     def stack_layer(self) -> Layer | None:
@@ -185,9 +178,9 @@ class InkLayers(QObject):
         """Show one more layer, in the place of the one that was shown under this key."""
         self.remove_extra(key)
         self._extras[key] = layer
-        self._in_turns(partial(self._add_behind, layer), *([self._raise_labels] if under_labels else []))
+        self._turns.take(partial(self._add_behind, layer), *([self._raise_labels] if under_labels else []))
         if on_stack:
-            self._in_turns(partial(self._lay_on_stack, layer))
+            self._turns.take(partial(self._lay_on_stack, layer))
 
     def show_drawing(self, key: str, layer: Shapes) -> None:
         """Show a layer of shapes on top of all else, with the tool for rectangles in hand."""
@@ -199,7 +192,7 @@ class InkLayers(QObject):
                 self._viewer.layers.selection.active = layer
                 layer.mode = "add_rectangle"
 
-        self._in_turns(partial(self._add, layer), take_tool)
+        self._turns.take(partial(self._add, layer), take_tool)
 
     def remove_extra(self, key: str) -> None:
         """Take a layer away that was shown by `show_extra`."""
@@ -232,16 +225,6 @@ class InkLayers(QObject):
 
     def _stack(self) -> DepthStack | None:
         return None if self._stack_layer is None else stack_of(self._stack_layer)
-
-    def _in_turns(self, *tasks: Callable[[], None]) -> None:
-        """Do one task in each turn of the event loop: napari takes its time over each layer, and the window waits."""
-        self._tasks.extend(tasks)
-        self._turn.start()
-
-    def _on_turn(self) -> None:
-        if self._tasks:
-            self._turn.start()
-            self._tasks.popleft()()
 
     def _add(self, layer: Layer) -> None:
         if layer in [*self._own_layers()]:  # else it was put away before its turn came
