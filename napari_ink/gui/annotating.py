@@ -208,6 +208,8 @@ class Annotating(QObject):
             self._is_reading = False
             if annotation is not self.annotation:
                 return
+            if self._layers.editable is not None and not self._layers.editable.is_drawing:
+                self._layers.editable.commit()  # what a script painted just now
             if isinstance(event, workers.JobFailed):
                 self.failed.emit(event.message)
             elif edits != self._edits or (self._layers.editable is not None and self._layers.editable.is_drawing):

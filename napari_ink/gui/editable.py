@@ -83,7 +83,7 @@ class EditableLabels(QObject):
             layer.translate = (window.y0, window.x0)
             layer.editable = not read_only
             layer.mouse_drag_callbacks.append(self._watch_stroke)
-            layer.events.paint.connect(self.commit)
+            layer.events.paint.connect(self._on_paint)
             layer.events.set_data.connect(self._on_data)
 
     def values(self, what: What) -> UInt8Array:
@@ -91,8 +91,8 @@ class EditableLabels(QObject):
         values: UInt8Array = self.layers[what].data
         return values
 
-    def commit(self) -> None:
-        """Tell what has changed since the last time, if anything has."""
+    def commit(self) -> bool:
+        """Tell what has changed since the last time; return whether anything has."""
         blocks: list[Block] = []
         for what, layer in self.layers.items():
             bounds = changed_bounds(layer.data, self._kept[what])
@@ -103,6 +103,7 @@ class EditableLabels(QObject):
             blocks.append((what, self.window.y0 + bounds.y0, self.window.x0 + bounds.x0, layer.data[part].copy()))
         if blocks:
             self.painted.emit(blocks, self._stroke_name(blocks[0][0]))
+        return bool(blocks)
 
     def show(self, blocks: Iterable[Block]) -> None:
         """Show label values that were changed otherwise: by another tool, by undo or redo."""
@@ -162,6 +163,11 @@ class EditableLabels(QObject):
         while event.type == "mouse_move":
             yield
         self.is_drawing = False
+
+    def _on_paint(self) -> None:
+        # napari tells of a stroke once it is in the data, but of what a script paints just before.
+        if not self.commit():
+            self._settled.start()
 
     def _on_data(self) -> None:
         # Something other than a brush may have written into the layer: napari's own undo, a script, another plugin.

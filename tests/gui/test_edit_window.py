@@ -116,6 +116,17 @@ def test_painting_undo_and_redo_go_on_wherever_the_view_goes(large_dock, viewer,
         assert layer.data[y - int(layer.translate[0]), x - int(layer.translate[1])] == 2
 
 
+def test_what_a_script_paints_is_kept_though_the_view_goes_on_at_once(large_dock, viewer, qtbot):
+    _look_at(qtbot, large_dock, 200, 200)
+    layer, annotation = viewer.layers["Ink labels"], large_dock.session.annotating.annotation
+    window = large_dock._layers.editable.window
+    viewer.scene.camera.center = (0, 1300, 1900)
+    large_dock.session.annotating.follow()  # reads on a thread what is in sight now
+    layer.paint((100, 100), 1)
+    qtbot.waitUntil(lambda: large_dock._layers.editable.window != window)
+    assert (annotation.read("ink", (window.y0 + 100, window.y0 + 101), (window.x0 + 100, window.x0 + 101)) == 1).all()
+
+
 def test_a_stroke_across_the_border_of_a_window_is_whole(large_dock, viewer, click, stroke, qtbot):
     _look_at(qtbot, large_dock, 200, 200)
     edge = large_dock._layers.editable.window.x1
