@@ -135,7 +135,7 @@ def predict_job(
 ) -> Generator[Any, None, None]:  # fmt: skip
     """Load the model unless it is there, then predict; yields `ModelReady` and the prediction's own events."""
     from napari_ink.model import load_model
-    from napari_ink.predict import PredictRequest, predict
+    from napari_ink.predict import PredictRequest, cores_for_torch, predict
 
     model = request.model or load_model(request.model_name)
     yield ModelReady(request.model_name, model)
@@ -148,6 +148,7 @@ def predict_job(
         request.stack, model.reading(request.direction, request.offset), request.out,
         region=request.region, mask=mask, mask_source=mask_file, device=request.device,
         augment=request.augment, resume=request.resume, looking_at=looking_at,
+        cores=cores_for_torch(spared=1),  # the window has one to itself
     )  # fmt: skip
     with closing(predict(wanted)) as events:
         yield from events

@@ -38,6 +38,8 @@ class OnnxNetwork(nn.Module):
         If onnxruntime is missing, cannot read the file, or the model has several inputs.
     """
 
+    has_own_threads = True
+
     def __init__(self, path: Path) -> None:
         super().__init__()
         runtime = _package("onnxruntime")

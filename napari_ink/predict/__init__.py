@@ -4,7 +4,7 @@ What is named here is quick to import; torch and zarr come in when a prediction 
 """
 
 from napari_ink.predict.contribution import contribution
-from napari_ink.predict.device import DeviceName, choose_device, device_title
+from napari_ink.predict.device import DeviceName, choose_device, cores_for_torch, device_title
 from napari_ink.predict.engine import predict
 from napari_ink.predict.events import (
     PredictionEnded,
@@ -42,6 +42,7 @@ __all__ = [
     "WindowProbed",
     "choose_device",
     "contribution",
+    "cores_for_torch",
     "device_title",
     "open_prediction",
     "predict",

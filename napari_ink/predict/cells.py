@@ -8,11 +8,12 @@ hold, and with it a prediction, does not depend on the order of the tiles.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections import Counter, OrderedDict
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from napari_ink.predict.kept import Kept
 from napari_ink.predict.region import Region
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class CellGrid:
 
 
 class CellStore:
-    """What was computed of cells, kept as long as tiles to come need it and memory has room.
+    """What was computed of cells, kept as long as tiles to come need it and memory has room; any thread may ask for it.
 
     Parameters
     ----------
@@ -85,44 +86,35 @@ class CellStore:
     tiles
         All tiles to come, with what they reach over the border; None where nobody knows, so that memory alone decides.
     most_bytes
-        Most memory that it takes, but for the cells of one batch.
+        Most memory that it takes.
     """
 
     def __init__(self, grid: CellGrid, tiles: Iterable[Region] | None, most_bytes: int = _KEPT_BYTES) -> None:
         self._grid = grid
         self._waiting = None if tiles is None else Counter(cell for tile in tiles for cell in grid.touching(tile))
-        self._kept: OrderedDict[CellIndex, Planes] = OrderedDict()
-        self._most_bytes = most_bytes
-        self.nbytes = 0
+        self._kept: Kept[CellIndex, Planes] = Kept(_nbytes, most_bytes)
 
     def __contains__(self, cell: CellIndex) -> bool:
         return cell in self._kept
 
-    def __getitem__(self, cell: CellIndex) -> Planes:
-        self._kept.move_to_end(cell)
-        return self._kept[cell]
+    @property
+    def nbytes(self) -> int:
+        """Memory that it takes now, in bytes."""
+        return self._kept.nbytes
 
-    def put(self, cell: CellIndex, planes: Planes) -> None:
-        """Keep a cell."""
-        self._kept[cell] = planes
-        self.nbytes += _nbytes(planes)
+    def planes(self, cell: CellIndex, compute: Callable[[], Planes]) -> Planes:
+        """Return what is computed of a cell, which is done now unless it is there."""
+        return self._kept.get(cell, compute)
 
     def tidy(self, done: Iterable[Region]) -> None:
-        """Let go of what no tile needs once `done` are through, and of what waited longest where it is too much."""
-        if self._waiting is not None:
-            self._drop_unneeded(self._waiting, done)
-        while self.nbytes > self._most_bytes and self._kept:
-            self._drop(next(iter(self._kept)))
-
-    def _drop_unneeded(self, waiting: Counter[CellIndex], done: Iterable[Region]) -> None:
+        """Let go of what no tile needs once `done` are through; to be called on one thread."""
+        if self._waiting is None:
+            return
         for tile in done:
             for cell in self._grid.touching(tile):
-                waiting[cell] -= 1
-                if waiting[cell] <= 0:
-                    self._drop(cell)
-
-    def _drop(self, cell: CellIndex) -> None:
-        self.nbytes -= _nbytes(self._kept.pop(cell, ()))
+                self._waiting[cell] -= 1
+                if self._waiting[cell] <= 0:
+                    self._kept.drop(cell)
 
 
 def _nbytes(planes: Planes) -> int:

@@ -50,15 +50,12 @@ class Cluster:
         Addresses of those that were there at the beginning.
     device, device_title
         What they predict on, and that in words.
-    threads
-        Threads for torch in each; None to leave that to it.
     """
 
     client: Client
     workers: tuple[str, ...]
     device: str
     device_title: str
-    threads: int | None
 
     def torch_device(self) -> torch.device:
         """Return what they predict on."""
@@ -171,11 +168,14 @@ def open_cluster(scheduler: str, device: DeviceName) -> Iterator[Cluster]:
             raise BadInputError("A cluster of 0 workers predicts nothing; give at least 1.")
         with (
             LocalCluster(
-                n_workers=count, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs="CRITICAL"
+                n_workers=count,
+                threads_per_worker=max(usable_cores() // count, 1),
+                dashboard_address="127.0.0.1:0",
+                silence_logs="CRITICAL",
             ) as local,
             Client(local) as client,
         ):
-            yield _surveyed(client, scheduler, device, max(usable_cores() // count, 1))
+            yield _surveyed(client, scheduler, device)
         return
     try:
         client = Client(scheduler, timeout=_CONNECT_S)
@@ -184,10 +184,10 @@ def open_cluster(scheduler: str, device: DeviceName) -> Iterator[Cluster]:
             f"No scheduler answers at {scheduler}; check the address, which dask's scheduler prints as it starts."
         ) from error
     with client:
-        yield _surveyed(client, scheduler, device, None)
+        yield _surveyed(client, scheduler, device)
 
 
-def _surveyed(client: Client, scheduler: str, device: DeviceName, threads: int | None) -> Cluster:
+def _surveyed(client: Client, scheduler: str, device: DeviceName) -> Cluster:
     from distributed import TimeoutError as NoWorkersError
 
     try:
@@ -206,7 +206,7 @@ def _surveyed(client: Client, scheduler: str, device: DeviceName, threads: int |
             f"The workers have napari-ink {version}, and this is {napari_ink.__version__}; install the same everywhere."
         )
     number = len(found)
-    return Cluster(client, tuple(found), kind, f"{title} of {number} {'workers' if number > 1 else 'worker'}", threads)
+    return Cluster(client, tuple(found), kind, f"{title} of {number} {'workers' if number > 1 else 'worker'}")
 
 
 def _about(device: DeviceName) -> tuple[str, str, str]:

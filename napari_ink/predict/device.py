@@ -14,8 +14,7 @@ if TYPE_CHECKING:
 
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 
-_TRIALS = 3
-_WORTH_CHOOSING_S = 0.02
+_MOST_LANES = 8
 _ADVICE = {
     "cuda": "install a CUDA build of torch and NVIDIA's driver, or choose auto or cpu",
     "mps": "it takes a Mac with Apple silicon; choose auto or cpu",
@@ -66,59 +65,44 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-class ThreadChoice:
-    """How many threads the network is given: tried out on the first batches, which are work done all the same.
-
-    More are not always faster: hyper-threads share a core, and small planes are not worth splitting.
+def cores_for_torch(spared: int = 0) -> int:
+    """Return how many cores a network may use: as many as torch would, which ``OMP_NUM_THREADS`` bounds.
 
     Parameters
     ----------
-    most
-        Threads to begin with; a half and a quarter of them are tried as well.
-
-    Attributes
-    ----------
-    now : int
-        Threads to give to the next batch.
+    spared
+        Cores that stay free; one is used all the same.
     """
+    import torch
 
-    def __init__(self, most: int) -> None:
-        self.now = most
-        counts = sorted({max(most // part, 1) for part in (1, 2, 4)}, reverse=True)
-        # The first batch warms up; after it each count is tried in turn, since other work comes and goes.
-        self._turns = [n for _ in range(_TRIALS) for n in counts] if len(counts) > 1 else []
-        self._seconds: dict[int, float] = {}
-        self._is_warm = False
+    return max(min(torch.get_num_threads(), usable_cores() - spared), 1)
 
-    def tell(self, seconds: float) -> None:
-        """Note how long a tile took in the last batch, and choose for the next."""
-        if self._is_warm:
-            self._seconds[self.now] = min(seconds, self._seconds.get(self.now, seconds))
-        elif seconds < _WORTH_CHOOSING_S:
-            self._turns = []
-        self._is_warm = True
-        if self._turns:
-            self.now = self._turns.pop(0)
-        elif self._seconds:
-            self.now = min(self._seconds, key=lambda n: (self._seconds[n], n))
-            self._seconds = {}
+
+def lanes_for(device: torch.device, cores: int, tile: tuple[int, int]) -> tuple[int, int]:
+    """Return how many batches are computed side by side, and with how many threads each.
+
+    On a CPU one thread each, as long as memory has room for so many: tiles of 256 pixels a side take some 80 MB.
+    """
+    if device.type != "cpu":
+        return 1, cores
+    room = max(_MOST_LANES * 256 * 256 // (tile[0] * tile[1]), 1)
+    lanes = min(cores, room, _MOST_LANES)
+    return lanes, cores // lanes
 
 
 @contextmanager
-def cores_left_free(spared: int = 1, most: int | None = None) -> Iterator[None]:
+def cores_left_free(spared: int = 1) -> Iterator[None]:
     """Keep torch off the last `spared` cores, so that a window stays quick, and restore after.
 
     Parameters
     ----------
     spared
         Cores that stay free; one is used all the same.
-    most
-        Threads that torch may have at most; None for as many as it has now.
     """
     import torch
 
     before = torch.get_num_threads()
-    torch.set_num_threads(max(min(before, usable_cores() - spared, most or before), 1))
+    torch.set_num_threads(cores_for_torch(spared))
     try:
         yield
     finally:

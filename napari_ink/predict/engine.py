@@ -19,7 +19,7 @@ from napari_ink.predict.cells import CellStore
 from napari_ink.predict.changes import written_since
 from napari_ink.predict.cluster import Cluster, open_cluster
 from napari_ink.predict.creation import check_resumable, create_store
-from napari_ink.predict.device import choose_device, default_batch_size, device_title
+from napari_ink.predict.device import choose_device, cores_for_torch, default_batch_size, device_title
 from napari_ink.predict.events import (
     PredictionEnded,
     PredictionEvent,
@@ -55,7 +55,7 @@ def predict(request: PredictRequest) -> Generator[PredictionEvent, None, None]:
 
     Closing the generator between two events stops the run; what is final by then is stored, and `resume` goes on. Where
     memory does not hold a batch, the run goes on with fewer tiles at once, then with smaller ones if none is stored
-    yet, then on the CPU.
+    yet, then on the CPU; on a CPU with fewer cores.
 
     Yields
     ------
@@ -118,9 +118,11 @@ class _Run:
         self._newer: str | None = None
         self._grid = self._tile_grid()
         self._device = choose_device(request.device) if cluster is None else cluster.torch_device()
-        if request.batch_size is not None and request.batch_size < 1:
-            raise BadInputError(f"A batch of {request.batch_size} tiles is none; give at least 1.")
+        for name, number in (("A batch of {} tiles", request.batch_size), ("A machine of {} cores", request.cores)):
+            if number is not None and number < 1:
+                raise BadInputError(f"{name.format(number)} is none; give at least 1.")
         self._batch_size = request.batch_size or default_batch_size(self._device, self._grid.tile)
+        self._cores = request.cores or cores_for_torch()
 
     def _tile_grid(self) -> TileGrid:
         from napari_ink.predict.recipe import grid_step
@@ -149,6 +151,9 @@ class _Run:
             return replace(
                 again, batch_size=fewer
             ), f"{fewer} {'tiles' if fewer > 1 else 'tile'} at a time from here on"
+        if self._device.type == "cpu" and self._cores > 1 and self._cluster is None:
+            fewer = self._cores // 2
+            return replace(again, cores=fewer), f"{fewer} {'cores' if fewer > 1 else 'core'} from here on"
         if side // 2 >= _SMALLEST_TILE and not self._path.exists():
             return replace(again, tile_size=side // 2), f"tiles are {side // 2} pixels from here on, not {side}"
         if self._device.type != "cpu" and self._cluster is None:
@@ -238,19 +243,17 @@ class _Run:
         models = tuple(job_model(model) for model in (request.model, *request.others))
         return Job(
             str(request.stack.source), request.stack.fingerprint(), models, request.augment,
-            self._grid, cluster.device, cluster.threads,
+            self._grid, cluster.device,
         )  # fmt: skip
 
     def _answers_here(self, plan: TilePlan, queue: TileQueue) -> Answers:
-        from napari_ink.predict.feed import feed
         from napari_ink.predict.forward import Forward
+        from napari_ink.predict.lanes import answers
         from napari_ink.predict.recipe import Recipe
 
         recipe = Recipe(self._members, self._request.stack, self._grid, Forward(self._device))
         tiles = (self._grid.padded(tile) for batch in plan.batches for tile in batch.tiles)
-        with closing(feed(recipe, self._grid, CellStore(recipe.cells, tiles), queue)) as batches:
-            for batch, blocks in batches:
-                yield batch, recipe.answers(blocks)
+        yield from answers(recipe, self._grid, CellStore(recipe.cells, tiles), queue, self._cores)
 
     def _store(self, final: Sequence[BlockIndex], blend: OpenBlocks, writer: PredictionWriter) -> None:
         """Have the blocks written that are final now."""

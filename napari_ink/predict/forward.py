@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TypeVar
@@ -15,7 +14,7 @@ from torch import Tensor, nn
 from napari_ink.errors import DeviceMemoryError
 from napari_ink.model.inference import for_prediction
 from napari_ink.predict.blending import PROBABILITY_STEPS
-from napari_ink.predict.device import ThreadChoice, cores_left_free, device_title, usable_cores
+from napari_ink.predict.device import cores_left_free, device_title
 
 Float32Array = npt.NDArray[np.float32]
 T = TypeVar("T")
@@ -32,7 +31,6 @@ class Forward:
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
-        self._threads = ThreadChoice(max(min(torch.get_num_threads(), usable_cores() - 1), 1))
 
     def place(self, network: nn.Module) -> nn.Module:
         """Return a network on the device, set to predict; ours is copied into a faster form.
@@ -47,36 +45,29 @@ class Forward:
             fast = network if self.device.type == "mps" else for_prediction(network)
             return fast.to(self.device).eval()
 
-    def __call__(self, work: Callable[[], T], amount: float = 0.0) -> T:
+    def __call__(self, work: Callable[[], T]) -> T:
         """Run a part of a network.
 
         Parameters
         ----------
         work
             Runs it, on tensors that lie on the device.
-        amount
-            How much that is, in tiles: the number of threads is chosen by how long a tile takes. 0 for what is not
-            looked at.
 
         Raises
         ------
         DeviceMemoryError
             If the device's memory does not hold it.
         """
-        # Bounded each time rather than over the run: whoever consumes the events has all threads in between.
-        with cores_left_free(most=self._threads.now):
-            began = time.perf_counter()
-            with self.explaining(), torch.inference_mode(), _full_float32(self.device):
-                said = work()
-        if self.device.type == "cpu" and amount:
-            self._threads.tell((time.perf_counter() - began) / amount)
-        return said
+        with self.explaining(), torch.inference_mode(), _full_float32(self.device):
+            return work()
 
     def probabilities(self, network: nn.Module, block: Float32Array) -> Float32Array:
-        """Return what a network says of prepared grey values ``(b, z, y, x)``: ``(b, 2, y, x)``, as `rounded`."""
-        return self(
-            lambda: rounded(torch.sigmoid(network(torch.from_numpy(block).to(self.device)).float())), len(block)
-        )  # fmt: skip
+        """Return what a network says of prepared grey values ``(b, z, y, x)``: ``(b, 2, y, x)``, as `rounded`.
+
+        A core is left to others.
+        """
+        with cores_left_free():
+            return self(lambda: rounded(torch.sigmoid(network(torch.from_numpy(block).to(self.device)).float())))
 
     @contextmanager
     def explaining(self) -> Iterator[None]:

@@ -56,8 +56,12 @@ class Recipe:
     ----------
     cells : CellGrid
         Where cells lie.
+    device : torch.device
+        Where networks run.
+    has_own_threads : bool
+        Whether a network keeps processors busy by itself, with threads that are none of torch's.
     has_shared_stem : bool
-        Whether computing a cell is work for the device; else it is read and prepared, and no more.
+        Whether the stem is computed of a cell; else it is read and prepared, and no more.
     """
 
     def __init__(self, members: Sequence[Member], stack: DepthStack, grid: TileGrid, forward: Forward) -> None:
@@ -70,6 +74,10 @@ class Recipe:
             if id(member.network) not in self._networks:
                 self._networks[id(member.network)] = forward.place(member.network)
         self._contracts = list({id(m.contract): m.contract for m in members}.values())
+        self.device = forward.device
+        self.has_own_threads = any(
+            getattr(part, "has_own_threads", False) for member in members for part in member.network.modules()
+        )
         self.has_shared_stem = has_shared_stem(members)
         self.cells = CellGrid(
             grid.canvas, BLOCK if self.has_shared_stem else _WHOLE_CELL, DepthStem.halo if self.has_shared_stem else 0
@@ -100,8 +108,7 @@ class Recipe:
         for member in self._members:
             stem = self._own(member).stem
             block = tensors[self._number(member)][None].to(self._forward.device)
-            amount = area.height * area.width / (BLOCK * BLOCK)
-            for plane, step in zip(self._forward(lambda: stem(block), amount), DepthStem.steps, strict=True):  # noqa: B023
+            for plane, step in zip(self._forward(lambda: stem(block)), DepthStem.steps, strict=True):  # noqa: B023
                 y, x = (slice(part.start // step, part.stop // step) for part in area.slices_in(read))
                 # Channels stay last in memory, as the rest of the network has them.
                 planes.append(plane[0].permute(1, 2, 0)[y, x].contiguous().permute(2, 0, 1))
@@ -129,7 +136,6 @@ class Recipe:
         """
         steps = DepthStem.steps if self.has_shared_stem else (1,)
         number = len(next(iter(cells[0].values())))
-        # Not run as a part of the network: grey values are put together on the thread that read them.
         with self._forward.explaining(), torch.inference_mode():
             return [self._assembled(tiles, cells, n, steps[n % len(steps)]) for n in range(number)]
 
@@ -146,8 +152,7 @@ class Recipe:
         DeviceMemoryError
             If the device's memory does not hold the batch.
         """
-        amount = 0 if self.has_shared_stem else len(blocks[0]) * len(self._members)
-        return self._forward(lambda: rounded(together(self._said(blocks))), amount)
+        return self._forward(lambda: rounded(together(self._said(blocks))))
 
     def _said(self, blocks: Sequence[Tensor]) -> list[Tensor]:
         said = []
@@ -187,7 +192,7 @@ class Recipe:
 
 
 def _plain(tensor: Tensor) -> Any:
-    """Return what copies without torch's threads, which others may have at work now, where there is a choice."""
+    """Return what copies fastest: NumPy's view of a tensor on the CPU."""
     return tensor.numpy() if tensor.device.type == "cpu" else tensor
 
 

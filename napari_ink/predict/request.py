@@ -43,6 +43,8 @@ class PredictRequest:
         Share of a tile's height and width that its neighbour reads too, 0 to 0.75.
     batch_size
         Tiles that go through the network together; None chooses by device and tile.
+    cores
+        Processor cores that the network may use; None for as many as torch would.
     tile_size
         Height and width of tiles; None takes the model's own.
     resume
@@ -64,6 +66,7 @@ class PredictRequest:
     device: DeviceName = "auto"
     overlap: float = DEFAULT_OVERLAP
     batch_size: int | None = None
+    cores: int | None = None
     tile_size: int | None = None
     resume: bool = False
     others: tuple[InkModel, ...] = ()

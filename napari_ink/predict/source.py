@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-import threading
-from collections import OrderedDict
-from concurrent.futures import Future
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_ink.model.stem import DepthStem
+from napari_ink.predict.kept import Kept
 from napari_ink.predict.region import Region
 from napari_ink.predict.tiles import BLOCK
 from napari_ink.stack import DepthStack
@@ -50,9 +48,8 @@ class GreySource:
         tall = max(rows // tall, 1) * tall
         self._unit = tall, wide
         row_of_blocks = (math.ceil((BLOCK + 2 * DepthStem.halo) / tall) + 1) * tall * row_bytes
-        self._kept_bytes = max(_KEPT_BYTES, row_of_blocks) if kept_bytes is None else kept_bytes
-        self._kept: OrderedDict[UnitIndex, Future[Grey]] = OrderedDict()
-        self._lock = threading.Lock()
+        most_bytes = max(_KEPT_BYTES, row_of_blocks) if kept_bytes is None else kept_bytes
+        self._kept: Kept[UnitIndex, Grey] = Kept(_nbytes, most_bytes)
 
     def read(self, area: Region) -> Grey:
         """Return grey values ``(z, y, x)``.
@@ -77,28 +74,8 @@ class GreySource:
         return Region(y0, min(y0 + self._unit[0], self._shape[0]), x0, min(x0 + self._unit[1], self._shape[1]))
 
     def _values(self, index: UnitIndex) -> Grey:
-        with self._lock:
-            coming = self._kept.get(index)
-            is_mine = coming is None
-            if coming is None:
-                coming = self._kept[index] = Future()
-            self._kept.move_to_end(index)
-        if is_mine:
-            try:
-                coming.set_result(self._stack.read(self._z, *self._area(index).slices))
-            except BaseException as error:
-                with self._lock:
-                    self._kept.pop(index, None)
-                coming.set_exception(error)
-                raise
-            self._tidy()
-        return coming.result()
+        return self._kept.get(index, lambda: self._stack.read(self._z, *self._area(index).slices))
 
-    def _tidy(self) -> None:
-        with self._lock:
-            read = [index for index, one in self._kept.items() if one.done()]
-            total = sum(self._kept[index].result().nbytes for index in read)
-            for index in read[:-1]:
-                if total <= self._kept_bytes:
-                    return
-                total -= self._kept.pop(index).result().nbytes
+
+def _nbytes(values: Grey) -> int:
+    return values.nbytes

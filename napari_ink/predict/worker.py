@@ -13,6 +13,7 @@ import numpy.typing as npt
 import napari_ink
 from napari_ink.errors import BadInputError
 from napari_ink.model import InkModel, load_model
+from napari_ink.predict.blending import PROBABILITY_STEPS
 from napari_ink.predict.cells import CellStore
 from napari_ink.predict.members import Augmentation, members_of
 from napari_ink.predict.memory import memory_kept
@@ -46,8 +47,6 @@ class Job:
         The tiles.
     device
         Where networks run.
-    threads
-        For torch; None to leave that to it.
     version
         Of napari-ink.
     """
@@ -58,7 +57,6 @@ class Job:
     augment: tuple[Augmentation, ...]
     grid: TileGrid
     device: str
-    threads: int | None
     version: str = napari_ink.__version__
 
 
@@ -79,20 +77,26 @@ def answer(job: Job, batches: Sequence[Batch]) -> list[npt.NDArray[np.uint16]]:
     """
     from contextlib import closing
 
-    from napari_ink.predict.blending import PROBABILITY_STEPS
-    from napari_ink.predict.feed import feed
+    from napari_ink.predict.lanes import answers
 
     with _one_at_a_time, memory_kept():
         recipe, store = _ready_for(job)
-        answers = []
-        with closing(feed(recipe, job.grid, store, TileQueue(batches))) as ready:
-            for _, blocks in ready:
-                said = recipe.answers(blocks)
-                none = np.isnan(said)
-                steps = np.where(none, 0, said * PROBABILITY_STEPS).astype(np.uint16)
-                steps[none] = _NONE
-                answers.append(steps)
-        return answers
+        with closing(answers(recipe, job.grid, store, TileQueue(batches), _cores())) as said:
+            return [_packed(one) for _, one in said]
+
+
+def _packed(probabilities: npt.NDArray[np.float32]) -> npt.NDArray[np.uint16]:
+    none = np.isnan(probabilities)
+    steps = np.where(none, 0, probabilities * PROBABILITY_STEPS).astype(np.uint16)
+    steps[none] = _NONE
+    return steps
+
+
+def _cores() -> int:
+    """Return how many cores this worker may use: as many as whoever started it gave it threads."""
+    from distributed import get_worker
+
+    return int(get_worker().state.nthreads)
 
 
 def _ready_for(job: Job) -> tuple[Recipe, CellStore]:
@@ -115,8 +119,6 @@ def _prepared(job: Job) -> Recipe:
         raise BadInputError(
             f"A worker has napari-ink {napari_ink.__version__}, and this is {job.version}; install the same everywhere."
         )
-    if job.threads is not None:
-        torch.set_num_threads(job.threads)
     stack = open_stack(job.stack)
     if stack.fingerprint() != job.fingerprint:
         raise BadInputError(f"What a worker finds at {job.stack} is another stack; give all the same folders.")

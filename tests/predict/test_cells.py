@@ -54,15 +54,13 @@ def test_cells_are_kept_as_long_as_a_tile_needs_them_and_memory_has_room() -> No
     tiles = [Region(0, 128, 0, 128), Region(0, 128, 64, 192), Region(0, 128, 128, 256)]
     store = CellStore(grid, tiles, most_bytes=10_000)
     for cell in grid.touching(tiles[0]):
-        store.put(cell, (torch.zeros(100),))
+        store.planes(cell, lambda: (torch.zeros(100),))
     store.tidy([tiles[0]])
     assert (0, 0) not in store and (0, 1) in store and store.nbytes == 2 * 400
     small = CellStore(grid, tiles, most_bytes=500)
     for cell in grid.touching(tiles[1]):
-        small.put(cell, (torch.zeros(100),))
-    assert small.nbytes == 4 * 400 and (0, 1) in small, "a batch in hand keeps all that it needs"
-    small.tidy([tiles[0]])
-    assert small.nbytes <= 500
+        assert len(small.planes(cell, lambda: (torch.zeros(100),))[0]) == 100
+    assert small.nbytes == 400
 
 
 def random_model(tile_size: int) -> InkModel:
@@ -146,8 +144,8 @@ class Wrapped(torch.nn.Module):
 
 
 @pytest.mark.parametrize("model", [random_model(96), ink_model(Smear(), 96)], ids=["own", "other"])
-@pytest.mark.parametrize("batch_size", [1, 3])
-def test_each_voxel_is_read_once(tmp_path: Path, model: InkModel, batch_size: int) -> None:
+@pytest.mark.parametrize(("batch_size", "cores"), [(1, 1), (3, 1), (1, 4)])
+def test_each_voxel_is_read_once(tmp_path: Path, model: InkModel, batch_size: int, cores: int) -> None:
     stack = make_stack(tmp_path, (5, 600, 500))
     count = np.zeros(stack.shape[1:], int)
 
@@ -157,7 +155,8 @@ def test_each_voxel_is_read_once(tmp_path: Path, model: InkModel, batch_size: in
 
     watched = replace(stack, read_block=read_block)
     watched.__dict__["_samples"] = stack._samples
-    run(PredictRequest(watched, model, tmp_path / "p.zarr", device="cpu", batch_size=batch_size, overlap=0.5))
+    request = PredictRequest(watched, model, tmp_path / "p.zarr", device="cpu", overlap=0.5)
+    run(replace(request, batch_size=batch_size, cores=cores))
     assert count.min() == 1
     # The stem reads four rows and columns around a cell as well.
     assert count.mean() < (1.09 if isinstance(model.network, InkEdgeNetwork) else 1.0001)

@@ -237,7 +237,7 @@ def test_a_folder_that_cannot_be_written_to(request_here: PredictRequest) -> Non
 
 
 def test_an_error_after_the_first_block_keeps_the_store(tmp_path: Path) -> None:
-    stack = make_stack(tmp_path, (5, 300, 600))
+    stack = make_stack(tmp_path, (5, 1500, 600))  # high enough for writing not to have caught up at the end
     request = PredictRequest(stack, ink_model(Smear(), 128), tmp_path / "p.zarr", device="cpu")
     run_until(request, lambda e: isinstance(e, TilePredicted) and open_prediction(request.out).done_fraction > 0)
     with pytest.raises(DeviceMemoryError):

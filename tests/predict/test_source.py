@@ -70,7 +70,7 @@ def test_parts_are_whole_strips_and_a_row_of_blocks_fits(
     part_bytes = tall * wide * layers * 2
     assert part_bytes <= max(32 * 2**20, strip * wide * layers * 2)
     touched = (256 + 8) // tall + 2
-    assert source._kept_bytes >= min(touched, -(-height // tall)) * part_bytes or part_bytes * touched < 2**28
+    assert source._kept.most_bytes >= min(touched, -(-height // tall)) * part_bytes or part_bytes * touched < 2**28
 
 
 def test_threads_that_want_the_same_wait_for_one(tmp_path: Path) -> None:

@@ -1,0 +1,105 @@
+"""Lanes: threads on which batches go through the networks side by side, each on a core of its own.
+
+Several tiles at once, each computed by one thread, keep processors busier than one tile that many threads share: these
+wait for each other after every layer. And sums in one thread come out the same however many cores a machine has.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Generator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import torch
+
+from napari_ink.predict.cells import CellIndex, CellStore, Planes
+from napari_ink.predict.device import lanes_for
+from napari_ink.predict.tiles import Batch, TileGrid
+
+if TYPE_CHECKING:
+    from napari_ink.predict.forward import Float32Array
+    from napari_ink.predict.queue import TileQueue
+    from napari_ink.predict.recipe import Recipe
+
+_AHEAD = 2
+_READERS = 2
+Answers = Generator[tuple[Batch, "Float32Array"], None, None]
+
+
+def answers(recipe: Recipe, grid: TileGrid, store: CellStore, queue: TileQueue, cores: int) -> Answers:
+    """Go through a queue of batches, and yield each with what the networks say of its tiles.
+
+    What the next batches need is read and prepared on further threads.
+
+    Parameters
+    ----------
+    recipe
+        What is read and computed of cells and of tiles.
+    grid
+        The tiles.
+    store
+        Where cells are kept that tiles to come need again.
+    queue
+        Batches are taken from it a little ahead, until it is empty; they come back in the order in which it gave them.
+    cores
+        How many processor cores the networks may use.
+    """
+    work = _Work(recipe, grid, store)
+    lanes, threads = (1, cores) if recipe.has_own_threads else lanes_for(recipe.device, cores, grid.tile)
+    threads_before = torch.get_num_threads()
+    ahead: deque[tuple[Batch, Future[Float32Array]]] = deque()
+    readers = ThreadPoolExecutor(_READERS, thread_name_prefix="napari-ink-read")
+    workers = ThreadPoolExecutor(lanes, "napari-ink-lane", initializer=torch.set_num_threads, initargs=(threads,))
+    try:
+        while True:
+            while len(ahead) < lanes + _AHEAD and (batch := queue.take()) is not None:
+                work.read_ahead(batch, readers)
+                ahead.append((batch, workers.submit(work.answer, batch)))
+            if not ahead:
+                return
+            batch, coming = ahead.popleft()
+            said = coming.result()
+            store.tidy(map(grid.padded, batch.tiles))
+            yield batch, said
+    finally:
+        for pool in (workers, readers):
+            pool.shutdown(wait=False, cancel_futures=True)
+        for pool in (workers, readers):
+            pool.shutdown(wait=True)
+        # Each thread has a number of threads of its own; the one set last is what threads begin with, too.
+        torch.set_num_threads(threads_before)
+
+
+class _Work:
+    """What lanes and readers do."""
+
+    def __init__(self, recipe: Recipe, grid: TileGrid, store: CellStore) -> None:
+        self._recipe, self._grid, self._store = recipe, grid, store
+        self._asked: set[CellIndex] = set()
+        self._coming: dict[CellIndex, Future[list[Float32Array]]] = {}
+
+    def read_ahead(self, batch: Batch, readers: ThreadPoolExecutor) -> None:
+        """Have the cells read that a batch needs, each once in a run."""
+        for tile in batch.tiles:
+            for cell in self._recipe.cells.touching(self._grid.padded(tile)):
+                if cell not in self._asked and cell not in self._store:
+                    self._asked.add(cell)
+                    self._coming[cell] = readers.submit(self._recipe.read, cell)
+
+    def answer(self, batch: Batch) -> Float32Array:
+        """Return what the networks say of a batch's tiles."""
+        cells = [
+            {cell: self._planes(cell) for cell in self._recipe.cells.touching(self._grid.padded(tile))}
+            for tile in batch.tiles
+        ]
+        return self._recipe.answers(self._recipe.assembled(batch.tiles, cells))
+
+    def _planes(self, cell: CellIndex) -> Planes:
+        return self._store.planes(cell, lambda: self._computed(cell))
+
+    def _computed(self, cell: CellIndex) -> Planes:
+        coming = self._coming.pop(cell, None)
+        # What was dropped for want of memory is read again.
+        values = self._recipe.read(cell) if coming is None else coming.result()
+        return self._recipe.planes(cell, values)
