@@ -3,17 +3,20 @@
     pip install -r benchmarks/requirements.txt
     python benchmarks/predict.py [--sizes 2048 4096 8192] [--ways alone ours ...] [--rounds 3] [--device cpu]
 
-All ways run the same network (the shipped one, laid out to predict fast) over the same
-stack: 65 uncompressed 16-bit TIFFs of noise, in tiles of 256 pixels with the same overlap. Each runs in a process of
-its own, in turn, a few rounds, since only ratios within one run count on a machine that is shared. The ways:
+All ways run the same network (the shipped one, laid out to predict fast unless said otherwise) over the same
+stack: 65 uncompressed 16-bit TIFFs of noise, in tiles of 256 pixels with the same overlap, and on the same cores. Each
+runs in a process of its own, in turn, a few rounds, since only ratios within one run count on a machine that is shared.
+The ways:
 
-alone         the network on as many tiles as there are, already in memory: the floor of whoever sends tiles through it
+alone         the network on as many tiles as there are, already in memory, a tile for each core at a time: the floor of
+              whoever sends tiles through it
 ours          `napari_ink.predict`
 ours-tiles    the same, but whole tiles go through the network, as they do with other people's models
 no-network    the same with a network that says nothing: what reading, preparing, blending and storing take
 workers-N     `napari_ink.predict` on N workers of dask.distributed on this machine
 monai         MONAI's SlidingWindowInferer with its defaults, Gaussian weights, on the stack in memory
-monai-best    the same, buffered along the rows, the best of what it offers that was tried
+monai-plain   the same with the network as it was trained, which is what a script that loads it has
+monai-best    MONAI's, buffered along the rows, the best of what it offers that was tried
 grand-prize   the loop that the Vesuvius Challenge's Grand Prize used, re-created: the stack in memory, a Gaussian on
               each tile's answer, and a count of tiles, not of their weights, to divide by: its sums are not a mean
 
@@ -33,6 +36,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -44,14 +48,14 @@ from torch import Tensor, nn
 
 from napari_ink.model import DEFAULT_MODEL, InkModel, load_model
 from napari_ink.model.inference import for_prediction
-from napari_ink.predict import PredictRequest, predict
-from napari_ink.predict.device import cores_left_free
+from napari_ink.predict import PredictRequest, cores_for_torch, predict
+from napari_ink.predict.device import lanes_for
 from napari_ink.predict.memory import memory_kept
 from napari_ink.predict.tiles import tile_grid
 from napari_ink.stack import DepthStack, open_stack
 
 TILE = 256
-WAYS = ("alone", "ours", "ours-tiles", "monai", "monai-best", "grand-prize")
+WAYS = ("alone", "ours", "ours-tiles", "monai", "monai-plain", "monai-best", "grand-prize")
 Loop = Callable[[Tensor, nn.Module, float, torch.device], None]
 
 
@@ -154,7 +158,7 @@ def grand_prize(volume: Tensor, network: nn.Module, overlap: float, device: torc
     predicted /= np.maximum(count, 1)
 
 
-LOOPS: dict[str, Loop] = {"monai": monai, "monai-best": monai_best, "grand-prize": grand_prize}
+LOOPS: dict[str, Loop] = {"monai": monai, "monai-plain": monai, "monai-best": monai_best, "grand-prize": grand_prize}
 
 
 def tiles_of(size: int, overlap: float) -> int:
@@ -169,12 +173,25 @@ def _everywhere(size: int) -> Any:
     return Region.whole((size, size))
 
 
-def run_way(way: str, folder: Path, overlap: float, device_name: str) -> dict[str, float]:
+def alone(network: nn.Module, tile: Tensor, tiles: int, cores: int) -> None:
+    """Send tiles through a network, one on each core at a time, as fast as it can be done."""
+    lanes, threads = lanes_for(tile.device, cores, (TILE, TILE))
+
+    @torch.inference_mode()
+    def through(_: int) -> None:
+        torch.sigmoid(network(tile)).cpu()
+
+    with ThreadPoolExecutor(lanes, initializer=torch.set_num_threads, initargs=(threads,)) as pool:
+        list(pool.map(through, range(tiles)))
+
+
+def run_way(way: str, folder: Path, overlap: float, device_name: str, cores: int) -> dict[str, float]:
     """Run one way in this process, and return its seconds and megabytes."""
+    torch.set_num_threads(cores)
     device, model, stack = torch.device(device_name), load_model(), open_stack(folder)
-    network = for_prediction(model.network).to(device)
+    network = (model.network.eval() if way == "monai-plain" else for_prediction(model.network)).to(device)
     one = torch.randn(1, model.contract.depth_layers, TILE, TILE, device=device)
-    with torch.inference_mode(), cores_left_free(), memory_kept():
+    with torch.inference_mode(), memory_kept():
         for _ in range(3):
             network(one)
     watch = Memory()
@@ -182,17 +199,18 @@ def run_way(way: str, folder: Path, overlap: float, device_name: str) -> dict[st
     time.sleep(0.1)
     began = time.perf_counter()
     if way == "alone":
-        with torch.inference_mode(), cores_left_free(), memory_kept():
-            for _ in range(tiles_of(stack.shape[1], overlap)):
-                torch.sigmoid(network(one)).cpu()
+        with memory_kept():
+            alone(network, one, tiles_of(stack.shape[1], overlap), cores)
     elif way in LOOPS:
-        with torch.inference_mode(), cores_left_free(), memory_kept():
+        with torch.inference_mode(), memory_kept():
             LOOPS[way](in_memory(stack, model), network, overlap, device)
     else:
         others = {"ours-tiles": lambda: Hidden(model.network), "no-network": Nothing}
         model = replace(model, network=others[way]()) if way in others else model
         with tempfile.TemporaryDirectory(dir=folder.parent) as out:
-            request = PredictRequest(stack, model, Path(out) / "p.zarr", device=device_name, overlap=overlap)
+            request = PredictRequest(
+                stack, model, Path(out) / "p.zarr", device=device_name, overlap=overlap, cores=cores
+            )
             if way.startswith("workers-"):
                 request = replace(request, scheduler=way.removeprefix("workers-"))
             for _ in predict(request):
@@ -210,13 +228,15 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--overlap", type=float, default=0.25)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--cores", type=int, default=cores_for_torch())
     parser.add_argument("--one", nargs=2, metavar=("WAY", "STACK"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
         way, folder = arguments.one
-        print(json.dumps(run_way(way, Path(folder), arguments.overlap, arguments.device)))
+        print(json.dumps(run_way(way, Path(folder), arguments.overlap, arguments.device, arguments.cores)))
         return
-    print(f"{DEFAULT_MODEL}, overlap {arguments.overlap}, {arguments.device}, {platform.machine()}\n")
+    device = f"{arguments.device}, {arguments.cores} cores, {platform.machine()}"
+    print(f"{DEFAULT_MODEL}, overlap {arguments.overlap}, {device}\n")
     print("| size | tiles | way | seconds | ÷ alone | peak MB |\n| --- | --- | --- | --- | --- | --- |")
     for size in arguments.sizes:
         with tempfile.TemporaryDirectory() as home:
@@ -226,6 +246,7 @@ def main() -> None:
                 for way in arguments.ways:
                     words = [sys.executable, __file__, "--one", way, str(Path(home) / "layers")]
                     words += ["--overlap", str(arguments.overlap), "--device", arguments.device]
+                    words += ["--cores", str(arguments.cores)]
                     ended = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True)
                     said[way].append(json.loads(ended.stdout.splitlines()[-1]))
         for way, rounds in said.items():
