@@ -137,6 +137,7 @@ class InkDock(QWidget):
         session.changed.connect(self._on_changed)
         session.stack_missing.connect(self._on_stack_missing)
         self._closing.closed.connect(session.predicting.cancel)
+        self._closing.closed.connect(self._layers.stop)
         self.stack.open_requested.connect(session.open_stack)
         self.stack.sample_requested.connect(self._on_sample)
         self.stack.convert.convert_requested.connect(session.convert)

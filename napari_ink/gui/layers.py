@@ -114,6 +114,10 @@ class InkLayers(QObject):
         """Do something once all layers that were asked for are there."""
         self._turns.take(task)
 
+    def stop(self) -> None:
+        """Add no more layers: the window is closed. napari would open another for them, which nobody sees."""
+        self._turns.drop()
+
     def end_overlay(self) -> None:
         """Take the prediction away."""
         if self.overlay is not None:

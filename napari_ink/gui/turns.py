@@ -27,6 +27,11 @@ class Turns(QObject):
         self._tasks.extend(tasks)
         self._timer.start()
 
+    def drop(self) -> None:
+        """Forget all tasks that wait, and take no more: there is no window for them."""
+        self._timer.timeout.disconnect(self._on_turn)
+        self._tasks.clear()
+
     def _on_turn(self) -> None:
         if self._tasks:
             self._timer.start()

@@ -63,14 +63,17 @@ class EventWorker(QObject):
         _alive.add(self)
         self.finished.connect(partial(_alive.discard, self))
         if (application := QCoreApplication.instance()) is not None:
-            # The program ends only once its threads have, so none may go on when the last window is closed.
-            application.aboutToQuit.connect(self.quit)
+            application.aboutToQuit.connect(_end_all)
         self._thread.start()
 
     def quit(self) -> None:
         """Ask for an end at the next event."""
         self._is_asked_to_quit.set()
         self._may_go_on.set()
+
+    def wait(self) -> None:
+        """Return once the thread has ended."""
+        self._thread.join()
 
     def pause(self) -> None:
         """Ask it to wait at the next event."""
@@ -102,6 +105,18 @@ class EventWorker(QObject):
                     return
         finally:
             self._events.close()
+
+
+def _end_all() -> None:
+    """Stop all workers after what they have in hand, and wait for them: the last window is closed.
+
+    Python would wait for their threads too, but forbids them before that to start what they need to store a batch.
+    """
+    waiting = [*_alive]
+    for worker in waiting:
+        worker.quit()
+    for worker in waiting:
+        worker.wait()
 
 
 def _step_back() -> None:
