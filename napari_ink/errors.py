@@ -44,6 +44,10 @@ class OutputError(BadInputError):
     """An output exists already, or cannot be written where it was asked for."""
 
 
+class DiskFullError(OutputError):
+    """There is no room left for an output: nothing was wrong with what was asked, so the command line ends with 1."""
+
+
 class DeviceMemoryError(NapariInkError):
     """The device ran out of memory."""
 
@@ -60,12 +64,12 @@ def storage_errors(path: str | os.PathLike[str]) -> Iterator[None]:
     Raises
     ------
     OutputError
-        In place of any `OSError` raised inside the block.
+        In place of any `OSError` raised inside the block; `DiskFullError` where that is why.
     """
     try:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
-            raise OutputError(f"The disk is full: could not write {path}; free some space and run again.") from error
+            raise DiskFullError(f"The disk is full: could not write {path}; free some space and run again.") from error
         reason = error.strerror or str(error)
         raise OutputError(f"Could not write {path}: {reason}; choose a place that can be written.") from error

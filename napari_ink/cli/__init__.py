@@ -14,7 +14,7 @@ from typing import NoReturn
 
 from napari_ink import __version__
 from napari_ink.cli import convert, demo, evaluate, export, info, models, open, phantom, predict, probe, train
-from napari_ink.errors import BadInputError, NapariInkError
+from napari_ink.errors import BadInputError, DiskFullError, NapariInkError
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 _COMMANDS = (demo, open, info, convert, probe, predict, export, train, evaluate, phantom, models)
@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except BadInputError as error:
         _say(str(error))
-        return BAD_INPUT
+        return FAILED if isinstance(error, DiskFullError) else BAD_INPUT
     except NapariInkError as error:
         _say(str(error))
         return FAILED

@@ -93,12 +93,15 @@ class Adapter(nn.Module):
     ----------
     size_divisor : int
         Height and width of an input must be multiples of this many pixels.
+    fixed_tile : int or None
+        The only height and width that it takes; None if there are others.
     """
 
     def __init__(self, name: str, network: nn.Module, contract: ForeignContract) -> None:
         super().__init__()
         self.network = network
         self.size_divisor = contract.divisor
+        self.fixed_tile = contract.input.tile_size if contract.fixed_tile else None
         self._name, self._contract = name, contract
 
     def forward(self, x: Tensor) -> Tensor:

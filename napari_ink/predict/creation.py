@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from napari_ink.errors import BadInputError, OutputError, storage_errors
-from napari_ink.predict.store import ATTRIBUTES, CHANNELS, DONE, LEVELS, What, open_prediction
+from napari_ink.predict.store import ATTRIBUTES, CHANNELS, DONE, LEVELS, What, blocks_of, open_prediction
+from napari_ink.predict.syncing import sync, sync_all
 from napari_ink.predict.tiles import BLOCK
 
 
@@ -32,8 +33,11 @@ def create_store(
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         with storage_errors(path):
+            shutil.rmtree(partial, ignore_errors=True)  # of a process of the same number that was killed at this
             _make(partial, shape, voxel_size_um, provenance, path.stem, CHANNELS[:channels])
+            sync_all(partial)
             os.rename(partial, path)
+            sync(path.parent)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
@@ -58,7 +62,7 @@ def _make(
         fill_value=0,
         dimension_names=("c", "y", "x"),
     )
-    blocks = (-(-shape[0] // BLOCK), -(-shape[1] // BLOCK))
+    blocks = blocks_of(shape)
     group.create_array(DONE, shape=blocks, chunks=(1, blocks[1]), dtype="uint8", fill_value=0)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, nullcontext
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_ink.errors import BadInputError, DeviceMemoryError, LabelError, NapariInkError
+from napari_ink.errors import BadInputError, DeviceMemoryError, LabelError
 from napari_ink.predict.blending import OpenBlocks
 from napari_ink.predict.cells import CellStore
 from napari_ink.predict.changes import written_since
@@ -27,26 +26,19 @@ from napari_ink.predict.events import (
     PredictionStarted,
     TilePredicted,
 )
-from napari_ink.predict.members import channels_of, members_of
+from napari_ink.predict.members import AUGMENTATIONS, channels_of, members_of
 from napari_ink.predict.memory import memory_kept
-from napari_ink.predict.provenance import MUST_AGREE, describe_run
+from napari_ink.predict.no_numbers import told_apart
+from napari_ink.predict.provenance import MUST_AGREE, describe_going_on, describe_run
 from napari_ink.predict.queue import TileQueue
 from napari_ink.predict.region import Region
 from napari_ink.predict.request import PredictRequest
 from napari_ink.predict.store import open_prediction
-from napari_ink.predict.tiles import (
-    Batch,
-    BlockIndex,
-    TileGrid,
-    TilePlan,
-    block_area,
-    plan_tiles,
-    tile_grid,
-)
+from napari_ink.predict.tile_choice import choose_grid, smaller_side
+from napari_ink.predict.tiles import Batch, BlockIndex, TilePlan, block_area, plan_tiles
 from napari_ink.predict.worker import Job, job_model
 from napari_ink.predict.writer import PredictionWriter
 
-_SMALLEST_TILE = 64
 Answers = Generator[tuple[Batch, npt.NDArray[np.float32]], None, None]
 
 
@@ -78,9 +70,9 @@ def predict(request: PredictRequest) -> Generator[PredictionEvent, None, None]:
 
 
 def _until_it_fits(request: PredictRequest, cluster: Cluster | None) -> Generator[PredictionEvent, None, None]:
-    began = time.monotonic()
+    began, asked = time.monotonic(), request.tile_size
     while True:
-        run = _Run(request, cluster)
+        run = _Run(request, cluster, asked)
         try:
             yield from _attempt(run, began)
             return
@@ -106,17 +98,22 @@ def _attempt(run: _Run, began: float) -> Generator[PredictionEvent, None, None]:
 class _Run:
     """One prediction: everything about the request is checked before anything is written."""
 
-    def __init__(self, request: PredictRequest, cluster: Cluster | None) -> None:
+    def __init__(self, request: PredictRequest, cluster: Cluster | None, tile_asked: int | None) -> None:
         stack, model = request.stack, request.model
-        self._request, self._cluster = request, cluster
+        self._request, self._cluster, self._tile_asked = request, cluster, tile_asked
         self._shape = stack.shape[1:]
         self._window = model.contract.z_window(stack.shape[0])
+        if unknown := set(request.augment).difference(AUGMENTATIONS):
+            raise BadInputError(
+                f"There is no augmentation called {', '.join(sorted(unknown))}; choose from {', '.join(AUGMENTATIONS)}."
+            )
         self._members = members_of((model, *request.others), request.augment, stack.shape[0])
         self._region = (request.region or Region.whole(self._shape)).clip(self._shape)
         self._mask = _checked_mask(request.mask, self._shape)
         self._path = Path(request.out).absolute()
-        self._newer: str | None = None
-        self._grid = self._tile_grid()
+        self._begun = self._begun_with()
+        self._going_on: Mapping[str, Any] | None = None
+        self._grid = choose_grid(request, self._members, self._begun)
         self._device = choose_device(request.device) if cluster is None else cluster.torch_device()
         for name, number in (("A batch of {} tiles", request.batch_size), ("A machine of {} cores", request.cores)):
             if number is not None and number < 1:
@@ -124,20 +121,10 @@ class _Run:
         self._batch_size = request.batch_size or default_batch_size(self._device, self._grid.tile)
         self._cores = request.cores or cores_for_torch()
 
-    def _tile_grid(self) -> TileGrid:
-        from napari_ink.predict.recipe import grid_step
-
-        request = self._request
-        side = request.tile_size or request.model.contract.tile_size
-        # A run that memory forced to smaller tiles goes on with those.
-        if request.resume and request.tile_size is None and (begun := self._begun_with()) is not None:
-            side = max(begun["tile"])
-        divisor = math.lcm(*(int(getattr(m.network, "size_divisor", 1)) for m in self._members))
-        return tile_grid(self._shape, side, divisor, request.overlap, grid_step(self._members))
-
     def _begun_with(self) -> Mapping[str, Any] | None:
+        """Return the record of the run to go on with; None where there is none."""
         try:
-            return open_prediction(self._path).provenance
+            return open_prediction(self._path).provenance if self._request.resume else None
         except BadInputError:
             return None  # it is refused where the store is opened to write
 
@@ -145,7 +132,6 @@ class _Run:
         """Return a request that needs less memory, and in words how; None where there is none left."""
         # What is stored already goes on; its tiles must stay as large as they were.
         again = replace(self._request, resume=True)
-        side = self._request.tile_size or self._request.model.contract.tile_size
         if self._batch_size > 1:
             fewer = self._batch_size // 2
             return replace(
@@ -154,8 +140,8 @@ class _Run:
         if self._device.type == "cpu" and self._cores > 1 and self._cluster is None:
             fewer = self._cores // 2
             return replace(again, cores=fewer), f"{fewer} {'cores' if fewer > 1 else 'core'} from here on"
-        if side // 2 >= _SMALLEST_TILE and not self._path.exists():
-            return replace(again, tile_size=side // 2), f"tiles are {side // 2} pixels from here on, not {side}"
+        if not self._path.exists() and (side := smaller_side(self._request, self._members, self._grid)) is not None:
+            return replace(again, tile_size=side), f"tiles are {side} pixels from here on, not {max(self._grid.tile)}"
         if self._device.type != "cpu" and self._cluster is None:
             return replace(again, device="cpu", batch_size=None), "the CPU goes on with it"
         return None
@@ -164,15 +150,16 @@ class _Run:
         """Make the store, or open the one to go on with."""
         request, path = self._request, self._path
         provenance = describe_run(
-            request, self._region, self._mask, self._grid.tile, self._batch_size, self._device.type
+            request, self._region, self._mask, self._grid.tile, self._batch_size, self._device.type, self._tile_asked
         )  # fmt: skip
         is_new = not (request.resume and path.exists())
         if is_new:
             create_store(path, self._shape, request.stack.voxel_size_um, provenance, channels_of(self._members))
         else:
             check_resumable(path, provenance, MUST_AGREE)
-            self._newer = written_since(request.stack, open_prediction(path).provenance["started"])
-        return PredictionWriter(path, self._region, is_new)
+            begun = open_prediction(path).provenance
+            self._going_on = describe_going_on(provenance, written_since(request.stack, begun["started"]))
+        return PredictionWriter(path, self._region, self._going_on)
 
     def plan(self, writer: PredictionWriter) -> TilePlan:
         """Plan the tiles that are left to do."""
@@ -180,13 +167,7 @@ class _Run:
 
     def started(self, plan: TilePlan) -> PredictionStarted:
         """Return the first event."""
-        stack, contract = self._request.stack, self._request.model.contract
-        notes = [*contract.notes(stack.shape[0], stack.voxel_size_um), *self._request.model.notes()]
-        if self._newer is not None:
-            notes.append(
-                f"{self._newer} was written after the run began; a sample of grey values is the same, but if others "
-                "changed, predict anew."
-            )
+        notes = [*self._notes_on_models(), *self._notes_on_going_on()]
         if len(self._members) > 1:
             notes.append(f"Each pixel is the mean of {len(self._members)} predictions; their disagreement is kept too.")
         return PredictionStarted(
@@ -201,21 +182,33 @@ class _Run:
             members=len(self._members),
         )
 
+    def _notes_on_models(self) -> Iterator[str]:
+        models, stack = (self._request.model, *self._request.others), self._request.stack
+        for model in models:
+            whose = f"{model.name}: " if len(models) > 1 else ""
+            for note in (*model.contract.notes(stack.shape[0], stack.voxel_size_um), *model.notes()):
+                yield whose + note
+
+    def _notes_on_going_on(self) -> Iterator[str]:
+        if self._going_on is None or self._begun is None:
+            return
+        if (newer := self._going_on["written_since"]) is not None:
+            yield (
+                f"{newer} was written after the run began; a sample of grey values is the same, but if others changed, "
+                "predict anew."
+            )
+        for name, words in (("version", "napari-ink"), ("torch", "torch"), ("device", "the device")):
+            if self._begun.get(name) != self._going_on[name]:
+                yield f"It was begun with {words} {self._begun.get(name)} and goes on with {self._going_on[name]}."
+
     def tiles(self, plan: TilePlan, writer: PredictionWriter) -> Iterator[TilePredicted | PredictionNote]:
         """Predict, blend and store batch after batch."""
         is_in_strips = self._request.stack.stored_px[1] >= self._shape[1]
         queue = TileQueue(plan.batches, self._request.looking_at, in_rows=is_in_strips)
         blend = OpenBlocks(self._grid, self._region, self._mask, channels_of(self._members))
-        done, has_answered = 0, False
+        done = 0
         with memory_kept(), closing(self._answers(plan, queue)) as answered:
-            for batch, answers in answered:
-                bad = [tile for tile, one in zip(batch.tiles, answers, strict=True) if np.isnan(one.sum())]
-                has_answered |= len(bad) < len(batch.tiles)
-                if not has_answered:
-                    raise NapariInkError(
-                        f"The model gives values that are not numbers in the tile at {bad[0]}; its weights are damaged "
-                        "or were trained on other grey values, so choose another model."
-                    )
+            for batch, answers, bad in told_apart(answered, writer.has_begun):
                 for tile, probabilities in zip(batch.tiles, answers, strict=True):
                     if tile not in bad:
                         blend.add(tile, probabilities, batch.blocks)

@@ -56,11 +56,14 @@ class Member:
         What it reads.
     turn
         How it sees a tile.
+    predicts_edges
+        Whether it tells edges; if not, its edge logits mean nothing.
     """
 
     network: nn.Module
     contract: InputContract
     turn: Turn = Turn()
+    predicts_edges: bool = True
 
 
 def members_of(models: Sequence[InkModel], augment: Sequence[Augmentation], depth: int) -> list[Member]:
@@ -82,7 +85,7 @@ def members_of(models: Sequence[InkModel], augment: Sequence[Augmentation], dept
     """
     turns = _turns("flips" in augment, "rotations" in augment)
     return [
-        Member(model.network, contract, turn)
+        Member(model.network, contract, turn, model.predicts_edges)
         for model in models
         for contract in _contracts(model.contract, depth, "depth" in augment)
         for turn in turns
@@ -115,13 +118,15 @@ def _layers(contract: InputContract, offset: int, depth: int) -> int:
     return min(start + contract.depth_layers, depth) - max(start, 0)
 
 
-def together(answers: Sequence[Tensor]) -> Tensor:
+def together(answers: Sequence[Tensor], tell_edges: Sequence[bool]) -> Tensor:
     """Put the members' probabilities together.
 
     Parameters
     ----------
     answers
         Of each member, ``(b, 2, y, x)`` in 0…1.
+    tell_edges
+        Whether each tells edges; the mean is over those that do.
 
     Returns
     -------
@@ -133,9 +138,10 @@ def together(answers: Sequence[Tensor]) -> Tensor:
 
     if len(answers) == 1:
         return answers[0]
-    stacked = torch.stack(tuple(answers))
-    ink = stacked[:, :, 0]
-    return torch.cat([stacked.mean(0), 2 * ink.std(0, correction=0)[:, None]], dim=1)
+    ink = torch.stack([answer[:, 0] for answer in answers])
+    edges = [answer[:, 1] for answer, tells in zip(answers, tell_edges, strict=True) if tells]
+    edge = torch.stack(edges).mean(0) if edges else torch.zeros_like(ink[0])
+    return torch.stack([ink.mean(0), edge, 2 * ink.std(0, correction=0)], dim=1)
 
 
 def channels_of(members: Sequence[Member]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,9 @@ MUST_AGREE: dict[str, tuple[str, ...]] = {
 }
 """What a run that goes on with a store must have in common with the one that began it."""
 
+MAY_DIFFER = ("version", "torch", "device", "batch_size", "started")
+"""What is noted of each run that goes on with a store."""
+
 
 def describe_run(
     request: PredictRequest,
@@ -37,20 +41,26 @@ def describe_run(
     tile: tuple[int, int],
     batch_size: int,
     device: str,
+    tile_asked: int | None,
 ) -> dict[str, Any]:
     """Return, as JSON values, what a prediction is made from and how."""
     import torch
 
     stack, model = request.stack, request.model
-    window = model.contract.z_window(stack.shape[0])
     return {
         "version": napari_ink.__version__,
         "torch": torch.__version__,
-        "model": {**_described(model), "predicts_edges": model.predicts_edges},
+        "model": _described(model),
         "contract": model.contract.model_dump(mode="json"),
         "asked_instead_of": dict(model.asked or {}),
         "others": [
-            {**_described(other), "contract": other.contract.model_dump(mode="json")} for other in request.others
+            {
+                **_described(other),
+                "contract": other.contract.model_dump(mode="json"),
+                "asked_instead_of": dict(other.asked or {}),
+                "z_window": _z_window(other, stack.shape[0]),
+            }
+            for other in request.others
         ],
         "augment": list(request.augment),
         "stack": {
@@ -64,12 +74,13 @@ def describe_run(
         "region": [region.y0, region.y1, region.x0, region.x1],
         "mask": None if request.mask_source is None else str(request.mask_source.absolute()),
         "mask_sha256": None if mask is None else hashlib.sha256(np.packbits(mask).tobytes()).hexdigest(),
-        "z_window": [window.start, window.stop],
+        "z_window": _z_window(model, stack.shape[0]),
         "direction": model.contract.direction,
         "device": device,
         "precision": "float32",
         "overlap": request.overlap,
         "tile": list(tile),
+        "tile_asked": tile_asked,
         "batch_size": batch_size,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "complete": False,
@@ -81,5 +92,24 @@ def _described(model: InkModel) -> dict[str, Any]:
         "name": model.name,
         "source": None if model.source is None else str(model.source),
         "sha256": model.sha256,
+        "predicts_edges": model.predicts_edges,
         "provenance": dict(model.provenance),
     }
+
+
+def _z_window(model: InkModel, depth: int) -> list[int]:
+    window = model.contract.z_window(depth)
+    return [window.start, window.stop]
+
+
+def describe_going_on(now: Mapping[str, Any], written_since: str | None) -> dict[str, Any]:
+    """Return, as JSON values, how a run goes on with a store: what of it may differ from how it was begun.
+
+    Parameters
+    ----------
+    now
+        What `describe_run` says of the run that goes on.
+    written_since
+        A file of the stack that was written after the run began, or None.
+    """
+    return {**{name: now[name] for name in MAY_DIFFER}, "written_since": written_since}

@@ -152,7 +152,7 @@ class Recipe:
         DeviceMemoryError
             If the device's memory does not hold the batch.
         """
-        return self._forward(lambda: rounded(together(self._said(blocks))))
+        return self._forward(lambda: rounded(together(self._said(blocks), [m.predicts_edges for m in self._members])))
 
     def _said(self, blocks: Sequence[Tensor]) -> list[Tensor]:
         said = []

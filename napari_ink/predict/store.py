@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -14,7 +15,7 @@ import numpy.typing as npt
 from napari_ink.errors import BadInputError
 from napari_ink.model import recommended_thresholds
 from napari_ink.predict.region import Region
-from napari_ink.predict.tiles import blocks_in
+from napari_ink.predict.tiles import BLOCK, blocks_in
 
 if TYPE_CHECKING:
     import zarr
@@ -25,6 +26,10 @@ CHANNELS: tuple[What, What, What] = ("ink", "edge", "disagreement")
 
 ATTRIBUTES = "napari_ink"
 LEVELS, DONE = "0", "done"
+DAMAGED = (RuntimeError, ValueError, OSError)
+"""What zarr and its codecs raise over chunks that are damaged."""
+
+_NEEDED = frozenset({"region", "tile", "started", "model", "contract", "stack"})
 UInt8Array = npt.NDArray[np.uint8]
 
 
@@ -61,7 +66,12 @@ class Plane:
 
     def __getitem__(self, index: Any) -> UInt8Array:
         rest = index if isinstance(index, tuple) else (index,)
-        return np.asarray(self.array[(self.channel, *rest)], np.uint8)
+        try:
+            return np.asarray(self.array[(self.channel, *rest)], np.uint8)
+        except DAMAGED as error:
+            raise BadInputError(
+                f"A part of {self.array.store_path} is damaged ({error}); predict again under another name."
+            ) from error
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
         """Read the whole plane; NumPy calls it where somebody asks for an array."""
@@ -156,12 +166,13 @@ class Prediction:
 
     @property
     def predicts_edges(self) -> bool:
-        """Whether the model that made this tells edges at all; if not, `edge` is 0 everywhere."""
-        return bool(self.provenance["model"].get("predicts_edges", True))
+        """Whether a model that made this tells edges at all; if not, `edge` is 0 everywhere."""
+        models = [self.provenance["model"], *self.provenance.get("others", [])]
+        return any(bool(model.get("predicts_edges", True)) for model in models)
 
     def done(self) -> npt.NDArray[np.bool_]:
         """Return which blocks are final, ``(rows of blocks, columns of blocks)``, as it stands on disk now."""
-        done: npt.NDArray[np.bool_] = np.asarray(array_in(self.group, DONE)[:, :]) == 1
+        done: npt.NDArray[np.bool_] = read_done(array_in(self.group, DONE)) == 1
         return done
 
     @property
@@ -203,7 +214,24 @@ def open_prediction(path: str | os.PathLike[str]) -> Prediction:
     provenance = attributes.get(ATTRIBUTES)
     if not isinstance(provenance, dict) or arrays[0].ndim != 3 or arrays[0].shape[0] not in (2, len(CHANNELS)):
         raise not_one
+    if arrays[1].shape != blocks_of(arrays[0].shape[1:]) or (lacking := _NEEDED.difference(provenance)):
+        what = "shape of `done`" if arrays[1].shape != blocks_of(arrays[0].shape[1:]) else ", ".join(sorted(lacking))
+        raise BadInputError(f"The record of {path} is damaged ({what}); predict again under another name.")
     return Prediction(path, group, provenance)
+
+
+def blocks_of(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Return how many rows and columns of blocks a segment has."""
+    return -(-shape[0] // BLOCK), -(-shape[1] // BLOCK)
+
+
+def read_done(array: zarr.Array[Any]) -> UInt8Array:
+    """Return which blocks are final, 1 for those that are; where that is damaged on the disk, none is."""
+    done = np.zeros(array.shape, np.uint8)
+    for row in range(len(done)):
+        with suppress(*DAMAGED):
+            done[row] = np.asarray(array[row])
+    return done
 
 
 def array_in(group: zarr.Group, name: str) -> zarr.Array[Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections import deque
 from collections.abc import Iterable, Mapping
@@ -18,7 +17,8 @@ from filelock import FileLock, Timeout
 
 from napari_ink.errors import OutputError, storage_errors
 from napari_ink.predict.region import Region
-from napari_ink.predict.store import ATTRIBUTES, DONE, LEVELS, array_in
+from napari_ink.predict.store import ATTRIBUTES, DONE, LEVELS, array_in, read_done
+from napari_ink.predict.syncing import sync
 from napari_ink.predict.tiles import BlockIndex, block_area, blocks_in
 
 UInt8Array = npt.NDArray[np.uint8]
@@ -38,8 +38,8 @@ class PredictionWriter:
         The store.
     region
         What is predicted.
-    is_new
-        Whether this run made it.
+    going_on
+        What is to be noted of a run that goes on with it; None for the run that made it.
 
     Attributes
     ----------
@@ -52,26 +52,23 @@ class PredictionWriter:
         If another run is writing to it.
     """
 
-    def __init__(self, path: Path, region: Region, is_new: bool) -> None:
+    def __init__(self, path: Path, region: Region, going_on: Mapping[str, Any] | None = None) -> None:
         import zarr
 
         self.path = path
-        # Opened on one thread and closed on another, in a window: a lock of one thread alone would stay behind.
-        self._lock = FileLock(path / _LOCK, thread_local=False)
-        try:
-            self._lock.acquire(timeout=0)
-        except Timeout as error:
-            raise OutputError(f"Another run is writing {path}; wait for it, or choose another name.") from error
+        self._lock = _locked(path)
         self._region = region
-        self._is_new = is_new
+        self._is_new = going_on is None
         self._group = zarr.open_group(path, mode="r+")
         self._levels, self._done_on_disk = array_in(self._group, LEVELS), array_in(self._group, DONE)
-        self._done: UInt8Array = np.asarray(self._done_on_disk[:, :])
+        self._done = read_done(self._done_on_disk)
         # Writing takes its time, which the network need not wait for.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="napari-ink-write")
         self._coming: deque[Future[None]] = deque()
         self.pending = tuple(block for block in blocks_in(region) if not self._done[block])
         self._kept = frozenset(blocks_in(region)).difference(self.pending)
+        if going_on is not None and self.pending:
+            self._add_to_record("continued", dict(going_on))
 
     def __enter__(self) -> Self:
         return self
@@ -90,8 +87,14 @@ class PredictionWriter:
     def _let_go(self, kind: type[BaseException] | None) -> None:
         if kind is not None and issubclass(kind, Exception) and self._is_new and not self._done.any():
             shutil.rmtree(self.path, ignore_errors=True)
-        (self.path / _LOCK).unlink(missing_ok=True)
+        with suppress(OSError):  # of a disk that can be written no more
+            (self.path / _LOCK).unlink(missing_ok=True)
         self._lock.release()
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether anything of it was final before this run."""
+        return bool(self._kept)
 
     @property
     def is_complete(self) -> bool:
@@ -140,18 +143,21 @@ class PredictionWriter:
             self._done[block] = 1
             rows.add(block[0])
         with storage_errors(self.path):
-            self._settle(blocks)
+            self._settle(LEVELS, ((channel, *block) for channel in range(self._levels.shape[0]) for block in blocks))
             for row in rows:
                 self._done_on_disk[row] = self._done[row]
+            self._settle(DONE, ((row, 0) for row in rows))
 
-    def _settle(self, blocks: Iterable[BlockIndex]) -> None:
-        """Have the system write out the chunks of blocks, and their names."""
-        for channel in range(self._levels.shape[0]):
-            for row, column in blocks:
-                chunk = self.path / LEVELS / "c" / str(channel) / str(row) / str(column)
-                if chunk.exists():  # chunks that are 0 all over are not stored
-                    _sync(chunk)
-                    _sync(chunk.parent)
+    def _settle(self, array: str, chunks: Iterable[tuple[int, ...]]) -> None:
+        """Have the system write out chunks of an array, and their names."""
+        folders = set()
+        for index in chunks:
+            chunk = (self.path / array / "c").joinpath(*map(str, index))
+            if chunk.exists():  # chunks that are 0 all over are not stored
+                sync(chunk)
+                folders |= {*chunk.parents[: len(index)]}
+        for folder in folders:
+            sync(folder)
 
     def finish(self) -> None:
         """Write into the provenance that the prediction is complete.
@@ -162,6 +168,8 @@ class PredictionWriter:
             If it cannot be written.
         """
         self._settled()
+        if not (self.path / DONE / "zarr.json").exists():  # zarr makes anew what it misses
+            raise OutputError(f"{self.path} was moved away while it was written; put it back, and --resume goes on.")
         provenance = cast("dict[str, Any]", self._group.attrs[ATTRIBUTES])
         with storage_errors(self.path):
             self._group.attrs[ATTRIBUTES] = {**provenance, "complete": True}
@@ -174,10 +182,14 @@ class PredictionWriter:
         OutputError
             If it cannot be written.
         """
+        self._add_to_record("left_out", [tile.y0, tile.y1, tile.x0, tile.x1])
+
+    def _add_to_record(self, name: str, value: Any) -> None:
         provenance = cast("dict[str, Any]", self._group.attrs[ATTRIBUTES])
-        left_out = [*provenance.get("left_out", []), [tile.y0, tile.y1, tile.x0, tile.x1]]
-        with storage_errors(self.path):
-            self._group.attrs[ATTRIBUTES] = {**provenance, "left_out": left_out}
+        there = provenance.get(name, [])
+        if value not in there:  # a tile that was left out is again where a run goes on
+            with storage_errors(self.path):
+                self._group.attrs[ATTRIBUTES] = {**provenance, name: [*there, value]}
 
     def restore(self, area: Region, levels: UInt8Array) -> None:
         """Put into `levels` of `area` what an earlier run has stored there for good."""
@@ -186,11 +198,13 @@ class PredictionWriter:
             levels[:, *part.slices_in(area)] = np.asarray(self._levels[:, *part.slices])
 
 
-def _sync(path: Path) -> None:
-    if path.is_dir() and os.name == "nt":
-        return  # Windows keeps names by itself and opens no folders
-    handle = os.open(path, os.O_RDWR if path.is_file() else os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def _locked(path: Path) -> FileLock:
+    """Return the lock of a store, taken."""
+    # Opened on one thread and closed on another, in a window: a lock of one thread alone would stay behind.
+    lock = FileLock(path / _LOCK, thread_local=False)
+    with storage_errors(path):
+        try:
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            raise OutputError(f"Another run is writing {path}; wait for it, or choose another name.") from error
+    return lock

@@ -11,8 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import zarr
 from torch import Tensor
 
+import napari_ink
 from napari_ink.errors import OutputError
 from napari_ink.predict import PredictionStarted, PredictRequest, Region, TilePredicted, open_prediction, predict
 from napari_ink.stack import open_stack
@@ -186,6 +188,38 @@ def test_a_stack_written_since_is_told(tmp_path: Path) -> None:
     assert any(note.startswith(f"{name} was written after the run began") for note in began.notes)
 
 
+def test_a_run_that_goes_on_with_something_else_says_so_and_is_recorded(tmp_path: Path) -> None:
+    request = request_in(tmp_path, resume=True)
+    run_until(request, lambda e: isinstance(e, TilePredicted) and e.done == 40)
+    group = zarr.open_group(request.out, mode="r+")
+    record = dict(group.attrs["napari_ink"])
+    group.attrs["napari_ink"] = {**record, "version": "0.0.9", "device": "cuda"}
+    began, *_ = run(request)
+    assert "It was begun with napari-ink 0.0.9 and goes on with " + napari_ink.__version__ + "." in began.notes
+    assert "It was begun with the device cuda and goes on with cpu." in began.notes
+    made = open_prediction(request.out).provenance
+    assert made["version"] == "0.0.9" and made["complete"]
+    (continued,) = made["continued"]
+    assert continued["version"] == napari_ink.__version__ and continued["device"] == "cpu"
+    assert continued["written_since"] is None and continued["batch_size"] == 1
+    run(request)
+    assert len(open_prediction(request.out).provenance["continued"]) == 1, "there was nothing left to do"
+
+
+@pytest.mark.parametrize("damage", [b"", b"no chunk"])
+def test_flags_that_are_damaged_cost_their_blocks_and_no_more(tmp_path: Path, damage: bytes) -> None:
+    request = request_in(tmp_path)
+    run(replace(request, out=tmp_path / "whole.zarr"))
+    run(request)
+    flags = request.out / "done" / "c" / "1" / "0"
+    assert flags.exists()
+    flags.write_bytes(damage)
+    assert 0 < open_prediction(request.out).done_fraction < 1
+    events = run(replace(request, resume=True))
+    assert events[-1].complete and len(events) > 2
+    assert chunks(request.out) == chunks(tmp_path / "whole.zarr")
+
+
 def test_resume_names_what_differs_and_changes_nothing(tmp_path: Path) -> None:
     request = request_in(tmp_path, resume=True)
     run_until(request, lambda e: isinstance(e, TilePredicted) and e.done == 40)
@@ -254,5 +288,8 @@ def test_levels_are_on_the_disk_before_they_are_said_to_be_final(
         done = open_prediction(request.out).done()
         for row, column in zip(*np.nonzero(done), strict=True):
             chunk = request.out / "0" / "c" / "0" / str(row) / str(column)
-            assert not chunk.exists() or {chunk, chunk.parent} <= synced
-    assert synced
+            assert not chunk.exists() or {chunk, *chunk.parents[:3]} <= synced
+            # ... and so is the note itself, soon after.
+    flags = request.out / "done" / "c" / "0" / "0"
+    assert {flags, flags.parent, request.out.parent} <= synced
+    assert any(path.name == "zarr.json" for path in synced), "a new store is on the disk before it has its name"

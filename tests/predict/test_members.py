@@ -39,8 +39,10 @@ def test_every_view_is_another() -> None:
 
 def test_mean_and_disagreement() -> None:
     answers = [torch.tensor([[[[0.0]], [[0.2]]]]), torch.tensor([[[[1.0]], [[0.4]]]])]
-    np.testing.assert_allclose(together(answers).flatten(), [0.5, 0.3, 1.0])
-    assert together(answers[:1]).shape == (1, 2, 1, 1)
+    np.testing.assert_allclose(together(answers, [True, True]).flatten(), [0.5, 0.3, 1.0])
+    np.testing.assert_allclose(together(answers, [False, True]).flatten(), [0.5, 0.4, 1.0])
+    np.testing.assert_allclose(together(answers, [False, False]).flatten(), [0.5, 0.0, 1.0])
+    assert together(answers[:1], [True]).shape == (1, 2, 1, 1)
 
 
 @pytest.mark.parametrize("augment", [("flips",), ("rotations", "depth"), ("flips", "rotations")])
@@ -96,6 +98,38 @@ def test_two_models_are_averaged_and_their_difference_kept(tmp_path: Path) -> No
     assert set(np.unique(prediction.read("ink"))) <= {127, 128}
     assert np.abs(prediction.read("disagreement") / 255 - 2 * (p - 0.5)).max() < 1.5 / 255
     assert prediction.provenance["others"][0]["sha256"] == "2" * 64
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_model_without_edges_takes_nothing_from_those_of_others(tmp_path: Path, first: int) -> None:
+    both = (
+        ink_model(Constant(-2, 1), 64),
+        replace(ink_model(Constant(2, -100), 64), sha256="2" * 64, name="inky", predicts_edges=False),
+    )
+    request = PredictRequest(
+        make_stack(tmp_path, (5, 70, 150)), both[first], tmp_path / "p.zarr", device="cpu", others=(both[1 - first],)
+    )  # fmt: skip
+    began, *_ = run(request)
+    prediction = open_prediction(request.out)
+    assert set(np.unique(prediction.read("edge"))) == {round(255 / (1 + np.exp(-1)))}
+    assert prediction.predicts_edges
+    assert "inky: This model predicts no edges." in began.notes
+    assert {note.split(": ")[0] for note in began.notes[:-1]} == {"stand-in", "inky"}
+    run(replace(request, out=tmp_path / "none.zarr", model=both[1], others=(both[1],)))
+    none = open_prediction(tmp_path / "none.zarr")
+    assert not none.predicts_edges and not none.read("edge").any()
+
+
+def test_what_each_model_reads_is_recorded(tmp_path: Path) -> None:
+    models = ink_model(Smear(), 64), ink_model(Smear(), 64).reading(surface_offset=1, direction="reversed")
+    request = PredictRequest(
+        make_stack(tmp_path, (9, 70, 70)), models[0], tmp_path / "p.zarr", device="cpu", others=models[1:]
+    )  # fmt: skip
+    began, *_ = run(request)
+    record = open_prediction(request.out).provenance
+    assert record["z_window"] == [2, 7] and record["others"][0]["z_window"] == [3, 8]
+    assert record["others"][0]["asked_instead_of"] == {"surface_offset": 0, "direction": "as stored"}
+    assert any("3 to 7 of 9, reversed" in note for note in began.notes)
 
 
 def test_shifted_windows_of_our_own_network_share_no_stem_but_their_mean(tmp_path: Path) -> None:

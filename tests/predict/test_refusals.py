@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from napari_ink.cli import main
 from napari_ink.errors import (
     BadInputError,
     ContractError,
@@ -28,6 +29,7 @@ from napari_ink.predict import (
     choose_device,
     device_title,
     open_prediction,
+    predict,
 )
 from napari_ink.predict.device import cores_left_free, default_batch_size, usable_cores
 from napari_ink.predict.tiles import tile_grid
@@ -67,6 +69,9 @@ def test_a_mask_of_another_kind(request_here: PredictRequest, mask: np.ndarray) 
 def test_an_overlap_and_a_batch_that_make_no_sense(request_here: PredictRequest) -> None:
     refuse(replace(request_here, overlap=0.9), BadInputError, "overlap")
     refuse(replace(request_here, batch_size=0), BadInputError, "batch")
+    for side in (0, -5):
+        refuse(replace(request_here, tile_size=side), BadInputError, f"Tiles of {side} pixels")
+    refuse(replace(request_here, augment=("mirrors",)), BadInputError, "no augmentation called mirrors")
 
 
 def test_no_such_device(request_here: PredictRequest) -> None:
@@ -137,6 +142,32 @@ def test_a_model_without_any_answer_is_refused(request_here: PredictRequest, tmp
     assert "the tile at 0:32,0:32" in refuse(request, NapariInkError, "not numbers")
 
 
+def test_a_run_may_begin_and_go_on_where_there_is_no_answer(request_here: PredictRequest, tmp_path: Path) -> None:
+    grey = np.zeros((5, 600, 600), np.uint16)
+    grey[:, :40, :40] = grey[:, 280:330, :] = 65535
+    np.save(tmp_path / "segment.npy", grey)
+    request = PredictRequest(
+        open_stack(tmp_path / "segment.npy"), ink_model(NotANumber()), tmp_path / "p.zarr", device="cpu", batch_size=1
+    )  # fmt: skip
+    whole = replace(request, out=tmp_path / "whole.zarr")
+    run(whole)
+    left_out = open_prediction(whole.out).provenance["left_out"]
+    assert [0, 32, 0, 32] in left_out and any(y0 > 200 for y0, *_ in left_out)
+    run_until(request, lambda e: isinstance(e, TilePredicted) and e.y.start > 270)
+    assert 0 < open_prediction(request.out).done_fraction < 1
+    assert run(replace(request, resume=True))[-1].complete
+    prediction = open_prediction(request.out)
+    assert sorted(prediction.provenance["left_out"]) == sorted(left_out), "each is told once"
+    np.testing.assert_array_equal(prediction.read("ink"), open_prediction(whole.out).read("ink"))
+
+
+def test_nothing_is_stored_of_a_model_that_gives_no_numbers(tmp_path: Path) -> None:
+    np.save(tmp_path / "segment.npy", np.full((5, 600, 600), 65535, np.uint16))
+    stack = open_stack(tmp_path / "segment.npy")
+    request = PredictRequest(stack, ink_model(NotANumber()), tmp_path / "p.zarr", device="cpu", batch_size=1)
+    refuse(request, NapariInkError, "all others so far")
+
+
 def test_memory_that_runs_out(request_here: PredictRequest) -> None:
     refuse(replace(request_here, model=ink_model(OutOfMemory())), DeviceMemoryError, "the CPU does not hold a batch")
 
@@ -162,6 +193,42 @@ def test_then_smaller_tiles_and_then_nothing_is_left(request_here: PredictReques
     assert prediction.complete and prediction.provenance["tile"] == [64, 64]
     refuse(replace(small, model=ink_model(Hungry(64), tile_size=128), out=small.out.with_name("b.zarr")),
            DeviceMemoryError, "does not hold")  # fmt: skip
+
+
+@pytest.mark.parametrize("asked", [None, 128])
+def test_a_run_with_smaller_tiles_than_asked_for_goes_on_by_the_same_command(
+    request_here: PredictRequest, asked: int | None
+) -> None:
+    stack = make_stack(request_here.out.parent, (5, 600, 700))
+    hungry = ink_model(Hungry(64 * 64), tile_size=128)
+    small = replace(request_here, stack=stack, model=hungry, tile_size=asked, batch_size=1, cores=1)
+    run_until(small, lambda e: isinstance(e, TilePredicted) and open_prediction(small.out).done_fraction > 0)
+    assert open_prediction(small.out).provenance["tile"] == [64, 64]
+    assert run(replace(small, resume=True))[-1].complete
+    with pytest.raises(OutputError, match="another tile size"):
+        run(replace(small, tile_size=32, resume=True))
+
+
+class OneSize(Smear):
+    """Takes tiles of 32 pixels only."""
+
+    fixed_tile = 32
+
+    def forward(self, x: Tensor) -> Tensor:
+        assert x.shape[-2:] == (32, 32)
+        return super().forward(x)
+
+
+def test_a_network_of_one_tile_size_gets_that_or_says_so(request_here: PredictRequest) -> None:
+    request = replace(request_here, model=ink_model(OneSize(), 32, 32))
+    refuse(replace(request, tile_size=64), BadInputError, "tiles of 32 pixels only, not of 64")
+    larger = replace(request, model=ink_model(Smear(), 64), others=(request.model,))
+    assert run(larger)[-1].complete and open_prediction(larger.out).provenance["tile"] == [32, 32]
+    divided = replace(larger, model=ink_model(Smear(), 64, 64), out=larger.out.with_name("b.zarr"))
+    refuse(divided, BadInputError, "do not go together")
+    starved = replace(request, out=larger.out.with_name("c.zarr"), batch_size=1, cores=1)
+    starved.model.network.forward = OutOfMemory().forward  # type: ignore[method-assign]
+    assert "from here on" not in refuse(starved, DeviceMemoryError, "does not hold")
 
 
 def test_tiles_that_are_stored_already_stay_as_large_as_they_were(request_here: PredictRequest) -> None:
@@ -210,6 +277,8 @@ def test_a_disk_that_is_full_at_once(tiny_disk: Path, request_here: PredictReque
     with pytest.raises(OSError, match="No space"):
         (tiny_disk / "filler").write_bytes(bytes(200_000))
     refuse(replace(request_here, out=tiny_disk / "p.zarr"), OutputError, "The disk is full")
+    deep = make_stack(request_here.out.parent, (40, 90, 120)).source
+    assert main(["predict", str(deep), "-o", str(tiny_disk / "p.zarr")]) == 1
 
 
 def test_a_disk_that_fills_up_midway_keeps_what_is_done_and_goes_on(tiny_disk: Path, tmp_path: Path) -> None:
@@ -226,6 +295,35 @@ def test_a_disk_that_fills_up_midway_keeps_what_is_done_and_goes_on(tiny_disk: P
     run(replace(request, resume=True))
     for what in ("ink", "edge"):
         np.testing.assert_array_equal(open_prediction(request.out).read(what), open_prediction(whole.out).read(what))
+
+
+def test_going_on_where_nothing_can_be_written(tiny_disk: Path, tmp_path: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,size=4m", str(tiny_disk)], check=True)
+    request = PredictRequest(
+        make_stack(tmp_path, (3, 600, 600)), ink_model(Smear(3), 64), tiny_disk / "p.zarr", device="cpu"
+    )  # fmt: skip
+    run_until(request, lambda e: isinstance(e, TilePredicted) and e.done == 40)
+    subprocess.run(["mount", "-o", "remount,ro", str(tiny_disk)], check=True)
+    refuse(replace(request, resume=True), OutputError, "Read-only file system")
+
+
+def test_what_a_killed_process_left_of_a_store_is_in_nobodys_way(request_here: PredictRequest) -> None:
+    left = request_here.out.with_name(f".{request_here.out.name}.{os.getpid()}.partial")
+    left.mkdir()
+    (left / "zarr.json").write_text('{"zarr_format": 3, "node_type": "group"}')
+    assert run(request_here)[-1].complete
+
+
+def test_a_store_that_is_moved_away_midway_is_told(tmp_path: Path) -> None:
+    request = PredictRequest(
+        make_stack(tmp_path, (3, 600, 600)), ink_model(Smear(3), 64), tmp_path / "p.zarr", device="cpu"
+    )  # fmt: skip
+    events = predict(request)
+    for _ in range(20):
+        next(events)
+    request.out.rename(tmp_path / "elsewhere.zarr")
+    with pytest.raises(OutputError, match="moved away"):
+        list(events)
 
 
 def test_a_folder_that_cannot_be_written_to(request_here: PredictRequest) -> None:

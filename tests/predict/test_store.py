@@ -130,6 +130,34 @@ def test_what_is_no_prediction_is_refused(tmp_path: Path) -> None:
             open_prediction(tmp_path / f"{name}.zarr")
 
 
+@pytest.mark.parametrize("lacking", ["region", "tile", "started", "stack"])
+def test_a_record_that_lacks_something_is_damaged(request_here: PredictRequest, lacking: str) -> None:
+    run(request_here)
+    group = zarr.open_group(request_here.out, mode="r+")
+    record = dict(group.attrs["napari_ink"])
+    del record[lacking]
+    group.attrs["napari_ink"] = record
+    with pytest.raises(BadInputError, match=rf"is damaged \({lacking}\)"):
+        open_prediction(request_here.out)
+
+
+def test_flags_of_another_shape_are_damage(request_here: PredictRequest) -> None:
+    run(request_here)
+    group = zarr.open_group(request_here.out, mode="r+")
+    del group["done"]
+    group.create_array("done", shape=(7, 9), dtype="uint8")
+    with pytest.raises(BadInputError, match="is damaged"):
+        open_prediction(request_here.out)
+
+
+def test_levels_that_are_damaged_are_told(request_here: PredictRequest) -> None:
+    run(request_here)
+    chunk = next(path for path in (request_here.out / "0" / "c").rglob("*") if path.is_file())
+    chunk.write_bytes(b"no chunk")
+    with pytest.raises(BadInputError, match="is damaged"):
+        open_prediction(request_here.out).read("ink")
+
+
 def test_importing_the_room_loads_nothing_heavy() -> None:
     import subprocess
     import sys
