@@ -43,7 +43,7 @@ class Browser(QObject):
         self._by_layer = by_layer
         self._tiles: Tiles | None = None
         self._layer: Layer | None = None
-        self._said = ""
+        self._has_failed = False
         self._is_behind = False
         self._later = QTimer(self)
         self._later.setSingleShot(True)
@@ -83,6 +83,7 @@ class Browser(QObject):
         return shown.values
 
     def _on_arrival(self) -> None:
+        self._has_failed = False
         if self._is_behind and not self._later.isActive():
             self._later.start()
 
@@ -92,8 +93,8 @@ class Browser(QObject):
             self._layer.refresh(extent=False)
 
     def _on_failure(self, message: str) -> None:
-        if message != self._said:  # once, not for each of a hundred tiles
-            self._said = message
+        if not self._has_failed:  # once until something can be read again, not for each of a hundred tiles and files
+            self._has_failed = True
             show_error(message)
 
 

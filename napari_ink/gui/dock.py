@@ -228,7 +228,10 @@ class InkDock(QWidget):
 
     def _on_changed(self, state: InkState) -> None:
         is_new_stack = state.stack is not None and state.stack is not self._shown.stack
-        self._shown = state
+        is_progress, self._shown = state.is_progress_since(self._shown), state
+        if is_progress:  # several times a second
+            self.predict.show_progress(state.run)
+            return
         for panel in self._panels:
             panel.show_state(state)
         self._bring_up(state.current_step)

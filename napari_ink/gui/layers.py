@@ -108,11 +108,20 @@ class InkLayers(QObject):
             with self._own_change():
                 self._remove(self.overlay.all_layers())
         self.overlay = Overlay(shape, thresholds, has_disagreement, self)
-        self._turns.take(*(partial(self._add, layer) for layer in self.overlay.all_layers()), self._raise_labels)
+        self._turns.take(*(partial(self._add_behind, layer) for layer in self.overlay.all_layers()), self._raise_labels)
 
     def after_turns(self, task: Callable[[], None]) -> None:
         """Do something once all layers that were asked for are there."""
         self._turns.take(task)
+
+    def turn_away(self, layer: Layer) -> None:
+        """Take a layer out again that somebody else has just put in: in a turn, since napari is still at it."""
+
+        def remove() -> None:
+            with self._own_change():
+                self._remove([layer])
+
+        self._turns.take(remove)
 
     def stop(self) -> None:
         """Add no more layers: the window is closed. napari would open another for them, which nobody sees."""

@@ -120,14 +120,18 @@ class Predicting(QObject):
     def use_thresholds(self, model: ModelEntry) -> None:
         """Take the cuts that a model recommends."""
         ink, edge = model.thresholds
-        self.set_threshold("ink", ink)
-        self.set_threshold("edge", edge)
+        self._cut("ink", ink)
+        self._cut("edge", edge)
 
     def set_threshold(self, what: What, threshold: float) -> None:
-        """Cut the prediction elsewhere, at once and without the model."""
+        """Cut the prediction elsewhere, at once and without the model, and show it."""
+        self._cut(what, threshold)
+        if self._layers.overlay is not None:
+            self._layers.overlay.layers[what].visible = True
+
+    def _cut(self, what: What, threshold: float) -> None:
         if self._layers.overlay is not None:
             self._layers.overlay.cut(what, threshold)
-            self._layers.show_prediction(True)
         self._desk.set(**{f"{what}_threshold": threshold, "exported": ""})
 
     def show_again(self, event: jobs.PredictionFound) -> None:

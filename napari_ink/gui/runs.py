@@ -50,7 +50,7 @@ class PredictionRun(QObject):
         self._worker: workers.EventWorker | None = None
         self._began: float | None = None
         self._told = 0.0
-        self._has_failed = False
+        self._failure = ""
         self._idle_s = 0.0
         self._paused_at: float | None = None
         self.looking_at: Region | None = None
@@ -117,7 +117,7 @@ class PredictionRun(QObject):
             case PredictionEnded():
                 self._result = event
             case workers.JobFailed(message):
-                self._has_failed = True
+                self._failure = message
                 self.failed.emit(message)
 
     def _on_tile(self, event: TilePredicted) -> None:
@@ -141,10 +141,10 @@ class PredictionRun(QObject):
         done, total = self.progress.done, self.progress.total
         if self._result is not None and self._result.complete:
             return f"Predicted {total} tiles in {self._result.seconds:.0f} s."
-        if not total:
-            return "Stopped before the first tile."
-        why = "Stopped by an error" if self._has_failed else "Cancelled"
-        return f"{why} after {done} of {total} tiles; what is done is kept, and Continue goes on with it."
+        when = f"after {done} of {total} tiles" if total else "before the first tile"
+        why = f"Stopped {when}: {self._failure}" if self._failure else f"Cancelled {when}."
+        # A run that fails before anything is final takes its store away.
+        return f"{why} What is done is kept, and Continue goes on with it." if self.path.exists() else why
 
 
 def seconds_left(elapsed: float, done: int, total: int) -> float | None:

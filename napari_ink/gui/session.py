@@ -133,10 +133,15 @@ class InkSession(QObject):
     def adopt(self, layer: Layer) -> None:
         """Work on a stack that came into the viewer another way: dropped on it, opened by napari, or the sample."""
         stack = stack_of(layer)
-        if stack is not None and self.state.run is None:
-            self.annotating.end()
-            self._layers.take_over(layer)
-            self._begin(stack, find_beside(stack).mask)
+        if stack is None:
+            return
+        if self.state.run is not None:
+            self.desk.fail("A prediction is running; cancel it before you open another stack.")
+            self._layers.turn_away(layer)
+            return
+        self.annotating.end()
+        self._layers.take_over(layer)
+        self._begin(stack, find_beside(stack).mask)
 
     def convert(self, out: Path) -> None:
         """Convert the stack to an OME-Zarr."""

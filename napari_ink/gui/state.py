@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Literal
@@ -260,6 +260,13 @@ class InkState:
         if self.run is not None or not (self.has_prediction or self.labels):
             return Step.PREDICT
         return Step.EXPORT if self.exported else Step.CORRECT
+
+    def is_progress_since(self, before: InkState) -> bool:
+        """Whether nothing is new since an earlier state but how far a run is."""
+        if self.run is None or before.run is None:
+            return False
+        run = replace(before.run, done=self.run.done, seconds_left=self.run.seconds_left)
+        return self.run == run and self == replace(before, run=self.run)
 
     def is_done(self, step: Step) -> bool:
         """Whether a step has given its result."""

@@ -39,7 +39,7 @@ class JobFailed:
 class EventWorker(QObject):
     """Runs a generator on a thread of its own, and closes it there, however it ends.
 
-    What else goes wrong than what `JobFailed` tells is a fault in the program, and left to napari's hook for threads.
+    What goes wrong is told as `JobFailed`; what is a fault in the program is left to napari's hook for threads as well.
     """
 
     yielded = Signal(object)
@@ -93,6 +93,10 @@ class EventWorker(QObject):
             _log.exception("A job failed")
             reason = " ".join(str(error).split())[:300]
             self.yielded.emit(JobFailed(f"The work stopped: {reason}; run again, or choose another device."))
+        except BaseException as error:
+            # A fault in the program: napari's hook for threads shows all of it.
+            self.yielded.emit(JobFailed(f"The work stopped by a fault in the program ({type(error).__name__})."))
+            raise
         finally:
             self.finished.emit()
 

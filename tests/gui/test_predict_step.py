@@ -1,11 +1,15 @@
+import threading
+
 import numpy as np
 import pytest
 from PIL import Image
 from qtpy.QtCore import QSignalBlocker
 from qtpy.QtWidgets import QFileDialog
 
+from napari_ink.errors import OutputError
 from napari_ink.gui.state import Step, cut_level
 from napari_ink.predict import open_prediction
+from napari_ink.predict.writer import PredictionWriter
 
 EVERYWHERE = (slice(0, 96), slice(0, 128))
 
@@ -97,6 +101,58 @@ def test_while_it_runs_no_other_stack_is_opened(busy_dock, segment, errors, qtbo
     assert "cancel" in errors[0]
     busy_dock.session.predicting.cancel()
     qtbot.waitUntil(lambda: _is_over(busy_dock), timeout=30000)
+
+
+def test_another_stack_that_is_dropped_on_a_run_is_turned_away(busy_dock, segment, viewer, errors, qtbot):
+    before = [layer.name for layer in viewer.layers]
+    viewer.open(segment, plugin="napari-ink")
+    qtbot.waitUntil(lambda: [layer.name for layer in viewer.layers] == before)
+    assert "cancel it before you open another stack" in errors[0]
+    assert busy_dock.session.state.run is not None
+    busy_dock.session.predicting.cancel()
+    qtbot.waitUntil(lambda: _is_over(busy_dock), timeout=30000)
+
+
+def test_an_error_is_told_in_the_panel_to_its_end(busy_dock, monkeypatch, qtbot):
+    told = "The disk is full: could not write a place with a long name; free some space and run again."
+
+    def full(*_: object) -> None:
+        raise OutputError(told)
+
+    monkeypatch.setattr(PredictionWriter, "store", full)
+    qtbot.waitUntil(lambda: _is_over(busy_dock), timeout=30000)
+    assert busy_dock.predict.about.text().startswith("Stopped after ")
+    assert told in busy_dock.predict.about.text()
+
+
+def test_a_fault_in_the_program_is_no_cancelling(busy_dock, monkeypatch, qtbot, errors):
+    def fails(*_: object) -> None:
+        raise ZeroDivisionError
+
+    # pytest listens to what threads leave unhandled; here it is for napari to show.
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+    monkeypatch.setattr(PredictionWriter, "store", fails)
+    qtbot.waitUntil(lambda: _is_over(busy_dock), timeout=30000)
+    assert "by a fault in the program (ZeroDivisionError)" in busy_dock.predict.about.text()
+    assert "by a fault in the program" in errors[-1]
+
+
+def test_a_tool_stays_in_the_hand_when_a_run_begins(labelled_dock, viewer, click, qtbot):
+    labelled_dock.session.labelling.take_tool("ink")
+    tool, active = labelled_dock.session.state.tool, viewer.layers.selection.active.name
+    assert tool
+    viewer.layers.remove("Ink (predicted)")
+    click(labelled_dock.predict.run_button)
+    qtbot.waitUntil(lambda: "Edges (predicted)" in viewer.layers)
+    qtbot.waitUntil(lambda: _is_over(labelled_dock), timeout=60000)
+    assert viewer.layers.selection.active.name == active and labelled_dock.session.state.tool == tool
+
+
+def test_a_threshold_shows_what_it_cuts_and_no_more(predicted_dock, viewer):
+    ink, edges = (viewer.layers[name] for name in ("Ink (predicted)", "Edges (predicted)"))
+    ink.visible = edges.visible = False
+    predicted_dock.predict.ink_threshold.slider.setValue(70)
+    assert ink.visible and not edges.visible
 
 
 def test_the_visible_region_alone_is_predicted(open_dock, viewer, click, qtbot):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFileDialog, QProgressBar, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
+from napari_ink.gui.panels.progress import Progress
 from napari_ink.gui.panels.section import row
 from napari_ink.gui.panels.step import button, paragraph, show_text
 from napari_ink.gui.state import InkState, time_left
@@ -30,8 +31,7 @@ class ConvertRow(QWidget):
         self.button = button("Convert to OME-Zarr…", _TIP)
         self.cancel_button = button("Cancel", "Stop converting; asked for again, it goes on where it stopped")
         self.open_button = button("Open it", "Open the converted stack in the place of this one")
-        self.bar = QProgressBar()
-        self.bar.setRange(0, 1000)
+        self.bar = Progress()
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(6)
@@ -52,7 +52,7 @@ class ConvertRow(QWidget):
         for one in (self.bar, self.cancel_button):
             one.setVisible(under_way)
         if news.done is not None:
-            self.bar.setValue(round(news.done * 1000))
+            self.bar.show_progress(round(news.done * 1000), 1000)
             left = "" if news.seconds_left is None else f", {time_left(news.seconds_left)} left"
             show_text(self.hint, f"Converting{left}. You can go on working meanwhile.")
         elif news.out is not None:

@@ -12,7 +12,6 @@ from qtpy.QtWidgets import (
     QFormLayout,
     QHBoxLayout,
     QLabel,
-    QProgressBar,
     QSizePolicy,
     QSpinBox,
     QToolButton,
@@ -20,6 +19,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_ink.gui.models import ModelEntry
+from napari_ink.gui.panels.progress import Progress
 from napari_ink.gui.panels.section import Section, row
 from napari_ink.gui.panels.step import StepPanel, button, paragraph, show_text
 from napari_ink.gui.panels.threshold import ThresholdRow
@@ -82,7 +82,7 @@ class PredictPanel(StepPanel):
         self.cancel_button = button("Cancel", "Stop after the batch in hand; what is done is kept")
         self.more = Section("More settings")
         self.direction_box, self.views_box, self.offset_box = QComboBox(), QComboBox(), QSpinBox()
-        self.progress = QProgressBar()
+        self.progress = Progress()
         self.status, self.about = paragraph(), paragraph()
         self.ink_threshold = ThresholdRow("Ink", INK_CSS, "ink")
         self.edge_threshold = ThresholdRow("Edges", EDGE_CSS, "edges")
@@ -140,8 +140,7 @@ class PredictPanel(StepPanel):
             stop.setVisible(not is_idle)
             stop.setEnabled(state.run is not None and not state.run.cancelling)
         self.pause_button.setText("Go on" if state.run is not None and state.run.paused else "Pause")
-        self._render_progress(state.run)
-        show_text(self.status, _progress_text(state.run) or ("" if model else _NO_MODEL))
+        self.show_progress(state.run)
         kept = f"Kept in {state.prediction.name}." if state.prediction else ""
         show_text(self.about, " ".join(filter(None, (state.outcome, state.device_line, *state.notes, kept))))
         self.about.setToolTip(f"Kept in {state.prediction}" if state.prediction else "")
@@ -149,11 +148,12 @@ class PredictPanel(StepPanel):
         self.ink_threshold.show_value(state.ink_threshold)
         self.edge_threshold.show_value(state.edge_threshold)
 
-    def _render_progress(self, run: RunProgress | None) -> None:
+    def show_progress(self, run: RunProgress | None) -> None:
+        """Show how far a run is; None while there is none."""
+        show_text(self.status, _progress_text(run) or ("" if self.model() else _NO_MODEL))
         self.progress.setVisible(run is not None)
         if run is not None:
-            self.progress.setRange(0, run.total)
-            self.progress.setValue(run.done)
+            self.progress.show_progress(run.done, run.total)
 
     def _lay_out(self) -> None:
         self.file_button = QToolButton()

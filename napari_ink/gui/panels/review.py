@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QKeyEvent
-from qtpy.QtWidgets import QListWidget, QListWidgetItem, QProgressBar
+from qtpy.QtWidgets import QListWidget, QListWidgetItem
 
+from napari_ink.gui.panels.progress import Progress
 from napari_ink.gui.panels.section import Section, row
 from napari_ink.gui.panels.step import button, paragraph, show_text
 from napari_ink.gui.state import InkState, ReviewNews, time_left
@@ -46,7 +47,7 @@ class ReviewSection(Section):
     def __init__(self) -> None:
         super().__init__("Review")
         self._notes: tuple[Note, ...] = ()
-        self.progress = QProgressBar()
+        self.progress = Progress()
         self.progress.setFormat("%v of %m regions reviewed")
         self.region, self.left, self.figures = paragraph(), paragraph(), paragraph()
         self.cancel_button = button("Cancel", "Stop ranking the regions")
@@ -75,8 +76,7 @@ class ReviewSection(Section):
     def show_state(self, state: InkState) -> None:
         """Show how far the review has come."""
         news = state.review
-        self.progress.setRange(0, max(news.regions, 1))
-        self.progress.setValue(news.reviewed)
+        self.progress.show_progress(news.reviewed, max(news.regions, 1))
         show_text(self.region, news.region)
         show_text(self.left, _left(news))
         show_text(self.figures, news.figures)

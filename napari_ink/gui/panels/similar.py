@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from qtpy.QtCore import QSize, Signal
 from qtpy.QtGui import QIcon, QImage, QPixmap
-from qtpy.QtWidgets import QListView, QListWidget, QListWidgetItem, QProgressBar
+from qtpy.QtWidgets import QListView, QListWidget, QListWidgetItem
 
+from napari_ink.gui.panels.progress import Progress
 from napari_ink.gui.panels.section import Section, row
 from napari_ink.gui.panels.step import button, paragraph, show_text
 from napari_ink.gui.state import InkState, SimilarNews
@@ -29,7 +30,7 @@ class SimilarSection(Section):
     def __init__(self) -> None:
         super().__init__("Find similar")
         self._shown: tuple[Candidate, ...] = ()
-        self.progress = QProgressBar()
+        self.progress = Progress()
         self.cancel_button = button("Cancel", "Stop searching, or put the candidates away")
         self.cancel_button.clicked.connect(self.cancel_requested)
         self.status = paragraph()
@@ -53,8 +54,7 @@ class SimilarSection(Section):
         news = state.similar
         is_busy = news.done is not None and not news.candidates
         self.progress.setVisible(is_busy)
-        self.progress.setRange(0, 100)
-        self.progress.setValue(round(100 * (news.done or 0)))
+        self.progress.show_progress(round(100 * (news.done or 0)), 100)
         self.cancel_button.setVisible(is_busy or bool(news.candidates))
         self.candidates.setVisible(bool(news.candidates))
         for name in ("accept", "reject"):

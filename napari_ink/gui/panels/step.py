@@ -8,6 +8,8 @@ from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy
 from napari_ink.gui.state import InkState, Step
 
 _BADGE = 22
+# Of what is inside a step, what the style sheet shows in another way where the step is marked.
+_MARKED = ("inkTitle", "inkHint", "inkBadge", "inkPrimary")
 
 
 class StepPanel(QFrame):
@@ -66,8 +68,10 @@ class StepPanel(QFrame):
             return
         for name, value in marks.items():
             self.setProperty(name, value)
-        for widget in (self, *self.findChildren(QWidget)):
-            _restyle(widget)
+        _restyle(self)
+        for widget in self.findChildren(QWidget):
+            if widget.objectName() in _MARKED:  # the others look the same whatever the marks
+                _restyle(widget)
 
 
 def paragraph(text: str = "", name: str = "inkSmall") -> QLabel:
