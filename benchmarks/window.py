@@ -98,13 +98,27 @@ def main() -> None:
             wait_until(lambda: session.state.run is not None and session.state.run.total > 0)
         with heart.during("predict"):
             wait_until(lambda: session.state.run is None)
-        with heart.during("predict, and pan"):
+        with heart.during("redraw, with the prediction over it (the floor)"):
+            for _ in range(30):
+                canvas.update()
+                QTest.qWait(60)
+        with heart.during("press Run again: no layer is added"):
             dock.predict.run_button.click()
             wait_until(lambda: session.state.run is not None and session.state.run.total > 0)
+        with heart.during("predict, and pan"):
             pan(viewer, args.size, lambda: session.state.run is None)
         with heart.during("pan, with nothing else going on"):
             until = time.perf_counter() + 4
             pan(viewer, args.size, lambda: time.perf_counter() > until)
+        dock.predict.area_box.setCurrentText("Region of interest")
+        QTest.qWait(500)
+        corners = [(0.1, 0.1), (0.1, 0.9), (0.9, 0.5)]
+        viewer.layers["Region of interest"].add_polygons(np.array(corners) * args.size)
+        QTest.qWait(500)
+        with heart.during("press Run with a region of interest"):
+            dock.predict.run_button.click()
+            wait_until(lambda: session.state.run is not None and session.state.run.total > 0)
+        wait_until(lambda: session.state.run is None)
         with heart.during("move a threshold"):
             for value in range(30, 90, 3):
                 dock.predict.ink_threshold.slider.setValue(value)
