@@ -129,4 +129,8 @@ class ChannelsLastDepthPool(nn.Module):
         """Map ``(b, c, z, y, x)`` to ``(b, 2c, y, x)``, with channels last in memory."""
         values = _channels_last(x)
         weight = torch.softmax(self.score(values), dim=1)  # (b, z, y, x, 1)
-        return torch.cat([values.amax(dim=1), (values * weight).sum(dim=1)], dim=-1).permute(0, 3, 1, 2)
+        # Layer by layer: the product of all at once is as large as the values, and leaves every cache.
+        mean = torch.zeros_like(values[:, 0])
+        for z in range(values.shape[1]):
+            mean.addcmul_(values[:, z], weight[:, z])
+        return torch.cat([values.amax(dim=1), mean], dim=-1).permute(0, 3, 1, 2)
