@@ -16,7 +16,8 @@ from napari_ink.errors import BadInputError, DeviceMemoryError, LabelError
 from napari_ink.predict.blending import OpenBlocks
 from napari_ink.predict.cells import CellStore
 from napari_ink.predict.changes import written_since
-from napari_ink.predict.cluster import Cluster, open_cluster
+from napari_ink.predict.cluster import Cluster
+from napari_ink.predict.connecting import open_cluster
 from napari_ink.predict.creation import check_resumable, create_store
 from napari_ink.predict.device import choose_device, cores_for_torch, default_batch_size, device_title
 from napari_ink.predict.events import (

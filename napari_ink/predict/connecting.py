@@ -1,0 +1,84 @@
+"""How workers are found or started, and whether they are all alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import napari_ink
+from napari_ink.errors import BadInputError
+from napari_ink.predict.cluster import Cluster
+from napari_ink.predict.device import DeviceName, choose_device, device_title, usable_cores
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+_CONNECT_S = 10
+
+
+@contextmanager
+def open_cluster(scheduler: str, device: DeviceName) -> Iterator[Cluster]:
+    """Connect to a scheduler's address, or start as many workers here as a number says.
+
+    Raises
+    ------
+    BadInputError
+        If there is no such scheduler, it has no workers, they differ in version or device, or the extra is missing.
+    """
+    try:
+        from distributed import Client, LocalCluster
+    except ImportError as error:
+        raise BadInputError(
+            "Predicting on workers needs dask.distributed; install it with pip install 'napari-ink[distributed]'."
+        ) from error
+    if scheduler.isdigit():
+        count = int(scheduler)
+        if count < 1:
+            raise BadInputError("A cluster of 0 workers predicts nothing; give at least 1.")
+        with (
+            LocalCluster(
+                n_workers=count,
+                threads_per_worker=max(usable_cores() // count, 1),
+                dashboard_address="127.0.0.1:0",
+                silence_logs="CRITICAL",
+            ) as local,
+            Client(local) as client,
+        ):
+            yield _surveyed(client, scheduler, device)
+        return
+    try:
+        client = Client(scheduler, timeout=_CONNECT_S)
+    except (OSError, ValueError) as error:
+        raise BadInputError(
+            f"No scheduler answers at {scheduler}; check the address, which dask's scheduler prints as it starts."
+        ) from error
+    with client:
+        yield _surveyed(client, scheduler, device)
+
+
+def _surveyed(client: Client, scheduler: str, device: DeviceName) -> Cluster:
+    from distributed import TimeoutError as NoWorkersError
+
+    try:
+        client.wait_for_workers(1, timeout=_CONNECT_S)
+    except NoWorkersError as error:
+        raise BadInputError(f"The scheduler at {scheduler} has no workers; start some, and run again.") from error
+    found = client.run(_about, device)
+    for n, what in enumerate(("versions of napari-ink", "devices")):
+        if len(values := {about[n] for about in found.values()}) > 1:
+            raise BadInputError(
+                f"The workers have different {what}, {' and '.join(sorted(values))}; give them all the same."
+            )
+    version, kind, title = next(iter(found.values()))
+    if version != napari_ink.__version__:
+        raise BadInputError(
+            f"The workers have napari-ink {version}, and this is {napari_ink.__version__}; install the same everywhere."
+        )
+    number = len(found)
+    return Cluster(client, tuple(found), kind, f"{title} of {number} {'workers' if number > 1 else 'worker'}")
+
+
+def _about(device: DeviceName) -> tuple[str, str, str]:
+    chosen = choose_device(device)
+    return napari_ink.__version__, chosen.type, device_title(chosen)
