@@ -8,11 +8,14 @@ so the bytes are the same, whichever worker did what and however often.
 from __future__ import annotations
 
 import math
+import time
 from collections import OrderedDict, deque
 from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +35,10 @@ _SMALLEST_PATCH, _LARGEST_PATCH = 2, 8
 _TASKS_PER_WORKER = 4
 _WAITING_PER_WORKER = 2
 _RETRIES = 3
+_LOOK_S = 1
+# A worker that died is started again within seconds, by its nanny; a batch system may take longer than we can wait.
+_WORKERLESS_S = 30
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -46,12 +53,15 @@ class Cluster:
         Addresses of those that were there at the beginning.
     device, device_title
         What they predict on, and that in words.
+    address
+        Where their scheduler is, for messages.
     """
 
     client: Client
     workers: tuple[str, ...]
     device: str
     device_title: str
+    address: str
 
     def torch_device(self) -> torch.device:
         """Return what they predict on."""
@@ -65,10 +75,9 @@ class Cluster:
         Raises
         ------
         NapariInkError
-            If a worker cannot, or workers are lost again and again.
+            If a worker cannot, workers are lost again and again, none is left for some time, or the scheduler is lost.
         """
         from distributed import as_completed
-        from distributed.scheduler import KilledWorker
 
         workers = list(self.workers)
         left = in_shares(list(in_patches(batches, job.grid, len(workers) * _TASKS_PER_WORKER)), len(workers))
@@ -87,31 +96,93 @@ class Cluster:
                 asked[future] = worker, patch
                 coming.add(future)
 
+        waiting = ThreadPoolExecutor(1, thread_name_prefix="napari-ink-workers")
         try:
-            for worker in [*range(len(workers))] * _WAITING_PER_WORKER:
-                ask(worker)
-            for future in coming:
-                try:
-                    answers = future.result()
-                except KilledWorker as error:
-                    raise NapariInkError(
-                        "Workers were lost again and again over the same tiles; see in their logs why."
-                    ) from error
-                worker, patch = asked.pop(future)
-                ask(worker)
-                for newcomer in self._now().difference(workers):
-                    workers.append(newcomer)
-                    left.append(deque())  # it helps with the longest share
-                    for _ in range(_WAITING_PER_WORKER):
-                        ask(len(workers) - 1)
+            with said_if_lost(self.address):
+                for worker in [*range(len(workers))] * _WAITING_PER_WORKER:
+                    ask(worker)
+            while asked:
+                future, answers = self._patient(waiting.submit(_next_of, coming))
+                with said_if_lost(self.address):
+                    worker, patch = asked.pop(future)
+                    ask(worker)
+                    for newcomer in self._now().difference(workers):
+                        workers.append(newcomer)
+                        left.append(deque())  # it helps with the longest share
+                        for _ in range(_WAITING_PER_WORKER):
+                            ask(len(workers) - 1)
                 for batch, steps in zip(patch, answers, strict=True):
                     yield batch, unpacked(steps)
         finally:
-            self.client.cancel(list(asked))
+            with suppress(*_signs_of_loss()):
+                self.client.cancel(list(asked))
+            waiting.shutdown(wait=False)  # its thread ends with what was cancelled
+
+    def _patient(self, coming: Future[_T]) -> _T:
+        """Wait for as long as there are workers; where there are none, only so long as one may need to start again."""
+        deadline = None
+        while not wait([coming], timeout=_LOOK_S).done:
+            with said_if_lost(self.address):
+                is_alone = not self._now()
+            if not is_alone:
+                deadline = None
+            elif deadline is None:
+                deadline = time.monotonic() + _WORKERLESS_S
+            elif time.monotonic() > deadline:
+                raise NapariInkError(
+                    f"All workers of the scheduler at {self.address} are lost; start some, and --resume goes on."
+                )
+        with said_if_lost(self.address):
+            return coming.result()
 
     def _now(self) -> set[str]:
         """Return the addresses of the workers that are there now."""
+        if self.client.status not in ("running", "connecting"):
+            raise CancelledError(f"The connection is {self.client.status}.")
         return set(self.client.scheduler_info(n_workers=-1)["workers"])
+
+
+@contextmanager
+def said_if_lost(address: str) -> Iterator[None]:
+    """Turn the many signs of a scheduler that is gone into one clear sentence.
+
+    Parameters
+    ----------
+    address
+        Where it was; it stands in the message.
+
+    Raises
+    ------
+    NapariInkError
+        In place of any of them.
+    """
+    try:
+        yield
+    except _signs_of_loss() as error:
+        raise NapariInkError(f"The scheduler at {address} is lost; start it again, and --resume goes on.") from error
+
+
+def _next_of(coming: Iterator[Any]) -> tuple[Any, Any]:
+    """Return what is done next, and what it came to."""
+    from distributed.scheduler import KilledWorker
+
+    future = next(coming)
+    try:
+        return future, future.result()
+    except KilledWorker as error:
+        raise NapariInkError("Workers were lost again and again over the same tiles; see in their logs why.") from error
+    except OSError as error:
+        if future.status != "error":
+            raise
+        # The worker's own: it must not pass for a sign of loss.
+        raise NapariInkError(f"A worker cannot go on ({error}); see in its log why.") from error
+
+
+def _signs_of_loss() -> tuple[type[Exception], ...]:
+    """Return what dask raises once a connection is gone: futures that are cancelled, or a call that comes too late."""
+    from distributed.client import ClosedClientError
+
+    return CancelledError, ClosedClientError, OSError
 
 
 def unpacked(steps: npt.NDArray[np.uint16]) -> Float32Array:

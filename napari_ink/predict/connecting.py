@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import napari_ink
 from napari_ink.errors import BadInputError
-from napari_ink.predict.cluster import Cluster
+from napari_ink.predict.cluster import Cluster, said_if_lost
 from napari_ink.predict.device import DeviceName, choose_device, device_title, usable_cores
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def open_cluster(scheduler: str, device: DeviceName) -> Iterator[Cluster]:
             ) as local,
             Client(local) as client,
         ):
-            yield _surveyed(client, scheduler, device)
+            yield _surveyed(client, local.scheduler_address, device)
         return
     try:
         client = Client(scheduler, timeout=_CONNECT_S)
@@ -53,18 +54,31 @@ def open_cluster(scheduler: str, device: DeviceName) -> Iterator[Cluster]:
         raise BadInputError(
             f"No scheduler answers at {scheduler}; check the address, which dask's scheduler prints as it starts."
         ) from error
-    with client:
+    with _without_tracebacks(), client:
         yield _surveyed(client, scheduler, device)
 
 
-def _surveyed(client: Client, scheduler: str, device: DeviceName) -> Cluster:
+@contextmanager
+def _without_tracebacks() -> Iterator[None]:
+    """Keep dask's client from logging how it lost its scheduler, which we tell in a sentence."""
+    logger = logging.getLogger("distributed.client")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+def _surveyed(client: Client, address: str, device: DeviceName) -> Cluster:
     from distributed import TimeoutError as NoWorkersError
 
-    try:
-        client.wait_for_workers(1, timeout=_CONNECT_S)
-    except NoWorkersError as error:
-        raise BadInputError(f"The scheduler at {scheduler} has no workers; start some, and run again.") from error
-    found = client.run(_about, device)
+    with said_if_lost(address):
+        try:
+            client.wait_for_workers(1, timeout=_CONNECT_S)
+        except NoWorkersError as error:
+            raise BadInputError(f"The scheduler at {address} has no workers; start some, and run again.") from error
+        found = client.run(_about, device)
     for n, what in enumerate(("versions of napari-ink", "devices")):
         if len(values := {about[n] for about in found.values()}) > 1:
             raise BadInputError(
@@ -76,7 +90,8 @@ def _surveyed(client: Client, scheduler: str, device: DeviceName) -> Cluster:
             f"The workers have napari-ink {version}, and this is {napari_ink.__version__}; install the same everywhere."
         )
     number = len(found)
-    return Cluster(client, tuple(found), kind, f"{title} of {number} {'workers' if number > 1 else 'worker'}")
+    in_words = f"{title} of {number} {'workers' if number > 1 else 'worker'}"
+    return Cluster(client, tuple(found), kind, in_words, address)
 
 
 def _about(device: DeviceName) -> tuple[str, str, str]:

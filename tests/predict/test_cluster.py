@@ -1,7 +1,10 @@
 """A prediction on several workers: the same bytes as on one machine, also when workers die, and clear refusals."""
 
+import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -125,6 +128,72 @@ def test_workers_that_die_of_the_same_tiles_end_the_run(
     settings = {"distributed.scheduler.allowed-failures": 0}
     with dask.config.set(settings), pytest.raises(NapariInkError, match="lost again and again"):
         run(replace(request_here, scheduler="1"))
+    assert not request_here.out.exists()
+
+
+def test_a_run_whose_workers_are_all_lost_ends_and_can_go_on(
+    request_here: PredictRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_ink.predict.cluster._WORKERLESS_S", 1)
+    run(request_here)
+    there = replace(request_here, out=request_here.out.with_name("there.zarr"), resume=True)
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs="CRITICAL"
+    ) as local:  # fmt: skip
+        there = replace(there, scheduler=local.scheduler_address)
+        began = time.monotonic()
+        with pytest.raises(NapariInkError, match=f"All workers .*{local.scheduler_address} are lost.*--resume goes on"):
+            for event in predict(there):
+                if isinstance(event, TilePredicted) and open_prediction(there.out).done_fraction > 0:
+                    local.scale(0)
+        assert time.monotonic() - began < 60
+        assert 0 < open_prediction(there.out).done_fraction < 1
+        local.scale(1)
+        run(there)
+    assert chunks(there.out) == chunks(request_here.out)
+
+
+@pytest.fixture
+def scheduler(tmp_path: Path) -> Iterator[tuple[str, int]]:
+    """A scheduler and a worker, each a process of its own; its address, and its process's number."""
+    told = tmp_path / "scheduler.json"
+    module = [sys.executable, "-m"]
+    scheduler = [*module, "distributed.cli.dask_scheduler", "--port", "0", "--no-dashboard", "--scheduler-file", told]
+    worker = [*module, "distributed.cli.dask_worker", "--scheduler-file", told, "--no-dashboard", "--nthreads", "1"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(scheduler, **quiet) as first, subprocess.Popen(worker, **quiet) as second:
+        while not told.exists() or not told.read_text():
+            assert first.poll() is None
+            time.sleep(0.1)
+        yield json.loads(told.read_text())["address"], first.pid
+        for process in (second, first):
+            process.terminate()
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on Windows")
+def test_a_scheduler_that_is_lost_midway_is_said_in_one_sentence(
+    scheduler: tuple[str, int], request_here: PredictRequest, capfd: pytest.CaptureFixture[str]
+) -> None:
+    address, process = scheduler
+    with pytest.raises(NapariInkError, match=f"scheduler at {address} is lost; start it again, and --resume goes on"):
+        for event in predict(replace(request_here, scheduler=address)):
+            if isinstance(event, TilePredicted) and open_prediction(request_here.out).done_fraction > 0:
+                os.kill(process, signal.SIGKILL)
+    assert capfd.readouterr().err == ""
+    assert 0 < open_prediction(request_here.out).done_fraction < 1
+    run(replace(request_here, resume=True))
+    assert open_prediction(request_here.out).complete
+
+
+def test_what_a_worker_cannot_do_is_no_loss_of_the_scheduler(
+    cluster: Any, request_here: PredictRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("napari_ink.predict.cluster.answer", refuse)
+    with pytest.raises(NapariInkError, match="A worker cannot go on .*Permission denied"):
+        run(replace(request_here, scheduler=cluster.scheduler_address))
     assert not request_here.out.exists()
 
 
