@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import logging
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING
 
 import napari_ink
-from napari_ink.errors import BadInputError
+from napari_ink.errors import BadInputError, NapariInkError
 from napari_ink.predict.cluster import Cluster, said_if_lost
 from napari_ink.predict.device import DeviceName, choose_device, device_title, usable_cores
 
 if TYPE_CHECKING:
-    from distributed import Client
+    from distributed import Client, LocalCluster
 
 _CONNECT_S = 10
 
@@ -26,26 +28,20 @@ def open_cluster(scheduler: str, device: DeviceName) -> Iterator[Cluster]:
     ------
     BadInputError
         If there is no such scheduler, it has no workers, they differ in version or device, or the extra is missing.
+    NapariInkError
+        If workers cannot be started here, or the scheduler is lost.
     """
     try:
-        from distributed import Client, LocalCluster
+        from distributed import Client
     except ImportError as error:
         raise BadInputError(
             "Predicting on workers needs dask.distributed; install it with pip install 'napari-ink[distributed]'."
         ) from error
-    if scheduler.isdigit():
+    if scheduler.isdecimal():
         count = int(scheduler)
         if count < 1:
             raise BadInputError("A cluster of 0 workers predicts nothing; give at least 1.")
-        with (
-            LocalCluster(
-                n_workers=count,
-                threads_per_worker=max(usable_cores() // count, 1),
-                dashboard_address="127.0.0.1:0",
-                silence_logs="CRITICAL",
-            ) as local,
-            Client(local) as client,
-        ):
+        with _started(count) as local, Client(local) as client:
             yield _surveyed(client, local.scheduler_address, device)
         return
     try:
@@ -56,6 +52,41 @@ def open_cluster(scheduler: str, device: DeviceName) -> Iterator[Cluster]:
         ) from error
     with _without_tracebacks(), client:
         yield _surveyed(client, scheduler, device)
+
+
+def _started(count: int) -> LocalCluster:
+    from distributed import LocalCluster
+
+    try:
+        with _out_of_reach_of_ctrl_c():
+            return LocalCluster(
+                n_workers=count,
+                threads_per_worker=max(usable_cores() // count, 1),
+                dashboard_address="127.0.0.1:0",
+                silence_logs="CRITICAL",
+            )
+    except (RuntimeError, OSError) as error:
+        reason = " ".join(str(error).split())
+        raise NapariInkError(f"A cluster of {count} cannot be started here ({reason}); try with fewer workers.") from error
+
+
+@contextmanager
+def _out_of_reach_of_ctrl_c() -> Iterator[None]:
+    """Have what is started here, and what that starts later, not be interrupted with us: we end it ourselves.
+
+    A terminal sends Ctrl-C to all processes alike, and each would tell where it was. Threads and processes inherit what
+    is held back where they are started; here it arrives as soon as it is let through again.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    # It lets SIGINT through where it is started itself, which would be just before the first worker is.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

@@ -223,11 +223,46 @@ def test_a_number_starts_workers_here(
     assert chunks(tmp_path / "there.zarr") == chunks(request_here.out)
 
 
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="Windows sends no SIGINT to a group of processes")
+def test_ctrl_c_in_a_terminal_is_one_line_and_goes_on_to_the_same_bytes(
+    tmp_path: Path, request_here: PredictRequest
+) -> None:
+    run(request_here)
+    words = ["predict", request_here.stack.source, "-o", tmp_path / "there.zarr", "--model", request_here.model.source]
+    command = [sys.executable, "-m", "napari_ink.cli", *words, "--overlap", "0.5", "--device", "cpu"]
+    with subprocess.Popen(
+        [*command, "--scheduler", "2"],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # a group of its own, which is what a terminal interrupts
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background job inherits that it is ignored
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("Runs on"):
+                break
+        os.killpg(process.pid, signal.SIGINT)
+        rest = process.stderr.read()
+        assert process.wait(60) == 130, rest
+    assert rest.startswith("napari-ink: Interrupted; what was done is kept") and rest.count("\n") == 1
+    assert not main([str(word) for word in (*command[3:], "--resume")])
+    assert chunks(tmp_path / "there.zarr") == chunks(request_here.out)
+
+
+def test_workers_that_cannot_be_started(request_here: PredictRequest) -> None:
+    settings = {"distributed.scheduler.preload": ["napari_ink_has_no_such_module"]}
+    with dask.config.set(settings), pytest.raises(NapariInkError, match="A cluster of 1 cannot be started here") as caught:
+        run(replace(request_here, scheduler="1"))
+    assert "\n" not in str(caught.value)
+    assert not request_here.out.exists()
+
+
 def test_what_cannot_be_is_said_in_one_sentence(cluster: Any, request_here: PredictRequest) -> None:
     here = cluster.scheduler_address
     for change, words in (
         ({"scheduler": "tcp://127.0.0.1:9"}, "No scheduler answers at tcp://127.0.0.1:9"),
         ({"scheduler": "nonsense://x"}, "No scheduler answers at nonsense://x"),
+        ({"scheduler": "²"}, "No scheduler answers at ²"),
         ({"scheduler": "0"}, "at least 1"),
         ({"scheduler": here, "model": ink_model(Smear(), 96)}, "lies in no file"),
     ):
