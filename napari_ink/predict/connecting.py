@@ -67,7 +67,9 @@ def _started(count: int) -> LocalCluster:
             )
     except (RuntimeError, OSError) as error:
         reason = " ".join(str(error).split())
-        raise NapariInkError(f"A cluster of {count} cannot be started here ({reason}); try with fewer workers.") from error
+        raise NapariInkError(
+            f"A cluster of {count} cannot be started here ({reason}); try with fewer workers."
+        ) from error
 
 
 @contextmanager
@@ -102,29 +104,38 @@ def _without_tracebacks() -> Iterator[None]:
 
 
 def _surveyed(client: Client, address: str, device: DeviceName) -> Cluster:
+    import torch
     from distributed import TimeoutError as NoWorkersError
 
+    here = napari_ink.__version__, torch.__version__
     with said_if_lost(address):
         try:
             client.wait_for_workers(1, timeout=_CONNECT_S)
         except NoWorkersError as error:
             raise BadInputError(f"The scheduler at {address} has no workers; start some, and run again.") from error
         found = client.run(_about, device)
-    for n, what in enumerate(("versions of napari-ink", "devices")):
+    for n, what in enumerate(("versions of napari-ink", "versions of torch", "devices")):
         if len(values := {about[n] for about in found.values()}) > 1:
             raise BadInputError(
                 f"The workers have different {what}, {' and '.join(sorted(values))}; give them all the same."
             )
-    version, kind, title = next(iter(found.values()))
-    if version != napari_ink.__version__:
-        raise BadInputError(
-            f"The workers have napari-ink {version}, and this is {napari_ink.__version__}; install the same everywhere."
-        )
+        if n < len(here) and _release(theirs := values.pop()) != _release(here[n]):
+            raise BadInputError(
+                f"The workers have other {what} than the {here[n]} here, {theirs}; install the same everywhere."
+            )
+    *_, kind, title = next(iter(found.values()))
     number = len(found)
     in_words = f"{title} of {number} {'workers' if number > 1 else 'worker'}"
     return Cluster(client, tuple(found), kind, in_words, address)
 
 
-def _about(device: DeviceName) -> tuple[str, str, str]:
+def _about(device: DeviceName) -> tuple[str, str, str, str]:
+    import torch
+
     chosen = choose_device(device)
-    return napari_ink.__version__, chosen.type, device_title(chosen)
+    return napari_ink.__version__, torch.__version__, chosen.type, device_title(chosen)
+
+
+def _release(version: str) -> str:
+    """Leave out which GPU torch was built for: who asks may have none."""
+    return version.partition("+")[0]

@@ -251,7 +251,10 @@ def test_ctrl_c_in_a_terminal_is_one_line_and_goes_on_to_the_same_bytes(
 
 def test_workers_that_cannot_be_started(request_here: PredictRequest) -> None:
     settings = {"distributed.scheduler.preload": ["napari_ink_has_no_such_module"]}
-    with dask.config.set(settings), pytest.raises(NapariInkError, match="A cluster of 1 cannot be started here") as caught:
+    with (
+        dask.config.set(settings),
+        pytest.raises(NapariInkError, match="A cluster of 1 cannot be started here") as caught,
+    ):
         run(replace(request_here, scheduler="1"))
     assert "\n" not in str(caught.value)
     assert not request_here.out.exists()
@@ -270,6 +273,30 @@ def test_what_cannot_be_is_said_in_one_sentence(cluster: Any, request_here: Pred
             run(replace(request_here, **change))
         assert "\n" not in str(caught.value)
         assert not request_here.out.exists()
+
+
+def test_workers_with_another_torch_are_refused(cluster: Any, request_here: PredictRequest) -> None:
+    def have(version: str) -> str:
+        import torch
+
+        before, torch.__version__ = torch.__version__, version
+        return str(before)
+
+    request = replace(request_here, scheduler=cluster.scheduler_address)
+    with distributed.Client(cluster) as client:
+        first, *_ = client.scheduler_info()["workers"]
+        real = client.run(have, "1.0.0", workers=[first])[first]
+        try:
+            with pytest.raises(BadInputError, match=r"different versions of torch, 1\.0\.0 and "):
+                run(request)
+            client.run(have, "1.0.0")
+            with pytest.raises(BadInputError, match=r"other versions of torch than the .* here, 1\.0\.0; install"):
+                run(request)
+            client.run(have, f"{real.partition('+')[0]}+cu999")
+            run(request)
+        finally:
+            client.run(have, real)
+    assert open_prediction(request.out).complete
 
 
 def test_workers_that_find_something_else_are_told_apart(cluster: Any, request_here: PredictRequest) -> None:
