@@ -129,8 +129,8 @@ def crop_plane(plane: npt.NDArray[Any], shape: tuple[int, int], path: str | os.P
 def read_mask(path: str | os.PathLike[str], shape: tuple[int, int]) -> npt.NDArray[np.bool_]:
     """Read a mask or a label image of a stack of height and width `shape` as bool.
 
-    A larger image is cropped at the bottom and right. A soft one is cut at half of its dtype's range; one whose largest
-    value is 1 is taken as it is.
+    A larger image is cropped at the bottom and right. A soft one is cut at half of its dtype's range, or of that of 8
+    or 16 bits where its values need no more; one whose largest value is 1 is taken as it is.
 
     Raises
     ------
@@ -145,4 +145,6 @@ def read_mask(path: str | os.PathLike[str], shape: tuple[int, int]) -> npt.NDArr
     if brightest <= 1:
         mask: npt.NDArray[np.bool_] = plane > 0
         return mask
-    return np.asarray(plane > np.iinfo(plane.dtype).max // 2)
+    # Some save 0 and 255 with 16 bits: white is where the values are, not where they could be.
+    white = min(top for top in (255, 65535, np.iinfo(plane.dtype).max) if brightest <= top)
+    return np.asarray(plane > white // 2)

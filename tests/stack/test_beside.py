@@ -42,6 +42,13 @@ def test_true_is_what_the_file_calls_white(tmp_path: Path, top: int) -> None:
     np.testing.assert_array_equal(read_mask(tmp_path / "m.tif", (6, 7)), truth)
 
 
+@pytest.mark.parametrize(("dtype", "top"), [(np.uint16, 255), (np.uint32, 255), (np.uint32, 65535), (np.int32, 255)])
+def test_white_may_be_stored_in_more_bits_than_it_takes(tmp_path: Path, dtype: type, top: int) -> None:
+    soft = np.array([[0, top // 2], [top // 2 + 1, top]], dtype)
+    tifffile.imwrite(tmp_path / "m.tif", soft)
+    np.testing.assert_array_equal(read_mask(tmp_path / "m.tif", (2, 2)), [[False, False], [True, True]])
+
+
 def test_one_bit(tmp_path: Path) -> None:
     truth = np.eye(9, dtype=bool)
     Image.fromarray(truth).save(tmp_path / "m.png")
