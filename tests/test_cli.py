@@ -429,6 +429,17 @@ def test_a_mask_that_is_too_small(run: Run, segment: Path, checkpoint: Path, tmp
     assert_refused(ended, str(WIDTH), str(WIDTH - 1))
 
 
+def test_a_mask_that_leaves_nothing(run: Run, segment: Path, checkpoint: Path, tmp_path: Path) -> None:
+    left = np.zeros((HEIGHT, WIDTH), bool)
+    black = write_bool(tmp_path / "black.png", left)
+    left[:, :9] = True
+    command = ("predict", segment, "-o", tmp_path / "out.zarr", "--model", checkpoint, "--mask")
+    assert_refused(run(*command, black), "leaves nothing", "white where there is papyrus")
+    elsewhere = run(*command, write_bool(tmp_path / "left.png", left), "--region", "0:50,9:70")
+    assert_refused(elsewhere, "leaves nothing", "another region")
+    assert not (tmp_path / "out.zarr").exists()
+
+
 def test_no_output_is_overwritten(run: Run, prediction: Path, segment: Path, checkpoint: Path, tmp_path: Path) -> None:
     mask = tmp_path / "ink.png"
     mask.write_bytes(b"mine")

@@ -110,7 +110,7 @@ class _Run:
             )
         self._members = members_of((model, *request.others), request.augment, stack.shape[0])
         self._region = (request.region or Region.whole(self._shape)).clip(self._shape)
-        self._mask = _checked_mask(request.mask, self._shape)
+        self._mask = _checked_mask(request.mask, self._shape, self._region)
         self._path = Path(request.out).absolute()
         self._begun = self._begun_with()
         self._going_on: Mapping[str, Any] | None = None
@@ -266,10 +266,17 @@ class _Run:
         return self._mask is None or bool(self._mask[area.slices].any())
 
 
-def _checked_mask(mask: npt.NDArray[np.bool_] | None, shape: tuple[int, int]) -> npt.NDArray[np.bool_] | None:
+def _checked_mask(
+    mask: npt.NDArray[np.bool_] | None, shape: tuple[int, int], region: Region
+) -> npt.NDArray[np.bool_] | None:
     if mask is not None and (mask.shape != shape or mask.dtype != np.bool_):
         raise LabelError(
             f"The papyrus mask is {mask.dtype} of {mask.shape} pixels and the segment's height and width are {shape}; "
             "give a bool mask of that size."
+        )
+    if mask is not None and not mask[region.slices].any():
+        raise LabelError(
+            f"The papyrus mask leaves nothing to predict in {region}; give one that is white where there is papyrus, "
+            "or another region."
         )
     return mask

@@ -66,6 +66,17 @@ def test_a_mask_of_another_kind(request_here: PredictRequest, mask: np.ndarray) 
     refuse(replace(request_here, mask=mask), LabelError, "bool mask of that size")
 
 
+def test_a_mask_that_leaves_nothing(request_here: PredictRequest) -> None:
+    mask = np.zeros((90, 120), bool)
+    refuse(
+        replace(request_here, mask=mask), LabelError, "leaves nothing to predict in 0:90,0:120; give one that is white"
+    )
+    mask[:, :40] = True
+    apart = replace(request_here, mask=mask, region=Region(0, 90, 40, 120))
+    refuse(apart, LabelError, "leaves nothing to predict in 0:90,40:120; .* or another region")
+    refuse(replace(apart, resume=True), LabelError, "leaves nothing")
+
+
 def test_an_overlap_and_a_batch_that_make_no_sense(request_here: PredictRequest) -> None:
     refuse(replace(request_here, overlap=0.9), BadInputError, "overlap")
     refuse(replace(request_here, batch_size=0), BadInputError, "batch")
