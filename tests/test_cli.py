@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import h5py
 import numpy as np
 import pytest
 import tifffile
@@ -252,7 +253,7 @@ def test_several_stacks_are_predicted_in_a_queue(run: Run, segment: Path, checkp
 
     other = tmp_path / "other.npy"
     np.save(other, np.random.default_rng(0).integers(0, 60000, (DEPTH, 40, 50), dtype=np.uint16))
-    (tmp_path / "list.txt").write_text(f"# mine\n{other}\n\n{tmp_path / 'nowhere'}\n")
+    (tmp_path / "list.txt").write_text(f"# mine\n{other}\n\n  # not yet\n{tmp_path / 'nowhere'}\n")
     common = ("-o", tmp_path / "out", "--model", checkpoint, "--device", "cpu")
     ended = run("predict", segment / "layers", tmp_path / "list.txt", *common)
     assert ended.code == 1
@@ -265,6 +266,70 @@ def test_several_stacks_are_predicted_in_a_queue(run: Run, segment: Path, checkp
     assert_refused(run("predict", segment, other, *common, "--region", "0:9,0:9"), "one stack")
     (tmp_path / "empty.txt").write_text("\n")
     assert_refused(run("predict", tmp_path / "empty.txt", *common), "no stack")
+
+
+@pytest.mark.parametrize("out", ["list.txt", "list.txt/sub"])
+def test_a_folder_for_a_queue_that_cannot_be(
+    run: Run, segment: Path, checkpoint: Path, tmp_path: Path, out: str
+) -> None:
+    (tmp_path / "list.txt").write_text(f"{segment}\n")
+    ended = run("predict", tmp_path / "list.txt", "-o", tmp_path / out, "--model", checkpoint, "--device", "cpu")
+    assert_refused(ended, f"Could not write {tmp_path / out}")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [(("--augment", "bogus"), "no augmentation called bogus"), (("--model", "bogus"), "no model called bogus"),
+     (("--device", "mps"), "mps is not available here"), (("--overlap", "0.9"), "between 0 and 0.75"),
+     (("--scheduler", "0"), "at least 1"),
+     (("--scheduler", "²"), "No scheduler answers at ²")],
+)  # fmt: skip
+def test_what_is_wrong_for_all_of_a_queue_is_said_once_and_leaves_nothing(
+    run: Run, segment: Path, checkpoint: Path, tmp_path: Path, wrong: tuple[str, str], words: str
+) -> None:
+    if "mps" in wrong and sys.platform == "darwin":
+        pytest.skip("there may be one")
+    np.save(tmp_path / "other.npy", grey())
+    given = ("--model", checkpoint) if "--model" not in wrong else ()
+    assert_refused(run("predict", segment, tmp_path / "other.npy", "-o", tmp_path / "out", *given, *wrong), words)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_queue_loads_its_model_once_and_names_stacks_by_where_they_are(
+    run: Run, segment: Path, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import napari_ink.model
+
+    loaded: list[object] = []
+    load = napari_ink.model.load_model
+    monkeypatch.setattr(napari_ink.model, "load_model", lambda name: (loaded.append(name), load(name))[1])
+    with h5py.File(tmp_path / "two.h5", "w") as file:
+        file["x/one"], file["x/two"] = grey(), grey(height=40)
+    for here, there in ((segment, "layers"), (segment / "layers", "."), (segment / "layers", "..")):
+        monkeypatch.chdir(here)
+        out = tmp_path / f"out of {there}"
+        stacks = (there, f"{tmp_path}/two.h5::x/one", f"{tmp_path}/two.h5::/x/two")
+        ended = run("predict", *stacks, "-o", out, "--model", checkpoint, "--device", "cpu")
+        assert ended.code == 0, ended
+        assert sorted(path.name for path in out.iterdir()) == ["seg.zarr", "two_x_one.zarr", "two_x_two.zarr"]
+    assert loaded == [str(checkpoint)] * 3
+
+
+def test_a_stack_that_takes_too_much_memory_does_not_end_a_queue(
+    run: Run, segment: Path, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import napari_ink.stack
+
+    def open_stack(source: str) -> object:
+        if source.endswith("huge.npy"):
+            raise MemoryError
+        return opens(source)
+
+    opens = napari_ink.stack.open_stack
+    monkeypatch.setattr(napari_ink.stack, "open_stack", open_stack)
+    ended = run("predict", tmp_path / "huge.npy", segment, "-o", tmp_path / "out", "--model", checkpoint)
+    assert ended.code == 1 and "1 of 2 stacks are predicted; failed: huge." in ended.out
+    assert "huge.npy: failed: it takes more memory" in ended.out
 
 
 def test_evaluate_a_store_and_an_image(run: Run, prediction: Path, segment: Path, tmp_path: Path) -> None:

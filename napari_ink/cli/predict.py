@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
-from contextlib import closing
+from contextlib import closing, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_ink.cli.common import STACK_SOURCES
-from napari_ink.errors import BadInputError, NapariInkError
+from napari_ink.errors import BadInputError, NapariInkError, storage_errors
 
 if TYPE_CHECKING:
     from napari_ink.model import Direction
-    from napari_ink.predict import Augmentation
+    from napari_ink.predict import Augmentation, PredictRequest
+
+    _Asked = partial[PredictRequest]
 
 _INNER = ("layers", "surface_volume")
 _SUFFIXES = (".zarr", ".npy", ".tif", ".tiff", ".nrrd", ".nhdr", ".h5", ".hdf5")
@@ -68,12 +72,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int | None:
     """Predict ink and edges over a stack, or several, tile by tile, into OME-Zarr stores."""
     stacks = _listed(arguments.stacks)
-    if len(stacks) == 1 and len(arguments.stacks) == 1 and not arguments.stacks[0].endswith(".txt"):
-        print(_predict(stacks[0], arguments.out, arguments))
-        return None
-    if arguments.region or arguments.mask:
+    is_one = len(stacks) == 1 and len(arguments.stacks) == 1 and not arguments.stacks[0].endswith(".txt")
+    if not is_one and (arguments.region or arguments.mask):
         raise BadInputError("A region and a mask belong to one stack; predict such a stack by itself.")
-    return _queue(stacks, arguments)
+    if not is_one:
+        return _queue(stacks, arguments)
+    print(_predict(stacks[0], arguments.out, arguments, _asked(arguments)))
+    return None
 
 
 def _listed(sources: list[str]) -> list[str]:
@@ -87,7 +92,7 @@ def _listed(sources: list[str]) -> list[str]:
             lines = Path(source).read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise BadInputError(f"{source} cannot be read as a list of stacks ({error}); check the path.") from error
-        found += [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+        found += [line.strip() for line in lines if line.strip() and not line.strip().startswith("#")]
     if not found:
         raise BadInputError(f"{', '.join(sources)} names no stack; write one on each line.")
     return found
@@ -95,21 +100,59 @@ def _listed(sources: list[str]) -> list[str]:
 
 def _queue(stacks: list[str], arguments: argparse.Namespace) -> int:
     """Predict stacks one after the other; what fails is told, and the others go on."""
+    from napari_ink.predict import open_cluster
+
     names = [_name(stack) for stack in stacks]
     if twice := {name for name in names if names.count(name) > 1}:
         raise BadInputError(f"Several stacks are called {', '.join(sorted(twice))}; predict them into other folders.")
-    arguments.out.mkdir(parents=True, exist_ok=True)
+    # What would be wrong with each of them is told once, and before anything is made.
+    asked, scheduler = _asked(arguments), arguments.scheduler
+    with nullcontext() if scheduler is None else open_cluster(scheduler, arguments.device) as cluster:
+        with storage_errors(arguments.out):
+            arguments.out.mkdir(parents=True, exist_ok=True)
+        return _one_by_one(stacks, names, arguments, partial(asked, scheduler=cluster))
+
+
+def _one_by_one(stacks: list[str], names: list[str], arguments: argparse.Namespace, asked: _Asked) -> int:
     failed = []
     for number, (stack, name) in enumerate(zip(stacks, names, strict=True), 1):
         print(f"{number} of {len(stacks)}: {stack}", file=sys.stderr)
         try:
-            print(_predict(stack, arguments.out / f"{name}.zarr", arguments), flush=True)
-        except NapariInkError as error:
+            print(_predict(stack, arguments.out / f"{name}.zarr", arguments, asked), flush=True)
+        except (NapariInkError, MemoryError) as error:
             failed.append(name)
-            print(f"{stack}: failed: {' '.join(str(error).split())}", flush=True)
+            why = "it takes more memory than there is here" if isinstance(error, MemoryError) else str(error)
+            print(f"{stack}: failed: {' '.join(why.split())}", flush=True)
     done = len(stacks) - len(failed)
     print(f"{done} of {len(stacks)} stacks are predicted" + (f"; failed: {', '.join(failed)}." if failed else "."))
     return 1 if failed else 0
+
+
+def _asked(arguments: argparse.Namespace) -> _Asked:
+    """Check and load all that does not depend on the stack, and return what a request is made with."""
+    from napari_ink.model import DEFAULT_MODEL, load_model
+    from napari_ink.predict import DEFAULT_OVERLAP, PredictRequest, check_overlap, choose_device
+
+    overlap = DEFAULT_OVERLAP if arguments.overlap is None else arguments.overlap
+    check_overlap(overlap)
+    if arguments.scheduler is None:
+        choose_device(arguments.device)
+    augment = _augmentations(arguments.augment)
+    model, *others = (
+        load_model(name).reading(direction=_DIRECTIONS[arguments.direction], surface_offset=arguments.offset)
+        for name in arguments.model or [DEFAULT_MODEL]
+    )
+    return partial(
+        PredictRequest,
+        model=model,
+        others=tuple(others),
+        augment=augment,
+        overlap=overlap,
+        tile_size=arguments.tile_size,
+        device=arguments.device,
+        resume=arguments.resume,
+        scheduler=arguments.scheduler,
+    )
 
 
 def _augmentations(text: str | None) -> tuple[Augmentation, ...]:
@@ -124,48 +167,32 @@ def _augmentations(text: str | None) -> tuple[Augmentation, ...]:
 
 
 def _name(source: str) -> str:
-    """Return what a stack's prediction is called: as its segment, or as its file without the suffix."""
-    place = Path(source.partition("::")[0].rstrip("/"))
+    """Return what a stack's prediction is called: as its segment, or as its file without the suffix.
+
+    Of a file that holds several stacks, which of them comes behind.
+    """
+    path, _, inside = source.partition("::")
+    place = Path(os.path.abspath(path))  # which has a name also where a stack is given as . or ..
     segment = place.parent if place.name in _INNER else place
-    return segment.stem if segment.suffix.lower() in _SUFFIXES else segment.name
+    name = segment.stem if segment.suffix.lower() in _SUFFIXES else segment.name
+    return "_".join([name, *filter(None, inside.split("/"))])
 
 
-def _predict(source: str, out: Path, arguments: argparse.Namespace) -> str:
+def _predict(source: str, out: Path, arguments: argparse.Namespace, asked: _Asked) -> str:
     """Predict one stack, and say how that went."""
     from tqdm import tqdm
 
-    from napari_ink.model import DEFAULT_MODEL, load_model
-    from napari_ink.predict import (
-        DEFAULT_OVERLAP,
-        PredictionEnded,
-        PredictionNote,
-        PredictionStarted,
-        PredictRequest,
-        Region,
-        TilePredicted,
-    )
+    from napari_ink.predict import PredictionEnded, PredictionNote, PredictionStarted, Region, TilePredicted
     from napari_ink.predict import predict as predict_tiles
     from napari_ink.stack import open_stack, read_mask
 
     stack = open_stack(source)
-    model, *others = (
-        load_model(name).reading(direction=_DIRECTIONS[arguments.direction], surface_offset=arguments.offset)
-        for name in arguments.model or [DEFAULT_MODEL]
-    )
-    request = PredictRequest(
+    request = asked(
         stack=stack,
-        model=model,
-        others=tuple(others),
-        augment=_augmentations(arguments.augment),
-        overlap=DEFAULT_OVERLAP if arguments.overlap is None else arguments.overlap,
-        tile_size=arguments.tile_size,
         out=out,
         region=Region.parse(arguments.region) if arguments.region else None,
         mask=read_mask(arguments.mask, stack.shape[1:]) if arguments.mask else None,
         mask_source=arguments.mask,
-        device=arguments.device,
-        resume=arguments.resume,
-        scheduler=arguments.scheduler,
     )
     said = ""
     # `disable=None` keeps the bar off logs and pipes.

@@ -3,6 +3,7 @@
 What is named here is quick to import; torch and zarr come in when a prediction starts or a store is opened.
 """
 
+from napari_ink.predict.connecting import open_cluster
 from napari_ink.predict.contribution import contribution
 from napari_ink.predict.device import DeviceName, choose_device, cores_for_torch, device_title
 from napari_ink.predict.engine import predict
@@ -18,7 +19,7 @@ from napari_ink.predict.probe import ProbeEnded, ProbeEvent, ProbeRequest, Probe
 from napari_ink.predict.region import Region
 from napari_ink.predict.request import PredictRequest
 from napari_ink.predict.store import Plane, Prediction, What, open_prediction
-from napari_ink.predict.tiles import DEFAULT_OVERLAP
+from napari_ink.predict.tiles import DEFAULT_OVERLAP, check_overlap
 
 __all__ = [
     "AUGMENTATIONS",
@@ -40,10 +41,12 @@ __all__ = [
     "TilePredicted",
     "What",
     "WindowProbed",
+    "check_overlap",
     "choose_device",
     "contribution",
     "cores_for_torch",
     "device_title",
+    "open_cluster",
     "open_prediction",
     "predict",
     "probe",

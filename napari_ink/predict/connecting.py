@@ -21,8 +21,10 @@ _CONNECT_S = 10
 
 
 @contextmanager
-def open_cluster(scheduler: str, device: DeviceName) -> Iterator[Cluster]:
+def open_cluster(scheduler: str | Cluster, device: DeviceName) -> Iterator[Cluster]:
     """Connect to a scheduler's address, or start as many workers here as a number says.
+
+    Workers that are there already are handed on, and stay: several predictions may share them, one after the other.
 
     Raises
     ------
@@ -31,6 +33,9 @@ def open_cluster(scheduler: str, device: DeviceName) -> Iterator[Cluster]:
     NapariInkError
         If workers cannot be started here, or the scheduler is lost.
     """
+    if isinstance(scheduler, Cluster):
+        yield scheduler
+        return
     try:
         from distributed import Client
     except ImportError as error:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_ink.model import InkModel
+from napari_ink.predict.cluster import Cluster
 from napari_ink.predict.device import DeviceName
 from napari_ink.predict.members import Augmentation
 from napari_ink.predict.region import Region
@@ -55,7 +56,8 @@ class PredictRequest:
     mask_source
         Where the mask was read, for the provenance.
     scheduler
-        Address of a dask scheduler whose workers predict, or how many workers to start here; None for this process.
+        Address of a dask scheduler whose workers predict, how many workers to start here, or workers that are there
+        already (`open_cluster`); None for this process.
     """
 
     stack: DepthStack
@@ -73,4 +75,4 @@ class PredictRequest:
     augment: tuple[Augmentation, ...] = ()
     looking_at: Callable[[], Region | None] = field(default=lambda: None)
     mask_source: Path | None = None
-    scheduler: str | None = None
+    scheduler: str | Cluster | None = None

@@ -124,14 +124,25 @@ def tile_grid(shape: tuple[int, int], tile_size: int, divisor: int, overlap: flo
     BadInputError
         If `overlap` is out of range.
     """
-    if not 0 <= overlap <= MAX_OVERLAP:
-        raise BadInputError(
-            f"The overlap of tiles must lie between 0 and {MAX_OVERLAP}, not {overlap}; {DEFAULT_OVERLAP} is usual."
-        )
+    check_overlap(overlap)
     largest = max(tile_size // divisor, 1) * divisor
     height, width = (min(largest, -(-length // divisor) * divisor) for length in shape)
     stride_y, stride_x = (max((side - round(side * overlap)) // step, 1) * step for side in (height, width))
     return TileGrid(shape, (height, width), (stride_y, stride_x), step)
+
+
+def check_overlap(overlap: float) -> None:
+    """Refuse an overlap that makes no sense.
+
+    Raises
+    ------
+    BadInputError
+        If it is out of range.
+    """
+    if not 0 <= overlap <= MAX_OVERLAP:
+        raise BadInputError(
+            f"The overlap of tiles must lie between 0 and {MAX_OVERLAP}, not {overlap}; {DEFAULT_OVERLAP} is usual."
+        )
 
 
 def blocks_in(region: Region) -> list[BlockIndex]:

@@ -223,6 +223,26 @@ def test_a_number_starts_workers_here(
     assert chunks(tmp_path / "there.zarr") == chunks(request_here.out)
 
 
+def test_a_queue_starts_its_workers_once(
+    tmp_path: Path, request_here: PredictRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from napari_ink.predict import connecting
+
+    started: list[int] = []
+    start = connecting._started
+    monkeypatch.setattr(connecting, "_started", lambda count: (started.append(count), start(count))[1])
+    run(request_here)
+    small = tmp_path / "small.npy"
+    np.save(small, np.load(request_here.stack.source)[:, :200, :300])
+    run(replace(request_here, stack=open_stack(small), out=tmp_path / "q.zarr"))
+    words = ["predict", request_here.stack.source, tmp_path / "nowhere.npy", small, "-o", tmp_path / "out"]
+    words += ["--model", request_here.model.source, "--overlap", 0.5, "--scheduler", 1, "--device", "cpu"]
+    assert main([str(word) for word in words]) == 1  # for what is nowhere
+    assert started == [1]
+    assert chunks(tmp_path / "out" / "segment.zarr") == chunks(request_here.out)
+    assert chunks(tmp_path / "out" / "small.zarr") == chunks(tmp_path / "q.zarr")
+
+
 @pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="Windows sends no SIGINT to a group of processes")
 def test_ctrl_c_in_a_terminal_is_one_line_and_goes_on_to_the_same_bytes(
     tmp_path: Path, request_here: PredictRequest
