@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -228,7 +229,9 @@ def test_the_command_that_info_names_makes_the_same_prediction_again(
         "predict", segment, "-o", out, "--model", checkpoint, *asked, "--overlap", 0.5, "--augment", "depth,flips"
     )
     assert made.code == 0, made
-    again = json.loads(run("info", out, "--json").out)["again"]
+    told = json.loads(run("info", out, "--json").out)
+    again = told["again"]
+    assert "why_not_again" not in told
     assert f"again:{'':32}{again}" in run("info", out).out
     words = [str(tmp_path / "AGAIN.zarr") if word == "AGAIN.zarr" else word for word in shlex.split(again)]
     assert words[0] == "napari-ink" and run(*words[1:]).code == 0
@@ -236,6 +239,26 @@ def test_the_command_that_info_names_makes_the_same_prediction_again(
     for what in ("ink", "edge", "disagreement"):
         np.testing.assert_array_equal(first.read(what), second.read(what))
     assert first.read("ink").any()
+
+
+@pytest.mark.parametrize("of_python", ["mask", "model"])
+def test_info_names_no_command_where_something_lies_in_no_file(
+    run: Run, segment: Path, checkpoint: Path, tmp_path: Path, of_python: str
+) -> None:
+    from napari_ink.model import load_model
+    from napari_ink.predict import PredictRequest, predict
+    from napari_ink.stack import open_stack
+
+    out, model = tmp_path / "p.zarr", load_model(checkpoint)
+    mask = np.eye(HEIGHT, WIDTH, dtype=bool) if of_python == "mask" else None
+    request = PredictRequest(open_stack(segment), model, out, mask=mask, device="cpu")
+    if of_python == "model":
+        request = replace(request, model=replace(model, source=None))
+    assert list(predict(request))
+    told = json.loads(run("info", out, "--json").out)
+    assert told["again"] is None and f"its {of_python} " in told["why_not_again"]
+    assert "given from Python and lies in no file" in told["why_not_again"]
+    assert f"why not again:{'':24}{told['why_not_again']}" in run("info", out).out
 
 
 def test_views_that_there_are_not_are_refused(run: Run, segment: Path, checkpoint: Path, tmp_path: Path) -> None:

@@ -7,17 +7,33 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def command_again(record: Mapping[str, Any]) -> str | None:
-    """Return the command line that makes a prediction again; None where a model of it lies in no file.
+def why_no_command(record: Mapping[str, Any]) -> str | None:
+    """Return why no command makes a prediction again, where something of it lies in no file; None where one does.
 
     Parameters
     ----------
     record
         A prediction's provenance.
     """
-    models = [record["model"], *record.get("others", [])]
-    if any(model.get("source") is None for model in models):
+    for model in (record["model"], *record.get("others", [])):
+        if model.get("source") is None:
+            return f"its model {model.get('name')} was given from Python and lies in no file"
+    if record.get("mask_sha256") and not record.get("mask"):
+        return "its mask was given from Python and lies in no file"
+    return None
+
+
+def command_again(record: Mapping[str, Any]) -> str | None:
+    """Return the command line that makes a prediction again; None where there is none, see `why_no_command`.
+
+    Parameters
+    ----------
+    record
+        A prediction's provenance.
+    """
+    if why_no_command(record) is not None:
         return None
+    models = [record["model"], *record.get("others", [])]
     y0, y1, x0, x1 = record["region"]
     words = ["napari-ink", "predict", record["stack"]["source"], "-o", "AGAIN.zarr"]
     for model in models:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from napari_ink.cli.again import command_again
+from napari_ink.cli.again import command_again, why_no_command
 from napari_ink.cli.common import json_argument, print_json, stack_argument
 from napari_ink.errors import BadInputError
 
@@ -65,13 +65,16 @@ def _prediction(source: str) -> dict[str, Any] | None:
     except BadInputError:
         return None
     told = {"prediction": str(prediction.path), "done": round(prediction.done_fraction, 4), **prediction.provenance}
-    return {**told, "again": command_again(prediction.provenance)}
+    why_not = why_no_command(prediction.provenance)
+    return {**told, "again": command_again(prediction.provenance), **({"why_not_again": why_not} if why_not else {})}
 
 
 def _tell(values: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print_json(values)
         return
+    if values["again"] is None:
+        del values["again"]  # a person is told why instead
     for name, value in _flat(values):
         print(f"{name + ':':38}{value}")
 
