@@ -14,6 +14,7 @@ from napari_ink.stack.depth_stack import DepthStack, Grey
 from napari_ink.stack.grey import check_dtype, grey_dtype, reading_grey, scaling_in_words
 from napari_ink.stack.raw import RawArray, check_unchanged, state_of
 from napari_ink.stack.sizes import check_shape
+from napari_ink.stack.tiff import READ_ERRORS
 
 if TYPE_CHECKING:
     from napari_ink.stack.remote import RemoteFile
@@ -88,12 +89,12 @@ def open_nrrd(file: Path) -> DepthStack:
             header = nrrd.read_header(stream)
             offset = stream.tell()
         shape = tuple(int(one) for one in reversed(header["sizes"]))
-        stored = np.dtype(_NRRD_DTYPES[header["type"]])
-    except (nrrd.NRRDError, ValueError, TypeError, KeyError, IndexError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
+        stored, encoding = np.dtype(_NRRD_DTYPES[header["type"]]), header["encoding"]
+    except (nrrd.NRRDError, *READ_ERRORS, StopIteration) as error:  # StopIteration: an empty file
+        reason = " ".join(str(error).split()) or type(error).__name__
         raise StackError(f"{file} cannot be read as a grey NRRD ({reason}); save it again.") from error
-    if header["encoding"] != "raw":
-        raise StackError(f"{file} is compressed ({header['encoding']}); save it with the encoding raw.")
+    if encoding != "raw":
+        raise StackError(f"{file} is compressed ({encoding}); save it with the encoding raw.")
     if stored.itemsize > 1:
         stored = stored.newbyteorder(">" if header.get("endian") == "big" else "<")
     data, offset = _nrrd_data(file, header, offset, shape, stored)

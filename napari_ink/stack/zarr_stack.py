@@ -54,7 +54,7 @@ def open_zarr(where: Path | Remote) -> DepthStack:
             arrays = [_array(name, node, level.path) for level in said.levels]
         else:
             arrays = [_only_array(name, node)]
-    except READ_ERRORS as error:
+    except (*READ_ERRORS, AttributeError) as error:  # AttributeError: zarr, over metadata that is a list or null
         raise StackError(f"{name} cannot be read as Zarr ({_reason(error)}); write it again.") from error
     return _from_arrays(where, name, arrays, said, store)
 

@@ -254,6 +254,13 @@ def test_an_ome_zarr_that_contradicts_itself(tmp_path: Path) -> None:
     refused(rewritten(lambda: image.update(datasets=[], axes=["z", "y", "x"])), "no sense")
 
 
+@pytest.mark.parametrize("said", ["null", "[1, 2]", "7", ""])
+def test_zarr_metadata_of_another_kind(tmp_path: Path, said: str) -> None:
+    place = FORMATS["zarr v3"](tmp_path / "seg.zarr", VOLUME)
+    (place / "zarr.json").write_text(said)
+    refused(place, "cannot be read as Zarr")
+
+
 def test_a_zarr_group_of_several_arrays_and_one_by_name(tmp_path: Path) -> None:
     group = zarr.open_group(tmp_path / "seg.zarr", mode="w")
     for name in ("a", "b"):
@@ -349,6 +356,9 @@ def test_a_compressed_nrrd_says_what_to_do(tmp_path: Path) -> None:
     refused(tmp_path / "a.nrrd", "gzip", "raw")
     (tmp_path / "b.nrrd").write_bytes(b"NRRD0004\ntype: ushort\n")
     refused(tmp_path / "b.nrrd", "NRRD")
+    for name, text in (("empty.nrrd", b""), ("named.nrrd", b"NRRD0004\ntype: ushort\ndimension: 3\nsizes: 1 1 1\n\n")):
+        (tmp_path / name).write_bytes(text)
+        refused(tmp_path / name, name, "cannot be read as a grey NRRD")
     (tmp_path / "c.h5").write_bytes(b"nothing of the kind")
     refused(tmp_path / "c.h5", "HDF5")
 
