@@ -117,8 +117,8 @@ def load_own(path: Path) -> InkModel:
 
     card = read_own_card(path)
     content = path.read_bytes()
-    network = InkEdgeNetwork(cast(InkEdgeConfig, card.config))
     try:
+        network = InkEdgeNetwork(cast(InkEdgeConfig, card.config))  # torch refuses sizes that memory cannot hold
         network.load_state_dict(load(content), strict=True)
     except RuntimeError as error:
         reason = " ".join(str(error).split())

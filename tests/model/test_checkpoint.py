@@ -65,6 +65,16 @@ def test_somebody_elses_safetensors(tmp_path: Path) -> None:
         load_model(path)
 
 
+@pytest.mark.parametrize("sizes", [{"stem_channels": (10**13, 2)}, {"decoder_dim": -5}])
+def test_a_config_of_sizes_that_cannot_be_is_refused(tmp_path: Path, sizes: dict[str, object]) -> None:
+    path = tmp_path / "x.safetensors"
+    config = CONFIG.model_copy(update=sizes)
+    metadata = {"format": "napari-ink/1", "config": config.model_dump_json(), "contract": CONTRACT.model_dump_json()}
+    save_file({"w": torch.zeros(2)}, path, {**metadata, "provenance": "{}"})
+    with pytest.raises(CheckpointError, match="do not fit its config"):
+        load_model(path)
+
+
 def test_weights_that_do_not_fit_are_named(tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
     metadata = {"format": "napari-ink/1", "config": CONFIG.model_dump_json(), "contract": CONTRACT.model_dump_json()}
