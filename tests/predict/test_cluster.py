@@ -21,6 +21,7 @@ from napari_ink.errors import BadInputError, NapariInkError
 from napari_ink.model import InkEdgeConfig, InkModel, load_model, save_checkpoint
 from napari_ink.predict import PredictionStarted, PredictRequest, Region, TilePredicted, open_prediction, predict
 from napari_ink.predict.cluster import in_patches, unpacked
+from napari_ink.predict.connecting import open_cluster
 from napari_ink.predict.tiles import blocks_in, plan_tiles, tile_grid
 from napari_ink.stack import open_stack
 from tests.predict.stand_ins import Smear, ink_model, make_stack, run
@@ -175,10 +176,16 @@ def test_a_scheduler_that_is_lost_midway_is_said_in_one_sentence(
     scheduler: tuple[str, int], request_here: PredictRequest, capfd: pytest.CaptureFixture[str]
 ) -> None:
     address, process = scheduler
-    with pytest.raises(NapariInkError, match=f"scheduler at {address} is lost; start it again, and --resume goes on"):
-        for event in predict(replace(request_here, scheduler=address)):
-            if isinstance(event, TilePredicted) and open_prediction(request_here.out).done_fraction > 0:
-                os.kill(process, signal.SIGKILL)
+    lost = f"scheduler at {address} is lost; start it again, and --resume goes on"
+    with open_cluster(address, "cpu") as shared:
+        with pytest.raises(NapariInkError, match=lost):
+            for event in predict(replace(request_here, scheduler=shared)):
+                if isinstance(event, TilePredicted) and open_prediction(request_here.out).done_fraction > 0:
+                    os.kill(process, signal.SIGKILL)
+        for name in ("while it is looked for.zarr", "after that.zarr"):  # as the other stacks of a queue would go
+            with pytest.raises(NapariInkError, match=lost):
+                run(replace(request_here, scheduler=shared, out=request_here.out.with_name(name)))
+            assert not request_here.out.with_name(name).exists()
     assert capfd.readouterr().err == ""
     assert 0 < open_prediction(request_here.out).done_fraction < 1
     run(replace(request_here, resume=True))
