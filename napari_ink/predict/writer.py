@@ -23,7 +23,7 @@ from napari_ink.predict.tiles import BlockIndex, block_area, blocks_in
 
 UInt8Array = npt.NDArray[np.uint8]
 _LOCK = ".lock"
-_MOST_COMING = 4
+_MOST_COMING = 16
 
 
 class PredictionWriter:
@@ -65,6 +65,8 @@ class PredictionWriter:
         # Writing takes its time, which the network need not wait for.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="napari-ink-write")
         self._coming: deque[Future[None]] = deque()
+        self._unsettled: set[int] = set()
+        self._settled_folders: set[Path] = set()
         self.pending = tuple(block for block in blocks_in(region) if not self._done[block])
         self._kept = frozenset(blocks_in(region)).difference(self.pending)
         if going_on is not None and self.pending:
@@ -122,9 +124,15 @@ class PredictionWriter:
         self.mark_done(levels)
 
     def _settled(self) -> None:
-        """Wait for what is being written."""
+        """Wait for what is being written, and have the notes of it written out.
+
+        Only now: a note that a failing machine loses costs the work on its row of blocks, and no more.
+        """
         while self._coming:
             self._coming.popleft().result()
+        with storage_errors(self.path):
+            self._settle(DONE, ((row, 0) for row in self._unsettled))
+        self._unsettled.clear()
 
     def mark_done(self, blocks: Iterable[BlockIndex]) -> None:
         """Note that blocks are final; to be called once their levels are written.
@@ -146,7 +154,7 @@ class PredictionWriter:
             self._settle(LEVELS, ((channel, *block) for channel in range(self._levels.shape[0]) for block in blocks))
             for row in rows:
                 self._done_on_disk[row] = self._done[row]
-            self._settle(DONE, ((row, 0) for row in rows))
+        self._unsettled |= rows
 
     def _settle(self, array: str, chunks: Iterable[tuple[int, ...]]) -> None:
         """Have the system write out chunks of an array, and their names."""
@@ -155,9 +163,11 @@ class PredictionWriter:
             chunk = (self.path / array / "c").joinpath(*map(str, index))
             if chunk.exists():  # chunks that are 0 all over are not stored
                 sync(chunk)
-                folders |= {*chunk.parents[: len(index)]}
+                is_new = chunk.parent not in self._settled_folders  # then its own name must be written out too
+                folders |= {*chunk.parents[: len(index)]} if is_new else {chunk.parent}
         for folder in folders:
             sync(folder)
+        self._settled_folders |= folders
 
     def finish(self) -> None:
         """Write into the provenance that the prediction is complete.
