@@ -585,10 +585,11 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 def test_a_full_disk(run: Run, small_disk: Path, segment: Path, checkpoint: Path) -> None:
     ended = run("predict", segment, "-o", small_disk / "p.zarr", "--model", checkpoint)
-    assert ended.code == 2
+    assert ended.code == 1, "nothing was wrong with what was asked"
     assert "disk is full" in ended.err.splitlines()[-1]
     assert "Traceback" not in ended.err
-    assert_refused(run("phantom", small_disk / "ph", "--seed", 1, "--size", 64, 64), "disk is full")
+    ended = run("phantom", small_disk / "ph", "--seed", 1, "--size", 64, 64)
+    assert ended.code == 1 and "disk is full" in ended.err and ended.err.count("\n") == 1
     assert list(small_disk.iterdir()) == []
 
 
