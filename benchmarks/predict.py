@@ -27,6 +27,7 @@ mapped files, which the system takes back whenever it needs them, are not counte
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import platform
 import statistics
@@ -188,6 +189,7 @@ def alone(network: nn.Module, tile: Tensor, tiles: int, cores: int) -> None:
 def run_way(way: str, folder: Path, overlap: float, device_name: str, cores: int) -> dict[str, float]:
     """Run one way in this process, and return its seconds and megabytes."""
     torch.set_num_threads(cores)
+    importlib.import_module("monai.inferers" if way.startswith("monai") else "zarr")  # nobody's imports are counted
     device, model, stack = torch.device(device_name), load_model(), open_stack(folder)
     network = (model.network.eval() if way == "monai-plain" else for_prediction(model.network)).to(device)
     one = torch.randn(1, model.contract.depth_layers, TILE, TILE, device=device)
