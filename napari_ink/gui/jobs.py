@@ -162,12 +162,12 @@ def _roi_mask(papyrus: npt.NDArray[np.bool_] | None, request: RunRequest, path: 
     """Return where regions of interest lie on papyrus, and keep that beside the prediction, which names it."""
     from PIL import Image
 
-    from napari_ink.gui.roi import inside
+    from napari_ink.gui.outlines import inside
 
     assert request.region is not None
     mask = np.zeros(request.stack.shape[1:], bool)
     here = request.region.slices
-    mask[here] = inside(list(request.polygons), request.region)
+    mask[here] = inside(request.polygons, request.region)
     if papyrus is not None:
         mask &= papyrus
     with storage_errors(path):

@@ -14,8 +14,9 @@ from qtpy.QtCore import QObject
 from napari_ink.errors import BadInputError, NapariInkError, storage_errors
 from napari_ink.gui import jobs
 from napari_ink.gui.desk import QUIET
+from napari_ink.gui.outlines import around, is_upright_box
 from napari_ink.gui.places import new_prediction_path
-from napari_ink.gui.roi import RegionOfInterest, around
+from napari_ink.gui.roi import RegionOfInterest
 from napari_ink.gui.runs import PredictionRun
 
 if TYPE_CHECKING:
@@ -199,7 +200,7 @@ class Predicting(QObject):
         mask = self._desk.state.mask if settings.use_mask else None
         return jobs.RunRequest(
             stack, model.name_or_path, self._loaded(model.name_or_path), out, settings.device, region, mask,
-            tuple(polygons), settings.direction, settings.offset, settings.augment,
+            () if is_upright_box(polygons) else tuple(polygons), settings.direction, settings.offset, settings.augment,
         )  # fmt: skip
 
     def _request_of(self, event: jobs.PredictionFound) -> jobs.RunRequest | None:
