@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari.utils.notifications import show_warning
 from qtpy.QtCore import QObject
 
-from napari_ink.errors import BadInputError, NapariInkError, storage_errors
+from napari_ink.errors import NapariInkError
 from napari_ink.gui import jobs
 from napari_ink.gui.desk import QUIET
-from napari_ink.gui.outlines import around, is_upright_box
-from napari_ink.gui.places import new_prediction_path
 from napari_ink.gui.roi import RegionOfInterest
+from napari_ink.gui.run_requests import RunRequests
 from napari_ink.gui.runs import PredictionRun
 
 if TYPE_CHECKING:
@@ -26,7 +24,7 @@ if TYPE_CHECKING:
     from napari_ink.gui.run_settings import RunSettings
     from napari_ink.gui.state import RunProgress, What
     from napari_ink.model import InkModel
-    from napari_ink.predict import PredictionStarted, Region, TilePredicted
+    from napari_ink.predict import PredictionStarted, TilePredicted
     from napari_ink.stack import DepthStack
 
 
@@ -56,19 +54,20 @@ class Predicting(QObject):
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
-        self._desk, self._layers, self._project_folder = desk, layers, project_folder
+        self._desk, self._layers = desk, layers
         self._run: PredictionRun | None = None
         self._settings: RunSettings | None = None
         self._next: RunSettings | None = None
         self._unfinished: jobs.RunRequest | None = None
-        self._ready: jobs.ModelReady | None = None
         self.roi = RegionOfInterest(layers, self)
+        self._requests = RunRequests(desk, layers, self.roi, project_folder)
         self.roi.changed.connect(self._on_roi)
         layers.sight.moved.connect(self._look)
 
     def warm_up(self, model: ModelEntry) -> None:
         """Load a model ahead of the first Run, and find out which device would be picked."""
-        if self._ready is None or self._ready.name_or_path != model.name_or_path:
+        ready = self._requests.ready
+        if ready is None or ready.name_or_path != model.name_or_path:
             self._desk.launch(QUIET, jobs.warm_up_job(model.name_or_path), self._on_warm)
 
     def predict(self, settings: RunSettings) -> None:
@@ -77,7 +76,7 @@ class Predicting(QObject):
         if stack is None or self._desk.state.run is not None:
             return
         try:
-            request = self._run_request(stack, settings)
+            request = self._requests.of_settings(stack, settings)
         except NapariInkError as error:
             self._desk.fail(str(error))
             return
@@ -142,7 +141,7 @@ class Predicting(QObject):
         self._layers.begin_overlay(event.shape, self.thresholds(), event.has_disagreement)
         if self._layers.editable is not None:
             self._layers.show_prediction(False)
-        self._unfinished = None if event.is_complete else self._request_of(event)
+        self._unfinished = None if event.is_complete else self._requests.of_stored(event)
         outcome = "This is the prediction made last."
         if self._unfinished is not None:
             outcome = "The prediction made last is not finished; Continue goes on with it."
@@ -157,7 +156,7 @@ class Predicting(QObject):
 
     def ready_model(self) -> InkModel | None:
         """Return the model that is in memory, if one is."""
-        return None if self._ready is None else self._ready.model
+        return None if self._requests.ready is None else self._requests.ready.model
 
     def thresholds(self) -> dict[What, float]:
         """Return where ink and edges are cut."""
@@ -189,60 +188,10 @@ class Predicting(QObject):
         else:
             run.start()
 
-    def _run_request(self, stack: DepthStack, settings: RunSettings) -> jobs.RunRequest:
-        polygons = self.roi.polygons() if settings.where == "roi" else []
-        region = {"whole": lambda: None, "visible": self._visible_region, "roi": lambda: _region(polygons, stack)}[
-            settings.where
-        ]()
-        model = settings.model
-        with storage_errors(stack.source):
-            out = new_prediction_path(self._project_folder(stack), model.title, datetime.now())
-        mask = self._desk.state.mask if settings.use_mask else None
-        return jobs.RunRequest(
-            stack, model.name_or_path, self._loaded(model.name_or_path), out, settings.device, region, mask,
-            () if is_upright_box(polygons) else tuple(polygons), settings.direction, settings.offset, settings.augment,
-        )  # fmt: skip
-
-    def _request_of(self, event: jobs.PredictionFound) -> jobs.RunRequest | None:
-        """Return what goes on with an earlier prediction; None where its record lacks something."""
-        from napari_ink.predict import Region
-
-        stack, record = self._desk.state.stack, event.record
-        source = _at(record, "model", "source")
-        if stack is None or source is None or record.get("others"):
-            return None
-        asked = record.get("asked_instead_of") or {}
-        contract = record["contract"]
-        return jobs.RunRequest(
-            stack, source, self._loaded(source), event.path, record["device"], Region(*record["region"]),
-            None if record.get("mask") is None else Path(record["mask"]), (),
-            contract["direction"] if "direction" in asked else None,
-            contract["surface_offset"] if "surface_offset" in asked else None,
-            tuple(record.get("augment", ())),
-        )  # fmt: skip
-
-    def _loaded(self, name_or_path: str) -> InkModel | None:
-        ready = self._ready
-        return ready.model if ready is not None and ready.name_or_path == name_or_path else None
-
-    def _visible_region(self) -> Region:
-        region = self._in_sight()
-        if region is None:
-            raise BadInputError(
-                "No part of the segment is in sight; press the house, bottom left, or predict all of it."
-            )
-        return region
-
-    def _in_sight(self) -> Region | None:
-        from napari_ink.predict import Region
-
-        view = self._layers.sight.view()
-        return None if view is None else Region(view.y0, view.y1, view.x0, view.x1)
-
     def _look(self) -> None:
         """Have predicted next what is in sight now."""
         if self._run is not None:
-            self._run.looking_at = self._in_sight()
+            self._run.looking_at = self._requests.in_sight()
 
     def _on_roi(self) -> None:
         is_concerned = self._settings is not None and self._settings.where == "roi" and bool(self.roi.polygons())
@@ -252,7 +201,7 @@ class Predicting(QObject):
 
     def _on_warm(self, event: jobs.ModelReady | jobs.DeviceFound) -> None:
         if isinstance(event, jobs.ModelReady):
-            self._ready = event
+            self._requests.ready = event
         else:
             self._desk.set(device_line=f"Automatic picks {event.title}.")
 
@@ -281,17 +230,3 @@ class Predicting(QObject):
         if (settings := self._next) is not None:
             self._next = None
             self.predict(settings)
-
-
-def _region(polygons: list[Any], stack: DepthStack) -> Region:
-    region = around(polygons, stack.shape[1:])
-    if region is None:
-        raise BadInputError("No region of interest is drawn on the segment; draw a rectangle, or predict all of it.")
-    return region
-
-
-def _at(values: Mapping[str, Any], *names: str) -> Any:
-    found: Any = values
-    for name in names:
-        found = found.get(name) if isinstance(found, Mapping) else None
-    return found

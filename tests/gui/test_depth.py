@@ -110,7 +110,7 @@ def test_explaining_without_a_model_says_what_to_do(make_napari_viewer_proxy, se
     viewer = make_napari_viewer_proxy(show=True)
     dock = InkDock(viewer)
     viewer.window.add_dock_widget(dock)
-    dock.session.predicting._ready = None
+    dock.session.predicting._requests.ready = None
     dock.session.predicting.warm_up = lambda model: None
     dock.open_stack(segment)
     qtbot.waitUntil(lambda: dock.session.state.stack is not None and not dock.session.state.busy, timeout=20000)

@@ -1,0 +1,126 @@
+"""What is asked of a prediction, caught when Run is pressed or when a stored one is to go on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_ink.errors import BadInputError, storage_errors
+from napari_ink.gui import jobs
+from napari_ink.gui.outlines import Polygon, around, is_upright_box
+from napari_ink.gui.places import new_prediction_path
+
+if TYPE_CHECKING:
+    from napari_ink.gui.desk import Desk
+    from napari_ink.gui.layers import InkLayers
+    from napari_ink.gui.roi import RegionOfInterest
+    from napari_ink.gui.run_settings import RunSettings
+    from napari_ink.model import InkModel
+    from napari_ink.predict import Region
+    from napari_ink.stack import DepthStack
+
+
+class RunRequests:
+    """Makes requests of what is chosen, drawn and in sight.
+
+    Parameters
+    ----------
+    desk
+        The state of the work.
+    layers
+        The viewer's layers.
+    roi
+        What a person drew to be predicted.
+    project_folder
+        Says where a stack's predictions are kept.
+
+    Attributes
+    ----------
+    ready : ModelReady or None
+        The model that is in memory.
+    """
+
+    def __init__(
+        self, desk: Desk, layers: InkLayers, roi: RegionOfInterest, project_folder: Callable[[DepthStack], Path]
+    ) -> None:
+        self._desk, self._layers, self._roi, self._project_folder = desk, layers, roi, project_folder
+        self.ready: jobs.ModelReady | None = None
+
+    def of_settings(self, stack: DepthStack, settings: RunSettings) -> jobs.RunRequest:
+        """Return what is chosen now.
+
+        Raises
+        ------
+        BadInputError
+            If there is nothing to predict, or no place to keep it.
+        """
+        region, polygons = self.area(stack, settings)
+        model = settings.model
+        with storage_errors(stack.source):
+            out = new_prediction_path(self._project_folder(stack), model.title, datetime.now())
+        mask = self._desk.state.mask if settings.use_mask else None
+        return jobs.RunRequest(
+            stack, model.name_or_path, self._loaded(model.name_or_path), out, settings.device, region, mask,
+            polygons, settings.direction, settings.offset, settings.augment,
+        )  # fmt: skip
+
+    def of_stored(self, event: jobs.PredictionFound) -> jobs.RunRequest | None:
+        """Return what goes on with an earlier prediction; None where its record lacks something."""
+        from napari_ink.predict import Region
+
+        stack, record = self._desk.state.stack, event.record
+        source = _at(record, "model", "source")
+        if stack is None or source is None or record.get("others"):
+            return None
+        asked = record.get("asked_instead_of") or {}
+        contract = record["contract"]
+        return jobs.RunRequest(
+            stack, source, self._loaded(source), event.path, record["device"], Region(*record["region"]),
+            None if record.get("mask") is None else Path(record["mask"]), (),
+            contract["direction"] if "direction" in asked else None,
+            contract["surface_offset"] if "surface_offset" in asked else None,
+            tuple(record.get("augment", ())),
+        )  # fmt: skip
+
+    def area(self, stack: DepthStack, settings: RunSettings) -> tuple[Region | None, tuple[Polygon, ...]]:
+        """Return the region that is chosen, None for all of the segment, and the outlines in it where it is not all.
+
+        Raises
+        ------
+        BadInputError
+            If there is none.
+        """
+        if settings.where == "whole":
+            return None, ()
+        if settings.where == "visible":
+            if (region := self.in_sight()) is None:
+                raise BadInputError(
+                    "No part of the segment is in sight; press the house, bottom left, or predict all of it."
+                )
+            return region, ()
+        polygons = self._roi.polygons()
+        if (region := around(polygons, stack.shape[1:])) is None:
+            raise BadInputError(
+                "No region of interest is drawn on the segment; draw a rectangle, or predict all of it."
+            )
+        return region, () if is_upright_box(polygons) else tuple(polygons)
+
+    def in_sight(self) -> Region | None:
+        """Return what of the segment is in sight; None where nothing is."""
+        from napari_ink.predict import Region
+
+        view = self._layers.sight.view()
+        return None if view is None else Region(view.y0, view.y1, view.x0, view.x1)
+
+    def _loaded(self, name_or_path: str) -> InkModel | None:
+        ready = self.ready
+        return ready.model if ready is not None and ready.name_or_path == name_or_path else None
+
+
+def _at(values: Mapping[str, Any], *names: str) -> Any:
+    found: Any = values
+    for name in names:
+        found = found.get(name) if isinstance(found, Mapping) else None
+    return found
