@@ -119,6 +119,7 @@ class RunRequest:
     offset: int | None = None
     augment: tuple[Augmentation, ...] = ()
     resume: bool = False
+    reads_stored: bool = False
 
 
 def open_job(source: Path | str, stack_at: Path | None = None) -> Generator[StackOpened, None, None]:
@@ -133,10 +134,15 @@ def open_job(source: Path | str, stack_at: Path | None = None) -> Generator[Stac
 def predict_job(
     request: RunRequest, looking_at: Callable[[], Region | None] = lambda: None
 ) -> Generator[Any, None, None]:  # fmt: skip
-    """Load the model unless it is there, then predict; yields `ModelReady` and the prediction's own events."""
+    """Load the model unless it is there, then predict; yields `ModelReady` and the prediction's own events.
+
+    What is stored comes first, in bands, where a run goes on that is not shown.
+    """
     from napari_ink.model import load_model
     from napari_ink.predict import PredictRequest, cores_for_torch, predict
 
+    if request.reads_stored:
+        yield from (event for event in stored_job(request.out, request.stack) if isinstance(event, PredictionBand))
     model = request.model or load_model(request.model_name)
     yield ModelReady(request.model_name, model)
     mask_file = request.mask
@@ -196,7 +202,7 @@ def project_job(stack: DepthStack, folder: Path, project: Project | None) -> Gen
         yield ProjectOpened(project)
     shown = project.view.get("prediction") if project is not None else None
     if (path := _last_prediction(folder, shown)) is not None:
-        yield from _read_prediction(path, stack)
+        yield from stored_job(path, stack)
 
 
 def _last_prediction(folder: Path, shown: object) -> Path | None:
@@ -206,7 +212,7 @@ def _last_prediction(folder: Path, shown: object) -> Path | None:
     return max(stores, key=lambda path: path.stat().st_mtime, default=None)
 
 
-def _read_prediction(path: Path, stack: DepthStack) -> Generator[PredictionFound | PredictionBand]:
+def stored_job(path: Path, stack: DepthStack) -> Generator[PredictionFound | PredictionBand]:
     """Read a prediction; nothing if it is of another size, or cannot be read: a new one can be made."""
     from napari_ink.predict import open_prediction
 

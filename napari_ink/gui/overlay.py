@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -41,6 +42,10 @@ class Overlay(QObject):
         One image layer for ``"ink"`` and one for ``"edge"``, to be added to a viewer by whoever made this.
     disagreement : Image or None
         The layer of disagreement, hidden at first.
+    shows : Path or None
+        The prediction store of which it shows all that is done; set by whoever fills it.
+    is_empty : bool
+        Whether nothing was put in it yet.
     """
 
     def __init__(
@@ -51,6 +56,8 @@ class Overlay(QObject):
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
+        self.shows: Path | None = None
+        self.is_empty = True
         self._planes: dict[What, GrowingPlane] = {what: GrowingPlane(shape, _COARSER[what]) for what in _NAMES}
         self.layers: dict[What, Image] = {
             what: _layer(plane, _NAMES[what], overlay_colormap(what), 255) for what, plane in self._planes.items()
@@ -87,11 +94,19 @@ class Overlay(QObject):
         return [*below, *self.layers.values()]
 
     def fits(self, has_disagreement: bool) -> bool:
-        """Whether a prediction can begin again in the same layers."""
-        return self._planes["ink"].is_in_memory and has_disagreement == (self._doubt is not None)
+        """Whether another prediction can begin in the same layers: they have its planes, and are emptied at no cost."""
+        return self.has_planes(has_disagreement) and (self.is_empty or self._planes["ink"].is_in_memory)
+
+    def has_planes(self, has_disagreement: bool) -> bool:
+        """Whether it has the planes of a prediction, with disagreement or without."""
+        return has_disagreement == (self._doubt is not None)
 
     def clear(self) -> None:
         """Begin again with nothing predicted, in the same layers."""
+        self.shows = None
+        if self.is_empty:
+            return
+        self.is_empty = True
         for plane in (*self._planes.values(), *([self._doubt] if self._doubt is not None else [])):
             plane.clear()
         self._refresh()
@@ -100,6 +115,7 @@ class Overlay(QObject):
         self, y: slice, x: slice, ink: UInt8Array, edge: UInt8Array, disagreement: UInt8Array | None = None
     ) -> None:  # fmt: skip
         """Put the probabilities of one tile in place; they are drawn a few times a second."""
+        self.is_empty = False
         self._planes["ink"].put(y, x, ink)
         self._planes["edge"].put(y, x, edge)
         if disagreement is not None and self._doubt is not None:

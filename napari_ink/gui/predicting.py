@@ -110,6 +110,11 @@ class Predicting(QObject):
         if self._run is not None:
             self._run.cancel()
 
+    def forget(self) -> None:
+        """Stop the prediction, and go on with none: its stack is being worked on no more."""
+        self.cancel()
+        self._settings = self._unfinished = None
+
     def abandon(self) -> None:
         """Stop it, and listen to it no more."""
         self._next = self._unfinished = None
@@ -138,9 +143,7 @@ class Predicting(QObject):
         """Show an earlier prediction, whose rows are to come; it can go on if it was stopped."""
         if self._desk.state.run is not None:
             return
-        self._layers.begin_overlay(event.shape, self.thresholds(), event.has_disagreement)
-        if self._layers.editable is not None:
-            self._layers.show_prediction(False)
+        self._show_found(event)
         self._unfinished = None if event.is_complete else self._requests.of_stored(event)
         outcome = "This is the prediction made last."
         if self._unfinished is not None:
@@ -149,8 +152,9 @@ class Predicting(QObject):
 
     def show_band(self, event: jobs.PredictionBand) -> None:
         """Show some rows of it."""
-        if self._desk.state.run is None and self._layers.overlay is not None:
-            self._layers.overlay.put(event.y, slice(0, event.planes[0].shape[1]), *event.planes)
+        path = self._desk.state.prediction
+        if self._desk.state.run is None and path is not None:
+            self._put(event, path)
             if event.is_last:
                 self._desk.set(can_continue=self._unfinished is not None)
 
@@ -163,10 +167,13 @@ class Predicting(QObject):
         return {"ink": self._desk.state.ink_threshold, "edge": self._desk.state.edge_threshold}
 
     def _begin(self, request: jobs.RunRequest) -> None:
-        self._unfinished = request
+        has_disagreement, overlay = bool(request.augment), self._layers.overlay
+        is_shown = overlay is not None and overlay.shows == request.out and overlay.has_planes(has_disagreement)
+        request = replace(request, reads_stored=request.resume and not is_shown)
         self._run = run = PredictionRun(request, self)
         run.model_ready.connect(self._on_warm)
         run.changed.connect(show_warning)
+        run.band_read.connect(lambda event: self._put(event, request.out))
         run.started.connect(self._on_run_started)
         run.tile_predicted.connect(self._on_tile)
         run.progressed.connect(self._on_progress)
@@ -174,8 +181,9 @@ class Predicting(QObject):
         run.ended.connect(self._on_run_ended)
         self._desk.set(run=run.progress, outcome="", notes=(), exported="", can_continue=False)
         self._look()
-        has_disagreement = bool(request.augment)
-        if self._layers.overlay is None or not self._layers.overlay.fits(has_disagreement):
+        # A prediction that is shown stays until the next has started: it may yet fail, or be cancelled.
+        can_wait = not request.resume and overlay is not None and overlay.fits(has_disagreement)
+        if not (is_shown or can_wait):
             # napari takes its time over new layers, and takes longer beside threads at work: they come first.
             self._layers.begin_overlay(request.stack.shape[1:], self.thresholds(), has_disagreement)
         self._layers.after_turns(lambda: self._start(run))
@@ -206,11 +214,36 @@ class Predicting(QObject):
             self._desk.set(device_line=f"Automatic picks {event.title}.")
 
     def _on_run_started(self, event: PredictionStarted) -> None:
-        is_resumed = self._run is not None and self._run.request.resume
-        if not (is_resumed and self._layers.overlay is not None):
-            self._layers.begin_overlay(event.shape, self.thresholds(), event.members > 1)
+        run = self._run
+        if run is None or not self._is_of_this_stack(run):
+            return
+        if not run.has_started:  # it says so again where it begins anew for want of memory
+            self._unfinished = run.request
+            if not run.request.resume:
+                self._show_growing(event)
         line = f"Runs on {event.device_name}."
-        self._desk.set(device_line=line, notes=event.notes, prediction=event.path, has_prediction=True)
+        self._desk.set(
+            device_line=line, notes=event.notes, prediction=event.path, has_prediction=self._layers.overlay is not None
+        )
+
+    def _show_growing(self, event: PredictionStarted) -> None:
+        overlay, has_disagreement = self._layers.overlay, event.members > 1
+        if overlay is None or not overlay.is_empty or not overlay.has_planes(has_disagreement):
+            self._layers.begin_overlay(event.shape, self.thresholds(), has_disagreement)
+        self._layers.show_prediction(True)
+        if self._layers.overlay is not None:
+            self._layers.overlay.shows = event.path
+
+    def _show_found(self, event: jobs.PredictionFound) -> None:
+        self._layers.begin_overlay(event.shape, self.thresholds(), event.has_disagreement)
+        if self._layers.editable is not None:
+            self._layers.show_prediction(False)
+
+    def _put(self, event: jobs.PredictionBand, path: Path) -> None:
+        if (overlay := self._layers.overlay) is not None:
+            overlay.put(event.y, slice(0, event.planes[0].shape[1]), *event.planes)
+            if event.is_last:
+                overlay.shows = path
 
     def _on_tile(self, event: TilePredicted) -> None:
         if self._layers.overlay is not None:
@@ -220,13 +253,36 @@ class Predicting(QObject):
         self._desk.set(run=progress)
 
     def _on_run_ended(self, outcome: str) -> None:
-        is_whole = self._run is not None and self._run.is_whole
-        if is_whole or not (self._unfinished is not None and self._unfinished.out.exists()):
+        run, self._run = self._run, None
+        if run is None:
+            return
+        is_here = self._is_of_this_stack(run)
+        if run.is_whole or not is_here or self._unfinished is None or not self._unfinished.out.exists():
             self._unfinished = None
-        self._run = None
-        if not self._desk.state.has_prediction:
-            self._layers.end_overlay()  # there was nothing to show in it
-        self._desk.set(run=None, outcome=outcome, can_continue=self._unfinished is not None)
+        self._desk.set(run=None, outcome=outcome if is_here else "", can_continue=self._unfinished is not None)
         if (settings := self._next) is not None:
             self._next = None
             self.predict(settings)
+        if self._run is None and is_here:
+            self._show_stored(run)
+
+    def _show_stored(self, run: PredictionRun) -> None:
+        """Show what is stored, where the run has left something else in the overlay, or none is there any more."""
+        state, overlay = self._desk.state, self._layers.overlay
+        if not (run.has_started or state.has_prediction):
+            self._layers.end_overlay()  # there was nothing to show in it
+        elif state.prediction is not None and not state.prediction.exists():
+            self._desk.set(prediction=None)  # an error came before anything of it was final
+        elif state.prediction is not None and (overlay is None or overlay.shows != state.prediction):
+            self._desk.set(busy="Showing the prediction again…")
+            self._desk.launch("project", jobs.stored_job(state.prediction, run.request.stack), self._on_stored)
+
+    def _on_stored(self, event: jobs.PredictionFound | jobs.PredictionBand) -> None:
+        if isinstance(event, jobs.PredictionBand):
+            self.show_band(event)
+        elif self._desk.state.run is None:
+            self._show_found(event)
+            self._desk.set(has_prediction=True)
+
+    def _is_of_this_stack(self, run: PredictionRun) -> bool:
+        return run.request.stack is self._desk.state.stack

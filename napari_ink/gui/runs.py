@@ -31,11 +31,14 @@ class PredictionRun(QObject):
     ----------
     progress : RunProgress
         How far it is.
+    has_started : bool
+        Whether its store was there when the first tile was about to be read.
     looking_at : Region or None
         What is in sight, which is predicted first; to be kept up to date.
     """
 
     model_ready = Signal(object)
+    band_read = Signal(object)
     started = Signal(object)
     tile_predicted = Signal(object)
     progressed = Signal(object)
@@ -51,6 +54,7 @@ class PredictionRun(QObject):
         self._began: float | None = None
         self._told = 0.0
         self._failure = ""
+        self.has_started = False
         self._idle_s = 0.0
         self._paused_at: float | None = None
         self.looking_at: Region | None = None
@@ -106,10 +110,13 @@ class PredictionRun(QObject):
         match event:
             case jobs.ModelReady():
                 self.model_ready.emit(event)
+            case jobs.PredictionBand():
+                self.band_read.emit(event)
             case PredictionStarted():
                 self._began = time.monotonic()
                 self._advance(total=event.tiles)
                 self.started.emit(event)
+                self.has_started = True
             case TilePredicted():
                 self._on_tile(event)
             case PredictionNote(sentence):

@@ -181,6 +181,7 @@ class InkSession(QObject):
         self.desk.drop("draft", "export", "project", "version")
         self.finding.cancel()
         self.comparing.end()
+        self.predicting.forget()
         self.reviewing.begin()
         now = self.state
         self.desk.state = InkState(
@@ -256,7 +257,7 @@ class InkSession(QObject):
     def _on_layers_gone(self) -> None:
         """Keep up with layers that the user took out of the list."""
         if not self._layers.has_stack:
-            self.predicting.cancel()
+            self.predicting.forget()
             self.annotating.end()
             self.desk.state = InkState(device_line=self.state.device_line, run=self.state.run)
         labels = self._layers.editable is not None

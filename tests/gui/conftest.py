@@ -79,6 +79,24 @@ def open_dock(dock, segment, qtbot):
 
 
 @pytest.fixture
+def wait(qtbot) -> Callable:
+    """Wait until something is so."""
+
+    def until(is_so: Callable[[], bool]) -> None:
+        qtbot.waitUntil(is_so, timeout=60000)
+
+    return until
+
+
+@pytest.fixture
+def large_dock(dock, large_stack, wait):
+    """The dock with a stack of a thousand tiles."""
+    dock.open_stack(large_stack)
+    wait(lambda: dock.session.state.stack is not None and not dock.session.state.busy)
+    return dock
+
+
+@pytest.fixture
 def click(qtbot) -> Callable:
     """Press a button with the mouse, once it can be pressed."""
 

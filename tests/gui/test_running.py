@@ -1,31 +1,12 @@
 """A prediction under way, driven as a person would: looking around, pausing, going on, changing what was asked."""
 
-from collections.abc import Callable
-
 import numpy as np
-import pytest
 from PIL import Image
 
 import napari_ink.gui.growing as growing
 from napari_ink.predict import open_prediction
 
 ROI = "Region of interest"
-
-
-@pytest.fixture
-def wait(qtbot) -> Callable:
-    def until(is_so: Callable[[], bool]) -> None:
-        qtbot.waitUntil(is_so, timeout=60000)
-
-    return until
-
-
-@pytest.fixture
-def large_dock(dock, large_stack, wait):
-    """The dock with a stack of a thousand tiles."""
-    dock.open_stack(large_stack)
-    wait(lambda: dock.session.state.stack is not None and not dock.session.state.busy)
-    return dock
 
 
 def _is_over(dock) -> bool:
