@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from importlib import import_module
@@ -120,6 +120,7 @@ class RunRequest:
     augment: tuple[Augmentation, ...] = ()
     resume: bool = False
     reads_stored: bool = False
+    superseded: tuple[Path, ...] = ()
 
 
 def open_job(source: Path | str, stack_at: Path | None = None) -> Generator[StackOpened, None, None]:
@@ -136,10 +137,11 @@ def predict_job(
 ) -> Generator[Any, None, None]:  # fmt: skip
     """Load the model unless it is there, then predict; yields `ModelReady` and the prediction's own events.
 
-    What is stored comes first, in bands, where a run goes on that is not shown.
+    What is stored comes first, in bands, where a run goes on that is not shown. What this one takes the place of is
+    removed once it has begun, if nothing was predicted there yet.
     """
     from napari_ink.model import load_model
-    from napari_ink.predict import PredictRequest, cores_for_torch, predict
+    from napari_ink.predict import PredictionStarted, PredictRequest, cores_for_torch, predict
 
     if request.reads_stored:
         yield from (event for event in stored_job(request.out, request.stack) if isinstance(event, PredictionBand))
@@ -150,14 +152,31 @@ def predict_job(
     if request.polygons and request.region is not None:
         mask_file = _roi_path(request.out)
         mask = _roi_mask(mask, request, mask_file)
+    elif mask is not None:
+        _check_papyrus(mask if request.region is None else mask[request.region.slices])
     wanted = PredictRequest(
         request.stack, model.reading(request.direction, request.offset), request.out,
         region=request.region, mask=mask, mask_source=mask_file, device=request.device,
         augment=request.augment, resume=request.resume, looking_at=looking_at,
         cores=cores_for_torch(spared=1),  # the window has one to itself
     )  # fmt: skip
-    with closing(predict(wanted)) as events:
-        yield from events
+    try:
+        with closing(predict(wanted)) as events:
+            for event in events:
+                if isinstance(event, PredictionStarted):
+                    _remove_empty(request.superseded)
+                yield event
+    finally:
+        if mask_file == _roi_path(request.out) and not request.out.exists():
+            mask_file.unlink(missing_ok=True)
+
+
+def _remove_empty(stores: Iterable[Path]) -> None:
+    from napari_ink.predict import remove_if_empty
+
+    for store in stores:
+        if remove_if_empty(store):
+            _roi_path(store).unlink(missing_ok=True)
 
 
 def _roi_path(out: Path) -> Path:
@@ -174,11 +193,22 @@ def _roi_mask(papyrus: npt.NDArray[np.bool_] | None, request: RunRequest, path: 
     mask = np.zeros(request.stack.shape[1:], bool)
     here = request.region.slices
     mask[here] = inside(request.polygons, request.region)
+    if not mask[here].any():
+        raise BadInputError("What is drawn as region of interest holds the middle of no pixel; draw it larger.")
     if papyrus is not None:
         mask &= papyrus
+        _check_papyrus(mask[here])
     with storage_errors(path):
         Image.fromarray(mask.astype(np.uint8) * 255).save(path)
     return mask
+
+
+def _check_papyrus(mask: npt.NDArray[np.bool_]) -> None:
+    if not mask.any():
+        raise BadInputError(
+            "There is no papyrus in what is to be predicted; choose another area, or take the tick off "
+            "'Only where there is papyrus'."
+        )
 
 
 def warm_up_job(model_name: str) -> Generator[Any, None, None]:

@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from napari_ink.model import DEFAULT_MODEL, ModelCard, read_card, recommended_thresholds, shipped_models
+from napari_ink.model import DEFAULT_MODEL, InputContract, ModelCard, read_card, recommended_thresholds, shipped_models
 
 
 @dataclass(frozen=True, slots=True)
 class ModelEntry:
-    """A model that can be chosen: what to load, what to call it, and what is known of it."""
+    """A model that can be chosen: what to load, what to call it, what it reads, and what else is known of it."""
 
     name_or_path: str
     title: str
     about: str
+    contract: InputContract
     thresholds: tuple[float, float] = (0.5, 0.5)
 
 
@@ -42,4 +43,4 @@ def _entry(name_or_path: str, card: ModelCard) -> ModelEntry:
     if contract.voxel_size_um is not None:
         parts.append(f"trained at {contract.voxel_size_um:g} µm a voxel")
     thresholds = recommended_thresholds(card.provenance)
-    return ModelEntry(name_or_path, card.name, ", ".join(parts), (thresholds["ink"], thresholds["edge"]))
+    return ModelEntry(name_or_path, card.name, ", ".join(parts), contract, (thresholds["ink"], thresholds["edge"]))

@@ -14,7 +14,7 @@ from napari_ink.errors import NapariInkError
 from napari_ink.gui import jobs
 from napari_ink.gui.desk import QUIET
 from napari_ink.gui.roi import RegionOfInterest
-from napari_ink.gui.run_requests import RunRequests
+from napari_ink.gui.run_requests import RunRequests, check_depth
 from napari_ink.gui.runs import PredictionRun
 
 if TYPE_CHECKING:
@@ -70,13 +70,13 @@ class Predicting(QObject):
         if ready is None or ready.name_or_path != model.name_or_path:
             self._desk.launch(QUIET, jobs.warm_up_job(model.name_or_path), self._on_warm)
 
-    def predict(self, settings: RunSettings) -> None:
-        """Predict ink and edges on a thread; the overlay grows as tiles are done."""
+    def predict(self, settings: RunSettings, instead_of: jobs.RunRequest | None = None) -> None:
+        """Predict ink and edges on a thread, perhaps instead of something else; the overlay grows as tiles are done."""
         stack = self._desk.state.stack
         if stack is None or self._desk.state.run is not None:
             return
         try:
-            request = self._requests.of_settings(stack, settings)
+            request = self._requests.of_settings(stack, settings, instead_of)
         except NapariInkError as error:
             self._desk.fail(str(error))
             return
@@ -85,9 +85,15 @@ class Predicting(QObject):
 
     def change(self, settings: RunSettings) -> None:
         """Take other settings: a run under way that they concern stops, keeps what is done, and begins anew."""
-        if self._run is not None and not self.is_cancelling and settings != self._settings:
-            self._next = settings
-            self._run.cancel()
+        stack, is_cancelled = self._desk.state.stack, self.is_cancelling and self._next is None
+        if self._run is None or stack is None or is_cancelled or settings == (self._next or self._settings):
+            return
+        try:
+            check_depth(stack, settings)
+        except NapariInkError as error:
+            self._desk.fail(f"{error} The run goes on as it was.")
+            return
+        self._begin_anew(self._run, settings)
 
     def go_on(self) -> None:
         """Go on with the prediction that was stopped."""
@@ -204,8 +210,13 @@ class Predicting(QObject):
     def _on_roi(self) -> None:
         is_concerned = self._settings is not None and self._settings.where == "roi" and bool(self.roi.polygons())
         if self._run is not None and is_concerned and not self.is_cancelling:
-            self._next = self._settings
-            self._run.cancel()
+            self._begin_anew(self._run, self._settings)
+
+    def _begin_anew(self, run: PredictionRun, settings: RunSettings | None) -> None:
+        """Have a run stopped and another begun as soon as it has."""
+        self._next = settings
+        if not run.progress.cancelling:
+            run.cancel()
 
     def _on_warm(self, event: jobs.ModelReady | jobs.DeviceFound) -> None:
         if isinstance(event, jobs.ModelReady):
@@ -262,7 +273,7 @@ class Predicting(QObject):
         self._desk.set(run=None, outcome=outcome if is_here else "", can_continue=self._unfinished is not None)
         if (settings := self._next) is not None:
             self._next = None
-            self.predict(settings)
+            self.predict(settings, run.request)
         if self._run is None and is_here:
             self._show_stored(run)
 

@@ -48,15 +48,25 @@ class RunRequests:
         self._desk, self._layers, self._roi, self._project_folder = desk, layers, roi, project_folder
         self.ready: jobs.ModelReady | None = None
 
-    def of_settings(self, stack: DepthStack, settings: RunSettings) -> jobs.RunRequest:
-        """Return what is chosen now.
+    def of_settings(
+        self, stack: DepthStack, settings: RunSettings, instead_of: jobs.RunRequest | None = None
+    ) -> jobs.RunRequest:
+        """Return what is chosen now, or what takes the place of an earlier request, of which the view is kept.
 
         Raises
         ------
         BadInputError
-            If there is nothing to predict, or no place to keep it.
+            If there is nothing to predict, the model cannot read the stack so, or there is no place to keep it.
         """
-        region, polygons = self.area(stack, settings)
+        check_depth(stack, settings)
+        superseded: tuple[Path, ...] = ()
+        if instead_of is not None:
+            # What was predicted before this window's run went on with it is not this run's to throw away.
+            superseded = (*instead_of.superseded, *(() if instead_of.resume else (instead_of.out,)))
+        if instead_of is not None and settings.where == "visible":
+            region, polygons = instead_of.region, instead_of.polygons
+        else:
+            region, polygons = self.area(stack, settings)
         model = settings.model
         with storage_errors(stack.source):
             out = new_prediction_path(self._project_folder(stack), model.title, datetime.now())
@@ -64,6 +74,7 @@ class RunRequests:
         return jobs.RunRequest(
             stack, model.name_or_path, self._loaded(model.name_or_path), out, settings.device, region, mask,
             polygons, settings.direction, settings.offset, settings.augment,
+            superseded=superseded,
         )  # fmt: skip
 
     def of_stored(self, event: jobs.PredictionFound) -> jobs.RunRequest | None:
@@ -117,6 +128,19 @@ class RunRequests:
     def _loaded(self, name_or_path: str) -> InkModel | None:
         ready = self.ready
         return ready.model if ready is not None and ready.name_or_path == name_or_path else None
+
+
+def check_depth(stack: DepthStack, settings: RunSettings) -> None:
+    """Refuse settings with which a model cannot read a stack.
+
+    Raises
+    ------
+    ContractError
+        If too few depth layers are left.
+    """
+    contract = settings.model.contract
+    offset = contract.surface_offset if settings.offset is None else settings.offset
+    contract.changed(surface_offset=offset).z_window(stack.shape[0])
 
 
 def _at(values: Mapping[str, Any], *names: str) -> Any:

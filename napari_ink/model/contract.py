@@ -74,6 +74,16 @@ class InputContract(BaseModel):
             )
         return window
 
+    def offsets(self, depth: int) -> tuple[int, int]:
+        """Return the least and the greatest `surface_offset` with which enough of `depth` layers can be read.
+
+        Where there are fewer than `min_depth_layers` none will do, and the first is greater than the second.
+        """
+        start = depth // 2 - self.depth_layers // 2
+        if depth < self.min_depth_layers:
+            return 1, 0
+        return self.min_depth_layers - self.depth_layers - start, depth - self.min_depth_layers - start
+
     def prepare(self, block: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> npt.NDArray[np.float32]:
         """Scale a block of grey values to what the network expects.
 

@@ -5,6 +5,7 @@ What is named here is quick to import; torch and zarr come in when a prediction 
 
 from napari_ink.predict.connecting import open_cluster
 from napari_ink.predict.contribution import contribution
+from napari_ink.predict.creation import remove_if_empty
 from napari_ink.predict.device import DeviceName, choose_device, cores_for_torch, device_title
 from napari_ink.predict.engine import predict
 from napari_ink.predict.events import (
@@ -50,4 +51,5 @@ __all__ = [
     "open_prediction",
     "predict",
     "probe",
+    "remove_if_empty",
 ]

@@ -42,6 +42,19 @@ def create_store(
         shutil.rmtree(partial, ignore_errors=True)
 
 
+def remove_if_empty(path: Path) -> bool:
+    """Remove a store that nobody writes to if nothing was predicted in it yet, and return whether it was removed."""
+    try:
+        open_prediction(path)
+    except BadInputError:
+        return False  # it is no store
+    # Chunks that are 0 all over are not stored, and blocks without papyrus are final from the start.
+    if (path / LEVELS / "c").exists():
+        return False
+    shutil.rmtree(path, ignore_errors=True)
+    return True
+
+
 def _make(
     path: Path,
     shape: tuple[int, int],

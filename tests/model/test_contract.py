@@ -36,6 +36,20 @@ def test_window_lies_in_the_stack_or_is_refused(depth: int, layers: int, offset:
     assert made.min_depth_layers <= window.stop - window.start <= layers
 
 
+@given(depth=st.integers(1, 60), layers=st.integers(1, 40), fewest=st.integers(1, 20))
+def test_offsets_are_those_that_leave_enough_layers(depth: int, layers: int, fewest: int) -> None:
+    made = contract(depth_layers=layers, min_depth_layers=min(fewest, layers))
+    fitting = []
+    for offset in range(-110, 110):
+        try:
+            made.changed(surface_offset=offset).z_window(depth)
+        except ContractError:
+            continue
+        fitting.append(offset)
+    least, most = made.offsets(depth)
+    assert fitting == list(range(least, most + 1))
+
+
 @given(block=hnp.arrays(st.sampled_from([np.uint8, np.uint16]), hnp.array_shapes(min_dims=3, max_dims=3, max_side=5)))
 def test_prepare_scales_as_written(block: np.ndarray) -> None:
     made = contract(clip=(0.1, 200 / 255))

@@ -9,7 +9,7 @@ import zarr
 
 import napari_ink
 from napari_ink.errors import BadInputError
-from napari_ink.predict import PredictRequest, Region, TilePredicted, open_prediction, predict
+from napari_ink.predict import PredictRequest, Region, TilePredicted, open_prediction, predict, remove_if_empty
 from tests.predict.stand_ins import Constant, Smear, ink_model, make_stack, run
 
 
@@ -165,3 +165,15 @@ def test_importing_the_room_loads_nothing_heavy() -> None:
     program = "import sys, napari_ink.predict; print(sorted({'torch', 'zarr', 'napari', 'qtpy'} & set(sys.modules)))"
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert ended.stdout.strip() == "[]"
+
+
+def test_only_a_store_in_which_nothing_was_predicted_is_removed(request_here: PredictRequest, tmp_path: Path) -> None:
+    events = predict(request_here)
+    next(events)
+    events.close()
+    assert request_here.out.exists() and remove_if_empty(request_here.out) and not request_here.out.exists()
+    run(request_here)
+    assert not remove_if_empty(request_here.out) and open_prediction(request_here.out).complete
+    (tmp_path / "letters").mkdir()
+    assert not remove_if_empty(tmp_path / "letters") and (tmp_path / "letters").exists()
+    assert not remove_if_empty(tmp_path / "nothing")

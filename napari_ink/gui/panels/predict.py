@@ -13,12 +13,12 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QSizePolicy,
-    QSpinBox,
     QToolButton,
     QWidget,
 )
 
 from napari_ink.gui.models import ModelEntry
+from napari_ink.gui.panels.offset import OffsetBox
 from napari_ink.gui.panels.progress import Progress
 from napari_ink.gui.panels.section import Section, row
 from napari_ink.gui.panels.step import StepPanel, button, paragraph, show_text
@@ -28,6 +28,7 @@ from napari_ink.gui.state import InkState, RunProgress, Step, time_left
 from napari_ink.gui.style import EDGE_CSS, INK_CSS
 from napari_ink.model import MODEL_SUFFIXES, Direction
 from napari_ink.predict import Augmentation, DeviceName
+from napari_ink.stack import DepthStack
 
 _HINT = "Let a model mark where ink and its edges may be. The result appears while it is computed."
 _NO_MODEL = "No model comes with this installation: choose a checkpoint with the … button."
@@ -49,7 +50,6 @@ _VIEWS: dict[str, tuple[Augmentation, ...]] = {
     "Mirrored and turned (8 ×)": ("flips", "rotations"),
     "And other depths (24 ×)": ("flips", "rotations", "depth"),
 }
-_OWN_OFFSET = -65
 
 
 class PredictPanel(StepPanel):
@@ -74,6 +74,7 @@ class PredictPanel(StepPanel):
     def __init__(self, models: tuple[ModelEntry, ...]) -> None:
         super().__init__(Step.PREDICT, _HINT)
         self._models: list[ModelEntry] = []
+        self._stack: DepthStack | None = None
         self.model_box, self.device_box, self.area_box = QComboBox(), QComboBox(), QComboBox()
         self.mask_box = QCheckBox("Only where there is papyrus")
         self.run_button = button("Run prediction", "Predict ink and edges with the chosen model", primary=True)
@@ -81,7 +82,7 @@ class PredictPanel(StepPanel):
         self.pause_button = button("Pause", "Wait after the batch in hand, with the model in memory")
         self.cancel_button = button("Cancel", "Stop after the batch in hand; what is done is kept")
         self.more = Section("More settings")
-        self.direction_box, self.views_box, self.offset_box = QComboBox(), QComboBox(), QSpinBox()
+        self.direction_box, self.views_box, self.offset_box = QComboBox(), QComboBox(), OffsetBox()
         self.progress = Progress()
         self.status, self.about = paragraph(), paragraph()
         self.ink_threshold = ThresholdRow("Ink", INK_CSS, "ink")
@@ -111,14 +112,13 @@ class PredictPanel(StepPanel):
         """Return what is chosen; None without a model."""
         if (model := self.model()) is None:
             return None
-        offset = self.offset_box.value()
         return RunSettings(
             model=model,
             device=_DEVICES[self.device_box.currentText()],
             where=_AREAS[self.area_box.currentText()],
             use_mask=self.mask_box.isChecked() and not self.mask_box.isHidden(),
             direction=_DIRECTIONS[self.direction_box.currentText()],
-            offset=None if offset == _OWN_OFFSET else offset,
+            offset=self.offset_box.offset(),
             augment=_VIEWS[self.views_box.currentText()],
         )
 
@@ -140,6 +140,8 @@ class PredictPanel(StepPanel):
             stop.setVisible(not is_idle)
             stop.setEnabled(state.run is not None and not state.run.cancelling)
         self.pause_button.setText("Go on" if state.run is not None and state.run.paused else "Pause")
+        self._stack = state.stack
+        self._fit_offset()
         self.show_progress(state.run)
         kept = f"Kept in {state.prediction.name}." if state.prediction else ""
         show_text(self.about, " ".join(filter(None, (state.outcome, state.device_line, *state.notes, kept))))
@@ -191,15 +193,6 @@ class PredictPanel(StepPanel):
     def _lay_out_more(self) -> None:
         self.direction_box.addItems(list(_DIRECTIONS))
         self.direction_box.setToolTip("Which way the depth is read; a run under way begins anew when you change it")
-        self.offset_box.setRange(_OWN_OFFSET, -_OWN_OFFSET)
-        self.offset_box.setValue(_OWN_OFFSET)
-        self.offset_box.setSpecialValueText("As the model has it")
-        self.offset_box.setSuffix(" layers")
-        self.offset_box.setKeyboardTracking(False)
-        self.offset_box.setToolTip(
-            "From the middle of the stack to the middle of the layers that are read; "
-            "a run under way begins anew when you change it"
-        )
         self.views_box.addItems(list(_VIEWS))
         self.views_box.setToolTip(
             "Average what the model says of several views of the stack: takes so many times as long, "
@@ -232,7 +225,7 @@ class PredictPanel(StepPanel):
         self.cancel_button.clicked.connect(self.cancel_requested)
         self.area_box.currentTextChanged.connect(self._on_area)
         self.direction_box.currentTextChanged.connect(self._on_settings)
-        self.offset_box.valueChanged.connect(self._on_settings)
+        self.offset_box.settled.connect(self._on_settings)
         self.file_button.clicked.connect(self._on_file)
         self.model_box.currentIndexChanged.connect(self._on_model)
         self.ink_threshold.changed.connect(lambda value: self.threshold_changed.emit("ink", value))
@@ -256,7 +249,14 @@ class PredictPanel(StepPanel):
         if chosen:
             self.model_file_requested.emit(Path(chosen))
 
+    def _fit_offset(self) -> None:
+        model = self.model()
+        self.offset_box.fit(
+            None if model is None else model.contract, None if self._stack is None else self._stack.shape[0]
+        )
+
     def _on_model(self) -> None:
+        self._fit_offset()
         if (model := self.model()) is not None:
             self.model_chosen.emit(model)
 
