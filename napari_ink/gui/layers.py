@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
-from napari.layers import Image
+from napari.layers import Image, Shapes
 from qtpy.QtCore import QObject, Signal
 
 from napari_ink.gui.editable import EditableLabels, overview_layer
@@ -18,7 +18,7 @@ from napari_ink.gui.turns import Turns
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from napari.layers import Labels, Layer, Shapes
+    from napari.layers import Labels, Layer
     from napari.utils.events import Event
     from napari.viewer import Viewer
     from qtpy.QtWidgets import QWidget
@@ -147,6 +147,7 @@ class InkLayers(QObject):
 
         def hand_over() -> None:
             if self.editable is editable:
+                self._raise_labels()
                 self._viewer.layers.selection.active = editable.layers["ink"]
                 then()
 
@@ -197,15 +198,18 @@ class InkLayers(QObject):
 
     def show_drawing(self, key: str, layer: Shapes) -> None:
         """Show a layer of shapes on top of all else, with the tool for rectangles in hand."""
-        self.remove_extra(key)
-        self._extras[key] = layer
+        if self._extras.get(key) != layer:
+            self.remove_extra(key)
+            self._extras[key] = layer
+            self._turns.take(partial(self._add, layer))
 
         def take_tool() -> None:
             if layer in self._viewer.layers:
+                layer.visible = True
                 self._viewer.layers.selection.active = layer
                 layer.mode = "add_rectangle"
 
-        self._turns.take(partial(self._add, layer), take_tool)
+        self._turns.take(take_tool)
 
     def remove_extra(self, key: str) -> None:
         """Take a layer away that was shown by `show_extra`."""
@@ -262,7 +266,9 @@ class InkLayers(QObject):
         yield from (layer for layer in (self._overview, self._preview, *self._extras.values()) if layer is not None)
 
     def _raise_labels(self) -> None:
+        """Have the labels on top, and on top of these what was drawn to be predicted."""
         raised = [] if self.editable is None else [*self.editable.layers.values(), self._preview]
+        raised.extend(layer for layer in self._extras.values() if isinstance(layer, Shapes))
         for layer in (one for one in raised if one is not None and one in self._viewer.layers):
             self._viewer.layers.move(self._viewer.layers.index(layer), len(self._viewer.layers))
 

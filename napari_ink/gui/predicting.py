@@ -79,6 +79,8 @@ class Predicting(QObject):
             request = self._requests.of_settings(stack, settings, instead_of)
         except NapariInkError as error:
             self._desk.fail(str(error))
+            if settings.where == "roi" and not self.roi.polygons():
+                self.roi.begin()
             return
         self._settings = settings
         self._begin(request)
@@ -208,11 +210,13 @@ class Predicting(QObject):
             self._run.looking_at = self._requests.in_sight()
 
     def _on_roi(self) -> None:
-        is_concerned = self._settings is not None and self._settings.where == "roi" and bool(self.roi.polygons())
-        if self._run is not None and is_concerned and not self.is_cancelling:
-            self._begin_anew(self._run, self._settings)
+        run, settings = self._run, self._settings
+        if run is None or settings is None or settings.where != "roi" or self.is_cancelling:
+            return
+        if self._requests.is_drawn_anew(run.request, settings):
+            self._begin_anew(run, settings)
 
-    def _begin_anew(self, run: PredictionRun, settings: RunSettings | None) -> None:
+    def _begin_anew(self, run: PredictionRun, settings: RunSettings) -> None:
         """Have a run stopped and another begun as soon as it has."""
         self._next = settings
         if not run.progress.cancelling:

@@ -7,6 +7,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from napari_ink.errors import BadInputError, storage_errors
 from napari_ink.gui import jobs
 from napari_ink.gui.outlines import Polygon, around, is_upright_box
@@ -117,6 +119,15 @@ class RunRequests:
                 "No region of interest is drawn on the segment; draw a rectangle, or predict all of it."
             )
         return region, () if is_upright_box(polygons) else tuple(polygons)
+
+    def is_drawn_anew(self, request: jobs.RunRequest, settings: RunSettings) -> bool:
+        """Whether something else is drawn on the segment now than what was asked for."""
+        try:
+            region, polygons = self.area(request.stack, settings)
+        except BadInputError:
+            return False
+        is_same = len(polygons) == len(request.polygons) and all(map(np.array_equal, polygons, request.polygons))
+        return region != request.region or not is_same
 
     def in_sight(self) -> Region | None:
         """Return what of the segment is in sight; None where nothing is."""

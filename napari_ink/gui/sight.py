@@ -66,6 +66,10 @@ class Sight(QObject):
         y0, y1, x0, x1 = ranges
         return EditWindow(y0, y1, x0, x1) if y1 - y0 > 1 and x1 - x0 > 1 else None
 
+    def zoom(self) -> float:
+        """Return how many pixels of the screen one of the stack takes."""
+        return float(camera_of(self._viewer).zoom)
+
     def image(self, part: EditWindow) -> npt.NDArray[np.float32]:
         """Return the grey values ``(y, x)`` of the depth layer in sight."""
         stack = self._stack()

@@ -115,7 +115,7 @@ class PredictPanel(StepPanel):
         return RunSettings(
             model=model,
             device=_DEVICES[self.device_box.currentText()],
-            where=_AREAS[self.area_box.currentText()],
+            where=self._area(),
             use_mask=self.mask_box.isChecked() and not self.mask_box.isHidden(),
             direction=_DIRECTIONS[self.direction_box.currentText()],
             offset=self.offset_box.offset(),
@@ -140,8 +140,11 @@ class PredictPanel(StepPanel):
             stop.setVisible(not is_idle)
             stop.setEnabled(state.run is not None and not state.run.cancelling)
         self.pause_button.setText("Go on" if state.run is not None and state.run.paused else "Pause")
-        self._stack = state.stack
-        self._fit_offset()
+        if self._stack is not state.stack:
+            self._stack = state.stack
+            self._fit_offset()
+            if self._area() == "roi":  # what was drawn went with the stack before
+                self.area_box.setCurrentIndex(0)
         self.show_progress(state.run)
         kept = f"Kept in {state.prediction.name}." if state.prediction else ""
         show_text(self.about, " ".join(filter(None, (state.outcome, state.device_line, *state.notes, kept))))
@@ -248,6 +251,9 @@ class PredictPanel(StepPanel):
         chosen, _ = QFileDialog.getOpenFileName(self, "Choose a model", filter=f"Models ({kinds})")
         if chosen:
             self.model_file_requested.emit(Path(chosen))
+
+    def _area(self) -> Where:
+        return _AREAS[self.area_box.currentText()]
 
     def _fit_offset(self) -> None:
         model = self.model()

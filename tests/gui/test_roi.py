@@ -1,0 +1,154 @@
+"""Regions of interest, drawn with the mouse before and during a run."""
+
+import numpy as np
+import pytest
+from qtpy.QtCore import QEvent, Qt
+
+from napari_ink.predict import open_prediction
+from tests.gui.conftest import _on_canvas, _send
+
+ROI, INK = "Region of interest", "Ink (predicted)"
+NONE, LEFT = Qt.MouseButton.NoButton, Qt.MouseButton.LeftButton
+NO_KEY = Qt.KeyboardModifier.NoModifier
+
+
+def _done(dock) -> int:
+    run = dock.session.state.run
+    return 0 if run is None else run.done
+
+
+@pytest.fixture
+def drawing_dock(large_dock, viewer, wait, qtbot):
+    """The dock with the tool for rectangles in hand."""
+    large_dock.predict.area_box.setCurrentText(ROI)
+    wait(lambda: ROI in viewer.layers)
+    wait(lambda: viewer.layers[ROI].mode == "add_rectangle")
+    yield large_dock
+    large_dock.session.predicting.cancel()
+    wait(lambda: large_dock.session.state.run is None)
+
+
+@pytest.fixture
+def running_dock(drawing_dock, viewer, stroke, click, wait):
+    """The dock in the midst of the prediction of a large rectangle, which waits: drawing takes its time."""
+    stroke((10, 10), (200, 200), (700, 700))
+    click(drawing_dock.predict.run_button)
+    wait(lambda: _done(drawing_dock) > 2)
+    click(drawing_dock.predict.pause_button)
+    viewer.layers.selection.active = viewer.layers[ROI]
+    return drawing_dock
+
+
+@pytest.fixture
+def slow_hand(canvas, viewer, qtbot):
+    """Press at the first place, rest at each for longer than a change takes to settle, and let go where told."""
+
+    def drag(*places: tuple[float, float], lets_go: bool = True) -> None:
+        points = [_on_canvas(viewer, canvas, place) for place in places]
+        _send(canvas, QEvent.Type.MouseMove, points[0], NONE, NONE, NO_KEY)
+        _send(canvas, QEvent.Type.MouseButtonPress, points[0], LEFT, LEFT, NO_KEY)
+        for point in points[1:]:
+            qtbot.wait(600)
+            _send(canvas, QEvent.Type.MouseMove, point, NONE, LEFT, NO_KEY)
+        qtbot.wait(600)
+        if lets_go:
+            _send(canvas, QEvent.Type.MouseButtonRelease, points[-1], LEFT, NONE, NO_KEY)
+
+    return drag
+
+
+def test_a_shape_that_is_being_drawn_begins_nothing_until_it_is_done(running_dock, viewer, slow_hand, canvas, wait):
+    first, layer = running_dock.session.state.prediction, viewer.layers[ROI]
+    assert open_prediction(first).region.slices[0].start in (10, 11)
+    layer.mode = "add_ellipse"
+    slow_hand((100, 720), (300, 740), lets_go=False)
+    assert len(layer.data) == 2
+    assert running_dock.session.state.prediction == first and not running_dock.session.state.run.cancelling
+    end = _on_canvas(viewer, canvas, (400, 760))
+    _send(canvas, QEvent.Type.MouseMove, end, NONE, LEFT, NO_KEY)
+    _send(canvas, QEvent.Type.MouseButtonRelease, end, LEFT, NONE, NO_KEY)
+    wait(lambda: running_dock.session.state.prediction != first)
+    assert open_prediction(running_dock.session.state.prediction).region.slices[1].stop in (760, 761)
+
+
+def test_a_polygon_begins_nothing_between_its_corners(running_dock, viewer, stroke, canvas, wait, qtbot):
+    first, layer = running_dock.session.state.prediction, viewer.layers[ROI]
+    layer.mode = "add_polygon"
+    for place in ((20, 720), (20, 760), (300, 760), (300, 730)):
+        stroke(place)
+        qtbot.wait(600)
+        assert running_dock.session.state.prediction == first and not running_dock.session.state.run.cancelling
+    canvas.setFocus()
+    qtbot.keyClick(canvas, Qt.Key.Key_Escape)
+    wait(lambda: running_dock.session.state.prediction != first)
+    assert layer.shape_type == ["rectangle", "polygon"]
+
+
+def test_a_shape_that_is_moved_again_begins_nothing_until_it_is_let_go(running_dock, viewer, stroke, slow_hand, wait):
+    first, layer = running_dock.session.state.prediction, viewer.layers[ROI]
+    layer.mode = "select"
+    stroke((300, 300))
+    assert layer.selected_data == {0}
+    stroke((300, 300), (310, 310), (320, 320))
+    slow_hand((320, 320), (330, 330), (340, 340))  # taken in hand before the first move has settled
+    assert running_dock.session.state.prediction == first
+    wait(lambda: running_dock.session.state.prediction != first)
+    region = open_prediction(running_dock.session.state.prediction).region
+    assert abs(region.y0 - 50) <= 3 and abs(region.x0 - 50) <= 3
+
+
+def test_a_click_on_a_shape_changes_nothing(running_dock, viewer, stroke, qtbot):
+    first, layer = running_dock.session.state.prediction, viewer.layers[ROI]
+    layer.mode = "add_polygon"
+    stroke((20, 720))
+    layer.mode = "select"  # which gives the polygon up
+    stroke((300, 300))
+    qtbot.wait(800)
+    assert running_dock.session.state.prediction == first and not running_dock.session.state.run.cancelling
+
+
+def test_the_outline_is_as_wide_on_the_screen_at_every_zoom_and_on_top(
+    drawing_dock, viewer, stroke, canvas, wait, click, qtbot
+):
+    stroke((100, 100), (300, 300), (600, 600))
+    layer = viewer.layers[ROI]
+    for zoom in (0.25, 1.0, 6.0):
+        viewer.scene.camera.center = (0, 350, 350)
+        viewer.scene.camera.zoom = zoom
+        wait(lambda zoom=zoom: np.allclose(layer.edge_width, 3 / zoom))
+        assert np.isclose(layer.current_edge_width, 3 / zoom)
+    viewer.scene.camera.zoom = 0.25
+    wait(lambda: np.allclose(layer.edge_width, 12))
+    layer.mode = "pan_zoom"
+    layer.selected_data = set()
+    qtbot.wait(300)
+    picture = viewer.screenshot(flash=False)
+    scale = picture.shape[0] / canvas.height()
+    middle = _on_canvas(viewer, canvas, (350, 100))
+    row = picture[round(middle.y() * scale), :, :3].astype(int)
+    near = row[round((middle.x() - 6) * scale) : round((middle.x() + 6) * scale)]
+    yellow = (np.abs(near - (0xF0, 0xE4, 0x42)).max(axis=1) < 60).sum()
+    assert 2 <= yellow / scale <= 4
+    click(drawing_dock.predict.run_button)
+    wait(lambda: _done(drawing_dock) > 0)
+    wait(lambda: INK in viewer.layers)
+    wait(lambda: viewer.layers[-1].name == ROI)
+
+
+def test_a_region_whose_layer_was_removed_can_be_drawn_again(drawing_dock, viewer, click, wait, errors):
+    viewer.layers.remove(viewer.layers[ROI])
+    click(drawing_dock.predict.run_button)
+    assert "draw a rectangle" in errors[0]
+    wait(lambda: ROI in viewer.layers and viewer.layers.selection.active.name == ROI)
+    wait(lambda: viewer.layers[ROI].mode == "add_rectangle")
+    # And where something else was in hand, with nothing drawn.
+    viewer.layers.selection.active = viewer.layers["large"]
+    viewer.layers[ROI].mode = "pan_zoom"
+    click(drawing_dock.predict.run_button)
+    wait(lambda: viewer.layers.selection.active.name == ROI and viewer.layers[ROI].mode == "add_rectangle")
+
+
+def test_another_stack_is_predicted_whole_until_something_is_drawn_on_it(drawing_dock, segment, viewer, wait):
+    drawing_dock.open_stack(segment)
+    wait(lambda: drawing_dock.session.state.stack.name == "seg-1" and not drawing_dock.session.state.busy)
+    assert ROI not in viewer.layers and drawing_dock.predict.area_box.currentText() == "Whole segment"
