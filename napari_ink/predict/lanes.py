@@ -7,8 +7,9 @@ wait for each other after every layer. And sums in one thread come out the same 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import torch
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from napari_ink.predict.queue import TileQueue
     from napari_ink.predict.recipe import Recipe
 
-_AHEAD = 2
 _READERS = 2
 Answers = Generator[tuple[Batch, "Float32Array"], None, None]
 
@@ -30,7 +30,8 @@ Answers = Generator[tuple[Batch, "Float32Array"], None, None]
 def answers(recipe: Recipe, grid: TileGrid, store: CellStore, queue: TileQueue, cores: int) -> Answers:
     """Go through a queue of batches, and yield each with what the networks say of its tiles.
 
-    What the next batches need is read and prepared on further threads.
+    What the next batches need is read and prepared on further threads, and what they share is computed before the first
+    of them has its turn, so that no lane waits for another.
 
     Parameters
     ----------
@@ -45,16 +46,17 @@ def answers(recipe: Recipe, grid: TileGrid, store: CellStore, queue: TileQueue, 
     cores
         How many processor cores the networks may use.
     """
-    work = _Work(recipe, grid, store)
     lanes, threads = (1, cores) if recipe.has_own_threads else lanes_for(recipe.device, cores, grid.tile)
     threads_before = torch.get_num_threads()
-    ahead: deque[tuple[Batch, Future[Float32Array]]] = deque()
     readers = ThreadPoolExecutor(_READERS, thread_name_prefix="napari-ink-read")
     workers = ThreadPoolExecutor(lanes, "napari-ink-lane", initializer=torch.set_num_threads, initargs=(threads,))
+    work = _Work(recipe, grid, store)
+    read = _begun_ahead(iter(queue.take, None), lambda batch: work.read_ahead(batch, readers), lanes)
+    ready = _begun_ahead(read, lambda batch: work.compute_ahead(batch, workers), lanes - 1)
+    ahead: deque[tuple[Batch, Future[Float32Array]]] = deque()
     try:
         while True:
-            while len(ahead) < lanes + _AHEAD and (batch := queue.take()) is not None:
-                work.read_ahead(batch, readers)
+            for batch in islice(ready, lanes + 1 - len(ahead)):
                 ahead.append((batch, workers.submit(work.answer, batch)))
             if not ahead:
                 return
@@ -71,12 +73,24 @@ def answers(recipe: Recipe, grid: TileGrid, store: CellStore, queue: TileQueue, 
         torch.set_num_threads(threads_before)
 
 
+def _begun_ahead(batches: Iterable[Batch], begin: Callable[[Batch], None], count: int) -> Iterator[Batch]:
+    """Hand batches on, each once something has begun for it and for so many that follow it."""
+    begun: deque[Batch] = deque()
+    for batch in batches:
+        begin(batch)
+        begun.append(batch)
+        if len(begun) > count:
+            yield begun.popleft()
+    yield from begun
+
+
 class _Work:
     """What lanes and readers do."""
 
     def __init__(self, recipe: Recipe, grid: TileGrid, store: CellStore) -> None:
         self._recipe, self._grid, self._store = recipe, grid, store
         self._asked: set[CellIndex] = set()
+        self._begun: set[CellIndex] = set()
         self._coming: dict[CellIndex, Future[list[Float32Array]]] = {}
 
     def read_ahead(self, batch: Batch, readers: ThreadPoolExecutor) -> None:
@@ -86,6 +100,14 @@ class _Work:
                 if cell not in self._asked and cell not in self._store:
                     self._asked.add(cell)
                     self._coming[cell] = readers.submit(self._recipe.read, cell)
+
+    def compute_ahead(self, batch: Batch, workers: ThreadPoolExecutor) -> None:
+        """Have the cells computed that a batch needs, each once in a run."""
+        for tile in batch.tiles:
+            for cell in self._recipe.cells.touching(self._grid.padded(tile)):
+                if cell not in self._begun and cell not in self._store:
+                    self._begun.add(cell)
+                    workers.submit(self._planes, cell)
 
     def answer(self, batch: Batch) -> Float32Array:
         """Return what the networks say of a batch's tiles."""

@@ -113,6 +113,17 @@ def test_another_stack_that_is_dropped_on_a_run_is_turned_away(busy_dock, segmen
     qtbot.waitUntil(lambda: _is_over(busy_dock), timeout=30000)
 
 
+def test_what_cannot_be_chosen_during_a_run_says_so(busy_dock, qtbot):
+    panel = busy_dock.predict
+    boxes = (panel.model_box, panel.file_button, panel.device_box, panel.area_box, panel.views_box)
+    assert not any(box.isEnabled() for box in boxes)
+    assert {box.toolTip().split(";")[0] for box in boxes} == {"Cancel the run to choose another"}
+    busy_dock.session.predicting.cancel()
+    qtbot.waitUntil(lambda: _is_over(busy_dock), timeout=30000)
+    assert all(box.isEnabled() for box in boxes)
+    assert panel.model_box.toolTip().startswith("The model that predicts")
+
+
 def test_an_error_is_told_in_the_panel_to_its_end(busy_dock, monkeypatch, qtbot):
     told = "The disk is full: could not write a place with a long name; free some space and run again."
 

@@ -31,6 +31,7 @@ from napari_ink.predict import Augmentation, DeviceName
 from napari_ink.stack import DepthStack
 
 _HINT = "Let a model mark where ink and its edges may be. The result appears while it is computed."
+_WHILE_IT_RUNS = "Cancel the run to choose another; direction, offset and regions can be changed while it runs"
 _NO_MODEL = "No model comes with this installation: choose a checkpoint with the … button."
 _DEVICES: dict[str, DeviceName] = {
     "Automatic": "auto",
@@ -74,6 +75,7 @@ class PredictPanel(StepPanel):
     def __init__(self, models: tuple[ModelEntry, ...]) -> None:
         super().__init__(Step.PREDICT, _HINT)
         self._models: list[ModelEntry] = []
+        self._tips: dict[QWidget, str] = {}
         self._stack: DepthStack | None = None
         self.model_box, self.device_box, self.area_box = QComboBox(), QComboBox(), QComboBox()
         self.mask_box = QCheckBox("Only where there is papyrus")
@@ -129,6 +131,7 @@ class PredictPanel(StepPanel):
         model = self.model()
         for widget in (self.model_box, self.file_button, self.device_box, self.area_box, self.views_box):
             widget.setEnabled(is_idle)
+            widget.setToolTip(self._tips.setdefault(widget, widget.toolTip()) if is_idle else _WHILE_IT_RUNS)
         self.mask_box.setEnabled(is_idle and state.mask is not None)
         self.mask_box.setVisible(state.mask is not None)
         self.mask_box.setToolTip(f"Uses {state.mask}")
