@@ -287,7 +287,10 @@ def test_workers_that_cannot_be_started(request_here: PredictRequest) -> None:
     assert not request_here.out.exists()
 
 
-def test_what_cannot_be_is_said_in_one_sentence(cluster: Any, request_here: PredictRequest) -> None:
+def test_what_cannot_be_is_said_in_one_sentence(
+    cluster: Any, request_here: PredictRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_ink.predict.connecting._CONNECT_S", 2)
     here = cluster.scheduler_address
     for change, words in (
         ({"scheduler": "tcp://127.0.0.1:9"}, "No scheduler answers at tcp://127.0.0.1:9"),
