@@ -156,13 +156,10 @@ def _asked(arguments: argparse.Namespace) -> _Asked:
 
 
 def _augmentations(text: str | None) -> tuple[Augmentation, ...]:
-    from napari_ink.predict import AUGMENTATIONS
+    from napari_ink.predict import AUGMENTATIONS, check_augmentations
 
     names = {name.strip() for name in (text or "").split(",") if name.strip()}
-    if unknown := names.difference(AUGMENTATIONS):
-        raise BadInputError(
-            f"There is no augmentation called {', '.join(sorted(unknown))}; choose from {', '.join(AUGMENTATIONS)}."
-        )
+    check_augmentations(names)
     return tuple(name for name in AUGMENTATIONS if name in names)
 
 

@@ -15,7 +15,7 @@ from napari_ink.predict.events import (
     PredictionStarted,
     TilePredicted,
 )
-from napari_ink.predict.members import AUGMENTATIONS, Augmentation
+from napari_ink.predict.members import AUGMENTATIONS, Augmentation, check_augmentations
 from napari_ink.predict.probe import ProbeEnded, ProbeEvent, ProbeRequest, ProbeStarted, WindowProbed, probe
 from napari_ink.predict.region import Region
 from napari_ink.predict.request import PredictRequest
@@ -42,6 +42,7 @@ __all__ = [
     "TilePredicted",
     "What",
     "WindowProbed",
+    "check_augmentations",
     "check_overlap",
     "choose_device",
     "contribution",

@@ -112,8 +112,10 @@ def _ome(name: str, voxel_size_um: float | None, channels: Sequence[What]) -> di
     }
 
 
-def check_resumable(path: Path, provenance: Mapping[str, Any], must_agree: Mapping[str, tuple[str, ...]]) -> None:
-    """Refuse to go on with a store that was begun with something else.
+def check_resumable(
+    path: Path, provenance: Mapping[str, Any], must_agree: Mapping[str, tuple[str, ...]]
+) -> Mapping[str, Any]:
+    """Return the record of a store to go on with; refuse one that was begun with something else.
 
     Parameters
     ----------
@@ -139,6 +141,7 @@ def check_resumable(path: Path, provenance: Mapping[str, Any], must_agree: Mappi
             f"{path} was begun with another {', '.join(differing)}, so it cannot be resumed; "
             "give the same again, or choose another name."
         )
+    return before
 
 
 def _at(values: Mapping[str, Any], keys: tuple[str, ...]) -> Any:

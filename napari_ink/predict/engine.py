@@ -27,7 +27,7 @@ from napari_ink.predict.events import (
     PredictionStarted,
     TilePredicted,
 )
-from napari_ink.predict.members import AUGMENTATIONS, channels_of, members_of
+from napari_ink.predict.members import channels_of, check_augmentations, members_of
 from napari_ink.predict.memory import memory_kept
 from napari_ink.predict.no_numbers import told_apart
 from napari_ink.predict.provenance import MUST_AGREE, describe_going_on, describe_run
@@ -104,10 +104,7 @@ class _Run:
         self._request, self._cluster, self._tile_asked = request, cluster, tile_asked
         self._shape = stack.shape[1:]
         self._window = model.contract.z_window(stack.shape[0])
-        if unknown := set(request.augment).difference(AUGMENTATIONS):
-            raise BadInputError(
-                f"There is no augmentation called {', '.join(sorted(unknown))}; choose from {', '.join(AUGMENTATIONS)}."
-            )
+        check_augmentations(request.augment)
         self._members = members_of((model, *request.others), request.augment, stack.shape[0])
         self._region = (request.region or Region.whole(self._shape)).clip(self._shape)
         self._mask = _checked_mask(request.mask, self._shape, self._region)
@@ -157,8 +154,7 @@ class _Run:
         if is_new:
             create_store(path, self._shape, request.stack.voxel_size_um, provenance, channels_of(self._members))
         else:
-            check_resumable(path, provenance, MUST_AGREE)
-            begun = open_prediction(path).provenance
+            begun = check_resumable(path, provenance, MUST_AGREE)
             self._going_on = describe_going_on(provenance, written_since(request.stack, begun["started"]))
         return PredictionWriter(path, self._region, self._going_on)
 

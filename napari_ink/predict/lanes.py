@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from napari_ink.predict.forward import Float32Array
     from napari_ink.predict.queue import TileQueue
     from napari_ink.predict.recipe import Recipe
+    from napari_ink.predict.region import Region
 
 _READERS = 2
 Answers = Generator[tuple[Batch, "Float32Array"], None, None]
@@ -95,27 +96,28 @@ class _Work:
 
     def read_ahead(self, batch: Batch, readers: ThreadPoolExecutor) -> None:
         """Have the cells read that a batch needs, each once in a run."""
-        for tile in batch.tiles:
-            for cell in self._recipe.cells.touching(self._grid.padded(tile)):
-                if cell not in self._asked and cell not in self._store:
-                    self._asked.add(cell)
-                    self._coming[cell] = readers.submit(self._recipe.read, cell)
+        for cell in self._new_of(batch, self._asked):
+            self._coming[cell] = readers.submit(self._recipe.read, cell)
 
     def compute_ahead(self, batch: Batch, workers: ThreadPoolExecutor) -> None:
         """Have the cells computed that a batch needs, each once in a run."""
-        for tile in batch.tiles:
-            for cell in self._recipe.cells.touching(self._grid.padded(tile)):
-                if cell not in self._begun and cell not in self._store:
-                    self._begun.add(cell)
-                    workers.submit(self._planes, cell)
+        for cell in self._new_of(batch, self._begun):
+            workers.submit(self._planes, cell)
 
     def answer(self, batch: Batch) -> Float32Array:
         """Return what the networks say of a batch's tiles."""
-        cells = [
-            {cell: self._planes(cell) for cell in self._recipe.cells.touching(self._grid.padded(tile))}
-            for tile in batch.tiles
-        ]
+        cells = [{cell: self._planes(cell) for cell in self._cells(tile)} for tile in batch.tiles]
         return self._recipe.answers(self._recipe.assembled(batch.tiles, cells))
+
+    def _cells(self, tile: Region) -> list[CellIndex]:
+        return self._recipe.cells.touching(self._grid.padded(tile))
+
+    def _new_of(self, batch: Batch, known: set[CellIndex]) -> Iterator[CellIndex]:
+        """Go through the cells of a batch that are neither known nor computed, each of which is known from then on."""
+        for cell in (cell for tile in batch.tiles for cell in self._cells(tile)):
+            if cell not in known and cell not in self._store:
+                known.add(cell)
+                yield cell
 
     def _planes(self, cell: CellIndex) -> Planes:
         return self._store.planes(cell, lambda: self._computed(cell))

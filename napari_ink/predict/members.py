@@ -6,10 +6,11 @@ al., "Aleatoric uncertainty estimation with test-time augmentation", Neurocomput
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from napari_ink.errors import BadInputError
 from napari_ink.model import InkModel, InputContract
 
 if TYPE_CHECKING:
@@ -64,6 +65,20 @@ class Member:
     contract: InputContract
     turn: Turn = Turn()
     predicts_edges: bool = True
+
+
+def check_augmentations(names: Iterable[str]) -> None:
+    """Refuse names of views that there are none of.
+
+    Raises
+    ------
+    BadInputError
+        If one is none of `AUGMENTATIONS`.
+    """
+    if unknown := set(names).difference(AUGMENTATIONS):
+        raise BadInputError(
+            f"There is no augmentation called {', '.join(sorted(unknown))}; choose from {', '.join(AUGMENTATIONS)}."
+        )
 
 
 def members_of(models: Sequence[InkModel], augment: Sequence[Augmentation], depth: int) -> list[Member]:
