@@ -11,14 +11,14 @@ import torch
 from napari.settings import get_plugin_settings
 from napari.utils.notifications import NotificationSeverity, notification_manager
 from PIL import Image
-from qtpy.QtCore import QEvent, QPointF, Qt
-from qtpy.QtGui import QMouseEvent
+from qtpy.QtCore import QEvent, Qt
 from qtpy.QtWidgets import QApplication
 
 from napari_ink.gui.dock import InkDock
 from napari_ink.gui.models import model_entry
 from napari_ink.model import InkEdgeConfig, InputContract, save_checkpoint
 from napari_ink.model.network import InkEdgeNetwork
+from tests.gui.driving import on_canvas, send
 
 DEPTH, HEIGHT, WIDTH = 12, 96, 128
 
@@ -192,32 +192,20 @@ def stroke(qtbot) -> Callable:
     def drag(*places: tuple[float, float], button: str = "Left", held: str = "No", double: bool = False) -> None:
         viewer = napari.current_viewer()
         canvas = next(w for w in QApplication.allWidgets() if w.inherits("QOpenGLWidget") and w.isVisible())
-        points = [_on_canvas(viewer, canvas, place) for place in places]
+        points = [on_canvas(viewer, canvas, place) for place in places]
         down, none = getattr(Qt.MouseButton, f"{button}Button"), Qt.MouseButton.NoButton
         keys = getattr(Qt.KeyboardModifier, f"{held}Modifier")
-        _send(canvas, QEvent.Type.MouseMove, points[0], none, none, keys)
-        _send(canvas, QEvent.Type.MouseButtonPress, points[0], down, down, keys)
+        send(canvas, QEvent.Type.MouseMove, points[0], none, none, keys)
+        send(canvas, QEvent.Type.MouseButtonPress, points[0], down, down, keys)
         for point in points[1:]:
-            _send(canvas, QEvent.Type.MouseMove, point, none, down, keys)
-        _send(canvas, QEvent.Type.MouseButtonRelease, points[-1], down, none, keys)
+            send(canvas, QEvent.Type.MouseMove, point, none, down, keys)
+        send(canvas, QEvent.Type.MouseButtonRelease, points[-1], down, none, keys)
         if double:
-            _send(canvas, QEvent.Type.MouseButtonDblClick, points[-1], down, down, keys)
-            _send(canvas, QEvent.Type.MouseButtonRelease, points[-1], down, none, keys)
+            send(canvas, QEvent.Type.MouseButtonDblClick, points[-1], down, down, keys)
+            send(canvas, QEvent.Type.MouseButtonRelease, points[-1], down, none, keys)
         qtbot.wait(20)
 
     return drag
-
-
-def _on_canvas(viewer, canvas, place: tuple[float, float]) -> QPointF:
-    (cy, cx), zoom = viewer.scene.camera.center[-2:], viewer.scene.camera.zoom
-    return QPointF(canvas.width() / 2 + (place[1] - cx) * zoom, canvas.height() / 2 + (place[0] - cy) * zoom)
-
-
-def _send(canvas, kind, point: QPointF, button, buttons, keys) -> None:
-    where = canvas.mapToGlobal(point)
-    event = QMouseEvent(kind, point, where, button, buttons, keys)
-    QApplication.sendEvent(canvas, event)
-    QApplication.processEvents()
 
 
 @pytest.fixture(autouse=True)

@@ -7,17 +7,9 @@ import pytest
 from qtpy.QtCore import Qt
 
 from napari_ink.predict import open_prediction
+from tests.gui.driving import is_over, tiles_done
 
 ROI = "Region of interest"
-
-
-def _is_over(dock) -> bool:
-    return dock.session.state.run is None and bool(dock.session.state.outcome)
-
-
-def _done(dock) -> int:
-    run = dock.session.state.run
-    return 0 if run is None else run.done
 
 
 def _record(dock):
@@ -29,7 +21,7 @@ def running_dock(large_dock, click, wait):
     """The dock in the midst of a prediction, with all settings in sight."""
     large_dock.predict.more.expand()
     click(large_dock.predict.run_button)
-    wait(lambda: _done(large_dock) > 3)
+    wait(lambda: tiles_done(large_dock) > 3)
     yield large_dock
     large_dock.session.predicting.cancel()
     wait(lambda: large_dock.session.state.run is None)
@@ -43,7 +35,7 @@ def test_the_second_of_two_changes_close_together_counts_too(running_dock, wait)
     panel.direction_box.setCurrentText("Reversed")
     panel.offset_box.setValue(2)
     panel.offset_box.settled.emit()
-    wait(lambda: running_dock.session.state.prediction != first and _done(running_dock) > 0)
+    wait(lambda: running_dock.session.state.prediction != first and tiles_done(running_dock) > 0)
     assert _record(running_dock)["direction"] == "reversed"
     assert _record(running_dock)["contract"]["surface_offset"] == 2
 
@@ -52,7 +44,7 @@ def test_a_change_after_cancel_begins_nothing(running_dock, click, wait):
     panel, first = running_dock.predict, running_dock.session.state.prediction
     click(panel.cancel_button)
     panel.direction_box.setCurrentText("Reversed")
-    wait(lambda: _is_over(running_dock))
+    wait(lambda: is_over(running_dock))
     assert running_dock.session.state.prediction == first and running_dock.session.state.can_continue
 
 
@@ -60,7 +52,7 @@ def test_cancel_takes_back_a_change_that_has_not_taken_effect(running_dock, wait
     first = running_dock.session.state.prediction
     running_dock.predict.direction_box.setCurrentText("Reversed")
     running_dock.session.predicting.cancel()
-    wait(lambda: _is_over(running_dock))
+    wait(lambda: is_over(running_dock))
     assert running_dock.session.state.prediction == first and running_dock.session.state.can_continue
 
 
@@ -72,7 +64,7 @@ def test_the_offset_goes_up_from_the_models_own_and_waits_for_the_last_step(runn
         qtbot.wait(120)
         assert box.value() == step + 1
     assert box.text() == "3 layers" and not running_dock.session.state.run.cancelling
-    wait(lambda: running_dock.session.state.prediction != first and _done(running_dock) > 0)
+    wait(lambda: running_dock.session.state.prediction != first and tiles_done(running_dock) > 0)
     assert _record(running_dock)["contract"]["surface_offset"] == 3
     made = running_dock.session.state.prediction
     qtbot.wait(1000)
@@ -89,8 +81,8 @@ def test_a_change_that_the_model_cannot_read_is_refused_and_the_run_goes_on(runn
     running_dock.session.predicting.change(replace(running_dock.predict.settings(), offset=-64))
     assert "too few depth layers" in errors[0] and errors[0].endswith("The run goes on as it was.")
     assert not running_dock.session.state.run.cancelling and running_dock.session.state.prediction == first
-    done = _done(running_dock)
-    wait(lambda: _done(running_dock) > done)
+    done = tiles_done(running_dock)
+    wait(lambda: tiles_done(running_dock) > done)
 
 
 def test_a_change_that_fails_later_leaves_what_was_stopped_to_go_on_with(running_dock, click, wait, monkeypatch):
@@ -104,11 +96,11 @@ def test_a_change_that_fails_later_leaves_what_was_stopped_to_go_on_with(running
     with monkeypatch.context() as patch:
         patch.setattr("napari_ink.predict.engine.choose_device", refuse)
         panel.direction_box.setCurrentText("Reversed")
-        wait(lambda: _is_over(running_dock))
+        wait(lambda: is_over(running_dock))
     assert running_dock.session.state.prediction == first and panel.continue_button.isVisible()
     panel.direction_box.setCurrentIndex(0)
     click(panel.continue_button)
-    wait(lambda: _done(running_dock) > 0)
+    wait(lambda: tiles_done(running_dock) > 0)
     assert running_dock.session.state.prediction == first
 
 
@@ -140,7 +132,7 @@ def test_a_superseded_region_leaves_no_picture_of_it(large_dock, viewer, click, 
     pictures = {path.name for path in first.parent.glob("*.png")}
     assert pictures == {f"{store.stem}-region.png" for store in (first, second) if store.exists()}
     large_dock.session.predicting.cancel()
-    wait(lambda: _is_over(large_dock))
+    wait(lambda: is_over(large_dock))
 
 
 def test_the_visible_region_stays_that_of_the_first_run(large_dock, viewer, click, wait, qtbot, errors):
@@ -150,14 +142,14 @@ def test_the_visible_region_stays_that_of_the_first_run(large_dock, viewer, clic
     qtbot.wait(200)
     panel.area_box.setCurrentText("Visible region")
     click(panel.run_button)
-    wait(lambda: _done(large_dock) > 0)
+    wait(lambda: tiles_done(large_dock) > 0)
     first, region = large_dock.session.state.prediction, _record(large_dock)["region"]
     viewer.scene.camera.center = (0, 5000, 5000)
     panel.direction_box.setCurrentText("Reversed")
-    wait(lambda: large_dock.session.state.prediction != first and _done(large_dock) > 0)
+    wait(lambda: large_dock.session.state.prediction != first and tiles_done(large_dock) > 0)
     assert _record(large_dock)["region"] == region and not errors
     large_dock.session.predicting.cancel()
-    wait(lambda: _is_over(large_dock))
+    wait(lambda: is_over(large_dock))
 
 
 def test_a_region_without_papyrus_is_said_to_have_none(open_dock, viewer, click, wait, qtbot, errors):

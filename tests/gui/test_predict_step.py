@@ -10,12 +10,9 @@ from napari_ink.errors import OutputError
 from napari_ink.gui.state import Step, cut_level
 from napari_ink.predict import open_prediction
 from napari_ink.predict.writer import PredictionWriter
+from tests.gui.driving import is_over
 
 EVERYWHERE = (slice(0, 96), slice(0, 128))
-
-
-def _is_over(dock):
-    return dock.session.state.run is None and bool(dock.session.state.outcome)
 
 
 @pytest.fixture
@@ -57,7 +54,7 @@ def test_outside_the_papyrus_nothing_is_predicted(predicted_dock, viewer):
 def test_without_the_mask_everything_is_predicted(open_dock, viewer, click, qtbot):
     open_dock.predict.mask_box.setChecked(False)
     click(open_dock.predict.run_button)
-    qtbot.waitUntil(lambda: _is_over(open_dock), timeout=60000)
+    qtbot.waitUntil(lambda: is_over(open_dock), timeout=60000)
     assert viewer.layers["Ink (predicted)"].data.min() > 0
 
 
@@ -72,7 +69,7 @@ def test_the_overlay_grows_tile_by_tile_while_it_runs(busy_dock, viewer, qtbot):
     assert busy_dock.predict.status.text().endswith(" left")
     assert 0 < busy_dock.predict.progress.value() < busy_dock.predict.progress.maximum()
     busy_dock.session.predicting.cancel()
-    qtbot.waitUntil(lambda: _is_over(busy_dock), timeout=30000)
+    qtbot.waitUntil(lambda: is_over(busy_dock), timeout=30000)
 
 
 def test_cancel_keeps_what_is_done_and_it_can_be_exported(busy_dock, viewer, click, qtbot, tmp_path):
@@ -80,7 +77,7 @@ def test_cancel_keeps_what_is_done_and_it_can_be_exported(busy_dock, viewer, cli
     done = busy_dock.session.state.run.done
     assert busy_dock.predict.status.text() == "Stopping after this batch…"
     assert not busy_dock.predict.cancel_button.isEnabled()
-    qtbot.waitUntil(lambda: _is_over(busy_dock), timeout=5000)
+    qtbot.waitUntil(lambda: is_over(busy_dock), timeout=5000)
     state = busy_dock.session.state
     assert state.outcome.startswith("Cancelled after ")
     assert int(state.outcome.split()[2]) - done <= 50
@@ -100,7 +97,7 @@ def test_while_it_runs_no_other_stack_is_opened(busy_dock, segment, errors, qtbo
     busy_dock.open_stack(segment)
     assert "cancel" in errors[0]
     busy_dock.session.predicting.cancel()
-    qtbot.waitUntil(lambda: _is_over(busy_dock), timeout=30000)
+    qtbot.waitUntil(lambda: is_over(busy_dock), timeout=30000)
 
 
 def test_another_stack_that_is_dropped_on_a_run_is_turned_away(busy_dock, segment, viewer, errors, qtbot):
@@ -110,7 +107,7 @@ def test_another_stack_that_is_dropped_on_a_run_is_turned_away(busy_dock, segmen
     assert "cancel it before you open another stack" in errors[0]
     assert busy_dock.session.state.run is not None
     busy_dock.session.predicting.cancel()
-    qtbot.waitUntil(lambda: _is_over(busy_dock), timeout=30000)
+    qtbot.waitUntil(lambda: is_over(busy_dock), timeout=30000)
 
 
 def test_what_cannot_be_chosen_during_a_run_says_so(busy_dock, qtbot):
@@ -119,7 +116,7 @@ def test_what_cannot_be_chosen_during_a_run_says_so(busy_dock, qtbot):
     assert not any(box.isEnabled() for box in boxes)
     assert {box.toolTip().split(";")[0] for box in boxes} == {"Cancel the run to choose another"}
     busy_dock.session.predicting.cancel()
-    qtbot.waitUntil(lambda: _is_over(busy_dock), timeout=30000)
+    qtbot.waitUntil(lambda: is_over(busy_dock), timeout=30000)
     assert all(box.isEnabled() for box in boxes)
     assert panel.model_box.toolTip().startswith("The model that predicts")
 
@@ -131,7 +128,7 @@ def test_an_error_is_told_in_the_panel_to_its_end(busy_dock, monkeypatch, qtbot)
         raise OutputError(told)
 
     monkeypatch.setattr(PredictionWriter, "store", full)
-    qtbot.waitUntil(lambda: _is_over(busy_dock), timeout=30000)
+    qtbot.waitUntil(lambda: is_over(busy_dock), timeout=30000)
     assert busy_dock.predict.about.text().startswith("Stopped after ")
     assert told in busy_dock.predict.about.text()
 
@@ -143,7 +140,7 @@ def test_a_fault_in_the_program_is_no_cancelling(busy_dock, monkeypatch, qtbot, 
     # pytest listens to what threads leave unhandled; here it is for napari to show.
     monkeypatch.setattr(threading, "excepthook", lambda _: None)
     monkeypatch.setattr(PredictionWriter, "store", fails)
-    qtbot.waitUntil(lambda: _is_over(busy_dock), timeout=30000)
+    qtbot.waitUntil(lambda: is_over(busy_dock), timeout=30000)
     assert "by a fault in the program (ZeroDivisionError)" in busy_dock.predict.about.text()
     assert "by a fault in the program" in errors[-1]
 
@@ -155,7 +152,7 @@ def test_a_tool_stays_in_the_hand_when_a_run_begins(labelled_dock, viewer, click
     viewer.layers.remove("Ink (predicted)")
     click(labelled_dock.predict.run_button)
     qtbot.waitUntil(lambda: "Edges (predicted)" in viewer.layers)
-    qtbot.waitUntil(lambda: _is_over(labelled_dock), timeout=60000)
+    qtbot.waitUntil(lambda: is_over(labelled_dock), timeout=60000)
     assert viewer.layers.selection.active.name == active and labelled_dock.session.state.tool == tool
 
 
@@ -172,7 +169,7 @@ def test_the_visible_region_alone_is_predicted(open_dock, viewer, click, qtbot):
     qtbot.wait(100)
     open_dock.predict.area_box.setCurrentText("Visible region")
     click(open_dock.predict.run_button)
-    qtbot.waitUntil(lambda: _is_over(open_dock), timeout=60000)
+    qtbot.waitUntil(lambda: is_over(open_dock), timeout=60000)
     region = open_prediction(open_dock.session.state.prediction).provenance["region"]
     rows, columns = np.nonzero(viewer.layers["Ink (predicted)"].data)
     seen = viewer.layers["seg-1"].corner_pixels[:, 1:]
@@ -241,7 +238,7 @@ def test_a_device_that_is_not_there_is_said_to_be(open_dock, click, qtbot, error
     absent = "Apple GPU (MPS)" if not torch.backends.mps.is_available() else "NVIDIA GPU (CUDA)"
     open_dock.predict.device_box.setCurrentText(absent)
     click(open_dock.predict.run_button)
-    qtbot.waitUntil(lambda: _is_over(open_dock), timeout=30000)
+    qtbot.waitUntil(lambda: is_over(open_dock), timeout=30000)
     assert "not available" in errors[0]
 
 
@@ -258,7 +255,7 @@ def test_a_file_that_is_no_checkpoint_is_refused(open_dock, tmp_path, click, err
 def test_another_prediction_takes_the_place_of_the_first_overlay(predicted_dock, viewer, click, qtbot):
     first = predicted_dock.session.state.prediction
     click(predicted_dock.predict.run_button)
-    qtbot.waitUntil(lambda: _is_over(predicted_dock), timeout=60000)
+    qtbot.waitUntil(lambda: is_over(predicted_dock), timeout=60000)
     assert [layer.name for layer in viewer.layers] == ["seg-1", "Ink (predicted)", "Edges (predicted)"]
     assert predicted_dock.session.state.prediction != first
     assert first.exists()

@@ -5,7 +5,7 @@ import pytest
 from qtpy.QtCore import QEvent, Qt
 
 from napari_ink.predict import open_prediction
-from tests.gui.conftest import _on_canvas, _send
+from tests.gui.driving import on_canvas, send
 
 ROI, INK = "Region of interest", "Ink (predicted)"
 NONE, LEFT = Qt.MouseButton.NoButton, Qt.MouseButton.LeftButton
@@ -44,15 +44,15 @@ def slow_hand(canvas, viewer, qtbot):
     """Press at the first place, rest at each for longer than a change takes to settle, and let go where told."""
 
     def drag(*places: tuple[float, float], lets_go: bool = True) -> None:
-        points = [_on_canvas(viewer, canvas, place) for place in places]
-        _send(canvas, QEvent.Type.MouseMove, points[0], NONE, NONE, NO_KEY)
-        _send(canvas, QEvent.Type.MouseButtonPress, points[0], LEFT, LEFT, NO_KEY)
+        points = [on_canvas(viewer, canvas, place) for place in places]
+        send(canvas, QEvent.Type.MouseMove, points[0], NONE, NONE, NO_KEY)
+        send(canvas, QEvent.Type.MouseButtonPress, points[0], LEFT, LEFT, NO_KEY)
         for point in points[1:]:
             qtbot.wait(600)
-            _send(canvas, QEvent.Type.MouseMove, point, NONE, LEFT, NO_KEY)
+            send(canvas, QEvent.Type.MouseMove, point, NONE, LEFT, NO_KEY)
         qtbot.wait(600)
         if lets_go:
-            _send(canvas, QEvent.Type.MouseButtonRelease, points[-1], LEFT, NONE, NO_KEY)
+            send(canvas, QEvent.Type.MouseButtonRelease, points[-1], LEFT, NONE, NO_KEY)
 
     return drag
 
@@ -64,9 +64,9 @@ def test_a_shape_that_is_being_drawn_begins_nothing_until_it_is_done(running_doc
     slow_hand((100, 720), (300, 740), lets_go=False)
     assert len(layer.data) == 2
     assert running_dock.session.state.prediction == first and not running_dock.session.state.run.cancelling
-    end = _on_canvas(viewer, canvas, (400, 760))
-    _send(canvas, QEvent.Type.MouseMove, end, NONE, LEFT, NO_KEY)
-    _send(canvas, QEvent.Type.MouseButtonRelease, end, LEFT, NONE, NO_KEY)
+    end = on_canvas(viewer, canvas, (400, 760))
+    send(canvas, QEvent.Type.MouseMove, end, NONE, LEFT, NO_KEY)
+    send(canvas, QEvent.Type.MouseButtonRelease, end, LEFT, NONE, NO_KEY)
     wait(lambda: running_dock.session.state.prediction != first)
     assert open_prediction(running_dock.session.state.prediction).region.slices[1].stop in (760, 761)
 
@@ -124,7 +124,7 @@ def test_the_outline_is_as_wide_on_the_screen_at_every_zoom_and_on_top(
     qtbot.wait(300)
     picture = viewer.screenshot(flash=False)
     scale = picture.shape[0] / canvas.height()
-    middle = _on_canvas(viewer, canvas, (350, 100))
+    middle = on_canvas(viewer, canvas, (350, 100))
     row = picture[round(middle.y() * scale), :, :3].astype(int)
     near = row[round((middle.x() - 6) * scale) : round((middle.x() + 6) * scale)]
     yellow = (np.abs(near - (0xF0, 0xE4, 0x42)).max(axis=1) < 60).sum()

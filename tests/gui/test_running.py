@@ -5,17 +5,9 @@ from PIL import Image
 
 import napari_ink.gui.growing as growing
 from napari_ink.predict import open_prediction
+from tests.gui.driving import is_over, tiles_done
 
 ROI = "Region of interest"
-
-
-def _is_over(dock) -> bool:
-    return dock.session.state.run is None and bool(dock.session.state.outcome)
-
-
-def _done(dock) -> int:
-    run = dock.session.state.run
-    return 0 if run is None else run.done
 
 
 def _ink(viewer) -> np.ndarray:
@@ -27,7 +19,7 @@ def test_what_is_in_sight_is_predicted_first_and_panning_changes_that(large_dock
     viewer.scene.camera.center = (0, 650, 650)
     qtbot.wait(300)
     click(large_dock.predict.run_button)
-    wait(lambda: _done(large_dock) > 0 and _ink(viewer)[520:, 520:].any())
+    wait(lambda: tiles_done(large_dock) > 0 and _ink(viewer)[520:, 520:].any())
     click(large_dock.predict.pause_button)
     assert not _ink(viewer)[:230, :230].any()
     viewer.scene.camera.center = (0, 60, 60)
@@ -41,13 +33,13 @@ def test_what_is_in_sight_is_predicted_first_and_panning_changes_that(large_dock
     around = np.count_nonzero(_ink(viewer)[:330, :330])
     assert around > 0 and np.count_nonzero(_ink(viewer)) - before < 3 * around
     large_dock.session.predicting.cancel()
-    wait(lambda: _is_over(large_dock))
+    wait(lambda: is_over(large_dock))
 
 
 def test_a_paused_run_waits_and_goes_on(large_dock, viewer, click, wait, qtbot):
     panel = large_dock.predict
     click(panel.run_button)
-    wait(lambda: _done(large_dock) > 5)
+    wait(lambda: tiles_done(large_dock) > 5)
     click(panel.pause_button)
     qtbot.wait(400)  # the batch in hand
     done = _ink(viewer).copy()
@@ -60,21 +52,21 @@ def test_a_paused_run_waits_and_goes_on(large_dock, viewer, click, wait, qtbot):
     assert panel.pause_button.text() == "Pause" and panel.status.text().startswith("Tile ")
     click(panel.pause_button)
     click(panel.cancel_button)  # a paused run is stopped like any
-    wait(lambda: _is_over(large_dock))
+    wait(lambda: is_over(large_dock))
 
 
 def test_the_depth_is_explored_while_a_run_goes_on(large_dock, viewer, click, wait):
     panel, depths = large_dock.stack, large_dock.stack.depths
     depths.expand()
     click(large_dock.predict.run_button)
-    wait(lambda: _done(large_dock) > 5)
+    wait(lambda: tiles_done(large_dock) > 5)
     assert not panel.folder_button.isEnabled() and not panel.file_button.isEnabled()
     assert panel.hint.text() == "To open another stack, wait for the prediction or cancel it."
     click(depths.buttons["projection"])
     wait(lambda: "Projection" in viewer.layers)
     assert large_dock.session.state.run is not None
     click(large_dock.predict.cancel_button)
-    wait(lambda: _is_over(large_dock))
+    wait(lambda: is_over(large_dock))
     assert panel.folder_button.isEnabled() and not panel.hint.text()
 
 
@@ -82,16 +74,16 @@ def test_a_stopped_run_is_continued_to_its_end(large_dock, viewer, click, wait):
     panel = large_dock.predict
     viewer.scene.camera.center = (0, 700, 700)
     click(panel.run_button)
-    wait(lambda: _done(large_dock) > 300)
+    wait(lambda: tiles_done(large_dock) > 300)
     click(panel.cancel_button)
-    wait(lambda: _is_over(large_dock))
+    wait(lambda: is_over(large_dock))
     path = large_dock.session.state.prediction
     assert "Continue goes on with it" in panel.about.text()
     before = open_prediction(path).done()
     assert before.any() and not before.all()
     click(panel.continue_button)
     wait(lambda: large_dock.session.state.run is not None)
-    wait(lambda: _is_over(large_dock))
+    wait(lambda: is_over(large_dock))
     stored = open_prediction(path)
     assert large_dock.session.state.prediction == path and stored.complete
     assert not panel.continue_button.isVisible()
@@ -102,9 +94,9 @@ def test_a_prediction_stopped_on_another_day_is_continued(large_dock, large_stac
     panel = large_dock.predict
     panel.direction_box.setCurrentText("Reversed")
     click(panel.run_button)
-    wait(lambda: _done(large_dock) > 300)
+    wait(lambda: tiles_done(large_dock) > 300)
     click(panel.cancel_button)
-    wait(lambda: _is_over(large_dock))
+    wait(lambda: is_over(large_dock))
     path = large_dock.session.state.prediction
     large_dock.open_stack(segment)
     wait(lambda: large_dock.session.state.stack.name == "seg-1" and not large_dock.session.state.busy)
@@ -116,7 +108,7 @@ def test_a_prediction_stopped_on_another_day_is_continued(large_dock, large_stac
     wait(lambda: "Ink (predicted)" in viewer.layers and _ink(viewer).any())
     click(panel.continue_button)
     wait(lambda: large_dock.session.state.run is not None)
-    wait(lambda: _is_over(large_dock))
+    wait(lambda: is_over(large_dock))
     stored = open_prediction(path)
     assert stored.complete and stored.provenance["direction"] == "reversed"
     assert np.array_equal(_ink(viewer), stored.read("ink"))
@@ -135,7 +127,7 @@ def test_a_region_of_interest_alone_is_predicted(large_dock, viewer, click, wait
     viewer.layers[ROI].add([[400, 500], [420, 500], [420, 560], [400, 560]], shape_type="rectangle")
     click(panel.run_button)
     wait(lambda: large_dock.session.state.run is not None)
-    wait(lambda: _is_over(large_dock))
+    wait(lambda: is_over(large_dock))
     stored = open_prediction(large_dock.session.state.prediction)
     assert stored.provenance["region"] == [100, 420, 100, 560] and stored.complete
     predicted = stored.read("ink") > 0
@@ -156,11 +148,11 @@ def test_a_region_that_is_moved_while_it_is_predicted_is_predicted_anew(large_do
     qtbot.wait(100)
     viewer.layers[ROI].add([[0, 0], [700, 0], [700, 700], [0, 700]], shape_type="rectangle")
     click(panel.run_button)
-    wait(lambda: _done(large_dock) > 3)
+    wait(lambda: tiles_done(large_dock) > 3)
     first = large_dock.session.state.prediction
     viewer.layers[ROI].data = [np.array([[600.0, 600], [660, 600], [660, 660], [600, 660]])]
     wait(lambda: large_dock.session.state.prediction != first)
-    wait(lambda: _is_over(large_dock))
+    wait(lambda: is_over(large_dock))
     stored = open_prediction(large_dock.session.state.prediction)
     assert stored.provenance["region"] == [600, 660, 600, 660] and stored.complete
     assert stored.provenance["mask"] is None  # the region alone says what was drawn
@@ -171,19 +163,19 @@ def test_a_region_that_is_moved_while_it_is_predicted_is_predicted_anew(large_do
 def test_the_direction_and_window_changed_while_it_runs_begin_it_anew(large_dock, click, wait):
     panel = large_dock.predict
     click(panel.run_button)
-    wait(lambda: _done(large_dock) > 3)
+    wait(lambda: tiles_done(large_dock) > 3)
     first = large_dock.session.state.prediction
     panel.more.expand()
     panel.direction_box.setCurrentText("Reversed")
-    wait(lambda: large_dock.session.state.prediction != first and _done(large_dock) > 0)
+    wait(lambda: large_dock.session.state.prediction != first and tiles_done(large_dock) > 0)
     second = large_dock.session.state.prediction
     assert open_prediction(second).provenance["direction"] == "reversed"
     panel.offset_box.setValue(1)
-    wait(lambda: large_dock.session.state.prediction != second and _done(large_dock) > 0)
+    wait(lambda: large_dock.session.state.prediction != second and tiles_done(large_dock) > 0)
     third = open_prediction(large_dock.session.state.prediction).provenance
     assert third["contract"]["surface_offset"] == 1 and third["direction"] == "reversed"
     click(panel.cancel_button)
-    wait(lambda: _is_over(large_dock))
+    wait(lambda: is_over(large_dock))
 
 
 def test_views_show_where_they_disagree(open_dock, viewer, click, wait):
@@ -191,7 +183,7 @@ def test_views_show_where_they_disagree(open_dock, viewer, click, wait):
     panel.more.expand()
     panel.views_box.setCurrentIndex(2)
     click(panel.run_button)
-    wait(lambda: _is_over(open_dock))
+    wait(lambda: is_over(open_dock))
     stored = open_prediction(open_dock.session.state.prediction)
     assert stored.provenance["augment"] == ["flips", "rotations"]
     layer = viewer.layers["Disagreement (predicted)"]
@@ -200,7 +192,7 @@ def test_views_show_where_they_disagree(open_dock, viewer, click, wait):
     panel.views_box.setCurrentIndex(0)
     click(panel.run_button)
     wait(lambda: open_dock.session.state.run is not None)
-    wait(lambda: _is_over(open_dock))
+    wait(lambda: is_over(open_dock))
     assert "Disagreement (predicted)" not in viewer.layers
 
 
@@ -208,7 +200,7 @@ def test_a_large_segment_is_shown_from_coarser_copies(large_dock, viewer, click,
     monkeypatch.setattr(growing, "_SCREEN_PX", 200)
     monkeypatch.setattr(growing, "_IN_MEMORY_PX", 1000)
     click(large_dock.predict.run_button)
-    wait(lambda: _is_over(large_dock))
+    wait(lambda: is_over(large_dock))
     layer = viewer.layers["Ink (predicted)"]
     assert layer.multiscale and [level.shape for level in layer.data] == [(768, 768), (384, 384), (192, 192)]
     stored = open_prediction(large_dock.session.state.prediction)
@@ -219,4 +211,4 @@ def test_a_large_segment_is_shown_from_coarser_copies(large_dock, viewer, click,
     click(large_dock.predict.run_button)
     wait(lambda: large_dock.session.state.run is not None)
     wait(lambda: "Ink (predicted)" in viewer.layers and viewer.layers["Ink (predicted)"] != layer)
-    wait(lambda: _is_over(large_dock))
+    wait(lambda: is_over(large_dock))

@@ -5,17 +5,9 @@ import pytest
 
 import napari_ink.gui.growing as growing
 from napari_ink.predict import open_prediction
+from tests.gui.driving import is_over, tiles_done
 
 INK, EDGES = "Ink (predicted)", "Edges (predicted)"
-
-
-def _is_over(dock) -> bool:
-    return dock.session.state.run is None and bool(dock.session.state.outcome)
-
-
-def _done(dock) -> int:
-    run = dock.session.state.run
-    return 0 if run is None else run.done
 
 
 def _shown(viewer, name: str = INK) -> np.ndarray:
@@ -34,9 +26,9 @@ def _shows_all_that_is_stored(dock, viewer) -> bool:
 def stopped_dock(large_dock, click, wait):
     """The dock after a run that was stopped half-way."""
     click(large_dock.predict.run_button)
-    wait(lambda: _done(large_dock) > 300)
+    wait(lambda: tiles_done(large_dock) > 300)
     click(large_dock.predict.cancel_button)
-    wait(lambda: _is_over(large_dock))
+    wait(lambda: is_over(large_dock))
     return large_dock
 
 
@@ -52,9 +44,9 @@ def test_a_large_segment_that_is_continued_keeps_what_was_predicted(stopped_dock
     before = open_prediction(stopped_dock.session.state.prediction).read("ink")
     assert before.any()
     click(panel.continue_button)
-    wait(lambda: _done(stopped_dock) > 0)
+    wait(lambda: tiles_done(stopped_dock) > 0)
     assert viewer.layers[INK] == layer and _shown(viewer)[before > 0].all()
-    wait(lambda: _is_over(stopped_dock))
+    wait(lambda: is_over(stopped_dock))
     assert open_prediction(stopped_dock.session.state.prediction).complete
     assert _shows_all_that_is_stored(stopped_dock, viewer)
 
@@ -64,9 +56,9 @@ def test_a_large_segment_gets_its_layers_once(large_dock, viewer, click, wait):
     added = []
     viewer.layers.events.inserted.connect(lambda event: added.append(event.value.name))
     click(large_dock.predict.run_button)
-    wait(lambda: _done(large_dock) > 3)
+    wait(lambda: tiles_done(large_dock) > 3)
     click(large_dock.predict.cancel_button)
-    wait(lambda: _is_over(large_dock))
+    wait(lambda: is_over(large_dock))
     assert added == [INK, EDGES]
 
 
@@ -78,9 +70,9 @@ def test_what_is_continued_without_its_layer_is_read_back(stopped_dock, viewer, 
     viewer.layers.remove(viewer.layers[INK])
     assert not stopped_dock.session.state.has_prediction
     click(stopped_dock.predict.continue_button)
-    wait(lambda: _done(stopped_dock) > 0)
+    wait(lambda: tiles_done(stopped_dock) > 0)
     assert stopped_dock.session.state.has_prediction and _shown(viewer)[before > 0].all()
-    wait(lambda: _is_over(stopped_dock))
+    wait(lambda: is_over(stopped_dock))
     assert _shows_all_that_is_stored(stopped_dock, viewer)
 
 
@@ -93,7 +85,7 @@ def test_a_run_that_fails_before_it_starts_leaves_what_is_shown(predicted_dock, 
     predicted_dock.predict.device_box.setCurrentText(absent)
     predicted_dock.predict.views_box.setCurrentIndex(views)
     click(predicted_dock.predict.run_button)
-    wait(lambda: _is_over(predicted_dock) and not predicted_dock.session.state.busy and EDGES in viewer.layers)
+    wait(lambda: is_over(predicted_dock) and not predicted_dock.session.state.busy and EDGES in viewer.layers)
     assert "not available" in errors[0]
     assert predicted_dock.session.state.prediction == state.prediction and predicted_dock.session.state.has_prediction
     assert np.array_equal(_shown(viewer), shown) and _shows_all_that_is_stored(predicted_dock, viewer)
@@ -107,13 +99,13 @@ def test_a_run_that_is_cancelled_before_it_starts_leaves_what_was_stopped(stoppe
     panel.views_box.setCurrentIndex(views)
     click(panel.run_button)
     click(panel.cancel_button)
-    wait(lambda: _is_over(stopped_dock) and not stopped_dock.session.state.busy and EDGES in viewer.layers)
+    wait(lambda: is_over(stopped_dock) and not stopped_dock.session.state.busy and EDGES in viewer.layers)
     assert stopped_dock.session.state.prediction == path
     stored = open_prediction(path).read("ink")
     assert np.array_equal(_shown(viewer)[stored > 0], shown[stored > 0])
     click(panel.continue_button)
     wait(lambda: stopped_dock.session.state.run is not None)
-    wait(lambda: _is_over(stopped_dock))
+    wait(lambda: is_over(stopped_dock))
     assert stopped_dock.session.state.prediction == path and open_prediction(path).complete
     assert _shows_all_that_is_stored(stopped_dock, viewer)
 
@@ -121,11 +113,11 @@ def test_a_run_that_is_cancelled_before_it_starts_leaves_what_was_stopped(stoppe
 def test_a_run_whose_layer_is_taken_away_is_shown_at_its_end(large_dock, viewer, click, wait):
     panel = large_dock.predict
     click(panel.run_button)
-    wait(lambda: _done(large_dock) > 3)
+    wait(lambda: tiles_done(large_dock) > 3)
     viewer.layers.remove(viewer.layers[INK])
     assert not large_dock.session.state.has_prediction and EDGES not in viewer.layers
     assert not panel.thresholds.isVisible()
-    wait(lambda: _is_over(large_dock))
+    wait(lambda: is_over(large_dock))
     wait(lambda: large_dock.session.state.has_prediction and not large_dock.session.state.busy)
     assert panel.thresholds.isVisible() and _shows_all_that_is_stored(large_dock, viewer)
 
@@ -136,7 +128,7 @@ def test_a_stack_that_is_taken_away_takes_what_could_go_on_with_it(
 ):
     if is_running:
         click(stopped_dock.predict.continue_button)
-        wait(lambda: _done(stopped_dock) > 0)
+        wait(lambda: tiles_done(stopped_dock) > 0)
     viewer.layers.remove(viewer.layers["large"])
     wait(lambda: stopped_dock.session.state.run is None)
     assert not stopped_dock.session.state.can_continue and not stopped_dock.predict.continue_button.isVisible()

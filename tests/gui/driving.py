@@ -1,0 +1,30 @@
+"""What tests of the window share that is no fixture: the mouse on the canvas, and how far a run is."""
+
+from qtpy.QtCore import QPointF
+from qtpy.QtGui import QMouseEvent
+from qtpy.QtWidgets import QApplication
+
+
+def is_over(dock) -> bool:
+    """Whether a run has come to an end."""
+    return dock.session.state.run is None and bool(dock.session.state.outcome)
+
+
+def tiles_done(dock) -> int:
+    """Return how many tiles of the run are done."""
+    run = dock.session.state.run
+    return 0 if run is None else run.done
+
+
+def on_canvas(viewer, canvas, place: tuple[float, float]) -> QPointF:
+    """Return where a place in segment pixels (y, x) is on the canvas."""
+    (cy, cx), zoom = viewer.scene.camera.center[-2:], viewer.scene.camera.zoom
+    return QPointF(canvas.width() / 2 + (place[1] - cx) * zoom, canvas.height() / 2 + (place[0] - cy) * zoom)
+
+
+def send(canvas, kind, point: QPointF, button, buttons, keys) -> None:
+    """Have the canvas get a mouse event."""
+    where = canvas.mapToGlobal(point)
+    event = QMouseEvent(kind, point, where, button, buttons, keys)
+    QApplication.sendEvent(canvas, event)
+    QApplication.processEvents()
