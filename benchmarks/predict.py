@@ -12,6 +12,7 @@ alone         the network on as many tiles as there are, already in memory, a ti
               whoever sends tiles through it
 ours          `napari_ink.predict`
 ours-tiles    the same, but whole tiles go through the network, as they do with other people's models
+ours-masked   the same with a mask, an ellipse as large as the stack, which is read from a PNG first
 no-network    the same with a network that says nothing: what reading, preparing, blending and storing take
 workers-N     `napari_ink.predict` on N workers of dask.distributed on this machine
 monai         MONAI's SlidingWindowInferer with its defaults, Gaussian weights, on the stack in memory
@@ -53,7 +54,7 @@ from napari_ink.predict import PredictRequest, cores_for_torch, predict
 from napari_ink.predict.device import lanes_for
 from napari_ink.predict.memory import memory_kept
 from napari_ink.predict.tiles import tile_grid
-from napari_ink.stack import DepthStack, open_stack
+from napari_ink.stack import DepthStack, open_stack, read_segment_mask
 
 TILE = 256
 WAYS = ("alone", "ours", "ours-tiles", "monai", "monai-plain", "monai-best", "grand-prize")
@@ -114,6 +115,15 @@ def write_stack(folder: Path, size: int) -> None:
     noise = np.random.default_rng(0).integers(0, 65535, (size, size), dtype=np.uint16)
     for z in range(65):
         tifffile.imwrite(folder / f"{z:02}.tif", np.roll(noise, 97 * z))
+
+
+def write_mask(path: Path, size: int) -> None:
+    """Write a mask that is white in an ellipse as large as the stack."""
+    from PIL import Image, ImageDraw
+
+    image = Image.new("L", (size, size))
+    ImageDraw.Draw(image).ellipse((0, 0, size - 1, size - 1), fill=255)
+    image.save(path)
 
 
 def in_memory(stack: DepthStack, model: InkModel) -> Tensor:
@@ -213,6 +223,9 @@ def run_way(way: str, folder: Path, overlap: float, device_name: str, cores: int
             request = PredictRequest(
                 stack, model, Path(out) / "p.zarr", device=device_name, overlap=overlap, cores=cores
             )
+            if way == "ours-masked":
+                mask = folder.parent / "mask.png"
+                request = replace(request, mask=read_segment_mask(mask, stack.shape[1:]), mask_source=mask)
             if way.startswith("workers-"):
                 request = replace(request, scheduler=way.removeprefix("workers-"))
             for _ in predict(request):
@@ -243,6 +256,7 @@ def main() -> None:
     for size in arguments.sizes:
         with tempfile.TemporaryDirectory() as home:
             write_stack(Path(home) / "layers", size)
+            write_mask(Path(home) / "mask.png", size)
             said: dict[str, list[dict[str, float]]] = {way: [] for way in arguments.ways}
             for _ in range(arguments.rounds):
                 for way in arguments.ways:

@@ -181,14 +181,14 @@ def _predict(source: str, out: Path, arguments: argparse.Namespace, asked: _Aske
 
     from napari_ink.predict import PredictionEnded, PredictionNote, PredictionStarted, Region, TilePredicted
     from napari_ink.predict import predict as predict_tiles
-    from napari_ink.stack import open_stack, read_mask
+    from napari_ink.stack import open_stack, read_segment_mask
 
     stack = open_stack(source)
     request = asked(
         stack=stack,
         out=out,
         region=Region.parse(arguments.region) if arguments.region else None,
-        mask=read_mask(arguments.mask, stack.shape[1:]) if arguments.mask else None,
+        mask=read_segment_mask(arguments.mask, stack.shape[1:]) if arguments.mask else None,
         mask_source=arguments.mask,
     )
     said = ""

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_ink.errors import BadInputError, storage_errors
-from napari_ink.stack import DepthStack, SegmentFiles, find_beside, open_stack, read_mask
+from napari_ink.errors import BadInputError
+from napari_ink.gui.roi_mask import check_papyrus, roi_mask, roi_mask_path
+from napari_ink.stack import DepthStack, SegmentFiles, find_beside, open_stack, read_segment_mask
 
 if TYPE_CHECKING:
     from napari_ink.annotation import Annotation, Project
@@ -141,19 +142,19 @@ def predict_job(
     removed once it has begun, if nothing was predicted there yet.
     """
     from napari_ink.model import load_model
-    from napari_ink.predict import PredictionStarted, PredictRequest, cores_for_torch, predict
+    from napari_ink.predict import PredictionStarted, PredictRequest, Region, cores_for_torch, predict
 
     if request.reads_stored:
         yield from (event for event in stored_job(request.out, request.stack) if isinstance(event, PredictionBand))
     model = request.model or load_model(request.model_name)
     yield ModelReady(request.model_name, model)
     mask_file = request.mask
-    mask = None if mask_file is None else read_mask(mask_file, request.stack.shape[1:])
+    mask = None if mask_file is None else read_segment_mask(mask_file, request.stack.shape[1:])
     if request.polygons and request.region is not None:
-        mask_file = _roi_path(request.out)
-        mask = _roi_mask(mask, request, mask_file)
+        mask_file = roi_mask_path(request.out)
+        mask = roi_mask(request.polygons, request.region, mask, request.stack.shape[1:], mask_file)
     elif mask is not None:
-        _check_papyrus(mask if request.region is None else mask[request.region.slices])
+        check_papyrus(mask, Region.whole(mask.shape) if request.region is None else request.region)
     wanted = PredictRequest(
         request.stack, model.reading(request.direction, request.offset), request.out,
         region=request.region, mask=mask, mask_source=mask_file, device=request.device,
@@ -167,7 +168,7 @@ def predict_job(
                     _remove_empty(request.superseded)
                 yield event
     finally:
-        if mask_file == _roi_path(request.out) and not request.out.exists():
+        if mask_file == roi_mask_path(request.out) and not request.out.exists():
             mask_file.unlink(missing_ok=True)
 
 
@@ -176,39 +177,7 @@ def _remove_empty(stores: Iterable[Path]) -> None:
 
     for store in stores:
         if remove_if_empty(store):
-            _roi_path(store).unlink(missing_ok=True)
-
-
-def _roi_path(out: Path) -> Path:
-    return out.with_name(f"{out.stem}-region.png")
-
-
-def _roi_mask(papyrus: npt.NDArray[np.bool_] | None, request: RunRequest, path: Path) -> npt.NDArray[np.bool_]:
-    """Return where regions of interest lie on papyrus, and keep that beside the prediction, which names it."""
-    from PIL import Image
-
-    from napari_ink.gui.outlines import inside
-
-    assert request.region is not None
-    mask = np.zeros(request.stack.shape[1:], bool)
-    here = request.region.slices
-    mask[here] = inside(request.polygons, request.region)
-    if not mask[here].any():
-        raise BadInputError("What is drawn as region of interest holds the middle of no pixel; draw it larger.")
-    if papyrus is not None:
-        mask &= papyrus
-        _check_papyrus(mask[here])
-    with storage_errors(path):
-        Image.fromarray(mask.astype(np.uint8) * 255).save(path)
-    return mask
-
-
-def _check_papyrus(mask: npt.NDArray[np.bool_]) -> None:
-    if not mask.any():
-        raise BadInputError(
-            "There is no papyrus in what is to be predicted; choose another area, or take the tick off "
-            "'Only where there is papyrus'."
-        )
+            roi_mask_path(store).unlink(missing_ok=True)
 
 
 def warm_up_job(model_name: str) -> Generator[Any, None, None]:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from napari_ink.predict.region import Region
 from napari_ink.predict.tiles import BlockIndex, TileGrid, block_area, blocks_in
+from napari_ink.stack import SegmentMask
 
 PROBABILITY_STEPS = 2048
 """Probabilities are rounded to this many steps, 8 to each of the 255 that are stored."""
@@ -54,13 +55,13 @@ class OpenBlocks:
     region
         What is being predicted.
     mask
-        Where there is papyrus, ``(y, x)`` bool of the whole segment, or None for everywhere; elsewhere all is 0.
+        Where there is papyrus, or None for everywhere; elsewhere all is 0.
     channels
         How many values a tile has for each pixel.
     """
 
     def __init__(
-        self, grid: TileGrid, region: Region, mask: npt.NDArray[np.bool_] | None, channels: int = 2
+        self, grid: TileGrid, region: Region, mask: SegmentMask | None, channels: int = 2
     ) -> None:  # fmt: skip
         self._region = region
         self._mask = mask

@@ -39,6 +39,7 @@ from napari_ink.predict.tile_choice import choose_grid, smaller_side
 from napari_ink.predict.tiles import Batch, BlockIndex, TilePlan, block_area, plan_tiles
 from napari_ink.predict.worker import Job, job_model
 from napari_ink.predict.writer import PredictionWriter
+from napari_ink.stack import SegmentMask
 
 Answers = Generator[tuple[Batch, npt.NDArray[np.float32]], None, None]
 
@@ -259,20 +260,24 @@ class _Run:
         return TilePredicted(done, total, *area.slices, *levels)
 
     def _has_papyrus(self, area: Region) -> bool:
-        return self._mask is None or bool(self._mask[area.slices].any())
+        return self._mask is None or self._mask.any(*area.slices)
 
 
 def _checked_mask(
-    mask: npt.NDArray[np.bool_] | None, shape: tuple[int, int], region: Region
-) -> npt.NDArray[np.bool_] | None:
-    if mask is not None and (mask.shape != shape or mask.dtype != np.bool_):
+    mask: npt.NDArray[np.bool_] | SegmentMask | None, shape: tuple[int, int], region: Region
+) -> SegmentMask | None:
+    if mask is None:
+        return None
+    if mask.shape != shape or not (isinstance(mask, SegmentMask) or mask.dtype == np.bool_):
+        kind = "a mask" if isinstance(mask, SegmentMask) else mask.dtype
         raise LabelError(
-            f"The papyrus mask is {mask.dtype} of {mask.shape} pixels and the segment's height and width are {shape}; "
+            f"The papyrus mask is {kind} of {mask.shape} pixels and the segment's height and width are {shape}; "
             "give a bool mask of that size."
         )
-    if mask is not None and not mask[region.slices].any():
+    kept = mask if isinstance(mask, SegmentMask) else SegmentMask(shape, [mask])
+    if not kept.any(*region.slices):
         raise LabelError(
             f"The papyrus mask leaves nothing to predict in {region}; give one that is white where there is papyrus, "
             "or another region."
         )
-    return mask
+    return kept

@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 import napari_ink
 from napari_ink.model import InkModel
 from napari_ink.predict.region import Region
+from napari_ink.predict.tiles import BLOCK
+from napari_ink.stack import SegmentMask
 
 if TYPE_CHECKING:
     from napari_ink.predict.request import PredictRequest
@@ -37,7 +38,7 @@ MAY_DIFFER = ("version", "torch", "device", "batch_size", "started")
 def describe_run(
     request: PredictRequest,
     region: Region,
-    mask: npt.NDArray[np.bool_] | None,
+    mask: SegmentMask | None,
     tile: tuple[int, int],
     batch_size: int,
     device: str,
@@ -73,7 +74,7 @@ def describe_run(
         },
         "region": [region.y0, region.y1, region.x0, region.x1],
         "mask": None if request.mask_source is None else str(request.mask_source.absolute()),
-        "mask_sha256": None if mask is None else hashlib.sha256(np.packbits(mask).tobytes()).hexdigest(),
+        "mask_sha256": None if mask is None else _hash_of(mask),
         "z_window": _z_window(model, stack.shape[0]),
         "direction": model.contract.direction,
         "device": device,
@@ -85,6 +86,14 @@ def describe_run(
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "complete": False,
     }
+
+
+def _hash_of(mask: SegmentMask) -> str:
+    """Return the SHA-256 of a mask's bits, row after row."""
+    digest = hashlib.sha256()
+    for top in range(0, mask.shape[0], BLOCK):  # a multiple of 8 rows: the bits of a strip end with a byte
+        digest.update(np.packbits(mask[top : top + BLOCK, :]).tobytes())
+    return digest.hexdigest()
 
 
 def _described(model: InkModel) -> dict[str, Any]:

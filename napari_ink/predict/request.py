@@ -15,7 +15,7 @@ from napari_ink.predict.device import DeviceName
 from napari_ink.predict.members import Augmentation
 from napari_ink.predict.region import Region
 from napari_ink.predict.tiles import DEFAULT_OVERLAP
-from napari_ink.stack import DepthStack
+from napari_ink.stack import DepthStack, SegmentMask
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,7 +33,8 @@ class PredictRequest:
     region
         What to predict; None for the whole segment.
     mask
-        Where there is papyrus, ``(y, x)`` bool of the whole segment; the rest is not predicted and stays 0.
+        Where there is papyrus, ``(y, x)`` bool of the whole segment, which is kept in much less memory where
+        `read_segment_mask` read it; the rest is not predicted and stays 0.
     device
         Where the network runs.
     others
@@ -64,7 +65,7 @@ class PredictRequest:
     model: InkModel
     out: Path
     region: Region | None = None
-    mask: npt.NDArray[np.bool_] | None = None
+    mask: npt.NDArray[np.bool_] | SegmentMask | None = None
     device: DeviceName = "auto"
     overlap: float = DEFAULT_OVERLAP
     batch_size: int | None = None

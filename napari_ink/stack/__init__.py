@@ -6,11 +6,11 @@ from napari_ink.stack.beside import (
     crop_plane,
     find_beside,
     find_mask_of_labels,
-    read_mask,
     read_plane,
 )
 from napari_ink.stack.convert import Converted, convert
 from napari_ink.stack.depth_stack import DepthStack, Level
+from napari_ink.stack.mask import SegmentMask, read_mask, read_segment_mask
 from napari_ink.stack.opening import LAYER_FOLDERS, open_stack
 from napari_ink.stack.projected import projected_levels
 from napari_ink.stack.projection import HOWS, How, project_layers
@@ -25,6 +25,7 @@ __all__ = [
     "How",
     "Level",
     "SegmentFiles",
+    "SegmentMask",
     "Tiles",
     "convert",
     "crop_plane",
@@ -36,6 +37,7 @@ __all__ = [
     "projected_levels",
     "read_mask",
     "read_plane",
+    "read_segment_mask",
     "stack_of_array",
     "viewing_levels",
 ]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,24 +91,57 @@ def read_plane(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
     path = Path(path)
     if not path.is_file():
         raise LabelError(f"There is no image at {path}; check the path.")
-    try:
-        if path.suffix.lower() in (".tif", ".tiff"):
+    if path.suffix.lower() in (".tif", ".tiff"):
+        with _explaining(path):
             plane = tifffile.imread(path)
-        else:
-            # Segments are larger than Pillow takes for an attack; their size is checked against the stack's instead.
-            Image.MAX_IMAGE_PIXELS = None
-            with Image.open(path) as image:
-                plane = np.asarray(image.convert("L") if image.mode in ("1", "P", "LA") else image)
+    else:
+        with opened_picture(path) as image:
+            plane = grey_of(image)
+    if plane.ndim > 2 and plane.size == plane.shape[-2] * plane.shape[-1]:
+        plane = plane.reshape(plane.shape[-2:])  # a stack of one page
+    check_plane(plane.shape, plane.dtype, path)
+    return plane
+
+
+@contextmanager
+def opened_picture(path: Path) -> Iterator[Image.Image]:
+    """Open a picture with Pillow, which decodes all of it where a part is looked at.
+
+    Raises
+    ------
+    LabelError
+        If it cannot be read, also later, while it is open.
+    """
+    # Segments are larger than Pillow takes for an attack; their size is checked against the stack's instead.
+    Image.MAX_IMAGE_PIXELS = None
+    with _explaining(path), Image.open(path) as image:
+        yield image
+
+
+def grey_of(image: Image.Image) -> npt.NDArray[Any]:
+    """Return a picture's values; grey ones where it stores them in another way."""
+    return np.asarray(image.convert("L") if image.mode in ("1", "P", "LA") else image)
+
+
+@contextmanager
+def _explaining(path: Path) -> Iterator[None]:
+    try:
+        yield
     except (*READ_ERRORS, UnidentifiedImageError, SyntaxError) as error:  # SyntaxError: Pillow, over broken PNGs
         reason = " ".join(str(error).split())
         raise LabelError(f"{path} cannot be read as an image ({reason}); save it as a grey PNG or TIFF.") from error
-    if plane.ndim > 2 and plane.size == plane.shape[-2] * plane.shape[-1]:
-        plane = plane.reshape(plane.shape[-2:])  # a stack of one page
-    if plane.ndim != 2 or plane.dtype.kind not in "bui":
-        raise LabelError(
-            f"{path} has the shape {plane.shape} and {plane.dtype} values; save it as one grey plane of 8 or 16 bits."
-        )
-    return plane
+
+
+def check_plane(shape: tuple[int, ...], dtype: np.dtype[Any], path: Path) -> None:
+    """Refuse what is not a grey plane of whole numbers.
+
+    Raises
+    ------
+    LabelError
+        If it is not.
+    """
+    if len(shape) != 2 or dtype.kind not in "bui":
+        raise LabelError(f"{path} has the shape {shape} and {dtype} values; save it as one grey plane of 8 or 16 bits.")
 
 
 def crop_plane(plane: npt.NDArray[Any], shape: tuple[int, int], path: str | os.PathLike[str]) -> npt.NDArray[Any]:
@@ -118,33 +152,20 @@ def crop_plane(plane: npt.NDArray[Any], shape: tuple[int, int], path: str | os.P
     LabelError
         If the plane is smaller than `shape`.
     """
-    if plane.shape[0] < shape[0] or plane.shape[1] < shape[1]:
-        raise LabelError(
-            f"{path} is {plane.shape[0]} × {plane.shape[1]} pixels, smaller than the stack's {shape[0]} × {shape[1]}; "
-            "use an image of the same segment."
-        )
+    check_size(plane.shape, shape, path)
     return plane[: shape[0], : shape[1]]
 
 
-def read_mask(path: str | os.PathLike[str], shape: tuple[int, int]) -> npt.NDArray[np.bool_]:
-    """Read a mask or a label image of a stack of height and width `shape` as bool.
-
-    A larger image is cropped at the bottom and right. A soft one is cut at half of its dtype's range, or of that of 8
-    or 16 bits where its values need no more; one whose largest value is 1 is taken as it is.
+def check_size(size: tuple[int, ...], shape: tuple[int, int], path: str | os.PathLike[str]) -> None:
+    """Refuse a plane that is smaller than a stack's height and width `shape`.
 
     Raises
     ------
     LabelError
-        If it cannot be read, is smaller than the stack, or holds label values: of these a mask would be empty.
+        If it is.
     """
-    plane = read_plane(path)
-    brightest = plane.max(initial=0)
-    if brightest == 2:
-        raise LabelError(f"{path} holds label values of 0 to 2, not a mask; export its ink as a mask first.")
-    plane = crop_plane(plane, shape, path)
-    if brightest <= 1:
-        mask: npt.NDArray[np.bool_] = plane > 0
-        return mask
-    # Some save 0 and 255 with 16 bits: white is where the values are, not where they could be.
-    white = min(top for top in (255, 65535, np.iinfo(plane.dtype).max) if brightest <= top)
-    return np.asarray(plane > white // 2)
+    if size[0] < shape[0] or size[1] < shape[1]:
+        raise LabelError(
+            f"{path} is {size[0]} × {size[1]} pixels, smaller than the stack's {shape[0]} × {shape[1]}; "
+            "use an image of the same segment."
+        )

@@ -129,8 +129,8 @@ def test_a_superseded_region_leaves_no_picture_of_it(large_dock, viewer, click, 
     panel.direction_box.setCurrentText("Reversed")
     wait(lambda: large_dock.session.state.prediction != first)
     second = large_dock.session.state.prediction
-    pictures = {path.name for path in first.parent.glob("*.png")}
-    assert pictures == {f"{store.stem}-region.png" for store in (first, second) if store.exists()}
+    pictures = {path.name for path in first.parent.glob("*-region.*")}
+    assert pictures == {f"{store.stem}-region.tif" for store in (first, second) if store.exists()}
     large_dock.session.predicting.cancel()
     wait(lambda: is_over(large_dock))
 
@@ -162,4 +162,4 @@ def test_a_region_without_papyrus_is_said_to_have_none(open_dock, viewer, click,
         click(open_dock.predict.run_button)
         wait(lambda: bool(errors) and open_dock.session.state.run is None)
         assert "no papyrus" in errors.pop() and not open_dock.session.state.has_prediction
-    assert not list(open_dock.session.project_folder(open_dock.session.state.stack).rglob("*.png"))
+    assert not list(open_dock.session.project_folder(open_dock.session.state.stack).rglob("*-region.*"))
