@@ -90,7 +90,7 @@ class Forward:
 
 def rounded(probabilities: Tensor) -> Float32Array:
     """Return probabilities as the blending takes them: multiples of 1 / `PROBABILITY_STEPS`, on the CPU."""
-    steps = (probabilities * PROBABILITY_STEPS).round_()
+    steps = (probabilities.contiguous() * PROBABILITY_STEPS).round_()
     values: Float32Array = steps.div_(PROBABILITY_STEPS).cpu().numpy()
     return values
 

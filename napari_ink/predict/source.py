@@ -16,9 +16,9 @@ from napari_ink.stack import DepthStack
 Grey = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
 _KEPT_BYTES = 256 * 2**20
-_PART_BYTES = 32 * 2**20
-# Two blocks wide: a mapped file is opened for each layer of a part, which costs as much as to copy some rows.
-_LEAST_WIDTH = 2 * BLOCK
+# Few and large parts: for each layer of one a file is mapped, which costs as much as to copy some rows, and makes every
+# thread forget where its memory lies. But less than glibc takes from the system anew each time, which is 32 MiB.
+_PART_BYTES = 24 * 2**20
 UnitIndex = tuple[int, int]
 
 
@@ -42,8 +42,10 @@ class GreySource:
         self._stack, self._z = stack, z
         self._shape = stack.shape[1:]
         tall, wide = (min(stored, length) for stored, length in zip(stack.stored_px, self._shape, strict=True))
-        wide = min(math.ceil(_LEAST_WIDTH / wide) * wide, self._shape[1])
-        row_bytes = (z.stop - z.start) * wide * stack.dtype.itemsize
+        column_bytes = (z.stop - z.start) * stack.dtype.itemsize
+        wanted = max(_PART_BYTES // (BLOCK * column_bytes) // BLOCK, 1) * BLOCK
+        wide = min(math.ceil(wanted / wide) * wide, self._shape[1])
+        row_bytes = wide * column_bytes
         rows = min(BLOCK, _PART_BYTES // row_bytes)
         tall = max(rows // tall, 1) * tall
         self._unit = tall, wide
