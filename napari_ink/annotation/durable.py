@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from napari_ink.syncing import sync
+
 
 def write_durably(path: Path, content: bytes | memoryview) -> None:
     """Put a file in place under its final name, written through to the disk first.
@@ -25,15 +27,4 @@ def write_durably(path: Path, content: bytes | memoryview) -> None:
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Write a folder's names through to the disk, where the system can."""
-    if os.name == "nt":  # Windows opens no folders, and keeps names in its own journal
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    sync(path.parent)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from zarr.storage import LocalStore
 
-from napari_ink.annotation.durable import sync_folder, write_durably
+from napari_ink.annotation.durable import write_durably
+from napari_ink.syncing import sync
 
 if TYPE_CHECKING:
     from zarr.core.buffer import Buffer
@@ -26,4 +27,4 @@ class DurableStore(LocalStore):
         await super().delete(key)
         path = self.root / key
         if path.parent.is_dir():
-            await asyncio.to_thread(sync_folder, path.parent)
+            await asyncio.to_thread(sync, path.parent)

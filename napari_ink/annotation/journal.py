@@ -19,8 +19,8 @@ from typing import Any, BinaryIO, Literal
 
 import numpy as np
 
-from napari_ink.annotation.durable import sync_folder
 from napari_ink.annotation.edits import Change, Edit, EditHeader
+from napari_ink.syncing import sync
 
 _MAGIC = b"napari-ink journal 1\n"
 _PREFIX = struct.Struct("<III")
@@ -128,7 +128,7 @@ class Journal:
         """
         with self.path.open("r+b") as file:
             os.fsync(file.fileno())
-        sync_folder(self.path.parent)
+        sync(self.path.parent)
 
     def read(self, record_header: EditHeader, offset: int, size: int) -> Edit:
         """Read an edit's values back.
@@ -177,7 +177,7 @@ class Journal:
             new.flush()
             os.fsync(new.fileno())
         os.replace(partial, self.path)
-        sync_folder(self.path.parent)
+        sync(self.path.parent)
 
 
 def _take_back(file: BinaryIO, end: int) -> None:

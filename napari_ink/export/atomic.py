@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from napari_ink.errors import storage_errors
+from napari_ink.syncing import sync
 
 
 @contextmanager
@@ -29,7 +30,7 @@ def new_output(path: Path) -> Iterator[Path]:
             yield partial
             for place in (partial, *partial.rglob("*")):
                 if place.is_file():
-                    _sync(place)
+                    sync(place)
             if path.is_dir():  # a folder is not replaced in one step
                 os.rename(path, former)
             try:
@@ -40,8 +41,3 @@ def new_output(path: Path) -> Iterator[Path]:
                 raise
     finally:
         shutil.rmtree(work, ignore_errors=True)
-
-
-def _sync(path: Path) -> None:
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())

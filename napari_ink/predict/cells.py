@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -96,6 +96,11 @@ class CellStore:
 
     def __contains__(self, cell: CellIndex) -> bool:
         return cell in self._kept
+
+    @property
+    def awaited(self) -> Collection[CellIndex]:
+        """The cells that tiles to come need, as far as that is known."""
+        return () if self._waiting is None else self._waiting.keys()
 
     @property
     def nbytes(self) -> int:

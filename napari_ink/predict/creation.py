@@ -10,8 +10,8 @@ from typing import Any
 
 from napari_ink.errors import BadInputError, OutputError, storage_errors
 from napari_ink.predict.store import ATTRIBUTES, CHANNELS, DONE, LEVELS, What, blocks_of, open_prediction
-from napari_ink.predict.syncing import sync, sync_all
 from napari_ink.predict.tiles import BLOCK
+from napari_ink.syncing import sync, sync_all
 
 
 def create_store(

@@ -244,7 +244,9 @@ class _Run:
 
         recipe = Recipe(self._members, self._request.stack, self._grid, Forward(self._device))
         tiles = (self._grid.padded(tile) for batch in plan.batches for tile in batch.tiles)
-        yield from answers(recipe, self._grid, CellStore(recipe.cells, tiles), queue, self._cores)
+        store = CellStore(recipe.cells, tiles)
+        recipe.expect(store.awaited)
+        yield from answers(recipe, self._grid, store, queue, self._cores)
 
     def _store(self, final: Sequence[BlockIndex], blend: OpenBlocks, writer: PredictionWriter) -> None:
         """Have the blocks written that are final now."""

@@ -7,7 +7,7 @@ that were read and prepared once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -83,14 +83,21 @@ class Recipe:
             grid.canvas, BLOCK if self.has_shared_stem else _WHOLE_CELL, DepthStem.halo if self.has_shared_stem else 0
         )  # fmt: skip
 
+    def expect(self, cells: Iterable[CellIndex]) -> None:
+        """Be told all cells that will be read, so that no grey values are kept longer than one of them needs."""
+        self._source.expect(map(self._in_segment, cells))
+
+    def _in_segment(self, cell: CellIndex) -> Region:
+        """Return what is read for a cell, which may lie beyond the segment where that is smaller than a tile."""
+        wanted, (height, width) = self.cells.read_area(cell), self._grid.shape
+        return Region(
+            min(wanted.y0, height - 1), min(wanted.y1, height), min(wanted.x0, width - 1), min(wanted.x1, width)
+        )  # fmt: skip
+
     def read(self, cell: CellIndex) -> list[Float32Array]:
         """Read and prepare a cell, once for each contract: ``(z, y, x)``; on any thread."""
         wanted = self.cells.read_area(cell)
-        height, width = self._grid.shape  # of the segment; cells may lie beyond it where that is smaller than a tile
-        here = Region(
-            min(wanted.y0, height - 1), min(wanted.y1, height), min(wanted.x0, width - 1), min(wanted.x1, width)
-        )  # fmt: skip
-        grey = self._source.read(here)
+        grey = self._source.read(self._in_segment(cell))
         values = []
         for contract in self._contracts:
             window = contract.z_window(self._stack.shape[0])

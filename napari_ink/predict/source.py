@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import threading
+from collections import Counter
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -52,6 +55,12 @@ class GreySource:
         row_of_blocks = (math.ceil((BLOCK + 2 * DepthStem.halo) / tall) + 1) * tall * row_bytes
         most_bytes = max(_KEPT_BYTES, row_of_blocks) if kept_bytes is None else kept_bytes
         self._kept: Kept[UnitIndex, Grey] = Kept(_nbytes, most_bytes)
+        self._waiting: Counter[UnitIndex] = Counter()
+        self._lock = threading.Lock()
+
+    def expect(self, areas: Iterable[Region]) -> None:
+        """Let go of what was read as soon as none of these is left to be read, each once, which needs it."""
+        self._waiting = Counter(unit for area in areas for unit in self._touching(area))
 
     def read(self, area: Region) -> Grey:
         """Return grey values ``(z, y, x)``.
@@ -62,14 +71,26 @@ class GreySource:
             If they cannot be read.
         """
         out: Grey = np.empty((self._z.stop - self._z.start, *area.shape), self._stack.dtype)
+        for index in self._touching(area):
+            unit = self._area(index)
+            part = area.within(unit)
+            values = self._values(index)
+            out[:, *part.slices_in(area)] = values[:, *part.slices_in(unit)]
+            self._tidy(index)
+        return out
+
+    def _touching(self, area: Region) -> Iterator[UnitIndex]:
         tall, wide = self._unit
         for row in range(area.y0 // tall, -(-area.y1 // tall)):
             for column in range(area.x0 // wide, -(-area.x1 // wide)):
-                unit = self._area((row, column))
-                part = area.within(unit)
-                values = self._values((row, column))
-                out[:, *part.slices_in(area)] = values[:, *part.slices_in(unit)]
-        return out
+                yield row, column
+
+    def _tidy(self, index: UnitIndex) -> None:
+        with self._lock:
+            self._waiting[index] -= 1
+            is_last = self._waiting[index] == 0
+        if is_last:
+            self._kept.drop(index)
 
     def _area(self, index: UnitIndex) -> Region:
         y0, x0 = (place * side for place, side in zip(index, self._unit, strict=True))

@@ -18,8 +18,8 @@ from filelock import FileLock, Timeout
 from napari_ink.errors import OutputError, storage_errors
 from napari_ink.predict.region import Region
 from napari_ink.predict.store import ATTRIBUTES, DONE, LEVELS, array_in, read_done
-from napari_ink.predict.syncing import sync
 from napari_ink.predict.tiles import BlockIndex, block_area, blocks_in
+from napari_ink.syncing import sync
 
 UInt8Array = npt.NDArray[np.uint8]
 _LOCK = ".lock"

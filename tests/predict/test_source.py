@@ -125,3 +125,15 @@ def test_stacks_say_how_they_are_stored(tmp_path: Path, kind: str) -> None:
     np.save(tmp_path / "plain.npy", grey)
     run(PredictRequest(open_stack(tmp_path / "plain.npy"), ink_model(Smear(), 96), tmp_path / "q.zarr", device="cpu"))
     np.testing.assert_array_equal(*(open_prediction(one).read("ink") for one in (out, tmp_path / "q.zarr")))
+
+
+def test_what_no_reader_waits_for_is_let_go_of(tmp_path: Path) -> None:
+    watched, begins = counted(make_stack(tmp_path, (5, 600, 400)), (100, 400))
+    source, areas = GreySource(watched, slice(0, 5)), [Region(0, 260, 0, 400), Region(240, 600, 0, 400)]
+    source.expect(areas)
+    source.read(areas[0])
+    assert set(source._kept._values) == {(1, 0)}  # rows 200 to 400, which the other one begins in
+    source.read(areas[1])
+    assert not source._kept._values and source._kept.nbytes == 0 and set(begins.values()) == {1}
+    source.read(areas[0])  # once more, as what was dropped for want of memory is
+    assert source._kept._values
