@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import shutil
+import time
 from collections import deque
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -24,6 +26,7 @@ from napari_ink.syncing import sync
 UInt8Array = npt.NDArray[np.uint8]
 _LOCK = ".lock"
 _MOST_COMING = 16
+_NOTED_EVERY_S = 0.5
 
 
 class PredictionWriter:
@@ -65,6 +68,8 @@ class PredictionWriter:
         # Writing takes its time, which the network need not wait for.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="napari-ink-write")
         self._coming: deque[Future[None]] = deque()
+        self._unnoted: list[BlockIndex] = []
+        self._noted_at = -math.inf  # the first one at once
         self._unsettled: set[int] = set()
         self._settled_folders: set[Path] = set()
         self.pending = tuple(block for block in blocks_in(region) if not self._done[block])
@@ -104,9 +109,10 @@ class PredictionWriter:
         return all(self._done[block] for block in self.pending)
 
     def store(self, levels: Mapping[BlockIndex, UInt8Array]) -> None:
-        """Have blocks' final levels ``(c, y, x)`` of their parts of the region written, and then noted as final.
+        """Have blocks' final levels ``(c, y, x)`` of their parts of the region written.
 
-        Done on a thread; what goes wrong there is raised by a later call, or at the end of the ``with``.
+        Done on a thread, which notes them as final within half a second; what goes wrong there is raised by a later
+        call, or at the end of the ``with``.
 
         Raises
         ------
@@ -118,10 +124,23 @@ class PredictionWriter:
         self._coming.append(self._thread.submit(self._store, levels))
 
     def _store(self, levels: Mapping[BlockIndex, UInt8Array]) -> None:
-        with storage_errors(self.path):
-            for block, values in levels.items():
-                self._levels[:, *block_area(block, self._region).slices] = values
-        self.mark_done(levels)
+        try:
+            with storage_errors(self.path):
+                for block, values in levels.items():
+                    self._levels[:, *block_area(block, self._region).slices] = values
+        except OutputError:
+            with suppress(OutputError):
+                self._note()  # what was stored before is as good as ever
+            raise
+        self._unnoted += levels
+        # Not with each block, which takes longer than to store it; a crash costs the work of half a second.
+        if time.monotonic() - self._noted_at > _NOTED_EVERY_S:
+            self._note()
+
+    def _note(self) -> None:
+        self.mark_done(self._unnoted)
+        self._unnoted.clear()
+        self._noted_at = time.monotonic()
 
     def _settled(self) -> None:
         """Wait for what is being written, and have the notes of it written out.
@@ -130,6 +149,7 @@ class PredictionWriter:
         """
         while self._coming:
             self._coming.popleft().result()
+        self._note()
         with storage_errors(self.path):
             self._settle(DONE, ((row, 0) for row in self._unsettled))
         self._unsettled.clear()
