@@ -30,15 +30,17 @@ def test_what_is_in_sight_is_predicted_first_and_panning_changes_that(
     click(large_dock.predict.run_button)
     wait(lambda: tiles_done(large_dock) > 0 and _ink(viewer)[520:, 520:].any())
     click(large_dock.predict.pause_button)
-    assert order[0].touches(Region(630, 670, 630, 670)) and not _ink(viewer)[:230, :230].any()
+    # Block by block, the one in the middle first; and tiles come in batches, which may begin beside it.
+    assert all(tile.touches(Region(400, 800, 400, 800)) for tile in order)
+    assert not _ink(viewer)[:230, :230].any()
     viewer.scene.camera.center = (0, 60, 60)
     qtbot.wait(300)
     before = len(order)
     click(large_dock.predict.pause_button)
     wait(lambda: _ink(viewer)[:200, :200].any())
-    # Next came what is in sight now, but for what was in hand, not the rest around what was.
-    there = next(n for n, tile in enumerate(order) if tile.touches(Region(40, 80, 40, 80)))
-    assert there - before <= 5 < large_dock.session.state.run.total - before
+    # Next came what is in sight now, but for a few batches that were in hand, not the hundreds around what was.
+    there = next(n for n, tile in enumerate(order) if tile.touches(Region(0, 256, 0, 256)))
+    assert there - before <= 16 and large_dock.session.state.run.total > 500
     large_dock.session.predicting.cancel()
     wait(lambda: is_over(large_dock))
 
