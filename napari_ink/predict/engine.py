@@ -242,7 +242,9 @@ class _Run:
         from napari_ink.predict.lanes import answers
         from napari_ink.predict.recipe import Recipe
 
-        recipe = Recipe(self._members, self._request.stack, self._grid, Forward(self._device))
+        # Where somebody looks, tiles are taken from there outwards, else row by row.
+        row_px = self._region.width if self._request.looking_at() is None else None
+        recipe = Recipe(self._members, self._request.stack, self._grid, Forward(self._device), row_px)
         tiles = (self._grid.padded(tile) for batch in plan.batches for tile in batch.tiles)
         store = CellStore(recipe.cells, tiles)
         recipe.expect(store.awaited)

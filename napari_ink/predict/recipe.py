@@ -51,6 +51,8 @@ class Recipe:
         The tiles.
     forward
         Runs networks on a device.
+    row_px
+        How many columns are read in a row; None where nobody knows what comes next.
 
     Attributes
     ----------
@@ -64,10 +66,17 @@ class Recipe:
         Whether the stem is computed of a cell; else it is read and prepared, and no more.
     """
 
-    def __init__(self, members: Sequence[Member], stack: DepthStack, grid: TileGrid, forward: Forward) -> None:
+    def __init__(
+        self,
+        members: Sequence[Member],
+        stack: DepthStack,
+        grid: TileGrid,
+        forward: Forward,
+        row_px: int | None = None,
+    ) -> None:
         self._stack, self._grid, self._forward = stack, grid, forward
         self._z = z_range(members, stack.shape[0])
-        self._source = GreySource(stack, self._z)
+        self._source = GreySource(stack, self._z, row_px)
         self._members = list(members)
         self._networks: dict[int, nn.Module] = {}
         for member in members:

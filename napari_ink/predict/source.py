@@ -22,6 +22,7 @@ _KEPT_BYTES = 256 * 2**20
 # Few and large parts: for each layer of one a file is mapped, which costs as much as to copy some rows, and makes every
 # thread forget where its memory lies. But less than glibc takes from the system anew each time, which is 32 MiB.
 _PART_BYTES = 24 * 2**20
+_LEAST_WIDTH = 2 * BLOCK
 UnitIndex = tuple[int, int]
 
 
@@ -37,16 +38,24 @@ class GreySource:
         What is read.
     z
         Its layers.
+    row_px
+        How many columns are read in a row, so that wide parts are worth while; None where nobody knows what comes next,
+        as where somebody looks around: then a wide part would be dropped before its other end has its turn.
     kept_bytes
         Most memory that is kept; by default also as much as a row of blocks takes where strips are longer than that.
     """
 
-    def __init__(self, stack: DepthStack, z: slice, kept_bytes: int | None = None) -> None:
+    def __init__(
+        self, stack: DepthStack, z: slice, row_px: int | None = None, kept_bytes: int | None = None
+    ) -> None:  # fmt: skip
         self._stack, self._z = stack, z
         self._shape = stack.shape[1:]
         tall, wide = (min(stored, length) for stored, length in zip(stack.stored_px, self._shape, strict=True))
         column_bytes = (z.stop - z.start) * stack.dtype.itemsize
-        wanted = max(_PART_BYTES // (BLOCK * column_bytes) // BLOCK, 1) * BLOCK
+        wanted = _LEAST_WIDTH
+        if row_px is not None:
+            room = _PART_BYTES // (max(BLOCK, tall) * column_bytes) // BLOCK * BLOCK
+            wanted = max(min(room, math.ceil(row_px / BLOCK) * BLOCK), _LEAST_WIDTH)
         wide = min(math.ceil(wanted / wide) * wide, self._shape[1])
         row_bytes = wide * column_bytes
         rows = min(BLOCK, _PART_BYTES // row_bytes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
+import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping
@@ -69,6 +70,7 @@ class PredictionWriter:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="napari-ink-write")
         self._coming: deque[Future[None]] = deque()
         self._unnoted: list[BlockIndex] = []
+        self._alarm: threading.Timer | None = None
         self._noted_at = -math.inf  # the first one at once
         self._unsettled: set[int] = set()
         self._settled_folders: set[Path] = set()
@@ -136,8 +138,19 @@ class PredictionWriter:
         # Not with each block, which takes longer than to store it; a crash costs the work of half a second.
         if time.monotonic() - self._noted_at > _NOTED_EVERY_S:
             self._note()
+        elif self._alarm is None:  # the next block may be long in coming
+            self._alarm = threading.Timer(_NOTED_EVERY_S, self._have_noted)
+            self._alarm.daemon = True
+            self._alarm.start()
+
+    def _have_noted(self) -> None:
+        with suppress(RuntimeError):  # at the very end, when all is noted and the thread gone
+            self._coming.append(self._thread.submit(self._note))
 
     def _note(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
         self.mark_done(self._unnoted)
         self._unnoted.clear()
         self._noted_at = time.monotonic()
@@ -149,7 +162,7 @@ class PredictionWriter:
         """
         while self._coming:
             self._coming.popleft().result()
-        self._note()
+        self._thread.submit(self._note).result()
         with storage_errors(self.path):
             self._settle(DONE, ((row, 0) for row in self._unsettled))
         self._unsettled.clear()

@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import tifffile
 from PIL import Image
 
 from napari_ink.errors import LabelError, StackError
 from napari_ink.stack.beside import check_plane, check_size, grey_of, opened_picture, read_plane
-from napari_ink.stack.tiff import TiffPlane, read_planes
+from napari_ink.stack.tiff import READ_ERRORS, TiffPlane, read_planes
 
 Mask = npt.NDArray[np.bool_]
 _SQUARE = 256
@@ -24,8 +25,8 @@ _SQUARE = 256
 class SegmentMask:
     """Where a segment has papyrus, or is to be predicted: cut like a bool array ``(y, x)``, and much smaller.
 
-    Squares of 256 pixels that are all of one value take no memory, the others a bit a pixel: it grows with the length
-    of the outline, not with the segment.
+    Of squares of 256 pixels that are all of one value no pixel is kept, of the others a bit for each: that is a ten
+    thousandth of an array where an outline is smooth.
 
     Parameters
     ----------
@@ -113,8 +114,8 @@ def read_segment_mask(path: str | os.PathLike[str], shape: tuple[int, int]) -> S
     A larger image is cropped at the bottom and right. A soft one is cut at half of its dtype's range, or of that of 8
     or 16 bits where its values need no more; one whose largest value is 1 is taken as it is.
 
-    Of a TIFF of 8 or 16 bits, a strip or row of tiles is in memory at a time; any other image is whole there, for as
-    long as it is being read.
+    Of a TIFF of one page of 8 or 16 bits, in strips or tiles, a row of these is in memory at a time; any other image is
+    whole there, for as long as it is being read.
 
     Raises
     ------
@@ -123,7 +124,7 @@ def read_segment_mask(path: str | os.PathLike[str], shape: tuple[int, int]) -> S
     """
     path = Path(path)
     with _rows_of(path) as rows:
-        brightest = max(int(strip.max(initial=0)) for strip in rows.strips(rows.shape[0]))
+        brightest = max((int(strip.max(initial=0)) for strip in rows.strips(rows.shape[0])), default=0)
         if brightest == 2:
             raise LabelError(f"{path} holds label values of 0 to 2, not a mask; export its ink as a mask first.")
         check_size(rows.shape, shape, path)
@@ -171,13 +172,17 @@ def _tiff_plane(path: Path) -> TiffPlane | None:
         return None
     try:
         planes = read_planes(path)
-    except StackError:
+        with tifffile.TiffFile(path) as file:
+            sides = [side for side in file.series[0].shape if side > 1]
+            is_flat = len(file.pages.first.chunks) == 2
+    except (StackError, *READ_ERRORS):
         return None  # it is read whole, or refused, as a plane of any other kind
-    return planes[0] if len(planes) == 1 and planes[0].dtype.kind in "bui" else None
+    is_all = len(planes) == 1 and sides == [side for side in planes[0].shape if side > 1]
+    return planes[0] if is_all and is_flat and planes[0].dtype.kind in "bui" else None
 
 
 def _rows_of_tiff(plane: TiffPlane) -> _Rows:
-    # A strip higher than that is read as often as it is touched; so all that is in it is read at once.
+    # All of a strip is decoded for any of its rows, so about as many are read at once.
     at_once = -(-plane.stored_px[0] // _SQUARE) * _SQUARE
     return _Rows(plane.shape, plane.dtype, lambda y: plane.read(y, slice(0, plane.shape[1])), at_once)
 

@@ -17,6 +17,8 @@ from torch import Tensor
 import napari_ink
 from napari_ink.errors import OutputError
 from napari_ink.predict import PredictionStarted, PredictRequest, Region, TilePredicted, open_prediction, predict
+from napari_ink.predict.tiles import block_area
+from napari_ink.predict.writer import PredictionWriter
 from napari_ink.stack import open_stack
 from tests.predict.stand_ins import Constant, Smear, ink_model, make_stack, run, run_until
 
@@ -142,6 +144,23 @@ def test_a_killed_process_leaves_a_store_that_goes_on(tmp_path: Path) -> None:
     check_done_blocks(request.out, tmp_path / "whole.zarr")
     run(replace(request, resume=True))
     assert chunks(request.out) == chunks(tmp_path / "whole.zarr")
+
+
+def test_what_is_stored_is_noted_soon_though_nothing_follows(tmp_path: Path) -> None:
+    request = request_in(tmp_path)
+    events = predict(request)
+    next(events)
+    events.close()
+    region = Region.whole(SHAPE[1:])
+    with PredictionWriter(request.out, region, {}) as writer:
+        blocks = writer.pending[:3]
+        for block in blocks:
+            writer.store({block: np.ones((2, *block_area(block, region).shape), np.uint8)})
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline and open_prediction(request.out).done_fraction * len(writer.pending) < 2.5:
+            time.sleep(0.05)
+        assert round(open_prediction(request.out).done_fraction * len(writer.pending)) == 3
+    assert open_prediction(request.out).done_fraction < 1
 
 
 KILLED_SOMETIME = """

@@ -1,5 +1,6 @@
 """Reading in parts: the same values, each part read once, whoever asks first."""
 
+import math
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 from napari_ink.errors import StackError
 from napari_ink.predict import PredictRequest, Region, open_prediction
+from napari_ink.predict.cells import CellGrid
 from napari_ink.predict.source import GreySource
 from napari_ink.stack import DepthStack, open_stack
 from tests.predict.stand_ins import Smear, ink_model, make_stack, run
@@ -39,13 +41,18 @@ def counted(stack: DepthStack, stored_px: tuple[int, int]) -> tuple[DepthStack, 
     data=st.data(),
     stored=st.just((1, 1)) | st.tuples(st.integers(1, 500), st.integers(1, 800)),
     kept=st.sampled_from([0, 10**5, 10**9]),
+    row_px=st.none() | st.integers(1, 400),
 )
 def test_windows_are_those_of_the_stack(
-    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, stored: tuple[int, int], kept: int
+    tmp_path_factory: pytest.TempPathFactory,
+    data: st.DataObject,
+    stored: tuple[int, int],
+    kept: int,
+    row_px: int | None,
 ) -> None:
     stack = make_stack(tmp_path_factory.mktemp("source"), (5, 330, 400))
     watched, begins = counted(stack, stored)
-    source = GreySource(watched, slice(1, 4), kept)
+    source = GreySource(watched, slice(1, 4), row_px, kept)
     for _ in range(4):
         y0, x0 = data.draw(st.integers(0, 329)), data.draw(st.integers(0, 399))
         area = Region(y0, data.draw(st.integers(y0 + 1, 330)), x0, data.draw(st.integers(x0 + 1, 400)))
@@ -54,21 +61,24 @@ def test_windows_are_those_of_the_stack(
         assert set(begins.values()) <= {1}
 
 
-@example(height=291, width=6474, stored=(29, 6474), layers=65)
+@example(height=291, width=6474, stored=(29, 6474), layers=65, row_px=None)
+@example(height=9000, width=9000, stored=(1024, 1024), layers=26, row_px=9000)
 @given(
     height=st.integers(1, 50_000), width=st.integers(1, 50_000),
     stored=st.tuples(st.integers(1, 3000), st.integers(1, 50_000)), layers=st.integers(1, 65),
+    row_px=st.none() | st.integers(1, 50_000),
 )  # fmt: skip
 def test_parts_are_whole_strips_and_a_row_of_blocks_fits(
-    height: int, width: int, stored: tuple[int, int], layers: int
+    height: int, width: int, stored: tuple[int, int], layers: int, row_px: int | None
 ) -> None:
     stack = SimpleNamespace(shape=(65, height, width), stored_px=stored, dtype=np.dtype(np.uint16))
-    source = GreySource(cast(DepthStack, stack), slice(0, layers))
+    source = GreySource(cast(DepthStack, stack), slice(0, layers), row_px)
     tall, wide = source._unit
     strip, chunk = min(stored[0], height), min(stored[1], width)
     assert tall % strip == 0 and (wide % chunk == 0 or wide == width)
     part_bytes = tall * wide * layers * 2
-    assert part_bytes <= max(32 * 2**20, strip * wide * layers * 2)
+    least = min(math.ceil(512 / chunk) * chunk, width)  # what a part is at least as wide as
+    assert part_bytes <= max(32 * 2**20, strip * least * layers * 2)
     touched = (256 + 8) // tall + 2
     assert source._kept.most_bytes >= min(touched, -(-height // tall)) * part_bytes or part_bytes * touched < 2**28
 
@@ -137,3 +147,28 @@ def test_what_no_reader_waits_for_is_let_go_of(tmp_path: Path) -> None:
     assert not source._kept._values and source._kept.nbytes == 0 and set(begins.values()) == {1}
     source.read(areas[0])  # once more, as what was dropped for want of memory is
     assert source._kept._values
+
+
+def test_looking_around_reads_little_more_than_once(tmp_path: Path) -> None:
+    watched, _ = counted(make_stack(tmp_path, (3, 1300, 2600)), (1, 1))
+    read = 0
+
+    def read_block(z: slice, y: slice, x: slice, step: int = 1) -> np.ndarray:
+        nonlocal read
+        read += (y.stop - y.start) * (x.stop - x.start)
+        return watched.read_block(z, y, x, step)
+
+    stack = replace(watched, read_block=read_block)
+    stack.__dict__["_samples"] = watched._samples
+    grid = CellGrid((1300, 2600), 256)
+    middles = sorted(
+        ((y, x) for y in range(5) for x in range(10)), key=lambda cell: (cell[0] - 2) ** 2 + (cell[1] - 7) ** 2
+    )
+    for row_px, at_most in ((None, 2.5), (2600, 20)):
+        read, source = 0, GreySource(stack, slice(0, 3), row_px, 3 * 2**21)  # room for four blocks' height and less
+        for cell in middles:
+            source.read(grid.area(cell))
+        assert read < at_most * 1300 * 2600
+        if row_px is None:
+            outwards = read
+    assert outwards < read

@@ -156,3 +156,17 @@ def test_a_broken_strip_is_told(tmp_path: Path) -> None:
     path.write_bytes(data)
     with pytest.raises(LabelError, match="m.tif can"):
         read_mask(path, (900, 700))
+
+
+def test_odd_files_are_read_whole_or_refused(tmp_path: Path) -> None:
+    path = tmp_path / "m.tif"
+    with pytest.warns(UserWarning):
+        tifffile.imwrite(path, np.zeros((0, 5), np.uint8), metadata=None)
+    with pytest.raises(LabelError):
+        read_mask(path, (4, 5))
+    tifffile.imwrite(path, np.zeros((2, 90, 70), np.uint8), truncate=True)
+    with pytest.raises(LabelError, match="2, 90, 70"):
+        read_mask(path, (90, 70))
+    truth = np.eye(90, dtype=bool)
+    tifffile.imwrite(path, truth[None] * np.uint8(255), tile=(1, 32, 32), volumetric=True)
+    np.testing.assert_array_equal(read_mask(path, (90, 90)), truth)
