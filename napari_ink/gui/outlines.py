@@ -58,20 +58,22 @@ def inside(polygons: Sequence[Polygon], region: Region) -> npt.NDArray[np.bool_]
     """
     found = np.zeros(region.shape, bool)
     for corners in polygons:
-        _fill(found, corners - (region.y0, region.x0))
+        _fill(found, corners, region)
     return found
 
 
-def _fill(found: npt.NDArray[np.bool_], corners: Polygon) -> None:
-    """Set what lies in one polygon: along each row, every crossing of the outline goes in or out."""
-    height, width = found.shape
-    first = min(max(int(np.ceil(corners[:, 0].min())), 0), height)
-    last = min(max(int(np.ceil(corners[:, 0].max())), first), height)
-    turns = np.zeros((last - first, width + 1), bool)
+def _fill(found: npt.NDArray[np.bool_], corners: Polygon, region: Region) -> None:
+    """Set what lies in one polygon: along each row, every crossing of the outline goes in or out.
+
+    Crossings are worked out in pixels of the segment, so that rounding is the same whatever part is asked for.
+    """
+    first = min(max(int(np.ceil(corners[:, 0].min())), region.y0), region.y1)
+    last = min(max(int(np.ceil(corners[:, 0].max())), first), region.y1)
+    turns = np.zeros((last - first, region.width + 1), bool)
     for start, end in zip(corners, np.roll(corners, -1, axis=0), strict=True):
         (y0, x0), (y1, x1) = sorted((tuple(start), tuple(end)))
         rows = np.arange(max(int(np.ceil(y0)), first), min(int(np.ceil(y1)), last))
         if len(rows):  # so a side along a row is none
-            crossings = x0 + (rows - y0) * ((x1 - x0) / (y1 - y0))
-            turns[rows - first, np.clip(np.ceil(crossings), 0, width).astype(int)] ^= True
-    found[first:last] |= np.logical_xor.accumulate(turns[:, :width], axis=1)
+            crossings = np.ceil(x0 + (rows - y0) * ((x1 - x0) / (y1 - y0))) - region.x0
+            turns[rows - first, np.clip(crossings, 0, region.width).astype(int)] ^= True
+    found[first - region.y0 : last - region.y0] |= np.logical_xor.accumulate(turns[:, : region.width], axis=1)

@@ -56,7 +56,7 @@ class GreySource:
         if row_px is not None:
             room = _PART_BYTES // (max(BLOCK, tall) * column_bytes) // BLOCK * BLOCK
             wanted = max(min(room, math.ceil(row_px / BLOCK) * BLOCK), _LEAST_WIDTH)
-        wide = min(math.ceil(wanted / wide) * wide, self._shape[1])
+        wide = min(max(math.ceil(_LEAST_WIDTH / wide), wanted // wide) * wide, self._shape[1])
         row_bytes = wide * column_bytes
         rows = min(BLOCK, _PART_BYTES // row_bytes)
         tall = max(rows // tall, 1) * tall

@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from skimage.draw import polygon2mask
 
@@ -49,6 +49,7 @@ def test_a_pixel_belongs_to_a_shape_that_its_middle_lies_in(corners: np.ndarray)
 
 
 @settings(max_examples=50, deadline=None)
+@example(polygons=[np.array([(0.0, 0.0), (0.85, 49.0), (36.0, 12.0)])])
 @given(polygons=st.lists(outlines, max_size=3))
 def test_a_part_of_it_is_that_part_and_the_box_holds_all(polygons: list[np.ndarray]) -> None:
     whole = inside(polygons, Region(0, SHAPE[0], 0, SHAPE[1]))

@@ -62,6 +62,7 @@ def test_windows_are_those_of_the_stack(
 
 
 @example(height=291, width=6474, stored=(29, 6474), layers=65, row_px=None)
+@example(height=174, width=3572, stored=(174, 1786), layers=27, row_px=1537)
 @example(height=9000, width=9000, stored=(1024, 1024), layers=26, row_px=9000)
 @given(
     height=st.integers(1, 50_000), width=st.integers(1, 50_000),
