@@ -65,10 +65,12 @@ def roi_mask(
 
 
 def _bands(polygons: Sequence[Polygon], region: Region, shape: tuple[int, int]) -> Iterator[npt.NDArray[np.bool_]]:
+    from napari_ink.predict import Region
+
     for top in range(0, shape[0], _BAND_PX):
         band = np.zeros((min(_BAND_PX, shape[0] - top), shape[1]), bool)
         if region.y0 < top + len(band) and top < region.y1:
-            part = type(region)(top, top + len(band), region.x0, region.x1)
+            part = Region(top, top + len(band), region.x0, region.x1)
             band[:, region.x0 : region.x1] = inside(polygons, part)
         yield band
 

@@ -126,9 +126,8 @@ class Recipe:
             block = tensors[self._number(member)][None].to(self._forward.device)
             for plane, step in zip(self._forward(lambda: stem(block)), DepthStem.steps, strict=True):  # noqa: B023
                 y, x = (slice(part.start // step, part.stop // step) for part in area.slices_in(read))
-                planes.append(
-                    plane[0, :, y, x]
-                )  # a view: what lies around it is little, and to copy it would take longer
+                # A view: what lies around it is little, and to copy it would take longer.
+                planes.append(plane[0, :, y, x])
         return tuple(planes)
 
     def assembled(self, tiles: Sequence[Region], cells: Sequence[Mapping[CellIndex, Planes]]) -> list[Tensor]:

@@ -3,15 +3,14 @@
 from napari_ink.stack.arrays import stack_of_array
 from napari_ink.stack.beside import (
     SegmentFiles,
-    crop_plane,
     find_beside,
     find_mask_of_labels,
-    read_plane,
 )
 from napari_ink.stack.convert import Converted, convert
 from napari_ink.stack.depth_stack import DepthStack, Level
 from napari_ink.stack.mask import SegmentMask, read_mask, read_segment_mask
 from napari_ink.stack.opening import LAYER_FOLDERS, open_stack
+from napari_ink.stack.plane import crop_plane, read_plane
 from napari_ink.stack.projected import projected_levels
 from napari_ink.stack.projection import HOWS, How, project_layers
 from napari_ink.stack.remote import is_address

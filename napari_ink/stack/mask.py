@@ -15,7 +15,7 @@ import tifffile
 from PIL import Image
 
 from napari_ink.errors import LabelError, StackError
-from napari_ink.stack.beside import check_plane, check_size, grey_of, opened_picture, read_plane
+from napari_ink.stack.plane import check_plane, check_size, grey_of, opened_picture, read_plane
 from napari_ink.stack.tiff import READ_ERRORS, TiffPlane, read_planes
 
 Mask = npt.NDArray[np.bool_]
