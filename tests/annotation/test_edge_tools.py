@@ -269,7 +269,7 @@ def _are_apart(mask: np.ndarray) -> bool:
     return not ((highest > 0) & (lowest < highest)).any()
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.filter_too_much])
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.filter_too_much])
 @given(seed=st.integers(0, 100_000), cut=st.floats(0.4, 0.6))
 def test_ink_becomes_edges_and_the_same_ink_again(seed, cut):
     smooth = ndimage.gaussian_filter(np.random.default_rng(seed).random((80, 90)), 5)

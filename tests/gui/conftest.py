@@ -1,5 +1,6 @@
 """A small segment, a model with random weights, and the dock in a real window."""
 
+import gc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,6 +22,13 @@ from napari_ink.model.network import InkEdgeNetwork
 from tests.gui.driving import on_canvas, send
 
 DEPTH, HEIGHT, WIDTH = 12, 96, 128
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _little_to_collect() -> None:
+    """Keep what is there already out of the garbage collections around each window, three of 0.1 s otherwise."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

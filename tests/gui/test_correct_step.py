@@ -1,5 +1,4 @@
 import numpy as np
-import pytest
 from napari.layers import Image, Labels, Points, Shapes, Vectors
 from napari.settings import get_settings
 from napari.utils.key_bindings import coerce_keybinding
@@ -62,29 +61,24 @@ def test_without_a_prediction_one_can_start_with_empty_labels(open_dock, viewer,
     assert viewer.layers.selection.active == viewer.layers["Ink labels"]
 
 
-@pytest.mark.parametrize(
-    ("tool", "name", "value"),
-    [
-        ("ink", "Ink labels", 2),
-        ("papyrus", "Ink labels", 1),
-        ("edge", "Edge labels", 1),
-        ("not edge", "Edge labels", 2),
-    ],
-)
-def test_a_stroke_of_the_mouse_paints_with_the_tool(empty_dock, viewer, click, stroke, tool, name, value):
-    click(empty_dock.correct.tools[tool])
-    assert empty_dock.correct.tools[tool].isChecked()
-    viewer.layers[name].brush_size = 5
-    stroke((40, 30), (40, 60), (40, 90))
-    painted = viewer.layers[name].data
-    assert set(np.unique(painted)) == {0, value}
-    rows, columns = np.nonzero(painted)
-    assert (rows.min(), rows.max()) == (38, 42)
-    assert columns.min() in (27, 28, 29)
-    assert columns.max() in (91, 92, 93)
-    assert (painted[40, 30:91] == value).all()
-    other = {"Ink labels": "Edge labels", "Edge labels": "Ink labels"}[name]
-    assert viewer.layers[other].data.max() == 0
+def test_a_stroke_of_the_mouse_paints_with_each_tool(empty_dock, viewer, click, stroke, press):
+    ink, edges = "Ink labels", "Edge labels"
+    tools = ("ink", ink, 2), ("papyrus", ink, 1), ("edge", edges, 1), ("not edge", edges, 2)
+    for tool, name, value in tools:
+        click(empty_dock.correct.tools[tool])
+        assert empty_dock.correct.tools[tool].isChecked()
+        viewer.layers[name].brush_size = 5
+        stroke((40, 30), (40, 60), (40, 90))
+        painted = viewer.layers[name].data
+        assert set(np.unique(painted)) == {0, value}
+        rows, columns = np.nonzero(painted)
+        assert (rows.min(), rows.max()) == (38, 42)
+        assert columns.min() in (27, 28, 29)
+        assert columns.max() in (91, 92, 93)
+        assert (painted[40, 30:91] == value).all()
+        assert viewer.layers[edges if name == ink else ink].data.max() == 0
+        press("Z", control=True)
+        assert viewer.layers[name].data.max() == 0
 
 
 def test_erasing_and_undo(empty_dock, viewer, click, stroke, press):
@@ -129,11 +123,11 @@ def test_what_is_labelled_is_counted(empty_dock, viewer, click, stroke, qtbot):
     qtbot.waitUntil(lambda: empty_dock.session.state.counts.papyrus == 0)
 
 
-@pytest.mark.parametrize("action", ["ink", "papyrus", "edge", "not_edge"])
-def test_keys_take_the_tools(empty_dock, viewer, press, qtbot, action):
-    press(key_of(action))
-    qtbot.waitUntil(lambda: empty_dock.session.state.tool == TOOL_ACTIONS[action])
-    assert viewer.layers.selection.active.mode == "paint"
+def test_keys_take_the_tools(empty_dock, viewer, press, qtbot):
+    for action in ("papyrus", "edge", "not_edge", "ink"):
+        press(key_of(action))
+        qtbot.waitUntil(lambda action=action: empty_dock.session.state.tool == TOOL_ACTIONS[action])
+        assert viewer.layers.selection.active.mode == "paint"
 
 
 def test_keys_take_nothing_from_napari(viewer):

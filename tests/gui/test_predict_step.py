@@ -190,23 +190,22 @@ def test_a_segment_out_of_sight_is_said_to_be(open_dock, viewer, click, qtbot, e
     assert open_dock.session.state.run is None
 
 
-@pytest.mark.parametrize(("what", "name"), [("ink", "Ink (predicted)"), ("edge", "Edges (predicted)")])
-def test_a_threshold_cuts_what_is_shown_at_once_without_the_model(predicted_dock, viewer, what, name, qtbot):
-    layer = viewer.layers[name]
-    before = layer.data.copy()
-    row = predicted_dock.predict.ink_threshold if what == "ink" else predicted_dock.predict.edge_threshold
-    shown = []
-    for percent in (1, 40, 60, 99):
-        row.slider.setValue(percent)
-        level = cut_level(percent / 100)
-        assert layer.contrast_limits == [level - 1, level]
-        assert np.array_equal(_painted(viewer, layer), before >= level)
-        shown.append(int((before >= level).sum()))
-    assert shown == sorted(shown, reverse=True)
-    assert len(set(shown)) > 2
-    assert layer.data is not None
-    assert np.array_equal(layer.data, before)
-    assert not predicted_dock.predict.cancel_button.isVisible()
+def test_a_threshold_cuts_what_is_shown_at_once_without_the_model(predicted_dock, viewer):
+    panel = predicted_dock.predict
+    for name, row in (("Ink (predicted)", panel.ink_threshold), ("Edges (predicted)", panel.edge_threshold)):
+        layer = viewer.layers[name]
+        before = layer.data.copy()
+        shown = []
+        for percent in (1, 40, 60, 99):
+            row.slider.setValue(percent)
+            level = cut_level(percent / 100)
+            assert layer.contrast_limits == [level - 1, level]
+            assert np.array_equal(_painted(viewer, layer), before >= level)
+            shown.append(int((before >= level).sum()))
+        assert shown == sorted(shown, reverse=True)
+        assert len(set(shown)) > 2
+        assert np.array_equal(layer.data, before)
+        assert not panel.cancel_button.isVisible()
 
 
 def _painted(viewer, layer) -> np.ndarray:

@@ -205,19 +205,19 @@ def test_views_show_where_they_disagree(open_dock, viewer, click, wait):
     assert "Disagreement (predicted)" not in viewer.layers
 
 
-def test_a_large_segment_is_shown_from_coarser_copies(large_dock, viewer, click, wait, monkeypatch):
-    monkeypatch.setattr(growing, "_SCREEN_PX", 200)
+def test_a_large_segment_is_shown_from_coarser_copies(open_dock, viewer, click, wait, monkeypatch):
+    monkeypatch.setattr(growing, "_SCREEN_PX", 40)
     monkeypatch.setattr(growing, "_IN_MEMORY_PX", 1000)
-    click(large_dock.predict.run_button)
-    wait(lambda: is_over(large_dock))
+    click(open_dock.predict.run_button)
+    wait(lambda: is_over(open_dock))
     layer = viewer.layers["Ink (predicted)"]
-    assert layer.multiscale and [level.shape for level in layer.data] == [(768, 768), (384, 384), (192, 192)]
-    stored = open_prediction(large_dock.session.state.prediction)
+    assert layer.multiscale and [level.shape for level in layer.data] == [(96, 128), (48, 64), (24, 32)]
+    stored = open_prediction(open_dock.session.state.prediction)
     assert np.array_equal(layer.data[0], stored.read("ink"))
     viewer.scene.camera.zoom = 10
-    viewer.scene.camera.center = (0, 300, 300)
+    viewer.scene.camera.center = (0, 40, 40)
     wait(lambda: layer.data_level == 0)
-    click(large_dock.predict.run_button)
-    wait(lambda: large_dock.session.state.run is not None)
+    click(open_dock.predict.run_button)
+    wait(lambda: open_dock.session.state.run is not None)
     wait(lambda: "Ink (predicted)" in viewer.layers and viewer.layers["Ink (predicted)"] != layer)
-    wait(lambda: is_over(large_dock))
+    wait(lambda: is_over(open_dock))

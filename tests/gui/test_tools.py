@@ -230,21 +230,21 @@ def test_nothing_to_tidy_is_said(disc_dock, press, messages, qtbot):
     assert "No two line ends" in messages[0] + messages[1]
 
 
-@pytest.mark.parametrize("action", ["livewire", "edge_brush", "fill_ink", "grow", "erase_fragment", "join"])
-def test_each_tool_has_a_key_a_button_and_a_hint_and_gives_way_to_a_brush(disc_dock, viewer, press, click, action):
-    tool = TOOL_ACTIONS[action]
-    press(key_of(action))
-    assert disc_dock.session.state.tool == tool
-    assert disc_dock.correct.tools[tool].isChecked()
-    assert disc_dock.correct.tool_hint.isVisible()
-    assert shown_key(action) in disc_dock.correct.tools[tool].text()
-    click(disc_dock.correct.tools["ink"])
-    assert disc_dock.session.state.tool == "ink"
-    assert not disc_dock.correct.tools[tool].isChecked()
-    assert viewer.layers.selection.active.mode == "paint"
-    assert not viewer.scene.camera.mouse_pan
-    viewer.layers.selection.active.mode = "pan_zoom"
-    assert viewer.scene.camera.mouse_pan
+def test_each_tool_has_a_key_a_button_and_a_hint_and_gives_way_to_a_brush(disc_dock, viewer, press, click):
+    for action in ("livewire", "edge_brush", "fill_ink", "grow", "erase_fragment", "join"):
+        tool = TOOL_ACTIONS[action]
+        press(key_of(action))
+        assert disc_dock.session.state.tool == tool
+        assert disc_dock.correct.tools[tool].isChecked()
+        assert disc_dock.correct.tool_hint.isVisible()
+        assert shown_key(action) in disc_dock.correct.tools[tool].text()
+        click(disc_dock.correct.tools["ink"])
+        assert disc_dock.session.state.tool == "ink"
+        assert not disc_dock.correct.tools[tool].isChecked()
+        assert viewer.layers.selection.active.mode == "paint"
+        assert not viewer.scene.camera.mouse_pan
+        viewer.layers.selection.active.mode = "pan_zoom"
+        assert viewer.scene.camera.mouse_pan
 
 
 def test_one_sheet_shows_every_key(disc_dock, click):

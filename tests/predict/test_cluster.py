@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from napari_ink.cli import main
 from napari_ink.errors import BadInputError, NapariInkError
-from napari_ink.model import InkEdgeConfig, InkModel, load_model, save_checkpoint
+from napari_ink.model import InkEdgeConfig, load_model, save_checkpoint
 from napari_ink.predict import PredictionStarted, PredictRequest, Region, TilePredicted, open_prediction, predict
 from napari_ink.predict.cluster import in_patches, unpacked
 from napari_ink.predict.connecting import open_cluster
@@ -41,19 +41,26 @@ def cluster() -> Iterator[Any]:
         yield local
 
 
-@pytest.fixture
-def model(tmp_path: Path) -> InkModel:
+def request_in(folder: Path) -> PredictRequest:
     made = random_model(96)
     assert isinstance(made.config, InkEdgeConfig)
-    path = tmp_path / "random.safetensors"
+    path = folder / "random.safetensors"
     save_checkpoint(path, made.network, made.config, made.contract, {})
-    return load_model(path)
+    stack = make_stack(folder, (7, 700, 900))
+    return PredictRequest(stack, load_model(path), folder / "p.zarr", device="cpu", overlap=0.5)
 
 
 @pytest.fixture
-def request_here(tmp_path: Path, model: InkModel) -> PredictRequest:
-    stack = make_stack(tmp_path, (7, 700, 900))
-    return PredictRequest(stack, model, tmp_path / "p.zarr", device="cpu", overlap=0.5)
+def request_here(tmp_path: Path) -> PredictRequest:
+    return request_in(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def bytes_here(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """What a local run of that request stores."""
+    request = request_in(tmp_path_factory.mktemp("here"))
+    run(request)
+    return chunks(request.out)
 
 
 @given(
@@ -87,24 +94,24 @@ def test_the_bytes_are_those_of_a_local_run(cluster: Any, request_here: PredictR
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on Windows")
-def test_a_worker_killed_midway_changes_no_byte(cluster: Any, request_here: PredictRequest) -> None:
-    run(request_here)
+def test_a_worker_killed_midway_changes_no_byte(
+    cluster: Any, request_here: PredictRequest, bytes_here: dict[str, bytes]
+) -> None:
     there = replace(request_here, out=request_here.out.with_name("there.zarr"), scheduler=cluster.scheduler_address)
     killed: list[int] = []
     for event in predict(there):
         if isinstance(event, TilePredicted) and not killed:
             killed.append(next(iter(cluster.workers.values())).pid)
             os.kill(killed[0], signal.SIGKILL)
-    assert killed and chunks(there.out) == chunks(request_here.out)
+    assert killed and chunks(there.out) == bytes_here
 
 
-def test_a_worker_that_joins_midway_helps(request_here: PredictRequest) -> None:
+def test_a_worker_that_joins_midway_helps(request_here: PredictRequest, bytes_here: dict[str, bytes]) -> None:
     def has_predicted() -> bool:
         from napari_ink.predict import worker
 
         return bool(worker._ready)
 
-    run(request_here)
     with distributed.LocalCluster(
         n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs="CRITICAL"
     ) as local, distributed.Client(local) as client:  # fmt: skip
@@ -116,7 +123,7 @@ def test_a_worker_that_joins_midway_helps(request_here: PredictRequest) -> None:
                 client.wait_for_workers(2, timeout=30)
         helped = client.run(has_predicted)
     assert len(helped) == 2 and all(helped[worker] for worker in set(helped) - first)
-    assert chunks(there.out) == chunks(request_here.out)
+    assert chunks(there.out) == bytes_here
 
 
 def test_workers_that_die_of_the_same_tiles_end_the_run(
@@ -133,10 +140,9 @@ def test_workers_that_die_of_the_same_tiles_end_the_run(
 
 
 def test_a_run_whose_workers_are_all_lost_ends_and_can_go_on(
-    request_here: PredictRequest, monkeypatch: pytest.MonkeyPatch
+    request_here: PredictRequest, bytes_here: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("napari_ink.predict.cluster._WORKERLESS_S", 1)
-    run(request_here)
     there = replace(request_here, out=request_here.out.with_name("there.zarr"), resume=True)
     with distributed.LocalCluster(
         n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs="CRITICAL"
@@ -151,7 +157,7 @@ def test_a_run_whose_workers_are_all_lost_ends_and_can_go_on(
         assert 0 < open_prediction(there.out).done_fraction < 1
         local.scale(1)
         run(there)
-    assert chunks(there.out) == chunks(request_here.out)
+    assert chunks(there.out) == bytes_here
 
 
 @pytest.fixture
@@ -166,15 +172,22 @@ def scheduler(tmp_path: Path) -> Iterator[tuple[str, int]]:
         while not told.exists() or not told.read_text():
             assert first.poll() is None
             time.sleep(0.1)
-        yield json.loads(told.read_text())["address"], first.pid
+        address = json.loads(told.read_text())["address"]
+        with distributed.Client(address) as client:
+            client.wait_for_workers(1, timeout=30)
+        yield address, first.pid
         for process in (second, first):
             process.terminate()
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on Windows")
 def test_a_scheduler_that_is_lost_midway_is_said_in_one_sentence(
-    scheduler: tuple[str, int], request_here: PredictRequest, capfd: pytest.CaptureFixture[str]
+    scheduler: tuple[str, int],
+    request_here: PredictRequest,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("napari_ink.predict.connecting._CONNECT_S", 2)  # so long it is looked for, too
     address, process = scheduler
     lost = f"scheduler at {address} is lost; start it again, and --resume goes on"
     with open_cluster(address, "cpu") as shared:
@@ -204,8 +217,9 @@ def test_what_a_worker_cannot_do_is_no_loss_of_the_scheduler(
     assert not request_here.out.exists()
 
 
-def test_cancelled_there_and_finished_here(cluster: Any, request_here: PredictRequest) -> None:
-    run(request_here)
+def test_cancelled_there_and_finished_here(
+    cluster: Any, request_here: PredictRequest, bytes_here: dict[str, bytes]
+) -> None:
     there = replace(request_here, out=request_here.out.with_name("there.zarr"), scheduler=cluster.scheduler_address)
     events = predict(there)
     for event in events:
@@ -216,29 +230,27 @@ def test_cancelled_there_and_finished_here(cluster: Any, request_here: PredictRe
     assert time.monotonic() - began < 5
     assert 0 < open_prediction(there.out).done_fraction < 1
     run(replace(there, scheduler=None, resume=True))
-    assert chunks(there.out) == chunks(request_here.out)
+    assert chunks(there.out) == bytes_here
 
 
 def test_a_number_starts_workers_here(
-    tmp_path: Path, request_here: PredictRequest, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, request_here: PredictRequest, bytes_here: dict[str, bytes], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    run(request_here)
     words = ["predict", request_here.stack.source, "-o", tmp_path / "there.zarr", "--model", request_here.model.source]
     assert not main([str(word) for word in (*words, "--overlap", 0.5, "--scheduler", 2, "--device", "cpu")])
     said = capfd.readouterr()
     assert "the CPU of 2 workers" in said.err and "Traceback" not in said.err
-    assert chunks(tmp_path / "there.zarr") == chunks(request_here.out)
+    assert chunks(tmp_path / "there.zarr") == bytes_here
 
 
 def test_a_queue_starts_its_workers_once(
-    tmp_path: Path, request_here: PredictRequest, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, request_here: PredictRequest, bytes_here: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from napari_ink.predict import connecting
 
     started: list[int] = []
     start = connecting._started
     monkeypatch.setattr(connecting, "_started", lambda count: (started.append(count), start(count))[1])
-    run(request_here)
     small = tmp_path / "small.npy"
     np.save(small, np.load(request_here.stack.source)[:, :200, :300])
     run(replace(request_here, stack=open_stack(small), out=tmp_path / "q.zarr"))
@@ -246,15 +258,14 @@ def test_a_queue_starts_its_workers_once(
     words += ["--model", request_here.model.source, "--overlap", 0.5, "--scheduler", 1, "--device", "cpu"]
     assert main([str(word) for word in words]) == 1  # for what is nowhere
     assert started == [1]
-    assert chunks(tmp_path / "out" / "segment.zarr") == chunks(request_here.out)
+    assert chunks(tmp_path / "out" / "segment.zarr") == bytes_here
     assert chunks(tmp_path / "out" / "small.zarr") == chunks(tmp_path / "q.zarr")
 
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="Windows sends no SIGINT to a group of processes")
 def test_ctrl_c_in_a_terminal_is_one_line_and_goes_on_to_the_same_bytes(
-    tmp_path: Path, request_here: PredictRequest
+    tmp_path: Path, request_here: PredictRequest, bytes_here: dict[str, bytes]
 ) -> None:
-    run(request_here)
     words = ["predict", request_here.stack.source, "-o", tmp_path / "there.zarr", "--model", request_here.model.source]
     command = [sys.executable, "-m", "napari_ink.cli", *words, "--overlap", "0.5", "--device", "cpu"]
     with subprocess.Popen(
@@ -273,7 +284,7 @@ def test_ctrl_c_in_a_terminal_is_one_line_and_goes_on_to_the_same_bytes(
         assert process.wait(60) == 130, rest
     assert rest.startswith("napari-ink: Interrupted; what was done is kept") and rest.count("\n") == 1
     assert not main([str(word) for word in (*command[3:], "--resume")])
-    assert chunks(tmp_path / "there.zarr") == chunks(request_here.out)
+    assert chunks(tmp_path / "there.zarr") == bytes_here
 
 
 def test_workers_that_cannot_be_started(request_here: PredictRequest) -> None:
