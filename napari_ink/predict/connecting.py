@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING
@@ -118,7 +118,8 @@ def _surveyed(client: Client, address: str, device: DeviceName) -> Cluster:
             client.wait_for_workers(1, timeout=_CONNECT_S)
         except NoWorkersError as error:
             raise BadInputError(f"The scheduler at {address} has no workers; start some, and run again.") from error
-        found = client.run(_about, device)
+        found = client.run(_about, device, on_error="return")
+        _refuse_if_unable(found)
     for n, what in enumerate(("versions of napari-ink", "versions of torch", "devices")):
         if len(values := {about[n] for about in found.values()}) > 1:
             raise BadInputError(
@@ -132,6 +133,20 @@ def _surveyed(client: Client, address: str, device: DeviceName) -> Cluster:
     number = len(found)
     in_words = f"{title} of {number} {'workers' if number > 1 else 'worker'}"
     return Cluster(client, tuple(found), kind, in_words, address)
+
+
+def _refuse_if_unable(found: Mapping[str, object]) -> None:
+    """Name a worker that could not say what it has."""
+    from distributed.comm.core import CommClosedError
+
+    for worker, about in found.items():
+        if isinstance(about, (NapariInkError, CommClosedError)):  # its device is not there; it was lost meanwhile
+            raise about
+        if isinstance(about, Exception):
+            raise BadInputError(
+                f"The worker at {worker} cannot run napari-ink ({' '.join(str(about).split())}); "
+                f"install napari-ink {napari_ink.__version__} where it runs, and start it again."
+            ) from about
 
 
 def _about(device: DeviceName) -> tuple[str, str, str, str]:

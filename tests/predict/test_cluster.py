@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -160,15 +161,18 @@ def test_a_run_whose_workers_are_all_lost_ends_and_can_go_on(
     assert chunks(there.out) == bytes_here
 
 
-@pytest.fixture
-def scheduler(tmp_path: Path) -> Iterator[tuple[str, int]]:
-    """A scheduler and a worker, each a process of its own; its address, and its process's number."""
-    told = tmp_path / "scheduler.json"
+@contextmanager
+def scheduler_and_worker(folder: Path, **environment: str) -> Iterator[tuple[str, int]]:
+    """Start a scheduler and a worker, each a process of its own; its address, and its process's number."""
+    told = folder / "scheduler.json"
     module = [sys.executable, "-m"]
     scheduler = [*module, "distributed.cli.dask_scheduler", "--port", "0", "--no-dashboard", "--scheduler-file", told]
     worker = [*module, "distributed.cli.dask_worker", "--scheduler-file", told, "--no-dashboard", "--nthreads", "1"]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(scheduler, **quiet) as first, subprocess.Popen(worker, **quiet) as second:
+    quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with (
+        subprocess.Popen(scheduler, **quiet) as first,
+        subprocess.Popen(worker, **quiet, env=os.environ | environment) as second,
+    ):
         while not told.exists() or not told.read_text():
             assert first.poll() is None
             time.sleep(0.1)
@@ -178,6 +182,27 @@ def scheduler(tmp_path: Path) -> Iterator[tuple[str, int]]:
         yield address, first.pid
         for process in (second, first):
             process.terminate()
+
+
+@pytest.fixture
+def scheduler(tmp_path: Path) -> Iterator[tuple[str, int]]:
+    with scheduler_and_worker(tmp_path) as started:
+        yield started
+
+
+def test_a_worker_without_napari_ink_is_named(tmp_path: Path, request_here: PredictRequest) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\n"
+        "class Nowhere:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.startswith('napari_ink'):\n"
+        "            raise ModuleNotFoundError(f'No module named {name!r}')\n"
+        "sys.meta_path.insert(0, Nowhere())\n"
+    )
+    with scheduler_and_worker(tmp_path, PYTHONPATH=str(tmp_path)) as (address, _):
+        with pytest.raises(BadInputError, match=r"worker at tcp://\S+ cannot run napari-ink .*; install") as caught:
+            run(replace(request_here, scheduler=address))
+        assert "\n" not in str(caught.value) and not request_here.out.exists()
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on Windows")
