@@ -14,7 +14,8 @@ ours          `napari_ink.predict`
 ours-tiles    the same, but whole tiles go through the network, as they do with other people's models
 ours-masked   the same with a mask, an ellipse as large as the stack, which is read from a PNG first
 no-network    the same with a network that says nothing: what reading, preparing, blending and storing take
-workers-N     `napari_ink.predict` on N workers of dask.distributed on this machine
+workers-N     `napari_ink.predict` on N workers of dask.distributed on this machine, which it starts and gives all cores
+cluster-N     the same on N workers of one core each, which are there before: how much a worker more is worth
 monai         MONAI's SlidingWindowInferer with its defaults, Gaussian weights, on the stack in memory
 monai-plain   the same with the network as it was trained, which is what a script that loads it has
 monai-best    MONAI's, buffered along the rows, the best of what it offers that was tried
@@ -196,10 +197,21 @@ def alone(network: nn.Module, tile: Tensor, tiles: int, cores: int) -> None:
         list(pool.map(through, range(tiles)))
 
 
+def single_cores(count: int) -> Any:
+    """Start workers of one core each, who have imported what they need."""
+    from distributed import Client, LocalCluster
+
+    cluster = LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address="127.0.0.1:0")
+    with Client(cluster) as client:
+        client.run(importlib.import_module, "napari_ink.predict.recipe")
+    return cluster
+
+
 def run_way(way: str, folder: Path, overlap: float, device_name: str, cores: int) -> dict[str, float]:
     """Run one way in this process, and return its seconds and megabytes."""
     torch.set_num_threads(cores)
     importlib.import_module("monai.inferers" if way.startswith("monai") else "zarr")  # nobody's imports are counted
+    cluster = single_cores(int(way.removeprefix("cluster-"))) if way.startswith("cluster-") else None
     device, model, stack = torch.device(device_name), load_model(), open_stack(folder)
     network = (model.network.eval() if way == "monai-plain" else for_prediction(model.network)).to(device)
     one = torch.randn(1, model.contract.depth_layers, TILE, TILE, device=device)
@@ -228,6 +240,8 @@ def run_way(way: str, folder: Path, overlap: float, device_name: str, cores: int
                 request = replace(request, mask=read_segment_mask(mask, stack.shape[1:]), mask_source=mask)
             if way.startswith("workers-"):
                 request = replace(request, scheduler=way.removeprefix("workers-"))
+            if cluster is not None:
+                request = replace(request, scheduler=cluster.scheduler_address)
             for _ in predict(request):
                 pass
     seconds = time.perf_counter() - began
