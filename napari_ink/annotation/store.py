@@ -10,17 +10,14 @@ from __future__ import annotations
 
 import getpass
 import json
-import os
-import shutil
 import threading
-from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
-from napari_ink.annotation.edits import CHUNK_PX, PLANES, Block, Change, Edit, EditHeader, Plane, UInt8Array
+from napari_ink.annotation.edits import CHUNK_PX, Block, Edit, EditHeader, Plane, UInt8Array
 from napari_ink.annotation.history import History, Step
 from napari_ink.annotation.journal import Journal, Kind, Record
 from napari_ink.annotation.writer import Writer
@@ -67,17 +64,14 @@ class Annotation:
         self.shape, self.read_only = shape, read_only
         self._author = author or user_name()
         self._marker = folder / MARKER_NAME
-        from napari_ink.annotation.chunks import Chunks  # Zarr takes its time to import
+        from napari_ink.annotation.planes import Planes  # Zarr takes its time to import
 
-        planes = folder / PLANES_NAME
-        if not planes.exists() and not read_only:
-            _make(planes, shape)
-        self._chunks = Chunks(planes, shape, read_only)
+        self._planes = Planes(folder / PLANES_NAME, shape, read_only)
+        self._chunks = self._planes.chunks
         self._lock = threading.RLock()
         self._history = History()
-        self._counts: dict[Plane, Counter[int]] = {plane: Counter() for plane in PLANES}
         self._journal = Journal(folder / JOURNAL_NAME)
-        self._writer = Writer(self._lock, self._journal, self._chunks, self._marker, self._counted)
+        self._writer = Writer(self._lock, self._journal, self._chunks, self._marker, self._planes.counts)
         self._recover(journal_bytes)
         if self._chunks.is_dirty and not read_only:  # a crash left something to be repaired
             self._writer.start()
@@ -122,7 +116,7 @@ class Annotation:
     def count(self, plane: Plane) -> dict[int, int]:
         """Return how many pixels (regions, of the review plane) have which value other than 0."""
         with self._lock:
-            return {value: number for value, number in self._counts[plane].items() if value and number}
+            return self._planes.count(plane)
 
     def history(self) -> Sequence[EditHeader]:
         """Return who changed what and when, oldest first: every edit ever made, also those too old to undo."""
@@ -155,7 +149,7 @@ class Annotation:
         """
         self._refuse_if_read_only()
         with self._lock:
-            changes = [change for block in blocks for change in self._changes(*block)]
+            changes = [change for block in blocks for change in self._planes.changes(block)]
             if not changes:
                 return None
             bounds = tuple(
@@ -243,21 +237,6 @@ class Annotation:
         if self.read_only:
             raise BadInputError("These labels are open for reading only; close them where they are being edited first.")
 
-    def _changes(self, plane: Plane, y: int, x: int, values: UInt8Array) -> list[Change]:
-        height, width = self._chunks.shape(plane)
-        if y < 0 or x < 0 or y + values.shape[0] > height or x + values.shape[1] > width:
-            raise ValueError(f"a block of {values.shape} at {y}, {x} leaves the {plane} plane of {height} × {width}")
-        changes = []
-        for top, left, piece in self._chunks.pieces(plane, y, x, values):
-            before = self._chunks.read(plane, (top, top + piece.shape[0]), (left, left + piece.shape[1]))
-            differs = before != piece
-            rows, columns = np.flatnonzero(differs.any(axis=1)), np.flatnonzero(differs.any(axis=0))
-            if rows.size:
-                part = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-                where = top + int(rows[0]), left + int(columns[0])
-                changes.append(Change(plane, *where, before[part].copy(), piece[part].copy()))
-        return changes
-
     def _take(self, kind: Kind, from_: list[Step], to: list[Step]) -> Edit | None:
         self._refuse_if_read_only()
         with self._lock:
@@ -279,19 +258,9 @@ class Annotation:
     def _commit(self, kind: Kind, step: Step) -> Edit:
         edit = step.edit
         assert edit is not None
-        self._put(kind, edit)
+        self._planes.put(kind, edit)
         self._writer.submit(kind, edit, step)
         return edit
-
-    def _put(self, kind: Kind, edit: Edit) -> None:
-        for change in edit.changes:
-            old, new = (change.after, change.before) if kind == "undo" else (change.before, change.after)
-            self._chunks.write(change.plane, change.y, change.x, new)
-            counts = self._counts[change.plane]
-            for values, sign in ((new, 1), (old, -1)):
-                found = np.bincount(values.ravel())
-                for value in np.flatnonzero(found):
-                    counts[int(value)] += sign * int(found[value])
 
     def _recover(self, journal_bytes: int) -> None:
         """Bring history, counts and chunks to where the journal ends."""
@@ -306,7 +275,7 @@ class Annotation:
         steps = {record.number: record for record in records if record.kind == "edit"}
         for record in (one for one in records if one.number > self._writer.written):
             source = steps[record.of]
-            self._put(record.kind, self._journal.read(source.header, source.offset, source.size))
+            self._planes.put(record.kind, self._journal.read(source.header, source.offset, source.size))
         self._writer.number = max(self._writer.written, last)
         if not self._chunks.is_dirty:
             self._writer.written = self._writer.number
@@ -320,11 +289,7 @@ class Annotation:
         if self._marker.exists():
             said = json.loads(self._marker.read_text())
             self._writer.written = said["through"]
-            for plane, counts in said["counts"].items():
-                self._counts[plane] = Counter({int(value): number for value, number in counts.items()})
-
-    def _counted(self) -> dict[Plane, dict[int, int]]:
-        return {plane: dict(self._counts[plane]) for plane in PLANES}
+            self._planes.take_counts(said["counts"])
 
 
 def user_name() -> str:
@@ -333,13 +298,3 @@ def user_name() -> str:
         return getpass.getuser()
     except (OSError, KeyError):  # a container without names
         return "someone"
-
-
-def _make(planes: Path, shape: tuple[int, int]) -> None:
-    from napari_ink.annotation.chunks import make_planes
-
-    planes.parent.mkdir(parents=True, exist_ok=True)
-    partial = planes.with_name(f".{planes.name}.{os.getpid()}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    make_planes(partial, shape)
-    os.replace(partial, planes)

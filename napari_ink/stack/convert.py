@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-import zlib
 from collections.abc import Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-import numpy as np
-
-from napari_ink.errors import NapariInkError, OutputError, storage_errors
-from napari_ink.stack.depth_stack import DepthStack, Grey, ReadBlock
-from napari_ink.stack.pyramid import SHARD_PX, halve, layout, level_shapes, ngff_attributes
+from napari_ink.errors import OutputError, storage_errors
+from napari_ink.stack.depth_stack import DepthStack
+from napari_ink.stack.pyramid import layout, level_shapes, ngff_attributes
+from napari_ink.stack.shards import Place, bytes_of, check_sum, places_of, read_halved, write_shard
 from napari_ink.stack.spool import Spool
-from napari_ink.stack.tiff import READ_ERRORS
 
 if TYPE_CHECKING:
     import zarr
@@ -29,7 +25,6 @@ _PLAN, _DONE, _LOCK, _SPOOL = "convert.json", "done.jsonl", "convert.lock", "lay
 _WORKERS = 2
 _SPOOLED = -1  # the level of what is only spooled
 _LARGE_LAYER = 128 * 2**20  # two of them at once would be too much memory
-Place = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +89,7 @@ def convert(stack: DepthStack, out: Path, workers: int | None = None) -> Generat
         done = _begin(work, stack)
         arrays = _arrays(work, stack)
         spool = Spool(work / _SPOOL, stack) if stack.by_layer else None
-        sizes = {place: _bytes_of(arrays, place) for place in _places(arrays)}
+        sizes = {place: bytes_of(arrays, place) for place in places_of(arrays)}
         if spool is not None:
             sizes |= {(_SPOOLED, z, 0, 0): spool.layer_bytes for z in range(stack.shape[0])}
         total, counted = sum(sizes.values()), sum(sizes[place] for place in done)
@@ -102,16 +97,9 @@ def convert(stack: DepthStack, out: Path, workers: int | None = None) -> Generat
         log = on_exit.enter_context((work / _DONE).open("a", encoding="utf-8"))
         for level in range(_SPOOLED, len(arrays)):  # each level is made of the one before, which must be whole
             todo = [place for place in sorted(sizes) if place[0] == level and place not in done]
-            at_once = workers or _WORKERS
-            if level == _SPOOLED:
-                do: partial[int] = partial(_copy_layer, spool)
-                at_once = at_once if spool is None or spool.layer_bytes < _LARGE_LAYER else 1
-            elif level == 0:
-                do = partial(_write, arrays, stack.read_block if spool is None else spool.read)
-            else:
-                finer = {place[1:]: check for place, check in done.items() if place[0] == level - 1}
-                do = partial(_write, arrays, partial(_read_halved, arrays[level - 1], finer))
-            for place, check in _in_parallel(todo, do, at_once):
+            is_large = level == _SPOOLED and spool is not None and spool.layer_bytes >= _LARGE_LAYER
+            at_once = 1 if is_large else workers or _WORKERS
+            for place, check in _in_parallel(todo, _work_of(level, stack, spool, arrays, done), at_once):
                 done[place] = check
                 log.write(json.dumps([*place, check]) + "\n")
                 log.flush()
@@ -121,9 +109,21 @@ def convert(stack: DepthStack, out: Path, workers: int | None = None) -> Generat
         _finish(work, out, stack, done)
 
 
+def _work_of(
+    level: int, stack: DepthStack, spool: Spool | None, arrays: list[zarr.Array[Any]], done: dict[Place, int]
+) -> partial[int]:
+    """Return what is to be done at each place of a level."""
+    if level == _SPOOLED:
+        return partial(_copy_layer, spool)
+    if level == 0:
+        return partial(write_shard, arrays, stack.read_block if spool is None else spool.read)
+    finer = {place[1:]: check for place, check in done.items() if place[0] == level - 1}
+    return partial(write_shard, arrays, partial(read_halved, arrays[level - 1], finer))
+
+
 def _copy_layer(spool: Spool | None, place: Place) -> int:
     assert spool is not None
-    return _check_sum(spool.copy(place[1]))
+    return check_sum(spool.copy(place[1]))
 
 
 def _begin(work: Path, stack: DepthStack) -> dict[Place, int]:
@@ -171,84 +171,6 @@ def _arrays(work: Path, stack: DepthStack) -> list[zarr.Array[Any]]:
                 config={"write_empty_chunks": True},  # looking for empty ones costs a sixth of the time
             )  # fmt: skip
     return [cast("zarr.Array[Any]", group[str(level)]) for level in range(len(shapes))]
-
-
-def _places(arrays: list[zarr.Array[Any]]) -> list[Place]:
-    """Return all shards: their levels and first voxels."""
-    places: list[Place] = []
-    for level, array in enumerate(arrays):
-        steps = zip(array.shape, array.shards or array.chunks, strict=True)
-        zs, ys, xs = (range(0, length, size) for length, size in steps)
-        places += [(level, z, y, x) for z, y, x in product(zs, ys, xs)]
-    return places
-
-
-def _block(array: zarr.Array[Any], place: Place) -> tuple[slice, slice, slice]:
-    z, y, x = (
-        slice(start, min(start + size, length))
-        for start, size, length in zip(place[1:], array.shards or array.chunks, array.shape, strict=True)
-    )
-    return z, y, x
-
-
-def _bytes_of(arrays: list[zarr.Array[Any]], place: Place) -> int:
-    array = arrays[place[0]]
-    voxels = 1
-    for part in _block(array, place):
-        voxels *= part.stop - part.start
-    return voxels * array.dtype.itemsize
-
-
-def _write(arrays: list[zarr.Array[Any]], read: ReadBlock, place: Place) -> int:
-    """Write one shard, and return the check sum of what was written.
-
-    It is read back, and held against that, when the next level is made of it; shards of the last level at once.
-    """
-    array = arrays[place[0]]
-    block = _block(array, place)
-    values = read(*block)
-    check = _check_sum(values)
-    array[block] = values
-    del values
-    if place[0] == len(arrays) - 1:
-        _read_back(array, check, block)
-    return check
-
-
-def _read_back(array: zarr.Array[Any], check: int, block: tuple[slice, slice, slice]) -> Grey:
-    """Read what was written, and see that it is what it was."""
-    z, y, x = block
-    try:
-        values = np.asarray(array[block])
-    except READ_ERRORS:
-        values = None
-    if values is None or _check_sum(values) != check:
-        raise NapariInkError(
-            f"What was written at layer {z.start}, row {y.start}, column {x.start} of a level reads back differently; "
-            "look at the disk, delete the .partial folder, and run again."
-        )
-    return values
-
-
-def _check_sum(values: Grey) -> int:
-    little_endian = values.astype(values.dtype.newbyteorder("<"), copy=False)
-    return zlib.crc32(np.ascontiguousarray(little_endian).data)
-
-
-def _read_halved(
-    finer: zarr.Array[Any], checks: dict[tuple[int, int, int], int], z: slice, y: slice, x: slice, step: int = 1
-) -> Grey:
-    """Read a shard of a level from the one before, shard by shard, each held against its check sum."""
-    depth, height, width = finer.shape
-    out: Grey = np.empty((z.stop - z.start, y.stop - y.start, x.stop - x.start), finer.dtype)
-    half = SHARD_PX // 2
-    for top, left in product(range(0, out.shape[1], half), range(0, out.shape[2], half)):
-        part = out[:, top : top + half, left : left + half]
-        rows = slice(2 * (y.start + top), min(2 * (y.start + top + part.shape[1]), height))
-        columns = slice(2 * (x.start + left), min(2 * (x.start + left + part.shape[2]), width))
-        check = checks[z.start, rows.start, columns.start]
-        part[:] = halve(_read_back(finer, check, (z, rows, columns)))
-    return out
 
 
 def _in_parallel(places: list[Place], work: partial[int], workers: int) -> Iterator[tuple[Place, int]]:
