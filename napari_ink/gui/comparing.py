@@ -105,6 +105,10 @@ class Comparing(QObject):
         self._layers.remove_extra("difference")
         self.changed.emit()
 
+    def release(self) -> None:
+        """Take no difference that is still to come."""
+        self._other = None
+
     def _begin(self, against: str, other: ReadMask) -> None:
         self.against, self._other = against, other
         self.changed.emit()

@@ -87,7 +87,8 @@ class Profiling(QObject):
         self._ask(model)
 
     def release(self) -> None:
-        """Let go of the viewer."""
+        """Let go of the viewer, and take no profile that is still to come."""
+        self._asked += 1
         self._rest.stop()
         self._viewer.cursor.events.position.disconnect(self._on_mouse)
 

@@ -163,6 +163,7 @@ class InkSession(QObject):
         self.finding.cancel()
         self.reviewing.cancel()
         self.converting.cancel()
+        self.comparing.release()
         self.projecting.release()
         self.contrast.release()
         self.labelling.release()

@@ -1,9 +1,12 @@
 """Looking and comparing in a real window: blink, swap, fade, differences, versions."""
 
+import threading
+
 import numpy as np
 import pytest
 from qtpy.QtWidgets import QInputDialog, QMessageBox
 
+from napari_ink.gui import comparing, profiling, workers
 from napari_ink.gui.keys import key_of
 
 
@@ -109,3 +112,30 @@ def test_replacing_by_an_import_is_asked_first(empty_dock, monkeypatch):
     keep.import_ink.click()
     assert len(asked) == 1
     assert imported == []
+
+
+def test_what_comes_after_the_panel_is_closed_is_dropped(labelled_dock, viewer, press, qtbot, monkeypatch):
+    may_go_on = threading.Event()
+
+    def late(job):
+        def wait_first(*words):
+            may_go_on.wait(30)
+            yield from job(*words)
+
+        return wait_first
+
+    monkeypatch.setattr(profiling, "profile_job", late(profiling.profile_job))
+    monkeypatch.setattr(comparing, "_compare", late(comparing._compare))
+    viewer.cursor.position = (0, 40, 51)
+    labelled_dock._does()["explain"]()
+    press(key_of("difference"))
+    gone = []
+    labelled_dock.destroyed.connect(lambda: gone.append(True))
+    viewer.window.remove_dock_widget(labelled_dock)
+    labelled_dock.deleteLater()
+    qtbot.waitUntil(lambda: bool(gone))
+    assert len(workers._alive) >= 2
+    may_go_on.set()
+    qtbot.waitUntil(lambda: not workers._alive, timeout=20000)
+    qtbot.wait(50)
+    assert "Difference" not in viewer.layers
