@@ -11,7 +11,7 @@ from napari_ink.errors import NapariInkError
 from napari_ink.gui import jobs, workers
 from napari_ink.gui.edit_window import EditWindow, must_move, window_for
 from napari_ink.gui.editable import EditableLabels
-from napari_ink.gui.state import Keeping, LabelCounts
+from napari_ink.gui.news import Keeping, LabelCounts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

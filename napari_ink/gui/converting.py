@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QObject, Signal
 
 from napari_ink.gui import workers
-from napari_ink.gui.state import Conversion
+from napari_ink.gui.news import Conversion
 from napari_ink.stack import Converted, convert
 
 if TYPE_CHECKING:

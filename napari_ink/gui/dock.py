@@ -93,7 +93,7 @@ class InkDock(QWidget):
         rooms = (self._depth, self._profiling)
         self.destroyed.connect(_let_go(napari_viewer, self.session, rooms, guard_removal(napari_viewer, self)))
         if (model := self.predict.model()) is not None:
-            self.session.predicting.use_thresholds(model)
+            self.session.predicting.shown.use_thresholds(model)
         self._on_changed(self.session.state)
         if (layer := self._layers.find_stack()) is not None:
             self.session.adopt(layer)
@@ -158,7 +158,7 @@ class InkDock(QWidget):
         self.predict.roi_requested.connect(session.predicting.roi.begin)
         self.predict.model_chosen.connect(self._on_model)
         self.predict.model_file_requested.connect(self._on_model_file)
-        self.predict.threshold_changed.connect(session.predicting.set_threshold)
+        self.predict.threshold_changed.connect(session.predicting.shown.set_threshold)
         self.correct.editable_requested.connect(session.labelling.make_editable)
         self.correct.tool_requested.connect(session.labelling.take_tool)
         self.correct.action_requested.connect(lambda name: self._does()[name]())
@@ -258,7 +258,7 @@ class InkDock(QWidget):
         self.session.open_stack(sample_folder())
 
     def _on_model(self, model: ModelEntry) -> None:
-        self.session.predicting.use_thresholds(model)
+        self.session.predicting.shown.use_thresholds(model)
         if self.session.state.stack is not None:
             self.session.predicting.warm_up(model)
 

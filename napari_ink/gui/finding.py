@@ -13,7 +13,7 @@ from skimage.measure import find_contours
 
 from napari_ink.annotation import LabelValue, find_similar
 from napari_ink.gui import workers
-from napari_ink.gui.state import SimilarNews
+from napari_ink.gui.news import SimilarNews
 
 if TYPE_CHECKING:
     from napari_ink.annotation import Annotation, Candidate, SearchProgress

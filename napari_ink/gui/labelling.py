@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from napari_ink.gui.desk import Desk
     from napari_ink.gui.edit_window import EditWindow
     from napari_ink.gui.layers import InkLayers
-    from napari_ink.gui.predicting import Predicting
+    from napari_ink.gui.shown_prediction import ShownPrediction
     from napari_ink.gui.state import ExportFrom, ExportWhat, What
     from napari_ink.stack import DepthStack
 
@@ -45,7 +45,7 @@ class Labelling(QObject):
         The viewer's layers.
     annotating
         The labels and their store.
-    predicting
+    predicted
         Knows the thresholds.
     hand
         What gives the mouse to the tool in hand.
@@ -60,14 +60,14 @@ class Labelling(QObject):
         desk: Desk,
         layers: InkLayers,
         annotating: Annotating,
-        predicting: Predicting,
+        predicted: ShownPrediction,
         hand: Hand,
         project_folder: Callable[[DepthStack], Path],
         boxed: Callable[[EditWindow], None],
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
-        self._desk, self._layers, self._annotating, self._predicting = desk, layers, annotating, predicting
+        self._desk, self._layers, self._annotating, self._predicted = desk, layers, annotating, predicted
         self._project_folder = project_folder
         self.bench = Bench(layers, annotating, show_info)
         self._hand, self.belt = hand, tool_belt(self.bench, boxed)
@@ -97,7 +97,7 @@ class Labelling(QObject):
             return
         cut = None
         if overlay is not None:
-            cuts = self._predicting.thresholds()
+            cuts = self._predicted.thresholds()
             cut = jobs.Cut(overlay.probabilities("ink"), overlay.probabilities("edge"), cuts["ink"], cuts["edge"])
         self._desk.set(busy="Cutting labels from the prediction…" if cut else "Making a project for the labels…")
         folder = self._project_folder(state.stack)
@@ -196,7 +196,7 @@ class Labelling(QObject):
     def _plane(self, what: ExportWhat, source: ExportFrom) -> LabelPlane | None:
         stack = self._desk.state.stack
         return exporting.plane_to_export(
-            what, source, self._annotating.annotation, self._layers.overlay, self._predicting.thresholds(),
+            what, source, self._annotating.annotation, self._layers.overlay, self._predicted.thresholds(),
             None if stack is None else stack.voxel_size_um,
         )  # fmt: skip
 

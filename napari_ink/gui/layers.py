@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,12 +10,13 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_ink.gui.editable import EditableLabels, overview_layer
 from napari_ink.gui.overlay import Overlay
+from napari_ink.gui.own_changes import OwnChanges
 from napari_ink.gui.sight import Sight
 from napari_ink.gui.stack_layer import attach, detach, stack_layer_data, stack_of
 from napari_ink.gui.turns import Turns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from napari.layers import Labels, Layer
     from napari.utils.events import Event
@@ -50,7 +50,7 @@ class InkLayers(QObject):
 
     def __init__(self, viewer: Viewer, dock: QWidget) -> None:
         super().__init__(dock)
-        self._viewer = viewer
+        self._viewer, self._changes = viewer, OwnChanges(viewer)
         self.sight = Sight(viewer, dock, self._stack)
         self._stack_layer: Layer | None = None
         self.overlay: Overlay | None = None
@@ -58,7 +58,6 @@ class InkLayers(QObject):
         self._overview: Labels | None = None
         self._preview: Layer | None = None
         self._extras: dict[str, Layer] = {}
-        self._changing = False
         self._turns = Turns(self)
         viewer.layers.events.inserted.connect(self._on_inserted)
         viewer.layers.events.removed.connect(self._on_removed)
@@ -72,8 +71,7 @@ class InkLayers(QObject):
         """Show a stack, and turn the depth slider to its surface."""
         data, settings, _ = stack_layer_data(stack, contrast_limits)
         layer = Image(data, **settings)
-        with self._own_change():
-            self._viewer.add_layer(layer)
+        self._changes.add(layer)
         self.take_over(layer)
 
     @property
@@ -86,11 +84,11 @@ class InkLayers(QObject):
         stack = stack_of(layer)
         if stack is None:
             raise ValueError(f"{layer.name} shows no depth stack")
-        with self._own_change():
+        with self._changes.under_way():
             before = self._stack_layer
             self._put_away()
             if before is not None and before != layer:
-                self._remove([before])
+                self._changes.remove([before])
             self._stack_layer = layer
         attach(layer)
         self._viewer.reset_view()
@@ -105,8 +103,7 @@ class InkLayers(QObject):
             self.show_prediction(True)
             return
         if self.overlay is not None:
-            with self._own_change():
-                self._remove(self.overlay.all_layers())
+            self._changes.remove(self.overlay.all_layers())
         self.overlay = Overlay(shape, thresholds, has_disagreement, self)
         self._turns.take(*(partial(self._add_behind, layer) for layer in self.overlay.all_layers()), self._raise_labels)
 
@@ -116,12 +113,7 @@ class InkLayers(QObject):
 
     def turn_away(self, layer: Layer) -> None:
         """Take a layer out again that somebody else has just put in: in a turn, since napari is still at it."""
-
-        def remove() -> None:
-            with self._own_change():
-                self._remove([layer])
-
-        self._turns.take(remove)
+        self._turns.take(lambda: self._changes.remove([layer]))
 
     def stop(self) -> None:
         """Add no more layers: the window is closed. napari would open another for them, which nobody sees."""
@@ -130,15 +122,13 @@ class InkLayers(QObject):
     def end_overlay(self) -> None:
         """Take the prediction away."""
         if self.overlay is not None:
-            with self._own_change():
-                self._remove(self.overlay.all_layers())
+            self._changes.remove(self.overlay.all_layers())
             self.overlay = None
 
     def begin_editing(self, editable: EditableLabels, then: Callable[[], None]) -> None:
         """Show editable labels in the place of those before, hide the prediction, and call `then`."""
-        with self._own_change():
-            if self.editable is not None:
-                self._remove(self.editable.layers.values())
+        if self.editable is not None:
+            self._changes.remove(self.editable.layers.values())
         self.editable = editable
         for layer in editable.layers.values():
             layer.events.mode.connect(self._on_tool)
@@ -194,7 +184,7 @@ class InkLayers(QObject):
         self._extras[key] = layer
         self._turns.take(partial(self._add_behind, layer), *([self._raise_labels] if under_labels else []))
         if on_stack:
-            self._turns.take(partial(self._lay_on_stack, layer))
+            self._turns.take(lambda: self._changes.lay_on(layer, self._stack_layer))
 
     def show_drawing(self, key: str, layer: Shapes) -> None:
         """Show a layer of shapes on top of all else, with the tool for rectangles in hand."""
@@ -214,8 +204,7 @@ class InkLayers(QObject):
     def remove_extra(self, key: str) -> None:
         """Take a layer away that was shown by `show_extra`."""
         if (layer := self._extras.pop(key, None)) is not None:
-            with self._own_change():
-                self._remove([layer])
+            self._changes.remove([layer])
 
     def show_prediction(self, visible: bool) -> None:
         """Show or hide the predicted overlays."""
@@ -245,20 +234,13 @@ class InkLayers(QObject):
 
     def _add(self, layer: Layer) -> None:
         if layer in [*self._own_layers()]:  # else it was put away before its turn came
-            with self._own_change():
-                self._viewer.add_layer(layer)
+            self._changes.add(layer)
 
     def _add_behind(self, layer: Layer) -> None:
         """Add a layer, and leave the one selected that is."""
         active = self._viewer.layers.selection.active
         self._add(layer)
         self._viewer.layers.selection.active = active
-
-    def _lay_on_stack(self, layer: Layer) -> None:
-        """Move a layer down to right above the stack, under all that is predicted and drawn."""
-        layers = self._viewer.layers
-        if self._stack_layer is not None and layer in layers:
-            layers.move(layers.index(layer), layers.index(self._stack_layer) + 1)
 
     def _own_layers(self) -> Iterator[Layer]:
         yield from () if self.overlay is None else self.overlay.all_layers()
@@ -269,51 +251,33 @@ class InkLayers(QObject):
         """Have the labels on top, and on top of these what was drawn to be predicted."""
         raised = [] if self.editable is None else [*self.editable.layers.values(), self._preview]
         raised.extend(layer for layer in self._extras.values() if isinstance(layer, Shapes))
-        for layer in (one for one in raised if one is not None and one in self._viewer.layers):
-            self._viewer.layers.move(self._viewer.layers.index(layer), len(self._viewer.layers))
+        self._changes.raise_all(raised)
 
     def _put_away(self) -> None:
         """Drop the overlay and the labels; what was drawn is in the store."""
         if self.editable is not None:
             self.editable.commit()
-        for layer in [*self._own_layers()]:
-            self._remove([layer])
+        self._changes.remove([*self._own_layers()])
         self.overlay = self.editable = self._overview = self._preview = None
         self._extras.clear()
 
-    def _remove(self, layers: Iterable[Layer]) -> None:
-        for layer in layers:
-            if layer in self._viewer.layers:
-                self._viewer.layers.remove(layer)
-
-    @contextmanager
-    def _own_change(self) -> Iterator[None]:
-        """Keep what is added or removed inside from being taken for the user's doing."""
-        before, self._changing = self._changing, True
-        try:
-            yield
-        finally:
-            self._changing = before
-
     def _on_inserted(self, event: Event) -> None:
-        if not self._changing and stack_of(event.value) is not None:
+        if not self._changes.are_under_way and stack_of(event.value) is not None:
             self.stack_arrived.emit(event.value)
 
     def _on_removed(self, event: Event) -> None:
         detach(event.value)
-        if self._changing:
+        if self._changes.are_under_way:
             return
         if event.value == self._stack_layer:
             self._stack_layer = None
-            with self._own_change():
+            with self._changes.under_way():
                 self._put_away()
         if self.overlay is not None and event.value in self.overlay.layers.values():
-            with self._own_change():
-                self._remove(self.overlay.all_layers())
+            self._changes.remove(self.overlay.all_layers())
             self.overlay = None
         if self.editable is not None and event.value in self.editable.layers.values():
-            with self._own_change():
-                self._remove(self.editable.layers.values())
+            self._changes.remove(self.editable.layers.values())
             self.editable = None
         if event.value == self._overview:
             self._overview = None

@@ -16,15 +16,16 @@ from napari_ink.gui.desk import QUIET
 from napari_ink.gui.roi import RegionOfInterest
 from napari_ink.gui.run_requests import RunRequests, check_depth
 from napari_ink.gui.runs import PredictionRun
+from napari_ink.gui.shown_prediction import ShownPrediction
 
 if TYPE_CHECKING:
     from napari_ink.gui.desk import Desk
     from napari_ink.gui.layers import InkLayers
     from napari_ink.gui.models import ModelEntry
+    from napari_ink.gui.news import RunProgress
     from napari_ink.gui.run_settings import RunSettings
-    from napari_ink.gui.state import RunProgress, What
     from napari_ink.model import InkModel
-    from napari_ink.predict import PredictionStarted, TilePredicted
+    from napari_ink.predict import PredictionStarted
     from napari_ink.stack import DepthStack
 
 
@@ -42,6 +43,8 @@ class Predicting(QObject):
 
     Attributes
     ----------
+    shown : ShownPrediction
+        What is seen of it, and where it is cut.
     roi : RegionOfInterest
         What a person drew to be predicted.
     """
@@ -59,6 +62,7 @@ class Predicting(QObject):
         self._settings: RunSettings | None = None
         self._next: RunSettings | None = None
         self._unfinished: jobs.RunRequest | None = None
+        self.shown = ShownPrediction(desk, layers)
         self.roi = RegionOfInterest(layers, self)
         self._requests = RunRequests(desk, layers, self.roi, project_folder)
         self.roi.changed.connect(self._on_roi)
@@ -130,28 +134,11 @@ class Predicting(QObject):
             self._run.abandon()
             self._run = None
 
-    def use_thresholds(self, model: ModelEntry) -> None:
-        """Take the cuts that a model recommends."""
-        ink, edge = model.thresholds
-        self._cut("ink", ink)
-        self._cut("edge", edge)
-
-    def set_threshold(self, what: What, threshold: float) -> None:
-        """Cut the prediction elsewhere, at once and without the model, and show it."""
-        self._cut(what, threshold)
-        if self._layers.overlay is not None:
-            self._layers.overlay.layers[what].visible = True
-
-    def _cut(self, what: What, threshold: float) -> None:
-        if self._layers.overlay is not None:
-            self._layers.overlay.cut(what, threshold)
-        self._desk.set(**{f"{what}_threshold": threshold, "exported": ""})
-
     def show_again(self, event: jobs.PredictionFound) -> None:
         """Show an earlier prediction, whose rows are to come; it can go on if it was stopped."""
         if self._desk.state.run is not None:
             return
-        self._show_found(event)
+        self.shown.begin_stored(event)
         self._unfinished = None if event.is_complete else self._requests.of_stored(event)
         outcome = "This is the prediction made last."
         if self._unfinished is not None:
@@ -162,7 +149,7 @@ class Predicting(QObject):
         """Show some rows of it."""
         path = self._desk.state.prediction
         if self._desk.state.run is None and path is not None:
-            self._put(event, path)
+            self.shown.put_band(event, path)
             if event.is_last:
                 self._desk.set(can_continue=self._unfinished is not None)
 
@@ -170,30 +157,26 @@ class Predicting(QObject):
         """Return the model that is in memory, if one is."""
         return None if self._requests.ready is None else self._requests.ready.model
 
-    def thresholds(self) -> dict[What, float]:
-        """Return where ink and edges are cut."""
-        return {"ink": self._desk.state.ink_threshold, "edge": self._desk.state.edge_threshold}
-
     def _begin(self, request: jobs.RunRequest) -> None:
-        has_disagreement, overlay = bool(request.augment), self._layers.overlay
-        is_shown = overlay is not None and overlay.shows == request.out and overlay.has_planes(has_disagreement)
+        has_disagreement = bool(request.augment)
+        is_shown = self.shown.is_of(request.out, has_disagreement)
         request = replace(request, reads_stored=request.resume and not is_shown)
         self._run = run = PredictionRun(request, self)
         run.model_ready.connect(self._on_warm)
         run.changed.connect(show_warning)
-        run.band_read.connect(lambda event: self._put(event, request.out))
+        run.band_read.connect(lambda event: self.shown.put_band(event, request.out))
         run.started.connect(self._on_run_started)
-        run.tile_predicted.connect(self._on_tile)
+        run.tile_predicted.connect(self.shown.put_tile)
         run.progressed.connect(self._on_progress)
         run.failed.connect(self._desk.fail)
         run.ended.connect(self._on_run_ended)
         self._desk.set(run=run.progress, outcome="", notes=(), exported="", can_continue=False)
         self._look()
         # A prediction that is shown stays until the next has started: it may yet fail, or be cancelled.
-        can_wait = not request.resume and overlay is not None and overlay.fits(has_disagreement)
+        can_wait = not request.resume and self.shown.fits(has_disagreement)
         if not (is_shown or can_wait):
             # napari takes its time over new layers, and takes longer beside threads at work: they come first.
-            self._layers.begin_overlay(request.stack.shape[1:], self.thresholds(), has_disagreement)
+            self.shown.begin(request.stack.shape[1:], has_disagreement)
         self._layers.after_turns(lambda: self._start(run))
 
     def _start(self, run: PredictionRun) -> None:
@@ -235,34 +218,11 @@ class Predicting(QObject):
         if not run.has_started:  # it says so again where it begins anew for want of memory
             self._unfinished = run.request
             if not run.request.resume:
-                self._show_growing(event)
+                self.shown.begin_growing(event)
         line = f"Runs on {event.device_name}."
         self._desk.set(
             device_line=line, notes=event.notes, prediction=event.path, has_prediction=self._layers.overlay is not None
         )
-
-    def _show_growing(self, event: PredictionStarted) -> None:
-        overlay, has_disagreement = self._layers.overlay, event.members > 1
-        if overlay is None or not overlay.is_empty or not overlay.has_planes(has_disagreement):
-            self._layers.begin_overlay(event.shape, self.thresholds(), has_disagreement)
-        self._layers.show_prediction(True)
-        if self._layers.overlay is not None:
-            self._layers.overlay.shows = event.path
-
-    def _show_found(self, event: jobs.PredictionFound) -> None:
-        self._layers.begin_overlay(event.shape, self.thresholds(), event.has_disagreement)
-        if self._layers.editable is not None:
-            self._layers.show_prediction(False)
-
-    def _put(self, event: jobs.PredictionBand, path: Path) -> None:
-        if (overlay := self._layers.overlay) is not None:
-            overlay.put(event.y, slice(0, event.planes[0].shape[1]), *event.planes)
-            if event.is_last:
-                overlay.shows = path
-
-    def _on_tile(self, event: TilePredicted) -> None:
-        if self._layers.overlay is not None:
-            self._layers.overlay.put(event.y, event.x, event.ink, event.edge, event.disagreement)
 
     def _on_progress(self, progress: RunProgress) -> None:
         self._desk.set(run=progress)
@@ -296,7 +256,7 @@ class Predicting(QObject):
         if isinstance(event, jobs.PredictionBand):
             self.show_band(event)
         elif self._desk.state.run is None:
-            self._show_found(event)
+            self.shown.begin_stored(event)
             self._desk.set(has_prediction=True)
 
     def _is_of_this_stack(self, run: PredictionRun) -> bool:

@@ -9,7 +9,7 @@ from napari.layers import Image
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_ink.gui.browsing import Browser
-from napari_ink.gui.state import ProjectionNews
+from napari_ink.gui.news import ProjectionNews
 from napari_ink.stack import How, projected_levels
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from qtpy.QtCore import QObject, Signal
 from napari_ink.annotation import ReviewState, rank, region_at, region_bounds, seconds_left
 from napari_ink.errors import NapariInkError
 from napari_ink.gui import workers
+from napari_ink.gui.news import ReviewNews
 from napari_ink.gui.review_jobs import FiguresRead, RegionsScored, figures_job, score_job
 from napari_ink.gui.review_layers import frame_layer, notes_layer, review_layer, tint
-from napari_ink.gui.state import ReviewNews
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, Signal
 
 from napari_ink.gui import jobs, workers
-from napari_ink.gui.state import RunProgress
+from napari_ink.gui.news import RunProgress
 
 if TYPE_CHECKING:
     from napari_ink.predict import PredictionEnded, Region, TilePredicted

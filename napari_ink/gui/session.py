@@ -19,11 +19,12 @@ from napari_ink.gui.finding import Finding
 from napari_ink.gui.labelling import Labelling
 from napari_ink.gui.layers import InkLayers
 from napari_ink.gui.looking import Looking
+from napari_ink.gui.news import Conversion, LabelCounts
 from napari_ink.gui.predicting import Predicting
 from napari_ink.gui.projecting import Projecting
 from napari_ink.gui.reviewing import Reviewing
 from napari_ink.gui.stack_layer import stack_of
-from napari_ink.gui.state import Conversion, InkState, LabelCounts
+from napari_ink.gui.state import InkState
 from napari_ink.gui.tools import Hand
 from napari_ink.stack import DepthStack, find_beside
 
@@ -82,7 +83,7 @@ class InkSession(QObject):
         self.annotating = Annotating(layers, self)
         self.predicting = Predicting(self.desk, layers, self.project_folder, self)
         self.labelling = Labelling(
-            self.desk, layers, self.annotating, self.predicting, hand, self.project_folder, self._on_boxed, self
+            self.desk, layers, self.annotating, self.predicting.shown, hand, self.project_folder, self._on_boxed, self
         )
         self.reviewing = Reviewing(layers, looking, self.annotating, self)
         self.finding = Finding(layers, looking, self.annotating, self.labelling.bench.preview, self)
@@ -214,7 +215,7 @@ class InkSession(QObject):
         said = view.get("thresholds")
         for what in ("ink", "edge"):
             if isinstance(said, dict) and isinstance(said.get(what), float) and 0 <= said[what] <= 1:
-                self.predicting.set_threshold(what, said[what])
+                self.predicting.shown.set_threshold(what, said[what])
         self.annotating.begin(event.project)
         self._remembering.start()
 
@@ -230,7 +231,7 @@ class InkSession(QObject):
             return {}
         if shown is not None and shown.is_relative_to(project.folder):
             view["prediction"] = shown.relative_to(project.folder).as_posix()
-        return view | {"thresholds": self.predicting.thresholds()}
+        return view | {"thresholds": self.predicting.shown.thresholds()}
 
     def _remember(self) -> None:
         """Keep how the segment is looked at, for when it is opened again."""

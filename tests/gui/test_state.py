@@ -3,8 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from napari_ink.gui.news import RunProgress
 from napari_ink.gui.runs import seconds_left
-from napari_ink.gui.state import InkState, RunProgress, Step, cut_level, time_left
+from napari_ink.gui.state import InkState, Step, cut_level, time_left
 from napari_ink.stack import DepthStack, open_stack
 
 

@@ -6,13 +6,14 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QMessageBox, QPushButton, QWidget
 
 from napari_ink.gui.keys import shown_key
+from napari_ink.gui.news import Keeping
 from napari_ink.gui.panels.keep import KeepSection
 from napari_ink.gui.panels.look import LookSection
 from napari_ink.gui.panels.review import ReviewSection
 from napari_ink.gui.panels.section import Section
 from napari_ink.gui.panels.similar import SimilarSection
 from napari_ink.gui.panels.step import StepPanel, button, mark, paragraph, show_text
-from napari_ink.gui.state import InkState, Keeping, Step
+from napari_ink.gui.state import InkState, Step
 
 _HINT = "Turn the prediction into labels and correct them. Each stroke is saved as you draw, and all can be undone."
 _PARTIAL = "Zoom in to draw everywhere: from this far, only the middle of the picture can be drawn in."

@@ -8,10 +8,11 @@ from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import QComboBox, QLabel
 from superqt import QLabeledRangeSlider
 
+from napari_ink.gui.news import ProjectionNews
 from napari_ink.gui.panels.profile_plot import ProfilePlot
 from napari_ink.gui.panels.section import Section, row
 from napari_ink.gui.panels.step import button, paragraph, show_text
-from napari_ink.gui.state import InkState, ProjectionNews
+from napari_ink.gui.state import InkState
 from napari_ink.stack import HOWS
 
 if TYPE_CHECKING:

@@ -18,13 +18,14 @@ from qtpy.QtWidgets import (
 )
 
 from napari_ink.gui.models import ModelEntry
+from napari_ink.gui.news import RunProgress
 from napari_ink.gui.panels.offset import OffsetBox
 from napari_ink.gui.panels.progress import Progress
 from napari_ink.gui.panels.section import Section, row
 from napari_ink.gui.panels.step import StepPanel, button, paragraph, show_text
 from napari_ink.gui.panels.threshold import ThresholdRow
 from napari_ink.gui.run_settings import RunSettings, Where
-from napari_ink.gui.state import InkState, RunProgress, Step, time_left
+from napari_ink.gui.state import InkState, Step, time_left
 from napari_ink.gui.style import EDGE_CSS, INK_CSS
 from napari_ink.model import MODEL_SUFFIXES, Direction
 from napari_ink.predict import Augmentation, DeviceName

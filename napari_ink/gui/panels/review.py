@@ -8,10 +8,11 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QKeyEvent
 from qtpy.QtWidgets import QListWidget, QListWidgetItem
 
+from napari_ink.gui.news import ReviewNews
 from napari_ink.gui.panels.progress import Progress
 from napari_ink.gui.panels.section import Section, row
 from napari_ink.gui.panels.step import button, paragraph, show_text
-from napari_ink.gui.state import InkState, ReviewNews, time_left
+from napari_ink.gui.state import InkState, time_left
 
 if TYPE_CHECKING:
     from napari_ink.annotation import Note

@@ -9,10 +9,11 @@ from qtpy.QtCore import QSize, Signal
 from qtpy.QtGui import QIcon, QImage, QPixmap
 from qtpy.QtWidgets import QListView, QListWidget, QListWidgetItem
 
+from napari_ink.gui.news import SimilarNews
 from napari_ink.gui.panels.progress import Progress
 from napari_ink.gui.panels.section import Section, row
 from napari_ink.gui.panels.step import button, paragraph, show_text
-from napari_ink.gui.state import InkState, SimilarNews
+from napari_ink.gui.state import InkState
 
 if TYPE_CHECKING:
     from napari_ink.annotation import Candidate
