@@ -23,13 +23,13 @@ def sync(path: Path) -> None:
         os.close(handle)
 
 
-def sync_all(folder: Path) -> None:
-    """Have the system write out a folder and all that is in it.
+def sync_all(path: Path) -> None:
+    """Have the system write out a file, or a folder and all that is in it.
 
     Raises
     ------
     OSError
         If it cannot.
     """
-    for inside in (*folder.rglob("*"), folder):
+    for inside in (*path.rglob("*"), path):
         sync(inside)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,8 +27,11 @@ _MEANING = {
 
 
 def make_planes(folder: Path, shape: tuple[int, int]) -> None:
-    """Make the empty Zarr of a segment's planes."""
-    group = zarr.open_group(DurableStore(folder), mode="w-", zarr_format=3)
+    """Make the empty Zarr of a segment's planes, whole or not at all."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    group = zarr.open_group(DurableStore(partial), mode="w-", zarr_format=3)
     for plane in PLANES:
         array = group.create_array(
             plane,
@@ -38,6 +43,7 @@ def make_planes(folder: Path, shape: tuple[int, int]) -> None:
             config={"write_empty_chunks": False},
         )
         array.attrs.update({"meaning": _MEANING[plane]})
+    os.replace(partial, folder)
 
 
 class Chunks:

@@ -1,9 +1,7 @@
-"""The label planes in memory: what an edit would change, what it changes, and how many pixels carry which value."""
+"""The label planes: what an edit would change, what it changes, and how many pixels carry which value."""
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -37,7 +35,7 @@ class Planes:
 
     def __init__(self, folder: Path, shape: tuple[int, int], read_only: bool = False) -> None:
         if not folder.exists() and not read_only:
-            _make(folder, shape)
+            make_planes(folder, shape)
         self.chunks = Chunks(folder, shape, read_only)
         self._counts: dict[Plane, Counter[int]] = {plane: Counter() for plane in PLANES}
 
@@ -87,11 +85,3 @@ class Planes:
                 found = np.bincount(values.ravel())
                 for value in np.flatnonzero(found):
                     counts[int(value)] += sign * int(found[value])
-
-
-def _make(folder: Path, shape: tuple[int, int]) -> None:
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    make_planes(partial, shape)
-    os.replace(partial, folder)

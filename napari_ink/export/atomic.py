@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from napari_ink.errors import storage_errors
-from napari_ink.syncing import sync
+from napari_ink.syncing import sync_all
 
 
 @contextmanager
@@ -28,9 +28,7 @@ def new_output(path: Path) -> Iterator[Path]:
         with storage_errors(path):
             work.mkdir()
             yield partial
-            for place in (partial, *partial.rglob("*")):
-                if place.is_file():
-                    sync(place)
+            sync_all(partial)
             if path.is_dir():  # a folder is not replaced in one step
                 os.rename(path, former)
             try:

@@ -92,13 +92,13 @@ def convert(stack: DepthStack, out: Path, workers: int | None = None) -> Generat
         sizes = {place: bytes_of(arrays, place) for place in places_of(arrays)}
         if spool is not None:
             sizes |= {(_SPOOLED, z, 0, 0): spool.layer_bytes for z in range(stack.shape[0])}
+        is_large = spool is not None and spool.layer_bytes >= _LARGE_LAYER
         total, counted = sum(sizes.values()), sum(sizes[place] for place in done)
         yield Converted(len(done), len(sizes), counted, total)
         log = on_exit.enter_context((work / _DONE).open("a", encoding="utf-8"))
-        for level in range(_SPOOLED, len(arrays)):  # each level is made of the one before, which must be whole
+        for level in sorted({place[0] for place in sizes}):  # each is made of the one before, which must be whole
             todo = [place for place in sorted(sizes) if place[0] == level and place not in done]
-            is_large = level == _SPOOLED and spool is not None and spool.layer_bytes >= _LARGE_LAYER
-            at_once = 1 if is_large else workers or _WORKERS
+            at_once = 1 if level == _SPOOLED and is_large else workers or _WORKERS
             for place, check in _in_parallel(todo, _work_of(level, stack, spool, arrays, done), at_once):
                 done[place] = check
                 log.write(json.dumps([*place, check]) + "\n")
@@ -113,7 +113,7 @@ def _work_of(
     level: int, stack: DepthStack, spool: Spool | None, arrays: list[zarr.Array[Any]], done: dict[Place, int]
 ) -> partial[int]:
     """Return what is to be done at each place of a level."""
-    if level == _SPOOLED:
+    if level == _SPOOLED and spool is not None:
         return partial(_copy_layer, spool)
     if level == 0:
         return partial(write_shard, arrays, stack.read_block if spool is None else spool.read)
@@ -121,8 +121,7 @@ def _work_of(
     return partial(write_shard, arrays, partial(read_halved, arrays[level - 1], finer))
 
 
-def _copy_layer(spool: Spool | None, place: Place) -> int:
-    assert spool is not None
+def _copy_layer(spool: Spool, place: Place) -> int:
     return check_sum(spool.copy(place[1]))
 
 
