@@ -146,7 +146,7 @@ class Demonstration(QObject):
         masks: dict[ExportWhat, str] = {"ink": "ink.png", "edges": "edges.png"}
         for what, name in masks.items():
             self._dock.session.labelling.export(what, "prediction", folder / name)
-            while (state := (yield)).busy or state.exported != str(folder / name):
+            while (state := (yield)).busy or not state.exported:
                 pass
         scoring = score_job(stack, prediction, state.ink_threshold, folder / "scores.json")
         workers.start(scoring, self._on_scores, self._on_scored)

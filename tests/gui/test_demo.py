@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,9 +26,10 @@ def sample(tmp_path, monkeypatch):
 
 
 def test_the_demonstration_presses_its_way_through_and_saves_what_it_shows(
-    sample, dock, viewer, tmp_path, qtbot, capsys
+    sample, dock, viewer, tmp_path, qtbot, capsys, monkeypatch
 ):
-    out = tmp_path / "out"
+    monkeypatch.chdir(tmp_path)
+    out = Path("out")  # relative, as `make demo` has it
     out.mkdir()
     demo = Demonstration(viewer, dock, out)
     ink = []
