@@ -118,7 +118,9 @@ def test_a_run_whose_layer_is_taken_away_is_shown_at_its_end(large_dock, viewer,
     assert not large_dock.session.state.has_prediction and EDGES not in viewer.layers
     assert not panel.thresholds.isVisible()
     wait(lambda: is_over(large_dock))
-    wait(lambda: large_dock.session.state.has_prediction and not large_dock.session.state.busy)
+    wait(
+        lambda: large_dock.session.state.has_prediction and not large_dock.session.state.busy and EDGES in viewer.layers
+    )
     assert panel.thresholds.isVisible() and _shows_all_that_is_stored(large_dock, viewer)
 
 
