@@ -14,6 +14,7 @@ import tifffile
 from PIL import Image, UnidentifiedImageError
 
 from napari_ink.errors import LabelError
+from napari_ink.stack.picture_size import check_picture_size
 from napari_ink.stack.tiff import READ_ERRORS
 
 
@@ -52,6 +53,7 @@ def opened_picture(path: Path) -> Iterator[Image.Image]:
     # Segments are larger than Pillow takes for an attack; their size is checked against the stack's instead.
     Image.MAX_IMAGE_PIXELS = None
     with _explaining(path), Image.open(path) as image:
+        check_picture_size(path, image, LabelError)
         yield image
 
 
