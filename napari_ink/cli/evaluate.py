@@ -42,6 +42,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="how near to an outline boundary IoU looks, in pixels; default: %(default)s",
     )
+    parser.add_argument(
+        "--thinned",
+        action="store_true",
+        help="the edges predicted are thin lines already: score them without non-maximum suppression",
+    )
     json_argument(parser)
 
 
@@ -56,10 +61,12 @@ def run(arguments: argparse.Namespace) -> None:
     ink, edge, shape, region = _read_probabilities(arguments.prediction)
     truth, inside, counted = read_truth(arguments.labels, arguments.mask, arguments.everywhere, shape, region)
     print(f"Counts {counted}.", file=sys.stderr)
+    if arguments.thinned and edge is None:
+        print(f"{arguments.prediction} holds no edges, so --thinned changes nothing.", file=sys.stderr)
     scores: dict[str, Any] = asdict(ink_scores(ink, truth, inside))
     called = ink >= round(scores["best_threshold"] * 255)
     scores["boundary_iou"] = boundary_iou(called, truth, inside, arguments.boundary_px)
-    scores |= {"boundary_px": arguments.boundary_px, **_edge_scores(edge, truth, inside)}
+    scores |= {"boundary_px": arguments.boundary_px, **_edge_scores(edge, truth, inside, arguments.thinned)}
     scores["pixels"] = int(truth.size if inside is None else np.count_nonzero(inside))
     scores["counted"] = counted
     if arguments.json:
@@ -84,7 +91,7 @@ def _print_for_people(scores: dict[str, Any]) -> None:
     print("\n".join(lines).format(**scores))
 
 
-def _edge_scores(edge: Plane | None, truth: Plane, inside: Plane | None) -> dict[str, float | None]:
+def _edge_scores(edge: Plane | None, truth: Plane, inside: Plane | None, thinned: bool) -> dict[str, float | None]:
     """Return the scores of the edges, or None for each where the prediction knows no edges."""
     import math
 
@@ -98,7 +105,7 @@ def _edge_scores(edge: Plane | None, truth: Plane, inside: Plane | None) -> dict
     crops = edge_crops(edge, label_edges(truth, inside), inside, _CROP)
     bar = tqdm(crops, desc="edges", unit="crop", disable=None, leave=False)
     # In pixels, so that smaller crops at the border, and small segments, are held to the same.
-    scores = edge_scores(bar, reach=_TOLERANCE * math.hypot(_CROP, _CROP))
+    scores = edge_scores(bar, reach=_TOLERANCE * math.hypot(_CROP, _CROP), thinned=thinned)
     return {f"edge_{name}": getattr(scores, name) for name in names}
 
 

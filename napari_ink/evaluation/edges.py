@@ -42,7 +42,11 @@ class EdgeScores:
 
 
 def edge_scores(
-    pairs: Iterable[EdgePair], tolerance: float = 0.0075, thresholds: int = 99, reach: float | None = None
+    pairs: Iterable[EdgePair],
+    tolerance: float = 0.0075,
+    thresholds: int = 99,
+    reach: float | None = None,
+    thinned: bool = False,
 ) -> EdgeScores:
     """Score edge maps against true edges, matched one to one.
 
@@ -63,6 +67,9 @@ def edge_scores(
         How many are tried, evenly between 0 and 1.
     reach
         The same as `tolerance`, in pixels, for all images; it replaces it.
+    thinned
+        The maps are ridges already, such as ultrametric contour maps and what a detector's own non-maximum suppression
+        leaves: none is done here. The mask at each threshold is thinned in either case, as BSDS does.
 
     Raises
     ------
@@ -71,7 +78,7 @@ def edge_scores(
         probabilities.
     """
     at = np.linspace(0, 1, thresholds + 2)[1:-1]
-    counts = np.array([_image_counts(pair, tolerance, reach, at) for pair in pairs])  # (image, threshold, 4)
+    counts = np.array([_image_counts(pair, tolerance, reach, at, thinned) for pair in pairs])  # (image, threshold, 4)
     if counts.size == 0:
         raise ValueError("there is no edge map to score")
     total = counts.sum(axis=0)
@@ -124,7 +131,7 @@ def _area(precision: npt.NDArray[np.float64], recall: npt.NDArray[np.float64]) -
 
 
 def _image_counts(
-    pair: EdgePair, tolerance: float, reach: float | None, thresholds: npt.NDArray[np.float64]
+    pair: EdgePair, tolerance: float, reach: float | None, thresholds: npt.NDArray[np.float64], thinned: bool
 ) -> npt.NDArray[np.int64]:
     """Return, for each threshold, matched found pixels, found pixels, matched true pixels and true pixels."""
     edge, truth, inside = pair if len(pair) == 3 else (*pair, None)
@@ -136,7 +143,7 @@ def _image_counts(
         raise ValueError(f"an edge map of {edge.shape} pixels has true edges of {[t.shape for t in truths]}")
     if inside is not None:
         truths = [t & inside for t in truths]
-    lines = _lines(edge, thresholds, inside)
+    lines = _lines(edge, thresholds, inside, thinned)
     places = np.argwhere(lines.any(axis=0))
     present = lines[:, places[:, 0], places[:, 1]]
     reach = tolerance * float(np.hypot(*edge.shape)) if reach is None else reach
@@ -155,8 +162,11 @@ def _image_counts(
     return counts
 
 
-def _lines(edge: npt.NDArray[Any], thresholds: npt.NDArray[np.float64], inside: Truth | None) -> npt.NDArray[np.bool_]:
+def _lines(
+    edge: npt.NDArray[Any], thresholds: npt.NDArray[np.float64], inside: Truth | None, thinned: bool
+) -> npt.NDArray[np.bool_]:
     """Return the map's thin lines at each threshold, ``(threshold, y, x)``."""
-    ridges = suppress_non_maxima(edge / 255 if edge.dtype == np.uint8 else edge)
+    edge = edge / 255 if edge.dtype == np.uint8 else edge
+    ridges = edge if thinned else suppress_non_maxima(edge)
     lines = np.stack([thin(ridges >= threshold) for threshold in thresholds])
     return lines if inside is None else lines & inside

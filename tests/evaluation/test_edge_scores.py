@@ -1,5 +1,7 @@
 """Edge scores: the matching against networkx, the whole against cases whose answer is plain."""
 
+from collections.abc import Callable, Sequence
+
 import networkx
 import numpy as np
 import pytest
@@ -37,12 +39,14 @@ def test_as_many_pairs_as_there_can_be(seed: int, reach: float) -> None:
     assert paired.sum() == len(best) // 2
 
 
-def to_the_letter(edges: list[np.ndarray], truths: list[list[np.ndarray]]) -> tuple[float, float, float]:
+def to_the_letter(
+    edges: Sequence[np.ndarray], truths: Sequence[list[np.ndarray]], suppress: Callable = suppress_non_maxima
+) -> tuple[float, float, float]:
     """Return ODS, OIS and AP by the protocol of BSDS: thinned at every threshold, paired by least distance."""
     table = np.zeros((len(edges), 99, 4))
     for image, (edge, people) in enumerate(zip(edges, truths, strict=True)):
         places = [np.argwhere(truth) for truth in people]
-        ridges = suppress_non_maxima(edge)
+        ridges = suppress(edge)
         for row, threshold in enumerate(np.arange(1, 100) / 100):
             found = np.argwhere(skimage.morphology.thin(ridges >= threshold))
             right = np.zeros(len(found), bool)
@@ -104,14 +108,65 @@ def test_who_comes_and_goes_leaves_the_most_pairs(seed: int, reach: float, densi
         assert len(paired) == (alone >= 0).sum()
 
 
-@settings(max_examples=60, deadline=None)
-@given(seed=st.integers(0, 2**32 - 1), density=st.floats(0.1, 1), size=st.integers(1, 30))
-def test_thinned_as_scikit_image_does(seed: int, density: float, size: int) -> None:
-    rng = np.random.default_rng(seed)
-    mask = ndimage.binary_dilation(rng.random((size, 31 - size)) < density**4, iterations=int(rng.integers(1, 4)))
+def noise(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
+    return rng.random(shape) < rng.random()
+
+
+def blobs(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
+    return ndimage.gaussian_filter(rng.normal(size=shape), rng.uniform(0.5, 4)) > rng.normal() * 0.05
+
+
+def thick_contours(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
+    regions = np.digitize(ndimage.gaussian_filter(rng.normal(size=shape), 3), [-0.05, 0, 0.05])
+    return find_boundaries(regions, mode="thick")
+
+
+def dilated(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
+    return ndimage.binary_dilation(rng.random(shape) < rng.random() ** 4, iterations=int(rng.integers(1, 4)))
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    kind=st.sampled_from([noise, blobs, thick_contours, dilated]),
+    layout=st.sampled_from([np.ascontiguousarray, np.asfortranarray, lambda a: np.repeat(a, 2, 1)[:, ::2], np.flip]),
+    shape=st.tuples(st.integers(1, 40), st.integers(1, 40)),
+)
+def test_thinned_as_scikit_image_does(seed: int, kind: Callable, layout: Callable, shape: tuple[int, int]) -> None:
+    mask = layout(kind(np.random.default_rng(seed), shape))
     before = mask.copy()
     np.testing.assert_array_equal(thin(mask), skimage.morphology.thin(mask))
     np.testing.assert_array_equal(mask, before)
+
+
+def annotators(seed: int, people: int) -> list[np.ndarray]:
+    """Return the contours, two pixels thick, of regions as several people would see them, the same but for wobbles."""
+    rng = np.random.default_rng(seed)
+    seen = ndimage.gaussian_filter(rng.normal(size=(80, 90)), 6)
+    wobbles = (ndimage.gaussian_filter(rng.normal(size=seen.shape), 3) * 0.02 for _ in range(people))
+    return [find_boundaries(seen + wobble > 0, mode="thick") for wobble in wobbles]
+
+
+@pytest.mark.parametrize("layout", [np.ascontiguousarray, np.asfortranarray], ids=["rows first", "columns first"])
+def test_thinned_maps_agree_with_the_protocol_whatever_their_layout(layout: Callable) -> None:
+    """Contours of several strengths, as ultrametric contour maps are; MATLAB's files hold them columns first."""
+    pairs = []
+    for seed in range(3):
+        one, *others = annotators(seed, 4)
+        strengths = ndimage.gaussian_filter(np.random.default_rng(seed).random(one.shape), 8)
+        pairs.append((layout(one * np.clip(0.2 + 20 * (strengths - strengths.min()), 0, 1)), others))
+    expected = to_the_letter(*zip(*pairs, strict=True), suppress=lambda edge: edge)
+    scores = edge_scores(pairs, thinned=True)
+    assert 0.4 < expected[0] < 0.95
+    assert (scores.ods, scores.ois, scores.average_precision) == pytest.approx(expected, abs=0.002)
+
+
+def test_a_weak_line_beside_a_strong_one_stays_in_a_map_that_is_thin_already() -> None:
+    edge = np.zeros((100, 100))
+    edge[50, 10:90], edge[52, 10:90] = 1, 0.2
+    truth = edge > 0
+    assert edge_scores([(edge, truth)], reach=1, thinned=True).ods == pytest.approx(1)
+    assert edge_scores([(edge, truth)], reach=1).ods == pytest.approx(2 / 3, abs=0.02)  # half of the lines is gone
 
 
 def circle(radius: float, centre: tuple[int, int] = (60, 60)) -> np.ndarray:

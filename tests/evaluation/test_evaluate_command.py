@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from scipy import ndimage
 
 from napari_ink.cli import main
-from napari_ink.evaluation import boundary_iou, ink_scores
+from napari_ink.evaluation import boundary_iou, edge_scores, ink_scores, label_edges
 
 SHAPE = (40, 60)
+TOLERANCE_PX = 0.0075 * 512 * 2**0.5
 Scores = Callable[..., tuple[dict[str, Any], str]]
 
 
@@ -96,6 +98,26 @@ def test_what_cannot_be_is_refused_in_one_sentence(
     save(tmp_path / "seg_supervision_mask.png", np.zeros(SHAPE, bool))
     assert main(["evaluate", *both]) == 2
     assert "seg_supervision_mask.png leaves nothing to score" in capsys.readouterr().err
+
+
+def test_thinned_edges_are_scored_as_they_are(
+    scores: Scores, planes: dict[str, np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line beside a stronger one: suppression would take it."""
+    edge = np.zeros(SHAPE, np.uint8)
+    outline = label_edges(planes["truth"])
+    edge[outline], edge[ndimage.binary_erosion(planes["truth"], iterations=2) & ~outline] = 80, 255
+    inside = edge_scores([(edge, outline)], reach=TOLERANCE_PX, thinned=True)
+    whole = slice(0, SHAPE[0]), slice(0, SHAPE[1])
+    monkeypatch.setattr("napari_ink.cli.evaluate._read_probabilities", lambda path: (planes["ink"], edge, SHAPE, whole))
+    both = tmp_path / "store.zarr", tmp_path / "seg_inklabels.png"
+    as_it_is, suppressed = scores(*both, "--thinned")[0], scores(*both)[0]
+    assert as_it_is["edge_ods"] == inside.ods != suppressed["edge_ods"]
+
+
+def test_thinned_says_when_there_are_no_edges(scores: Scores, planes: dict[str, np.ndarray], tmp_path: Path) -> None:
+    found, said = scores(tmp_path / "ink.png", tmp_path / "seg_inklabels.png", "--thinned")
+    assert "holds no edges, so --thinned changes nothing" in said and found["edge_ods"] is None
 
 
 def test_for_people(planes: dict[str, np.ndarray], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
