@@ -94,6 +94,32 @@ def check_memory(nbytes: int, kind: type[BadInputError], where: object, remedy: 
         )
 
 
+def check_unpacked(nbytes: int, stored: int, times: int, kind: type[BadInputError], where: object) -> None:
+    """Refuse what says that it unpacks to more than its compression can, before any memory is taken for it.
+
+    Parameters
+    ----------
+    nbytes
+        Bytes that it says it has once unpacked.
+    stored
+        Bytes that it has as it is stored.
+    times
+        How many bytes one stored byte can become at most; 1032 with deflate.
+    kind, where
+        The error to raise, and the file that the sentence begins with.
+
+    Raises
+    ------
+    BadInputError
+        Of class `kind`.
+    """
+    if nbytes > stored * times:
+        raise kind(
+            f"{where} is damaged: it speaks of {nbytes} bytes, and the {stored} that are stored can't unpack to so "
+            "many; replace it with the original file."
+        )
+
+
 def read_bounded(path: Path, kind: type[BadInputError], most_bytes: int = MOST_METADATA_BYTES) -> bytes:
     """Return the bytes of a small file, such as metadata.
 

@@ -2,7 +2,15 @@ import os
 
 import pytest
 
-from napari_ink.decoding import check_memory, check_regular, decode_text, decoder_errors, parse_json, read_bounded
+from napari_ink.decoding import (
+    check_memory,
+    check_regular,
+    check_unpacked,
+    decode_text,
+    decoder_errors,
+    parse_json,
+    read_bounded,
+)
 from napari_ink.errors import BadInputError, LabelError, StackError
 
 
@@ -62,3 +70,9 @@ def test_text_of_any_editor_is_read(encoding):
 def test_json_that_is_none_is_refused(text):
     with pytest.raises(StackError, match=r"^m\.json cannot be read"):
         parse_json(text, StackError, "m.json")
+
+
+def test_what_cannot_unpack_to_so_much_is_refused():
+    check_unpacked(1032, 1, 1032, StackError, "f")
+    with pytest.raises(StackError, match="f is damaged: it speaks of 1033 bytes, and the 1 that are stored"):
+        check_unpacked(1033, 1, 1032, StackError, "f")

@@ -32,8 +32,10 @@ def grey_dtype(stored: np.dtype[Any]) -> np.dtype[Any]:
     return native if native in AS_STORED else np.dtype(np.uint16)
 
 
-def scaling_in_words(stored: np.dtype[Any]) -> str:
+def scaling_in_words(stored: np.dtype[Any], bits: int | None = None) -> str:
     """Say how stored values become grey; empty where they stay what they are."""
+    if bits is not None and bits < 8 * stored.itemsize and stored.newbyteorder("=") in AS_STORED:
+        return f"{bits}-bit × {np.iinfo(stored).max} / {(1 << bits) - 1}"
     if stored.newbyteorder("=") == np.int16:
         return f"int16 + {_INT16_ZERO}"
     return "float32 × 65535, from 0 to 1" if stored.newbyteorder("=") == np.float32 else ""
@@ -64,8 +66,46 @@ def as_grey(where: object, values: Grey) -> Grey:
     return values
 
 
-def reading_grey(where: object, stored: np.dtype[Any], read: ReadBlock) -> ReadBlock:
-    """Return what reads grey values where `read` reads stored ones."""
+def from_white(values: Grey, bits: int) -> Grey:
+    """Turn values round of which 0 is white: bright becomes high, as it is everywhere else.
+
+    Parameters
+    ----------
+    values
+        Any of them; float32 are from 0 to 1.
+    bits
+        Of a value, as the file states them.
+    """
+    if values.dtype.kind == "f":
+        return np.asarray(1 - values, values.dtype)
+    if values.dtype.kind == "u":
+        return np.asarray((1 << bits) - 1 - values, values.dtype)
+    return np.asarray(~values)
+
+
+def _bits_table(dtype: np.dtype[Any], bits: int) -> Grey:
+    """Return for each value of `bits` bits the one that is as bright in all bits of `dtype`."""
+    table: Grey = np.round(np.linspace(0, np.iinfo(dtype).max, 1 << bits)).astype(dtype)
+    return table
+
+
+def reading_grey(where: object, stored: np.dtype[Any], read: ReadBlock, bits: int | None = None) -> ReadBlock:
+    """Return what reads grey values where `read` reads stored ones.
+
+    Parameters
+    ----------
+    where
+        What errors name.
+    stored
+        The dtype of stored values.
+    read
+        Reads them.
+    bits
+        Bits of a value as the file states them, where they are fewer than its dtype has.
+    """
+    if bits is not None and bits < 8 * stored.itemsize and stored.newbyteorder("=") in AS_STORED:
+        table = _bits_table(stored.newbyteorder("="), bits)
+        return lambda z, y, x, step=1: table[read(z, y, x, step)]
     if stored.newbyteorder("=") in AS_STORED and stored.isnative:
         return read
 

@@ -189,6 +189,26 @@ def _check_alike(planes: Sequence[TiffPlane | Picture]) -> None:
             )
 
 
+def _check_bits(planes: Sequence[TiffPlane]) -> None:
+    first = planes[0]
+    for plane in planes:
+        if plane.bits != first.bits:
+            raise StackError(
+                f"{plane.file} holds {plane.bits}-bit values and the first layer {first.bits}-bit ones; "
+                "save all layers with one number of bits."
+            )
+
+
+def _scaling_of(planes: Sequence[TiffPlane]) -> str:
+    """Say how stored values become grey, and where 0 is white in them."""
+    said = scaling_in_words(planes[0].dtype, planes[0].bits)
+    inverted = sum(plane.is_inverted for plane in planes)
+    if not inverted:
+        return said
+    which = "" if inverted == len(planes) else f" in {inverted} of {len(planes)} layers"
+    return f"{said}{', ' if said else ''}0 is white{which}, turned round"
+
+
 def _from_planes(
     source: Path | str,
     name: str,
@@ -198,9 +218,10 @@ def _from_planes(
     home: Path | None = None,
 ) -> DepthStack:
     _check_alike(planes)
+    _check_bits(planes)
     shape = (len(planes), *planes[0].shape)
     check_shape(source, shape)
-    stored = planes[0].dtype
+    stored, bits = planes[0].dtype, planes[0].bits
 
     def read_block(z: slice, y: slice, x: slice, step: int = 1) -> Grey:
         rows, columns = len(range(y.start, y.stop, step)), len(range(x.start, x.stop, step))
@@ -212,8 +233,8 @@ def _from_planes(
     compressed = sum(plane.raw is None for plane in planes)
     slow = f"{compressed} of its {len(planes)} layers are compressed" if compressed else ""
     return DepthStack(
-        source, name, shape, grey_dtype(stored), voxel_size, kind, reading_grey(source, stored, read_block), home,
-        scaling=scaling_in_words(stored), slow=slow, by_layer=any(plane.in_strips for plane in planes),
+        source, name, shape, grey_dtype(stored), voxel_size, kind, reading_grey(source, stored, read_block, bits), home,
+        scaling=_scaling_of(planes), slow=slow, by_layer=any(plane.in_strips for plane in planes),
         stored_px=(max(plane.stored_px[0] for plane in planes), max(plane.stored_px[1] for plane in planes)),
     )  # fmt: skip
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import struct
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,10 +14,12 @@ from xml.etree import ElementTree
 import numpy as np
 import tifffile
 
+from napari_ink.decoding import check_memory, check_unpacked, decoder_errors
 from napari_ink.errors import StackError
 from napari_ink.stack.depth_stack import Grey
-from napari_ink.stack.grey import check_dtype
+from napari_ink.stack.grey import check_dtype, from_white
 from napari_ink.stack.raw import RawArray, State, check_unchanged, state_of
+from napari_ink.stack.sizes import MOST_LAYERS
 
 if TYPE_CHECKING:
     from napari_ink.stack.remote import RemoteFile
@@ -37,10 +41,16 @@ READ_ERRORS = (
     zlib.error,
 )
 
+_MOST_PAGES = 8 * MOST_LAYERS  # each layer may come with overviews and a mask
+_RESTORE = "replace it with the original file"
+# How many bytes one stored byte can become at most, by the number of the compression. JPEG, LZMA, Zstandard and fax
+# know no such bound, or one too large to be of use.
+_MOST_UNPACKED = {1: 1, 5: 4096, 8: 1032, 32773: 64, 32946: 1032}
+
 
 @dataclass(frozen=True)
 class TiffPlane:
-    """One grey plane in a TIFF file: where it lies and how it is stored.
+    """One plane in a TIFF file, grey or of palette indices: where it lies and how it is stored.
 
     Attributes
     ----------
@@ -58,6 +68,12 @@ class TiffPlane:
         The plane as an array in the file, where it can be memory-mapped; else None.
     state
         The file's, when its header was read.
+    bits
+        Bits of a value as the file states them: 12 where the dtype is uint16 and white is 4095. 1 where it is bool.
+    is_inverted
+        Whether the file says that 0 is white; `read` turns the values round, so that bright is high everywhere.
+    is_palette
+        Whether the values are numbers of colours in a palette; `read` returns these numbers.
     """
 
     file: Path | RemoteFile
@@ -68,9 +84,14 @@ class TiffPlane:
     state: State
     in_strips: bool = False
     stored_px: tuple[int, int] = (1, 1)
+    bits: int = 16
+    is_inverted: bool = False
+    is_palette: bool = False
 
     def read(self, y: slice, x: slice, step: int = 1) -> Grey:
         """Read rows `y` and columns `x`, only every `step`-th of each; they may still lie in the file.
+
+        Values have their stored depth (`bits`); what the file calls black is 0.
 
         Raises
         ------
@@ -79,13 +100,10 @@ class TiffPlane:
         """
         if self.raw is not None:
             plane: Grey = self.raw.view(slice(0, 1), y, x, step)[0]
-            return plane
+            return from_white(plane, self.bits) if self.is_inverted else plane
         check_unchanged(self.file, self.state)
-        try:
+        with decoder_errors(StackError, self.file, "restore the file"):
             return self._decode(y, x, step)
-        except READ_ERRORS as error:
-            reason = " ".join(str(error).split()) or type(error).__name__
-            raise StackError(f"{self.file} can no longer be read ({reason}); restore the file.") from error
 
     def _decode(self, y: slice, x: slice, step: int) -> Grey:
         """Decode only the strips or tiles that the window touches, one at a time."""
@@ -94,7 +112,7 @@ class TiffPlane:
         if out.size == 0:
             return out
         with tifffile.TiffFile(opened(self.file)) as file:
-            page = file.pages[self.page].aspage()
+            page = file.pages.get(self.page)
             tall, wide = page.chunks[:2]
             across = -(-self.shape[1] // wide)
             wanted = [
@@ -107,9 +125,10 @@ class TiffPlane:
             for index, (data, _) in zip(wanted, _segments(file, places), strict=True):
                 segment, position, size = page.decode(data, index, jpegtables=page.jpegtables)
                 if segment is None:
-                    continue  # a segment that was never written: zeros
+                    continue  # a segment that was never written: black, whatever the file calls white
                 top, left = position[2], position[3]
                 block = segment.reshape(segment.shape[-3:-1])[: size[1], : size[2]]
+                block = from_white(block, self.bits) if self.is_inverted else block
                 _paste(out, block, rows, columns, (top, left))
         return out
 
@@ -145,31 +164,54 @@ def _paste(out: Grey, block: Grey, rows: range, columns: range, corner: tuple[in
         out[to_y, to_x] = block[from_y, from_x][:height, :width]
 
 
-def read_planes(path: Path | RemoteFile) -> list[TiffPlane]:
-    """Read the headers of every plane of a TIFF file.
+def read_planes(path: Path | RemoteFile, of_masks: bool = False) -> list[TiffPlane]:
+    """Read the headers of every plane of a TIFF file; overviews, thumbnails and transparency masks are left out.
+
+    Parameters
+    ----------
+    path
+        The file.
+    of_masks
+        Whether palettes and whole numbers of any size are let through besides grey values, as masks have them.
 
     Raises
     ------
     StackError
-        If the file is no TIFF, is cut short, or holds anything but 8- or 16-bit grey.
+        If the file is no TIFF, is cut short, leads in circles, or holds anything but grey.
     """
-    try:
+    with decoder_errors(StackError, path, _RESTORE):
         state = state_of(path)
         with tifffile.TiffFile(opened(path)) as file:
-            if file.is_imagej and len(file.pages) == 1 and file.series and file.series[0].ndim == 3:
-                return _contiguous_planes(path, file, state)
-            planes = [_plane(path, number, page, state) for number, page in enumerate(file.pages)]
-    except READ_ERRORS as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise StackError(f"{path} cannot be read as TIFF ({reason}); replace it with the original file.") from error
+            pages = list(_pages(path, file))
+            if file.is_imagej and len(pages) == 1 and file.series and file.series[0].ndim == 3:
+                return _contiguous_planes(path, file, state, of_masks)
+            whole = [page for page in pages if not _is_extra(page)]
+            # A file of nothing but overviews is somebody's layers, flagged by mistake.
+            planes = [_plane(path, page, state, of_masks) for page in whole or pages]
     if not planes:
-        raise StackError(f"{path} is a TIFF file without an image; replace it with the original file.")
+        raise StackError(f"{path} is a TIFF file without an image; {_RESTORE}.")
     return planes
 
 
-def _plane(path: Path | RemoteFile, number: int, page: Any, state: State) -> TiffPlane:
-    page = page.aspage()
-    _check_grey(path, page)
+def _pages(path: Path | RemoteFile, file: tifffile.TiffFile) -> Iterator[Any]:
+    """Go through the pages of a file, each of which says where the next one lies."""
+    seen: set[int] = set()
+    for page in file.pages:
+        if page.offset in seen:
+            raise StackError(f"{path} leads in circles: page {len(seen)} is followed by an earlier one; {_RESTORE}.")
+        seen.add(page.offset)
+        if len(seen) > _MOST_PAGES:
+            raise StackError(f"{path} has more than {_MOST_PAGES} pages; save the layers of one segment by themselves.")
+        yield page.aspage()
+
+
+def _is_extra(page: Any) -> bool:
+    """Whether a page is a smaller copy of another one, or says which of its pixels count."""
+    return bool(page.is_reduced or page.is_mask or page.photometric == tifffile.PHOTOMETRIC.MASK)
+
+
+def _plane(path: Path | RemoteFile, page: Any, state: State, of_masks: bool) -> TiffPlane:
+    _check_values(path, page, of_masks)
     for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True):
         if offset + count > state[0]:
             raise StackError(
@@ -180,13 +222,25 @@ def _plane(path: Path | RemoteFile, number: int, page: Any, state: State) -> Tif
     if page.is_memmappable:
         stored = np.dtype(page.parent.byteorder + page.dtype.char)
         raw = RawArray(path, stored, page.dataoffsets[0], (1, *shape), state)
-    in_strips = raw is None and page.chunks[1] >= shape[1]
-    stored_px = (1, 1) if raw is not None else (int(page.chunks[0]), int(page.chunks[1]))
-    return TiffPlane(path, number, shape, np.dtype(page.dtype), raw, state, in_strips, stored_px)
+    else:
+        _check_segments(path, page)
+    return TiffPlane(
+        path,
+        page.index,
+        shape,
+        np.dtype(page.dtype),
+        raw,
+        state,
+        in_strips=raw is None and page.chunks[-1] >= shape[1],
+        stored_px=(1, 1) if raw is not None else (int(page.chunks[-2]), int(page.chunks[-1])),
+        bits=int(page.bitspersample),
+        is_inverted=page.photometric == tifffile.PHOTOMETRIC.MINISWHITE,
+        is_palette=page.photometric == tifffile.PHOTOMETRIC.PALETTE,
+    )
 
 
-def _check_grey(path: Path | RemoteFile, page: Any) -> None:
-    if page.photometric == tifffile.PHOTOMETRIC.PALETTE:
+def _check_values(path: Path | RemoteFile, page: Any, of_masks: bool) -> None:
+    if page.photometric == tifffile.PHOTOMETRIC.PALETTE and not of_masks:
         raise StackError(f"{path} is a colour image with a palette; save it as 8- or 16-bit grey.")
     if page.samplesperpixel != 1 or len(page.shape) != 2:
         raise StackError(
@@ -194,13 +248,35 @@ def _check_grey(path: Path | RemoteFile, page: Any) -> None:
             "save it as 8- or 16-bit grey."
         )
     if 0 in page.shape:
-        raise StackError(f"{path} holds an image of no pixels; replace it with the original file.")
-    check_dtype(path, np.dtype(page.dtype))
+        raise StackError(f"{path} holds an image of no pixels; {_RESTORE}.")
+    if page.dtype is None:
+        raise StackError(f"{path} holds values of {page.bitspersample} bits; save it as 8- or 16-bit grey.")
+    dtype = np.dtype(page.dtype)
+    if not (of_masks and dtype.kind in "bui"):
+        check_dtype(path, dtype)
 
 
-def _contiguous_planes(path: Path | RemoteFile, file: tifffile.TiffFile, state: State) -> list[TiffPlane]:
+def _check_segments(path: Path | RemoteFile, page: Any) -> None:
+    """Hold the strips or tiles against the image, the file and the memory, before any of them is decoded."""
+    number, stored = math.prod(page.chunked), len(page.dataoffsets)
+    if stored < number:
+        raise StackError(
+            f"{path} is damaged: its {page.imagelength} × {page.imagewidth} pixels take {number} strips or tiles, and "
+            f"it has {stored}; {_RESTORE}."
+        )
+    tall, wide = (int(side) for side in page.chunks[-2:])
+    check_memory(tall * wide * page.dtype.itemsize, StackError, path, "save it in smaller strips or tiles")
+    least = min(tall, page.imagelength) * min(wide, page.imagewidth) * int(page.bitspersample) // 8
+    largest = max(page.databytecounts)
+    if largest and (times := _MOST_UNPACKED.get(int(page.compression))):
+        check_unpacked(least, largest, times, StackError, path)
+
+
+def _contiguous_planes(
+    path: Path | RemoteFile, file: tifffile.TiffFile, state: State, of_masks: bool
+) -> list[TiffPlane]:
     """Return the planes of an ImageJ hyperstack that has one header for many planes."""
-    first = _plane(path, 0, file.pages[0], state)
+    first = _plane(path, file.pages.first, state, of_masks)
     count = file.series[0].shape[0]
     length = int(np.prod(first.shape)) * first.dtype.itemsize
     if first.raw is None or first.raw.offset + count * length > state[0]:
