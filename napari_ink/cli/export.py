@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 _FORMATS = (
@@ -35,9 +36,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Write a mask of ink or edges, or labels, of the segment's height and width, in the field's formats."""
     from napari_ink.errors import BadInputError
-    from napari_ink.export import export_source
+    from napari_ink.export import check_output, source_plane, write_plane
 
     size = tuple(arguments.size) if arguments.size else None
     if size is not None and min(size) < 1:
         raise BadInputError(f"--size {size[0]} {size[1]} is no height and width; give two numbers above 0.")
-    print(export_source(arguments.source, arguments.out, arguments.what, arguments.threshold, size))
+    out = arguments.out.absolute()
+    check_output(out)
+    plane = source_plane(arguments.source, arguments.what, arguments.threshold, size)
+    for note in plane.notes:
+        print(note, file=sys.stderr)
+    print(write_plane(plane, out))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -103,6 +104,7 @@ def import_ink_labels(
     is_ink = cut(plane, 0.5, INK_MASK)
     found = Path(supervision) if supervision is not None else beside(Path(ink).absolute(), "supervision_mask")
     looked = None if found is None else import_mask(found, shape)
+    notes = plane.notes + (() if looked is None else looked.notes)
 
     def read(y: Span, x: Span) -> UInt8Array:
         values = np.zeros((y[1] - y[0], x[1] - x[0]), np.uint8)
@@ -111,7 +113,7 @@ def import_ink_labels(
         values[is_ink.read(y, x) > 0] = LabelValue.INK
         return values
 
-    return LabelPlane(shape, read, INK_LABELS, plane.voxel_size_um)
+    return replace(plane, read=read, names=INK_LABELS, notes=notes)
 
 
 def import_edge_labels(path: str | os.PathLike[str], shape: tuple[int, int]) -> LabelPlane:
@@ -124,13 +126,13 @@ def import_edge_labels(path: str | os.PathLike[str], shape: tuple[int, int]) -> 
     """
     plane = read_labels(path, shape)
     if not plane.is_mask:
-        return LabelPlane(shape, plane.read, EDGE_LABELS, plane.voxel_size_um)
+        return replace(plane, names=EDGE_LABELS)
     edges = cut(plane, 0.5, EDGE_MASK)
 
     def read(y: Span, x: Span) -> UInt8Array:
         return np.where(edges.read(y, x) > 0, EdgeValue.EDGE, EdgeValue.UNREVIEWED).astype(np.uint8)
 
-    return LabelPlane(shape, read, EDGE_LABELS, plane.voxel_size_um)
+    return replace(plane, read=read, names=EDGE_LABELS)
 
 
 def cut(plane: LabelPlane, threshold: float, names: Mapping[int, str]) -> LabelPlane:

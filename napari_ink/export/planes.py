@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -32,12 +32,15 @@ class LabelPlane:
         What each value but 0 means; a mask has the one value 255.
     voxel_size_um
         The side of a pixel in micrometres; None where it is not known.
+    notes
+        What people should know about how the file was read, a sentence each: what was left out, what was guessed.
     """
 
     shape: tuple[int, int]
     read: Callable[[Span, Span], UInt8Array] = field(repr=False)
     names: Mapping[int, str]
     voxel_size_um: float | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def is_mask(self) -> bool:
@@ -78,9 +81,9 @@ def mapped(
     def read(y: Span, x: Span) -> UInt8Array:
         return choose(plane.read(y, x)).astype(np.uint8) * np.uint8(WHITE)
 
-    return LabelPlane(plane.shape, read, names, plane.voxel_size_um)
+    return replace(plane, read=read, names=names)
 
 
 def cropped(plane: LabelPlane, shape: tuple[int, int]) -> LabelPlane:
     """Return the top left part of a plane."""
-    return LabelPlane(shape, plane.read, plane.names, plane.voxel_size_um)
+    return replace(plane, shape=shape)

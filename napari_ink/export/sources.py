@@ -68,8 +68,6 @@ def export_source(
     BadInputError
         If the source holds no such thing, or the output cannot be written.
     """
-    if threshold is not None and not 0 <= threshold <= 1:
-        raise BadInputError(f"The threshold is {threshold}, and a probability lies between 0 and 1; choose one there.")
     out = Path(out).absolute()
     check_output(out)
     return write_plane(source_plane(source, what, threshold, shape), out)
@@ -86,8 +84,10 @@ def source_plane(
     Raises
     ------
     BadInputError
-        If the source holds no such thing.
+        If the source holds no such thing, or the threshold is no probability.
     """
+    if threshold is not None and not 0 <= threshold <= 1:
+        raise BadInputError(f"The threshold is {threshold}, and a probability lies between 0 and 1; choose one there.")
     source = Path(source).absolute()
     if not source.exists():
         raise BadInputError(f"There is nothing at {source}; name a prediction store, a project or a label file.")

@@ -83,8 +83,8 @@ def figure_job(figure: Figure, path: Path) -> Generator[Exported]:
     yield Exported(write_figure(path, image, mask(figure.ink), mask(figure.edges), voxel, overwrite=True))
 
 
-def import_labels(project: Project, path: Path, what: What) -> None:
-    """Read labels from a file of any format into a project, as one step to undo.
+def import_labels(project: Project, path: Path, what: What) -> tuple[str, ...]:
+    """Read labels from a file of any format into a project, as one step to undo; return what to tell about it.
 
     Raises
     ------
@@ -100,3 +100,4 @@ def import_labels(project: Project, path: Path, what: What) -> None:
         blocks.append((what, top, 0, band))
         top += band.shape[0]
     annotation.apply(blocks, IMPORTED)
+    return plane.notes

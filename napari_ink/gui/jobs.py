@@ -57,9 +57,10 @@ class DeviceFound:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ProjectOpened:
-    """A segment's project is open, with its labels."""
+    """A segment's project is open, with its labels; `notes` say what was left out where they come from a file."""
 
     project: Project
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -261,5 +262,5 @@ def import_job(
     from napari_ink.gui.exporting import import_labels
 
     project = project or create_project(folder, stack)
-    import_labels(project, path, what)
-    yield ProjectOpened(project)
+    notes = import_labels(project, path, what)
+    yield ProjectOpened(project, notes)

@@ -209,6 +209,7 @@ class Labelling(QObject):
     def _on_project(self, event: jobs.ProjectOpened) -> None:
         self._layers.show_prediction(False)
         self._annotating.begin(event.project)
+        self._desk.set(import_notes=event.notes)
 
     def _on_version(self, edit: Edit | None) -> None:
         if edit is not None:

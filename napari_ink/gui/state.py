@@ -72,6 +72,8 @@ class InkState:
         How far a conversion of the stack has come.
     exported
         Where the last export went.
+    import_notes
+        What to know about the labels that were imported last: what of the file was left out.
     """
 
     stack: DepthStack | None = None
@@ -100,6 +102,7 @@ class InkState:
     missing: str = ""
     conversion: Conversion = Conversion()
     exported: str = ""
+    import_notes: tuple[str, ...] = ()
 
     @property
     def current_step(self) -> Step:

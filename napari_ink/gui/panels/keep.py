@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QComboBox, QFileDialog, QInputDialog, QLineEdit, QMes
 
 from napari_ink.export import FORMATS
 from napari_ink.gui.panels.section import Section, row
-from napari_ink.gui.panels.step import button, paragraph
+from napari_ink.gui.panels.step import button, paragraph, show_text
 from napari_ink.gui.state import InkState
 
 _FILES = "Labels and masks ({});;All files (*)".format(
@@ -45,6 +45,8 @@ class KeepSection(Section):
         self.rows.addLayout(row(self.save_button, self.versions))
         self.rows.addLayout(row(self.compare_button, self.restore_button))
         self.rows.addLayout(row(self.import_ink, self.import_edges))
+        self.notes = paragraph()
+        self.rows.addWidget(self.notes)
         self._is_edited = False
 
     def show_state(self, state: InkState) -> None:
@@ -64,6 +66,7 @@ class KeepSection(Section):
         self.restore_button.setEnabled(bool(state.versions) and can_edit)
         for one in (self.import_ink, self.import_edges):
             one.setEnabled(can_edit)
+        show_text(self.notes, " ".join(state.import_notes))
 
     def _to_compare(self) -> str:
         # An empty name ends the comparison.
