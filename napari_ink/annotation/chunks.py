@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import os
 import shutil
+import struct
 from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+import numpy.typing as npt
 import zarr
 from zarr.codecs import BloscCodec
 from zarr.storage import LocalStore
 
 from napari_ink.annotation.durable_zarr import DurableStore
-from napari_ink.annotation.edits import CHUNK_PX, PLANES, Plane, UInt8Array, plane_shape
+from napari_ink.annotation.edits import (
+    CHUNK_PX,
+    LARGEST_VALUE,
+    PLANES,
+    Plane,
+    UInt8Array,
+    known_values,
+    plane_shape,
+)
+from napari_ink.decoding import check_regular, decoder_errors, read_bounded
+from napari_ink.errors import ProjectError
 
 _KEPT_BYTES = 64 * 2**20
 Key = tuple[Plane, int, int]
@@ -59,14 +71,23 @@ class Chunks:
         The segment's height and width in pixels.
     read_only
         Whether nothing is ever written.
+
+    Attributes
+    ----------
+    strange : set of tuple
+        Planes and values that were found there and mean nothing; they are read as 0, unreviewed.
+
+    Raises
+    ------
+    ProjectError
+        If the Zarr cannot be read, or is not that of such a segment.
     """
 
     def __init__(self, folder: Path, shape: tuple[int, int], read_only: bool = False) -> None:
-        store = LocalStore(folder, read_only=True) if read_only else DurableStore(folder)
-        group = zarr.open_group(store, mode="r" if read_only else "r+", zarr_format=3)
-        self._arrays = {plane: cast("zarr.Array[Any]", group[plane]) for plane in PLANES}
         self._folder = folder
         self._shapes = {plane: plane_shape(plane, shape) for plane in PLANES}
+        self._arrays = _open_arrays(folder, self._shapes, read_only)
+        self.strange: set[tuple[Plane, int]] = set()
         self._clean: OrderedDict[Key, UInt8Array] = OrderedDict()
         self._dirty: dict[Key, UInt8Array] = {}
         self._leaving: dict[Key, UInt8Array] = {}
@@ -81,7 +102,13 @@ class Chunks:
         return self._shapes[plane]
 
     def read(self, plane: Plane, y: tuple[int, int], x: tuple[int, int]) -> UInt8Array:
-        """Return a part of a plane, an array of its own."""
+        """Return a part of a plane, an array of its own.
+
+        Raises
+        ------
+        ProjectError
+            If a chunk cannot be read.
+        """
         out = np.zeros((y[1] - y[0], x[1] - x[0]), np.uint8)
         for key, here, there in self._pieces(plane, y, x):
             if (chunk := self._find(key)) is not None:
@@ -126,10 +153,24 @@ class Chunks:
     def stored(self, plane: Plane) -> set[tuple[int, int]]:
         """Return row and column of every chunk of a plane that holds anything, on disk or in memory."""
         folder = self._folder / plane / "c"
-        found = {(int(path.parent.name), int(path.name)) for path in folder.glob("[0-9]*/[0-9]*")}
-        return found | {
+        named = [(path.parent.name, path.name) for path in folder.glob("[0-9]*/[0-9]*")]
+        found = {(int(row), int(column)) for row, column in named if row.isdecimal() and column.isdecimal()}
+        rows, columns = (-(-length // CHUNK_PX) for length in self._shapes[plane])
+        return {(row, column) for row, column in found if row < rows and column < columns} | {
             key[1:] for kept in (self._dirty, self._leaving, self._clean) for key in kept if key[0] == plane
         }
+
+    def histogram(self, key: Key) -> npt.NDArray[np.int64]:
+        """Return how many pixels of a chunk have which value, values that mean nothing too.
+
+        Raises
+        ------
+        ProjectError
+            If it cannot be read.
+        """
+        in_memory = self._dirty.get(key, self._leaving.get(key, self._clean.get(key)))
+        chunk = self.stored_values(key) if in_memory is None else in_memory
+        return np.bincount([] if chunk is None else chunk.ravel())
 
     def pieces(self, plane: Plane, y: int, x: int, values: UInt8Array) -> Iterator[tuple[int, int, UInt8Array]]:
         """Cut a block along the chunks."""
@@ -149,14 +190,36 @@ class Chunks:
         if (chunk := self._clean.get(key)) is not None:
             self._clean.move_to_end(key)
             return chunk
-        plane, row, column = key
-        if not (self._folder / plane / "c" / str(row) / str(column)).exists():
+        if (read := self.stored_values(key)) is None:
             return None
+        known = known_values(key[0], read)
+        if known is not read:
+            self.strange |= {(key[0], value) for value in np.unique(read).tolist() if value > LARGEST_VALUE[key[0]]}
+        self._keep(key, known)
+        return known
+
+    def stored_values(self, key: Key) -> UInt8Array | None:
+        """Return a chunk as it is on the disk; None where there is none.
+
+        Raises
+        ------
+        ProjectError
+            If it cannot be read.
+        """
+        path = self.path_of(key)
+        if not os.path.lexists(path):
+            return None
+        plane, row, column = key
         height, width = self._extent(key)
         y, x = row * CHUNK_PX, column * CHUNK_PX
-        read = np.asarray(self._arrays[plane][y : y + height, x : x + width], np.uint8)
-        self._keep(key, read)
-        return read
+        with decoder_errors(ProjectError, path, "bring it back from a backup, or go back to a version of the labels"):
+            _check_chunk(path, self._arrays[plane])
+            return np.asarray(self._arrays[plane][y : y + height, x : x + width], np.uint8)
+
+    def path_of(self, key: Key) -> Path:
+        """Return where a chunk is on the disk."""
+        plane, row, column = key
+        return self._folder / plane / "c" / str(row) / str(column)
 
     def _keep(self, key: Key, chunk: UInt8Array) -> None:
         self._clean[key] = chunk
@@ -176,3 +239,34 @@ class Chunks:
                     slice(left - column * CHUNK_PX, right - column * CHUNK_PX),
                 )
                 yield (plane, row, column), here, (slice(top - y[0], bottom - y[0]), slice(left - x[0], right - x[0]))
+
+
+def _open_arrays(folder: Path, shapes: dict[Plane, tuple[int, int]], read_only: bool) -> dict[Plane, zarr.Array[Any]]:
+    """Open the planes of a Zarr, and see that they are those of such a segment."""
+    for metadata in ("zarr.json", *(f"{plane}/zarr.json" for plane in PLANES)):
+        read_bounded(folder / metadata, ProjectError)  # no pipe, which would never end, and nothing endless
+    with decoder_errors(ProjectError, folder, "bring it back from a backup"):
+        store = LocalStore(folder, read_only=True) if read_only else DurableStore(folder)
+        group = zarr.open_group(store, mode="r" if read_only else "r+", zarr_format=3)
+        arrays = {plane: cast("zarr.Array[Any]", group[plane]) for plane in PLANES}
+        for plane, array in arrays.items():
+            found = (array.shape, array.dtype, array.chunks, array.shards)
+            if found != (shapes[plane], np.dtype(np.uint8), (CHUNK_PX, CHUNK_PX), None):
+                raise ValueError(f"its {plane} plane is {_by(array.shape)} where {_by(shapes[plane])} is wanted")
+    return arrays
+
+
+def _check_chunk(path: Path, array: zarr.Array[Any]) -> None:
+    """Refuse a chunk that would unpack to anything but a chunk, before it takes memory."""
+    size = check_regular(path, ProjectError)
+    if not any(isinstance(one, BloscCodec) for one in array.compressors):
+        return
+    with path.open("rb") as file:
+        header = file.read(16)  # Blosc's: four single bytes, then the sizes unpacked, of a block, and packed
+    unpacked, _, packed = struct.unpack_from("<III", header.ljust(16, b"\0"), 4)
+    if unpacked != CHUNK_PX**2 or packed != size:
+        raise ValueError("it is damaged")
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return " × ".join(map(str, shape))

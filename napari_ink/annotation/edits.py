@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,6 +12,8 @@ import numpy.typing as npt
 UInt8Array = npt.NDArray[np.uint8]
 Plane = Literal["ink", "edge", "review"]
 PLANES: tuple[Plane, ...] = ("ink", "edge", "review")
+# Of `LabelValue`, `EdgeValue` and `ReviewState`, which would import far more than this module needs.
+LARGEST_VALUE: Mapping[Plane, int] = {"ink": 2, "edge": 2, "review": 3}
 REGION_PX = 256
 CHUNK_PX = 512
 Block = tuple[Plane, int, int, UInt8Array]
@@ -81,3 +84,11 @@ class Edit:
 def plane_shape(plane: Plane, shape: tuple[int, int]) -> tuple[int, int]:
     """Return height and width of a plane for a segment of so many pixels."""
     return (-(-shape[0] // REGION_PX), -(-shape[1] // REGION_PX)) if plane == "review" else shape
+
+
+def known_values(plane: Plane, values: UInt8Array) -> UInt8Array:
+    """Return values of which those that mean nothing on a plane are 0, unreviewed; the same array if there are none."""
+    largest = LARGEST_VALUE[plane]
+    if not values.size or int(values.max()) <= largest:
+        return values
+    return np.where(values <= largest, values, np.uint8(0))

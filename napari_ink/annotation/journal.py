@@ -2,55 +2,31 @@
 
 A record is a length of its head and of its body, a check sum over both, the head (JSON: who, what, when, where) and the
 body (the values before and after, compressed). A record that was being written when the program was killed fails its
-check sum and is cut off.
+check sum and is cut off. A record that is damaged later is set aside in a file of its own, and the records after it
+stay; records are numbered without gaps, so a missing number tells that one was there.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import struct
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
 from functools import cache
+from itertools import count
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from napari_ink.annotation.edits import Change, Edit, EditHeader
+from napari_ink.annotation.journal_scan import MAGIC, PREFIX, Damage, JournalScan, Record
+from napari_ink.annotation.journal_scan import Kind as Kind
+from napari_ink.decoding import check_regular
+from napari_ink.errors import ProjectError
 from napari_ink.syncing import sync
 
-_MAGIC = b"napari-ink journal 1\n"
-_PREFIX = struct.Struct("<III")
-Kind = Literal["edit", "undo", "redo"]
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One entry of the journal, without the values.
-
-    Attributes
-    ----------
-    number
-        Its number, from 1.
-    kind
-        What was done: an edit, or one taken back or made again.
-    header
-        Of the edit that this is about.
-    of
-        The number of the edit that is undone or redone; its own for an edit.
-    offset, size
-        Where the body lies in the file; a size of 0 when it was dropped to save room.
-    """
-
-    number: int
-    kind: Kind
-    header: EditHeader
-    of: int
-    offset: int
-    size: int
+_PIECE_BYTES = 2**20
 
 
 class Journal:
@@ -60,34 +36,81 @@ class Journal:
     ----------
     path
         The file; made when it is first appended to.
+
+    Attributes
+    ----------
+    damage : list of Damage
+        What was found damaged when the records were read.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.damage: list[Damage] = []
         self._end = 0
 
-    def records(self) -> Iterator[Record]:
-        """Read every whole record in order, and find where the next one is to be appended."""
-        headers: dict[int, EditHeader] = {}
-        self._end = 0
+    def records(self) -> list[Record]:
+        """Read every whole record in order, and find where the next one is to be appended.
+
+        Raises
+        ------
+        ProjectError
+            If there is something else in the file's place, or it cannot be looked at.
+        OSError
+            If it cannot be read.
+        """
+        self.damage, self._end = [], 0
         if not self.path.exists():
-            return
-        size = self.path.stat().st_size
+            return []
+        size = check_regular(self.path, ProjectError)
         with self.path.open("rb") as file:
-            if file.read(len(_MAGIC)) != _MAGIC:
-                return
-            self._end = file.tell()
-            while (found := _read_record(file, size, headers)) is not None:
-                self._end = file.tell()
-                headers[found.of] = found.header
-                yield found
+            found = list(JournalScan(file, size))
+        self.damage = [one for one in found if isinstance(one, Damage)]
+        self._end = size
+        if self.damage and self.damage[-1].is_torn:
+            self._end = self.damage[-1].start
+        return [one for one in found if isinstance(one, Record)]
 
-    def cut_torn_end(self) -> None:
-        """Remove what was only half written, after all records were read."""
-        if self.path.exists() and self.path.stat().st_size > self._end:
+    @property
+    def lost(self) -> list[Damage]:
+        """Where the file held something that cannot be read any more."""
+        return [one for one in self.damage if not one.is_torn and not one.is_length]
+
+    @property
+    def has_lost_end(self) -> bool:
+        """Whether the last thing in the file cannot be read any more."""
+        return bool(self.lost) and self.lost[-1].end >= self._end
+
+    def mend(self, records: list[Record], keep_torn: bool = False) -> Path | None:
+        """Remove what was only half written, and set aside what is damaged, after all records were read.
+
+        Offsets may be other ones afterwards: read the records again.
+
+        Parameters
+        ----------
+        records
+            All of them.
+        keep_torn
+            Whether the end that looks half written was whole once, so that it is set aside, too.
+
+        Returns
+        -------
+        Path or None
+            The file in which the damaged parts are kept; None if there were none.
+
+        Raises
+        ------
+        OSError
+            If that cannot be written; the journal is as it was.
+        """
+        aside = [one for one in self.damage if not one.is_length and (keep_torn or not one.is_torn)]
+        kept = self._set_aside(aside) if aside else None
+        if any(not one.is_torn for one in self.damage):
+            self._write_anew(records, {record.number for record in records})
+        elif self.damage:
             with self.path.open("r+b") as file:
                 file.truncate(self._end)
                 os.fsync(file.fileno())
+        return kept
 
     def append(self, entries: list[tuple[int, Kind, Edit]]) -> list[tuple[int, int]]:
         """Write records, which a killed program cannot lose then; returns where the body of each lies: offset and size.
@@ -101,13 +124,13 @@ class Journal:
         places: list[tuple[int, int]] = []
         with self.path.open("wb" if is_new else "r+b") as file:
             if is_new:
-                file.write(_MAGIC)
+                file.write(MAGIC)
                 self._end = file.tell()
             file.seek(self._end)
             try:
                 for number, kind, edit in entries:
                     head, body = _head(number, kind, edit), _body(edit) if kind == "edit" else b""
-                    file.write(_PREFIX.pack(len(head), len(body), zlib.crc32(body, zlib.crc32(head))))
+                    file.write(PREFIX.pack(len(head), len(body), zlib.crc32(body, zlib.crc32(head))))
                     file.write(head)
                     places.append((file.tell(), len(body)))
                     file.write(body)
@@ -162,22 +185,57 @@ class Journal:
             if total > keep_bytes:
                 break
             kept.add(record.number)
+        self._write_anew(records, kept)
+
+    def _write_anew(self, records: Iterable[Record], kept: Collection[int]) -> None:
+        """Put another file in the journal's place, with all records, and the values of those whose number is kept."""
         partial = self.path.with_name(f".{self.path.name}.{os.getpid()}.partial")
-        with self.path.open("rb") as old, partial.open("wb") as new:
-            new.write(_MAGIC)
-            for record in records:
-                body = b""
-                if record.number in kept and record.size:
-                    old.seek(record.offset)
-                    body = old.read(record.size)
-                head = _head_of(record.number, record.kind, record.of, record.header)
-                new.write(_PREFIX.pack(len(head), len(body), zlib.crc32(body, zlib.crc32(head))))
-                new.write(head)
-                new.write(body)
-            new.flush()
-            os.fsync(new.fileno())
-        os.replace(partial, self.path)
+        try:
+            with self.path.open("rb") as old, partial.open("wb") as new:
+                new.write(MAGIC)
+                for record in records:
+                    body = b""
+                    if record.number in kept and record.size:
+                        old.seek(record.offset)
+                        body = old.read(record.size)
+                    head = _head_of(record.number, record.kind, record.of, record.header)
+                    new.write(PREFIX.pack(len(head), len(body), zlib.crc32(body, zlib.crc32(head))))
+                    new.write(head)
+                    new.write(body)
+                new.flush()
+                os.fsync(new.fileno())
+            os.replace(partial, self.path)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
         sync(self.path.parent)
+
+    def _set_aside(self, damage: list[Damage]) -> Path:
+        """Copy damaged parts to a file of their own, each after a line that says where it was."""
+        names = (self.path.with_name(f"{self.path.name}.damaged-{number}") for number in count(1))
+        kept = next(path for path in names if not os.path.lexists(path))
+        partial = kept.with_name(f".{kept.name}.{os.getpid()}.partial")
+        try:
+            with self.path.open("rb") as journal, partial.open("wb") as file:
+                for one in damage:
+                    file.write(f"bytes {one.start} to {one.end} of {self.path.name}:\n".encode())
+                    journal.seek(one.start)
+                    _copy(journal, file, one.end - one.start)
+                    file.write(b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(partial, kept)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+        sync(kept.parent)
+        return kept
+
+
+def _copy(source: BinaryIO, target: BinaryIO, size: int) -> None:
+    while size and (piece := source.read(min(size, _PIECE_BYTES))):
+        target.write(piece)
+        size -= len(piece)
 
 
 def _take_back(file: BinaryIO, end: int) -> None:
@@ -186,27 +244,6 @@ def _take_back(file: BinaryIO, end: int) -> None:
         file.truncate(end)
     except OSError:
         return
-
-
-def _read_record(file: BinaryIO, size: int, headers: dict[int, EditHeader]) -> Record | None:
-    prefix = file.read(_PREFIX.size)
-    if len(prefix) < _PREFIX.size:
-        return None
-    head_size, body_size, check = _PREFIX.unpack(prefix)
-    if file.tell() + head_size + body_size > size:
-        return None
-    head = file.read(head_size)
-    offset = file.tell()
-    if zlib.crc32(file.read(body_size), zlib.crc32(head)) != check:
-        return None
-    said: dict[str, Any] = json.loads(head)
-    number, kind, of = said["number"], said["kind"], said.get("of", said["number"])
-    if kind == "edit":
-        bounds = tuple((plane, y0, y1, x0, x1) for plane, y0, y1, x0, x1 in said["bounds"])
-        header = EditHeader(number, said["tool"], said["author"], said["at"], bounds)
-    else:
-        header = headers[of]
-    return Record(number, kind, header, of, offset, body_size)
 
 
 def _head(number: int, kind: Kind, edit: Edit) -> bytes:
@@ -235,12 +272,13 @@ def _packer() -> Any:
 
 
 def _changes(header: EditHeader, body: bytes) -> tuple[Change, ...]:
-    values = np.frombuffer(_packer().decode(body), np.uint8)
+    sizes = [(y1 - y0) * (x1 - x0) for _, y0, y1, x0, x1 in header.bounds]
+    values = np.zeros(2 * sum(sizes), np.uint8)
+    _packer().decode(body, values)  # a body that would unpack to more is refused before it takes memory
     changes: list[Change] = []
     place = 0
-    for plane, y0, y1, x0, x1 in header.bounds:
+    for (plane, y0, y1, x0, x1), pixels in zip(header.bounds, sizes, strict=True):
         shape = (y1 - y0, x1 - x0)
-        pixels = shape[0] * shape[1]
         before, after = values[place : place + pixels], values[place + pixels : place + 2 * pixels]
         changes.append(Change(plane, y0, x0, before.reshape(shape), after.reshape(shape)))
         place += 2 * pixels

@@ -9,7 +9,6 @@ stored whole, so replaying twice does no harm).
 from __future__ import annotations
 
 import getpass
-import json
 import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -19,7 +18,8 @@ import numpy as np
 
 from napari_ink.annotation.edits import CHUNK_PX, Block, Edit, EditHeader, Plane, UInt8Array
 from napari_ink.annotation.history import History, Step
-from napari_ink.annotation.journal import Journal, Kind, Record
+from napari_ink.annotation.journal import Journal, Kind
+from napari_ink.annotation.recovery import recover
 from napari_ink.annotation.writer import Writer
 from napari_ink.errors import BadInputError, OutputError
 
@@ -70,6 +70,7 @@ class Annotation:
         self._chunks = self._planes.chunks
         self._lock = threading.RLock()
         self._history = History()
+        self._warnings: tuple[str, ...] = ()
         self._journal = Journal(folder / JOURNAL_NAME)
         self._writer = Writer(self._lock, self._journal, self._chunks, self._marker, self._planes.counts)
         self._recover(journal_bytes)
@@ -194,6 +195,11 @@ class Annotation:
     # Keeping
 
     @property
+    def warnings(self) -> tuple[str, ...]:
+        """What was found damaged on opening and since, and what came of it, in sentences."""
+        return (*self._warnings, *self._planes.strange_in_chunks())
+
+    @property
     def is_saved(self) -> bool:
         """Whether everything is on the disk."""
         return self._writer.is_saved
@@ -264,32 +270,14 @@ class Annotation:
 
     def _recover(self, journal_bytes: int) -> None:
         """Bring history, counts and chunks to where the journal ends."""
-        self._read_marker()
-        records = self._read_history()
-        last = records[-1].number if records else 0
-        if not self.read_only:
-            self._journal.cut_torn_end()
-            if self._journal.size > journal_bytes and last <= self._writer.written:
-                self._journal.drop_oldest(records, journal_bytes // 2)
-                records = self._read_history()
-        steps = {record.number: record for record in records if record.kind == "edit"}
-        for record in (one for one in records if one.number > self._writer.written):
-            source = steps[record.of]
-            self._planes.put(record.kind, self._journal.read(source.header, source.offset, source.size))
-        self._writer.number = max(self._writer.written, last)
-        if not self._chunks.is_dirty:
-            self._writer.written = self._writer.number
-
-    def _read_history(self) -> list[Record]:
-        records = list(self._journal.records())
-        self._history = History(records)
-        return records
-
-    def _read_marker(self) -> None:
-        if self._marker.exists():
-            said = json.loads(self._marker.read_text())
-            self._writer.written = said["through"]
-            self._planes.take_counts(said["counts"])
+        found = recover(self._planes, self._journal, self._marker, self.read_only, journal_bytes)
+        self._history, self._warnings = found.history, found.warnings
+        self._writer.number = found.number
+        if self._chunks.is_dirty:
+            return  # the writer brings the chunks to the disk, and the marker after them
+        self._writer.written = found.number
+        if found.is_mended and not self.read_only:
+            self._writer.mark()
 
 
 def user_name() -> str:

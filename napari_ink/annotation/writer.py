@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_ink.annotation.durable import write_durably
 from napari_ink.annotation.edits import Edit, Plane
 from napari_ink.annotation.history import Step
 from napari_ink.annotation.journal import Journal, Kind
+from napari_ink.annotation.marker import Marker, write_marker
 from napari_ink.errors import OutputError
 
 if TYPE_CHECKING:
@@ -87,6 +86,16 @@ class Writer:
         if self._thread is None:
             self._thread = threading.Thread(target=self._keep_written, name="napari-ink annotation", daemon=True)
             self._thread.start()
+
+    def mark(self) -> None:
+        """Write the marker anew, where the chunks on the disk are complete.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written.
+        """
+        write_marker(self._marker, Marker(self.written, self._counts()))
 
     def flush(self, seconds: float) -> None:
         """Wait until everything is on the disk.
@@ -185,7 +194,7 @@ class Writer:
             self._journal.sync()
             for key, chunk in chunks.items():
                 self._chunks.store(key, chunk)
-            write_durably(self._marker, json.dumps({"through": through, "counts": counts}).encode())
+            write_marker(self._marker, Marker(through, counts))
         except OSError:
             with self._lock:
                 self._chunks.put_back()
