@@ -168,8 +168,11 @@ def _name(source: str) -> str:
 
     Of a file that holds several stacks, which of them comes behind.
     """
+    from napari_ink.stack import address_path, is_address
+
     path, _, inside = source.partition("::")
-    place = Path(os.path.abspath(path))  # which has a name also where a stack is given as . or ..
+    # A stack that is given as . or .. has a name, too.
+    place = address_path(source) if is_address(source) else Path(os.path.abspath(path))
     segment = place.parent if place.name in _INNER else place
     name = segment.stem if segment.suffix.lower() in _SUFFIXES else segment.name
     return "_".join([name, *filter(None, inside.split("/"))])

@@ -13,7 +13,7 @@ from napari_ink.stack.opening import LAYER_FOLDERS, open_stack
 from napari_ink.stack.plane import crop_plane, read_plane
 from napari_ink.stack.projected import projected_levels
 from napari_ink.stack.projection import HOWS, How, project_layers
-from napari_ink.stack.remote import is_address
+from napari_ink.stack.remote import address_path, is_address
 from napari_ink.stack.tiles import Tiles, viewing_levels
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "SegmentFiles",
     "SegmentMask",
     "Tiles",
+    "address_path",
     "convert",
     "crop_plane",
     "find_beside",

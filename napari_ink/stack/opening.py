@@ -71,28 +71,40 @@ def open_stack(source: str | os.PathLike[str]) -> DepthStack:
 
 
 def _open_address(address: str) -> DepthStack:
-    remote = Remote(address.rstrip("/"))
-    suffix = Path(address).suffix.lower()
+    remote = Remote(address)
+    suffix = remote.path.suffix.lower()
     if suffix in TIFF_SUFFIXES:
         return _open_tiff(remote.file())
     if suffix == ".npy":
         return open_npy(remote.file(), None)
-    if any(remote.read(name) is not None for name in METADATA):
-        return open_zarr(remote)
+    if remote.holds_any(METADATA):
+        from napari_ink.stack.remote_store import ServerFailures
+
+        with ServerFailures():
+            return open_zarr(remote)
     names = remote.names()
     inner = next((name for name in LAYER_FOLDERS if name in names), "")
     layers = [name for name in (remote.names(inner) if inner else names) if Path(name).suffix.lower() in TIFF_SUFFIXES]
-    here = address.rstrip("/").rpartition("/")[2]
+    here = remote.path.name
     if here not in LAYER_FOLDERS and not inner:
         layers = _layers_among(layers, here)
     if not layers:
         raise StackError(f"{address} is no Zarr store, and lists no TIFF layers; check the address.")
     wanted = [f"{inner}/{name}" if inner else name for name in _in_sequence(address, layers)]
+    planes = [plane for pages in _planes_at(remote, wanted) for plane in pages]
+    segment = remote.path.parent.name if here in LAYER_FOLDERS else here
+    return _from_planes(remote.address, segment, planes, "tiff folder", None)
+
+
+def _planes_at(remote: Remote, names: Sequence[str]) -> list[list[TiffPlane]]:
+    """Read several files' headers at once; the first that cannot be read ends it, with none left waiting."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        found = list(pool.map(lambda name: read_planes(remote.file(name)), wanted))
-    planes = [plane for pages in found for plane in pages]
-    segment = address.rstrip("/").rpartition("/")[0].rpartition("/")[2] if here in LAYER_FOLDERS else here
-    return _from_planes(address, segment, planes, "tiff folder", None)
+        coming = pool.map(lambda name: read_planes(remote.file(name)), names)
+        try:
+            return [list(pages) for pages in coming]
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def _open_folder(path: Path) -> DepthStack:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -98,7 +99,7 @@ def _from_arrays(
             shapes[1:], steps(name, said, shapes), reads[1:], arrays[1:], strict=True
         )
     )  # fmt: skip
-    stem = name.rpartition("/")[2] if not isinstance(where, Path) else where.name
+    stem = where.name if isinstance(where, Path) else where.path.name
     return DepthStack(
         where if isinstance(where, Path) else where.address,
         stem.removesuffix(".zarr").removesuffix(".ome"),
@@ -139,7 +140,8 @@ def _reading(name: str, array: zarr.Array[Any]) -> ReadBlock:
             return np.empty(lengths, array.dtype)
         try:
             index: Any = (*before, z, rows, columns)
-            return np.asarray(array[index])
+            with getattr(array.store, "failures", nullcontext)():
+                return np.asarray(array[index])
         except StackError:
             raise
         except READ_ERRORS as error:

@@ -1,7 +1,14 @@
 """Stacks at an address: a real server on loopback that stalls, cuts off, and answers 404 and 500."""
 
+import contextlib
+import errno
 import functools
 import http.server
+import os
+import re
+import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -14,7 +21,7 @@ import tifffile
 import zarr
 
 from napari_ink.errors import StackError
-from napari_ink.stack import is_address, open_stack, remote
+from napari_ink.stack import is_address, open_stack, remote, remote_http
 
 VOLUME = np.random.default_rng(0).integers(0, 65535, (5, 37, 50), dtype=np.uint16)
 
@@ -30,6 +37,20 @@ class Handler(http.server.SimpleHTTPRequestHandler):
             return
         if fault == "stall":
             time.sleep(3)
+            return
+        if fault.isdecimal():
+            self.send_error(int(fault))
+            return
+        if fault == "redirect":
+            self.send_response(302)
+            self.send_header("Location", self.path)
+            self.end_headers()
+            return
+        if fault in ("drip", "endless"):
+            self._send_without_end(b"[" if fault == "drip" else b"[" * 2**16, 0.05 if fault == "drip" else 0)
+            return
+        if fault == "unsigned" and not re.search("Signature=a(%2F|/)b", self.path):
+            self.send_error(403)
             return
         file = Path(self.translate_path(self.path))
         if not file.is_file():
@@ -53,6 +74,14 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         part = data[first : last + 1]
         self.wfile.write(part[: len(part) // 2] if fault == "cut" else part)
 
+    def _send_without_end(self, part: bytes, pause_s: float) -> None:
+        self.send_response(200)
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            while True:
+                self.wfile.write(part)
+                time.sleep(pause_s)
+
     def _answer_as_s3(self) -> None:
         """Answer in XML: that there is no such key, or nothing in a listing."""
         is_listing = "list-type" in self.path
@@ -72,18 +101,19 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[http.ser
     """A server of the test's folder, and a cache of its own."""
     monkeypatch.setattr(remote, "user_cache_path", lambda _: tmp_path / "cache")
     monkeypatch.setattr(remote, "TIMEOUT_S", 1.0)
+    monkeypatch.setattr(remote_http, "TIMEOUT_S", 1.0)
     monkeypatch.setattr(remote, "_PAUSE_S", 0.01)
-    remote._kept.cache_clear()
+    remote._kept_for_all.cache_clear()
     (tmp_path / "www").mkdir()
     handler = functools.partial(Handler, directory=str(tmp_path / "www"))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         server.faults, server.asked, server.root = {}, Counter(), tmp_path / "www"
         server.address = f"http://127.0.0.1:{server.server_port}"
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         yield server
         server.shutdown()
     remote._kept().close()
-    remote._kept.cache_clear()
+    remote._kept_for_all.cache_clear()
 
 
 def whole(address: str) -> np.ndarray:
@@ -153,6 +183,195 @@ def test_a_network_that_dies_halfway_is_one_sentence(server, store: str, fault: 
     np.testing.assert_array_equal(stack.read(slice(4, 5), slice(0, 10), slice(0, 10)), VOLUME[4:5, :10, :10])
 
 
+@pytest.mark.parametrize(
+    ("fault", "said", "times"),
+    [
+        ("401", "asks for a login (401", 1),
+        ("403", "is refused by its server (403", 1),
+        ("404", "There is nothing at", 1),
+        ("400", "answered by its server with 400", 1),
+        ("500", "could not be read in 3 attempts (500", 3),
+        ("503", "could not be read in 3 attempts (503", 3),
+        ("429", "could not be read in 3 attempts (429", 3),
+        ("redirect", "could not be read in 3 attempts", 3 * 10),
+        ("stall", "could not be read in 3 attempts (TimeoutError", 3),
+    ],
+)
+def test_what_a_server_answers_is_told_and_only_what_may_pass_is_tried_again(
+    server, fault: str, said: str, times: int
+) -> None:
+    np.save(server.root / "a.npy", VOLUME)
+    server.faults["/a.npy"] = fault
+    with pytest.raises(StackError) as caught:
+        open_stack(f"{server.address}/a.npy")
+    assert said in str(caught.value) and "\n" not in str(caught.value)
+    assert server.asked["/a.npy"] == times
+
+
+@pytest.mark.parametrize("fault", ["401", "403", "500"])
+def test_a_zarr_and_a_folder_that_a_server_does_not_give_are_told_alike(server, fault: str) -> None:
+    server.faults["/"] = fault
+    with pytest.raises(StackError, match=f"{fault} "):
+        open_stack(f"{server.address}/seg.zarr")
+
+
+def test_a_server_that_drips_or_never_ends_comes_to_an_end(server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote_http, "TIMEOUT_S", 0.4)
+    server.faults["/zarr.json"] = "drip"  # never silent for long, and never done
+    began = time.monotonic()
+    with pytest.raises(StackError, match="3 attempts .only [0-9]+ bytes came"):
+        open_stack(f"{server.address}/seg.zarr")
+    assert time.monotonic() - began < 5
+    server.faults["/zarr.json"] = "endless"
+    with pytest.raises(StackError, match="sends more than the 16777216 bytes"):
+        open_stack(f"{server.address}/seg.zarr")
+    server.faults["/"] = "endless"
+    with pytest.raises(StackError, match="sends more than"):
+        open_stack(f"{server.address}/folder")
+
+
+def test_chunks_that_never_end_are_bounded(server, store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote, "_MOST_VALUE_BYTES", 2**20)
+    zarr.create_array(server.root / "plain.zarr", data=VOLUME, chunks=(5, 37, 50))
+    stack = open_stack(f"{server.address}/plain.zarr")
+    server.faults["/c/"] = "endless"
+    with pytest.raises(StackError, match="sends more than the 1048576 bytes"):
+        stack.read(slice(None), slice(None), slice(None))
+
+
+def test_queries_fragments_capitals_and_names_as_people_have_them(server, store: str) -> None:
+    folder = server.root / "Größe 100% #1" / "layers"
+    folder.mkdir(parents=True)
+    for z, layer in enumerate(VOLUME):
+        tifffile.imwrite(folder / f"layer {z}.tif", layer)
+    np.save(server.root / "a.npy", VOLUME)
+    tifffile.imwrite(server.root / "b.tif", VOLUME, photometric="minisblack")
+    signed = "?X-Amz-Signature=a%2Fb&X-Amz-Expires=900"
+    loud = server.address.replace("http", "HTTP")
+    server.faults["/"] = "unsigned"
+    for address in (
+        f"{server.address}/a.npy{signed}",
+        f"{server.address}/b.tif{signed}#page=2",
+        f"{store}{signed}",
+        f"{store}/{signed}",
+        f"{loud}/a.npy{signed}",
+        f"{server.address}/Größe 100%25 %231{signed}",
+        f"{server.address}/Gr%C3%B6%C3%9Fe%20100%25%20%231/layers/{signed}",
+    ):
+        np.testing.assert_array_equal(whole(address), VOLUME)
+    assert open_stack(f"{server.address}/Größe 100%25 %231/layers{signed}").name == "Größe 100% #1"
+    assert open_stack(f"{store}{signed}").name == "seg"
+    with pytest.raises(StackError, match="403"):
+        open_stack(f"{server.address}/a.npy")
+
+
+def test_names_that_a_page_lists() -> None:
+    page = """<html><a href='?C=N;O=D'>Name</a><a href="../">Parent</a><a href="https://elsewhere.org/x.tif">x</a>
+    <A HREF="./01.tif">01</A> <a href="/seg%20a/02.tif?download=1">02</a> <a href="layers/">layers/</a>
+    <a href="/other/03.tif">03</a><a href="sub/04.tif">04</a><a href="%c3%bc.tif">ü</a><a href="http://[">bad</a>"""
+    links = remote_http._Links()
+    links.feed(page)
+    found = [remote_http._name_in({"/seg a/"}, link) for link in links.found]
+    assert [name for name in found if name] == ["01.tif", "02.tif", "layers", "ü.tif"]
+
+
+@pytest.mark.parametrize("address", ["http://", "http:///a.npy", "http://[::1/a.npy", "http://h:port/a.npy"])
+def test_an_address_that_is_none_is_one_sentence(address: str) -> None:
+    with pytest.raises(StackError, match="cannot be reached .*check the address"):
+        open_stack(address)
+
+
+def test_a_bucket_that_refuses_what_it_does_not_hold(server, store: str) -> None:
+    for name in (".zarray", ".zattrs", ".zgroup"):  # as S3 answers where nobody may list
+        server.faults[f"/{name}"] = "403"
+    server.faults["/c/1"] = "403"  # a chunk that is refused is not one that is empty
+    with pytest.raises(StackError, match="403"):
+        whole(store)
+    del server.faults["/c/1"]
+    np.testing.assert_array_equal(whole(store), VOLUME)
+
+
+def test_a_file_without_a_date_is_asked_for_anew_by_the_next_process(server, monkeypatch: pytest.MonkeyPatch) -> None:
+    np.save(server.root / "a.npy", VOLUME)
+    assert np.array_equal(whole(f"{server.address}/a.npy"), VOLUME)
+    np.save(server.root / "a.npy", VOLUME[::-1])
+    monkeypatch.setattr(remote, "_this_session", lambda: "another")
+    np.testing.assert_array_equal(whole(f"{server.address}/a.npy"), VOLUME[::-1])
+
+
+@pytest.mark.parametrize("damage", ["file for a folder", "garbage", "full", "pickle"])
+def test_a_cache_that_cannot_be_used_is_told_once_and_done_without(
+    server, store: str, tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "cache" / "remote"
+    if damage == "file for a folder":
+        folder.parent.mkdir()
+        folder.write_bytes(b"")
+    elif damage == "garbage":
+        folder.mkdir(parents=True)
+        (folder / "cache.db").write_bytes(np.random.default_rng(0).bytes(20_000))
+    elif damage == "full":
+        monkeypatch.setattr("diskcache.Cache.set", _disk_full)
+    else:
+        whole(store)
+        with contextlib.closing(sqlite3.connect(folder / "cache.db")) as found, found:
+            found.execute("update Cache set mode = 4")
+    for _ in range(2):
+        np.testing.assert_array_equal(whole(store), VOLUME)
+    told = [record.getMessage() for record in caplog.records if "cache" in record.getMessage()]
+    assert len(told) == 1 and "going on without it" in told[0]
+
+
+def _disk_full(*_: object, **__: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "exchanged"])
+def test_values_that_changed_in_the_cache_are_fetched_again(server, store: str, tmp_path: Path, damage: str) -> None:
+    np.save(server.root / "large.npy", np.tile(VOLUME, (2, 20, 20)))
+    expected = np.tile(VOLUME, (2, 20, 20))
+    server.faults["/nothing"] = ""
+    stack = open_stack(f"{server.address}/large.npy")
+    np.testing.assert_array_equal(stack.read(slice(None), slice(None), slice(None)), expected)
+    values = sorted((tmp_path / "cache").rglob("*.val"))
+    assert len(values) > 10
+    contents = [value.read_bytes() for value in values]
+    for number, (value, content) in enumerate(zip(values, contents, strict=True)):
+        flipped = bytearray(content)
+        flipped[len(content) // 2] ^= 4
+        other = contents[number - 1]
+        value.write_bytes({"cut": content[:30_000], "flipped": bytes(flipped), "exchanged": other}[damage])
+    np.testing.assert_array_equal(stack.read(slice(None), slice(None), slice(None)), expected)
+
+
+@pytest.mark.parametrize("said", ["x", "-1", "nan", "inf", "1e300"])
+def test_a_size_of_the_cache_that_is_none_is_blamed_on_the_setting(server, store: str, said: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NAPARI_INK_CACHE_GB", said)
+        with pytest.raises(StackError, match=f"^NAPARI_INK_CACHE_GB is '{said}', which is no size"):
+            open_stack(store)
+
+
+def test_no_cache_is_kept_where_none_is_wanted(server, store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NAPARI_INK_CACHE_GB", "0")
+    remote._kept_for_all.cache_clear()
+    for _ in range(2):
+        np.testing.assert_array_equal(whole(store), VOLUME)
+    assert remote._kept().volume() == 0
+
+
+def test_a_server_that_dies_leaves_one_sentence_and_no_traceback(server) -> None:
+    zarr.create_array(server.root / "many.zarr", data=np.tile(VOLUME, (1, 4, 4)), chunks=(1, 8, 8))
+    server.faults.update({"/c/0/1": "cut", "/c/1": "cut", "/c/2": "500", "/c/3": "cut"})
+    done = subprocess.run(
+        [sys.executable, "-m", "napari_ink.cli", "convert", f"{server.address}/many.zarr", str(server.root / "o.zarr")],
+        capture_output=True, text=True, timeout=60, env={**os.environ, "XDG_CACHE_HOME": str(server.root.parent / "c")},
+    )  # fmt: skip
+    assert done.returncode == 2
+    sentences = [line for line in done.stderr.splitlines() if line.strip() and "%|" not in line]
+    assert len(sentences) == 1 and "could not be read in 3 attempts" in sentences[0], done.stderr
+
+
 def test_a_plain_server_that_knows_no_ranges(server, store: str) -> None:
     server.faults["/"] = "no ranges"
     np.testing.assert_array_equal(whole(store), VOLUME)
@@ -183,7 +402,7 @@ def test_chunks_that_are_not_there_read_as_empty_and_are_told(server, store: str
 
 def test_the_cache_is_bounded(server, store: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NAPARI_INK_CACHE_GB", "0.0005")
-    remote._kept.cache_clear()
+    remote._kept_for_all.cache_clear()
     big = np.random.default_rng(1).integers(0, 255, (40, 200, 200), dtype=np.uint8)
     zarr.create_array(server.root / "big.zarr", data=big, chunks=(1, 200, 200), compressors=None)
     np.testing.assert_array_equal(whole(f"{server.address}/big.zarr"), big)

@@ -1,0 +1,150 @@
+"""What was read from addresses, kept on disk: bounded, checked whenever it is used, and never needed."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import math
+import os
+import threading
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_ink.decoding import decoder_errors, reason_of
+from napari_ink.errors import StackError
+
+if TYPE_CHECKING:
+    import diskcache
+
+CACHE_GB = "NAPARI_INK_CACHE_GB"
+_DEFAULT_GB = 10.0
+_LARGEST_VALUE = 2**28  # a larger one would be held in memory twice, to be kept for once
+_HEADER_BYTES = 12
+_BUSY_S = 5
+
+_logger = logging.getLogger(__name__)
+
+
+def cache_gigabytes() -> float:
+    """Return how large the cache may grow; 0 for none.
+
+    Raises
+    ------
+    StackError
+        If the environment says something that is no size.
+    """
+    said = os.environ.get(CACHE_GB, "")
+    try:
+        size = float(said) if said else _DEFAULT_GB
+    except ValueError:
+        size = math.nan
+    if not 0 <= size < 2**30:
+        raise StackError(f"{CACHE_GB} is {said!r}, which is no size; set it to gigabytes, such as 10, or 0 for none.")
+    return size
+
+
+class CheckedCache:
+    """A cache on disk that answers only with what was put in, and that nothing depends on.
+
+    Each value is stored with its length, and a checksum of its key and itself: what was cut or changed on the disk
+    counts as not there. Where the folder cannot be used (read-only, full, damaged), a note says so once, and the cache
+    is empty from then on.
+
+    Parameters
+    ----------
+    folder
+        Where it is kept.
+    gigabytes
+        What was read longest ago leaves first once it is that large; 0 keeps nothing.
+    """
+
+    def __init__(self, folder: Path, gigabytes: float) -> None:
+        self._folder = folder
+        self._giving_up = threading.Lock()
+        self._is_told = False
+        self._cache: diskcache.Cache | None = None
+        if gigabytes <= 0:
+            return
+        try:
+            with decoder_errors(_CacheError, folder, ""):
+                self._cache = _opened(folder, int(gigabytes * 2**30))
+        except _CacheError as error:
+            self._give_up(error)
+
+    def get(self, key: str) -> bytes | None:
+        """Return a value, or None if it is not there, or no longer what was put in."""
+        if (cache := self._cache) is None:
+            return None
+        try:
+            with decoder_errors(_CacheError, self._folder, ""):
+                stored = cache.get(_digest(key))
+        except _CacheError as error:
+            self._give_up(error)
+            return None
+        return None if stored is None else _checked(key, stored)
+
+    def set(self, key: str, value: bytes) -> None:
+        """Keep a value, if that can be done."""
+        if (cache := self._cache) is None or len(value) > _LARGEST_VALUE:
+            return
+        try:
+            with decoder_errors(_CacheError, self._folder, ""):
+                cache.set(_digest(key), _header(key, value) + value)
+        except _CacheError as error:
+            self._give_up(error)
+
+    def volume(self) -> int:
+        """Return how many bytes it takes."""
+        return 0 if self._cache is None else int(self._cache.volume())
+
+    def close(self) -> None:
+        """Close its files."""
+        if self._cache is not None:
+            self._cache.close()
+
+    def _give_up(self, error: _CacheError) -> None:
+        with self._giving_up:  # threads may find out at the same time
+            is_told, self._is_told, self._cache = self._is_told, True, None
+        if not is_told:
+            _logger.warning(
+                "The cache in %s cannot be used (%s); going on without it. To have it again, see that the folder can "
+                "be written and has room, or delete it.", self._folder, reason_of(error.__cause__ or error),
+            )  # fmt: skip
+
+
+class _CacheError(StackError):
+    """What the cache's library or the disk complains of; it never leaves this module."""
+
+
+def _opened(folder: Path, size_limit: int) -> diskcache.Cache:
+    import diskcache
+
+    class BytesAlone(diskcache.Disk):  # type: ignore[misc]
+        """Values are bytes; a record that claims to be a pickle is damaged, and must not be run."""
+
+        def fetch(self, mode: int, filename: str, value: Any, read: bool) -> Any:
+            if mode == diskcache.core.MODE_PICKLE:
+                raise ValueError("a record is damaged")
+            return super().fetch(mode, filename, value, read)
+
+    return diskcache.Cache(
+        folder, timeout=_BUSY_S, disk=BytesAlone, size_limit=size_limit, eviction_policy="least-recently-used"
+    )
+
+
+def _digest(key: str) -> str:
+    return hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()
+
+
+def _header(key: str, value: bytes) -> bytes:
+    checksum = zlib.crc32(value, zlib.crc32(key.encode(errors="surrogatepass")))
+    return len(value).to_bytes(_HEADER_BYTES - 4, "big") + checksum.to_bytes(4, "big")
+
+
+def _checked(key: str, stored: object) -> bytes | None:
+    """Return the value in what was stored; None where it is not what was put in."""
+    if not isinstance(stored, bytes):
+        return None
+    value = stored[_HEADER_BYTES:]
+    return value if stored[:_HEADER_BYTES] == _header(key, value) else None
