@@ -1,0 +1,356 @@
+"""One process of `fuzz.py`: makes an input, runs a command on it, and says how that ended."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+import traceback
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+from random import Random
+from types import FrameType
+from typing import Literal, NoReturn
+
+from fuzz_mutations import damage
+from fuzz_seeds import SEEDS, Seed
+
+MOST_SECONDS = 20
+_MOST_FILE_BYTES = 4 * 10**9
+_WORN_BYTES = 10**9  # a process that holds so much is replaced, so that peaks are those of single inputs
+
+Outcome = Literal[
+    "accepted", "told", "refused", "failed", "foreign", "traceback", "unclear", "half", "hang", "memory", "crash"
+]
+BROKEN: tuple[Outcome, ...] = ("foreign", "traceback", "unclear", "half", "hang", "memory", "crash")
+"""Outcomes that break a promise: a foreign exception, a traceback on standard error, an unclear refusal, a half-written
+export, too much time or memory, and an end by a signal."""
+
+_ROUTINE = ("Runs on ", "Counts ", "Holds the ink against ", "1 of ", "2 of ")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a command on a damaged input ended."""
+
+    number: int
+    kind: str
+    command: list[str]
+    damage: list[str]
+    outcome: Outcome
+    said: str = ""
+    where: str = ""
+    seconds: float = 0.0
+    peak_bytes: int = 0
+    left: tuple[str, ...] = ()
+    is_real: bool = False
+    is_reusable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What all processes of a run share."""
+
+    corpus: Path
+    scratch: Path
+    keep: Path
+    seed: int
+    kinds: tuple[str, ...]
+    real_stride: int
+    keep_all: bool
+
+    def random(self, number: int) -> tuple[str, Random]:
+        """Return an input's kind, and the random numbers that make it."""
+        kind = self.kinds[number % len(self.kinds)]
+        return kind, Random(f"{self.seed} {kind} {number}")
+
+    def lost(self, number: int, outcome: Outcome, said: str) -> Result:
+        """Return the result of an input whose process did not live to tell it; what it was is kept."""
+        kind, _ = self.random(number)
+        folder = self.scratch / str(number)
+        with contextlib.suppress(OSError):
+            said += "\n" + (folder / "output").read_text(errors="replace")[-2000:]
+        told = json.loads((folder / "told.json").read_text())
+        result = Result(number, kind, told["command"], told["damage"], outcome, said, f"{kind} {told['command'][0]}")
+        _keep(self, folder, result)
+        return result
+
+
+def work(settings: Settings, pipe: Connection) -> None:
+    """Run commands on inputs whose numbers come through a pipe, until it is closed."""
+    from napari_ink.cli import main  # noqa: F401 - so that the first input does not pay for it
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (_MOST_FILE_BYTES, _MOST_FILE_BYTES))
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    signal.signal(signal.SIGALRM, _time_is_up)
+    while True:
+        try:
+            number = pipe.recv()
+        except EOFError:
+            return
+        pipe.send(_one(settings, number))
+
+
+class _TimeUp(BaseException):
+    """No ordinary exception, so that nothing on the way takes it for a decoder's."""
+
+
+def _time_is_up(number: int, frame: FrameType | None) -> NoReturn:
+    raise _TimeUp
+
+
+def _one(settings: Settings, number: int) -> Result:
+    kind, rng = settings.random(number)
+    seeds = [at for at, seed in enumerate(SEEDS) if seed.kind == kind]
+    at = rng.choice(seeds)
+    folder = settings.scratch / str(number)
+    given, out = folder / "in", folder / "out"
+    folder.mkdir()
+    shutil.copytree(settings.corpus / str(at), given)
+    out.mkdir()
+    said = damage(rng, given)
+    command = _command(rng, SEEDS[at], given, out, settings.corpus / "helpers")
+    (folder / "told.json").write_text(json.dumps({"command": command, "damage": said}))
+    is_real = settings.real_stride > 0 and number % settings.real_stride == 0
+    began = time.monotonic()
+    ran = _run_process(command, folder / "output") if is_real else _run_here(command, folder / "output")
+    outcome, where = _judge(command, ran, out)
+    left = tuple(sorted(p.name for p in out.iterdir())) if ran.code else ()
+    held = _memory("VmRSS")
+    result = Result(
+        number, kind, command, said, outcome, ran.text[-3000:] + ran.error, where, time.monotonic() - began,
+        ran.peak_bytes, left, is_real, outcome != "hang" and held < _WORN_BYTES and threading.active_count() < 60,
+    )  # fmt: skip
+    if outcome in BROKEN or settings.keep_all:
+        _keep(settings, folder, result)
+    shutil.rmtree(folder, ignore_errors=True)
+    return result
+
+
+def _keep(settings: Settings, folder: Path, result: Result) -> None:
+    """Copy an input, pipes and links as they are, to where people look."""
+    settings.keep.mkdir(parents=True, exist_ok=True)
+    kept = settings.keep / str(result.number)
+    shutil.rmtree(kept, ignore_errors=True)
+    subprocess.run(["cp", "-a", str(folder), str(kept)], check=False)
+    (kept / "result.txt").write_text(
+        f"{result.outcome} {result.where}\n{result.command}\n{result.damage}\n{result.said}", errors="replace"
+    )
+
+
+# Commands -------------------------------------------------------------------------------------------------------------
+
+_PLANES = ("ink", "edges", "labels", "supervision")
+_SUFFIXES = ("png", "tif", "npy", "zarr", "csv", "geojson", "svg", "json")
+
+
+def _command(rng: Random, seed: Seed, given: Path, out: Path, helpers: Path) -> list[str]:
+    """Return a command line for a damaged input."""
+    main, stack, model = f"{given}/{seed.main}", str(helpers / "s.npy"), str(helpers / "m.safetensors")
+    cpu, ink, truth = ["--device", "cpu"], str(helpers / "ink.png"), str(helpers / "truth.png")
+    file = str(out / f"o.{rng.choice(_SUFFIXES)}")
+    region = rng.choice((["--region", "0:40,0:40"], []))
+    predict = ["predict", main, "-o", str(out / "p.zarr"), "--model", model, *cpu, *region]
+    train = ["train", "-o", str(out / "run"), "--steps", "1", "--batch-size", "1", "--crop-size", "64", "--workers",
+             "0", "--from", model, *cpu, "--precision", "fp32"]  # fmt: skip
+    match seed.role:
+        case "stack":
+            ways = (["info", main], ["info", main, "--json"], predict, predict, ["convert", main, str(out / "c.zarr")],
+                    ["probe", main, "--model", model, "--tiles", "1", "--reach", "1", "--json", *cpu],
+                    [*train, "--pair", main, truth])  # fmt: skip
+        case "labels":
+            size = rng.choice((["--size", "70", "90"], []))
+            export = ["export", main, "-o", file, "--what", rng.choice(_PLANES), *size]
+            ways = (export, export, export, ["evaluate", ink, main, "--json"], ["evaluate", main, truth],
+                    ["evaluate", ink, truth, "--mask", main], [*predict[:1], stack, *predict[2:], "--mask", main],
+                    ["probe", stack, "--model", model, "--tiles", "1", "--reach", "1", "--labels", main, *cpu],
+                    [*train, "--pair", stack, main])  # fmt: skip
+        case "prediction":
+            here = ["predict", f"{given}/s.npy", "-o", main, "--model", f"{given}/m.safetensors", *cpu, "--resume"]
+            export = ["export", main, "-o", file, "--what", rng.choice(_PLANES)]
+            ways = (["info", main], ["info", main, "--json"], export, export, ["evaluate", main, truth], here)
+        case "project":
+            export = ["export", main, "-o", file, "--what", rng.choice(_PLANES)]
+            ways = (export, export, ["open-project", main], ["open-project", main])
+        case "model":
+            probe = ["probe", stack, "--model", main, "--tiles", "1", "--reach", "1", *cpu]
+            here = ["predict", stack, "-o", str(out / "p.zarr"), "--model", main, *cpu]
+            ways = (["models", main], ["models", main, "--json"], here, here, probe)
+        case "list":
+            ways = (["predict", main, "-o", str(out / "all"), "--model", model, *cpu],)
+        case _:  # a conversion that was stopped
+            go_on = ["convert", f"{given}/layers", f"{given}/out.zarr"]
+            ways = (go_on, go_on, go_on, ["info", f"{given}/out.zarr.partial"])
+    return list(rng.choice(ways))
+
+
+def _open_project(folder: Path) -> int:
+    """Open a project for editing as the window does, and close it; there is no command that does without a window."""
+    from napari_ink.annotation import open_project
+    from napari_ink.errors import NapariInkError
+
+    try:
+        project = open_project(folder)
+        try:
+            height, width = project.stack.shape[1:]
+            project.annotation.read("ink", (0, height), (0, width))
+            project.versions.list()
+        finally:
+            project.close()
+    except NapariInkError as error:
+        print("napari-ink:", " ".join(str(error).split()), file=sys.stderr)
+        return 2
+    return 0
+
+
+# Running --------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Ran:
+    code: int | None = None  # None where an exception came out, or time was up
+    text: str = ""
+    error: str = ""
+    where: str = ""
+    is_late: bool = False
+    peak_bytes: int = 0
+    printed: str = field(default="", repr=False)
+
+
+@contextlib.contextmanager
+def _captured(path: Path) -> Iterator[None]:
+    """Send what is written to both outputs, by Python or beside it, into files."""
+    sys.stdout.flush(), sys.stderr.flush()
+    before = os.dup(1), os.dup(2)
+    results = os.open(path.with_name("results"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    errors = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(results, 1), os.dup2(errors, 2)
+    try:
+        yield
+    finally:
+        sys.stdout.flush(), sys.stderr.flush()
+        for copy, original in zip(before, (1, 2), strict=True):
+            os.dup2(copy, original)
+        for descriptor in (*before, results, errors):
+            os.close(descriptor)
+
+
+def _run_here(command: list[str], output: Path) -> _Ran:
+    """Run a command within this process."""
+    from napari_ink.cli import main
+
+    ran = _Ran()
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")  # begins the peak anew
+    with _captured(output), warnings.catch_warnings():
+        warnings.simplefilter("always")
+        signal.alarm(MOST_SECONDS)
+        try:
+            ran.code = _open_project(Path(command[1])) if command[0] == "open-project" else main(command)
+        except SystemExit as error:
+            ran.code = int(error.code or 0)
+        except _TimeUp as error:
+            ran.is_late, ran.error, ran.where = True, traceback.format_exc(), _ours(error)
+        except BaseException as error:  # noqa: BLE001 - what comes out is what is looked for
+            ran.error, ran.where = traceback.format_exc(), f"{type(error).__name__} in {_ours(error)}"
+        finally:
+            signal.alarm(0)
+    ran.peak_bytes = _memory("VmHWM")
+    ran.text = output.read_text(errors="replace")
+    ran.printed = output.with_name("results").read_text(errors="replace")
+    return ran
+
+
+def _run_process(command: list[str], output: Path) -> _Ran:
+    """Run a command as a process of its own, and measure that."""
+    words = [sys.executable, "-m", "napari_ink.cli", *command]
+    if command[0] == "open-project":
+        code = f"import sys; from fuzz_worker import _open_project, Path; sys.exit(_open_project(Path({command[1]!r})))"
+        words = [sys.executable, "-c", code]
+    ran = _Ran()
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    with output.open("wb") as errors, output.with_name("results").open("wb") as results:
+        process = subprocess.Popen(words, stdout=results, stderr=errors, stdin=subprocess.DEVNULL, env=environment)
+        ended = threading.Timer(MOST_SECONDS, process.kill)
+        ended.start()
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        ran.is_late = ended.finished.is_set()
+        ended.cancel()
+    ran.code, ran.peak_bytes = process.returncode, used.ru_maxrss * 1024
+    ran.text = output.read_text(errors="replace")
+    ran.printed = output.with_name("results").read_text(errors="replace")
+    return ran
+
+
+def _memory(name: str) -> int:
+    """Return a figure of this process's memory, in bytes."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith(name + ":"):
+                return int(line.split()[1]) * 1024
+    return 0
+
+
+def _ours(error: BaseException) -> str:
+    """Return the innermost place of an exception in this package."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "napari_ink" in frame.filename]
+    if not frames:
+        return "?"
+    last = frames[-1]
+    return f"napari_ink{last.filename.rpartition('napari_ink')[2]}:{last.lineno} ({last.name})"
+
+
+# Judging --------------------------------------------------------------------------------------------------------------
+
+
+def _judge(command: list[str], ran: _Ran, out: Path) -> tuple[Outcome, str]:
+    """Return what kind of end it was, and what ends of the same kind have in common."""
+    name = command[0]
+    if ran.is_late:
+        return "hang", f"{name}: {ran.where}"
+    if ran.peak_bytes > 2 * 10**9:
+        return "memory", f"{name}: {ran.peak_bytes / 1e9:.1f} GB"
+    if ran.code is None:
+        return "foreign", ran.where
+    if ran.code < 0:
+        return "crash", f"{name}: signal {-ran.code}"
+    if "Traceback (most recent call last)" in ran.text:
+        return "traceback", f"{name}: {ran.text.strip().splitlines()[-1][:150]}"
+    if ran.code == 0:
+        return _judge_done(command, ran, out)
+    lines = [line for line in ran.text.splitlines() if line.strip()]
+    sentences = [line for line in lines if line.startswith("napari-ink: ")]
+    if ran.code == 2:
+        is_clear = len(sentences) == 1 and sentences[0].endswith((".", ";")) and len(sentences[0]) < 1500
+        if not is_clear or any("Warning" in line for line in lines):
+            return "unclear", f"{name}: {lines[-1][:100] if lines else 'says nothing'}"
+        if name == "export" and any(out.iterdir()):
+            return "half", f"{name}: leaves {sorted(p.name for p in out.iterdir())}"
+        return "refused", ""
+    return "failed", f"{name}: exit code {ran.code}: {lines[-1][:60] if lines else 'says nothing'}"
+
+
+def _judge_done(command: list[str], ran: _Ran, out: Path) -> tuple[Outcome, str]:
+    if "--json" in command:
+        try:
+            json.loads(ran.printed)
+        except ValueError as error:
+            return "unclear", f"{command[0]} --json: prints no JSON ({error})"
+    if command[0] == "export" and not any(out.iterdir()):
+        return "half", "export: says it is done, and wrote nothing"
+    lines = [line for line in ran.text.splitlines() if line.strip() and not line.startswith(_ROUTINE)]
+    if any("Warning" in line for line in lines):
+        return "unclear", f"{command[0]}: a warning of Python's: {lines[0][:150]}"
+    return ("told" if lines else "accepted"), ""
