@@ -6,14 +6,15 @@ import os
 import shutil
 import struct
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 import zarr
-from zarr.codecs import BloscCodec
+from zarr.codecs import BloscCodec, Crc32cCodec
 from zarr.storage import LocalStore
 
 from napari_ink.annotation.durable_zarr import DurableStore
@@ -51,7 +52,8 @@ def make_planes(folder: Path, shape: tuple[int, int]) -> None:
             chunks=(CHUNK_PX, CHUNK_PX),
             dtype="uint8",
             fill_value=0,
-            compressors=BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"),
+            # The check sum at the end: a flipped bit would otherwise unpack to other labels, without a word.
+            compressors=(BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"), Crc32cCodec()),
             config={"write_empty_chunks": False},
         )
         array.attrs.update({"meaning": _MEANING[plane]})
@@ -76,6 +78,10 @@ class Chunks:
     ----------
     strange : set of tuple
         Planes and values that were found there and mean nothing; they are read as 0, unreviewed.
+    warnings : list of str
+        Which chunks were damaged and made again.
+    rebuild : callable
+        Returns the values of a chunk from elsewhere, or None.
 
     Raises
     ------
@@ -87,7 +93,10 @@ class Chunks:
         self._folder = folder
         self._shapes = {plane: plane_shape(plane, shape) for plane in PLANES}
         self._arrays = _open_arrays(folder, self._shapes, read_only)
+        self._read_only = read_only
         self.strange: set[tuple[Plane, int]] = set()
+        self.warnings: list[str] = []
+        self.rebuild: Callable[[Key], UInt8Array | None] = lambda _: None
         self._clean: OrderedDict[Key, UInt8Array] = OrderedDict()
         self._dirty: dict[Key, UInt8Array] = {}
         self._leaving: dict[Key, UInt8Array] = {}
@@ -190,7 +199,11 @@ class Chunks:
         if (chunk := self._clean.get(key)) is not None:
             self._clean.move_to_end(key)
             return chunk
-        if (read := self.stored_values(key)) is None:
+        try:
+            read = self.stored_values(key)
+        except ProjectError as error:
+            return self._made_again(key, error)
+        if read is None:
             return None
         known = known_values(key[0], read)
         if known is not read:
@@ -215,6 +228,27 @@ class Chunks:
         with decoder_errors(ProjectError, path, "bring it back from a backup, or go back to a version of the labels"):
             _check_chunk(path, self._arrays[plane])
             return np.asarray(self._arrays[plane][y : y + height, x : x + width], np.uint8)
+
+    def _made_again(self, key: Key, error: ProjectError) -> UInt8Array:
+        """Put a chunk that can be made again in place of one that cannot be read, which is kept; or raise `error`."""
+        path = self.path_of(key)
+        kept = self._folder.with_name(f"{self._folder.name}.damaged")
+        if isinstance(error.__cause__, PermissionError) or (chunk := self.rebuild(key)) is None:
+            raise error
+        if self._read_only:
+            self._keep(key, chunk)
+            self.warnings.append(f"{path} is damaged; its labels are taken from the journal.")
+            return chunk
+        try:
+            kept.mkdir(exist_ok=True)
+            os.rename(path, next(_free_names(kept / "-".join(map(str, key)))))
+        except OSError:
+            raise error from None
+        self._dirty[key] = chunk
+        self.warnings.append(
+            f"{path} was damaged: its labels were made again from the journal, and it is kept in {kept.name}."
+        )
+        return chunk
 
     def path_of(self, key: Key) -> Path:
         """Return where a chunk is on the disk."""
@@ -261,11 +295,20 @@ def _check_chunk(path: Path, array: zarr.Array[Any]) -> None:
     size = check_regular(path, ProjectError)
     if not any(isinstance(one, BloscCodec) for one in array.compressors):
         return
+    if any(
+        isinstance(one, Crc32cCodec) for one in array.compressors
+    ):  # four bytes at the end, unless an earlier version made it
+        size -= 4
     with path.open("rb") as file:
         header = file.read(16)  # Blosc's: four single bytes, then the sizes unpacked, of a block, and packed
     unpacked, _, packed = struct.unpack_from("<III", header.ljust(16, b"\0"), 4)
     if unpacked != CHUNK_PX**2 or packed != size:
         raise ValueError("it is damaged")
+
+
+def _free_names(path: Path) -> Iterator[Path]:
+    names = (path.with_name(f"{path.name}-{number}") for number in count(1))
+    return (one for one in names if not os.path.lexists(one))
 
 
 def _by(shape: tuple[int, ...]) -> str:

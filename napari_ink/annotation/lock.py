@@ -11,6 +11,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from napari_ink.annotation.durable import write_durably
+from napari_ink.decoding import parse_json, read_bounded, reason_of
+from napari_ink.errors import ProjectError
 
 _LOCK, _OWNER = ".lock", ".owner.json"
 
@@ -40,8 +42,8 @@ class ProjectLock:
         except Timeout:
             self.holder = _holder(folder)
             return
-        except OSError:
-            self.holder = "nobody, but its folder cannot be written"
+        except OSError as error:
+            self.holder = f"nobody, but {folder / _LOCK} cannot be locked ({reason_of(error).lower()})"
             return
         said = {"author": author, "host": socket.gethostname(), "since": datetime.now().isoformat(timespec="minutes")}
         with suppress(OSError):  # a full disk must not keep the labels from being opened
@@ -54,8 +56,9 @@ class ProjectLock:
 
 def _holder(folder: Path) -> str:
     try:
-        said = json.loads((folder / _OWNER).read_text())
+        said = parse_json(read_bounded(folder / _OWNER, ProjectError), ProjectError, folder / _OWNER)
         since = datetime.fromisoformat(said["since"])
-        return f"{said['author']} on {said['host']}, since {since:%H:%M} on {since.day} {since:%B}"
-    except (OSError, ValueError, KeyError, TypeError):
+        author, host = (" ".join(str(said[name]).split())[:100] for name in ("author", "host"))
+        return f"{author} on {host}, since {since:%H:%M} on {since.day} {since:%B}"
+    except (ProjectError, ValueError, KeyError, TypeError):
         return "somebody else"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 
 from napari_ink.annotation.durable import write_durably
+from napari_ink.decoding import decoder_errors, parse_json, read_bounded
 from napari_ink.errors import ProjectError, storage_errors
 
 
@@ -41,23 +44,31 @@ class Notes:
     path
         The file; it need not be there yet.
 
-    Raises
-    ------
-    ProjectError
-        If there is such a file and it cannot be read.
+    Attributes
+    ----------
+    warning
+        What was damaged when it was read; empty if nothing was. A damaged file stays where it is until there is a new
+        note, and is kept beside it then.
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._path, self.warning = path, ""
         self._notes: list[Note] = []
-        try:
-            self._notes = [Note(**one) for one in json.loads(path.read_text())]
-        except FileNotFoundError:
+        if not os.path.lexists(path):
             return
-        except (OSError, ValueError, TypeError) as error:
-            raise ProjectError(
-                f"The notes in {path} cannot be read ({error}); mend the file or move it away."
-            ) from error
+        try:
+            said = parse_json(read_bounded(path, ProjectError), ProjectError, path)
+            with decoder_errors(ProjectError, path, "mend it"):
+                self._notes = [_note(**one) for one in said]
+        except ProjectError as error:
+            reason = str(error).partition("; ")[0]
+            self.warning = f"{reason}: none of its notes is shown, and it is kept as {self._aside.name} if you add one."
+
+    @property
+    def _aside(self) -> Path:
+        """Where a damaged file is moved to."""
+        names = (self._path.with_name(f"{self._path.name}.damaged-{number}") for number in count(1))
+        return next(path for path in names if not os.path.lexists(path))
 
     def __iter__(self) -> Iterator[Note]:
         return iter(tuple(self._notes))
@@ -89,5 +100,17 @@ class Notes:
 
     def _save(self, notes: list[Note]) -> None:
         with storage_errors(self._path):
+            if self.warning:
+                os.rename(self._path, self._aside)
+                self.warning = ""
             write_durably(self._path, json.dumps([asdict(note) for note in notes], indent=1).encode())
         self._notes = notes
+
+
+def _note(y: object, x: object, text: object, author: object, at: object) -> Note:
+    """Return a note, if these are what one holds."""
+    if not (isinstance(y, int) and isinstance(x, int) and abs(y) < 2**31 and abs(x) < 2**31):
+        raise ValueError("a place in it is none")
+    if not (isinstance(text, str) and isinstance(author, str) and isinstance(at, str)):
+        raise ValueError("a note in it is no text")
+    return Note(y, x, text, author, at)

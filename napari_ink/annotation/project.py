@@ -15,6 +15,7 @@ from napari_ink.annotation.lock import ProjectLock
 from napari_ink.annotation.notes import Notes
 from napari_ink.annotation.store import Annotation, user_name
 from napari_ink.annotation.versions import Versions
+from napari_ink.decoding import decoder_errors, parse_json, read_bounded
 from napari_ink.errors import BadInputError, NapariInkError, ProjectError, StackMovedError, storage_errors
 from napari_ink.stack import LAYER_FOLDERS, DepthStack, is_address, open_stack
 
@@ -47,23 +48,29 @@ class Project:
         Who has the project open elsewhere, so that it is open here for reading only; empty otherwise.
     """
 
-    def __init__(self, folder: Path, stack: DepthStack, author: str) -> None:
+    def __init__(self, folder: Path, stack: DepthStack, author: str, look_only: bool = False) -> None:
         self.folder, self.stack, self.author = folder, stack, author
-        self._lock = ProjectLock(folder, author)
-        self.holder = self._lock.holder
+        self._lock = None if look_only else ProjectLock(folder, author)
+        self.holder = "nobody, but it was opened to be looked at" if self._lock is None else self._lock.holder
         try:
             self.annotation = Annotation(folder, stack.shape[1:], author, self.read_only)
         except BaseException:
-            self._lock.release()
+            self._release()
             raise
         self.versions = Versions(folder, self.annotation)
         self.notes = Notes(folder / "notes.json")
-        self.view = _read_view(folder / _VIEW)
+        self.view, self._view_warning = _read_view(folder / _VIEW)
 
     @property
     def read_only(self) -> bool:
         """Whether it can only be looked at here."""
         return bool(self.holder)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What of it was found damaged, and what came of it, in sentences."""
+        others = (self.notes.warning, self._view_warning)
+        return (*self.annotation.warnings, *(one for one in others if one))
 
     @property
     def name(self) -> str:
@@ -92,7 +99,11 @@ class Project:
             If something cannot be written; the project stays open, so that nothing is lost.
         """
         self.annotation.close()
-        self._lock.release()
+        self._release()
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
 
 
 def default_project_folder(stack: DepthStack, keep_apart: Path | None = None) -> Path:
@@ -119,8 +130,8 @@ def default_project_folder(stack: DepthStack, keep_apart: Path | None = None) ->
 
 
 def is_project(folder: Path) -> bool:
-    """Whether a folder holds a project."""
-    return (folder / _FILE).is_file()
+    """Whether a folder holds a project, be it a damaged one."""
+    return os.path.lexists(folder / _FILE)
 
 
 def create_project(folder: Path, stack: DepthStack, author: str | None = None) -> Project:
@@ -148,7 +159,9 @@ def create_project(folder: Path, stack: DepthStack, author: str | None = None) -
     return project
 
 
-def open_project(folder: Path, stack_at: Path | str | None = None, author: str | None = None) -> Project:
+def open_project(
+    folder: Path, stack_at: Path | str | None = None, author: str | None = None, look_only: bool = False
+) -> Project:
     """Open a project; for reading only, if it is open elsewhere.
 
     Parameters
@@ -159,6 +172,8 @@ def open_project(folder: Path, stack_at: Path | str | None = None, author: str |
         Where its stack lies now, if it was moved.
     author
         Who is editing; the name of the user when None.
+    look_only
+        Whether to open it for reading only in any case, so that nothing of it changes.
 
     Raises
     ------
@@ -183,7 +198,7 @@ def open_project(folder: Path, stack_at: Path | str | None = None, author: str |
     if differs:
         raise BadInputError(f"{place} is not the stack that {folder.name} belongs to: {differs}; name the right one.")
     with storage_errors(folder):
-        project = Project(folder, stack, author or user_name())
+        project = Project(folder, stack, author or user_name(), look_only)
         try:
             if not project.read_only and said["stack"] != _relative(folder, stack):
                 _write(folder, stack)
@@ -209,28 +224,41 @@ def labels_of_project(folder: Path) -> tuple[Annotation, float | None]:
         If it is no project, or cannot be read.
     """
     said = _read(folder)
-    try:
+    with decoder_errors(ProjectError, f"The labels of {folder}", "bring them back from a backup"):
         height, width = said["fingerprint"]["shape"][1:]
         return Annotation(folder, (height, width), read_only=True), said.get("voxel_size_um")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ProjectError(
-            f"The labels of {folder} cannot be read ({error}); bring them back from a backup."
-        ) from error
 
 
 def _read(folder: Path) -> dict[str, Any]:
-    try:
-        said: dict[str, Any] = json.loads((folder / _FILE).read_text())
-        version = int(said["version"])
+    """Return what a project says of itself, as far as this version knows what to make of it."""
+    path = folder / _FILE
+    if not os.path.lexists(path):
+        raise ProjectError(f"{folder} is no project; name a folder that ends in {SUFFIX} and holds {_FILE}.")
+    said: Any = parse_json(read_bounded(path, ProjectError), ProjectError, path)
+    with decoder_errors(ProjectError, path, "bring it back from a backup"):
+        version = said["version"]
+        if not isinstance(version, int):
+            raise ValueError("its version is no number")
         if version <= _VERSION:  # a later version may say everything else in another way
-            _ = Path(said["stack"]), [said["fingerprint"][key] for key in ("shape", "dtype", "rows_crc32")]
-    except FileNotFoundError as error:
-        raise ProjectError(f"{folder} is no project; name a folder that ends in {SUFFIX} and holds {_FILE}.") from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ProjectError(f"{folder / _FILE} cannot be read ({error}); bring it back from a backup.") from error
+            _check_sound(said)
     if version > _VERSION:
         raise ProjectError(f"{folder} was made by a later version of napari-ink; update napari-ink to open it.")
-    return said
+    return dict(said)
+
+
+def _check_sound(said: dict[str, Any]) -> None:
+    """Raise a `ValueError` or `TypeError` where a project says something else than a project does."""
+    if not isinstance(said["stack"], str) or "\0" in said["stack"]:
+        raise ValueError("its stack is no path")
+    found = said["fingerprint"]
+    shape, voxel_size = found["shape"], said.get("voxel_size_um")
+    if not isinstance(found["dtype"], str) or not isinstance(found["rows_crc32"], int):
+        raise ValueError("its fingerprint is none")
+    is_shape = isinstance(shape, list) and len(shape) == 3 and all(isinstance(one, int) for one in shape)
+    if not is_shape or not all(0 < one < 2**31 for one in shape):
+        raise ValueError("its shape is none")
+    if voxel_size is not None and not (isinstance(voxel_size, int | float) and voxel_size > 0):
+        raise ValueError("its voxel size is none")
 
 
 def _write(folder: Path, stack: DepthStack) -> None:
@@ -253,9 +281,12 @@ def _relative(folder: Path, stack: DepthStack) -> str:
         return stack.source.as_posix()
 
 
-def _read_view(path: Path) -> dict[str, Any]:
+def _read_view(path: Path) -> tuple[dict[str, Any], str]:
+    """Return how a segment was looked at last, and a warning where that cannot be read: nothing depends on it."""
+    if not os.path.lexists(path):
+        return {}, ""
     try:
-        view = json.loads(path.read_text())
-    except (OSError, ValueError):
-        return {}
-    return view if isinstance(view, dict) else {}
+        view = parse_json(read_bounded(path, ProjectError), ProjectError, path)
+    except ProjectError as error:
+        return {}, f"{str(error).partition('; ')[0]}: the view begins anew."
+    return (view, "") if isinstance(view, dict) else ({}, f"{path} holds no view: it begins anew.")

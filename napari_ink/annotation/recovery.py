@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from napari_ink.annotation.edits import CHUNK_PX, Plane, UInt8Array, known_values
 from napari_ink.annotation.history import History
 from napari_ink.annotation.journal import Journal
 from napari_ink.annotation.journal_scan import MAGIC, Record
@@ -175,3 +178,39 @@ def _cut_in_words(journal: Journal, last: int, through: int) -> str:
 
 def _changes(number: int) -> str:
     return "one change" if number == 1 else f"{number} changes"
+
+
+def chunk_from_journal(
+    planes: Planes, journal_path: Path, marker_path: Path, plane: Plane, row: int, column: int
+) -> UInt8Array | None:
+    """Return a chunk as everything that was ever done to it left it; None where the journal does not know all of it."""
+    journal = Journal(journal_path)  # not the one that is being written to
+    records = journal.records()
+    try:
+        marker = read_marker(marker_path)
+    except ProjectError:
+        marker = None
+    through = marker.through if marker else 0
+    if journal.lost or len(records) < through or any(one.number != at for at, one in enumerate(records, 1)):
+        return None
+    edits = {record.number: record for record in records if record.kind == "edit"}
+    height, width = planes.chunks.shape(plane)
+    y, x = row * CHUNK_PX, column * CHUNK_PX
+    chunk = np.zeros((min(CHUNK_PX, height - y), min(CHUNK_PX, width - x)), np.uint8)
+    for record in records:
+        edit = edits.get(record.of)
+        if edit is None or not planes.holds(edit.header):
+            return None
+        if not any(of == plane and y0 // CHUNK_PX == row and x0 // CHUNK_PX == column
+                   for of, y0, _, x0, _ in edit.header.bounds):  # fmt: skip
+            continue
+        try:
+            changes = journal.read(edit.header, edit.offset, edit.size).changes
+        except OSError:  # damaged, or given up to save room
+            return None
+        for one in changes:
+            if one.plane == plane and one.y // CHUNK_PX == row and one.x // CHUNK_PX == column:
+                values = known_values(plane, one.before if record.kind == "undo" else one.after)
+                top, left = one.y - y, one.x - x
+                chunk[top : top + values.shape[0], left : left + values.shape[1]] = values
+    return chunk

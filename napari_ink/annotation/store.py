@@ -19,7 +19,7 @@ import numpy as np
 from napari_ink.annotation.edits import CHUNK_PX, Block, Edit, EditHeader, Plane, UInt8Array
 from napari_ink.annotation.history import History, Step
 from napari_ink.annotation.journal import Journal, Kind
-from napari_ink.annotation.recovery import recover
+from napari_ink.annotation.recovery import chunk_from_journal, recover
 from napari_ink.annotation.writer import Writer
 from napari_ink.errors import BadInputError, OutputError
 
@@ -73,6 +73,7 @@ class Annotation:
         self._warnings: tuple[str, ...] = ()
         self._journal = Journal(folder / JOURNAL_NAME)
         self._writer = Writer(self._lock, self._journal, self._chunks, self._marker, self._planes.counts)
+        self._chunks.rebuild = self._rebuild
         self._recover(journal_bytes)
         if self._chunks.is_dirty and not read_only:  # a crash left something to be repaired
             self._writer.start()
@@ -84,6 +85,8 @@ class Annotation:
 
         Raises
         ------
+        ProjectError
+            If it cannot be read from the disk, nor made again from the journal.
         ValueError
             If the part runs backwards or leaves the plane.
         """
@@ -91,7 +94,10 @@ class Annotation:
         if not (0 <= y[0] <= y[1] <= height and 0 <= x[0] <= x[1] <= width):
             raise ValueError(f"{y}, {x} leaves the {plane} plane of {height} × {width}")
         with self._lock:
-            return self._chunks.read(plane, y, x)
+            values = self._chunks.read(plane, y, x)
+            if self._chunks.is_dirty and not self.read_only:  # a damaged chunk may have been made again
+                self._writer.wake()
+            return values
 
     def overview(self, plane: Plane, step: int) -> UInt8Array:
         """Return every `step`-th pixel of a plane; chunks where nothing was drawn are not read."""
@@ -197,7 +203,7 @@ class Annotation:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What was found damaged on opening and since, and what came of it, in sentences."""
-        return (*self._warnings, *self._planes.strange_in_chunks())
+        return (*self._warnings, *self._chunks.warnings, *self._planes.strange_in_chunks())
 
     @property
     def is_saved(self) -> bool:
@@ -267,6 +273,9 @@ class Annotation:
         self._planes.put(kind, edit)
         self._writer.submit(kind, edit, step)
         return edit
+
+    def _rebuild(self, key: tuple[Plane, int, int]) -> UInt8Array | None:
+        return chunk_from_journal(self._planes, self._journal.path, self._marker, *key)
 
     def _recover(self, journal_bytes: int) -> None:
         """Bring history, counts and chunks to where the journal ends."""

@@ -14,7 +14,8 @@ import numpy as np
 
 from napari_ink.annotation.edits import CHUNK_PX, PLANES, Block, Edit, Plane, UInt8Array
 from napari_ink.annotation.store import PLANES_NAME, Annotation
-from napari_ink.errors import BadInputError, OutputError, storage_errors
+from napari_ink.decoding import read_bounded
+from napari_ink.errors import BadInputError, OutputError, ProjectError, storage_errors
 
 if TYPE_CHECKING:
     from napari_ink.annotation.chunks import Chunks
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 _NAME = re.compile(r"[\w][\w .()+-]{0,63}", re.UNICODE)
 _RESERVED = {"CON", "PRN", "AUX", "NUL", *(f"{port}{number}" for port in ("COM", "LPT") for number in range(1, 10))}
 _ATTEMPTS = 5
+_MOST_DATE_BYTES = 100
 
 
 class Versions:
@@ -155,7 +157,8 @@ def _leave_out_partial(_folder: str, names: list[str]) -> list[str]:
 
 
 def _made(path: Path) -> str:
+    """Return when a version was made; nothing where that cannot be read."""
     try:
-        return (path / "made").read_text()
-    except OSError:
+        return read_bounded(path / "made", ProjectError, _MOST_DATE_BYTES).decode(errors="replace")
+    except ProjectError:
         return ""

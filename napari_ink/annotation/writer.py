@@ -97,6 +97,11 @@ class Writer:
         """
         write_marker(self._marker, Marker(self.written, self._counts()))
 
+    def wake(self) -> None:
+        """Have the thread write what is not written yet; the lock is held."""
+        self.start()
+        self._wake.notify_all()
+
     def flush(self, seconds: float) -> None:
         """Wait until everything is on the disk.
 

@@ -109,7 +109,8 @@ def annotation_plane(annotation: Annotation, what: ExportWhat, voxel_size_um: fl
     def read(y: Span, x: Span) -> UInt8Array:
         return annotation.read(stored, y, x)
 
-    plane = LabelPlane(annotation.shape, read, EDGE_LABELS if stored == "edge" else INK_LABELS, voxel_size_um)
+    names = EDGE_LABELS if stored == "edge" else INK_LABELS
+    plane = LabelPlane(annotation.shape, read, names, voxel_size_um, annotation.warnings)
     if what == "labels":
         return plane
     return _seen(plane, annotation) if what == "supervision" else mapped(plane, _CHOOSE[what], _MASKS[what])
@@ -134,7 +135,7 @@ def _seen(ink: LabelPlane, annotation: Annotation) -> LabelPlane:
         review = annotation.read("review", (0, height), (0, width))
         return supervision(ink.read(y, x), review, y[0], x[0]).astype(np.uint8) * np.uint8(255)
 
-    return LabelPlane(ink.shape, read, SUPERVISION_MASK, ink.voxel_size_um)
+    return LabelPlane(ink.shape, read, SUPERVISION_MASK, ink.voxel_size_um, ink.notes)
 
 
 def _prediction_at(folder: Path) -> Prediction | None:

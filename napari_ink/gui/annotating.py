@@ -132,6 +132,7 @@ class Annotating(QObject):
             annotation.undo_name,
             annotation.redo_name,
             self.is_partial,
+            project.warnings,
         )
 
     @property
@@ -244,6 +245,9 @@ class Annotating(QObject):
 
     def _on_watch(self) -> None:
         """Tell when what is said of the store would change: saved or not, and any trouble with the disk."""
-        if self.annotation is not None and (says := (self.annotation.is_saved, self.annotation.problem)) != self._said:
+        if self.project is None or self.annotation is None:
+            return
+        says = self.annotation.is_saved, self.annotation.problem, self.project.warnings
+        if says != self._said:
             self._said = says
             self.changed.emit()

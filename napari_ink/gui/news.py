@@ -48,6 +48,8 @@ class Keeping:
         What undo and redo would do; empty when there is nothing.
     is_partial
         Whether more is in sight than can be drawn in at once.
+    warnings
+        What of the project was found damaged, in sentences.
     """
 
     project: Path | None = None
@@ -57,6 +59,7 @@ class Keeping:
     undo_name: str = ""
     redo_name: str = ""
     is_partial: bool = False
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

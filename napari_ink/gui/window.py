@@ -62,7 +62,7 @@ def _check(source: Path | str) -> None:
         open_stack(source)
         return
     with suppress(StackMovedError):
-        open_project(source).close()
+        open_project(source, look_only=True).close()
 
 
 def require_display() -> None:

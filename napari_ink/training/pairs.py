@@ -103,7 +103,7 @@ def _pair_of_project(stack: DepthStack, folder: Path) -> PairFiles:
         raise LabelError(f"{folder} has no reviewed pixel; review some, or leave it out.")
     held_out = None if beside.validation_mask is None else read_mask(beside.validation_mask, shape)
     files = [Path(file) for file in (stack.source, folder, beside.mask, beside.validation_mask) if file is not None]
-    return PairFiles(TrainingPair(stack, values, held_out), tuple(files), ())
+    return PairFiles(TrainingPair(stack, values, held_out), tuple(files), annotation.warnings)
 
 
 def _labels_path(stack: DepthStack, labels: Path | None) -> Path:

@@ -59,6 +59,15 @@ def test_a_damaged_project(project: Path, tmp_path: Path) -> None:
         export_source(project, tmp_path / "out.png", "ink")
 
 
+def test_a_damaged_journal_is_told(project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = bytearray((project / "journal.bin").read_bytes())
+    data[-1] ^= 1
+    (project / "journal.bin").write_bytes(data)
+    assert main(["export", str(project), "-o", str(tmp_path / "out.png")]) == 0
+    assert "journal.bin is damaged: one change noted in it cannot be read" in capsys.readouterr().err
+    np.testing.assert_array_equal(read_labels(tmp_path / "out.png").whole(), TRUTH["ink"])
+
+
 def test_the_command(project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     csv, png = tmp_path / "7_inklabels.csv", tmp_path / "cropped.png"
     assert main(["export", str(project), "-o", str(csv)]) == 0

@@ -114,7 +114,7 @@ class CorrectPanel(StepPanel):
         show_text(self.edit_note, _PARTIAL if can_edit and keeping.is_partial else "")
         show_text(self.counts, _counted(state) if state.labels else "")
         show_text(self.saved, _saved(keeping) if state.labels else "")
-        mark(self.saved, "inkWarning" if keeping.problem or keeping.held_by else "inkSmall")
+        mark(self.saved, "inkWarning" if keeping.problem or keeping.held_by or keeping.warnings else "inkSmall")
 
     def _action_row(self, title: str, *actions: tuple[str, str, str]) -> QWidget:
         box = QWidget()
@@ -182,6 +182,10 @@ def _show_change(one: QPushButton, text: str, name: str) -> None:
 
 
 def _saved(keeping: Keeping) -> str:
+    return " ".join((*keeping.warnings, _saved_where(keeping)))
+
+
+def _saved_where(keeping: Keeping) -> str:
     if keeping.held_by:
         return f"Read only: {keeping.held_by} has these labels open; they can be edited once it is closed there."
     if keeping.problem:
