@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import napari_ink
+from napari_ink.decoding import decoder_errors
 from napari_ink.errors import BadInputError, NapariInkError
 from napari_ink.predict.cluster import Cluster, said_if_lost
 from napari_ink.predict.device import DeviceName, choose_device, device_title, usable_cores
@@ -18,6 +21,9 @@ if TYPE_CHECKING:
     from distributed import Client, LocalCluster
 
 _CONNECT_S = 10
+_GREET_S = 15
+_SURVEY_S = 120  # torch may be read from a slow disk for the first time
+T = TypeVar("T")
 
 
 @contextmanager
@@ -49,14 +55,46 @@ def open_cluster(scheduler: str | Cluster, device: DeviceName) -> Iterator[Clust
         with _started(count) as local, Client(local) as client:
             yield _surveyed(client, local.scheduler_address, device)
         return
+    no_answer = f"No scheduler answers at {scheduler}; check the address, which dask's scheduler prints as it starts."
     try:
+        with decoder_errors(_NoGreetingError, scheduler, "check the address"):
+            _greet(scheduler)
         client = Client(scheduler, timeout=_CONNECT_S)
-    except (OSError, ValueError) as error:
-        raise BadInputError(
-            f"No scheduler answers at {scheduler}; check the address, which dask's scheduler prints as it starts."
-        ) from error
+    except (OSError, ValueError, _NoGreetingError) as error:
+        raise BadInputError(no_answer) from error
     with _without_tracebacks(), client:
         yield _surveyed(client, scheduler, device)
+
+
+class _NoGreetingError(BadInputError):
+    """What answers at an address is no scheduler; it never leaves this module."""
+
+
+def _greet(scheduler: str) -> None:
+    """Exchange greetings with a scheduler, and hang up; `TimeoutError` where nothing comes back.
+
+    Dask's client waits without end where something takes the connection and then says nothing: another program at that
+    port, or a scheduler that is stopped. What other programs say may be anything, so whatever dask makes of it is
+    raised.
+    """
+    from distributed.comm.core import connect
+
+    async def greet() -> None:
+        async with asyncio.timeout(_GREET_S):
+            comm = await connect(scheduler, timeout=_CONNECT_S)
+            await comm.close()
+
+    # On a thread of its own: where somebody's own event loop runs, such as in a notebook, there can be no other.
+    _on_a_thread(lambda: asyncio.run(greet()))
+
+
+def _on_a_thread(work: Callable[[], T], seconds: float | None = None) -> T:
+    """Do something on a thread of its own; `TimeoutError` where it is not done in so many seconds."""
+    thread = ThreadPoolExecutor(1, thread_name_prefix="napari-ink-connecting")
+    try:
+        return thread.submit(work).result(seconds)
+    finally:
+        thread.shutdown(wait=False)
 
 
 def _started(count: int) -> LocalCluster:
@@ -118,7 +156,12 @@ def _surveyed(client: Client, address: str, device: DeviceName) -> Cluster:
             client.wait_for_workers(1, timeout=_CONNECT_S)
         except NoWorkersError as error:
             raise BadInputError(f"The scheduler at {address} has no workers; start some, and run again.") from error
-        found = client.run(_about, device, on_error="return")
+        try:
+            found = _on_a_thread(lambda: client.run(_about, device, on_error="return"), _SURVEY_S)
+        except TimeoutError as error:
+            raise NapariInkError(
+                f"Workers of the scheduler at {address} do not answer; see in their logs why, and start them again."
+            ) from error
         _refuse_if_unable(found)
     for n, what in enumerate(("versions of napari-ink", "versions of torch", "devices")):
         if len(values := {about[n] for about in found.values()}) > 1:

@@ -3,11 +3,13 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -321,6 +323,29 @@ def test_workers_that_cannot_be_started(request_here: PredictRequest) -> None:
         run(replace(request_here, scheduler="1"))
     assert "\n" not in str(caught.value)
     assert not request_here.out.exists()
+
+
+@pytest.mark.parametrize("greeting", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n" * 100, b"\xff" * 4096])
+def test_what_takes_a_connection_and_is_no_scheduler_is_told(
+    request_here: PredictRequest, monkeypatch: pytest.MonkeyPatch, greeting: bytes
+) -> None:
+    monkeypatch.setattr("napari_ink.predict.connecting._GREET_S", 1)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        taken: list[socket.socket] = []
+
+        def take() -> None:
+            with suppress(OSError):
+                while True:
+                    taken.append(listening.accept()[0])
+                    taken[-1].sendall(greeting)
+
+        threading.Thread(target=take, daemon=True).start()
+        began = time.monotonic()
+        with pytest.raises(BadInputError, match="No scheduler answers at 127.0.0.1:"):
+            next(predict(replace(request_here, scheduler=f"127.0.0.1:{listening.getsockname()[1]}")))
+        assert time.monotonic() - began < 10
+        for one in taken:
+            one.close()
 
 
 def test_what_cannot_be_is_said_in_one_sentence(
