@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,15 +12,17 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import ValidationError
 
+from napari_ink.decoding import check_memory, check_regular, decoder_errors, reason_of
 from napari_ink.errors import CheckpointError, OutputError, storage_errors
 from napari_ink.model.cards import InkModel, ModelCard
 from napari_ink.model.config import InkEdgeConfig
-from napari_ink.model.contract import InputContract
+from napari_ink.model.contract import InputContract, first_fault
 
 if TYPE_CHECKING:
     from torch import nn
 
 FORMAT = "napari-ink/1"
+_FEW_LAYERS = 100
 
 
 def save_checkpoint(
@@ -66,41 +69,50 @@ def read_own_card(path: Path) -> ModelCard:
     CheckpointError
         If the file is no checkpoint of this software.
     """
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="np") as file:
-            metadata = file.metadata() or {}
-            names = file.keys()
-            parameters = sum(_count(file.get_slice(name).get_shape()) for name in names)
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(
-            f"{path} is not a checkpoint: {error}; choose a .safetensors file of napari-ink."
-        ) from error
+    metadata, shapes = _read_header(path)
     if metadata.get("format") != FORMAT:
         raise CheckpointError(
             f"{path} was not made by napari-ink (its format is {metadata.get('format')!r}, not {FORMAT!r}); "
             "choose a checkpoint that `napari-ink models` lists or that napari-ink has trained."
         )
     try:
+        provenance = json.loads(metadata["provenance"])
+        if not isinstance(provenance, dict):
+            raise ValueError("its provenance is no object")
         return ModelCard(
             name=path.stem,
             path=path,
             config=InkEdgeConfig.model_validate_json(metadata["config"]),
             contract=InputContract.model_validate_json(metadata["contract"]),
-            provenance=json.loads(metadata["provenance"]),
-            parameters=parameters,
+            provenance=provenance,
+            parameters=sum(math.prod(shape) for shape in shapes.values()),
         )
-    except (KeyError, ValidationError, json.JSONDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise CheckpointError(f"{path} has a header that cannot be read ({reason}); save it again.") from error
+    except ValidationError as error:
+        raise CheckpointError(
+            f"{path} has a header that cannot be read ({first_fault(error)}); save it again."
+        ) from error
+    except (KeyError, ValueError, RecursionError) as error:
+        raise CheckpointError(
+            f"{path} has a header that cannot be read ({reason_of(error)}); save it again."
+        ) from error
 
 
-def _count(shape: list[int]) -> int:
-    total = 1
-    for side in shape:
-        total *= side
-    return total
+def _read_header(path: Path) -> tuple[dict[str, str], dict[str, tuple[int, ...]]]:
+    """Return the metadata of a safetensors file, and the shapes of its tensors, which its length has to hold."""
+    from safetensors import SafetensorError, safe_open
+
+    check_regular(path, CheckpointError)
+    with decoder_errors(CheckpointError, path, "choose a .safetensors file of napari-ink"):
+        try:
+            with safe_open(path, framework="np") as file:
+                # safetensors holds the sizes in the header against the file's length.
+                names = file.keys()
+                shapes = {name: tuple(file.get_slice(name).get_shape()) for name in names}
+                return file.metadata() or {}, shapes
+        except SafetensorError as error:
+            raise CheckpointError(
+                f"{path} is not a checkpoint: {reason_of(error)}; choose a .safetensors file of napari-ink."
+            ) from error
 
 
 def load_own(path: Path) -> InkModel:
@@ -116,13 +128,43 @@ def load_own(path: Path) -> InkModel:
     from napari_ink.model.network import InkEdgeNetwork
 
     card = read_own_card(path)
-    content = path.read_bytes()
-    try:
-        network = InkEdgeNetwork(cast(InkEdgeConfig, card.config))  # torch refuses sizes that memory cannot hold
+    config = cast(InkEdgeConfig, card.config)
+    # Its content, the weights in it, and the network that they are copied to.
+    check_memory(3 * check_regular(path, CheckpointError), CheckpointError, path, "free some, or choose another model")
+    _check_fit(path, config)
+    with decoder_errors(CheckpointError, path, "save it again"):
+        content = path.read_bytes()
+        network = InkEdgeNetwork(config)
         network.load_state_dict(load(content), strict=True)
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())
-        raise CheckpointError(f"The weights in {path} do not fit its config: {reason}; save it again.") from error
     network.eval()
     digest = hashlib.sha256(content).hexdigest()
     return InkModel(card.name, network, card.config, card.contract, card.provenance, digest)
+
+
+def _check_fit(path: Path, config: InkEdgeConfig) -> None:
+    """Hold the shapes that a config asks for against those in the file, before any of them takes memory."""
+    import torch
+
+    from napari_ink.model.network import InkEdgeNetwork
+
+    _, there = _read_header(path)
+    # Even a network without memory takes time to build.
+    if sum(config.per_stage("num_layers")) > max(len(there), _FEW_LAYERS):
+        raise CheckpointError(
+            f"The weights in {path} do not fit its config: {len(there)} weights cannot make so many layers; "
+            "save it again."
+        )
+    try:
+        with torch.device("meta"):
+            wanted = {name: tuple(weight.shape) for name, weight in InkEdgeNetwork(config).state_dict().items()}
+    except (RuntimeError, ValueError, TypeError, OverflowError) as error:
+        raise CheckpointError(
+            f"The weights in {path} do not fit its config: {reason_of(error)}; save it again."
+        ) from error
+    unfit = [name for name in (*there, *wanted) if wanted.get(name) != there.get(name)]
+    if unfit:
+        named = ", ".join(list(dict.fromkeys(unfit))[:3]) + (" and more" if len(unfit) > 3 else "")
+        raise CheckpointError(
+            f"The weights in {path} do not fit its config: {named} are missing, too many or of other sizes; "
+            "save it again."
+        )

@@ -15,15 +15,17 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from napari_ink.errors import ContractError
 
 Direction = Literal["as stored", "reversed"]
+LARGEST_TILE = 2**13
+_MOST_LAYERS = 2**12
 _VOXEL_TOLERANCE = 0.1
 
 
 class InputContract(BaseModel):
     """What a network reads from a depth stack."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    depth_layers: int = Field(description="depth layers read, centred on the surface layer", ge=1)
+    depth_layers: int = Field(description="depth layers read, centred on the surface layer", ge=1, le=_MOST_LAYERS)
     min_depth_layers: int = Field(description="fewest depth layers that make sense to this network", ge=1)
     surface_offset: int = Field(0, description="layers between the stack's middle layer and the window's")
     direction: Direction = Field("as stored", description="which end of the stack comes first")
@@ -32,7 +34,7 @@ class InputContract(BaseModel):
     mean: float = Field(description="subtracted after clipping, in fractions of the dtype's range")
     std: float = Field(description="divided by after subtracting the mean", gt=0)
     voxel_size_um: float | None = Field(description="edge of the voxels trained on, in micrometres")
-    tile_size: int = Field(256, description="height and width of a tile, in pixels", ge=32)
+    tile_size: int = Field(256, description="height and width of a tile, in pixels", ge=32, le=LARGEST_TILE)
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:

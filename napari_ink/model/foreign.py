@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -11,8 +10,9 @@ import torch.nn.functional as F  # noqa: N812
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from torch import Tensor, nn
 
+from napari_ink.decoding import decode_text, read_bounded
 from napari_ink.errors import CheckpointError
-from napari_ink.model.contract import InputContract, first_fault
+from napari_ink.model.contract import LARGEST_TILE, InputContract, first_fault
 from napari_ink.model.outputs import ink_and_edge, logits_of
 
 CONTRACT_SUFFIX = ".contract.json"
@@ -26,12 +26,16 @@ class ForeignContract(BaseModel):
     input: InputContract = Field(description="what the network reads from a depth stack")
     layout: Literal["bzyx", "bczyx"] = Field("bzyx", description="axes of its input; c is a single channel")
     fixed_tile: bool = Field(False, description="whether it takes tiles of exactly input.tile_size pixels")
-    size_divisor: int = Field(1, ge=1, description="what height and width of a tile must be multiples of")
+    size_divisor: int = Field(
+        1, ge=1, le=LARGEST_TILE, description="what height and width of a tile must be multiples of"
+    )
     one_by_one: bool = Field(False, description="whether it takes a single tile at a time")
     ink: int = Field(0, ge=0, description="channel of the output that holds ink")
     edge: int | None = Field(None, ge=0, description="channel that holds edges; null if it predicts none")
     values: Literal["logits", "probabilities"] = Field("logits", description="what the output's values are")
-    output_stride: int = Field(1, ge=1, description="pixels of the input to one of the output, along each side")
+    output_stride: int = Field(
+        1, ge=1, le=LARGEST_TILE, description="pixels of the input to one of the output, along each side"
+    )
     provenance: dict[str, Any] = Field(
         default_factory=dict, description="where the model comes from, scores, thresholds"
     )
@@ -64,17 +68,15 @@ def read_foreign_contract(path: Path) -> ForeignContract:
         If there is none, or it cannot be read.
     """
     file = contract_path(path)
-    try:
-        return ForeignContract.model_validate_json(file.read_bytes())
-    except FileNotFoundError as error:
+    if not file.exists():
         raise CheckpointError(
             f"{path} does not say what it reads: put a contract file {file.name} beside it, as docs/models.md shows."
-        ) from error
-    except OSError as error:
-        raise CheckpointError(f"{file} cannot be read: {error.strerror}; check its permissions.") from error
-    except (ValidationError, json.JSONDecodeError) as error:
-        reason = first_fault(error) if isinstance(error, ValidationError) else str(error)
-        raise CheckpointError(f"{file} is no contract file: {reason}; docs/models.md shows one.") from error
+        )
+    text = decode_text(read_bounded(file, CheckpointError), CheckpointError, file)
+    try:
+        return ForeignContract.model_validate_json(text)
+    except ValidationError as error:
+        raise CheckpointError(f"{file} is no contract file: {first_fault(error)}; docs/models.md shows one.") from error
 
 
 class Adapter(nn.Module):
@@ -129,7 +131,7 @@ class Adapter(nn.Module):
             if "memory" in str(error).lower():
                 raise
             # TorchScript puts its whole stack before the reason, which comes last.
-            reason = str(error).strip().splitlines()[-1].strip()
+            reason = [type(error).__name__, *str(error).strip().splitlines()][-1].strip()
             raise CheckpointError(
                 f"{self._name} cannot read tiles of {tuple(part.shape)} ({reason}); correct its contract file."
             ) from error

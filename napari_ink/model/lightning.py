@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import math
-import pickle
 import re
-import zipfile
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from napari_ink.decoding import decoder_errors
 from napari_ink.errors import CheckpointError
+from napari_ink.model.archives import check_archive
 from napari_ink.model.cards import InkModel, ModelCard
 from napari_ink.model.contract import InputContract
 
@@ -34,11 +34,6 @@ GRAND_PRIZE_CONTRACT = InputContract(
 )
 """What the Grand Prize's inference reads. Its files do not say so; a contract file beside one replaces this."""
 
-# What unpickling and unzipping of damaged files has been seen to raise, besides torch's own complaints.
-_GARBLED = (
-    RuntimeError, pickle.UnpicklingError, zipfile.BadZipFile, EOFError, OSError, ValueError, LookupError,
-    TypeError, AttributeError, AssertionError,
-)  # fmt: skip
 _PICKLED_GLOBAL = re.compile(r"GLOBAL ([\w.]+)")
 _KEPT_BESIDE = frozenset({"__main__", "argparse", "collections", "numpy", "omegaconf", "pathlib", "torch"}) | frozenset(
     {"lightning", "lightning_fabric", "pytorch_lightning", "warmup_scheduler"}
@@ -79,21 +74,26 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     """
     import torch
 
-    if not zipfile.is_zipfile(path):
-        raise CheckpointError(f"{path} is not a Lightning checkpoint, or not the whole of one; fetch the file again.")
+    check_archive(path, "a Lightning checkpoint")
     try:
-        with _stand_ins(path):
+        with decoder_errors(CheckpointError, path, "fetch the file again"), _stand_ins(path):
             content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except _GARBLED as error:
-        raise CheckpointError(_why_not_loaded(path, error)) from error
+    except CheckpointError as error:
+        raise CheckpointError(_why_not_loaded(path, error.__cause__ or error)) from error
     weights = content.get("state_dict", content) if isinstance(content, Mapping) else None
-    if (
-        not isinstance(weights, Mapping)
-        or not weights
-        or not all(isinstance(v, torch.Tensor) for v in weights.values())
-    ):
+    if not isinstance(weights, Mapping) or not weights or not all(map(_is_plain, weights.values())):
         raise CheckpointError(f"{path} holds no state_dict of weights; choose a checkpoint that Lightning saved.")
+    # A weight may claim any size over a few bytes that it repeats.
+    if (claimed := sum(weight.numel() * weight.element_size() for weight in weights.values())) > path.stat().st_size:
+        raise CheckpointError(f"{path} holds fewer bytes than the {claimed} of its weights; fetch the file again.")
     return {str(name): tensor for name, tensor in weights.items()}
+
+
+def _is_plain(value: object) -> bool:
+    """Whether it is a tensor whose values are there, one by one."""
+    import torch
+
+    return isinstance(value, torch.Tensor) and value.layout == torch.strided and value.device.type == "cpu"
 
 
 def _stand_ins(path: Path) -> AbstractContextManager[Any]:
@@ -108,7 +108,7 @@ def _stand_ins(path: Path) -> AbstractContextManager[Any]:
     return serialization.safe_globals([(stand_ins.get(name, _LeftUnread), name) for name in names])
 
 
-def _why_not_loaded(path: Path, error: Exception) -> str:
+def _why_not_loaded(path: Path, error: BaseException) -> str:
     named = _PICKLED_GLOBAL.search(str(error))
     if named is None:
         return f"{path} is damaged and cannot be read; fetch the file again."
@@ -146,16 +146,12 @@ def load_grand_prize(path: Path) -> InkModel:
 
     weights = read_weights(path)
     sizes = _sizes(path, weights)
-    try:
+    remedy = "run it as TorchScript or ONNX instead, see docs/models.md"
+    with decoder_errors(CheckpointError, f"As a TimeSformer of the Grand Prize, {path}", remedy):
         with torch.device("meta"):  # shapes alone: the weights of the file take their places
             network = GrandPrizeNetwork(sizes)
         full = {name: w.float() if w.is_floating_point() else w for name, w in weights.items()}
         network.load_state_dict(full, strict=True, assign=True)
-    except RuntimeError as error:
-        raise CheckpointError(
-            f"The weights in {path} do not fit a TimeSformer of the Grand Prize: {' '.join(str(error).split())}; "
-            "run it as TorchScript or ONNX instead, see docs/models.md."
-        ) from error
     contract, provenance = _contract(path, sizes.tile)
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -182,7 +178,7 @@ def _sizes(path: Path, weights: Mapping[str, Tensor]) -> TimeSformerSizes:
     """Read the network's sizes off the shapes of its weights, or say that they are of another network."""
     try:
         return _sizes_of(weights)
-    except (KeyError, IndexError, ZeroDivisionError, ValueError) as error:
+    except (LookupError, ArithmeticError, ValueError) as error:
         raise CheckpointError(
             f"{path} holds no TimeSformer of the Grand Prize (looked for {error}; it begins with "
             f"{', '.join(sorted(weights)[:3])}); other networks can be run as TorchScript or ONNX, see docs/models.md."

@@ -11,6 +11,7 @@ from types import ModuleType
 import torch
 from torch import Tensor, nn
 
+from napari_ink.decoding import check_memory, check_regular, decoder_errors
 from napari_ink.errors import CheckpointError, OutputError, storage_errors
 from napari_ink.model.cards import InkModel
 
@@ -44,26 +45,21 @@ class OnnxNetwork(nn.Module):
         super().__init__()
         runtime = _package("onnxruntime")
         self._name = path.name
-        self._refusals = tuple(
-            kind
-            for kind in vars(runtime.capi.onnxruntime_pybind11_state).values()
-            if isinstance(kind, type) and issubclass(kind, Exception)
-        )
         options = runtime.SessionOptions()
         options.log_severity_level = 3
         options.intra_op_num_threads = max(torch.get_num_threads() - 1, 1)  # a core is left for the window
-        try:
+        size = check_regular(path, CheckpointError)
+        check_memory(2 * size, CheckpointError, path, "free some, or choose another model")
+        with decoder_errors(CheckpointError, path, "export it again"):
             # The content, not the path: so no other file is read, and the hash of this one says all.
             self._session = runtime.InferenceSession(
                 path.read_bytes(), sess_options=options, providers=_providers(runtime)
             )
-        except self._refusals as error:
-            raise CheckpointError(f"{path} cannot be run as ONNX: {_reason(error)}; export it again.") from error
-        inputs = self._session.get_inputs()
-        if len(inputs) != 1 or inputs[0].type != "tensor(float)":
-            kinds = ", ".join(f"{value.name} ({value.type})" for value in inputs)
+            inputs = [(value.name, value.type) for value in self._session.get_inputs()]
+        if len(inputs) != 1 or inputs[0][1] != "tensor(float)":
+            kinds = ", ".join(f"{name} ({kind})" for name, kind in inputs)
             raise CheckpointError(f"{path} reads {kinds or 'nothing'}, not one array of float32; export it again.")
-        self._input = inputs[0].name
+        self._input = inputs[0][0]
 
     def forward(self, x: Tensor) -> Tensor | list[Tensor]:
         """Run the model on float32 input; several outputs come as a list.
@@ -73,23 +69,17 @@ class OnnxNetwork(nn.Module):
         CheckpointError
             If the model cannot read that.
         """
-        try:
-            outputs = self._session.run(None, {self._input: x.detach().cpu().numpy()})
-        except self._refusals as error:
-            raise CheckpointError(
-                f"{self._name} cannot read tiles of {tuple(x.shape)} ({_reason(error)}); correct its contract file."
-            ) from error
-        tensors = [torch.from_numpy(output).to(x.device) for output in outputs]
+        given = x.detach().cpu().numpy()
+        where = f"Tiles of {tuple(x.shape)} given to {self._name}"
+        with decoder_errors(CheckpointError, where, "correct its contract file"):
+            outputs = self._session.run(None, {self._input: given})
+            tensors = [torch.from_numpy(output).to(x.device) for output in outputs]
         return tensors[0] if len(tensors) == 1 else tensors
 
 
 def _providers(runtime: ModuleType) -> list[str]:
     there = runtime.get_available_providers()
     return [name for name in ("CUDAExecutionProvider", "CPUExecutionProvider") if name in there]
-
-
-def _reason(error: Exception) -> str:
-    return " ".join(str(error).split()).removeprefix("[ONNXRuntimeError] : ")
 
 
 def export_onnx(model: InkModel, path: str | os.PathLike[str]) -> Path:

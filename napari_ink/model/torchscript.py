@@ -8,7 +8,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from napari_ink.decoding import decoder_errors
 from napari_ink.errors import CheckpointError
+from napari_ink.model.archives import check_archive
 
 
 def load_torchscript(path: Path) -> nn.Module:
@@ -22,14 +24,13 @@ def load_torchscript(path: Path) -> nn.Module:
     CheckpointError
         If it is no TorchScript.
     """
-    try:
-        with warnings.catch_warnings():
-            # torch would have people use torch.export, whose files are read with pickle.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            network: nn.Module = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
-    except (RuntimeError, ValueError, OSError) as error:
-        raise CheckpointError(
-            f"{path} is no TorchScript, or damaged; weights alone say nothing of their network, so export it whole, "
-            "with torch.jit.trace(network, example).save(file)."
-        ) from error
+    check_archive(path, "a TorchScript file")
+    remedy = (
+        "weights alone say nothing of their network, so export it whole, with "
+        "torch.jit.trace(network, example).save(file)"
+    )
+    with decoder_errors(CheckpointError, path, remedy), warnings.catch_warnings():
+        # torch would have people use torch.export, whose files are read with pickle.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        network: nn.Module = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
     return network.eval()

@@ -1,6 +1,8 @@
 """Checkpoints: what is saved comes back, and what is no checkpoint is refused in one sentence."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -73,6 +75,51 @@ def test_a_config_of_sizes_that_cannot_be_is_refused(tmp_path: Path, sizes: dict
     save_file({"w": torch.zeros(2)}, path, {**metadata, "provenance": "{}"})
     with pytest.raises(CheckpointError, match="do not fit its config"):
         load_model(path)
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        {"decoder_dim": 60_000},  # 10.7 GB that the file does not have
+        {"dims": 2**40, "heads": 1},
+        {"num_layers": 10**9},
+        {"ff_expansion": 10**6},
+        {"reduction_ratio": 2**30},
+    ],
+)
+def test_a_config_that_claims_more_than_the_file_holds_takes_no_memory(tmp_path: Path, sizes: dict[str, int]) -> None:
+    config = CONFIG.model_copy(update=sizes)
+    path = save_checkpoint(tmp_path / "x.safetensors", InkEdgeNetwork(CONFIG), config, CONTRACT, {})
+    program = (
+        "import resource, sys; from napari_ink.cli import main; import torch\n"
+        "used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "code = main(['predict', 'nothing', '-o', 'out.zarr', '--model', sys.argv[1]])\n"
+        "assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - used < 300_000, 'too much memory'\n"
+        "sys.exit(code)"
+    )
+    ended = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "do not fit its config" in ended.stderr and len(ended.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"provenance": "[]"},
+        {"provenance": "[" * 100_000},
+        {"contract": "[" * 100_000},
+        {"contract": CONTRACT.model_dump_json().replace("0.3", "NaN")},
+        {"contract": CONTRACT.model_dump_json().replace("64", "1" * 400)},
+        {"contract": CONTRACT.model_dump_json().replace('"depth_layers":8', '"depth_layers":1000000000')},
+    ],
+)
+def test_a_header_that_makes_no_sense_is_one_sentence(tmp_path: Path, said: dict[str, str]) -> None:
+    path = tmp_path / "x.safetensors"
+    good = {"config": CONFIG.model_dump_json(), "contract": CONTRACT.model_dump_json(), "provenance": "{}"}
+    save_file(InkEdgeNetwork(CONFIG).state_dict(), path, {"format": "napari-ink/1", **good, **said})
+    with pytest.raises(CheckpointError, match="header that cannot be read") as caught:
+        load_model(path)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 500
 
 
 def test_weights_that_do_not_fit_are_named(tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
 """TorchScript and ONNX models with a contract file: run as promised, or refused in one sentence."""
 
 import json
+import os
 import sys
 import warnings
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -132,7 +134,7 @@ def refused(path: Path, match: str, do: Callable[[Path], Any] = load_model) -> N
         ({"ink": 3}, r"gives \(2, 3, 32, 32\) where its contract file promises \(2, at least 4, 32, 32\)"),
         ({"ink": 1, "edge": 5}, "at least 6"),
         ({"output_stride": 4, "size_divisor": 4}, r"promises \(2, at least 1, 8, 8\)"),
-        ({"layout": "bczyx"}, "where its contract file promises|cannot read tiles"),
+        ({"layout": "bczyx"}, "where its contract file promises|cannot be read"),
     ],
 )
 def test_outputs_that_break_the_promise(tmp_path: Path, suffix: str, said: dict[str, Any], match: str) -> None:
@@ -149,7 +151,7 @@ def test_several_outputs_and_unfit_tiles_are_refused(tmp_path: Path) -> None:
         network = load_model(save(tmp_path, suffix, Pair())).network
         refused(tmp_path, "one array", lambda _, network=network: network(torch.rand(2, 5, 32, 32)))
     fixed = load_model(save(tmp_path, ".onnx", nn.Conv2d(5, 1, 3, padding=1))).network
-    refused(tmp_path, r"cannot read tiles of \(2, 4, 32, 32\)", lambda _: fixed(torch.rand(2, 4, 32, 32)))
+    refused(tmp_path, r"Tiles of \(2, 4, 32, 32\) given to .*cannot be read", lambda _: fixed(torch.rand(2, 4, 32, 32)))
     scripted = load_model(save(tmp_path, ".pt", nn.Conv2d(5, 1, 3, padding=1))).network
     refused(tmp_path, r"cannot read tiles of \(2, 4, 32, 32\)", lambda _: scripted(torch.rand(2, 4, 32, 32)))
 
@@ -174,6 +176,10 @@ def test_no_contract_file(tmp_path: Path, suffix: str) -> None:
         ({"input": INPUT, "size_divisor": 24}, "tile_size 32 is no multiple"),
         ({"input": INPUT, "output_stride": 4}, "no multiple of output_stride"),
         ({"input": INPUT, "ink": -1}, "ink: "),
+        ({"input": {**INPUT, "tile_size": 10**9}}, "input.tile_size"),
+        ({"input": INPUT, "size_divisor": 10**30}, "size_divisor"),
+        ({"input": {**INPUT, "mean": float("nan")}}, "input.mean"),
+        ("[" * 100_000, "no contract file"),
     ],
 )
 def test_contract_files_that_make_no_sense(tmp_path: Path, text: str | dict[str, Any], match: str) -> None:
@@ -183,13 +189,40 @@ def test_contract_files_that_make_no_sense(tmp_path: Path, text: str | dict[str,
     refused(path, match, read_card)
 
 
+def test_a_name_in_onnx_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    path = save(tmp_path, ".onnx", MeanOfLayers())
+    content = path.read_bytes()
+    name = load_model(path).network.network._input.encode()
+    assert name in content
+    path.write_bytes(content.replace(name, b"\xff" * len(name)))
+    refused(path, "cannot be read")
+
+
+def test_an_archive_that_claims_more_than_it_holds_is_refused(tmp_path: Path) -> None:
+    path = save(tmp_path, ".pt", MeanOfLayers())
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x/data.pkl", bytes(2**29))
+    assert path.stat().st_size < 2**20
+    refused(path, "claims to hold 536870912 bytes")
+    pickled = path.rename(tmp_path / "x.ckpt")
+    (tmp_path / "theirs.contract.json").unlink()
+    refused(pickled, "claims to hold 536870912 bytes")
+
+
+@pytest.mark.parametrize("suffix", [".onnx", ".pt", ".ckpt", ".safetensors"])
+def test_a_pipe_is_not_waited_for(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"theirs{suffix}"
+    os.mkfifo(path)
+    refused(path, "no checkpoint at")
+
+
 @pytest.mark.parametrize("suffix", SAVERS)
 def test_files_that_are_something_else_or_cut_short(tmp_path: Path, suffix: str) -> None:
     path = save(tmp_path, suffix, MeanOfLayers())
     whole = path.read_bytes()
     for content in (b"", b"rubbish", whole[: len(whole) // 2]):
         path.write_bytes(content)
-        refused(path, "no TorchScript, or damaged" if suffix == ".pt" else "cannot be run as ONNX")
+        refused(path, "is not a TorchScript file" if suffix == ".pt" else "cannot be read .*export it again")
     torch.save({"weights": torch.zeros(3)}, path)
     refused(path, "export it")
 
@@ -201,7 +234,7 @@ def test_a_pickle_with_code_in_it_is_no_torchscript(tmp_path: Path) -> None:
 
     path = save(tmp_path, ".pt", MeanOfLayers())
     torch.save(RunsCode(), path)
-    refused(path, "no TorchScript")
+    refused(path, "export it whole")
     assert not (tmp_path / "it ran").exists()
 
 

@@ -219,6 +219,14 @@ def test_files_that_hold_no_weights(tmp_path: Path) -> None:
         load_model(path)
 
 
+def test_weights_that_claim_more_than_the_file_holds_are_refused(tmp_path: Path) -> None:
+    weights = small_weights()
+    name = next(iter(weights))
+    for claim in (torch.zeros(1).expand(10**12), torch.empty(10**12, device="meta")):
+        with pytest.raises(CheckpointError, match="fewer bytes than the 4000000|holds no state_dict"):
+            load_model(lightning_file(tmp_path, {**weights, name: claim}))
+
+
 @pytest.mark.filterwarnings("ignore:Detected pickle protocol", "ignore:.*TypedStorage")
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())

@@ -1,0 +1,38 @@
+"""The zip archives that torch keeps models in, looked at before they are read."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+from napari_ink.decoding import check_memory, check_regular, decoder_errors
+from napari_ink.errors import CheckpointError
+
+_MOST_UNPACKED_BYTES = 2**28
+
+
+def check_archive(path: Path, kind: str) -> None:
+    """Refuse an archive that would take far more memory than the file is long.
+
+    Weights lie in it as they are; only the code of a TorchScript is packed.
+
+    Parameters
+    ----------
+    path
+        The file.
+    kind
+        What it should be, with an article.
+
+    Raises
+    ------
+    CheckpointError
+        If it is no archive, or claims to hold more than it can.
+    """
+    size = check_regular(path, CheckpointError)
+    if not zipfile.is_zipfile(path):
+        raise CheckpointError(f"{path} is not {kind}, or not the whole of one; fetch the file again.")
+    with decoder_errors(CheckpointError, path, "fetch the file again"), zipfile.ZipFile(path) as archive:
+        claimed = sum(entry.file_size for entry in archive.infolist())
+    if claimed > size + _MOST_UNPACKED_BYTES:
+        raise CheckpointError(f"{path} claims to hold {claimed} bytes, and has {size}; fetch the file again.")
+    check_memory(claimed, CheckpointError, path, "free some, or choose another model")
