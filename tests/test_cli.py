@@ -423,6 +423,73 @@ def test_another_direction_and_window_are_said_kept_and_needed_to_resume(
     assert_refused(run(*command[:3], tmp_path / "none.zarr", *command[4:], "--offset", "40"), "too few")
 
 
+def test_a_grey_range_is_told_of_kept_made_again_and_needed_to_resume(
+    run: Run, segment: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    from napari_ink.predict import open_prediction
+    from napari_ink.stack import open_stack
+
+    values = open_stack(segment).read(slice(None), slice(None), slice(None)).astype(np.float64)
+    kept = np.round(values * (4095 / 65535)).astype(np.uint16)
+    np.save(tmp_path / "full.npy", np.round(kept * (65535 / 4095)).astype(np.uint16))
+    np.save(tmp_path / "kept.npy", kept)
+    plain = ("--model", checkpoint, "--device", "cpu")
+    full, out = tmp_path / "full.zarr", tmp_path / "p.zarr"
+    assert "--grey-range" not in run("predict", tmp_path / "full.npy", "-o", full, *plain).err
+    told = run("predict", tmp_path / "kept.npy", "-o", tmp_path / "dark.zarr", *plain)
+    assert "`--grey-range 0 4095`" in told.err and told.code == 0
+    told = run("predict", tmp_path / "kept.npy", "-o", out, *plain, "--grey-range", "0", "4095")
+    assert "from 0 to 4095 are spread" in told.err and "no grey range" in told.err and told.code == 0
+    maps = [open_prediction(path).read("ink").astype(int) for path in (full, out)]
+    assert np.abs(maps[0] - maps[1]).max() <= 1 and maps[0].std() > 0
+    assert open_prediction(out).provenance["contract"]["grey_range"] == [0, 4095]
+    words = shlex.split(json.loads(run("info", out, "--json").out)["again"])
+    assert words[words.index("--grey-range") :][:3] == ["--grey-range", "0", "4095"]
+    again = ("predict", tmp_path / "kept.npy", "-o", out, *plain, "--resume")
+    assert run(*again, "--grey-range", "0", "4095").code == 0
+    assert_refused(run(*again, "--grey-range", "0", "4000"), "grey range")
+    assert_refused(run(*again), "grey range")
+    nowhere = ("predict", tmp_path / "kept.npy", "-o", tmp_path / "none.zarr", *plain)
+    assert_refused(run(*nowhere, "--grey-range", "9", "3"), "two rising values")
+
+
+def test_info_tells_what_greys_fill(run: Run, tmp_path: Path) -> None:
+    kept = np.random.default_rng(0).integers(1, 4096, (3, 70, 70)).astype(np.uint16)
+    np.save(tmp_path / "s.npy", kept)
+    said = json.loads(run("info", tmp_path / "s.npy", "--json").out)
+    assert (said["grey_values"]["black"], said["grey_values"]["white"]) == (0, 65535)
+    assert "`--grey-range 0 4095`" in said["grey_note"]
+    plain = run("info", tmp_path / "s.npy", "--grey-range", "0", "4095").out
+    assert "of 0 to 4095, in a sample" in plain and "grey note" not in plain
+    assert_refused(run("info", tmp_path / "s.npy", "--grey-range", "0", "70000"), "does not fit this stack")
+
+
+@pytest.mark.parametrize("with_offset", [False, True])
+def test_a_run_of_before_that_read_in_reverse_is_not_taken_up_at_other_layers(
+    run: Run, segment: Path, checkpoint: Path, tmp_path: Path, with_offset: bool
+) -> None:
+    """Windows that are read in reverse are mirrored since, so that the same offset reads other layers."""
+    import zarr
+
+    from napari_ink.predict import open_prediction
+
+    out = tmp_path / "p.zarr"
+    command = ("predict", segment, "-o", out, "--model", checkpoint, "--device", "cpu", "--direction", "reversed")
+    command = (*command, "--offset", "1") if with_offset else command
+    assert run(*command).code == 0
+    record = dict(open_prediction(out).provenance)
+    assert record["z_window"] == ([1, 9] if with_offset else [2, 10])
+    if not with_offset:
+        assert run(*command, "--resume").code == 0  # of 12 layers and a window of 8, nothing has moved
+        return
+    attributes = zarr.open_group(out, mode="r+").attrs
+    (name,) = (key for key, value in attributes.items() if isinstance(value, dict) and "z_window" in value)
+    attributes[name] = {**record, "z_window": [3, 11]}
+    assert_refused(run(*command, "--resume"), "another window of layers")
+    words = shlex.split(json.loads(run("info", out, "--json").out)["again"])
+    assert words[words.index("--offset") + 1] == "-1"
+
+
 def no_tiff(home: Path) -> Path:
     (home / "bad").mkdir()
     (home / "bad" / "notes.txt").write_text("nothing here")

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from typing import Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from napari_ink.errors import ContractError
+
+if TYPE_CHECKING:
+    from napari_ink.model import InputContract
 
 
 def why_no_command(record: Mapping[str, Any]) -> str | None:
@@ -18,9 +24,55 @@ def why_no_command(record: Mapping[str, Any]) -> str | None:
     for model in (record["model"], *record.get("others", [])):
         if model.get("source") is None:
             return f"its model {model.get('name')} was given from Python and lies in no file"
+    if _has_moved(record) and _offset_as_before(record) is None:
+        return "it read its layers in reverse, and no one offset of this version reads the same ones"
     if record.get("mask_sha256") and not record.get("mask"):
         return "its mask was given from Python and lies in no file"
     return None
+
+
+def _has_moved(record: Mapping[str, Any]) -> bool:
+    """Whether this version reads other layers with the same contract.
+
+    A window that is read in reverse is mirrored about the middle of the stack, and was not in earlier versions.
+    """
+    return any([*_window(contract, record["stack"]["shape"][0])] != window for contract, window in _contracts(record))
+
+
+def _offset_as_before(record: Mapping[str, Any]) -> int | None:
+    """Return the one offset with which all models of a prediction read the layers that they read; None without one."""
+    depth = record["stack"]["shape"][0]
+    common = [
+        {
+            offset
+            for offset in range(-depth, depth + 1)
+            if [*_window(contract.changed(surface_offset=offset), depth)] == window
+        }
+        for contract, window in _contracts(record)
+    ]
+    return min(set.intersection(*common), key=abs, default=None) if common else None
+
+
+def _window(contract: InputContract, depth: int) -> tuple[int, int]:
+    try:
+        window = contract.z_window(depth)
+    except ContractError:
+        return 0, 0  # it reads nothing there
+    return window.start, window.stop
+
+
+def _contracts(record: Mapping[str, Any]) -> list[tuple[InputContract, list[int]]]:
+    """Return what each model of a prediction read by, and which layers; of damaged records nothing."""
+    from pydantic import ValidationError
+
+    from napari_ink.model import InputContract
+
+    with suppress(KeyError, ValidationError):
+        return [
+            (InputContract.model_validate(one["contract"]), [*one["z_window"]])
+            for one in (record, *record.get("others", []))
+        ]
+    return []
 
 
 def command_again(record: Mapping[str, Any]) -> str | None:
@@ -44,8 +96,12 @@ def command_again(record: Mapping[str, Any]) -> str | None:
         words += ["--mask", record["mask"]]
     if (asked := record.get("asked_instead_of")) and "direction" in asked:
         words += ["--direction", record["contract"]["direction"].replace(" ", "-")]
-    if asked and "surface_offset" in asked:
+    if _has_moved(record):
+        words += ["--offset", str(_offset_as_before(record))]
+    elif asked and "surface_offset" in asked:
         words += ["--offset", str(record["contract"]["surface_offset"])]
+    if asked and "grey_range" in asked:
+        words += ["--grey-range", *(f"{value:g}" for value in record["contract"]["grey_range"])]
     if record.get("augment"):
         words += ["--augment", ",".join(record["augment"])]
     words += ["--overlap", str(record["overlap"]), "--tile-size", str(max(record["tile"]))]

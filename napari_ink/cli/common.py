@@ -16,6 +16,23 @@ def stack_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("stack", metavar="STACK", help=STACK_SOURCES)
 
 
+def grey_range_argument(parser: argparse.ArgumentParser) -> None:
+    """Offer to spread grey values."""
+    parser.add_argument(
+        "--grey-range",
+        nargs=2,
+        type=float,
+        metavar=("LOW", "HIGH"),
+        help="grey values, as the viewer shows them, that are black and white; for stacks that fill little of their "
+        "range, such as 12 bits kept in 16: 0 4095",
+    )
+
+
+def grey_range(arguments: argparse.Namespace) -> tuple[float, float] | None:
+    """Return the grey range that was given."""
+    return None if arguments.grey_range is None else (arguments.grey_range[0], arguments.grey_range[1])
+
+
 def json_argument(parser: argparse.ArgumentParser) -> None:
     """Offer JSON instead of text."""
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")

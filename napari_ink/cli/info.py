@@ -5,24 +5,30 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from napari_ink.cli.again import command_again, why_no_command
-from napari_ink.cli.common import json_argument, print_json, stack_argument
-from napari_ink.errors import BadInputError
+from napari_ink.cli.common import grey_range, grey_range_argument, json_argument, print_json, stack_argument
+from napari_ink.errors import BadInputError, StackError
+
+if TYPE_CHECKING:
+    from napari_ink.stack import DepthStack
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what the command takes."""
     stack_argument(parser)
+    grey_range_argument(parser)
     json_argument(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Say what a stack is: shape, dtype, voxel size, format, and the labels beside it; or how a prediction was made."""
-    from napari_ink.stack import find_beside, open_stack
+    from napari_ink.stack import find_beside, grey_note, open_stack
 
     if (told := _prediction(arguments.stack)) is not None:
+        if arguments.grey_range is not None:
+            raise BadInputError(f"{arguments.stack} is a prediction, and a grey range is a stack's; leave it out.")
         _tell(told, arguments.json)
         return
     stack = open_stack(arguments.stack)
@@ -34,6 +40,8 @@ def run(arguments: argparse.Namespace) -> None:
         "shape": list(stack.shape),
         "dtype": stack.dtype.name,
         "scaling": stack.scaling or "as stored",
+        "grey_values": _greys(stack, grey_range(arguments)),
+        "grey_note": grey_note(stack, grey_range(arguments)) or None,
         "voxel_size_um": stack.voxel_size_um,
         "surface_layer": stack.surface_z,
         "levels": [list(level.shape) for level in stack.levels],
@@ -46,12 +54,26 @@ def run(arguments: argparse.Namespace) -> None:
         print_json(facts)
         return
     facts["levels"] = ", ".join(" × ".join(map(str, shape)) for shape in facts["levels"]) or "none but the first"
-    for name in ("missing", "slow"):
+    if (greys := facts["grey_values"]) is not None:
+        facts["grey_values"] = "{low} to {high} of {black:g} to {white:g}, in a sample".format(**greys)
+    for name in ("missing", "slow", "grey_note"):
         if facts[name] is None:
             del facts[name]
     facts["shape"] = "{} depth layers of {} × {} pixels (height × width)".format(*stack.shape)
     for name, value in facts.items():
         print(f"{name.replace('_', ' ') + ':':15}{'unknown' if value is None else value}")
+
+
+def _greys(stack: DepthStack, grey_range: tuple[float, float] | None) -> dict[str, float] | None:
+    """Return what a sample of grey values fills; None where they cannot be read."""
+    from napari_ink.stack import grey_fill
+
+    try:
+        sample = stack.grey_sample()
+    except StackError:
+        return None  # the note says why
+    fill = grey_fill(sample, grey_range)
+    return {"low": fill.low, "high": fill.high, "black": fill.black, "white": fill.white}
 
 
 def _prediction(source: str) -> dict[str, Any] | None:

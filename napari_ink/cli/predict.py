@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_ink.cli.common import STACK_SOURCES
+from napari_ink.cli.common import STACK_SOURCES, grey_range, grey_range_argument
 from napari_ink.errors import BadInputError, NapariInkError, storage_errors
 
 if TYPE_CHECKING:
@@ -52,8 +52,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--direction", choices=("as-stored", "reversed"), help="which way the depth is read; default: the model's"
     )
     parser.add_argument(
-        "--offset", type=int, metavar="N", help="layers from the stack's middle to the window's; default: the model's"
+        "--offset",
+        type=int,
+        metavar="N",
+        help="layers from the stack's middle to the window's, in the direction of reading; default: the model's",
     )
+    grey_range_argument(parser)
     parser.add_argument(
         "--augment",
         metavar="HOW",
@@ -139,7 +143,7 @@ def _asked(arguments: argparse.Namespace) -> _Asked:
         choose_device(arguments.device)
     augment = _augmentations(arguments.augment)
     model, *others = (
-        load_model(name).reading(direction=_DIRECTIONS[arguments.direction], surface_offset=arguments.offset)
+        load_model(name).reading(_DIRECTIONS[arguments.direction], arguments.offset, grey_range(arguments))
         for name in arguments.model or [DEFAULT_MODEL]
     )
     return partial(

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_ink.cli.common import json_argument, print_json, stack_argument
+from napari_ink.cli.common import grey_range, grey_range_argument, json_argument, print_json, stack_argument
 from napari_ink.cli.truth import read_truth
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--reach", type=int, default=12, metavar="N", help="layers to either side of the window, default: %(default)s"
     )
+    grey_range_argument(parser)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto", help="default: auto")
     parser.add_argument("--plot", type=Path, metavar="FILE.png", help="save curves and maps of both directions")
     json_argument(parser)
@@ -90,7 +91,7 @@ def _request(arguments: argparse.Namespace) -> ProbeRequest:
         mask = reviewed if mask is None else mask if reviewed is None else mask & reviewed
     return ProbeRequest(
         stack=stack,
-        model=load_model(arguments.model or DEFAULT_MODEL),
+        model=load_model(arguments.model or DEFAULT_MODEL).reading(grey_range=grey_range(arguments)),
         region=region,
         mask=mask,
         ink=ink,
@@ -105,6 +106,7 @@ def _facts(started: ProbeStarted, windows: Sequence[Window], ended: ProbeEnded) 
         "verdict": asdict(ended.verdict),
         "separation": "with labels" if started.has_labels else "without labels",
         "windows": [asdict(window) for window in windows],
+        "notes": list(started.notes),
         "tiles": [str(tile) for tile in started.tiles],
         "seconds": round(ended.seconds, 1),
     }
@@ -120,6 +122,8 @@ def _print_for_people(started: ProbeStarted, windows: Sequence[Window], ended: P
     for offset, row in by_offset.items():
         cells = [_cell(row[direction].separation, top) for direction in ("as stored", "reversed")]
         print(f"{offset:>7}  {cells[0]}  {cells[1].rstrip()}")
+    for note in started.notes:
+        print(note)
     print(ended.verdict.sentence)
 
 

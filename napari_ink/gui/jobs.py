@@ -14,7 +14,15 @@ import numpy.typing as npt
 
 from napari_ink.errors import BadInputError
 from napari_ink.gui.roi_mask import check_papyrus, roi_mask, roi_mask_path
-from napari_ink.stack import DepthStack, SegmentFiles, find_beside, open_stack, read_segment_mask
+from napari_ink.stack import (
+    DepthStack,
+    SegmentFiles,
+    find_beside,
+    grey_note,
+    open_stack,
+    read_segment_mask,
+    suggested_range,
+)
 
 if TYPE_CHECKING:
     from napari_ink.annotation import Annotation, Project
@@ -38,6 +46,8 @@ class StackOpened:
     beside: SegmentFiles
     project: Project | None = None
     missing: str = ""
+    grey_note: str = ""
+    suggested_greys: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,6 +129,7 @@ class RunRequest:
     polygons: tuple[npt.NDArray[np.float64], ...] = ()
     direction: Direction | None = None
     offset: int | None = None
+    grey_range: tuple[float, float] | None = None
     augment: tuple[Augmentation, ...] = ()
     resume: bool = False
     reads_stored: bool = False
@@ -131,7 +142,9 @@ def open_job(source: Path | str, stack_at: Path | None = None) -> Generator[Stac
 
     project = open_project(source, stack_at) if isinstance(source, Path) and is_project(source) else None
     stack = open_stack(source) if project is None else project.stack
-    yield StackOpened(stack, stack.contrast_limits(), find_beside(stack), project, stack.missing())
+    note = grey_note(stack)
+    suggested = suggested_range(stack.grey_sample(), stack.scaling) if note else None
+    yield StackOpened(stack, stack.contrast_limits(), find_beside(stack), project, stack.missing(), note, suggested)
 
 
 def predict_job(
@@ -157,7 +170,7 @@ def predict_job(
     elif mask is not None:
         check_papyrus(mask, Region.whole(mask.shape) if request.region is None else request.region)
     wanted = PredictRequest(
-        request.stack, model.reading(request.direction, request.offset), request.out,
+        request.stack, model.reading(request.direction, request.offset, request.grey_range), request.out,
         region=request.region, mask=mask, mask_source=mask_file, device=request.device,
         augment=request.augment, resume=request.resume, looking_at=looking_at,
         cores=cores_for_torch(spared=1),  # the window has one to itself

@@ -154,8 +154,13 @@ class Predicting(QObject):
                 self._desk.set(can_continue=self._unfinished is not None)
 
     def ready_model(self) -> InkModel | None:
-        """Return the model that is in memory, if one is."""
-        return None if self._requests.ready is None else self._requests.ready.model
+        """Return the model that is in memory, if one is, reading as it was last asked to."""
+        if self._requests.ready is None:
+            return None
+        model, settings = self._requests.ready.model, self._settings
+        if settings is None:
+            return model
+        return model.reading(settings.direction, settings.offset, settings.grey_range)
 
     def _begin(self, request: jobs.RunRequest) -> None:
         has_disagreement = bool(request.augment)

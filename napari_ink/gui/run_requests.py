@@ -75,7 +75,7 @@ class RunRequests:
         mask = self._desk.state.mask if settings.use_mask else None
         return jobs.RunRequest(
             stack, model.name_or_path, self._loaded(model.name_or_path), out, settings.device, region, mask,
-            polygons, settings.direction, settings.offset, settings.augment,
+            polygons, settings.direction, settings.offset, settings.grey_range, settings.augment,
             superseded=superseded,
         )  # fmt: skip
 
@@ -94,6 +94,7 @@ class RunRequests:
             None if record.get("mask") is None else Path(record["mask"]), (),
             contract["direction"] if "direction" in asked else None,
             contract["surface_offset"] if "surface_offset" in asked else None,
+            tuple(contract["grey_range"]) if "grey_range" in asked else None,
             tuple(record.get("augment", ())),
         )  # fmt: skip
 
@@ -147,11 +148,14 @@ def check_depth(stack: DepthStack, settings: RunSettings) -> None:
     Raises
     ------
     ContractError
-        If too few depth layers are left.
+        If too few depth layers are left, or the grey range is none of the stack's.
     """
     contract = settings.model.contract
     offset = contract.surface_offset if settings.offset is None else settings.offset
-    contract.changed(surface_offset=offset).z_window(stack.shape[0])
+    greys = contract.grey_range if settings.grey_range is None else settings.grey_range
+    wanted = contract.changed(surface_offset=offset, grey_range=greys)
+    wanted.z_window(stack.shape[0])
+    wanted.check_greys(stack.dtype)
 
 
 def _at(values: Mapping[str, Any], *names: str) -> Any:

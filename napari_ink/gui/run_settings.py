@@ -31,6 +31,8 @@ class RunSettings:
         Which way and where the depth is read; None for as the model has it.
     augment
         Views besides the plain one.
+    grey_range
+        Grey values that are spread over the whole range; None where they are taken as they are.
     """
 
     model: ModelEntry
@@ -40,3 +42,4 @@ class RunSettings:
     direction: Direction | None = None
     offset: int | None = None
     augment: tuple[Augmentation, ...] = ()
+    grey_range: tuple[float, float] | None = None

@@ -177,7 +177,7 @@ class InkSession(QObject):
         self.annotating.end()  # before the view is another one: it is remembered
         self._layers.show_stack(event.stack, event.contrast_limits)
         self._begin(event.stack, event.beside.mask, event.project)
-        self.desk.set(missing=event.missing)
+        self.desk.set(missing=event.missing, grey_note=event.grey_note, suggested_greys=event.suggested_greys)
 
     def _begin(self, stack: DepthStack, mask: Path | None, project: Project | None = None) -> None:
         self.desk.drop("draft", "export", "project", "version")

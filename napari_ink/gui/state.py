@@ -68,6 +68,8 @@ class InkState:
         What is projected, and whether it is shown.
     missing
         What of the stack is not there, in words.
+    grey_note, suggested_greys
+        What is wrong with its grey values, in words, and the range that they seem to have been meant to have.
     conversion
         How far a conversion of the stack has come.
     exported
@@ -100,6 +102,8 @@ class InkState:
     compared: str = ""
     projection: ProjectionNews = ProjectionNews()
     missing: str = ""
+    grey_note: str = ""
+    suggested_greys: tuple[int, int] | None = None
     conversion: Conversion = Conversion()
     exported: str = ""
     import_notes: tuple[str, ...] = ()

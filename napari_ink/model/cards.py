@@ -79,31 +79,43 @@ class InkModel:
     asked: Mapping[str, Any] | None = None
     source: str | None = None
 
-    def reading(self, direction: Direction | None = None, surface_offset: int | None = None) -> Self:
-        """Return this model with another direction or layer window; None keeps what the model was trained on.
+    def reading(
+        self,
+        direction: Direction | None = None,
+        surface_offset: int | None = None,
+        grey_range: tuple[float, float] | None = None,
+    ) -> Self:
+        """Return this model with another direction, layer window or grey range; None keeps the model's own.
 
         Raises
         ------
         ContractError
             If a value makes no sense.
         """
-        wanted = {"direction": direction, "surface_offset": surface_offset}
+        wanted = {"direction": direction, "surface_offset": surface_offset, "grey_range": grey_range}
         own = {name: getattr(self.contract, name) for name, value in wanted.items() if value is not None}
         if not own:
             return self
         contract = self.contract.changed(**{name: wanted[name] for name in own})
+        own = {name: list(value) if isinstance(value, tuple) else value for name, value in own.items()}  # as in JSON
         return replace(self, contract=contract, asked={**own, **(self.asked or {})})
 
     def notes(self) -> tuple[str, ...]:
         """Say in sentences what a user of this model should know."""
         said = []
         if self.asked:
-            own = {"direction": "the direction {!r}", "surface_offset": "an offset of {} layers"}
-            values = " and ".join(own[name].format(value) for name, value in self.asked.items())
+            values = " and ".join(_in_words(name, value) for name, value in self.asked.items())
             said.append(f"That is as asked; the model itself has {values}.")
         if not self.predicts_edges:
             said.append("This model predicts no edges.")
         return tuple(said)
+
+
+def _in_words(name: str, value: Any) -> str:
+    """Say what a model itself has in its contract."""
+    if name == "grey_range":
+        return "no grey range" if value is None else "the grey range {:g} to {:g}".format(*value)
+    return f"the direction {value!r}" if name == "direction" else f"an offset of {value} layers"
 
 
 def recommended_thresholds(provenance: Mapping[str, Any]) -> dict[str, float]:

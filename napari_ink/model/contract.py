@@ -10,7 +10,15 @@ from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from napari_ink.errors import ContractError
 
@@ -18,6 +26,14 @@ Direction = Literal["as stored", "reversed"]
 LARGEST_TILE = 2**13
 _MOST_LAYERS = 2**12
 _VOXEL_TOLERANCE = 0.1
+# Beyond these many deviations a mean, and outside these shares a deviation, lie far from what a model was trained on: a
+# scan of another papyrus stays within them, 14 bits kept in 16 do not.
+_FAR_MEAN = 2.0
+_FAR_DEVIATION = (0.2, 4.0)
+
+_BRIGHTEST = np.iinfo(np.uint16).max
+
+Greys = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
 
 class InputContract(BaseModel):
@@ -27,8 +43,13 @@ class InputContract(BaseModel):
 
     depth_layers: int = Field(description="depth layers read, centred on the surface layer", ge=1, le=_MOST_LAYERS)
     min_depth_layers: int = Field(description="fewest depth layers that make sense to this network", ge=1)
-    surface_offset: int = Field(0, description="layers between the stack's middle layer and the window's")
+    surface_offset: int = Field(
+        0, description="layers from the stack's middle layer to the window's, counted in the direction of reading"
+    )
     direction: Direction = Field("as stored", description="which end of the stack comes first")
+    grey_range: tuple[float, float] | None = Field(
+        None, description="stored grey values that are spread over the whole range of the dtype before all else"
+    )
     as_8_bit: bool = Field(False, description="whether 16-bit values are cut to their upper 8 bits before all else")
     clip: tuple[float, float] = Field((0.0, 1.0), description="grey values kept, as fractions of the dtype's range")
     mean: float = Field(description="subtracted after clipping, in fractions of the dtype's range")
@@ -42,7 +63,21 @@ class InputContract(BaseModel):
             raise ValueError("min_depth_layers exceeds depth_layers")
         if not 0 <= self.clip[0] < self.clip[1] <= 1:
             raise ValueError(f"clip must be two rising fractions between 0 and 1, not {self.clip}")
+        # A comparison with NaN is false, and infinity is above any grey value.
+        if self.grey_range is not None and not 0 <= self.grey_range[0] < self.grey_range[1] <= _BRIGHTEST:
+            low, high = self.grey_range
+            raise ValueError(
+                f"the grey range must be two rising values from 0 to {_BRIGHTEST}, not {low:g} and {high:g}"
+            )
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_defaults(self, values: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave the grey range out where there is none, so that earlier versions read the record, and we theirs."""
+        said: dict[str, Any] = values(self)
+        if said["grey_range"] is None:
+            del said["grey_range"]
+        return said
 
     def changed(self, **changes: Any) -> Self:
         """Return this contract with other values, checked as any contract is.
@@ -60,7 +95,9 @@ class InputContract(BaseModel):
     def z_window(self, depth: int) -> slice:
         """Return the half-open window of depth layers to read from a stack of `depth` layers.
 
-        The window is centred on the stack's middle layer, moved by `surface_offset`, and cut to the stack.
+        The window is centred on the stack's middle layer, moved by `surface_offset`, and cut to the stack. Where the
+        stack is read in reverse, the window is mirrored about the middle of the layers: the same papyrus, numbered back
+        to front, gives the very same values.
 
         Raises
         ------
@@ -69,6 +106,8 @@ class InputContract(BaseModel):
         """
         start = depth // 2 + self.surface_offset - self.depth_layers // 2
         window = slice(max(start, 0), min(start + self.depth_layers, depth))
+        if self.direction == "reversed":
+            window = slice(depth - window.stop, depth - window.start)
         if window.stop - window.start < self.min_depth_layers:
             raise ContractError(
                 f"The stack has too few depth layers: {max(window.stop - window.start, 0)} of its {depth} can be read "
@@ -86,7 +125,23 @@ class InputContract(BaseModel):
             return 1, 0
         return self.min_depth_layers - self.depth_layers - start, depth - self.min_depth_layers - start
 
-    def prepare(self, block: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> npt.NDArray[np.float32]:
+    def check_greys(self, dtype: np.dtype[Any]) -> None:
+        """Refuse a grey range that reaches beyond the values of a stack.
+
+        Raises
+        ------
+        ContractError
+            If it does.
+        """
+        top = np.iinfo(dtype).max
+        if self.grey_range is not None and self.grey_range[1] > top:
+            low, high = self.grey_range
+            raise ContractError(
+                f"The grey range {low:g} to {high:g} does not fit a stack of {dtype.name}, whose values are 0 to {top}"
+                "; give grey values as the viewer shows them."
+            )
+
+    def prepare(self, block: Greys) -> npt.NDArray[np.float32]:
         """Scale a block of grey values to what the network expects.
 
         Parameters
@@ -97,18 +152,65 @@ class InputContract(BaseModel):
         Returns
         -------
         ndarray
-            float32 ``(z, y, x)``: clipped, centred and scaled, in this contract's direction.
+            float32 ``(z, y, x)``: spread, clipped, centred and scaled, in this contract's direction.
         """
-        if self.as_8_bit and block.dtype == np.uint16:
+        if self.as_8_bit and block.dtype == np.uint16 and self.grey_range is None:
             block = (block >> 8).astype(np.uint8)
         top = float(np.iinfo(block.dtype).max)
         # One pass each over a fresh float array: a block is read once and is as large as memory allows.
         values: npt.NDArray[np.float32] = block.astype(np.float32)
+        if self.grey_range is not None:
+            top = self._spread(values, top)
         if self.clip != (0.0, 1.0):
             np.clip(values, self.clip[0] * top, self.clip[1] * top, out=values)
         values *= 1.0 / (top * self.std)
         values -= self.mean / self.std
         return values[::-1] if self.direction == "reversed" else values
+
+    def _spread(self, values: npt.NDArray[np.float32], top: float) -> float:
+        """Spread the grey range over 0 to `top` in place, and return the largest value afterwards."""
+        assert self.grey_range is not None
+        low, high = self.grey_range
+        values -= low
+        values *= top / (high - low)
+        np.clip(values, 0.0, top, out=values)
+        if not (self.as_8_bit and top > 255):
+            return top
+        np.rint(values, out=values)  # grey values are whole numbers, of which the upper 8 bits are kept
+        values *= 1 / 256
+        np.floor(values, out=values)
+        return 255.0
+
+    def grey_notes(self, sample: Greys, narrow: str = "") -> tuple[str, ...]:
+        """Say in sentences what becomes of a stack's grey values, and what does not fit the model about them.
+
+        Parameters
+        ----------
+        sample
+            Some grey values ``(n,)`` of the stack, empty places left out.
+        narrow
+            What is said where the stack fills little of its range; it is let go of where a range is given.
+        """
+        said = []
+        if self.grey_range is not None:
+            low, high = self.grey_range
+            said.append(f"Grey values from {low:g} to {high:g} are spread over the whole range.")
+        elif narrow:
+            return (narrow,)
+        return tuple(said) + self._far_note(sample)
+
+    def _far_note(self, sample: Greys) -> tuple[str, ...]:
+        if not (0 < self.mean < 1 and self.std < 1) or sample.size == 0:
+            return ()  # 0 and 1 say nothing of what a model was trained on: its greys are taken as they are
+        values = self.prepare(sample.reshape(1, 1, -1))
+        mean, deviation = float(values.mean()), float(values.std())
+        if abs(mean) <= _FAR_MEAN and _FAR_DEVIATION[0] <= deviation <= _FAR_DEVIATION[1]:
+            return ()
+        return (
+            "The stack's grey values lie far from what the model was trained on (mean "
+            f"{self.mean + mean * self.std:.2f} and deviation {deviation * self.std:.3f} of the range, there "
+            f"{self.mean} and {self.std}); look at its histogram and give `--grey-range LOW HIGH`.",
+        )
 
     def notes(self, depth: int, voxel_size_um: float | None) -> tuple[str, ...]:
         """Say in sentences what is read from a stack, and what does not quite fit."""
@@ -133,5 +235,5 @@ def first_fault(error: ValidationError) -> str:
     """Return what a file or a value is refused for first, in one line: where it stands and what is wrong."""
     fault = error.errors(include_url=False)[0]
     place = ".".join(str(part) for part in fault["loc"])
-    reason = " ".join(fault["msg"].split())
+    reason = " ".join(fault["msg"].split()).removeprefix("Value error, ")
     return f"{place}: {reason}" if place else reason

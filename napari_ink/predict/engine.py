@@ -39,7 +39,7 @@ from napari_ink.predict.tile_choice import choose_grid, smaller_side
 from napari_ink.predict.tiles import Batch, BlockIndex, TilePlan, block_area, plan_tiles
 from napari_ink.predict.worker import Job, job_model
 from napari_ink.predict.writer import PredictionWriter
-from napari_ink.stack import SegmentMask
+from napari_ink.stack import SegmentMask, grey_note
 
 Answers = Generator[tuple[Batch, npt.NDArray[np.float32]], None, None]
 
@@ -106,6 +106,8 @@ class _Run:
         self._shape = stack.shape[1:]
         self._window = model.contract.z_window(stack.shape[0])
         check_augmentations(request.augment)
+        for one in (model, *request.others):
+            one.contract.check_greys(stack.dtype)
         self._members = members_of((model, *request.others), request.augment, stack.shape[0])
         self._region = (request.region or Region.whole(self._shape)).clip(self._shape)
         self._mask = _checked_mask(request.mask, self._shape, self._region)
@@ -182,9 +184,11 @@ class _Run:
 
     def _notes_on_models(self) -> Iterator[str]:
         models, stack = (self._request.model, *self._request.others), self._request.stack
+        sample, narrow = stack.grey_sample(), grey_note(stack)
         for model in models:
             whose = f"{model.name}: " if len(models) > 1 else ""
-            for note in (*model.contract.notes(stack.shape[0], stack.voxel_size_um), *model.notes()):
+            reads = model.contract.notes(stack.shape[0], stack.voxel_size_um)
+            for note in (*reads, *model.contract.grey_notes(sample, narrow), *model.notes()):
                 yield whose + note
 
     def _notes_on_going_on(self) -> Iterator[str]:

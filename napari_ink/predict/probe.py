@@ -20,7 +20,7 @@ from napari_ink.predict.region import Region
 from napari_ink.predict.sampling import choose_tiles, sample_shape
 from napari_ink.predict.separation import Separation, labelled_separation, unlabelled_separation
 from napari_ink.predict.verdict import Verdict, Window, decide
-from napari_ink.stack import DepthStack
+from napari_ink.stack import DepthStack, grey_note
 
 Float32Array = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
@@ -75,11 +75,14 @@ class ProbeStarted:
         Where the tiles lie.
     has_labels
         Whether separation is measured against labels.
+    notes
+        What is wrong with the stack's grey values, in sentences.
     """
 
     windows: int
     tiles: tuple[Region, ...]
     has_labels: bool
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -138,6 +141,7 @@ def probe(request: ProbeRequest) -> Generator[ProbeEvent, None, None]:
     if request.tiles < 1 or request.step < 1 or request.reach < 0:
         raise BadInputError("A probe takes at least one tile, steps of at least a layer and no negative reach.")
     contract = request.model.contract
+    contract.check_greys(request.stack.dtype)
     contracts = _contracts(request)
     device = choose_device(request.device)
     _check_planes(request)
@@ -146,7 +150,8 @@ def probe(request: ProbeRequest) -> Generator[ProbeEvent, None, None]:
     sample = _Sample(request, regions, contracts)
     forward = Forward(device)
     network = forward.place(request.model.network)
-    yield ProbeStarted(len(contracts), regions, sample.ink is not None)
+    notes = contract.grey_notes(request.stack.grey_sample(), grey_note(request.stack))
+    yield ProbeStarted(len(contracts), regions, sample.ink is not None, notes)
     windows = []
     for candidate in contracts:
         levels = sample.predict(candidate, lambda block: forward.probabilities(network, block))

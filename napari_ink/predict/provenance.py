@@ -22,6 +22,8 @@ MUST_AGREE: dict[str, tuple[str, ...]] = {
     "stack": ("stack", "fingerprint"),
     "model": ("model", "sha256"),
     "input contract": ("contract",),
+    "grey range": ("contract", "grey_range"),
+    "window of layers": ("z_window",),
     "set of further models": ("others",),
     "augmentation": ("augment",),
     "region": ("region",),

@@ -25,7 +25,8 @@ class Window:
     direction
         Which end of the stack comes first.
     offset
-        Layers from the stack's middle to the window's, as ``napari-ink predict --offset`` takes them.
+        Layers from the stack's middle to the window's, counted in that direction, as ``napari-ink predict --offset``
+        takes them.
     separation
         -255 to 255, see `napari_ink.predict.separation`.
     is_clear
@@ -92,7 +93,9 @@ def decide(windows: Sequence[Window], own: tuple[Direction, int], margin: float 
     shift = offset - own[1]
     at_the_end = "or more " if len(row) > 1 and best.offset in (row[0].offset, row[-1].offset) else ""
     layers = f"{abs(shift)} {'layer' if abs(shift) == 1 else 'layers'}"
-    moved = f"shifted by {layers} {at_the_end}towards {'later' if shift > 0 else 'earlier'} ones"
+    # The sentence names layers by their numbers, which fall where the offset rises in a stack that is read in reverse.
+    is_later = (shift > 0) == (best.direction == "as stored")
+    moved = f"shifted by {layers} {at_the_end}towards {'later' if is_later else 'earlier'} ones"
     looks = f"reversed and {moved}" if is_reversed else moved
     kind: Kind = "reversed and shifted" if is_reversed else "shifted"
     said = f"The stack looks {looks}: predict with {_flags(best.direction, offset)}."

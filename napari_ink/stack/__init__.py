@@ -8,6 +8,7 @@ from napari_ink.stack.beside import (
 )
 from napari_ink.stack.convert import Converted, convert
 from napari_ink.stack.depth_stack import DepthStack, Level
+from napari_ink.stack.grey_range import GreyFill, grey_fill, grey_note, suggested_range
 from napari_ink.stack.mask import SegmentMask, read_mask, read_segment_mask
 from napari_ink.stack.opening import LAYER_FOLDERS, open_stack
 from napari_ink.stack.plane import crop_plane, read_plane
@@ -21,6 +22,7 @@ __all__ = [
     "LAYER_FOLDERS",
     "Converted",
     "DepthStack",
+    "GreyFill",
     "How",
     "Level",
     "SegmentFiles",
@@ -31,6 +33,8 @@ __all__ = [
     "crop_plane",
     "find_beside",
     "find_mask_of_labels",
+    "grey_fill",
+    "grey_note",
     "is_address",
     "open_stack",
     "project_layers",
@@ -39,5 +43,6 @@ __all__ = [
     "read_plane",
     "read_segment_mask",
     "stack_of_array",
+    "suggested_range",
     "viewing_levels",
 ]

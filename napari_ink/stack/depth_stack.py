@@ -170,10 +170,14 @@ class DepthStack:
 
     def contrast_limits(self) -> tuple[float, float]:
         """Return the greys between which 99 in 100 of sampled voxels lie, empty ones left out; the first is less."""
-        sample = np.concatenate([rows.ravel() for rows in self._samples])
-        sample = sample[sample > 0] if (sample > 0).any() else sample
+        sample = self.grey_sample()
         low, high = (float(v) for v in np.percentile(sample, (0.5, 99.5)))
         return (low, high) if low < high else (0.0, max(high, 1.0))
+
+    def grey_sample(self) -> Grey:
+        """Return the grey values ``(n,)`` of sampled voxels; empty ones are left out where there are others."""
+        sample = np.concatenate([rows.ravel() for rows in self._samples])
+        return sample[sample > 0] if (sample > 0).any() else sample
 
     def fingerprint(self) -> str:
         """Return a digest of the shape, the dtype and a sample of the voxels: a copy elsewhere has the same."""

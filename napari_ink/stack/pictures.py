@@ -10,10 +10,12 @@ from threading import Lock
 from typing import Any
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
+from napari_ink.decoding import decoder_errors
 from napari_ink.errors import StackError
 from napari_ink.stack.depth_stack import Grey
+from napari_ink.stack.picture_size import check_picture_size
 from napari_ink.stack.raw import State, check_unchanged, state_of
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -52,13 +54,11 @@ def read_picture_header(path: Path) -> Picture:
         If it is no picture, or not a grey one.
     """
     Image.MAX_IMAGE_PIXELS = None  # segments are larger than Pillow takes for an attack
-    try:
-        with Image.open(path) as image:
-            mode, (width, height) = image.mode, image.size
-    except (OSError, ValueError, SyntaxError, UnidentifiedImageError) as error:
-        raise StackError(f"{path} cannot be read as a picture ({error}); replace it with the original file.") from error
-    if mode not in _MODES:
-        raise StackError(f"{path} is no grey picture (Pillow calls it {mode}); save it as 8- or 16-bit grey.")
+    with decoder_errors(StackError, path, "replace it with the original file"), Image.open(path) as image:
+        mode, (width, height) = image.mode, image.size
+        if mode not in _MODES:
+            raise StackError(f"{path} is no grey picture (Pillow calls it {mode}); save it as 8- or 16-bit grey.")
+        check_picture_size(path, image, StackError)
     return Picture(path, (height, width), np.dtype(_MODES[mode]), state_of(path))
 
 
@@ -99,11 +99,8 @@ class Pictures:
             if z in self._kept:
                 self._kept.move_to_end(z)
                 return self._kept[z]
-        try:
-            with Image.open(picture.file) as image:
-                plane: Grey = np.asarray(image).astype(picture.dtype, copy=False)
-        except (OSError, ValueError, SyntaxError) as error:
-            raise StackError(f"{picture.file} can no longer be read ({error}); restore the file.") from error
+        with decoder_errors(StackError, picture.file, "restore the file"), Image.open(picture.file) as image:
+            plane: Grey = np.asarray(image).astype(picture.dtype, copy=False)
         if plane.shape != picture.shape:
             raise StackError(f"{picture.file} is not what its header says; replace it with the original file.")
         with self._lock:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, Self, cast
@@ -14,6 +14,7 @@ from napari_ink import __version__
 from napari_ink.errors import BadInputError
 from napari_ink.model import InkEdgeConfig, InkModel, InputContract
 from napari_ink.model.network import InkEdgeNetwork
+from napari_ink.stack import grey_note
 from napari_ink.training.crops import CropSampler, TrainingPair
 from napari_ink.training.distributed import Team
 from napari_ink.training.feed import step_seed
@@ -25,6 +26,8 @@ from napari_ink.training.request import TrainRequest
 from napari_ink.training.run_folder import RunFolder, RunRecord, digest_pair
 from napari_ink.training.settings import TrainSettings
 from napari_ink.training.validation import Scores
+
+_SPREAD = "save it over the whole range, since what is trained on it will not read other stacks"
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,10 +131,19 @@ class Plan:
 
 def _contract(request: TrainRequest, pairs: Sequence[TrainingPair]) -> tuple[InputContract, tuple[str, ...]]:
     contract = request.contract if request.start is None else request.start.contract
+    narrow = {pair.stack.name: note for pair in pairs if (note := grey_note(pair.stack, remedy=_SPREAD))}
     if contract is None:
-        return fit_contract(pairs, request.settings.seed)
-    said = (note for pair in pairs for note in contract.notes(pair.stack.shape[0], pair.stack.voxel_size_um))
-    return contract, tuple(dict.fromkeys(said))
+        contract, said = fit_contract(pairs, request.settings.seed)
+        return contract, (*said, *_named(narrow))
+    notes = [note for pair in pairs for note in contract.notes(pair.stack.shape[0], pair.stack.voxel_size_um)]
+    for pair in pairs:
+        if pair.stack.name not in narrow and (far := contract.grey_notes(pair.stack.grey_sample())):
+            narrow[pair.stack.name] = " ".join(far)
+    return contract, tuple(dict.fromkeys([*notes, *_named(narrow)]))
+
+
+def _named(notes: Mapping[str, str]) -> list[str]:
+    return [f"{name}: {note}" for name, note in notes.items()]
 
 
 def _fresh_or_started(config: InkEdgeConfig, start: InkModel | None, seed: int) -> InkEdgeNetwork:

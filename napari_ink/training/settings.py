@@ -26,6 +26,9 @@ class DepthVariation(_Frozen):
 
     def layers(self, rng: np.random.Generator, contract: InputContract, depth: int, count: int) -> npt.NDArray[np.intp]:
         """Draw `count` depth layers of a stack of `depth`: the nearest ones, the last repeated at its ends."""
+        if contract.direction == "reversed":
+            # As of the same stack numbered the other way round: `prepare` then turns the layers.
+            return depth - 1 - self.layers(rng, contract.changed(direction="as stored"), depth, count)[::-1]
         window = contract.z_window(depth)
         first = window.start + (window.stop - window.start - count + 1) // 2  # so that the middle layer stays
         middle = first + (count - 1) / 2 + float(rng.integers(-self.shift, self.shift + 1))

@@ -47,6 +47,21 @@ def test_a_run_says_where_it_ran_what_it_read_and_how_it_ended(predicted_dock):
     assert predicted_dock.session.state.current_step is Step.CORRECT
 
 
+def test_a_stack_of_12_bits_kept_in_16_is_told_and_spread(dock, tmp_path, click, qtbot):
+    values = np.random.default_rng(0).integers(1, 4096, (12, 96, 128)).astype(np.uint16)
+    np.save(tmp_path / "kept.npy", values)
+    dock.open_stack(tmp_path / "kept.npy")
+    qtbot.waitUntil(lambda: dock.session.state.stack is not None and not dock.session.state.busy, timeout=20000)
+    assert "--grey-range 0 4095" in dock.stack.summary.text()
+    box = dock.predict.grey_box
+    assert box.grey_range() is None and (box.low_box.value(), box.high_box.value()) == (0, 4095)
+    box.use_box.setChecked(True)
+    click(dock.predict.run_button)
+    qtbot.waitUntil(lambda: is_over(dock), timeout=60000)
+    assert "from 0 to 4095 are spread" in dock.predict.about.text()
+    assert open_prediction(dock.session.state.prediction).provenance["contract"]["grey_range"] == [0, 4095]
+
+
 def test_outside_the_papyrus_nothing_is_predicted(predicted_dock, viewer):
     assert viewer.layers["Ink (predicted)"].data[:, :16].max() == 0
 

@@ -68,6 +68,87 @@ def test_reversed_reads_the_other_end_first() -> None:
     np.testing.assert_array_equal(contract(direction="reversed").prepare(block), contract().prepare(block)[::-1])
 
 
+@given(
+    depth=st.integers(1, 80),
+    layers=st.integers(1, 60),
+    offset=st.integers(-40, 40),
+    fewest=st.integers(1, 10),
+    clip=st.sampled_from([(0.0, 1.0), (0.1, 0.8)]),
+)
+def test_a_stack_numbered_back_to_front_gives_the_same_values_in_reverse(
+    depth: int, layers: int, offset: int, fewest: int, clip: tuple[float, float]
+) -> None:
+    made = contract(depth_layers=layers, min_depth_layers=min(fewest, layers), surface_offset=offset, clip=clip)
+    turned = made.changed(direction="reversed")
+    stack = np.random.default_rng(0).integers(0, 65536, (depth, 2, 2), dtype=np.uint16)
+    assert made.offsets(depth) == turned.offsets(depth)
+    try:
+        window = made.z_window(depth)
+    except ContractError:
+        with pytest.raises(ContractError):
+            turned.z_window(depth)
+        return
+    mirrored = turned.z_window(depth)
+    assert (mirrored.start, mirrored.stop) == (depth - window.stop, depth - window.start)
+    np.testing.assert_array_equal(turned.prepare(stack[::-1][mirrored]), made.prepare(stack[window]))
+
+
+@given(
+    block=hnp.arrays(np.uint16, hnp.array_shapes(min_dims=3, max_dims=3, max_side=5)),
+    bounds=st.lists(st.integers(0, 65535), min_size=2, max_size=2, unique=True).map(sorted),
+    as_8_bit=st.booleans(),
+)
+def test_a_grey_range_is_spread_over_all_of_it(block: np.ndarray, bounds: list[int], as_8_bit: bool) -> None:
+    low, high = bounds
+    plain = contract(clip=(0.1, 0.8), as_8_bit=as_8_bit)
+    spread = np.clip((block.astype(np.float64) - low) / (high - low), 0, 1) * 65535
+    if as_8_bit:
+        spread = np.rint(spread) // 256 / 255 * 65535
+    wanted = (np.clip(spread / 65535, 0.1, 0.8) - plain.mean) / plain.std
+    got = plain.changed(grey_range=(low, high)).prepare(block)
+    # Beside a step from one 8-bit value to the next, rounding of float32 may fall to either side.
+    np.testing.assert_allclose(got, wanted, atol=(1 / 255 / plain.std if as_8_bit else 0) + 1e-4)
+    assert got.dtype == np.float32
+
+
+@pytest.mark.parametrize("as_8_bit", [False, True])
+@pytest.mark.parametrize("bits", [8, 10, 12, 14])
+def test_few_bits_kept_in_16_are_the_same_numbers_once_they_are_spread(bits: int, as_8_bit: bool) -> None:
+    top = (1 << bits) - 1
+    kept = np.arange(top + 1, dtype=np.uint16).reshape(1, 1, -1)
+    full = np.round(kept * (65535 / top)).astype(np.uint16)
+    made = contract(as_8_bit=as_8_bit)
+    np.testing.assert_allclose(made.changed(grey_range=(0, top)).prepare(kept), made.prepare(full), atol=1e-4)
+
+
+def test_a_grey_range_that_makes_no_sense_is_refused() -> None:
+    for wrong in ((5, 5), (7, 3), (-1, 5), (0, 65536), (0, float("inf")), (float("nan"), 5)):
+        with pytest.raises(ContractError, match="the grey range must be two rising values from 0 to 65535"):
+            contract().changed(grey_range=wrong)
+    contract(grey_range=(0, 4095)).check_greys(np.dtype(np.uint16))
+    with pytest.raises(ContractError, match="0 to 4095 does not fit a stack of uint8, whose values are 0 to 255"):
+        contract(grey_range=(0, 4095)).check_greys(np.dtype(np.uint8))
+
+
+def test_a_contract_without_a_grey_range_is_written_as_it_always_was() -> None:
+    assert "grey_range" not in contract().model_dump(mode="json") and "grey_range" not in contract().model_dump_json()
+    with_range = contract(grey_range=(0, 4095))
+    assert with_range.model_dump(mode="json")["grey_range"] == [0, 4095]
+    assert InputContract.model_validate_json(with_range.model_dump_json()) == with_range
+
+
+def test_greys_far_from_what_was_trained_on_are_told() -> None:
+    greys = np.random.default_rng(0).normal(0.3, 0.15, 5000).clip(0, 1) * 65535
+    assert contract().grey_notes(greys.astype(np.uint16)) == ()
+    for far in (greys / 4 + 1, greys / 8 + 40000, np.full(9, 30000.0), 60000 + greys / 40):
+        (said,) = contract().grey_notes(far.astype(np.uint16))
+        assert "far from what the model was trained on" in said and "0.3 and 0.2" in said
+    assert contract(mean=0, std=1).grey_notes(np.full(9, 3, np.uint16)) == ()
+    assert contract().grey_notes(greys.astype(np.uint16), "Narrow.") == ("Narrow.",)
+    (said,) = contract(grey_range=(0, 16383)).grey_notes((greys / 4).astype(np.uint16), "Narrow.")
+    assert said == "Grey values from 0 to 16383 are spread over the whole range."
+
+
 def test_notes_say_what_does_not_fit() -> None:
     said = " ".join(contract().notes(20, 3.24))
     assert "0 to 19 of 20" in said

@@ -127,9 +127,30 @@ def test_what_each_model_reads_is_recorded(tmp_path: Path) -> None:
     )  # fmt: skip
     began, *_ = run(request)
     record = open_prediction(request.out).provenance
-    assert record["z_window"] == [2, 7] and record["others"][0]["z_window"] == [3, 8]
+    assert record["z_window"] == [2, 7] and record["others"][0]["z_window"] == [1, 6]
     assert record["others"][0]["asked_instead_of"] == {"surface_offset": 0, "direction": "as stored"}
-    assert any("3 to 7 of 9, reversed" in note for note in began.notes)
+    assert any("1 to 5 of 9, reversed" in note for note in began.notes)
+
+
+@pytest.mark.parametrize(("layers", "depth", "offset"), [(32, 65, 0), (5, 9, 1), (6, 12, -2), (7, 12, 0)])
+def test_a_stack_numbered_back_to_front_and_read_in_reverse_gives_the_very_map(
+    tmp_path: Path, layers: int, depth: int, offset: int
+) -> None:
+    model = random_model(96)
+    model = replace(model, contract=model.contract.changed(depth_layers=layers, surface_offset=offset))
+    maps = []
+    for name, direction in (("front", None), ("back", "reversed")):
+        (tmp_path / name).mkdir()
+        stack = make_stack(tmp_path / name, (depth, 120, 130))
+        if direction is not None:
+            volume = np.load(stack.source)
+            np.save(stack.source, volume[::-1])
+            stack = open_stack(stack.source)
+        out = tmp_path / f"{name}.zarr"
+        run(PredictRequest(stack, model.reading(direction), out, device="cpu", augment=("depth",)))
+        maps.append([open_prediction(out).read(what) for what in ("ink", "edge", "disagreement")])
+    np.testing.assert_array_equal(maps[0], maps[1])
+    assert maps[0][0].std() > 0
 
 
 def test_shifted_windows_of_our_own_network_share_no_stem_but_their_mean(tmp_path: Path) -> None:

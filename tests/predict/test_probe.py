@@ -76,20 +76,23 @@ def test_finds_the_window_that_the_ink_lies_in(
 ) -> None:
     stack = write_stack(tmp_path, ink, DEPTH // 2 + shift, is_reversed)
     verdict, windows = verdict_on(ProbeRequest(stack, model(), ink=ink if with_labels else None, device="cpu"))
-    assert (verdict.direction, verdict.offset) == ("reversed" if is_reversed else "as stored", shift)
+    offset = -shift if is_reversed else shift  # counted in the direction of reading
+    assert (verdict.direction, verdict.offset) == ("reversed" if is_reversed else "as stored", offset)
     expected = {(False, False): "fits", (True, False): "reversed", (False, True): "shifted"}
     assert verdict.kind == expected.get((is_reversed, bool(shift)), "reversed and shifted")
     assert {(w.direction, w.offset) for w in windows} == {(d, o) for d in ("as stored", "reversed") for o in OFFSETS}
     if verdict.kind != "fits":
-        assert f"--offset {shift}`" in verdict.sentence
+        assert f"--offset {offset}`" in verdict.sentence
+    if shift:
+        assert ("towards later ones" in verdict.sentence) == (shift > 0)
 
 
 def test_a_contract_that_reads_backwards_fits_a_reversed_stack(tmp_path: Path, ink: np.ndarray) -> None:
     stack = write_stack(tmp_path, ink, DEPTH // 2 + 4, is_reversed=True)
-    backwards = model(direction="reversed", surface_offset=4)
+    backwards = model(direction="reversed", surface_offset=-4)
     verdict, windows = verdict_on(ProbeRequest(stack, backwards, ink=ink, device="cpu"))
-    assert (verdict.kind, verdict.direction, verdict.offset) == ("fits", "reversed", 4)
-    assert {w.offset for w in windows} == {o + 4 for o in range(-12, 9, 4)}  # beyond, the stack ends
+    assert (verdict.kind, verdict.direction, verdict.offset) == ("fits", "reversed", -4)
+    assert {w.offset for w in windows} == {o - 4 for o in range(-8, 13, 4)}  # beyond, the stack ends
 
 
 def test_a_model_that_sees_no_ink_tells_nothing(tmp_path: Path, ink: np.ndarray) -> None:
@@ -203,7 +206,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeyp
     stack, plot = str(tmp_path / "segment.npy"), tmp_path / "plot.png"
     assert main(["probe", stack, "--device", "cpu", "--plot", str(plot)]) == 0
     out, err = capsys.readouterr()
-    assert "reversed and shifted by 8 layers" in out and "--direction reversed --offset 8" in out
+    assert "reversed and shifted by 8 layers towards later" in out and "--direction reversed --offset -8" in out
     assert "segment_inklabels.png" in err and np.asarray(Image.open(plot)).std() > 10
     assert main(["probe", stack, "--device", "cpu", "--no-labels", "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)

@@ -209,6 +209,21 @@ def test_layers_as_pictures_beside_a_composite(tmp_path: Path, suffix: str) -> N
     refused(tmp_path / "seg", f"02.{suffix}", "grey")
 
 
+def test_a_picture_that_cannot_be_as_large_as_it_says(tmp_path: Path) -> None:
+    import struct
+    import zlib
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 60000, 60000, 8, 0, 0, 0, 0))
+    for z in range(3):
+        (tmp_path / f"{z}.png").write_bytes(
+            b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"\0" * 9)) + chunk(b"IEND", b"")
+        )
+    refused(tmp_path, "0.png", "cannot unpack")
+
+
 def test_mixed_compression_is_read_layer_by_layer(tmp_path: Path) -> None:
     folder = FORMATS["strips"](tmp_path / "seg", VOLUME)
     tifffile.imwrite(folder / "002.tif", VOLUME[2], compression="zstd")

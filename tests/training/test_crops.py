@@ -1,6 +1,7 @@
 """Crops: from where they are drawn, which layers they hold, and what is never among them."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -103,6 +104,20 @@ def test_depth_varies_within_the_stack(seed: int, depth: int, shift: int, stretc
     if shift == 0 and stretch == 0:
         window = CONTRACT.z_window(depth)
         np.testing.assert_array_equal(np.sort(layers), np.arange(window.start, window.stop))
+
+
+@given(seed=st.integers(0, 10**6), depth=st.integers(12, 70), offset=st.integers(-9, 9), count=st.integers(1, 20))
+def test_crops_read_in_reverse_mirror_those_of_the_stack_numbered_back_to_front(
+    seed: int, depth: int, offset: int, count: int
+) -> None:
+    contract = CONTRACT.changed(surface_offset=offset, min_depth_layers=1)
+    draw = partial(DepthVariation(shift=3, stretch=0.3).layers, depth=depth, count=count)
+    try:
+        front = draw(np.random.default_rng(seed), contract)
+    except ContractError:
+        return  # too few layers are left
+    back = draw(np.random.default_rng(seed), contract.changed(direction="reversed"))
+    np.testing.assert_array_equal(depth - 1 - back[::-1], front)
 
 
 def test_what_is_held_out_is_never_asked_for(pair: TrainingPair) -> None:

@@ -32,7 +32,8 @@ class OffsetBox(QSpinBox):
         self.setRange(-_MOST, _MOST)
         self.setKeyboardTracking(False)
         self.setToolTip(
-            "From the middle of the stack to the middle of the layers that are read; "
+            "From the middle of the stack to the middle of the layers that are read, counted in the direction of "
+            "reading; "
             "a run under way begins anew when you change it"
         )
         self.valueChanged.connect(self._on_value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QCheckBox,
@@ -19,6 +20,7 @@ from qtpy.QtWidgets import (
 
 from napari_ink.gui.models import ModelEntry
 from napari_ink.gui.news import RunProgress
+from napari_ink.gui.panels.grey_range import GreyRangeBox
 from napari_ink.gui.panels.offset import OffsetBox
 from napari_ink.gui.panels.progress import Progress
 from napari_ink.gui.panels.section import Section, row
@@ -32,7 +34,9 @@ from napari_ink.predict import Augmentation, DeviceName
 from napari_ink.stack import DepthStack
 
 _HINT = "Let a model mark where ink and its edges may be. The result appears while it is computed."
-_WHILE_IT_RUNS = "Cancel the run to choose another; direction, offset and regions can be changed while it runs"
+_WHILE_IT_RUNS = (
+    "Cancel the run to choose another; direction, offset, grey range and regions can be changed while it runs"
+)
 _NO_MODEL = "No model comes with this installation: choose a checkpoint with the … button."
 _DEVICES: dict[str, DeviceName] = {
     "Automatic": "auto",
@@ -78,6 +82,7 @@ class PredictPanel(StepPanel):
         self._models: list[ModelEntry] = []
         self._tips: dict[QWidget, str] = {}
         self._stack: DepthStack | None = None
+        self._greys: tuple[DepthStack | None, tuple[int, int] | None] = (None, None)
         self.model_box, self.device_box, self.area_box = QComboBox(), QComboBox(), QComboBox()
         self.mask_box = QCheckBox("Only where there is papyrus")
         self.run_button = button("Run prediction", "Predict ink and edges with the chosen model", primary=True)
@@ -86,6 +91,7 @@ class PredictPanel(StepPanel):
         self.cancel_button = button("Cancel", "Stop after the batch in hand; what is done is kept")
         self.more = Section("More settings")
         self.direction_box, self.views_box, self.offset_box = QComboBox(), QComboBox(), OffsetBox()
+        self.grey_box = GreyRangeBox()
         self.progress = Progress()
         self.status, self.about = paragraph(), paragraph()
         self.ink_threshold = ThresholdRow("Ink", INK_CSS, "ink")
@@ -123,6 +129,7 @@ class PredictPanel(StepPanel):
             direction=_DIRECTIONS[self.direction_box.currentText()],
             offset=self.offset_box.offset(),
             augment=_VIEWS[self.views_box.currentText()],
+            grey_range=self.grey_box.grey_range(),
         )
 
     def show_state(self, state: InkState) -> None:
@@ -149,6 +156,10 @@ class PredictPanel(StepPanel):
             self._fit_offset()
             if self._area() == "roi":  # what was drawn went with the stack before
                 self.area_box.setCurrentIndex(0)
+        if self._greys != (greys := (state.stack, state.suggested_greys)):
+            self._greys = greys
+            top = 65535 if state.stack is None else int(np.iinfo(state.stack.dtype).max)
+            self.grey_box.fit(top, state.suggested_greys)
         self.show_progress(state.run)
         kept = f"Kept in {state.prediction.name}." if state.prediction else ""
         show_text(self.about, " ".join(filter(None, (state.outcome, state.device_line, *state.notes, kept))))
@@ -209,6 +220,7 @@ class PredictPanel(StepPanel):
         form.setSpacing(6)
         form.addRow("Direction", self.direction_box)
         form.addRow("Offset", self.offset_box)
+        form.addRow("Grey range", self.grey_box)
         form.addRow("Views", self.views_box)
         for box in (self.direction_box, self.views_box):
             box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
@@ -233,6 +245,7 @@ class PredictPanel(StepPanel):
         self.area_box.currentTextChanged.connect(self._on_area)
         self.direction_box.currentTextChanged.connect(self._on_settings)
         self.offset_box.settled.connect(self._on_settings)
+        self.grey_box.settled.connect(self._on_settings)
         self.file_button.clicked.connect(self._on_file)
         self.model_box.currentIndexChanged.connect(self._on_model)
         self.ink_threshold.changed.connect(lambda value: self.threshold_changed.emit("ink", value))

@@ -59,7 +59,8 @@ class StackPanel(StepPanel):
         self.convert.show_state(state)
         self.summary.setToolTip("" if stack is None else str(stack.source))
         missing = f"<br>Of this stack, {escape(state.missing)}." if state.missing else ""
-        show_text(self.summary, state.busy if stack is None else summary(stack, state.mask) + missing)
+        greys = f"<br>{escape(state.grey_note)}" if state.grey_note else ""
+        show_text(self.summary, state.busy if stack is None else summary(stack, state.mask) + missing + greys)
         show_text(self.depth_hint, "" if stack is None else _DEPTH.format(stack.surface_z))
 
     def _on_folder(self) -> None:
