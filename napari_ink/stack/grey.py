@@ -105,7 +105,8 @@ def reading_grey(where: object, stored: np.dtype[Any], read: ReadBlock, bits: in
     """
     if bits is not None and bits < 8 * stored.itemsize and stored.newbyteorder("=") in AS_STORED:
         table = _bits_table(stored.newbyteorder("="), bits)
-        return lambda z, y, x, step=1: table[read(z, y, x, step)]
+        # Codecs may give values beyond the bits that a file states: they are white.
+        return lambda z, y, x, step=1: table.take(read(z, y, x, step), mode="clip")
     if stored.newbyteorder("=") in AS_STORED and stored.isnative:
         return read
 

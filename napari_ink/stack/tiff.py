@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import struct
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +18,7 @@ from napari_ink.errors import StackError
 from napari_ink.stack.depth_stack import Grey
 from napari_ink.stack.grey import check_dtype, from_white
 from napari_ink.stack.raw import RawArray, State, check_unchanged, state_of
-from napari_ink.stack.sizes import MOST_LAYERS
+from napari_ink.stack.tiff_directories import RESTORE, open_tiff
 
 if TYPE_CHECKING:
     from napari_ink.stack.remote import RemoteFile
@@ -41,8 +40,6 @@ READ_ERRORS = (
     zlib.error,
 )
 
-_MOST_PAGES = 8 * MOST_LAYERS  # each layer may come with overviews and a mask
-_RESTORE = "replace it with the original file"
 # How many bytes one stored byte can become at most, by the number of the compression. JPEG, LZMA, Zstandard and fax
 # know no such bound, or one too large to be of use.
 _MOST_UNPACKED = {1: 1, 5: 4096, 8: 1032, 32773: 64, 32946: 1032}
@@ -111,7 +108,7 @@ class TiffPlane:
         out: Grey = np.zeros((len(rows), len(columns)), self.dtype.newbyteorder("="))
         if out.size == 0:
             return out
-        with tifffile.TiffFile(opened(self.file)) as file:
+        with tifffile.TiffFile(self.file if isinstance(self.file, Path) else self.file.open()) as file:
             page = file.pages.get(self.page)
             tall, wide = page.chunks[:2]
             across = -(-self.shape[1] // wide)
@@ -131,11 +128,6 @@ class TiffPlane:
                 block = from_white(block, self.bits) if self.is_inverted else block
                 _paste(out, block, rows, columns, (top, left))
         return out
-
-
-def opened(file: Path | RemoteFile) -> Any:
-    """Return what tifffile opens: a path, or a file object."""
-    return file if isinstance(file, Path) else file.open()
 
 
 def _touches(wanted: range, start: int, length: int) -> bool:
@@ -179,30 +171,19 @@ def read_planes(path: Path | RemoteFile, of_masks: bool = False) -> list[TiffPla
     StackError
         If the file is no TIFF, is cut short, leads in circles, or holds anything but grey.
     """
-    with decoder_errors(StackError, path, _RESTORE):
+    with decoder_errors(StackError, path, RESTORE):
         state = state_of(path)
-        with tifffile.TiffFile(opened(path)) as file:
-            pages = list(_pages(path, file))
-            if file.is_imagej and len(pages) == 1 and file.series and file.series[0].ndim == 3:
+        with open_tiff(path) as file:
+            pages = [page.aspage() for page in file.pages]
+            # One header for many planes: ImageJ's hyperstacks, and what tifffile writes truncated.
+            if (file.is_imagej or file.is_shaped) and len(pages) == 1 and file.series and file.series[0].ndim == 3:
                 return _contiguous_planes(path, file, state, of_masks)
             whole = [page for page in pages if not _is_extra(page)]
             # A file of nothing but overviews is somebody's layers, flagged by mistake.
             planes = [_plane(path, page, state, of_masks) for page in whole or pages]
     if not planes:
-        raise StackError(f"{path} is a TIFF file without an image; {_RESTORE}.")
+        raise StackError(f"{path} is a TIFF file without an image; {RESTORE}.")
     return planes
-
-
-def _pages(path: Path | RemoteFile, file: tifffile.TiffFile) -> Iterator[Any]:
-    """Go through the pages of a file, each of which says where the next one lies."""
-    seen: set[int] = set()
-    for page in file.pages:
-        if page.offset in seen:
-            raise StackError(f"{path} leads in circles: page {len(seen)} is followed by an earlier one; {_RESTORE}.")
-        seen.add(page.offset)
-        if len(seen) > _MOST_PAGES:
-            raise StackError(f"{path} has more than {_MOST_PAGES} pages; save the layers of one segment by themselves.")
-        yield page.aspage()
 
 
 def _is_extra(page: Any) -> bool:
@@ -242,13 +223,15 @@ def _plane(path: Path | RemoteFile, page: Any, state: State, of_masks: bool) -> 
 def _check_values(path: Path | RemoteFile, page: Any, of_masks: bool) -> None:
     if page.photometric == tifffile.PHOTOMETRIC.PALETTE and not of_masks:
         raise StackError(f"{path} is a colour image with a palette; save it as 8- or 16-bit grey.")
+    if page.imagedepth > 1:
+        raise StackError(f"{path} holds {page.imagedepth} layers in one page; save each of them as a page of its own.")
     if page.samplesperpixel != 1 or len(page.shape) != 2:
         raise StackError(
             f"{path} is a colour image ({page.samplesperpixel} values a pixel) and a depth layer is grey; "
             "save it as 8- or 16-bit grey."
         )
     if 0 in page.shape:
-        raise StackError(f"{path} holds an image of no pixels; {_RESTORE}.")
+        raise StackError(f"{path} holds an image of no pixels; {RESTORE}.")
     if page.dtype is None:
         raise StackError(f"{path} holds values of {page.bitspersample} bits; save it as 8- or 16-bit grey.")
     dtype = np.dtype(page.dtype)
@@ -262,7 +245,7 @@ def _check_segments(path: Path | RemoteFile, page: Any) -> None:
     if stored < number:
         raise StackError(
             f"{path} is damaged: its {page.imagelength} × {page.imagewidth} pixels take {number} strips or tiles, and "
-            f"it has {stored}; {_RESTORE}."
+            f"it has {stored}; {RESTORE}."
         )
     tall, wide = (int(side) for side in page.chunks[-2:])
     check_memory(tall * wide * page.dtype.itemsize, StackError, path, "save it in smaller strips or tiles")
@@ -275,7 +258,7 @@ def _check_segments(path: Path | RemoteFile, page: Any) -> None:
 def _contiguous_planes(
     path: Path | RemoteFile, file: tifffile.TiffFile, state: State, of_masks: bool
 ) -> list[TiffPlane]:
-    """Return the planes of an ImageJ hyperstack that has one header for many planes."""
+    """Return the planes of a file that has one header for many of them."""
     first = _plane(path, file.pages.first, state, of_masks)
     count = file.series[0].shape[0]
     length = int(np.prod(first.shape)) * first.dtype.itemsize
@@ -295,9 +278,9 @@ def check_axes(path: Path | RemoteFile, pages: int) -> None:
         If an OME or ImageJ header speaks of channels or times besides layers, or of more layers than there are.
     """
     try:
-        with tifffile.TiffFile(opened(path)) as file:
+        with decoder_errors(StackError, path, RESTORE), open_tiff(path) as file:
             lengths = _axes(file)
-    except (*READ_ERRORS, ElementTree.ParseError):
+    except StackError:
         return  # a header that cannot be read says nothing; the pages are what counts
     # One axis alone is the depth, whatever it is called: programs that know nothing of depth call it channels or times.
     if sum(length > 1 for length in lengths.values()) > 1:
@@ -325,13 +308,13 @@ def _axes(file: tifffile.TiffFile) -> dict[str, int]:
 def voxel_size_um(path: Path | RemoteFile) -> float | None:
     """Return the pixel size that an ImageJ or OME header states in micrometres, or None."""
     try:
-        with tifffile.TiffFile(opened(path)) as file:
+        with decoder_errors(StackError, path, RESTORE), open_tiff(path) as file:
             if file.is_ome:
                 return _ome_pixel_size(file.ome_metadata or "")
             if file.is_imagej and (file.imagej_metadata or {}).get("unit") in ("um", "µm", "micron", "\\u00B5m"):
                 pixels, length = file.pages.first.tags["XResolution"].value
                 return float(length / pixels) if pixels else None
-    except (*READ_ERRORS, ElementTree.ParseError):
+    except StackError:
         return None
     return None
 

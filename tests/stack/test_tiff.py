@@ -187,6 +187,63 @@ LIES = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("is_big", [False, True])
+def test_tables_that_would_take_gigabytes_are_not_parsed(tmp_path: Path, is_big: bool, order: str) -> None:
+    """As of a million pixels squared in small tiles, of which six were written: a hole on the disk."""
+    mark, path = {"<": b"II", ">": b"MM"}[order], tmp_path / "s.tif"
+    if is_big:
+        head = mark + struct.pack(order + "HHHQ", 43, 8, 0, 16)
+        entries = struct.pack(order + "QHHQQHHQQ", 2, 256, 4, 1, 10**6, 324, 16, 15_264_649, 200) + bytes(8)
+    else:
+        head = mark + struct.pack(order + "HI", 42, 8)
+        entries = struct.pack(order + "HHHIIHHII", 2, 256, 4, 1, 10**6, 324, 4, 15_264_649, 200) + bytes(4)
+    path.write_bytes(head + entries)
+    with path.open("r+b") as file:
+        file.truncate(200 + 8 * 15_264_649)
+    with pytest.raises(StackError, match="15264649 values for tag 324 of page 1"):
+        open_stack(path)
+
+
+def test_more_pages_than_layers_and_overviews_can_be(tmp_path: Path) -> None:
+    pages, size = 5000, 2 + 12 + 4
+    chain = b"".join(
+        struct.pack("<HHHIII", 1, 256, 4, 1, 9, 8 + (number + 1) * size if number < pages - 1 else 0)
+        for number in range(pages)
+    )
+    (tmp_path / "s.tif").write_bytes(struct.pack("<2sHI", b"II", 42, 8) + chain)
+    with pytest.raises(StackError, match="more than 4096 pages"):
+        open_stack(tmp_path / "s.tif")
+
+
+def test_one_header_for_many_layers(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "s.tif", VOLUME, photometric="minisblack", truncate=True)
+    np.testing.assert_array_equal(whole(tmp_path / "s.tif"), VOLUME)
+    tifffile.imwrite(tmp_path / "v.tif", VOLUME[:, :64, :64], photometric="minisblack", volumetric=True, metadata=None)
+    with pytest.raises(StackError, match="4 layers in one page"):
+        open_stack(tmp_path / "v.tif")
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_any_damage_to_a_header_ends_in_a_sentence(tmp_path_factory, data: st.DataObject) -> None:
+    folder = tmp_path_factory.mktemp("damaged")
+    with tifffile.TiffWriter(folder / "s.tif", bigtiff=data.draw(st.booleans())) as file:
+        for layer in VOLUME[:2, :16, :16]:
+            file.write(layer, photometric="miniswhite", compression=data.draw(st.sampled_from([None, "zlib"])))
+    bytes_ = bytearray((folder / "s.tif").read_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, len(bytes_) - 1))
+        bytes_[at] = data.draw(st.integers(0, 255))
+    (folder / "s.tif").write_bytes(
+        bytes_[: data.draw(st.integers(0, len(bytes_)))] if data.draw(st.booleans()) else bytes_
+    )
+    try:
+        whole(folder / "s.tif")
+    except StackError as error:
+        assert "\n" not in str(error)
+
+
 @pytest.mark.parametrize("lie", LIES)
 def test_sizes_are_held_against_the_file_and_the_memory(tmp_path: Path, lie: str) -> None:
     tags, said = LIES[lie]
