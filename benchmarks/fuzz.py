@@ -154,7 +154,7 @@ def _result_of(worker: Worker, settings: Settings) -> Result | None:
         try:
             result: Result = worker.pipe.recv()
             return result
-        except EOFError:
+        except (EOFError, OSError):
             worker.process.join()
             return settings.lost(number, "crash", f"ended by signal {-(worker.process.exitcode or 0)}")
     if (why := worker.overdue()) is not None:
