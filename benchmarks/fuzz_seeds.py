@@ -186,8 +186,12 @@ def _foreign(folder: Path, suffix: str) -> None:
 
 
 def _lightning(folder: Path) -> None:
-    """Write what Lightning does, with weights of another network: its reader must say so."""
-    weights = {"backbone.layers.0.weight": torch.rand(8, 8), "backbone.layers.0.bias": torch.rand(8)}
+    """Write what Lightning does, with a very small TimeSformer in it."""
+    from napari_ink.model.timesformer import TimeSformer, TimeSformerSizes
+
+    torch.manual_seed(0)
+    network = TimeSformer(TimeSformerSizes(dim=32, depth=1))
+    weights = {f"backbone.{name}": value for name, value in network.state_dict().items()}
     content = {"epoch": 3, "state_dict": weights, "hyper_parameters": {"lr": 0.1}, "optimizer_states": []}
     torch.save(content, folder / "m.ckpt")
 
