@@ -80,11 +80,11 @@ def _prediction(source: str) -> dict[str, Any] | None:
     """Return what a prediction store records of how it was made; None for anything else."""
     if not (Path(source) / "zarr.json").is_file():
         return None
-    from napari_ink.predict import open_prediction
+    from napari_ink.predict import NoPredictionError, open_prediction
 
     try:
         prediction = open_prediction(source)
-    except BadInputError:
+    except NoPredictionError:
         return None
     told = {"prediction": str(prediction.path), "done": round(prediction.done_fraction, 4), **prediction.provenance}
     why_not = why_no_command(prediction.provenance)

@@ -139,11 +139,11 @@ def _seen(ink: LabelPlane, annotation: Annotation) -> LabelPlane:
 
 
 def _prediction_at(folder: Path) -> Prediction | None:
-    from napari_ink.predict import open_prediction
+    from napari_ink.predict import NoPredictionError, open_prediction
 
     try:
         return open_prediction(folder)
-    except BadInputError:
+    except NoPredictionError:
         if folder.suffix.lower() == ".zarr":
             return None  # some other Zarr: labels, perhaps
         raise

@@ -19,7 +19,7 @@ from napari_ink.predict.members import AUGMENTATIONS, Augmentation, check_augmen
 from napari_ink.predict.probe import ProbeEnded, ProbeEvent, ProbeRequest, ProbeStarted, WindowProbed, probe
 from napari_ink.predict.region import Region
 from napari_ink.predict.request import PredictRequest
-from napari_ink.predict.store import Plane, Prediction, What, open_prediction
+from napari_ink.predict.store import NoPredictionError, Plane, Prediction, What, open_prediction
 from napari_ink.predict.tiles import DEFAULT_OVERLAP, check_overlap
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "Augmentation",
     "DEFAULT_OVERLAP",
     "DeviceName",
+    "NoPredictionError",
     "Plane",
     "PredictRequest",
     "Prediction",

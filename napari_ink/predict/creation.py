@@ -9,7 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from napari_ink.errors import BadInputError, OutputError, storage_errors
-from napari_ink.predict.store import ATTRIBUTES, CHANNELS, DONE, LEVELS, What, blocks_of, open_prediction
+from napari_ink.predict.store import (
+    ATTRIBUTES,
+    CHANNELS,
+    DONE,
+    LEVELS,
+    NoPredictionError,
+    What,
+    blocks_of,
+    open_prediction,
+)
 from napari_ink.predict.tiles import BLOCK
 from napari_ink.syncing import sync, sync_all
 
@@ -130,10 +139,12 @@ def check_resumable(
     ------
     OutputError
         If it is no prediction, or names everything that differs.
+    BadInputError
+        If it is a damaged one.
     """
     try:
         before = open_prediction(path).provenance
-    except BadInputError as error:
+    except NoPredictionError as error:
         raise OutputError(f"{path} exists and is no prediction that could be resumed; choose another name.") from error
     differing = [words for words, keys in must_agree.items() if _at(before, keys) != _at(provenance, keys)]
     if differing:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from contextlib import suppress
@@ -12,8 +13,10 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import numpy as np
 import numpy.typing as npt
 
+from napari_ink.decoding import decoder_errors, read_bounded
 from napari_ink.errors import BadInputError
 from napari_ink.model import recommended_thresholds
+from napari_ink.predict.record import check_record
 from napari_ink.predict.region import Region
 from napari_ink.predict.tiles import BLOCK, blocks_in
 
@@ -26,11 +29,13 @@ CHANNELS: tuple[What, What, What] = ("ink", "edge", "disagreement")
 
 ATTRIBUTES = "napari_ink"
 LEVELS, DONE = "0", "done"
-DAMAGED = (RuntimeError, ValueError, OSError)
-"""What zarr and its codecs raise over chunks that are damaged."""
-
-_NEEDED = frozenset({"region", "tile", "started", "model", "contract", "stack"})
+_LONGEST_SIDE = 1_000_000
+_LARGEST_CHUNK = 2**28
 UInt8Array = npt.NDArray[np.uint8]
+
+
+class NoPredictionError(BadInputError):
+    """What lies at a place is something else than a prediction, rather than a damaged one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,12 +71,8 @@ class Plane:
 
     def __getitem__(self, index: Any) -> UInt8Array:
         rest = index if isinstance(index, tuple) else (index,)
-        try:
+        with decoder_errors(BadInputError, f"A part of {self.array.store_path}", "predict again under another name"):
             return np.asarray(self.array[(self.channel, *rest)], np.uint8)
-        except DAMAGED as error:
-            raise BadInputError(
-                f"A part of {self.array.store_path} is damaged ({error}); predict again under another name."
-            ) from error
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
         """Read the whole plane; NumPy calls it where somebody asks for an array."""
@@ -196,28 +197,50 @@ def open_prediction(path: str | os.PathLike[str]) -> Prediction:
 
     Raises
     ------
+    NoPredictionError
+        If something else lies at that place.
     BadInputError
-        If there is none at that place.
+        If nothing does, or what it records makes no sense.
     """
     import zarr
 
     path = Path(path).absolute()
     if not path.exists():
         raise BadInputError(f"There is no prediction at {path}; check the path, or predict one.")
-    not_one = BadInputError(f"{path} is not a prediction of napari-ink; name a store that `napari-ink predict` wrote.")
+    not_one = NoPredictionError(
+        f"{path} is not a prediction of napari-ink; name a store that `napari-ink predict` wrote."
+    )
     try:
-        group = zarr.open_group(path, mode="r")
-        attributes = group.attrs.asdict()
-        arrays = [array_in(group, name) for name in (LEVELS, DONE)]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        with decoder_errors(BadInputError, path, "name a store that `napari-ink predict` wrote"):
+            read_bounded(path / "zarr.json", BadInputError)  # no more than that is read of its record
+            group = zarr.open_group(path, mode="r")
+            attributes = group.attrs.asdict()
+            levels, done = (array_in(group, name) for name in (LEVELS, DONE))
+    except BadInputError as error:
+        if isinstance(error.__cause__, PermissionError):
+            raise
         raise not_one from error
     provenance = attributes.get(ATTRIBUTES)
-    if not isinstance(provenance, dict) or arrays[0].ndim != 3 or arrays[0].shape[0] not in (2, len(CHANNELS)):
+    if not isinstance(provenance, dict) or levels.ndim != 3 or levels.shape[0] not in (2, len(CHANNELS)):
         raise not_one
-    if arrays[1].shape != blocks_of(arrays[0].shape[1:]) or (lacking := _NEEDED.difference(provenance)):
-        what = "shape of `done`" if arrays[1].shape != blocks_of(arrays[0].shape[1:]) else ", ".join(sorted(lacking))
-        raise BadInputError(f"The record of {path} is damaged ({what}); predict again under another name.")
+    _check_arrays(path, levels, done)
+    check_record(path, provenance, levels.shape[1:])
     return Prediction(path, group, provenance)
+
+
+def _check_arrays(path: Path, levels: zarr.Array[Any], done: zarr.Array[Any]) -> None:
+    """Refuse arrays that a prediction does not have, before memory is taken for what they claim."""
+    height, width = levels.shape[1:]
+    wanted = blocks_of((height, width))
+    faults = {
+        "a segment of no pixels": not (height and width),
+        f"a segment of {height} × {width} pixels": max(height, width) > _LONGEST_SIDE,
+        "levels that are not of 8 bits": levels.dtype != np.uint8 or done.dtype != np.uint8,
+        "shape of `done`": done.shape != wanted,
+        "chunks of its levels": math.prod(levels.chunks) > _LARGEST_CHUNK or math.prod(done.chunks) > _LARGEST_CHUNK,
+    }
+    if found := [fault for fault, is_there in faults.items() if is_there]:
+        raise BadInputError(f"The record of {path} is damaged ({found[0]}); predict again under another name.")
 
 
 def blocks_of(shape: tuple[int, ...]) -> tuple[int, int]:
@@ -229,7 +252,7 @@ def read_done(array: zarr.Array[Any]) -> UInt8Array:
     """Return which blocks are final, 1 for those that are; where that is damaged on the disk, none is."""
     done = np.zeros(array.shape, np.uint8)
     for row in range(len(done)):
-        with suppress(*DAMAGED):
+        with suppress(BadInputError), decoder_errors(BadInputError, array.store_path, ""):
             done[row] = np.asarray(array[row])
     return done
 

@@ -1,6 +1,9 @@
 """The store: a plain OME-Zarr for any reader, a prediction with its provenance for ours."""
 
+import functools
 import json
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +11,7 @@ import pytest
 import zarr
 
 import napari_ink
+from napari_ink.cli import main
 from napari_ink.errors import BadInputError
 from napari_ink.predict import PredictRequest, Region, TilePredicted, open_prediction, predict, remove_if_empty
 from tests.predict.stand_ins import Constant, Smear, ink_model, make_stack, run
@@ -137,7 +141,7 @@ def test_a_record_that_lacks_something_is_damaged(request_here: PredictRequest, 
     record = dict(group.attrs["napari_ink"])
     del record[lacking]
     group.attrs["napari_ink"] = record
-    with pytest.raises(BadInputError, match=rf"is damaged \({lacking}\)"):
+    with pytest.raises(BadInputError, match=rf"is damaged \({lacking}: "):
         open_prediction(request_here.out)
 
 
@@ -150,11 +154,97 @@ def test_flags_of_another_shape_are_damage(request_here: PredictRequest) -> None
         open_prediction(request_here.out)
 
 
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("region",), [0, 10**12, 0, 10**12]),
+        (("region",), [0, 300, 0, 10**400]),
+        (("region",), [0, 300.5, 0, 320]),
+        (("region",), [5, 5, 0, 320]),
+        (("region",), "0:300,0:320"),
+        (("tile",), [10**9, 10**9]),
+        (("tile",), 64),
+        (("started",), "yesterday"),
+        (("started",), 5),
+        (("model",), "stand-in"),
+        (("model", "provenance"), []),
+        (("contract",), None),
+        (("contract", "direction"), "sideways"),
+        (("others",), {}),
+        (("others",), [1]),
+        (("stack", "shape"), [9, 300, 321]),
+        (("stack", "shape"), NAN),
+        (("stack", "voxel_size_um"), NAN),
+        (("stack", "voxel_size_um"), "7.91"),
+        (("stack", "source"), 5),
+        (("mask",), 5),
+        (("augment",), [[]]),
+        (("overlap",), NAN),
+        (("device",), {}),
+        (("left_out",), 5),
+        (("asked_instead_of",), []),
+    ],
+)
+def test_a_record_of_other_types_or_sizes_is_one_sentence(
+    request_here: PredictRequest, place: tuple[str, ...], value: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(request_here)
+    file = request_here.out / "zarr.json"
+    content = json.loads(file.read_text())
+    *parents, last = ("attributes", "napari_ink", *place)
+    functools.reduce(dict.__getitem__, parents, content)[last] = value
+    file.write_text(json.dumps(content))
+    out = request_here.out.with_name("m.png")
+    for arguments in (["info", str(request_here.out)], ["export", str(request_here.out), "-o", str(out)]):
+        assert main(arguments) == 2
+        said = capsys.readouterr().err
+        assert "is damaged (" in said and place[0] in said and len(said.splitlines()) == 1
+    with pytest.raises(BadInputError, match="is damaged|no prediction that could be resumed") as caught:
+        list(predict(replace(request_here, resume=True)))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, '{"zarr_format": 3, "node_type": "group", "attributes": ' + "9" * 5000]
+)
+def test_metadata_that_no_parser_takes_are_no_prediction(request_here: PredictRequest, text: str) -> None:
+    run(request_here)
+    (request_here.out / "zarr.json").write_text(text)
+    with pytest.raises(BadInputError, match="is not a prediction"):
+        open_prediction(request_here.out)
+    os.truncate(request_here.out / "zarr.json", 2**35)  # sparse: as much as a server could send
+    with pytest.raises(BadInputError, match="is not a prediction"):
+        open_prediction(request_here.out)
+
+
+@pytest.mark.parametrize(
+    ("array", "change"),
+    [
+        ("0", {"shape": [2, 10**7, 10**7]}),
+        ("0", {"chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [1, 10**6, 10**6]}}}),
+        ("0", {"data_type": "float64", "fill_value": 0.0}),
+        ("done", {"shape": [10**9, 2]}),
+        ("done", {"data_type": "int64"}),
+    ],
+)
+def test_arrays_that_claim_what_no_prediction_has_are_refused(
+    request_here: PredictRequest, array: str, change: dict[str, object]
+) -> None:
+    run(request_here)
+    file = request_here.out / array / "zarr.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **change}))
+    with pytest.raises(BadInputError, match="is damaged"):
+        open_prediction(request_here.out)
+
+
 def test_levels_that_are_damaged_are_told(request_here: PredictRequest) -> None:
     run(request_here)
     chunk = next(path for path in (request_here.out / "0" / "c").rglob("*") if path.is_file())
     chunk.write_bytes(b"no chunk")
-    with pytest.raises(BadInputError, match="is damaged"):
+    with pytest.raises(BadInputError, match="A part of .* cannot be read"):
         open_prediction(request_here.out).read("ink")
 
 

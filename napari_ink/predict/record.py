@@ -1,0 +1,106 @@
+"""What a prediction store records of itself, held against its arrays before anything is made from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, ValidationError
+
+from napari_ink.errors import BadInputError
+from napari_ink.model import Direction
+from napari_ink.model.contract import first_fault
+
+_LARGEST_TILE = 2**16
+
+
+def _is_time(text: str) -> str:
+    try:
+        datetime.fromisoformat(text).timestamp()
+    except (OverflowError, OSError) as error:
+        raise ValueError(f"{text} is no time") from error
+    return text
+
+
+Pixels = Annotated[StrictInt, Field(ge=0, lt=2**31)]
+Side = Annotated[StrictInt, Field(ge=1, le=_LARGEST_TILE)]
+Area = tuple[Pixels, Pixels, Pixels, Pixels]
+
+
+class _Part(BaseModel):
+    # Other versions record more, and what is only shown may be anything.
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+
+
+class _Contract(_Part):
+    direction: Direction
+    surface_offset: StrictInt
+
+
+class _Model(_Part):
+    name: str
+    source: str | None = None
+    sha256: str | None = None
+    predicts_edges: StrictBool = True
+    provenance: dict[str, Any]
+
+
+class _Member(_Model):
+    contract: _Contract | None = None
+
+
+class _Stack(_Part):
+    source: str
+    name: str | None = None
+    fingerprint: str | None = None
+    shape: tuple[Pixels, Pixels, Pixels]
+    voxel_size_um: Annotated[StrictFloat | StrictInt, Field(gt=0, lt=1e9)] | None = None
+
+
+class Record(_Part):
+    """The attributes of a store, as far as anything is made from them; see `describe_run` for what each holds."""
+
+    region: Area
+    tile: tuple[Side, Side]
+    tile_asked: StrictInt | None = None
+    batch_size: StrictInt | None = None
+    overlap: Annotated[StrictFloat | StrictInt, Field(ge=0, lt=1)] = 0.25
+    started: Annotated[str, AfterValidator(_is_time)]
+    model: _Model
+    contract: _Contract
+    others: tuple[_Member, ...] = ()
+    asked_instead_of: dict[str, Any] | None = None
+    augment: tuple[str, ...] = ()
+    stack: _Stack
+    mask: str | None = None
+    mask_sha256: str | None = None
+    device: str | None = None
+    complete: StrictBool = False
+    left_out: tuple[Area, ...] = ()
+    continued: tuple[dict[str, Any], ...] = ()
+
+
+def check_record(path: Path, values: Mapping[str, Any], shape: tuple[int, ...]) -> None:
+    """Refuse a record that makes no sense, or not for a segment of `shape` ``(y, x)``.
+
+    Raises
+    ------
+    BadInputError
+        If it does not; it names what.
+    """
+    try:
+        record = Record.model_validate(values)
+    except ValidationError as error:
+        raise _damaged(path, first_fault(error)) from error
+    y0, y1, x0, x1 = record.region
+    if not (y0 < y1 <= shape[0] and x0 < x1 <= shape[1]):
+        raise _damaged(path, f"region {y0}:{y1},{x0}:{x1} in a segment of {shape[0]} × {shape[1]} pixels")
+    if record.stack.shape[1:] != shape:
+        _, height, width = record.stack.shape
+        raise _damaged(path, f"stack of {height} × {width} pixels, and {shape[0]} × {shape[1]} are stored")
+
+
+def _damaged(path: Path, what: str) -> BadInputError:
+    return BadInputError(f"The record of {path} is damaged ({what}); predict again under another name.")
