@@ -137,6 +137,7 @@ def _contract(request: TrainRequest, pairs: Sequence[TrainingPair]) -> tuple[Inp
         return contract, (*said, *_named(narrow))
     notes = [note for pair in pairs for note in contract.notes(pair.stack.shape[0], pair.stack.voxel_size_um)]
     for pair in pairs:
+        contract.check_greys(pair.stack.dtype)
         if pair.stack.name not in narrow and (far := contract.grey_notes(pair.stack.grey_sample())):
             narrow[pair.stack.name] = " ".join(far)
     return contract, tuple(dict.fromkeys([*notes, *_named(narrow)]))

@@ -26,6 +26,7 @@ from napari_ink.predict import PredictionStarted, PredictRequest, Region, TilePr
 from napari_ink.predict.cluster import in_patches, unpacked
 from napari_ink.predict.connecting import open_cluster
 from napari_ink.predict.tiles import blocks_in, plan_tiles, tile_grid
+from napari_ink.predict.worker import _model, job_model
 from napari_ink.stack import open_stack
 from tests.predict.stand_ins import Smear, ink_model, make_stack, run
 from tests.predict.test_cells import random_model
@@ -64,6 +65,12 @@ def bytes_here(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     request = request_in(tmp_path_factory.mktemp("here"))
     run(request)
     return chunks(request.out)
+
+
+def test_workers_read_a_model_as_it_was_asked_to(request_here: PredictRequest) -> None:
+    asked = request_here.model.reading("reversed", -1, (100, 4095))
+    given = job_model(asked)
+    assert hash(given) and _model(*given).contract == asked.contract
 
 
 @given(

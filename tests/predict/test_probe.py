@@ -113,6 +113,19 @@ def test_a_stack_with_room_for_one_window_is_probed_in_both_directions(tmp_path:
         next(probe(ProbeRequest(stack, model(depth_layers=9, min_depth_layers=9), device="cpu")))
 
 
+def test_a_grey_range_is_probed_with_and_its_lack_is_told(tmp_path: Path, ink: np.ndarray) -> None:
+    values = np.load(write_stack(tmp_path, ink, DEPTH // 2).source).astype(np.uint16)
+    np.save(tmp_path / "kept.npy", values)
+    stack = open_stack(tmp_path / "kept.npy")
+    started, *_, ended = probe(ProbeRequest(stack, model(), ink=ink, device="cpu"))
+    assert "`--grey-range 0 255`" in started.notes[0] and ended.verdict.kind == "cannot tell"
+    started, *_, ended = probe(ProbeRequest(stack, model().reading(grey_range=(0, 255)), ink=ink, device="cpu"))
+    assert started.notes[0] == "Grey values from 0 to 255 are spread over the whole range."
+    assert ended.verdict.kind == "fits"
+    with pytest.raises(ContractError, match="does not fit a stack of uint8"):
+        next(probe(ProbeRequest(write_stack(tmp_path, ink, 9), model().reading(grey_range=(0, 4095)), device="cpu")))
+
+
 def test_an_empty_place_is_refused(tmp_path: Path, ink: np.ndarray) -> None:
     stack = write_stack(tmp_path, ink, DEPTH // 2)
     with pytest.raises(BadInputError, match="nothing to probe"):

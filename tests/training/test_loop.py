@@ -11,6 +11,7 @@ import torch
 from napari_ink.errors import BadInputError, DeviceMemoryError, NapariInkError, OutputError
 from napari_ink.model import load_model, save_checkpoint
 from napari_ink.model.network import InkEdgeNetwork
+from napari_ink.stack import open_stack
 from napari_ink.training import (
     BatchSkipped,
     CheckpointSaved,
@@ -205,6 +206,17 @@ def test_training_further_begins_with_the_weights(pair: TrainingPair, tmp_path: 
         next(train(replace(further, contract=CONTRACT.changed(mean=0.1), out=tmp_path / "x")))
     with pytest.raises(BadInputError, match="size of its own"):
         next(train(replace(further, config=CONFIG.tiny(), out=tmp_path / "x")))
+
+
+def test_stacks_that_fill_little_of_their_range_are_told_of(pair: TrainingPair, tmp_path: Path) -> None:
+    values = np.asarray(pair.stack)
+    np.save(tmp_path / "kept.npy", (values >> 8 if values.dtype == np.uint16 else values).astype(np.uint16))
+    kept = replace(pair, stack=open_stack(tmp_path / "kept.npy"))
+    for number, (one, contract) in enumerate([(pair, CONTRACT), (kept, CONTRACT), (kept, None)]):
+        events = train(request(one, tmp_path / str(number), contract=contract))
+        notes = " ".join(next(events).notes)
+        events.close()
+        assert ("kept: The stack's grey values" in notes) == (one is kept) == ("save it over the whole range" in notes)
 
 
 def test_training_further_is_never_for_the_worse(pair: TrainingPair, tmp_path: Path) -> None:
