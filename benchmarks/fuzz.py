@@ -198,7 +198,7 @@ def main() -> int:
         corpus, scratch = Path(name, "corpus"), Path(name, "scratch")
         corpus.mkdir(), scratch.mkdir()
         os.environ |= {"HOME": name, "XDG_CACHE_HOME": name, "XDG_CONFIG_HOME": name, "TMPDIR": str(scratch)}
-        os.environ |= {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "default"}
+        os.environ |= {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore:resource_tracker"}  # of those that are ended
         build_all(corpus)
         stride = max(1, args.inputs // args.real) if args.real else 0
         settings = Settings(corpus, scratch, args.keep.absolute(), args.seed, kinds, stride, args.only is not None)

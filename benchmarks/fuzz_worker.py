@@ -264,6 +264,8 @@ def _run_here(command: list[str], output: Path) -> _Ran:
         Path("/proc/self/clear_refs").write_text("5")  # begins the peak anew
     with _captured(output), warnings.catch_warnings():
         warnings.simplefilter("always")
+        for kind in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
+            warnings.simplefilter("ignore", kind)  # which nobody sees who runs the command
         signal.alarm(MOST_SECONDS)
         try:
             ran.code = _open_project(Path(command[1])) if command[0] == "open-project" else main(command)
