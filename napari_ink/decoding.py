@@ -135,6 +135,30 @@ def read_bounded(path: Path, kind: type[BadInputError], most_bytes: int = MOST_M
         return file.read(most_bytes)
 
 
+def read_document(path: Path, kind: type[BadInputError], grows: int, remedy: str) -> bytes:
+    """Return the bytes of a file that is parsed as a whole, if what it becomes has room in memory.
+
+    Parameters
+    ----------
+    path
+        The file.
+    kind
+        The error to raise.
+    grows
+        How many bytes one byte of the file becomes when it is parsed.
+    remedy
+        What to do where there is no room, without a full stop.
+
+    Raises
+    ------
+    BadInputError
+        Of class `kind`, if it is no regular file, too large, or cannot be read.
+    """
+    size = check_regular(path, kind)
+    check_memory(size * grows, kind, path, remedy)
+    return read_bounded(path, kind, max(size, 1))
+
+
 def decode_text(data: bytes, kind: type[BadInputError], where: object) -> str:
     """Return text as editors of any system save it: UTF-8 with or without a byte order mark, or UTF-16 with one.
 

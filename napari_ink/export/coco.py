@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_ink.errors import LabelError
+from napari_ink.export.canvas import Canvas, checked_names
+from napari_ink.export.classes import ClassValues, values_of_classes
 from napari_ink.export.kaggle_csv import runs_of
-from napari_ink.export.planes import LabelPlane, plane_of
+from napari_ink.export.planes import INK_MASK, LabelPlane
+
+_MOST_BITS = 60
 
 
 def write_coco(plane: LabelPlane, path: Path) -> None:
@@ -34,28 +39,39 @@ def write_coco(plane: LabelPlane, path: Path) -> None:
 
 
 def read_coco(said: dict[str, Any], path: Path) -> LabelPlane:
-    """Return the plane of a COCO data set of one image with run lengths, compressed or not.
+    """Return the plane of a COCO data set of one image, of run lengths, compressed or not, or of polygons.
 
-    Where annotations overlap, the later one counts. Categories of other programs, without a value, make a mask.
+    Where annotations overlap, the later one counts. Categories of other programs, without a value, are read by their
+    names (`values_of_classes`).
 
     Raises
     ------
     LabelError
-        If it is no such data set.
+        If it is no such data set; sizes and counts are held against each other before anything is allocated.
     """
-    try:
-        (image,) = said["images"]
-        categories = {category["id"]: category for category in said["categories"]}
-        names = {int(one.get("value", 255)): str(one["name"]) for one in categories.values()}
-        plane = np.zeros((image["height"], image["width"]), np.uint8)
-        for annotation in said["annotations"]:
-            value = categories[annotation["category_id"]].get("value", 255)
-            plane[_decoded(annotation["segmentation"], plane.shape)] = value
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise LabelError(
-            f"{path} is no COCO data set of one image with run lengths ({error}); write its masks as run lengths."
-        ) from error
-    return plane_of(plane, names)
+    images, annotations = said.get("images", []), said.get("annotations", [])
+    if len(images) != 1:
+        raise LabelError(f"{path} holds {len(images)} images, and one plane is read; leave one image in it.")
+    ours = {category["id"]: category for category in said.get("categories", [])}
+    unknown = [str(one["category_id"]) for one in annotations if one["category_id"] not in ours]
+    strangers = [one for one in annotations if one.get("image_id", images[0].get("id")) != images[0].get("id")]
+    if unknown or strangers:
+        what = f"of category {unknown[0][:20]}" if unknown else "of an image"
+        raise LabelError(f"{path} has annotations {what} that it does not hold; leave them out.")
+    canvas = Canvas(images[0]["height"], images[0]["width"], path, order="F")
+    if all("value" in category for category in ours.values()):
+        names = checked_names({int(one["value"]): str(one["name"]) for one in ours.values()}, path)
+        values: dict[Any, int | None] = {number: int(one["value"]) for number, one in ours.items()}
+        notes: tuple[str, ...] = ()
+    else:
+        counts = Counter(str(ours[one["category_id"]]["name"]) for one in annotations)
+        found = values_of_classes(counts, path) if counts else ClassValues({}, INK_MASK, ())
+        names, notes = found.names, found.notes
+        values = {number: found.values.get(str(one["name"])) for number, one in ours.items()}
+    for annotation in annotations:
+        if (value := values[annotation["category_id"]]) is not None:
+            _paint(canvas, annotation["segmentation"], value)
+    return canvas.plane(names, notes)
 
 
 def _annotation(mask: npt.NDArray[np.bool_], category: int) -> dict[str, Any]:
@@ -78,13 +94,27 @@ def _annotation(mask: npt.NDArray[np.bool_], category: int) -> dict[str, Any]:
     }
 
 
-def _decoded(segmentation: dict[str, Any], shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
-    if tuple(segmentation["size"]) != shape:
-        raise ValueError(f"a mask of {segmentation['size']} in an image of {list(shape)}")
-    counts = segmentation["counts"]
-    counts = np.asarray(_unpacked(counts) if isinstance(counts, str) else counts, np.int64)
-    flat = np.repeat(np.arange(len(counts)) % 2 == 1, counts)
-    return flat.reshape(shape[::-1]).T
+def _paint(canvas: Canvas, segmentation: dict[str, Any] | list[list[float]], value: int) -> None:
+    if isinstance(segmentation, list):
+        for corners in segmentation:
+            # Each by itself: polygons of one annotation are its pieces, and COCO knows no holes.
+            canvas.paint([np.array(corners, np.float64).reshape(-1, 2)[:, ::-1]], value)
+        return
+    if tuple(segmentation["size"]) != canvas.shape:
+        raise ValueError(f"a mask of {str(segmentation['size'])[:40]} in an image of {list(canvas.shape)}")
+    counts = _checked(segmentation["counts"], canvas.shape)
+    ends = np.cumsum(counts)
+    canvas.paint_runs((ends - counts)[1::2], counts[1::2], value)
+
+
+def _checked(said: str | list[int], shape: tuple[int, int]) -> npt.NDArray[np.int64]:
+    """Return run lengths that add up to the pixels of a plane."""
+    counts = _unpacked(said) if isinstance(said, str) else said
+    if not all(type(count) is int and count >= 0 for count in counts):
+        raise ValueError("a run length that is no whole number from 0")
+    if sum(counts) != shape[0] * shape[1]:
+        raise ValueError(f"run lengths that add up to {sum(counts):.9g} pixels in an image of {shape[0] * shape[1]}")
+    return np.array(counts, np.int64)
 
 
 def _unpacked(packed: str) -> list[int]:
@@ -93,6 +123,8 @@ def _unpacked(packed: str) -> list[int]:
     number = shift = 0
     for character in packed.encode("ascii"):
         bits = character - 48
+        if not 0 <= bits < 64 or shift > _MOST_BITS:
+            raise ValueError("run lengths that are not packed as COCO packs them")
         number |= (bits & 31) << shift
         shift += 5
         if bits & 32:

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from napari_ink.decoding import decoder_errors, parse_json, read_document
 from napari_ink.errors import LabelError
+from napari_ink.export.canvas import Canvas, checked_names
+from napari_ink.export.classes import values_of_classes
 from napari_ink.export.coco import read_coco
-from napari_ink.export.outlines import Ring, fill, trace
-from napari_ink.export.planes import LabelPlane, plane_of
+from napari_ink.export.outlines import Points, Ring, trace
+from napari_ink.export.planes import LabelPlane
 
 _OURS = "napari_ink"
+_COLLECTIONS = {"FeatureCollection": "features", "GeometryCollection": "geometries"}
+_OTHER_TYPES = ("Point", "MultiPoint", "LineString", "MultiLineString")
+_TYPES = ("Feature", "Polygon", "MultiPolygon", *_COLLECTIONS, *_OTHER_TYPES)
+# Short numbers in lists become this many times the bytes of their digits.
+_GROWS = 16
 
 
 def write_geojson(plane: LabelPlane, path: Path) -> None:
@@ -35,50 +45,161 @@ def write_geojson(plane: LabelPlane, path: Path) -> None:
 def read_json(path: Path, shape: tuple[int, int] | None) -> LabelPlane:
     """Read GeoJSON or COCO, whichever it is.
 
-    Polygons without a value of ours make a mask; where they overlap, it is white once. `shape` says the size where the
-    file does not.
+    GeoJSON may be a collection, or bare features or geometries, as other programs write it. Polygons without a value
+    of ours are read by their classes (`values_of_classes`); where those of one value overlap, it is there once. `shape`
+    says the size where the file does not.
 
     Raises
     ------
     LabelError
         If it is neither, or a size is missing.
     """
-    try:
-        with path.open(encoding="utf-8") as file:
-            said = json.load(file)
-    except (OSError, ValueError, RecursionError) as error:
-        raise LabelError(f"{path} cannot be read as JSON ({error}).") from error
-    if not isinstance(said, dict) or said.get("type") not in ("FeatureCollection", "Feature"):
-        return read_coco(said, path)
-    try:
-        return _plane(said, path, shape)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
-        raise LabelError(f"{path} holds something else than polygons in pixels ({error!r}).") from error
+    said = parse_json(read_document(path, LabelError, _GROWS, "cut it into parts"), LabelError, path)
+    remedy = "write it again as polygons in pixels, or as COCO's run lengths"
+    with decoder_errors(LabelError, path, remedy):
+        if isinstance(said, dict) and ("images" in said or "annotations" in said):
+            return read_coco(said, path)
+        if isinstance(said, dict | list) and _is_geojson(said):
+            return _plane(said, path, shape)
+    raise LabelError(f"{path} is neither GeoJSON nor COCO; {remedy}.")
 
 
-def _plane(said: dict[str, Any], path: Path, shape: tuple[int, int] | None) -> LabelPlane:
-    ours = said.get(_OURS, {})
-    if ours:
-        shape = int(ours["height"]), int(ours["width"])
-    if shape is None:
-        raise LabelError(f"{path} does not say how high and wide its plane is; give its size.")
-    plane = np.zeros(shape, np.uint8)
-    for feature in said.get("features", [said]):
-        value = (feature.get("properties") or {}).get("value", 255) if ours else 255
-        for polygon in _polygons(feature["geometry"]):
-            plane[fill([np.asarray(ring, np.float64)[:-1, 1::-1] for ring in polygon], shape)] = value
-    names = {int(value): str(name) for value, name in ours.get("values", {"255": "ink"}).items()}
-    return plane_of(plane, names)
+@dataclass(frozen=True)
+class _Shape:
+    """The rings ``(y, x)`` of a polygon, with the properties of its feature."""
+
+    rings: list[Points]
+    properties: dict[str, Any]
 
 
-def _polygons(geometry: dict[str, Any]) -> list[list[list[list[float]]]]:
-    match geometry["type"]:
-        case "Polygon":
-            return [geometry["coordinates"]]
-        case "MultiPolygon":
-            polygons: list[list[list[list[float]]]] = geometry["coordinates"]
-            return polygons
-    raise ValueError(f"a {geometry['type']}")
+def _is_geojson(said: dict[str, Any] | list[Any]) -> bool:
+    first = said if isinstance(said, dict) else next(iter(said), None)
+    return isinstance(first, dict) and first.get("type") in _TYPES
+
+
+def _plane(said: dict[str, Any] | list[Any], path: Path, shape: tuple[int, int] | None) -> LabelPlane:
+    ours = said.get(_OURS) if isinstance(said, dict) else None
+    left_out: Counter[str] = Counter()
+    shapes = list(_shapes(said, left_out))
+    if ours is not None:
+        canvas = Canvas(ours["height"], ours["width"], path)
+        names = checked_names({int(value): str(name) for value, name in ours["values"].items()}, path)
+        values: list[int | None] = [_value_of(shape.properties, names) for shape in shapes]
+        notes: tuple[str, ...] = ()
+    else:
+        if not shapes:
+            raise LabelError(f"{path} holds no polygons{_listed(left_out)}; export the outlines as polygons.")
+        if shape is None:
+            raise LabelError(
+                f"{path} does not say how high and wide its plane is; give its size (--size HEIGHT WIDTH)."
+            )
+        canvas = Canvas(*shape, path)
+        classes = [_class_of(shape.properties) for shape in shapes]
+        found = values_of_classes(Counter(classes), path)
+        names, values, notes = found.names, [found.values.get(name) for name in classes], found.notes
+        if _lies_on_centres(shapes):
+            shapes = [_Shape([ring + 0.5 for ring in shape.rings], shape.properties) for shape in shapes]
+            notes += (
+                f"{path.name}: every corner lies half a pixel off, so pixels are taken to lie around whole numbers.",
+            )
+    return canvas.plane(names, (*notes, *_painted(canvas, shapes, values, left_out, path)))
+
+
+def _painted(
+    canvas: Canvas, shapes: list[_Shape], values: list[int | None], left_out: Counter[str], path: Path
+) -> list[str]:
+    """Paint what has a value; return what to tell about the rest."""
+    labelled = [(shape, value) for shape, value in zip(shapes, values, strict=True) if value is not None]
+    outside = sum(not canvas.paint(shape.rings, value) for shape, value in labelled)
+    if outside and outside == len(labelled):
+        raise LabelError(
+            f"{path} has no polygon within {canvas.shape[0]} × {canvas.shape[1]} pixels; "
+            "its coordinates must be pixels from the top left corner, [x, y]."
+        )
+    notes = [f"{path.name}: only polygons are read{_listed(left_out)}."] if left_out else []
+    if outside:
+        notes.append(f"{path.name}: {outside} of {len(labelled)} polygons lie outside of the plane.")
+    return notes
+
+
+def _listed(left_out: Counter[str]) -> str:
+    said = ", ".join(f"{number} {name}" for name, number in sorted(left_out.items()))
+    return f", and left out are: {said}" if said else ""
+
+
+def _shapes(said: Any, left_out: Counter[str]) -> Iterator[_Shape]:
+    """Yield all polygons in order, whatever they are nested in; count what is no polygon in `left_out`."""
+    waiting: list[tuple[Any, dict[str, Any]]] = [(said, {})]
+    while waiting:
+        one, properties = waiting.pop()
+        if isinstance(one, list):
+            waiting.extend((part, properties) for part in reversed(one))
+            continue
+        kind = "null" if one is None else one["type"]
+        if kind == "Feature":
+            waiting.append((one.get("geometry"), one.get("properties") or {}))
+        elif kind in _COLLECTIONS:
+            waiting.append((list(one[_COLLECTIONS[kind]]), properties))
+        elif kind in ("Polygon", "MultiPolygon"):
+            polygons = one["coordinates"] if kind == "MultiPolygon" else [one["coordinates"]]
+            yield from _polygons(polygons, properties, left_out)
+        elif kind in (*_OTHER_TYPES, "null"):
+            left_out["features without a geometry" if kind == "null" else kind] += 1
+        else:
+            raise ValueError(f"{str(kind)[:40]!r} is no type of GeoJSON")
+
+
+def _polygons(polygons: list[Any], properties: dict[str, Any], left_out: Counter[str]) -> Iterator[_Shape]:
+    for polygon in polygons:
+        rings = [_ring(ring) for ring in polygon if len(ring)]
+        if rings and len(rings[0]) > 2:
+            yield _Shape(rings, properties)
+        else:
+            left_out["polygons with fewer than 3 corners"] += 1
+
+
+def _ring(corners: list[list[float]]) -> Points:
+    """Return the corners ``(y, x)`` of a ring; the first is repeated in files as the last, but not always."""
+    xy = np.array([corner[:2] for corner in corners])
+    if xy.ndim != 2 or xy.shape[1] != 2 or xy.dtype.kind not in "iuf":
+        raise ValueError("a corner that is no pair of numbers")
+    is_closed = len(xy) > 1 and (xy[0] == xy[-1]).all()
+    return xy[: -1 if is_closed else None, ::-1].astype(np.float64)
+
+
+def _class_of(properties: dict[str, Any]) -> str:
+    """Return the class that a feature says: QuPath's classification, or what others call class or label."""
+    for key in ("classification", "class", "label"):
+        said = properties.get(key)
+        if isinstance(said, str) and said.lstrip().startswith("{"):  # as GIS programs save it again
+            said = parse_json(said, LabelError, f"the {key} of a feature")
+        if isinstance(said, dict):
+            said = said.get("name")
+        if isinstance(said, str | int | float) and not isinstance(said, bool) and str(said).strip():
+            return str(said)
+    return ""
+
+
+def _value_of(properties: dict[str, Any], names: Mapping[int, str]) -> int:
+    """Return the value of a feature of ours; one that was added elsewhere has a class alone."""
+    said = properties.get("value")
+    if said is None:
+        by_name = {name: value for value, name in names.items()}
+        said = by_name.get(_class_of(properties).strip().casefold())
+    for value in names:
+        if value == said:
+            return value
+    raise ValueError(f"a feature has the value {str(said)[:20]}, and the file has {', '.join(map(str, names))}")
+
+
+def _lies_on_centres(shapes: list[_Shape]) -> bool:
+    """Whether all sides run along rows and columns half a pixel off, as where pixels lie around whole numbers."""
+    for shape in shapes:
+        for ring in shape.rings:
+            turns = np.diff(ring, axis=0, append=ring[:1]) != 0
+            if (ring % 1 != 0.5).any() or turns.all(axis=1).any():
+                return False
+    return True
 
 
 def _features(plane: LabelPlane, values: Any) -> Iterator[dict[str, Any]]:

@@ -8,11 +8,17 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from napari_ink.decoding import decode_text, read_document
 from napari_ink.errors import LabelError
+from napari_ink.export.canvas import Canvas
 from napari_ink.export.names import parse_label_name
-from napari_ink.export.planes import INK_MASK, LabelPlane, UInt8Array, plane_of
+from napari_ink.export.planes import INK_MASK, WHITE, LabelPlane, UInt8Array
 
 _HEADER = "Id,Predicted"
+# As spreadsheets save it where a comma parts decimals.
+_SEPARATORS = (",", ";", "\t")
+# Bytes that words and numbers take, for one of the text.
+_GROWS = 40
 Integers = npt.NDArray[np.int64]
 
 
@@ -44,7 +50,9 @@ def write_kaggle_csv(plane: LabelPlane, path: Path) -> None:
 
 
 def read_kaggle_csv(path: Path, shape: tuple[int, int] | None) -> LabelPlane:
-    """Read the one mask of a csv; it does not say its size, so `shape` must.
+    """Read the one mask of a csv, as any system saves it; it does not say its size, so `shape` must.
+
+    An empty mask is nothing, or ``1 0`` as some write it.
 
     Raises
     ------
@@ -52,27 +60,48 @@ def read_kaggle_csv(path: Path, shape: tuple[int, int] | None) -> LabelPlane:
         If it is no such file, holds several masks, or its runs do not fit the size.
     """
     if shape is None:
-        raise LabelError(f"{path} does not say how high and wide its mask is; give its size.")
-    try:
-        header, *rows = path.read_text(encoding="utf-8").splitlines() or [""]
-    except (OSError, ValueError) as error:
-        raise LabelError(f"{path} cannot be read as {_HEADER} ({error}).") from error
-    rows = [row for row in rows if row.strip()]
-    if header.strip() != _HEADER or len(rows) != 1:
-        raise LabelError(f"{path} is not one row under {_HEADER}, but has {len(rows)}; leave one mask in it.")
-    numbers = _whole_numbers(rows[0].rpartition(",")[2].strip().strip('"').split(), path)
+        raise LabelError(f"{path} does not say how high and wide its mask is; give its size (--size HEIGHT WIDTH).")
+    text = decode_text(read_document(path, LabelError, _GROWS, "leave one mask in it"), LabelError, path)
+    header, *rows = [line for line in text.splitlines() if line.strip()] or [""]
+    separator = next((one for one in _SEPARATORS if _names(header, one) == _HEADER.casefold().split(",")), None)
+    if separator is None:
+        raise LabelError(f"{path} begins with {header[:40]!r} and not with {_HEADER}; write that as its first line.")
+    masks = [row.rpartition(separator) for row in rows]
+    if len(masks) != 1:
+        said = ", ".join(_unquoted(name) for name, _, _ in masks[:10])
+        raise LabelError(f"{path} has {len(masks)} masks ({said[:100]}), and one is read; leave one row in it.")
+    canvas = Canvas(*shape, path)
+    begin, length = _runs(_unquoted(masks[0][2]), canvas.shape, path)
+    canvas.paint_runs(begin, length, WHITE)
+    return canvas.plane(INK_MASK)
+
+
+def _names(header: str, separator: str) -> list[str]:
+    return [_unquoted(name).casefold() for name in header.split(separator)]
+
+
+def _unquoted(field: str) -> str:
+    return field.strip().strip('"').strip()
+
+
+def _runs(text: str, shape: tuple[int, int], path: Path) -> tuple[Integers, Integers]:
+    """Return where runs begin, counted from 0, and how long they are."""
+    words, size = text.split(), shape[0] * shape[1]
+    if words == ["1", "0"]:
+        words = []
+    wrong = next((word for word in words if not (word.isascii() and word.isdigit() and len(word) < 19)), None)
+    if wrong is not None:
+        raise LabelError(f"{path} holds {wrong[:20]!r}, which is no whole number; write runs as start and length.")
+    if len(words) % 2:
+        raise LabelError(f"{path} holds {len(words)} numbers, and runs are pairs of start and length; copy it again.")
+    numbers = np.array([int(word) for word in words], np.int64)
     begin, length = numbers[::2] - 1, numbers[1::2]
-    size = shape[0] * shape[1]
-    if len(begin) != len(length) or (begin < 0).any() or (length < 1).any() or (begin + length > size).any():
-        raise LabelError(f"{path} holds runs that do not fit {shape[0]} × {shape[1]} pixels; check the size.")
-    flat = np.zeros(size, np.uint8)
-    for first, number in zip(begin.tolist(), length.tolist(), strict=True):
-        flat[first : first + number] = 255
-    return plane_of(flat.reshape(shape), INK_MASK)
-
-
-def _whole_numbers(words: list[str], path: Path) -> Integers:
-    try:
-        return np.array([int(word) for word in words], np.int64)
-    except (ValueError, OverflowError) as error:
-        raise LabelError(f"{path} holds something that is no whole number ({error}).") from error
+    if (begin < 0).any() or (length < 1).any():
+        what = "begins at 0, and pixels are counted from 1" if (begin < 0).any() else "has the length 0"
+        raise LabelError(f"{path} holds a run that {what}; write its runs again.")
+    if len(numbers) and (last := max(map(sum, zip(begin.tolist(), length.tolist(), strict=True)))) > size:
+        raise LabelError(
+            f"{path} holds runs that do not fit {shape[0]} × {shape[1]} pixels: one ends at pixel {last} of {size}; "
+            "check the size."
+        )
+    return begin, length

@@ -7,12 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 Ring = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
+Points = npt.NDArray[np.floating | np.integer]
+FillRule = Literal["evenodd", "nonzero"]
+_BAND_PX = 2**24
+_CROSSINGS_AT_ONCE = 2**21
 _EAST, _SOUTH, _WEST, _NORTH = range(4)
 
 
@@ -48,8 +53,8 @@ def trace(mask: Mask) -> list[Polygon]:
     return [Polygon(outlines[piece], tuple(holes[piece])) for piece in sorted(outlines)]
 
 
-def fill(rings: Sequence[npt.NDArray[np.floating | np.integer]], shape: tuple[int, int]) -> Mask:
-    """Return the mask of the pixels whose centre lies inside an odd number of `rings`.
+def fill(rings: Sequence[Points], shape: tuple[int, int], rule: FillRule = "evenodd") -> Mask:
+    """Return the mask of the pixels whose centre lies inside `rings`.
 
     Parameters
     ----------
@@ -57,38 +62,91 @@ def fill(rings: Sequence[npt.NDArray[np.floating | np.integer]], shape: tuple[in
         Closed polygons of any slope, ``(n, 2)`` points ``(y, x)``; what lies outside of `shape` is cut off.
     shape
         Height and width of the mask.
+    rule
+        A centre is inside where an odd number of rings goes around it, or where they don't cancel out each other.
     """
     out = np.zeros(shape, np.bool_)
-    points = [np.asarray(ring, np.float64) for ring in rings if len(ring) > 2]
-    if not points or not all(shape):
-        return out
-    ends = [(ring, np.roll(ring, -1, axis=0)) for ring in points]
-    begin, end = (np.concatenate([pair[side] for pair in ends]) for side in (0, 1))
-    low = np.clip(np.floor(np.concatenate(points).min(axis=0)), 0, shape).astype(int)
-    high = np.clip(np.ceil(np.concatenate(points).max(axis=0)), 0, shape).astype(int)
-    height, width = high - low
-    if height <= 0 or width <= 0:
-        return out
-    rows, columns = _crossings(begin - low, end - low, height, width)
-    toggles = np.zeros((height, width + 1), np.uint8)
-    np.bitwise_xor.at(toggles, (rows, columns), 1)
-    inside = np.bitwise_xor.accumulate(toggles, axis=1)[:, :-1]
-    out[low[0] : high[0], low[1] : high[1]] = inside != 0
+    for rows, columns, inside in filled(rings, shape, rule):
+        out[rows, columns] = inside
     return out
 
 
+def filled(
+    rings: Sequence[Points], shape: tuple[int, int], rule: FillRule = "evenodd"
+) -> Iterator[tuple[slice, slice, Mask]]:
+    """Yield what `fill` returns in bands of the box around the rings, so that memory does not grow with the box.
+
+    Yields
+    ------
+    tuple of slice, slice and Mask
+        Rows and columns of the band, and which of its pixels lie inside.
+    """
+    begin, end = _sides(rings)
+    top, bottom, left, right = box_of(rings, shape)
+    begin, end = begin - (top, left), end - (top, left)
+    step = max(_BAND_PX // max(right - left, 1), 1)
+    for first in range(0, bottom - top, step):
+        last = min(first + step, bottom - top)
+        inside = _band(begin, end, (first, last), right - left, rule)
+        yield slice(top + first, top + last), slice(left, right), inside
+
+
+def box_of(rings: Sequence[Points], shape: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Return top, bottom, left and right of the box around rings, half open; what lies outside of `shape` is cut off.
+
+    Where nothing of it lies inside, the box is empty.
+    """
+    points = [ring for ring in rings if len(ring) > 2]
+    if not points:
+        return 0, 0, 0, 0
+    corners = np.concatenate(points).astype(np.float64)
+    top, left = np.clip(np.floor(corners.min(axis=0)), 0, shape).astype(int).tolist()
+    bottom, right = np.clip(np.ceil(corners.max(axis=0)), 0, shape).astype(int).tolist()
+    return (top, bottom, left, right) if top < bottom and left < right else (0, 0, 0, 0)
+
+
+def _sides(rings: Sequence[Points]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    points = [np.asarray(ring, np.float64) for ring in rings if len(ring) > 2] or [np.zeros((0, 2))]
+    return np.concatenate(points), np.concatenate([np.roll(ring, -1, axis=0) for ring in points])
+
+
+def _band(
+    begin: npt.NDArray[np.float64], end: npt.NDArray[np.float64], rows: tuple[int, int], width: int, rule: FillRule
+) -> Mask:
+    """Return which pixels of some rows lie inside: along each row, every crossing of a side changes that."""
+    odd = rule == "evenodd"
+    turns = np.zeros((rows[1] - rows[0], width + 1), np.uint8 if odd else np.int32)
+    combine = np.bitwise_xor if odd else np.add
+    for row, column, direction in _crossings(begin, end, rows, width):
+        combine.at(turns, (row - rows[0], column), 1 if odd else direction)
+    combine.accumulate(turns, axis=1, out=turns)
+    inside: Mask = turns[:, :-1] != 0
+    return inside
+
+
 def _crossings(
-    begin: npt.NDArray[np.float64], end: npt.NDArray[np.float64], height: int, width: int
-) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Return row and column of the first pixel to the right of each place where a side crosses a row of centres."""
-    top, bottom = np.minimum(begin[:, 0], end[:, 0]), np.maximum(begin[:, 0], end[:, 0])
-    first = np.clip(np.ceil(top - 0.5), 0, height).astype(np.intp)
-    number = np.clip(np.ceil(bottom - 0.5), 0, height).astype(np.intp) - first
-    side = np.repeat(np.arange(len(begin)), number)
-    rows = np.arange(number.sum()) - np.repeat(np.cumsum(number) - number, number) + first[side]
-    (y0, x0), (y1, x1) = begin[side].T, end[side].T
-    crossing = x0 + (rows + 0.5 - y0) * (x1 - x0) / (y1 - y0)
-    return rows, np.clip(np.ceil(crossing - 0.5), 0, width).astype(np.intp)
+    begin: npt.NDArray[np.float64], end: npt.NDArray[np.float64], rows: tuple[int, int], width: int
+) -> Iterator[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.int32]]]:
+    """Yield where sides cross rows of centres, a bounded number at once.
+
+    Yields
+    ------
+    tuple of NDArray
+        The row, the first pixel to the right of the crossing, and 1 for a side that runs down, -1 for one that runs up.
+    """
+    low, high = np.minimum(begin[:, 0], end[:, 0]), np.maximum(begin[:, 0], end[:, 0])
+    first = np.clip(np.ceil(low - 0.5), *rows).astype(np.intp)
+    number = np.clip(np.ceil(high - 0.5), *rows).astype(np.intp) - first
+    crossing = np.flatnonzero(number)
+    total = np.cumsum(number[crossing])
+    cuts = np.searchsorted(total, np.arange(_CROSSINGS_AT_ONCE, total[-1] if len(total) else 0, _CROSSINGS_AT_ONCE))
+    for part in np.split(crossing, np.unique(cuts)):
+        count = number[part]
+        side = np.repeat(part, count)
+        row = np.arange(len(side)) - np.repeat(np.cumsum(count) - count, count) + first[side]
+        (y0, x0), (y1, x1) = begin[side].T, end[side].T
+        at = x0 + (row + 0.5 - y0) * (x1 - x0) / (y1 - y0)
+        yield row, np.clip(np.ceil(at - 0.5), 0, width).astype(np.intp), np.where(y1 > y0, 1, -1).astype(np.int32)
 
 
 @dataclass(frozen=True, eq=False)

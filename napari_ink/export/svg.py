@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import quoteattr
 
 import numpy as np
-import numpy.typing as npt
 
 from napari_ink.annotation import EDGE_COLOURS, INK_COLOURS, EdgeValue, LabelValue
+from napari_ink.decoding import decoder_errors, read_document
 from napari_ink.errors import LabelError
-from napari_ink.export.outlines import Polygon, Ring, fill, trace
-from napari_ink.export.planes import LabelPlane, plane_of
+from napari_ink.export.canvas import Canvas, checked_names
+from napari_ink.export.outlines import FillRule, Polygon, Ring, trace
+from napari_ink.export.planes import LabelPlane
+from napari_ink.export.svg_document import Styles, parse_xml
+from napari_ink.export.svg_geometry import SHAPES, Affine, Outlines, affine_of, joined, length_of, page_of
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -24,7 +29,29 @@ _COLOURS = {
     "edge": EDGE_COLOURS[EdgeValue.EDGE],
     "not an edge": EDGE_COLOURS[EdgeValue.NOT_EDGE],
 }
-_TOKEN = re.compile(r"[MHVLZmhvlz]|[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[^\s,]")
+_GROUPS = ("g", "a", "switch")
+_DEFINITIONS = ("defs", "symbol", "clipPath", "mask", "marker", "pattern")
+_NO_GRAPHICS = (
+    "style",
+    "metadata",
+    "title",
+    "desc",
+    "script",
+    "foreignObject",
+    "linearGradient",
+    "radialGradient",
+    "filter",
+)
+_INHERITED = ("visibility", "fill", "fill-rule", "fill-opacity", "stroke", "stroke-width")
+_OBSTACLES = {
+    "clip-path": "clipped (clip-path); release the clip",
+    "mask": "masked; release the mask",
+    "filter": "filtered; remove the filter",
+}
+_STROKE = "stroke"
+_XLINK = "http://www.w3.org/1999/xlink href"
+# A tree, and the points of paths, for one byte of text.
+_GROWS = 30
 
 
 def write_svg(plane: LabelPlane, path: Path) -> None:
@@ -34,7 +61,7 @@ def write_svg(plane: LabelPlane, path: Path) -> None:
     with path.open("w", encoding="utf-8") as file:
         file.write(
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
-            f'viewBox="0 0 {width} {height}">\n'
+            f'viewBox="0 0 {width} {height}" data-width="{width}" data-height="{height}">\n'
         )
         for value, name in plane.names.items():
             file.write(
@@ -45,30 +72,26 @@ def write_svg(plane: LabelPlane, path: Path) -> None:
 
 
 def read_svg(path: Path, shape: tuple[int, int] | None) -> LabelPlane:
-    """Read an SVG that `write_svg` wrote, perhaps with its points moved in a drawing program.
+    """Read an SVG that `write_svg` wrote, also as drawing programs save it again.
 
-    Paths may have straight sides only.
+    Labelled is what says a ``data-value``, itself or by a group around it. Its filled area counts, wherever transforms,
+    units and the view box put it, and a later shape covers an earlier one; its stroke does not count. What is hidden,
+    has no fill or no label is left out, and told. What is clipped, masked, filtered or cloned is refused.
 
     Raises
     ------
     LabelError
-        If it is none, or a path holds curves.
+        If it is none, or holds what is not read.
     """
-    from xml.etree import ElementTree
-
-    try:
-        root = ElementTree.parse(path).getroot()
-        size = int(float(root.attrib["height"])), int(float(root.attrib["width"]))
-        plane, names = np.zeros(size, np.uint8), {}
-        for element in _paths(root):
-            value = int(element.attrib["data-value"])
-            names[value] = element.attrib["data-name"]
-            plane[fill(_rings(element.attrib["d"]), size)] = value
-    except (OSError, ElementTree.ParseError, KeyError, ValueError, OverflowError) as error:
-        raise LabelError(f"{path} is no SVG that was exported here ({error}); use the one that was.") from error
-    if not names:
-        raise LabelError(f"{path} has no path with a data-value; only SVGs that were exported here are read.")
-    return plane_of(plane, names)
+    remedy = "save it as plain SVG, or export it again"
+    data = read_document(path, LabelError, _GROWS, "export it in another format")
+    with decoder_errors(LabelError, path, remedy):
+        root = parse_xml(data, path)
+        labelled = [element for element in root.iter() if "data-value" in element.attrib]
+        if not labelled:
+            raise LabelError(f"{path} has no shape with a data-value; only SVGs that were exported here are read.")
+        names = {int(one.attrib["data-value"]): one.get("data-name") or "ink" for one in labelled}
+        return _Drawing(root, path).plane(checked_names(names, path))
 
 
 def colour_of(name: str) -> str:
@@ -88,41 +111,129 @@ def _ring_data(ring: Ring) -> str:
     return f"M{ring[0, 1]} {ring[0, 0]}{along}z"
 
 
-def _paths(root: Element) -> list[Element]:
-    return [element for element in root.iter() if element.tag.endswith("path") and "data-value" in element.attrib]
+class _Drawing:
+    """A document whose labelled shapes are painted."""
 
+    def __init__(self, root: Element, path: Path) -> None:
+        self._root, self._path = root, path
+        self._styles = Styles(root, path)
+        self._labelled: set[Element] = set()
+        for element in reversed(list(root.iter())):  # children come before what holds them
+            if "data-value" in element.attrib or any(child in self._labelled for child in element):
+                self._labelled.add(element)
+        self._labelled_ids = {f"#{one.attrib['id']}" for one in self._labelled if "id" in one.attrib}
+        self._left_out: Counter[str] = Counter()
+        (height, width), self._affine = page_of(root.attrib, path)
+        self._canvas = Canvas(height, width, path)
+        self._outlines = Outlines((width, height))
 
-def _rings(data: str) -> list[npt.NDArray[np.float64]]:
-    """Return the closed rings ``(n, 2)``, ``(y, x)``, of a path of straight sides."""
-    rings: list[list[tuple[float, float]]] = []
-    tokens, command, y, x = _TOKEN.findall(data), "", 0.0, 0.0
-    place = 0
+    def plane(self, names: Mapping[int, str]) -> LabelPlane:
+        """Paint all of it."""
+        self._paint_children(self._root, _Context(self._affine).within(self._root, self._styles.of(self._root)))
+        return self._canvas.plane(names, [*self._notes_on_page(), *self._notes()])
 
-    def number() -> float:
-        nonlocal place
-        place += 1
-        return float(tokens[place - 1])  # a command or a curve's letter here is a ValueError
+    def _notes_on_page(self) -> list[str]:
+        exported = [self._root.get(f"data-{side}") for side in ("height", "width")]
+        if None in exported or [str(side) for side in self._canvas.shape] == exported:
+            return []
+        now, before = " × ".join(map(str, self._canvas.shape)), " × ".join(map(str, exported))
+        return [f"{self._path.name}: its page has {now} pixels, and had {before} when it was exported."]
 
-    while place < len(tokens):
-        if tokens[place] in "MHVLZmhvlz":
-            command = tokens[place]
-            place += 1
-        from_y, from_x = (y, x) if command.islower() else (0.0, 0.0)
-        match command.upper():
-            case "Z":
-                y, x = rings[-1][0]
+    def _notes(self) -> list[str]:
+        strokes = self._left_out.pop(_STROKE, 0)
+        said = ", ".join(f"{number} {what}" for what, number in sorted(self._left_out.items()) if number)
+        notes = [f"{self._path.name}: shapes are left out ({said})."] if said else []
+        if strokes:
+            notes.append(f"{self._path.name}: strokes do not count, only what is filled ({strokes} shapes have one).")
+        return notes
+
+    def _paint_children(self, parent: Element, context: _Context) -> None:
+        for element in parent:
+            tag = element.tag
+            if " " in tag or tag in _NO_GRAPHICS:  # other name spaces hold settings of drawing programs
                 continue
-            case "H":
-                x = from_x + number()
-            case "V":
-                y = from_y + number()
-            case "L" | "M":
-                x = from_x + number()
-                y = from_y + number()
-            case _:
-                raise ValueError(f"{tokens[place]!r} in a path")
-        if command.upper() == "M":
-            rings.append([])
-            command = "l" if command == "m" else "L"
-        rings[-1].append((y, x))
-    return [np.array(ring) for ring in rings]
+            own = self._styles.of(element)
+            if tag in _DEFINITIONS:
+                self._leave_out("in definitions", element)
+            elif own.get("display") == "none" or _is_zero(own.get("opacity")):
+                self._leave_out("hidden", element, is_labelled=context.value is not None)
+            elif tag in _GROUPS:
+                self._paint_children(element, context.within(element, own))
+            else:
+                self._paint(element, context.within(element, own))
+
+    def _leave_out(self, why: str, element: Element, is_labelled: bool = False) -> None:
+        if is_labelled or element in self._labelled:
+            self._left_out[why] += sum(one.tag in SHAPES for one in element.iter())
+
+    def _paint(self, element: Element, context: _Context) -> None:
+        tag, style = element.tag, context.style
+        obstacle = context.obstacle
+        if tag == "use":
+            is_labelled = (element.get("href") or element.get(_XLINK) or "").strip() in self._labelled_ids
+            obstacle = "a clone; unlink it from what it clones"
+        else:
+            is_labelled = element in self._labelled
+            obstacle = obstacle or (
+                "" if tag in SHAPES or not is_labelled else f"in <{tag[:20]}>; take it out of there"
+            )
+        if context.value is None and not is_labelled:
+            self._left_out["without a data-value"] += tag in SHAPES
+        elif style.get("visibility", "visible") != "visible":
+            self._left_out["hidden"] += 1
+        elif obstacle:
+            raise LabelError(f"{self._path} has a labelled shape that is {obstacle}, and save it again.")
+        elif context.value is None or tag not in SHAPES:
+            self._left_out[f"of <{tag[:20]}>"] += 1
+        elif style.get("fill") in ("none", "transparent") or _is_zero(style.get("fill-opacity")):
+            self._left_out["without a fill"] += 1
+        else:
+            self._fill(element, context, context.value)
+
+    def _fill(self, element: Element, context: _Context, value: int) -> None:
+        style = context.style
+        rule: FillRule = "evenodd" if style.get("fill-rule") == "evenodd" else "nonzero"
+        rings = self._outlines.of(element.tag, {**element.attrib, **self._styles.of(element)}, context.affine)
+        if not self._canvas.paint(rings, value, rule) and rings:
+            self._left_out["outside of the page"] += 1
+        self._left_out[_STROKE] += style.get("stroke", "none") != "none" and not _is_zero(style.get("stroke-width"))
+
+
+@dataclass(frozen=True)
+class _Context:
+    """What an element gets from those around it.
+
+    Attributes
+    ----------
+    affine
+        The matrix from user units to pixels.
+    value
+        The value of its label.
+    style
+        Properties that are handed down.
+    obstacle
+        Why it cannot be painted, and what to do; empty where it can.
+    """
+
+    affine: Affine
+    value: int | None = None
+    style: Mapping[str, str] = field(default_factory=dict)
+    obstacle: str = ""
+
+    def within(self, element: Element, own: Mapping[str, str]) -> _Context:
+        """Return what holds for an element, and what is in it."""
+        affine, obstacle = self.affine, self.obstacle
+        if "transform" in own:
+            affine = joined(affine, affine_of(own["transform"]))
+            if "transform-origin" in own:
+                obstacle = "turned about a point of its own (transform-origin); apply its transform"
+        for key, what in _OBSTACLES.items():
+            if own.get(key, "none") != "none":
+                obstacle = what
+        value = int(element.attrib["data-value"]) if "data-value" in element.attrib else self.value
+        handed_down = {key: said for key, said in own.items() if key in _INHERITED and said != "inherit"}
+        return _Context(affine, value, {**self.style, **handed_down}, obstacle)
+
+
+def _is_zero(text: str | None) -> bool:
+    return text is not None and length_of(text, 1) == 0

@@ -1,0 +1,95 @@
+"""Which values the classes of other programs mean: one rule for GeoJSON and COCO."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from napari_ink.errors import LabelError
+from napari_ink.export.planes import EDGE_LABELS, EDGE_MASK, INK_LABELS, INK_MASK, WHITE
+
+_FAMILIES = {"ink": (INK_LABELS, INK_MASK), "edge": (EDGE_LABELS, EDGE_MASK)}
+
+
+@dataclass(frozen=True)
+class ClassValues:
+    """What becomes of the shapes of each class.
+
+    Attributes
+    ----------
+    values
+        The value of each class that is read; shapes of other classes are left out.
+    names
+        What the values mean.
+    notes
+        What was left out or guessed, a sentence each.
+    """
+
+    values: Mapping[str, int]
+    names: Mapping[int, str]
+    notes: tuple[str, ...]
+
+
+def values_of_classes(counts: Mapping[str, int], path: Path) -> ClassValues:
+    """Decide which classes are ink, papyrus, edges or a mask.
+
+    One class alone is a mask, whatever it is called (but *papyrus* is never ink: it becomes the label value 1). Beside
+    one another only *ink* and *papyrus* are read, or *edge* and *not an edge*, and the others are left out.
+
+    Parameters
+    ----------
+    counts
+        How many shapes there are of each class; the name of no class is empty. Case and spaces around do not count.
+    path
+        The file, for messages.
+
+    Raises
+    ------
+    LabelError
+        If there are several classes, and none is called ink or edge, or both are there.
+    """
+    known = {name: _plain(name) for name in counts}
+    present = set(known.values())
+    if len(present) == 1 and not present & {"papyrus", "not an edge"}:
+        return _one_mask(counts, present.pop(), path)
+    wanted = [family for family, (labels, _) in _FAMILIES.items() if present & set(labels.values())]
+    if len(wanted) != 1 or (len(present) > 1 and wanted[0] not in present):
+        said = ", ".join(sorted(_shown(name) for name in counts))
+        raise LabelError(
+            f"{path} has shapes of the classes {said[:200]}, and which of them to read is not clear; "
+            'leave one class, or call one "ink" and what is none "papyrus".'
+        )
+    labels, mask = _FAMILIES[wanted[0]]
+    value_of = {name: value for value, name in labels.items()}
+    names = labels if present & set(value_of) != {wanted[0]} else mask
+    if names is mask:
+        value_of = {wanted[0]: WHITE}
+    values = {name: value_of[plain] for name, plain in known.items() if plain in value_of}
+    return ClassValues(values, names, _left_out(counts, values, path))
+
+
+def _one_mask(counts: Mapping[str, int], plain: str, path: Path) -> ClassValues:
+    names = EDGE_MASK if plain == "edge" else INK_MASK
+    notes = (
+        ()
+        if plain in ("", "ink", "edge")
+        else (f"{path.name}: shapes of class {_shown(next(iter(counts)))} are the mask.",)
+    )
+    return ClassValues(dict.fromkeys(counts, WHITE), names, notes)
+
+
+def _left_out(counts: Mapping[str, int], values: Mapping[str, int], path: Path) -> tuple[str, ...]:
+    others = {_shown(name): number for name, number in counts.items() if name not in values}
+    if not others:
+        return ()
+    said = ", ".join(f"{number} of {name}" for name, number in sorted(others.items()))[:200]
+    return (f"{path.name}: shapes of other classes are left out ({said}).",)
+
+
+def _plain(name: str) -> str:
+    return " ".join(name.split()).casefold()
+
+
+def _shown(name: str) -> str:
+    return name if name.strip() else "no class"
