@@ -81,13 +81,16 @@ def grey_note(stack: DepthStack, grey_range: tuple[float, float] | None = None, 
     if fill.is_single:
         what = "0 (black)" if sample[0] == 0 else f"{sample[0]}"
         return f"All grey values that were sampled are {what}; check that this is the right stack, and written whole."
-    if fill.share >= _LEAST_SHARE:
-        return ""
     black, white = suggested_range(sample, stack.scaling)
+    is_upper_half = _begins_at_0(sample, stack.scaling) and fill.black < _INT16_ZERO
+    if fill.share >= _LEAST_SHARE and not is_upper_half:
+        return ""
     remedy = remedy or (
         f"give the range that they were probably meant to have, {black} to {white} (`--grey-range {black} {white}`; "
         "in the window, Grey range)"
     )
+    if fill.share >= _LEAST_SHARE:
+        return f"No value of this int16 stack is below 0, so that all are bright to a model; {remedy}."
     return (
         f"The stack's grey values lie from {fill.low} to {fill.high} and fill {max(100 * fill.share, 0):.2g} % of "
         f"{fill.black:g} to {fill.white:g}, too little for a model to see ink in; {remedy}."
@@ -106,12 +109,17 @@ def suggested_range(sample: Grey, scaling: str = "") -> tuple[int, int]:
     """
     top = int(np.iinfo(sample.dtype).max)
     low, high, most = (int(value) for value in np.percentile(sample, (0.5, 99.5, 100)))
-    black = _INT16_ZERO if "int16" in scaling and int(sample.min()) >= _INT16_ZERO else 0
+    black = _INT16_ZERO if _begins_at_0(sample, scaling) else 0
     # A few voxels far above all others, such as hot pixels, are left out of it.
     brightest = most if most - low < _LEAST_SHARE * top else high
-    for bits in _BITS:
+    for bits in (*_BITS, 15) if black else _BITS:
         white = black + (1 << bits) - 1
-        if brightest <= white < top and high - low >= _LEAST_SHARE * (white - black):
+        if brightest <= white <= top and white - black < top and high - low >= _LEAST_SHARE * (white - black):
             return black, white
     margin = max((high - low) // 4, 1)  # they begin far from black: a low contrast, which is stretched
     return max(low - margin, 0), min(high + margin, top)
+
+
+def _begins_at_0(sample: Grey, scaling: str) -> bool:
+    """Whether int16 values hold a scan that has no negative ones, as of unsigned values that were saved so."""
+    return "int16" in scaling and int(sample.min()) >= _INT16_ZERO

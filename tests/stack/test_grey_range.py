@@ -42,6 +42,14 @@ def test_int16_that_begins_at_0_is_told_with_the_range_it_has_in_the_viewer() ->
     assert "`--grey-range 32768 36863`" in note
 
 
+def test_int16_that_fills_the_upper_half_alone_is_told() -> None:
+    values = np.round(PAPYRUS * 32767).astype(np.int16)
+    note = grey_note(opened(values))
+    assert "is below 0" in note and "`--grey-range 32768 65535`" in note
+    assert grey_note(opened(values), (32768, 65535)) == ""
+    assert grey_note(opened((PAPYRUS * 60000 - 30000).astype(np.int16))) == ""
+
+
 def test_a_low_contrast_is_stretched() -> None:
     stack = opened((20000 + PAPYRUS * 3000).astype(np.uint16))
     black, white = suggested_range(stack.grey_sample())
