@@ -17,7 +17,7 @@ _SHARE_OF_MEMORY = 0.8
 
 
 @contextmanager
-def decoder_errors(kind: type[BadInputError], where: object, remedy: str) -> Iterator[None]:
+def decoder_errors(kind: type[BadInputError], where: object, remedy: str, as_what: str = "") -> Iterator[None]:
     """Turn whatever a decoder raises over a damaged file into one clear sentence.
 
     This is the one place where every exception is caught. Decoders of other projects raise anything over damaged
@@ -32,12 +32,15 @@ def decoder_errors(kind: type[BadInputError], where: object, remedy: str) -> Ite
         The file, folder or address that is decoded; the sentence begins with it.
     remedy
         What to do about it, without a full stop. Where the system denies access, the sentence says that instead.
+    as_what
+        What it is read as, such as ``"as Zarr"``.
 
     Raises
     ------
     BadInputError
         Of class `kind`, in place of anything but our own errors and an interruption.
     """
+    failed = f"{where} cannot be read{' ' if as_what else ''}{as_what}"
     try:
         yield
     except NapariInkError:
@@ -48,9 +51,9 @@ def decoder_errors(kind: type[BadInputError], where: object, remedy: str) -> Ite
     except MemoryError as error:
         raise kind(f"{where} asks for more memory than there is; {remedy}.") from error
     except RecursionError as error:
-        raise kind(f"{where} cannot be read (it is nested too deeply); {remedy}.") from error
+        raise kind(f"{failed} (it is nested too deeply); {remedy}.") from error
     except Exception as error:  # noqa: BLE001
-        raise kind(f"{where} cannot be read ({reason_of(error)}); {remedy}.") from error
+        raise kind(f"{failed} ({reason_of(error)}); {remedy}.") from error
 
 
 def reason_of(error: BaseException) -> str:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
+import math
 import os
-import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice, pairwise
 from pathlib import Path
 
 import numpy as np
 
+from napari_ink.decoding import check_regular, decode_text, decoder_errors, read_bounded
 from napari_ink.errors import StackError
 from napari_ink.stack.arrays import HDF5_SUFFIXES, NRRD_SUFFIXES, open_hdf5, open_npy, open_nrrd
 from napari_ink.stack.depth_stack import DepthStack, Grey
 from napari_ink.stack.grey import grey_dtype, reading_grey, scaling_in_words
+from napari_ink.stack.layer_names import in_sequence, layers_among
 from napari_ink.stack.pictures import PICTURE_SUFFIXES, Picture, Pictures, read_picture_header
 from napari_ink.stack.remote import Remote, RemoteFile, is_address
 from napari_ink.stack.sizes import check_shape
@@ -24,7 +25,7 @@ from napari_ink.stack.zarr_stack import METADATA, holds_zarr, open_zarr
 
 LAYER_FOLDERS = ("layers", "surface_volume")
 TIFF_SUFFIXES = (".tif", ".tiff")
-_LAYER_DIGITS = 6
+ZIP_SUFFIXES = (".zip", ".ozx")
 _AT_ONCE = 8
 _PICTURE_ROWS = 1024  # decoded whole for any of its rows, but kept a band at a time
 
@@ -36,8 +37,8 @@ def open_stack(source: str | os.PathLike[str]) -> DepthStack:
     ----------
     source
         A folder of TIFF, PNG or JPEG layers, a segment folder that holds one called ``layers`` or ``surface_volume``, a
-        multi-page TIFF, a ``.npy``, NRRD or HDF5 file (``FILE.h5::DATASET``), a Zarr or OME-Zarr store; or
-        the address of one (``https://``, ``s3://``), but for pictures, NRRD and HDF5.
+        multi-page TIFF, a ``.npy``, NRRD or HDF5 file (``FILE.h5::DATASET``), a Zarr or OME-Zarr store, also in a
+        zip archive; or the address of one (``https://``, ``s3://``), but for pictures, NRRD, HDF5 and archives.
 
     Raises
     ------
@@ -47,23 +48,31 @@ def open_stack(source: str | os.PathLike[str]) -> DepthStack:
     if is_address(source):
         return _open_address(os.fspath(source))
     path = Path(source).expanduser().absolute()
-    try:
-        if path.is_dir():
-            return open_zarr(path) if holds_zarr(path) else _open_folder(path)
-        file, _, dataset = str(path).partition("::")
-        if not Path(file).exists():
-            raise StackError(f"There is nothing at {path}; check the path.")
-        suffix = Path(file).suffix.lower()
-        if suffix in TIFF_SUFFIXES:
-            return _open_tiff(path)
-        if suffix == ".npy":
-            return open_npy(path, meta_voxel_size(path.parent))
-        if suffix in NRRD_SUFFIXES:
-            return open_nrrd(path)
-        if suffix in HDF5_SUFFIXES:
-            return open_hdf5(Path(file), dataset)
-    except OSError as error:
-        raise StackError(f"{path} cannot be read: {error.strerror or error}; check its permissions.") from error
+    with decoder_errors(StackError, path, "check the path"):
+        if not path.is_dir():
+            return _open_file(path)
+        return open_zarr(path) if holds_zarr(path) else _open_folder(path)
+
+
+def _open_file(path: Path) -> DepthStack:
+    file, inside = path, ""
+    if not path.exists() and "::" in str(path):
+        place, _, inside = str(path).rpartition("::")
+        file = Path(place)
+    if not file.exists():
+        raise StackError(f"There is nothing at {path}; check the path.")
+    check_regular(file, StackError)
+    suffix = file.suffix.lower()
+    if suffix in TIFF_SUFFIXES:
+        return _open_tiff(file)
+    if suffix == ".npy":
+        return open_npy(file, meta_voxel_size(file.parent))
+    if suffix in NRRD_SUFFIXES:
+        return open_nrrd(file)
+    if suffix in HDF5_SUFFIXES:
+        return open_hdf5(file, inside)
+    if suffix in ZIP_SUFFIXES:
+        return open_zarr(file, inside)
     raise StackError(
         f"{path} is no depth stack: open a folder of TIFF layers, a multi-page TIFF, a .npy, NRRD or HDF5 file, "
         "or a Zarr store."
@@ -84,13 +93,14 @@ def _open_address(address: str) -> DepthStack:
             return open_zarr(remote)
     names = remote.names()
     inner = next((name for name in LAYER_FOLDERS if name in names), "")
-    layers = [name for name in (remote.names(inner) if inner else names) if Path(name).suffix.lower() in TIFF_SUFFIXES]
+    listed = remote.names(inner) if inner else names
+    layers = [name for name in listed if Path(name).suffix.lower() in TIFF_SUFFIXES and not name.startswith(".")]
     here = remote.path.name
     if here not in LAYER_FOLDERS and not inner:
-        layers = _layers_among(layers, here)
+        layers = layers_among(layers, here)
     if not layers:
         raise StackError(f"{address} is no Zarr store, and lists no TIFF layers; check the address.")
-    wanted = [f"{inner}/{name}" if inner else name for name in _in_sequence(address, layers)]
+    wanted = [f"{inner}/{name}" if inner else name for name in in_sequence(address, layers)]
     planes = [plane for pages in _planes_at(remote, wanted) for plane in pages]
     segment = remote.path.parent.name if here in LAYER_FOLDERS else here
     return _from_planes(remote.address, segment, planes, "tiff folder", None)
@@ -114,13 +124,13 @@ def _open_folder(path: Path) -> DepthStack:
     for suffixes in (TIFF_SUFFIXES, PICTURE_SUFFIXES):
         names = [name for name in shown if Path(name).suffix.lower() in suffixes]
         if folder.name not in LAYER_FOLDERS:
-            names = _layers_among(names, folder.name, only_numbered=suffixes is PICTURE_SUFFIXES)
+            names = layers_among(names, folder.name, only_numbered=suffixes is PICTURE_SUFFIXES)
         if names:
             break
     else:
         raise StackError(_nothing_in(folder))
     check_shape(folder, (len(names), 1, 1))
-    ordered = [folder / name for name in _in_sequence(folder, names)]
+    ordered = [folder / name for name in in_sequence(folder, names)]
     if suffixes is PICTURE_SUFFIXES:
         return _from_pictures(folder, segment, [read_picture_header(file) for file in ordered])
     planes = []
@@ -134,55 +144,21 @@ def _open_folder(path: Path) -> DepthStack:
 
 def _nothing_in(folder: Path) -> str:
     """Say that a folder holds no layers, and which of the folders in it do."""
-    inside = sorted(
-        one.name for one in folder.iterdir()
-        if one.is_dir() and (holds_zarr(one) or any((one / name).is_dir() for name in LAYER_FOLDERS))
-    )  # fmt: skip
+    if (folder / "attributes.json").exists():
+        return f"{folder} is an N5 store, and not Zarr; convert it to OME-Zarr."
+    inside = sorted(one.name for one in folder.iterdir() if one.is_dir() and os.access(one, os.X_OK) and _is_stack(one))
     if inside:
         more = " and more" if len(inside) > 5 else ""
         return f"{folder} holds the segments {', '.join(inside[:5])}{more}; open one of them."
     return f"{folder} holds no TIFF file; choose the folder of a segment or of its layers."
 
 
+def _is_stack(folder: Path) -> bool:
+    return holds_zarr(folder) or any((folder / name).is_dir() for name in LAYER_FOLDERS)
+
+
 def _is_shown(path: Path) -> bool:
     return not path.name.startswith(".") and not path.is_dir()
-
-
-def _layers_among(names: list[str], segment: str, only_numbered: bool = False) -> list[str]:
-    """Leave out a segment's composite, mask and labels where they lie beside layers that are only numbers."""
-    numbered = [name for name in names if Path(name).stem.isdigit()]
-    # Segments are called by a date and time, and so are their composites: all digits, but far too many for a layer.
-    short = [name for name in numbered if Path(name).stem != segment or len(segment) <= _LAYER_DIGITS]
-    return short or numbered or ([] if only_numbered else names)
-
-
-def _in_sequence(folder: Path | str, names: Sequence[str]) -> list[str]:
-    """Sort layers by their number and see to it that none is missing or there twice."""
-    numbers: dict[int, str] = {}
-    for name, number in zip(names, _layer_numbers(folder, names), strict=True):
-        if number in numbers:
-            raise StackError(f"{folder} holds {numbers[number]} and {name}, both layer {number}; keep one.")
-        numbers[number] = name
-    order = sorted(numbers)
-    # A stray number may lie billions away from the others: walk into a gap no further than is said.
-    missing = list(islice((lost for a, b in pairwise(order) for lost in range(a + 1, b)), 6))
-    if missing:
-        said = ", ".join(map(str, missing[:5])) + (" and more" if len(missing) > 5 else "")
-        raise StackError(f"{folder} lacks layer {said} between {order[0]} and {order[-1]}; copy it again.")
-    return [numbers[number] for number in order]
-
-
-def _layer_numbers(folder: Path | str, names: Sequence[str]) -> list[int]:
-    """Return each layer's number: the one number in its name that differs from file to file, else the last."""
-    found = [[int(digits) for digits in re.findall(r"\d+", Path(name).stem)] for name in names]
-    for name, numbers in zip(names, found, strict=True):
-        if not numbers:
-            raise StackError(f"{folder}/{name} has no number to tell which layer it is; move it out of the folder.")
-    if len({len(numbers) for numbers in found}) == 1:
-        varying = [column for column in zip(*found, strict=True) if len(set(column)) > 1]
-        if len(varying) == 1:
-            return list(varying[0])
-    return [numbers[-1] for numbers in found]
 
 
 def _check_alike(planes: Sequence[TiffPlane | Picture]) -> None:
@@ -277,9 +253,13 @@ def _voxel_size(folder: Path | None, first: Path | RemoteFile) -> float | None:
 
 def meta_voxel_size(folder: Path) -> float | None:
     """Return the voxel size that a segment's ``meta.json`` states, if there is one that can be read."""
+    file = folder / "meta.json"
     try:
-        meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
-        size = float(meta["voxelsize"])
-    except (OSError, ValueError, KeyError, TypeError):
+        # NaN may stand for anything else in it, so that it is not read as strictly as our own files.
+        with decoder_errors(StackError, file, "write it again"):
+            meta = json.loads(decode_text(read_bounded(file, StackError), StackError, file))
+            stated = next(value for key, value in meta.items() if key.lower() == "voxelsize")
+            size = math.nan if isinstance(stated, bool) else float(stated)
+    except StackError:
         return None
-    return size if 0 < size < float("inf") else None
+    return size if 0 < size < math.inf else None

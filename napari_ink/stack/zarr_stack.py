@@ -1,63 +1,107 @@
-"""A depth stack in a Zarr store, on disk or at an address: OME-Zarr with its levels, or one plain array."""
+"""A depth stack in a Zarr store, in a folder, a zip archive or at an address: OME-Zarr, or one plain array."""
 
 from __future__ import annotations
 
-import os
+import math
+from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_ink.decoding import decoder_errors
 from napari_ink.errors import StackError
+from napari_ink.stack.axes import Axes, find_axes
 from napari_ink.stack.depth_stack import DepthStack, Grey, Level, ReadBlock
 from napari_ink.stack.grey import check_dtype, grey_dtype, reading_grey, scaling_in_words
-from napari_ink.stack.ngff import Said, read_multiscales, steps
+from napari_ink.stack.ngff import Said, is_pyramid, is_series, ome_attributes, read_multiscales, steps
 from napari_ink.stack.remote import Remote
 from napari_ink.stack.sizes import check_shape
-from napari_ink.stack.tiff import READ_ERRORS
 
 if TYPE_CHECKING:
     import zarr
 
 METADATA = ("zarr.json", ".zarray", ".zgroup", ".zattrs")
-_LARGEST_CHUNK = 2**32
+_FIRST_LEVELS = ("0", "s0")
 _MOST_TOGETHER = 16
+_MOST_COUNTED = 100_000
+
+
+@dataclass(frozen=True)
+class _Found:
+    """The arrays of a stack, the finest first, and what their metadata say of them."""
+
+    name: str
+    arrays: tuple[zarr.Array[Any], ...]
+    axes: Axes
+    said: Said | None
+    lost: tuple[str, ...] = ()
+
+    @property
+    def first(self) -> zarr.Array[Any]:
+        """The array of the stack itself."""
+        return self.arrays[0]
 
 
 def holds_zarr(folder: Path) -> bool:
-    """Whether a folder is a Zarr array or group."""
-    return any((folder / name).is_file() for name in METADATA)
+    """Whether a folder is a Zarr array or group, or one that lacks the file that says so."""
+    if any((folder / name).exists() for name in METADATA):
+        return True
+    return any((folder / level / name).exists() for level in _FIRST_LEVELS for name in METADATA[:2])
 
 
-def open_zarr(where: Path | Remote) -> DepthStack:
+def open_zarr(where: Path | Remote, inside: str = "") -> DepthStack:
     """Open a Zarr store as a depth stack.
+
+    Parameters
+    ----------
+    where
+        The folder, zip archive or address.
+    inside
+        The path of a node in it.
 
     Raises
     ------
     StackError
         If it holds no depth stack, or its metadata contradict what is there.
     """
+    name = str(where) if isinstance(where, Path) else where.address
+    node = _open(where, name, inside)
+    place = f"{name}::{inside}" if inside else name
+    with decoder_errors(StackError, place, "write it again", "as Zarr"):
+        arrays, said = _arrays_in(place, node)
+        found = _sound(place, arrays, said)
+    return _stack(where, found)
+
+
+def _open(where: Path | Remote, name: str, inside: str) -> zarr.Array[Any] | zarr.Group:
+    if isinstance(where, Path):
+        from napari_ink.stack.zarr_reading import open_node
+
+        return open_node(where, StackError, inside)
     import zarr
 
-    name = str(where) if isinstance(where, Path) else where.address
-    store: Any = where
-    if not isinstance(where, Path):
-        from napari_ink.stack.remote_store import RemoteStore
+    from napari_ink.stack.remote_store import RemoteStore
 
-        store = RemoteStore(where)
-    try:
-        node = zarr.open(store, mode="r")
-        said = None if isinstance(node, zarr.Array) else read_multiscales(name, dict(node.attrs))
-        if isinstance(node, zarr.Array):
-            arrays = [node]
-        elif said is not None:
-            arrays = [_array(name, node, level.path) for level in said.levels]
-        else:
-            arrays = [_only_array(name, node)]
-    except (*READ_ERRORS, AttributeError) as error:  # AttributeError: zarr, over metadata that is a list or null
-        raise StackError(f"{name} cannot be read as Zarr ({_reason(error)}); write it again.") from error
-    return _from_arrays(where, name, arrays, said, store)
+    with decoder_errors(StackError, name, "write it again", "as Zarr"):
+        return zarr.open(RemoteStore(where), mode="r")
+
+
+def _arrays_in(name: str, node: zarr.Array[Any] | zarr.Group) -> tuple[list[zarr.Array[Any]], Said | None]:
+    """Return the levels of the one image in a node, and what is said of them."""
+    import zarr
+
+    if isinstance(node, zarr.Array):
+        return [node], None
+    attributes = dict(node.attrs)
+    said = read_multiscales(name, attributes)
+    if said is not None:
+        return [_array(name, node, level.path) for level in said.levels], said
+    if is_series(attributes):
+        return _one_image(name, node, _series(node))
+    return _without_metadata(name, node)
 
 
 def _array(name: str, group: zarr.Group, path: str) -> zarr.Array[Any]:
@@ -72,106 +116,171 @@ def _array(name: str, group: zarr.Group, path: str) -> zarr.Array[Any]:
     return found
 
 
-def _only_array(name: str, group: zarr.Group) -> zarr.Array[Any]:
-    arrays = {key: array for key, array in group.arrays() if array.ndim >= 3} if group.store.supports_listing else {}
-    if len(arrays) == 1:
-        return next(iter(arrays.values()))
-    there = f"holds {', '.join(sorted(arrays))}" if arrays else "holds no array of three axes"
+def _series(group: zarr.Group) -> list[str]:
+    """Return the names of the images under a root that bioformats2raw wrote."""
+    import zarr
+
+    listed = group.get("OME")
+    named = ome_attributes(dict(listed.attrs)).get("series") if isinstance(listed, zarr.Group) else None
+    if isinstance(named, list) and named:
+        return [str(one) for one in named]
+    from napari_ink.stack.zarr_reading import child_names
+
+    return [name for name in child_names(group) if name.isdecimal()] or ["0"]
+
+
+def _one_image(name: str, group: zarr.Group, images: Sequence[str]) -> tuple[list[zarr.Array[Any]], Said | None]:
+    """Return the levels of the only image of several groups; name them where there are more."""
+    import zarr
+
+    inner = f"{name}/{images[0]}"
+    if len(images) > 1:
+        more = " and more" if len(images) > 5 else ""
+        raise StackError(f"{name} holds the images {', '.join(images[:5])}{more}; name one of them, as in {inner}.")
+    node = group.get(images[0])
+    if not isinstance(node, zarr.Group) or (said := read_multiscales(inner, dict(node.attrs))) is None:
+        raise StackError(f"{name} speaks of an image {images[0]} that is not there; copy it again.")
+    return [_array(inner, node, level.path) for level in said.levels], said
+
+
+def _without_metadata(name: str, group: zarr.Group) -> tuple[list[zarr.Array[Any]], Said | None]:
+    """Return the only array, or the levels of a group of arrays that halve, or the only image in a group of groups."""
+    import zarr
+
+    from napari_ink.stack.zarr_reading import child_names
+
+    nodes = {child: group.get(child) for child in child_names(group)}
+    arrays = {child: one for child, one in nodes.items() if isinstance(one, zarr.Array) and one.ndim >= 3}
+    if len(arrays) == 1 or is_pyramid([array.shape for array in arrays.values()]):
+        return list(arrays.values()), None
+    images = [child for child, one in nodes.items() if isinstance(one, zarr.Group) and _describes_image(one)]
+    if images and not arrays:
+        return _one_image(name, group, images)
+    there = f"holds {', '.join(arrays)}" if arrays else "holds no array of three axes"
     raise StackError(f"{name} {there}; name the array that is the depth stack, as in {name}/NAME.")
 
 
-def _from_arrays(
-    where: Path | Remote, name: str, arrays: list[zarr.Array[Any]], said: Said | None, store: Any
-) -> DepthStack:
-    first = arrays[0]
-    check_dtype(name, first.dtype)
-    shapes = [_spatial(name, array) for array in arrays]
-    check_shape(name, shapes[0])
-    for array in arrays:
-        if array.dtype != first.dtype:
-            raise StackError(f"{name} has levels of {first.dtype} and of {array.dtype}; write it again.")
-        if np.prod(array.chunks, dtype=object) * array.dtype.itemsize > _LARGEST_CHUNK:
-            raise StackError(f"{name} has chunks of {array.chunks}, too large to read; write it in smaller ones.")
-    reads = [reading_grey(name, array.dtype, _reading(name, array)) for array in arrays]
-    levels = () if said is None else tuple(
-        Level(shape, step, read, _together(array))
-        for shape, step, read, array in zip(
-            shapes[1:], steps(name, said, shapes), reads[1:], arrays[1:], strict=True
-        )
-    )  # fmt: skip
-    stem = where.name if isinstance(where, Path) else where.path.name
+def _describes_image(group: zarr.Group) -> bool:
+    return ome_attributes(dict(group.attrs)).get("multiscales") is not None
+
+
+def _sound(name: str, arrays: Sequence[zarr.Array[Any]], said: Said | None) -> _Found:
+    """Check the levels against each other, and leave out those of which nothing is there."""
+    from napari_ink.stack.zarr_reading import has_chunks, sound_array
+
+    axes = find_axes(name, arrays[0].shape, _names(arrays[0], said))
+    check_dtype(name, arrays[0].dtype)
+    check_shape(name, axes.of(arrays[0].shape))
+    for array in arrays[1:]:
+        if array.dtype != arrays[0].dtype or array.ndim != arrays[0].ndim:
+            raise StackError(
+                f"{name} has levels of {arrays[0].dtype} {arrays[0].shape} and of {array.dtype} {array.shape}; "
+                "write it again."
+            )
+        find_axes(name, array.shape, _names(array, said))
+    sound = [sound_array(name, array, StackError) for array in arrays]
+    is_there = [True, *(has_chunks(array) for array in sound[1:])]
+    paths = [array.path for array in sound] if said is None else [level.path for level in said.levels]
+    lost = [path for path, there in zip(paths, is_there, strict=True) if not there]
+    if said is not None:
+        kept = tuple(level for level, there in zip(said.levels, is_there, strict=True) if there)
+        said = Said(kept, said.voxel_size_um, said.axes)
+    kept_arrays = tuple(array for array, there in zip(sound, is_there, strict=True) if there)
+    return _Found(name, kept_arrays, axes, said, tuple(lost))
+
+
+def _names(array: zarr.Array[Any], said: Said | None) -> tuple[str, ...]:
+    """Return the names of an array's axes, by NGFF, Zarr 3 or xarray."""
+    if said is not None:
+        return said.axes
+    names = getattr(array.metadata, "dimension_names", None) or array.attrs.get("_ARRAY_DIMENSIONS")
+    return tuple(str(name).lower() for name in names) if isinstance(names, list | tuple) else ()
+
+
+def _stack(where: Path | Remote, found: _Found) -> DepthStack:
+    first, name, axes, said = found.first, found.name, found.axes, found.said
+    reads = [reading_grey(name, array.dtype, _reading(name, array, axes)) for array in found.arrays]
+    shapes = [axes.of(array.shape) for array in found.arrays]
+    coarser = _steps(name, said, shapes)
+    levels = tuple(
+        Level(shape, step, read, _together(array, axes))
+        for shape, step, read, array in zip(shapes[1:], coarser, reads[1:], found.arrays[1:], strict=True)
+    )
+    _, tall, wide = axes.of(first.chunks)
     return DepthStack(
         where if isinstance(where, Path) else where.address,
-        stem.removesuffix(".zarr").removesuffix(".ome"),
+        _name(where.name if isinstance(where, Path) else where.path.name),
         shapes[0],
         grey_dtype(first.dtype),
         None if said is None else said.voxel_size_um,
-        f"{'ome-zarr' if said else 'zarr'} v{first.metadata.zarr_format}, {_chunks_in_words(first)}",
+        f"{'ome-zarr' if said else 'zarr'} v{first.metadata.zarr_format}, {_chunks_in_words(first, axes)}",
         reads[0],
         home=where.parent if isinstance(where, Path) else None,
         levels=levels,
         scaling=scaling_in_words(first.dtype),
-        layers_together=_together(first),
-        stored_px=(int(first.chunks[-2]), int(first.chunks[-1])),
-        missing=(lambda: _missing_here(where, first)) if isinstance(where, Path) else lambda: _missing_there(store),
+        layers_together=_together(first, axes),
+        stored_px=(tall, wide),
+        missing=lambda: _missing(found),
     )
 
 
-def _together(array: zarr.Array[Any]) -> int:
+def _steps(name: str, said: Said | None, shapes: Sequence[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
+    if said is not None:
+        return steps(name, said, shapes)
+    found = []
+    for shape in shapes[1:]:
+        z, y, x = (max(round(whole / length), 1) for whole, length in zip(shapes[0], shape, strict=True))
+        found.append((z, y, x))
+    return found
+
+
+def _name(name: str) -> str:
+    for suffix in (".zip", ".ozx", ".zarr", ".ome"):
+        name = name.removesuffix(suffix)
+    return name
+
+
+def _together(array: zarr.Array[Any], axes: Axes) -> int:
     """Return how many layers come with one; of deep chunks a part, since memory is bounded."""
-    return min(int(array.chunks[-3]), _MOST_TOGETHER)
+    return min(axes.of(array.chunks)[0], _MOST_TOGETHER)
 
 
-def _spatial(name: str, array: zarr.Array[Any]) -> tuple[int, int, int]:
-    """Return the last three of an array's lengths; those before are to be 1."""
-    if array.ndim < 3 or any(length != 1 for length in array.shape[:-3]):
-        raise StackError(f"{name} has the shape {array.shape}; a depth stack has layers, height and width.")
-    depth, height, width = array.shape[-3:]
-    return depth, height, width
-
-
-def _reading(name: str, array: zarr.Array[Any]) -> ReadBlock:
-    before: tuple[Any, ...] = (0,) * (array.ndim - 3)
-
+def _reading(name: str, array: zarr.Array[Any], axes: Axes) -> ReadBlock:
     def read(z: slice, y: slice, x: slice, step: int = 1) -> Grey:
         rows, columns = slice(y.start, y.stop, step), slice(x.start, x.stop, step)
         if y.start == y.stop or x.start == x.stop or z.start == z.stop:
             lengths = (z.stop - z.start, len(range(y.start, y.stop, step)), len(range(x.start, x.stop, step)))
             return np.empty(lengths, array.dtype)
-        try:
-            index: Any = (*before, z, rows, columns)
-            with getattr(array.store, "failures", nullcontext)():
-                return np.asarray(array[index])
-        except StackError:
-            raise
-        except READ_ERRORS as error:
-            raise StackError(
-                f"{name} cannot be read in layers {z.start} to {z.stop - 1}, rows {y.start} to {y.stop - 1} "
-                f"({_reason(error)}); restore it."
-            ) from error
+        place = f"{name}, layers {z.start} to {z.stop - 1}, rows {y.start} to {y.stop - 1},"
+        with decoder_errors(StackError, place, "restore it"), getattr(array.store, "failures", nullcontext)():
+            return axes.turned(np.asarray(array[axes.index(z, rows, columns)]))
 
     return read
 
 
-def _chunks_in_words(array: zarr.Array[Any]) -> str:
-    chunks = "chunks of " + " × ".join(map(str, array.chunks[-3:]))
-    return chunks if array.shards is None else f"{chunks} in shards of " + " × ".join(map(str, array.shards[-3:]))
+def _chunks_in_words(array: zarr.Array[Any], axes: Axes) -> str:
+    chunks = "chunks of " + " × ".join(map(str, axes.of(array.chunks)))
+    return chunks if array.shards is None else f"{chunks} in shards of " + " × ".join(map(str, axes.of(array.shards)))
 
 
-def _missing_here(folder: Path, array: zarr.Array[Any]) -> str:
+def _missing(found: _Found) -> str:
+    first = found.first
+    there = getattr(first.store, "missing", None)
+    if there is not None:
+        return f"{len(there)} chunks are not on the server and read as empty" if there else ""
+    levels = f"all chunks of the levels {', '.join(found.lost)} are not there" if found.lost else ""
+    return "; ".join(part for part in (_missing_chunks(first), levels) if part)
+
+
+def _missing_chunks(array: zarr.Array[Any]) -> str:
+    from napari_ink.stack.zarr_reading import chunks_stored, has_chunks
+
     stored = array.shards or array.chunks
-    wanted = int(np.prod([-(-length // size) for length, size in zip(array.shape, stored, strict=True)], dtype=object))
-    if wanted > 100_000:
-        return ""  # counting would take longer than anybody waits
-    files = (name for _, _, names in os.walk(folder / array.path) for name in names)
-    lost = wanted - sum(name not in METADATA for name in files)
     what = "shards" if array.shards is not None else "chunks"
+    wanted = math.prod(-(-length // size) for length, size in zip(array.shape, stored, strict=True))
+    if not has_chunks(array):
+        return f"none of the {wanted} {what} is there, and all reads as {array.fill_value}: copy it again, whole"
+    if wanted > _MOST_COUNTED:
+        return ""  # counting would take longer than anybody waits
+    lost = wanted - chunks_stored(array)
     return f"{lost} of {wanted} {what} are not there and read as {array.fill_value}" if lost > 0 else ""
-
-
-def _missing_there(store: Any) -> str:
-    return f"{len(store.missing)} chunks are not on the server and read as empty" if store.missing else ""
-
-
-def _reason(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

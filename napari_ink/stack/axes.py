@@ -1,0 +1,88 @@
+"""Which axes of an array are depth, height and width; axes of one entry are left out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from napari_ink.errors import StackError
+from napari_ink.stack.depth_stack import Grey
+
+_SPATIAL = ("z", "y", "x")
+
+
+@dataclass(frozen=True, slots=True)
+class Axes:
+    """Where depth, height and width are among an array's axes; the others have one entry.
+
+    Attributes
+    ----------
+    ndim
+        Number of axes.
+    places
+        The place of z, of y and of x.
+    """
+
+    ndim: int
+    places: tuple[int, int, int]
+
+    def of(self, lengths: Sequence[int]) -> tuple[int, int, int]:
+        """Return the entries for z, y and x of what has one for each axis, such as a shape."""
+        z, y, x = (int(lengths[place]) for place in self.places)
+        return z, y, x
+
+    def index(self, z: slice, y: slice, x: slice) -> tuple[Any, ...]:
+        """Return the index of a block of the array."""
+        wanted: list[Any] = [0] * self.ndim
+        for place, part in zip(self.places, (z, y, x), strict=True):
+            wanted[place] = part
+        return tuple(wanted)
+
+    def turned(self, block: Grey) -> Grey:
+        """Return a block read with `index`, its axes in the order z, y, x."""
+        order = sorted(self.places)
+        return np.ascontiguousarray(block.transpose([order.index(place) for place in self.places]))
+
+
+def find_axes(where: object, shape: Sequence[int], names: Sequence[str] = ()) -> Axes:
+    """Find depth, height and width by the names of the axes; without, they are the last three.
+
+    Parameters
+    ----------
+    where
+        What is opened, for the message.
+    shape
+        The array's.
+    names
+        The names of its axes in small letters; may be fewer or others, and then tell nothing.
+
+    Raises
+    ------
+    StackError
+        If another axis has more than one entry.
+    """
+    is_named = len(names) == len(shape) and all(tuple(names).count(axis) == 1 for axis in _SPATIAL)
+    places = [tuple(names).index(axis) for axis in _SPATIAL] if is_named else _last_three(shape)
+    others = [place for place in range(len(shape)) if place not in places]
+    if len(places) != 3 or any(shape[place] != 1 for place in others):
+        told = f" ({', '.join(names)})" if is_named else ""
+        raise StackError(
+            f"{where} has the shape {tuple(shape)}{told}; a depth stack has layers, height and width alone, "
+            "so save one image of them by itself."
+        )
+    z, y, x = places
+    return Axes(len(shape), (z, y, x))
+
+
+def _last_three(shape: Sequence[int]) -> list[int]:
+    """Return the places of the last three axes, once those of one entry behind and before them are left out."""
+    places = list(range(len(shape)))
+    # First those behind: a stack of a single layer keeps its depth.
+    while len(places) > 3 and shape[places[-1]] == 1:
+        places.pop()
+    while len(places) > 3 and shape[places[0]] == 1:
+        places.pop(0)
+    return places

@@ -1,0 +1,257 @@
+"""Compressed chunks whose unpacked size is checked before memory is taken for it.
+
+A few bytes can claim to hold gigabytes, and most decoders believe them. Here the size that a chunk states is held
+against the size that a chunk of its array has; where a format states none, decoding stops as soon as there is too much.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import bz2
+import lzma
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numcodecs.abc
+from zarr.abc.codec import BytesBytesCodec
+
+if TYPE_CHECKING:
+    import zarr
+    from zarr.core.array_spec import ArraySpec
+    from zarr.core.buffer import Buffer
+
+_SLACK = 2**16
+_BLOSC_HEADER = 16
+_MOST_LZMA_BYTES = 2**29
+_RUNS_CODE = frozenset({"pickle"})
+
+
+def bounded_array(array: zarr.Array[Any], **changes: Any) -> zarr.Array[Any]:
+    """Return the same array with compressors that unpack no more than a chunk's size.
+
+    Parameters
+    ----------
+    array
+        An array of format 2 or 3.
+    **changes
+        Entries of its metadata to read it with instead, such as the separator of chunk names.
+
+    Raises
+    ------
+    ValueError
+        If its chunks are pickles, which could run any code.
+    """
+    import zarr
+    from zarr.core.metadata import ArrayV2Metadata
+
+    metadata: Any = array.metadata
+    if isinstance(metadata, ArrayV2Metadata):
+        _check_harmless(metadata.compressor, *(metadata.filters or ()))
+        most = _most(metadata.chunks, array.dtype.itemsize)
+        if metadata.compressor is not None:
+            changes["compressor"] = BoundedCompressor(metadata.compressor, most)
+    else:
+        changes["codecs"] = _bounded_codecs(metadata.codecs)
+    inner = array.async_array
+    config = getattr(inner, "config", None) or getattr(inner, "_config", None)  # private until zarr 3.1.5
+    return zarr.Array(zarr.AsyncArray(replace(metadata, **changes), inner.store_path, config))
+
+
+def unpack(name: str, data: bytes, most: int, raw_lzma: dict[str, Any] | None = None) -> bytes | None:
+    """Unpack data of a format that states no size; for others check what they state.
+
+    Parameters
+    ----------
+    name
+        The codec's name, as numcodecs has it.
+    data
+        The compressed bytes.
+    most
+        How many bytes may come out.
+    raw_lzma
+        The settings of LZMA, its format and filters.
+
+    Returns
+    -------
+    bytes or None
+        What came out; None where the size is stated and fits, so that the codec itself may unpack it.
+
+    Raises
+    ------
+    ValueError
+        If it states, or turns out to be, more than `most`.
+    EOFError
+        If it is cut short.
+    """
+    if (stated := _stated_size(name, data)) is not None:
+        if stated > most:
+            raise ValueError(f"a chunk says that it unpacks to {stated} bytes, and a chunk has at most {most}")
+        return None
+    if name in _STREAMS:
+        return _unpack_stream(lambda: _STREAMS[name](raw_lzma or {}), data, most)
+    if name == "zstd":
+        import imagecodecs
+
+        return bytes(imagecodecs.zstd_decode(data, out=most))
+    return None
+
+
+def _stated_size(name: str, data: bytes) -> int | None:
+    if name == "blosc":
+        if len(data) < _BLOSC_HEADER:
+            raise EOFError("a chunk is cut short")
+        return int.from_bytes(data[4:8], "little")
+    if name == "lz4":
+        return int.from_bytes(data[:4], "little")
+    return _zstd_size(data) if name == "zstd" else None
+
+
+def _zstd_size(data: bytes) -> int | None:
+    """Return the size in the header of a Zstandard frame (RFC 8878, 3.1.1.1); None where it is left out."""
+    if len(data) < 6:
+        raise EOFError("a chunk is cut short")
+    descriptor = data[4]
+    is_single, size_flag = bool(descriptor & 0x20), descriptor >> 6
+    if size_flag == 0 and not is_single:
+        return None
+    start = 5 + (0 if is_single else 1) + (0, 1, 2, 4)[descriptor & 3]
+    length = (1, 2, 4, 8)[size_flag]
+    return int.from_bytes(data[start : start + length], "little") + (256 if length == 2 else 0)
+
+
+_STREAMS: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "gzip": lambda _: zlib.decompressobj(31),
+    "zlib": lambda _: zlib.decompressobj(),
+    "bz2": lambda _: bz2.BZ2Decompressor(),
+    "lzma": lambda how: _lzma(**how),
+}
+
+
+def _lzma(format: int = lzma.FORMAT_XZ, filters: Any = None) -> lzma.LZMADecompressor:
+    limit = None if format == lzma.FORMAT_RAW else _MOST_LZMA_BYTES
+    return lzma.LZMADecompressor(format, limit, filters)
+
+
+def _unpack_stream(begin: Callable[[], Any], data: bytes, most: int) -> bytes:
+    """Unpack one stream after the other until all is out, or too much."""
+    parts, length = [], 0
+    while data:
+        stream = begin()
+        part = stream.decompress(data, most + 1 - length)
+        parts.append(part)
+        length += len(part)
+        if length > most:
+            raise ValueError(f"a chunk unpacks to more than the {most} bytes that a chunk has at most")
+        if not stream.eof:
+            raise EOFError("a chunk is cut short")
+        data = stream.unused_data.lstrip(b"\0")  # gzip pads with zeros
+    return b"".join(parts)
+
+
+class BoundedCompressor(numcodecs.abc.Codec):  # type: ignore[misc]
+    """A compressor of an array of format 2 that unpacks a bounded number of bytes.
+
+    Parameters
+    ----------
+    inner
+        The compressor.
+    most
+        How many bytes may come out of a chunk.
+    """
+
+    codec_id = "bounded"
+
+    def __init__(self, inner: Any, most: int) -> None:
+        self.inner, self.most = inner, most
+        self.codec_id = inner.codec_id
+
+    def encode(self, buf: Any) -> Any:
+        """Compress."""
+        return self.inner.encode(buf)
+
+    def decode(self, buf: Any, out: Any = None) -> Any:
+        """Unpack, or raise if that would be too much."""
+        unpacked = unpack(self.codec_id, bytes(memoryview(buf)), self.most, _raw_lzma(self.inner))
+        return self.inner.decode(buf, out) if unpacked is None else unpacked
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the compressor's own settings."""
+        config: dict[str, Any] = self.inner.get_config()
+        return config
+
+
+@dataclass(frozen=True)
+class BoundedCodec(BytesBytesCodec):
+    """A compressor of an array of format 3 that unpacks a bounded number of bytes.
+
+    Attributes
+    ----------
+    inner
+        The compressor.
+    name
+        Its name, as numcodecs has it.
+    """
+
+    inner: BytesBytesCodec
+    name: str
+
+    is_fixed_size = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the compressor's own settings."""
+        return self.inner.to_dict()
+
+    def compute_encoded_size(self, input_byte_length: int, chunk_spec: ArraySpec) -> int:
+        """Return the compressed size, where the compressor can tell it."""
+        return self.inner.compute_encoded_size(input_byte_length, chunk_spec)
+
+    async def _decode_single(self, chunk_data: Buffer, chunk_spec: ArraySpec) -> Buffer:
+        most = _most(chunk_spec.shape, chunk_spec.dtype.to_native_dtype().itemsize)
+        unpacked = await asyncio.to_thread(unpack, self.name, chunk_data.to_bytes(), most, _raw_lzma(self.inner))
+        if unpacked is not None:
+            return chunk_spec.prototype.buffer.from_bytes(unpacked)
+        decoded = next(iter(await self.inner.decode([(chunk_data, chunk_spec)])))
+        assert decoded is not None
+        return decoded
+
+
+def _most(chunks: tuple[int, ...], itemsize: int) -> int:
+    """Return how many bytes may come out of a chunk: filters and check sums that are undone later add some."""
+    length = itemsize
+    for size in chunks:
+        length *= size
+    return 2 * length + _SLACK
+
+
+def _bounded_codecs(codecs: tuple[Any, ...]) -> tuple[Any, ...]:
+    from zarr.codecs import ShardingCodec
+
+    found: list[Any] = []
+    for codec in codecs:
+        name = _name_of(codec)
+        if isinstance(codec, ShardingCodec):
+            codec = replace(codec, codecs=_bounded_codecs(codec.codecs))
+        elif isinstance(codec, BytesBytesCodec) and name in {"blosc", "lz4", "zstd", *_STREAMS}:
+            codec = BoundedCodec(codec, name)
+        found.append(codec)
+    return tuple(found)
+
+
+def _name_of(codec: Any) -> str:
+    return str(codec.to_dict().get("name", "")).removeprefix("numcodecs.")
+
+
+def _raw_lzma(codec: Any) -> dict[str, Any] | None:
+    """Return the format and filters of LZMA; nothing for other compressors."""
+    config = getattr(codec, "codec_config", None) or (codec.get_config() if hasattr(codec, "get_config") else {})
+    if "lzma" not in (config.get("id"), getattr(codec, "codec_id", ""), getattr(codec, "codec_name", "")[-4:]):
+        return None
+    return {key: config[key] for key in ("format", "filters") if config.get(key) is not None}
+
+
+def _check_harmless(*codecs: Any) -> None:
+    for codec in codecs:
+        if getattr(codec, "codec_id", "") in _RUNS_CODE:
+            raise ValueError("its chunks are pickles, which could run any code")

@@ -1,0 +1,104 @@
+"""Which depth layer each file of a folder is, told by the numbers in its name."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from itertools import islice, pairwise
+from pathlib import Path
+
+from napari_ink.errors import StackError
+
+# A minus behind a letter or digit is a hyphen; one that stands in every name is, too (see `_values`).
+_NUMBER = re.compile(r"(?:(?<![A-Za-z0-9])[+-])?[0-9]+")
+_LAYER_DIGITS = 6
+
+
+def layers_among(names: Sequence[str], segment: str, only_numbered: bool = False) -> list[str]:
+    """Leave out a segment's composite, mask and labels where they lie beside layers that are only numbers."""
+    numbered = [name for name in names if re.fullmatch(r"[+-]?[0-9]+", Path(name).stem)]
+    # Segments are called by a date and time, and so are their composites: all digits, but far too many for a layer.
+    short = [name for name in numbered if Path(name).stem != segment or len(segment) <= _LAYER_DIGITS]
+    return short or numbered or ([] if only_numbered else list(names))
+
+
+def in_sequence(folder: Path | str, names: Sequence[str]) -> list[str]:
+    """Sort the files of layers by the column of numbers in their names that runs without gaps.
+
+    Raises
+    ------
+    StackError
+        If no such column tells the layers apart, or several put them in different orders.
+    """
+    numbers = _layer_numbers(folder, names)
+    by_number = dict(zip(numbers, names, strict=True))
+    order = sorted(by_number)
+    # A stray number may lie billions away from the others: walk into a gap no further than is said.
+    missing = list(islice((lost for a, b in pairwise(order) for lost in range(a + 1, b)), 6))
+    if missing:
+        said = ", ".join(map(str, missing[:5])) + (" and more" if len(missing) > 5 else "")
+        raise StackError(
+            f"{folder} lacks layer {said} between {order[0]} and {order[-1]}; copy what is missing, or number the "
+            "layers one by one."
+        )
+    return [by_number[number] for number in order]
+
+
+def _layer_numbers(folder: Path | str, names: Sequence[str]) -> list[int]:
+    """Return each layer's number; no two are the same."""
+    found = [_NUMBER.findall(Path(name).stem) for name in names]
+    for name, numbers in zip(names, found, strict=True):
+        if not numbers:
+            raise StackError(f"{folder}/{name} has no number to tell which layer it is; move it out of the folder.")
+    if len({_pattern(name) for name in names}) > 1:
+        return _numbers_of_mixed(folder, names, found)
+    columns = [_values(column) for column in zip(*found, strict=True)]
+    distinct = [column for column in columns if len(set(column)) == len(column)]
+    if not distinct:
+        _tell_same(folder, names, max(columns, key=lambda column: len(set(column))))
+    without_gaps = [column for column in distinct if max(column) - min(column) == len(column) - 1]
+    orders = {tuple(sorted(range(len(names)), key=column.__getitem__)) for column in without_gaps}
+    if len(orders) > 1:
+        raise StackError(
+            f"{folder} holds names with several numbers that put the layers in different orders, such as {names[0]}; "
+            "rename them so that one number tells the layer."
+        )
+    return without_gaps[0] if without_gaps else min(distinct, key=lambda column: max(column) - min(column))
+
+
+def _pattern(name: str) -> str:
+    return _NUMBER.sub("#", Path(name).stem.casefold())
+
+
+def _values(column: Sequence[str]) -> list[int]:
+    """Return numbers with their signs, unless each name has a minus there, which then is a hyphen."""
+    is_signed = not all(digits.startswith("-") for digits in column)
+    return [int(digits) if is_signed else abs(int(digits)) for digits in column]
+
+
+def _numbers_of_mixed(folder: Path | str, names: Sequence[str], found: Sequence[Sequence[str]]) -> list[int]:
+    """Return the last number of names of several patterns, if these number all layers without a gap."""
+    numbers = [int(digits[-1]) for digits in found]
+    if len(set(numbers)) == len(numbers) == max(numbers) - min(numbers) + 1:
+        return numbers
+    patterns = Counter(_pattern(name) for name in names)
+    usual = patterns.most_common(1)[0][0]
+    odd = sorted(name for name in names if _pattern(name) != usual)
+    like = min(name for name in names if _pattern(name) == usual)
+    more = f" and {len(odd) - 1} more" if len(odd) > 1 else ""
+    raise StackError(
+        f"{folder} holds {odd[0]}{more} beside layers called like {like}: a copy or another image, perhaps; "
+        "put the layers of the stack into a folder of their own."
+    )
+
+
+def _tell_same(folder: Path | str, names: Sequence[str], numbers: Sequence[int]) -> None:
+    first: dict[int, str] = {}
+    for name, number in zip(names, numbers, strict=True):
+        if number in first:
+            raise StackError(
+                f"{folder} holds {first[number]} and {name}, both layer {number} by their names; "
+                "put the layers of one stack into a folder of their own."
+            )
+        first[number] = name
