@@ -78,8 +78,11 @@ def _greys(stack: DepthStack, grey_range: tuple[float, float] | None) -> dict[st
 
 def _prediction(source: str) -> dict[str, Any] | None:
     """Return what a prediction store records of how it was made; None for anything else."""
-    if not (Path(source) / "zarr.json").is_file():
-        return None
+    try:
+        if not (Path(source) / "zarr.json").is_file():
+            return None
+    except (OSError, ValueError):
+        return None  # what cannot be looked at is told where it is opened
     from napari_ink.predict import NoPredictionError, open_prediction
 
     try:

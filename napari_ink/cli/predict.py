@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_ink.cli.common import STACK_SOURCES, grey_range, grey_range_argument
+from napari_ink.decoding import decode_text, read_bounded
 from napari_ink.errors import BadInputError, NapariInkError, storage_errors
 
 if TYPE_CHECKING:
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
     _Asked = partial[PredictRequest]
 
 _INNER = ("layers", "surface_volume")
-_SUFFIXES = (".zarr", ".npy", ".tif", ".tiff", ".nrrd", ".nhdr", ".h5", ".hdf5")
+_SUFFIXES = (
+    ".zarr", ".npy", ".tif", ".tiff", ".nrrd", ".nhdr", ".h5", ".hdf5", ".hdf", ".he5", ".nxs", ".mat", ".ims", ".ozx",
+)  # fmt: skip
 _DIRECTIONS: dict[str | None, Direction | None] = {None: None, "as-stored": "as stored", "reversed": "reversed"}
 
 
@@ -92,14 +95,32 @@ def _listed(sources: list[str]) -> list[str]:
         if not source.endswith(".txt"):
             found.append(source)
             continue
-        try:
-            lines = Path(source).read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise BadInputError(f"{source} cannot be read as a list of stacks ({error}); check the path.") from error
-        found += [line.strip() for line in lines if line.strip() and not line.strip().startswith("#")]
+        lines = decode_text(read_bounded(Path(source), BadInputError), BadInputError, source).splitlines()
+        found += [_beside(line, Path(source)) for line in map(_unquoted, lines) if line and not line.startswith("#")]
     if not found:
         raise BadInputError(f"{', '.join(sources)} names no stack; write one on each line.")
     return found
+
+
+def _unquoted(line: str) -> str:
+    """Return a path as it is in a list: Windows copies paths in quotes."""
+    line = line.strip()
+    return line[1:-1].strip() if len(line) > 1 and line[0] == line[-1] and line[0] in "\"'" else line
+
+
+def _beside(line: str, source: Path) -> str:
+    """Return a stack that is named from where its list lies, if there is none from where the command was given."""
+    from napari_ink.stack import is_address
+
+    place = source.parent / line
+    return str(place) if not is_address(line) and not _is_there(Path(line)) and _is_there(place) else line
+
+
+def _is_there(place: Path) -> bool:
+    try:
+        return place.exists()
+    except (OSError, ValueError):
+        return False
 
 
 def _queue(stacks: list[str], arguments: argparse.Namespace) -> int:
@@ -174,10 +195,12 @@ def _name(source: str) -> str:
     """
     from napari_ink.stack import address_path, is_address
 
-    path, _, inside = source.partition("::")
+    path, _, inside = (source, "", "") if is_address(source) or _is_there(Path(source)) else source.rpartition("::")
+    path, inside = (path, inside) if path else (inside, "")
     # A stack that is given as . or .. has a name, too.
     place = address_path(source) if is_address(source) else Path(os.path.abspath(path))
     segment = place.parent if place.name in _INNER else place
+    segment = segment.with_suffix("") if segment.name.lower().endswith(".zarr.zip") else segment
     name = segment.stem if segment.suffix.lower() in _SUFFIXES else segment.name
     return "_".join([name, *filter(None, inside.split("/"))])
 
@@ -191,6 +214,8 @@ def _predict(source: str, out: Path, arguments: argparse.Namespace, asked: _Aske
     from napari_ink.stack import open_stack, read_segment_mask
 
     stack = open_stack(source)
+    if missing := stack.missing():
+        print(f"Of {stack.name}, {missing}.", file=sys.stderr)
     request = asked(
         stack=stack,
         out=out,

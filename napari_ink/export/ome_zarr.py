@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from napari_ink.decoding import decoder_errors
 from napari_ink.errors import LabelError
 from napari_ink.export.levels import plane_of_levels
 from napari_ink.export.planes import LabelPlane, UInt8Array
@@ -61,36 +63,50 @@ def read_zarr(path: Path, shape: tuple[int, int] | None) -> LabelPlane:
     """
     import zarr
 
-    try:
-        found: Any = zarr.open(path, mode="r")
+    from napari_ink.zarr_reading import open_node, sound_array
+
+    found: Any = open_node(path, LabelError)
+    with decoder_errors(LabelError, path, "name an OME-Zarr of labels or a mask", "as a label plane"):
         voxel_size_um = None
         if isinstance(found, zarr.Group):
+            if _described(found).get("multiscales") is None:
+                raise LabelError(f"{path} holds no label plane; name an OME-Zarr of labels or a mask.")
             dataset = _first_dataset(found)
             voxel_size_um = _voxel_size(found, dataset)
             found = found[dataset["path"]]
-        if not isinstance(found, zarr.Array) or found.ndim not in (2, 3):
-            raise KeyError("no array of two or three axes")
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
-        raise LabelError(f"{path} holds no label plane ({error}); name an OME-Zarr of labels or a mask.") from error
-    return plane_of_levels(found if found.ndim == 2 else _Layer(found), path, voxel_size_um)
+        if not isinstance(found, zarr.Array) or found.ndim < 2 or any(length != 1 for length in found.shape[:-3]):
+            raise ValueError("it holds no array of two or three axes")
+        found = sound_array(path, found, LabelError)
+    return plane_of_levels(_Layer(found, path), path, voxel_size_um)
 
 
 class _Layer:
-    """The surface's plane of an array ``(layers, y, x)``, read where it is sliced."""
+    """A plane, or the surface's of an array ``(layers, y, x)``, read where it is sliced."""
 
-    def __init__(self, array: zarr.Array[Any]) -> None:
-        self._array = array
-        self._z = SURFACE_Z if array.shape[0] > SURFACE_Z else array.shape[0] // 2
-        self.shape, self.dtype = array.shape[1:], array.dtype
+    def __init__(self, array: zarr.Array[Any], path: Path) -> None:
+        self._array, self._path = array, path
+        before: tuple[int, ...] = (0,) * (array.ndim - 2)
+        if array.ndim > 2:
+            layers = array.shape[-3]
+            before = (*before[:-1], SURFACE_Z if layers > SURFACE_Z else layers // 2)
+        self._before = before
+        self.shape, self.dtype = array.shape[-2:], array.dtype
 
     def __getitem__(self, part: Any) -> Any:
-        return self._array[(self._z, *(part if isinstance(part, tuple) else (part,)))]
+        index: Any = (*self._before, *(part if isinstance(part, tuple) else (part,)))
+        with decoder_errors(LabelError, self._path, "copy it again"):
+            return self._array[index]
 
 
 def _multiscale(group: zarr.Group) -> dict[str, Any]:
-    attributes = group.attrs.asdict()
-    scales = cast("dict[str, Any]", attributes.get("ome", attributes))["multiscales"]
-    return cast("dict[str, Any]", scales[0])
+    return cast("dict[str, Any]", _described(group)["multiscales"][0])
+
+
+def _described(group: zarr.Group) -> dict[str, Any]:
+    """Return the attributes that NGFF defines: since 0.5 they have a place of their own."""
+    attributes: dict[str, Any] = group.attrs.asdict()
+    ome = attributes.get("ome")
+    return ome if isinstance(ome, dict) else attributes
 
 
 def _first_dataset(group: zarr.Group) -> dict[str, Any]:
@@ -101,9 +117,15 @@ def _voxel_size(group: zarr.Group, dataset: dict[str, Any]) -> float | None:
     """Return the side of a pixel if it is said in micrometres."""
     if _multiscale(group)["axes"][-1].get("unit") != "micrometer":
         return None
-    transforms = dataset.get("coordinateTransformations", ())
+    side = 1.0
+    transforms = [
+        *_multiscale(group).get("coordinateTransformations", ()),
+        *dataset.get("coordinateTransformations", ()),
+    ]
     scales = [transform["scale"] for transform in transforms if transform.get("type") == "scale"]
-    return float(scales[0][-1]) if scales else None
+    for scale in scales:
+        side *= float(scale[-1])
+    return side if scales and 0 < side < math.inf else None
 
 
 def _ome(plane: LabelPlane, number: int, path: Path) -> dict[str, Any]:

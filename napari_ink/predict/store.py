@@ -7,13 +7,14 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_ink.decoding import decoder_errors, read_bounded
+from napari_ink.decoding import decoder_errors
 from napari_ink.errors import BadInputError
 from napari_ink.model import recommended_thresholds
 from napari_ink.predict.record import check_record
@@ -128,7 +129,7 @@ class Prediction:
     @property
     def channels(self) -> int:
         """Number of planes."""
-        return int(array_in(self.group, LEVELS).shape[0])
+        return int(self._levels.shape[0])
 
     def read(self, what: What, y: slice = slice(None), x: slice = slice(None)) -> UInt8Array:
         """Read a window of one plane, ``(y, x)`` uint8 with 255 for a probability of 1."""
@@ -173,7 +174,8 @@ class Prediction:
 
     def done(self) -> npt.NDArray[np.bool_]:
         """Return which blocks are final, ``(rows of blocks, columns of blocks)``, as it stands on disk now."""
-        done: npt.NDArray[np.bool_] = read_done(array_in(self.group, DONE)) == 1
+        array = _sound(self.path, self.group, DONE)
+        done: npt.NDArray[np.bool_] = read_done(array) == 1
         return done
 
     @property
@@ -189,7 +191,11 @@ class Prediction:
         return self.done_fraction == 1
 
     def _plane(self, what: What) -> Plane:
-        return Plane(array_in(self.group, LEVELS), CHANNELS.index(what))
+        return Plane(self._levels, CHANNELS.index(what))
+
+    @cached_property
+    def _levels(self) -> zarr.Array[Any]:
+        return _sound(self.path, self.group, LEVELS)
 
 
 def open_prediction(path: str | os.PathLike[str]) -> Prediction:
@@ -204,21 +210,27 @@ def open_prediction(path: str | os.PathLike[str]) -> Prediction:
     """
     import zarr
 
+    from napari_ink.zarr_reading import open_node
+
     path = Path(path).absolute()
-    if not path.exists():
-        raise BadInputError(f"There is no prediction at {path}; check the path, or predict one.")
     not_one = NoPredictionError(
         f"{path} is not a prediction of napari-ink; name a store that `napari-ink predict` wrote."
     )
+    with decoder_errors(BadInputError, path, "check the path"):
+        if not path.exists():
+            raise BadInputError(f"There is no prediction at {path}; check the path, or predict one.")
+        if not path.is_dir():
+            raise not_one
     try:
         with decoder_errors(BadInputError, path, "name a store that `napari-ink predict` wrote"):
-            read_bounded(path / "zarr.json", BadInputError)  # no more than that is read of its record
-            group = zarr.open_group(path, mode="r")
+            group = open_node(path, BadInputError)
+            if not isinstance(group, zarr.Group):
+                raise not_one
             attributes = group.attrs.asdict()
             levels, done = (array_in(group, name) for name in (LEVELS, DONE))
     except BadInputError as error:
-        if isinstance(error.__cause__, PermissionError):
-            raise
+        if isinstance(error.__cause__, OSError):
+            raise  # the disk or the rights to it, and not what lies there
         raise not_one from error
     provenance = attributes.get(ATTRIBUTES)
     if not isinstance(provenance, dict) or levels.ndim != 3 or levels.shape[0] not in (2, len(CHANNELS)):
@@ -241,6 +253,12 @@ def _check_arrays(path: Path, levels: zarr.Array[Any], done: zarr.Array[Any]) ->
     }
     if found := [fault for fault, is_there in faults.items() if is_there]:
         raise BadInputError(f"The record of {path} is damaged ({found[0]}); predict again under another name.")
+
+
+def _sound(path: Path, group: zarr.Group, name: str) -> zarr.Array[Any]:
+    from napari_ink.zarr_reading import sound_array
+
+    return sound_array(path, array_in(group, name), BadInputError)
 
 
 def blocks_of(shape: tuple[int, ...]) -> tuple[int, int]:

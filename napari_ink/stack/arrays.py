@@ -1,30 +1,36 @@
-"""A depth stack that is one array in a file: NumPy, NRRD and HDF5."""
+"""A depth stack that is one array in a file, NumPy or NRRD, or in memory."""
 
 from __future__ import annotations
 
 import io
-import tokenize
+import math
+import re
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from napari_ink.decoding import check_regular, decoder_errors
 from napari_ink.errors import StackError
+from napari_ink.stack.axes import Axes, find_axes
 from napari_ink.stack.depth_stack import DepthStack, Grey
 from napari_ink.stack.grey import check_dtype, grey_dtype, reading_grey, scaling_in_words
-from napari_ink.stack.raw import RawArray, check_unchanged, state_of
+from napari_ink.stack.raw import RawArray, state_of
 from napari_ink.stack.sizes import check_shape
-from napari_ink.stack.tiff import READ_ERRORS
 
 if TYPE_CHECKING:
     from napari_ink.stack.remote import RemoteFile
 
 NRRD_SUFFIXES = (".nrrd", ".nhdr")
-HDF5_SUFFIXES = (".h5", ".hdf5")
+_LONGEST_NPY_HEADER = 2**16
+_LONGEST_NRRD_HEADER = 2**20
+_SEVERAL_FILES = re.compile(rb"^data ?file:\s*(LIST|.*%)", re.MULTILINE | re.IGNORECASE)
 _UM = {"nm": 1e-3, "um": 1.0, "µm": 1.0, "microns": 1.0, "mm": 1e3, "cm": 1e4, "m": 1e6}
 _NRRD_DTYPES = {
     "uchar": "u1", "unsigned char": "u1", "uint8": "u1", "uint8_t": "u1", "short": "i2", "int16": "i2", "int16_t": "i2",
-    "ushort": "u2", "unsigned short": "u2", "uint16": "u2", "uint16_t": "u2", "float": "f4",
+    "ushort": "u2", "unsigned short": "u2", "uint16": "u2", "uint16_t": "u2", "float": "f4", "double": "f8",
+    "signed char": "i1", "int8": "i1", "int8_t": "i1", "int": "i4", "signed int": "i4", "int32": "i4", "int32_t": "i4",
+    "uint": "u4", "unsigned int": "u4", "uint32": "u4", "uint32_t": "u4",
 }  # fmt: skip
 
 
@@ -36,21 +42,28 @@ def open_npy(file: Path | RemoteFile, voxel_size: float | None) -> DepthStack:
     StackError
         If it is damaged, or no depth stack.
     """
-    try:
-        with io.BytesIO(file.fetch(0, 2**16)) if not isinstance(file, Path) else file.open("rb") as stream:
-            version = np.lib.format.read_magic(stream)
-            headers = np.lib.format  # which open no pickles and no archives
-            read_header = headers.read_array_header_1_0 if version == (1, 0) else headers.read_array_header_2_0
-            shape, is_fortran, stored = read_header(stream)
-            offset = stream.tell()
+    if isinstance(file, Path):
+        check_regular(file, StackError)
+    with decoder_errors(StackError, file, "save it again with numpy.save", "as a NumPy array"):
+        # Only the beginning: a header may claim a length of gigabytes.
+        stream = io.BytesIO(_beginning(file, _LONGEST_NPY_HEADER))
+        headers = np.lib.format  # which open no pickles and no archives
+        version = headers.read_magic(stream)
+        read_header = headers.read_array_header_1_0 if version == (1, 0) else headers.read_array_header_2_0
+        shape, is_fortran, stored = read_header(stream)
+        offset = stream.tell()
         if stored.hasobject:
             raise ValueError("it holds Python objects")
-    except (ValueError, TypeError, EOFError, SyntaxError, OverflowError, tokenize.TokenError) as error:
-        reason = " ".join(str(error).split())
-        raise StackError(
-            f"{file} cannot be read as a NumPy array ({reason}); save it again with numpy.save."
-        ) from error
+        if any(type(length) is not int for length in shape):
+            raise ValueError(f"its shape is {shape}")
     return _from_raw(file, shape, stored, offset, "npy", voxel_size, "F" if is_fortran else "C")
+
+
+def _beginning(file: Path | RemoteFile, most: int) -> bytes:
+    if not isinstance(file, Path):
+        return file.fetch(0, most)
+    with file.open("rb") as stream:
+        return stream.read(most)
 
 
 def stack_of_array(values: Grey, name: str) -> DepthStack:
@@ -84,21 +97,31 @@ def open_nrrd(file: Path) -> DepthStack:
     """
     import nrrd
 
-    try:
-        with file.open("rb") as stream:
-            header = nrrd.read_header(stream)
-            offset = stream.tell()
+    check_regular(file, StackError)
+    with decoder_errors(StackError, file, "save it again", "as a grey NRRD"):
+        # Only the beginning: where no line ends, all values would be read in search of the header's lines.
+        text = _beginning(file, _LONGEST_NRRD_HEADER)
+        if _SEVERAL_FILES.search(re.split(rb"\r?\n\r?\n", text, maxsplit=1)[0]):
+            raise StackError(f"{file} keeps its layers in several files; save it as one NRRD file.")
+        lines = io.BytesIO(text)
+        header: Any = nrrd.read_header(cast("Any", lines))
         shape = tuple(int(one) for one in reversed(header["sizes"]))
-        stored, encoding = np.dtype(_NRRD_DTYPES[header["type"]]), header["encoding"]
-    except (nrrd.NRRDError, *READ_ERRORS, StopIteration) as error:  # StopIteration: an empty file
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise StackError(f"{file} cannot be read as a grey NRRD ({reason}); save it again.") from error
-    if encoding != "raw":
-        raise StackError(f"{file} is compressed ({encoding}); save it with the encoding raw.")
-    if stored.itemsize > 1:
-        stored = stored.newbyteorder(">" if header.get("endian") == "big" else "<")
-    data, offset = _nrrd_data(file, header, offset, shape, stored)
-    return _from_raw(data, shape, stored, offset, "nrrd", _nrrd_voxel_size(header), "C", source=file)
+        stored, encoding = _nrrd_dtype(header["type"]), header["encoding"]
+        axes = find_axes(file, shape)
+        check_shape(file, axes.of(shape))
+        if encoding != "raw":
+            raise StackError(f"{file} is compressed ({encoding}); save it with the encoding raw.")
+        if stored.itemsize > 1:
+            stored = stored.newbyteorder(">" if header.get("endian") == "big" else "<")
+        data, offset = _nrrd_data(file, header, lines.tell(), shape, stored)
+        voxel_size = _nrrd_voxel_size(header, axes)
+    return _from_raw(data, shape, stored, offset, "nrrd", voxel_size, "C", source=file)
+
+
+def _nrrd_dtype(name: str) -> np.dtype[Any]:
+    if name not in _NRRD_DTYPES:
+        raise ValueError(f"its values are of the type {name}")
+    return np.dtype(_NRRD_DTYPES[name])
 
 
 def _nrrd_data(file: Path, header: Any, offset: int, shape: tuple[int, ...], stored: np.dtype[Any]) -> tuple[Path, int]:
@@ -108,8 +131,9 @@ def _nrrd_data(file: Path, header: Any, offset: int, shape: tuple[int, ...], sto
         if PurePath(str(apart)).name != str(apart) or "\\" in str(apart):
             raise StackError(f"{file} keeps its values in {apart}, not beside it; such a header is not followed.")
         file, offset = file.parent / str(apart), 0
-        if not file.is_file():
+        if not file.exists():
             raise StackError(f"{file} is not there, and its header says that it holds the values; copy it, too.")
+    check_regular(file, StackError)
     skip = int(header.get("byte skip", header.get("byteskip", 0)))
     if skip == -1:
         return file, file.stat().st_size - int(np.prod(shape, dtype=object)) * stored.itemsize
@@ -118,18 +142,21 @@ def _nrrd_data(file: Path, header: Any, offset: int, shape: tuple[int, ...], sto
     return file, offset + skip
 
 
-def _nrrd_voxel_size(header: Any) -> float | None:
+def _nrrd_voxel_size(header: Any, axes: Axes) -> float | None:
     """Return the spacing of x and y where they are one, in a unit that is known."""
+    # The format's axes run the other way round than NumPy's.
+    y, x = (axes.ndim - 1 - place for place in axes.places[1:])
     if "space directions" in header and "space units" in header:
         units = {_UM.get(str(unit)) for unit in header["space units"]}
-        spacings = [float(np.linalg.norm(one)) for one in header["space directions"]]
+        spacings = [float(np.linalg.norm(header["space directions"][place])) for place in (x, y)]
     elif "spacings" in header and "units" in header:
-        units, spacings = {_UM.get(str(unit)) for unit in header["units"]}, [float(one) for one in header["spacings"]]
+        units = {_UM.get(str(header["units"][place])) for place in (x, y)}
+        spacings = [float(header["spacings"][place]) for place in (x, y)]
     else:
         return None
     unit = units.pop() if len(units) == 1 else None
-    is_sound = unit is not None and np.isfinite(spacings[:2]).all() and spacings[0] == spacings[1] > 0
-    return spacings[0] * unit if is_sound and unit is not None else None
+    size = spacings[0] * unit if unit is not None and spacings[0] == spacings[1] else math.nan
+    return size if 0 < size < math.inf else None
 
 
 def _from_raw(
@@ -142,6 +169,8 @@ def _from_raw(
     order: str,
     source: Path | None = None,
 ) -> DepthStack:
+    axes = find_axes(file, shape)
+    shape = axes.of(shape)
     check_shape(file, shape)
     check_dtype(file, stored)
     if order == "F" and not isinstance(file, Path):
@@ -159,73 +188,3 @@ def _from_raw(
         home=place.parent if isinstance(place, Path) else None,
         scaling=scaling_in_words(stored),
     )
-
-
-def open_hdf5(file: Path, name: str) -> DepthStack:
-    """Open a dataset of an HDF5 file; without a name, the only one of three axes.
-
-    Raises
-    ------
-    StackError
-        If h5py is not installed, there is no such dataset, or it leads out of the file.
-    """
-    try:
-        import h5py
-    except ImportError as error:
-        raise StackError(f"{file} needs h5py to be read; install it with: pip install 'napari-ink[hdf5]'.") from error
-    try:
-        opened = h5py.File(file, "r")
-        data = _dataset(file, opened, name)
-        stored, shape = data.dtype, tuple(data.shape)
-    except (OSError, KeyError, ValueError, RuntimeError, TypeError) as error:
-        raise StackError(f"{file} cannot be read as HDF5 ({error}); replace it with the original file.") from error
-    check_shape(f"{file}::{data.name}", shape)
-    check_dtype(f"{file}::{data.name}", stored)
-    state = state_of(file)
-
-    def read(z: slice, y: slice, x: slice, step: int = 1) -> Grey:
-        check_unchanged(file, state)
-        try:
-            return np.asarray(data[z, y.start : y.stop : step, x.start : x.stop : step])
-        except (OSError, RuntimeError, ValueError) as error:
-            raise StackError(f"{file} can no longer be read ({error}); restore the file.") from error
-
-    slow = f"its values are compressed in chunks of {' × '.join(map(str, data.chunks))}" if data.compression else ""
-    return DepthStack(
-        Path(f"{file}::{data.name}"), file.stem, (shape[0], shape[1], shape[2]), grey_dtype(stored), None,
-        "hdf5", reading_grey(file, stored, read), file.parent, scaling=scaling_in_words(stored), slow=slow,
-        stored_px=(1, 1) if data.chunks is None else (int(data.chunks[1]), int(data.chunks[2])),
-    )  # fmt: skip
-
-
-def _dataset(file: Path, opened: Any, name: str) -> Any:
-    """Return a dataset whose values lie in this very file."""
-    import h5py
-
-    def is_here(path: str) -> bool:
-        parts = [part for part in path.split("/") if part]
-        links = (opened.get("/".join(parts[: n + 1]), getlink=True) for n in range(len(parts)))
-        return not any(isinstance(link, h5py.ExternalLink) for link in links)
-
-    if name and not is_here(name):
-        raise StackError(f"{file}::{name} leads to another file; open that one.")
-    if name and not isinstance(opened.get(name), h5py.Dataset):
-        raise StackError(f"{file} holds no dataset {name}; {_there(opened)}.")
-    found = [opened[name]] if name else _datasets(opened)
-    if len(found) != 1:
-        raise StackError(f"{file} holds {len(found)} datasets of three axes, {_there(opened)}; name one: FILE::NAME.")
-    if found[0].is_virtual or found[0].external:
-        raise StackError(f"{file}::{found[0].name} keeps its values in other files; such a dataset is not opened.")
-    return found[0]
-
-
-def _datasets(opened: Any) -> list[Any]:
-    import h5py
-
-    found: list[Any] = []
-    opened.visititems(lambda _, one: found.append(one) if isinstance(one, h5py.Dataset) and one.ndim == 3 else None)
-    return found
-
-
-def _there(opened: Any) -> str:
-    return "it holds " + (", ".join(one.name for one in _datasets(opened)) or "none of three axes")

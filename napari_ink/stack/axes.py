@@ -10,6 +10,7 @@ import numpy as np
 
 from napari_ink.errors import StackError
 from napari_ink.stack.depth_stack import Grey
+from napari_ink.stack.sizes import check_shape
 
 _SPATIAL = ("z", "y", "x")
 
@@ -64,6 +65,8 @@ def find_axes(where: object, shape: Sequence[int], names: Sequence[str] = ()) ->
     StackError
         If another axis has more than one entry.
     """
+    if len(shape) < 3:
+        check_shape(where, shape)
     is_named = len(names) == len(shape) and all(tuple(names).count(axis) == 1 for axis in _SPATIAL)
     places = [tuple(names).index(axis) for axis in _SPATIAL] if is_named else _last_three(shape)
     others = [place for place in range(len(shape)) if place not in places]

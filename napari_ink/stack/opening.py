@@ -13,9 +13,10 @@ import numpy as np
 
 from napari_ink.decoding import check_regular, decode_text, decoder_errors, read_bounded
 from napari_ink.errors import StackError
-from napari_ink.stack.arrays import HDF5_SUFFIXES, NRRD_SUFFIXES, open_hdf5, open_npy, open_nrrd
+from napari_ink.stack.arrays import NRRD_SUFFIXES, open_npy, open_nrrd
 from napari_ink.stack.depth_stack import DepthStack, Grey
 from napari_ink.stack.grey import grey_dtype, reading_grey, scaling_in_words
+from napari_ink.stack.hdf5 import HDF5_SUFFIXES, open_hdf5
 from napari_ink.stack.layer_names import in_sequence, layers_among
 from napari_ink.stack.pictures import PICTURE_SUFFIXES, Picture, Pictures, read_picture_header
 from napari_ink.stack.remote import Remote, RemoteFile, is_address

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_ink.decoding import decoder_errors
 from napari_ink.errors import StackError
 from napari_ink.stack.depth_stack import Grey
 
@@ -69,8 +70,9 @@ class RawArray:
     order: str = "C"
 
     def __post_init__(self) -> None:
-        needed = self.offset + int(np.prod(self.shape, dtype=object)) * self.stored.itemsize
-        if needed > self.state[0]:
+        length = int(np.prod(self.shape, dtype=object)) * self.stored.itemsize
+        needed = max(self.offset, 0) + length
+        if self.offset < 0 or needed > self.state[0]:
             raise StackError(
                 f"{self.file} is cut short: it has {self.state[0]} bytes and its header speaks of "
                 f"{needed}; copy it again."
@@ -92,12 +94,10 @@ class RawArray:
         y, x = slice(y.start, y.stop, step), slice(x.start, x.stop, step)
         if not isinstance(self.file, Path):
             return self._fetch(z, y, x)
-        try:
+        with decoder_errors(StackError, self.file, "restore the file"):
             mapped: Any = np.memmap(self.file, self.stored, "r", self.offset, self.shape, order=self.order)  # type: ignore[call-overload]
             part: Grey = mapped[z, y, x]
             return part
-        except (OSError, ValueError) as error:
-            raise StackError(f"{self.file} can no longer be read ({error}); restore the file.") from error
 
     def _fetch(self, z: slice, y: slice, x: slice) -> Grey:
         """Fetch whole rows of each layer, and cut the columns out of them."""

@@ -16,9 +16,9 @@ def check_shape(where: object, shape: Sequence[int]) -> None:
     Raises
     ------
     StackError
-        If it has not three axes, is empty, or is absurdly large.
+        If it has not three axes, is empty or less, or is absurdly large.
     """
-    if len(shape) != 3 or 0 in shape:
+    if len(shape) != 3 or min(shape) < 1:
         raise StackError(f"{where} has the shape {tuple(shape)}; a depth stack has layers, height and width.")
     if shape[0] > MOST_LAYERS:
         raise StackError(

@@ -78,7 +78,7 @@ def open_zarr(where: Path | Remote, inside: str = "") -> DepthStack:
 
 def _open(where: Path | Remote, name: str, inside: str) -> zarr.Array[Any] | zarr.Group:
     if isinstance(where, Path):
-        from napari_ink.stack.zarr_reading import open_node
+        from napari_ink.zarr_reading import open_node
 
         return open_node(where, StackError, inside)
     import zarr
@@ -124,7 +124,7 @@ def _series(group: zarr.Group) -> list[str]:
     named = ome_attributes(dict(listed.attrs)).get("series") if isinstance(listed, zarr.Group) else None
     if isinstance(named, list) and named:
         return [str(one) for one in named]
-    from napari_ink.stack.zarr_reading import child_names
+    from napari_ink.zarr_reading import child_names
 
     return [name for name in child_names(group) if name.isdecimal()] or ["0"]
 
@@ -147,7 +147,7 @@ def _without_metadata(name: str, group: zarr.Group) -> tuple[list[zarr.Array[Any
     """Return the only array, or the levels of a group of arrays that halve, or the only image in a group of groups."""
     import zarr
 
-    from napari_ink.stack.zarr_reading import child_names
+    from napari_ink.zarr_reading import child_names
 
     nodes = {child: group.get(child) for child in child_names(group)}
     arrays = {child: one for child, one in nodes.items() if isinstance(one, zarr.Array) and one.ndim >= 3}
@@ -166,7 +166,7 @@ def _describes_image(group: zarr.Group) -> bool:
 
 def _sound(name: str, arrays: Sequence[zarr.Array[Any]], said: Said | None) -> _Found:
     """Check the levels against each other, and leave out those of which nothing is there."""
-    from napari_ink.stack.zarr_reading import has_chunks, sound_array
+    from napari_ink.zarr_reading import has_chunks, sound_array
 
     axes = find_axes(name, arrays[0].shape, _names(arrays[0], said))
     check_dtype(name, arrays[0].dtype)
@@ -273,7 +273,7 @@ def _missing(found: _Found) -> str:
 
 
 def _missing_chunks(array: zarr.Array[Any]) -> str:
-    from napari_ink.stack.zarr_reading import chunks_stored, has_chunks
+    from napari_ink.zarr_reading import chunks_stored, has_chunks
 
     stored = array.shards or array.chunks
     what = "shards" if array.shards is not None else "chunks"

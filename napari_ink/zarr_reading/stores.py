@@ -12,7 +12,7 @@ from zarr.core.buffer import default_buffer_prototype
 from zarr.storage import LocalStore, ZipStore
 
 from napari_ink.decoding import MOST_METADATA_BYTES, check_regular, decoder_errors
-from napari_ink.errors import BadInputError, StackError
+from napari_ink.errors import BadInputError
 
 if TYPE_CHECKING:
     from zarr.abc.store import ByteRequest
@@ -45,7 +45,7 @@ class ReadStore(LocalStore):
 
     supports_writes = supports_deletes = supports_partial_writes = False
 
-    def __init__(self, root: Path | str, *, read_only: bool = True, kind: type[BadInputError] = StackError) -> None:
+    def __init__(self, root: Path | str, *, read_only: bool = True, kind: type[BadInputError] = BadInputError) -> None:
         super().__init__(root, read_only=True)
         self.kind = kind
         self.most_bytes = MOST_METADATA_BYTES
@@ -123,7 +123,7 @@ class ZippedStore(ZipStore):
         Of class `kind`, if it is no archive.
     """
 
-    def __init__(self, path: Path, *, kind: type[BadInputError] = StackError) -> None:
+    def __init__(self, path: Path, *, kind: type[BadInputError] = BadInputError) -> None:
         super().__init__(path, mode="r")
         self.kind = kind
         self.most_bytes = MOST_METADATA_BYTES

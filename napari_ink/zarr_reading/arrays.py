@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from napari_ink.decoding import check_memory, decoder_errors
 from napari_ink.errors import BadInputError
-from napari_ink.stack.bounded_codecs import bounded_array
-from napari_ink.stack.read_store import ReadStore, ZippedStore
+from napari_ink.zarr_reading.codecs import bounded_array
+from napari_ink.zarr_reading.stores import ReadStore, ZippedStore
 
 if TYPE_CHECKING:
     import zarr
