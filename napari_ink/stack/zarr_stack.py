@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,13 +32,15 @@ _MOST_COUNTED = 100_000
 
 @dataclass(frozen=True)
 class _Found:
-    """The arrays of a stack, the finest first, and what their metadata say of them."""
+    """The arrays of a stack, the finest first, the steps between their voxels, and what is said of them."""
 
     name: str
     arrays: tuple[zarr.Array[Any], ...]
+    steps: tuple[tuple[int, int, int], ...]
     axes: Axes
     said: Said | None
-    lost: tuple[str, ...] = ()
+    lost: tuple[str, ...]
+    told: str
 
     @property
     def first(self) -> zarr.Array[Any]:
@@ -178,15 +181,30 @@ def _sound(name: str, arrays: Sequence[zarr.Array[Any]], said: Said | None) -> _
                 "write it again."
             )
         find_axes(name, array.shape, _names(array, said))
+    steps_of = [(1, 1, 1), *_steps(name, said, [axes.of(array.shape) for array in arrays])]
     sound = [sound_array(name, array, StackError) for array in arrays]
     is_there = [True, *(has_chunks(array) for array in sound[1:])]
-    paths = [array.path for array in sound] if said is None else [level.path for level in said.levels]
-    lost = [path for path, there in zip(paths, is_there, strict=True) if not there]
-    if said is not None:
-        kept = tuple(level for level, there in zip(said.levels, is_there, strict=True) if there)
-        said = Said(kept, said.voxel_size_um, said.axes)
-    kept_arrays = tuple(array for array, there in zip(sound, is_there, strict=True) if there)
-    return _Found(name, kept_arrays, axes, said, tuple(lost))
+    return _Found(
+        name,
+        tuple(compress(sound, is_there)),
+        tuple(compress(steps_of, is_there)),
+        axes,
+        said,
+        lost=tuple(array.path for array, there in zip(sound, is_there, strict=True) if not there),
+        told=_told(arrays[0], sound[0], said is None and len(arrays) > 1),
+    )
+
+
+def _told(stated: zarr.Array[Any], sound: zarr.Array[Any], are_levels_guessed: bool) -> str:
+    """Say what was found otherwise than the metadata state it."""
+    from napari_ink.zarr_reading import naming
+
+    told = []
+    if naming(stated) != naming(sound):
+        told.append("the separator in their names is another than its metadata say")
+    if are_levels_guessed:
+        told.append("its levels are told by their sizes")
+    return f" ({'; '.join(told)})" if told else ""
 
 
 def _names(array: zarr.Array[Any], said: Said | None) -> tuple[str, ...]:
@@ -201,10 +219,9 @@ def _stack(where: Path | Remote, found: _Found) -> DepthStack:
     first, name, axes, said = found.first, found.name, found.axes, found.said
     reads = [reading_grey(name, array.dtype, _reading(name, array, axes)) for array in found.arrays]
     shapes = [axes.of(array.shape) for array in found.arrays]
-    coarser = _steps(name, said, shapes)
     levels = tuple(
         Level(shape, step, read, _together(array, axes))
-        for shape, step, read, array in zip(shapes[1:], coarser, reads[1:], found.arrays[1:], strict=True)
+        for shape, step, read, array in zip(shapes[1:], found.steps[1:], reads[1:], found.arrays[1:], strict=True)
     )
     _, tall, wide = axes.of(first.chunks)
     return DepthStack(
@@ -213,7 +230,7 @@ def _stack(where: Path | Remote, found: _Found) -> DepthStack:
         shapes[0],
         grey_dtype(first.dtype),
         None if said is None else said.voxel_size_um,
-        f"{'ome-zarr' if said else 'zarr'} v{first.metadata.zarr_format}, {_chunks_in_words(first, axes)}",
+        f"{'ome-zarr' if said else 'zarr'} v{first.metadata.zarr_format}, {_chunks_in_words(first, axes)}{found.told}",
         reads[0],
         home=where.parent if isinstance(where, Path) else None,
         levels=levels,
@@ -279,7 +296,7 @@ def _missing_chunks(array: zarr.Array[Any]) -> str:
     what = "shards" if array.shards is not None else "chunks"
     wanted = math.prod(-(-length // size) for length, size in zip(array.shape, stored, strict=True))
     if not has_chunks(array):
-        return f"none of the {wanted} {what} is there, and all reads as {array.fill_value}: copy it again, whole"
+        return f"0 of {wanted} {what} are there and all reads as {array.fill_value}; copy it again, whole"
     if wanted > _MOST_COUNTED:
         return ""  # counting would take longer than anybody waits
     lost = wanted - chunks_stored(array)

@@ -82,7 +82,7 @@ def sound_array(where: object, array: zarr.Array[Any], kind: type[BadInputError]
 
 def chunks_stored(array: zarr.Array[Any]) -> int:
     """Return how many chunks, or shards, of an array in a folder or archive are there."""
-    is_chunk = _pattern(array.metadata.zarr_format, _naming(array), array.ndim)
+    is_chunk = _pattern(array.metadata.zarr_format, naming(array), array.ndim)
     return sum(is_chunk is not None and is_chunk.fullmatch(key) is not None for key in _keys(array))
 
 
@@ -90,7 +90,7 @@ def has_chunks(array: zarr.Array[Any]) -> bool:
     """Whether any chunk of an array is there; true where that cannot be told without asking a server."""
     if not isinstance(array.store, ReadStore | ZippedStore) or array.ndim == 0:
         return True
-    is_chunk = _pattern(array.metadata.zarr_format, _naming(array), array.ndim)
+    is_chunk = _pattern(array.metadata.zarr_format, naming(array), array.ndim)
     return is_chunk is None or any(is_chunk.fullmatch(key) for key in _keys(array))
 
 
@@ -135,17 +135,18 @@ def _naming_found(array: zarr.Array[Any]) -> dict[str, Any]:
     return {}
 
 
-def _naming(array: zarr.Array[Any]) -> dict[str, Any]:
+def naming(array: zarr.Array[Any]) -> dict[str, Any]:
+    """Return the metadata of how the name of a chunk is made of its place."""
     metadata: Any = array.metadata
     if metadata.zarr_format == 2:
         return {"dimension_separator": metadata.dimension_separator}
     return {"chunk_key_encoding": metadata.chunk_key_encoding.to_dict()}
 
 
-def _pattern(version: int, naming: dict[str, Any], ndim: int) -> re.Pattern[str] | None:
+def _pattern(version: int, how: dict[str, Any], ndim: int) -> re.Pattern[str] | None:
     """Return what names of chunks look like; None where that is not known."""
     for one, changes, pattern in _NAMINGS:
-        if one == version and changes == naming:
+        if one == version and changes == how:
             return re.compile(pattern % {"rest": ndim - 1, "all": ndim})
     return None
 
