@@ -291,6 +291,18 @@ def test_several_stacks_are_predicted_in_a_queue(run: Run, segment: Path, checkp
     assert_refused(run("predict", tmp_path / "empty.txt", *common), "no stack")
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("line", ["{}", "  {}  ", '"{}"', "'{}'"])
+def test_list_files_as_windows_programs_save_them(tmp_path: Path, encoding: str, line: str) -> None:
+    from napari_ink.cli.predict import _listed
+
+    (tmp_path / "seg b").mkdir()
+    stacks = [str(tmp_path / "seg ä"), str(tmp_path / "seg b")]
+    text = "\r\n".join([line.format(stacks[0]), "", "# not yet", line.format("seg b")])
+    (tmp_path / "list.txt").write_bytes(text.encode(encoding))
+    assert _listed([str(tmp_path / "list.txt")]) == stacks
+
+
 @pytest.mark.parametrize("out", ["list.txt", "list.txt/sub"])
 def test_a_folder_for_a_queue_that_cannot_be(
     run: Run, segment: Path, checkpoint: Path, tmp_path: Path, out: str

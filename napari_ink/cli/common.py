@@ -6,7 +6,7 @@ import argparse
 import json
 
 STACK_SOURCES = (
-    "folder of TIFF layers, multi-page TIFF, .npy, NRRD, HDF5 (FILE::DATASET) or Zarr store, "
+    "folder of TIFF layers, multi-page TIFF, .npy, NRRD, HDF5 (FILE::DATASET) or Zarr store (also zipped), "
     "or the https:// or s3:// address of one"
 )
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from napari_ink.gui.stack_layer import LayerData
     from napari_ink.stack import DepthStack
 
-_SUFFIXES = (".tif", ".tiff", ".npy", ".nrrd", ".nhdr", ".h5", ".hdf5")
+_SUFFIXES = (".tif", ".tiff", ".npy", ".nrrd", ".nhdr", ".h5", ".hdf5", ".hdf", ".he5", ".nxs", ".ozx")
 _LAYERS = ("*.[tT][iI][fF]*", "*.[pP][nN][gG]", "*.[jJ][pP]*[gG]")
 
 ReaderFunction = Callable[[str], "list[LayerData]"]

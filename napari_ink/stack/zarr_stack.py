@@ -253,7 +253,7 @@ def _steps(name: str, said: Said | None, shapes: Sequence[tuple[int, int, int]])
 
 def _name(name: str) -> str:
     for suffix in (".zip", ".ozx", ".zarr", ".ome"):
-        name = name.removesuffix(suffix)
+        name = name[: -len(suffix)] if name.lower().endswith(suffix) else name
     return name
 
 
