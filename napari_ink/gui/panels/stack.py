@@ -16,7 +16,8 @@ from napari_ink.stack import DepthStack
 
 _HINT = "Open the depth layers of a segment: a folder of layers (00.tif, 01.tif …), an OME-Zarr, one file, an address."
 _DEPTH = "Move through the depth with the slider under the picture; the surface is layer {}."
-_FILES = "Depth stacks (*.tif *.tiff *.npy *.nrrd *.nhdr *.h5 *.hdf5 *.hdf *.he5 *.nxs *.mat *.ims *.zip *.ozx);;All files (*)"
+_SUFFIXES = "*.tif *.tiff *.npy *.nrrd *.nhdr *.h5 *.hdf5 *.hdf *.he5 *.nxs *.mat *.ims *.zip *.ozx"
+_FILES = f"Depth stacks ({_SUFFIXES});;All files (*)"
 _ADDRESS = "Address of an OME-Zarr, a folder of TIFF layers or a file (https:// or s3://)"
 
 
