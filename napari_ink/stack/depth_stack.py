@@ -194,9 +194,12 @@ class DepthStack:
     def _sample_blocks(self) -> Iterator[Grey]:
         depth, height, width = self.shape
         for z in np.unique(np.linspace(0, depth - 1, _SAMPLED_LAYERS).astype(int)):
+            layer = slice(int(z), int(z) + 1)
             for y in _spread(height):
+                # Where a band of a layer is stored together it is decoded once, not for each place in it.
+                band = self.read_block(layer, y, slice(0, width)) if self.by_layer else None
                 for x in _spread(width):
-                    yield np.array(self.read_block(slice(int(z), int(z) + 1), y, x))
+                    yield np.array(self.read_block(layer, y, x) if band is None else band[:, :, x])
 
     def __len__(self) -> int:
         return self.shape[0]

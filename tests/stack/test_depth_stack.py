@@ -1,6 +1,7 @@
 """Reading: any window of any kind of file is what NumPy would have cut out of the whole."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -10,7 +11,7 @@ import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_ink.stack import DepthStack, open_stack
+from napari_ink.stack import DepthStack, open_stack, stack_of_array
 
 STORAGE = (
     {},
@@ -110,3 +111,17 @@ def test_a_copy_has_the_same_fingerprint(stack: DepthStack, volume: np.ndarray, 
     volume[0, 0, 0] += 1
     np.save(tmp_path / "other.npy", volume)
     assert open_stack(tmp_path / "other.npy").fingerprint() != stack.fingerprint()
+
+
+def test_a_sample_of_a_stack_in_strips_is_that_of_any_other_and_decodes_each_band_once() -> None:
+    values = np.random.default_rng(0).integers(0, 65535, (5, 300, 400), dtype=np.uint16)
+    plain, reads = stack_of_array(values, "s"), []
+
+    def read(z: slice, y: slice, x: slice, step: int = 1) -> np.ndarray:
+        reads.append((z.start, y.start))
+        return plain.read_block(z, y, x, step)
+
+    in_strips = replace(plain, by_layer=True, read_block=read)
+    assert in_strips.fingerprint() == plain.fingerprint()
+    assert in_strips.contrast_limits() == plain.contrast_limits()
+    assert len(reads) == len(set(reads)) == 12
