@@ -672,21 +672,28 @@ def test_a_full_disk(run: Run, small_disk: Path, segment: Path, checkpoint: Path
     assert list(small_disk.iterdir()) == []
 
 
+# Who is asked to end: at a terminal, by `kill`, and by `kill` in the background, where Ctrl-C is ignored.
+ASKED = [(signal.SIGINT, signal.SIG_DFL), (signal.SIGTERM, signal.SIG_DFL), (signal.SIGTERM, signal.SIG_IGN)]
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT between processes")
-def test_interrupted_then_resumed(checkpoint: Path, tmp_path: Path, run: Run) -> None:
+@pytest.mark.parametrize(("sent", "ctrl_c"), ASKED)
+def test_interrupted_then_resumed(
+    checkpoint: Path, tmp_path: Path, run: Run, sent: signal.Signals, ctrl_c: signal.Handlers
+) -> None:
     stack = write_layers(tmp_path / "seg", grey(depth=8, height=1024, width=768))
     command = ["predict", str(stack), "-o", str(tmp_path / "p.zarr"), "--model", str(checkpoint), "--device", "cpu"]
     with subprocess.Popen(
         [sys.executable, "-m", "napari_ink.cli", *command],
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background job inherits that it is ignored
+        preexec_fn=lambda: signal.signal(signal.SIGINT, ctrl_c),  # a background job inherits that it is ignored
     ) as process:
         assert process.stderr is not None
         for line in process.stderr:
             if line.startswith("Runs on"):
                 break
-        process.send_signal(signal.SIGINT)
+        process.send_signal(sent)
         rest = process.stderr.read()
         assert process.wait(60) == 130, rest
     assert rest.splitlines()[-1].startswith("napari-ink: Interrupted; what was done is kept")
@@ -695,6 +702,100 @@ def test_interrupted_then_resumed(checkpoint: Path, tmp_path: Path, run: Run) ->
     from napari_ink.predict import open_prediction
 
     assert open_prediction(tmp_path / "p.zarr").complete
+
+
+_SLOWLY = """
+import importlib, sys, time
+from napari_ink.cli import main
+where, kind, name = sys.argv.pop(1).split(":")
+kind = getattr(importlib.import_module(where), kind)
+read = getattr(kind, name)
+def slow(*given):
+    print("reading", file=sys.stderr, flush=True)
+    time.sleep(1)
+    return read(*given)
+setattr(kind, name, slow)
+sys.exit(main())
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM between processes")
+@pytest.mark.parametrize(
+    ("command", "what_reads"),
+    [("convert", "napari_ink.stack.tiff:TiffPlane:read"), ("export", "napari_ink.predict.store:Plane:__getitem__")],
+)
+def test_told_to_end_a_conversion_and_an_export_leave_nothing_half_made(
+    prediction: Path, segment: Path, tmp_path: Path, run: Run, command: str, what_reads: str
+) -> None:
+    source, out = (segment, tmp_path / "o.zarr") if command == "convert" else (prediction, tmp_path / "o.tif")
+    arguments = [command, str(source), *([] if command == "convert" else ["-o"]), str(out)]
+    with subprocess.Popen(
+        [sys.executable, "-c", _SLOWLY, what_reads, *arguments], stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        assert any("reading" in line for line in process.stderr)
+        process.send_signal(signal.SIGTERM)
+        rest = process.stderr.read()
+        assert process.wait(60) == 130, rest
+    assert rest.splitlines()[-1].startswith("napari-ink: Interrupted") and "Traceback" not in rest
+    assert not out.exists()
+    assert run(*arguments).code == 0 and out.exists()
+    assert [path.name for path in tmp_path.rglob("*partial*")] == []
+
+
+def test_a_handler_for_being_told_to_end_is_there_for_a_command_alone(run: Run) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    assert run("models").code == 0
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+LONG = "/tmp/" + "x" * 5000
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("info", LONG),
+        ("info", LONG + ".zarr"),
+        ("convert", LONG, "o.zarr"),
+        ("convert", "{segment}", LONG + ".zarr"),
+        ("probe", LONG),
+        ("predict", LONG, "-o", "{out}"),
+        ("predict", "{segment}", "-o", LONG + ".zarr", "--model", "{model}"),
+        ("predict", "{segment}", "-o", "{out}", "--model", LONG + ".onnx"),
+        ("predict", "{segment}", "-o", "{out}", "--mask", LONG + ".png", "--model", "{model}"),
+        ("predict", LONG + ".txt", "-o", "{out}"),
+        ("export", LONG, "-o", "{out}"),
+        ("evaluate", LONG, LONG + ".png"),
+        ("train", "--pair", LONG, LONG, "-o", "{out}"),
+        ("phantom", LONG, "--seed", "1", "--size", "64", "64"),
+        ("models", LONG),
+        ("info", "a\0b"),
+        ("predict", "{segment}", "-o", "a\0b.zarr"),
+    ],
+)
+def test_names_that_no_system_takes_are_refused(
+    run: Run, segment: Path, checkpoint: Path, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    places = {"segment": segment, "model": checkpoint, "out": tmp_path / "out.zarr"}
+    ended = run(*(word.format(**places) for word in command))
+    assert_refused(ended)
+    assert len(ended.err) < 2500 and "Traceback" not in ended.err
+    assert not (tmp_path / "out.zarr").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are text elsewhere")
+def test_names_of_bytes_that_are_no_text_are_used_as_they_are(run_apart: Run, segment: Path, checkpoint: Path) -> None:
+    odd = segment.rename(os.fsdecode(os.fsencode(segment) + b"\xff"))
+    for command in (
+        ("info", odd),
+        ("predict", odd, "-o", odd / "p.zarr", "--model", checkpoint, "--device", "cpu"),
+        ("info", odd / "p.zarr"),
+        ("export", odd / "p.zarr", "-o", odd / "m.png"),
+        ("convert", odd, odd / "o.zarr"),
+    ):
+        ended = run_apart(*command, PYTHONIOENCODING="utf-8:strict")
+        assert ended.code == 0 and "Traceback" not in ended.err, ended
 
 
 def test_windows_need_a_display(run_apart: Run, segment: Path) -> None:

@@ -7,24 +7,33 @@ that help and wrong arguments answer at once.
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import NoReturn
 
 from napari_ink import __version__
 from napari_ink.cli import convert, demo, evaluate, export, info, models, open, phantom, predict, probe, train
+from napari_ink.cli.signals import terminated_as_interrupted
+from napari_ink.decoding import reason_of
 from napari_ink.errors import BadInputError, DiskFullError, NapariInkError
 
+_LONGEST_NAME, _LONGEST_WORD = 200, 1000
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 _COMMANDS = (demo, open, info, convert, probe, predict, export, train, evaluate, phantom, models)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 done, 1 failed, 2 bad input, 130 interrupted."""
+    _allow_any_text()
     arguments = _parser().parse_args(argv)
     try:
-        code: int | None = arguments.run(arguments)
+        _check_text(sys.argv[1:] if argv is None else argv)
+        # A window has an event loop of its own, in which nothing may be raised.
+        with nullcontext() if _opens_window(arguments) else terminated_as_interrupted():
+            code: int | None = arguments.run(arguments)
         sys.stdout.flush()
     except BadInputError as error:
         _say(str(error))
@@ -42,11 +51,40 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Whoever read the results (`| head`) has enough; the interpreter must not stumble over it when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
+    except UnicodeEncodeError as error:
+        _say(f"A name holds bytes that are no text ({_short(str(error.object))}); rename what is called so.")
+        return BAD_INPUT
+    except OSError as error:  # what no command foresaw, such as a name that is too long for the system
+        where = "A file" if error.filename is None else _short(str(error.filename))
+        _say(f"{where} cannot be used: {reason_of(error)}; check the path.")
+        return BAD_INPUT
     return code or DONE
 
 
+def _opens_window(arguments: argparse.Namespace) -> bool:
+    return arguments.run is open.run or (arguments.run is demo.run and not arguments.headless)
+
+
+def _allow_any_text() -> None:
+    """Have names be printed whose bytes are no text, and characters that a terminal does not know."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _check_text(argv: Sequence[str]) -> None:
+    for argument in argv:
+        if "\0" in argument:
+            shown = _short(argument.replace("\0", "\\0"))
+            raise BadInputError(f"{shown} holds a NUL character, which no path can; check the path.")
+
+
+def _short(text: str, longest: int = _LONGEST_NAME) -> str:
+    """Cut a name that nobody would read to the end, such as a path that is too long for the system."""
+    return text if len(text) <= longest else f"{text[:longest]}…"
+
+
 def _say(sentence: str) -> None:
-    print("napari-ink:", " ".join(sentence.split()), file=sys.stderr)
+    print("napari-ink:", " ".join(_short(word, _LONGEST_WORD) for word in sentence.split()), file=sys.stderr)
 
 
 class _Parser(argparse.ArgumentParser):

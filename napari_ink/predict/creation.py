@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -20,6 +21,7 @@ from napari_ink.predict.store import (
     open_prediction,
 )
 from napari_ink.predict.tiles import BLOCK
+from napari_ink.predict.writer import is_being_written
 from napari_ink.syncing import sync, sync_all
 
 
@@ -33,6 +35,8 @@ def create_store(
     OutputError
         If there is something at `path`, or it cannot be written.
     """
+    if is_being_written(path):
+        raise _taken(path)
     if os.path.lexists(path):
         raise OutputError(f"{path} exists already; choose another name, or resume it if it is a prediction.")
     if not path.parent.is_dir():
@@ -45,10 +49,19 @@ def create_store(
             shutil.rmtree(partial, ignore_errors=True)  # of a process of the same number that was killed at this
             _make(partial, shape, voxel_size_um, provenance, path.stem, CHANNELS[:channels])
             sync_all(partial)
-            os.rename(partial, path)
+            try:
+                os.rename(partial, path)
+            except OSError as error:
+                if error.errno in (errno.ENOTEMPTY, errno.EEXIST):  # another one began at the same moment
+                    raise _taken(path) from error
+                raise
             sync(path.parent)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _taken(path: Path) -> OutputError:
+    return OutputError(f"Another prediction is being written to {path}; wait for it, or choose another name.")
 
 
 def remove_if_empty(path: Path) -> bool:

@@ -241,6 +241,20 @@ class PredictionWriter:
             levels[:, *part.slices_in(area)] = np.asarray(self._levels[:, *part.slices])
 
 
+def is_being_written(path: Path) -> bool:
+    """Whether a run is writing to a store at this moment."""
+    if not (path / _LOCK).is_file():
+        return False
+    lock = FileLock(path / _LOCK, thread_local=False)
+    try:
+        with lock.acquire(timeout=0):
+            return False
+    except Timeout:
+        return True
+    except OSError:  # that cannot be written: what else is wrong with the place is told where it is used
+        return False
+
+
 def _locked(path: Path) -> FileLock:
     """Return the lock of a store, taken."""
     # Opened on one thread and closed on another, in a window: a lock of one thread alone would stay behind.

@@ -43,7 +43,7 @@ class Team:
         return [float(number) for number in said]
 
     def precision(self, mine: Precision, device: torch.device) -> Precision:
-        """Return the leader's choice of a precision, as each process may have measured another."""
+        """Return the leader's choice of a precision, as processes may run on different processors."""
         kinds: tuple[Precision, ...] = get_args(Precision)
         return kinds[int(self.as_leader_says([kinds.index(mine)], device)[0])]
 

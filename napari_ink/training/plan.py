@@ -80,9 +80,8 @@ class Plan:
         network = _fresh_or_started(config, request.start, settings.seed)
         _check_crop(settings.crop_size, network.size_divisor)
         sampler = CropSampler(pairs, contract, settings.crop_size, settings.depth)
-        shape = (1, min(contract.depth_layers, *(pair.stack.shape[0] for pair in pairs), contract.depth_layers), 64, 64)
-        sample = torch.zeros(shape, device=device)
-        precision = team.precision(choose_precision(settings.precision, device, network.to(device), sample), device)
+        network.to(device)
+        precision = team.precision(choose_precision(settings.precision, device), device)
         record = RunRecord(
             settings=settings,
             precision_used=precision,

@@ -312,3 +312,24 @@ def test_levels_are_on_the_disk_before_they_are_said_to_be_final(
     flags = request.out / "done" / "c" / "0" / "0"
     assert {flags, flags.parent, request.out.parent} <= synced
     assert any(path.name == "zarr.json" for path in synced), "a new store is on the disk before it has its name"
+
+
+def test_a_second_run_to_the_same_place_is_told_so_whenever_it_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = PredictRequest(
+        make_stack(tmp_path, (5, 300, 300)), ink_model(Smear(), 64), tmp_path / "p.zarr", device="cpu"
+    )
+    first = predict(request)
+    next(first)
+    words = "Another (prediction|run) is (being written to|writing) .*wait for it"
+    for second in (request, replace(request, resume=True)):
+        with pytest.raises(OutputError, match=words):
+            next(predict(second))
+    monkeypatch.setattr("napari_ink.predict.creation.os.path.lexists", lambda path: False)
+    monkeypatch.setattr("napari_ink.predict.creation.is_being_written", lambda path: False)
+    with pytest.raises(OutputError, match=words):  # both looked before either of them had made it
+        next(predict(request))
+    list(first)
+    assert open_prediction(request.out).complete
+    assert [one.name for one in tmp_path.iterdir() if "partial" in one.name] == []

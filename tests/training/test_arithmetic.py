@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,6 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_ink.model.network import InkEdgeNetwork
 from napari_ink.training import TrainingEnded, TrainingPair, TrainRequest, train
 from napari_ink.training.learner import rate_factor
 from napari_ink.training.precision import Arithmetic, choose_precision
@@ -30,14 +30,30 @@ def test_the_rate_rises_and_falls(steps: int, warm_up: float) -> None:
         assert rates[-1] == pytest.approx(0.01)
 
 
-def test_precision_is_chosen_without_a_trace() -> None:
-    network = InkEdgeNetwork(CONFIG)
-    before = {name: value.clone() for name, value in network.state_dict().items()}
-    sample = torch.zeros(1, 12, 64, 64)
-    assert choose_precision("auto", torch.device("cpu"), network, sample) in ("fp32", "bf16")
-    assert choose_precision("fp16", torch.device("cpu"), network, sample) == "fp16"
-    assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
-    assert all(weight.grad is None for weight in network.parameters())
+@pytest.mark.parametrize(
+    ("features", "expected"),
+    [
+        ((), "fp32"),
+        (("_is_amx_tile_supported",), "bf16"),
+        (("_is_avx512_bf16_supported",), "bf16"),
+    ],
+)
+def test_precision_follows_from_the_processor_and_from_no_clock(
+    features: tuple[str, ...], expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"):
+        monkeypatch.setattr(torch.cpu, name, lambda name=name: name in features, raising=False)
+    for clock in ("perf_counter", "monotonic", "time"):
+        monkeypatch.setattr(time, clock, lambda: pytest.fail("it was timed"))
+    assert choose_precision("auto", torch.device("cpu")) == expected
+    assert choose_precision("fp16", torch.device("cpu")) == "fp16"
+    assert choose_precision("auto", torch.device("mps")) == "fp32"
+
+
+def test_a_processor_that_torch_knows_nothing_of_computes_in_fp32(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"):
+        monkeypatch.delattr(torch.cpu, name, raising=False)
+    assert choose_precision("auto", torch.device("cpu")) == "fp32"
 
 
 def test_precision_reaches_the_network() -> None:
@@ -59,6 +75,7 @@ def test_trains_in_bf16(pair: TrainingPair, tmp_path: Path, monkeypatch: pytest.
 _TOGETHER = """
 import os
 import sys
+import time
 from pathlib import Path
 import numpy as np, torch
 from napari_ink.stack import open_stack

@@ -84,8 +84,9 @@ def test_bad_input_is_one_line(segment: Path, start: Path, tmp_path: Path, capfd
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT between processes")
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_then_resumed(
-    segment: Path, start: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    segment: Path, start: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], sent: signal.Signals
 ) -> None:
     def command(name: str) -> list[str]:
         paths = ["--pair", str(segment), "-o", str(tmp_path / name), "--from", str(start)]
@@ -102,7 +103,7 @@ def test_interrupted_then_resumed(
         for line in process.stderr:
             if line.startswith("Runs on"):
                 break
-        process.send_signal(signal.SIGINT)
+        process.send_signal(sent)
         rest = process.stderr.read()
         assert process.wait(60) == 130, rest
     assert rest.splitlines()[-1].startswith("napari-ink: Interrupted; what was done is kept")
