@@ -33,7 +33,7 @@ from fuzz_seeds import KINDS, build_all
 from fuzz_worker import BROKEN, MOST_SECONDS, Outcome, Result, Settings, work
 
 MOST_BYTES = 2 * 10**9
-_GRACE_SECONDS = 10  # beyond its own alarm, for what does not let Python's signals through
+_GRACE_SECONDS = 30  # beyond its own alarm, for what does not let Python's signals through
 _LOOK_SECONDS = 0.05
 
 
@@ -84,6 +84,7 @@ class Report:
     broken: dict[tuple[str, str], list[Result]] = field(default_factory=dict)
     left: Counter[str] = field(default_factory=Counter)
     real: int = 0
+    warnings: int = 0
     peak: tuple[int, int] = (0, 0)
     slowest: tuple[float, int] = (0.0, 0)
 
@@ -91,6 +92,7 @@ class Report:
         """Count one."""
         self.outcomes.setdefault(result.kind, Counter())[result.outcome] += 1
         self.real += result.is_real
+        self.warnings += result.has_warning
         self.peak = max(self.peak, (result.peak_bytes, result.number))
         self.slowest = max(self.slowest, (result.seconds, result.number))
         if result.left:
@@ -113,6 +115,7 @@ class Report:
         print(f"{total.total()} inputs, {self.real} of them as processes of their own, in {seconds:.0f} s")
         print(f"highest peak {self.peak[0] / 1e6:.0f} MB (input {self.peak[1]}), "
               f"longest {self.slowest[0]:.1f} s (input {self.slowest[1]})")  # fmt: skip
+        print(f"{self.warnings} times another package warned, in its own words")
         if self.left:
             print("something is left behind after a refusal:", ", ".join(f"{n} × {c}" for c, n in self.left.items()))
         for (outcome, where), results in sorted(self.broken.items()):
