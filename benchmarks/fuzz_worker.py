@@ -137,10 +137,22 @@ def _one(settings: Settings, number: int) -> Result:
     outcome, where = _judge(command, ran, out)
     left = tuple(sorted(p.name for p in out.iterdir())) if ran.code else ()
     held = _memory("VmRSS")
+    is_fresh = outcome != "hang" and held < _WORN_BYTES and threading.active_count() < 60
     result = Result(
-        number, kind, command, said, outcome, ran.text[-3000:] + ran.error, where, time.monotonic() - began,
-        ran.peak_bytes, left, "Warning: " in ran.text, is_real, outcome != "hang" and held < _WORN_BYTES and threading.active_count() < 60,
-    )  # fmt: skip
+        number,
+        kind,
+        command,
+        said,
+        outcome,
+        said=ran.text[-3000:] + ran.error,
+        where=where,
+        seconds=time.monotonic() - began,
+        peak_bytes=ran.peak_bytes,
+        left=left,
+        has_warning="Warning: " in ran.text,
+        is_real=is_real,
+        is_reusable=is_fresh,
+    )
     if outcome in BROKEN or settings.keep_all:
         _keep(settings, folder, result)
     shutil.rmtree(folder, ignore_errors=True)
