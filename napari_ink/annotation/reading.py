@@ -1,27 +1,39 @@
-"""Label images on disk."""
+"""Label images on disk: what reads them and decides what they mean, for rooms that know labels but no stacks."""
 
 from __future__ import annotations
 
 import os
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_ink.annotation.labels import LabelValue
 from napari_ink.errors import LabelError
-from napari_ink.stack import read_plane
+from napari_ink.stack import (
+    HALF,
+    LABELS_KEY,
+    LABELS_TEXT,
+    Samples,
+    bits_of,
+    meaning_of,
+    open_numpy,
+    opened_plane,
+    read_plane,
+    values_of,
+)
 
-
-def read_label_image(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
-    """Read a grey PNG or TIFF image ``(y, x)`` of labels or a mask as it is.
-
-    Raises
-    ------
-    LabelError
-        If there is none, or it is not a grey image of whole numbers.
-    """
-    return read_plane(path)
+__all__ = [
+    "HALF",
+    "LABELS_KEY",
+    "LABELS_TEXT",
+    "Samples",
+    "bits_of",
+    "meaning_of",
+    "open_numpy",
+    "opened_plane",
+    "read_label_values",
+    "values_of",
+]
 
 
 def read_label_values(path: str | os.PathLike[str]) -> npt.NDArray[np.uint8]:

@@ -112,10 +112,9 @@ def _edge_scores(edge: Plane | None, truth: Plane, inside: Plane | None, thinned
 def _read_probabilities(path: Path) -> tuple[Plane, Plane | None, tuple[int, int], tuple[slice, slice]]:
     """Return ink and, where the file knows them, edges; the segment's shape, and the part of it that they cover."""
     from napari_ink.predict import Region, open_prediction
-    from napari_ink.stack import read_plane
 
     if path.is_file():
-        plane = _as_levels(read_plane(path))
+        plane = _read_levels(path)
         return plane, None, plane.shape, Region.whole(plane.shape).slices
     prediction = open_prediction(path)
     if not prediction.complete:
@@ -124,11 +123,20 @@ def _read_probabilities(path: Path) -> tuple[Plane, Plane | None, tuple[int, int
     return prediction.read("ink", *region), prediction.read("edge", *region), prediction.shape, region
 
 
-def _as_levels(plane: Plane) -> Plane:
-    """Return an image's values as levels of 0 to 255."""
+def _read_levels(path: Path) -> Plane:
+    """Return an image's probabilities as levels of 0 to 255; what was guessed about it is told on standard error."""
     import numpy as np
 
-    if plane.dtype == np.uint8:
-        return plane
-    step = 1 / 255 if plane.dtype.kind == "b" else (2 ** (8 * plane.dtype.itemsize) - 1) / 255
-    return np.rint(plane / np.float32(step)).astype(np.uint8)
+    from napari_ink.stack import opened_plane
+
+    with opened_plane(path) as image:
+        meaning = image.meaning(threshold=0)
+        if meaning.are_labels:
+            raise BadInputError(f"{path} holds label values of 0 to 2, not probabilities; name a map of probabilities.")
+        if meaning.note:
+            print(meaning.note, file=sys.stderr)
+        levels, top = np.empty(image.shape, np.uint8), 0
+        for strip in image.strips():
+            levels[top : top + len(strip)] = meaning.levels(strip)
+            top += len(strip)
+    return levels

@@ -76,12 +76,17 @@ def run(arguments: argparse.Namespace) -> None:
 def _request(arguments: argparse.Namespace) -> ProbeRequest:
     from napari_ink.model import DEFAULT_MODEL, load_model
     from napari_ink.predict import ProbeRequest, Region
-    from napari_ink.stack import find_beside, open_stack, read_mask
+    from napari_ink.stack import find_beside, open_stack, read_segment_mask
 
     stack = open_stack(arguments.stack)
     region = Region.parse(arguments.region) if arguments.region else None
     path = arguments.mask or find_beside(stack).mask
-    mask = read_mask(path, stack.shape[1:]) if path else None
+    mask = None
+    if path is not None:
+        found = read_segment_mask(path, stack.shape[1:])
+        mask = found[:, :]
+        if found.note:
+            print(found.note, file=sys.stderr)
     labels = arguments.labels or (None if arguments.no_labels else find_beside(stack).ink_labels)
     ink = None
     if labels is not None:

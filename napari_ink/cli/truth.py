@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,8 @@ def read_truth(
     labels: Path, mask: Path | None, everywhere: bool, shape: tuple[int, int], region: tuple[slice, slice]
 ) -> tuple[Plane, Plane | None, str]:
     """Return where there is ink, where to count (None for everywhere), and that in words.
+
+    What was guessed about the images, and that there is no ink, is told on standard error.
 
     Parameters
     ----------
@@ -37,25 +40,26 @@ def read_truth(
         If nothing is left to count.
     """
     from napari_ink.annotation import LabelValue
-    from napari_ink.stack import crop_plane, find_mask_of_labels, read_mask, read_plane
+    from napari_ink.stack import find_mask_of_labels, read_ink, read_segment_mask
 
-    plane = read_plane(labels)
-    inside, said = None, []
-    if plane.max(initial=0) == LabelValue.INK:
-        plane = crop_plane(plane, shape, labels)[region]
-        truth = plane == LabelValue.INK
-        if not everywhere:
-            inside, said = plane != LabelValue.UNREVIEWED, [f"what {labels.name} has reviewed"]
-    else:
-        del plane
-        truth = read_mask(labels, shape)[region]
+    ink = read_ink(labels, shape)
+    notes, inside, said = [ink.note], None, []
+    values = ink.values[region]
+    truth = values == (LabelValue.INK if ink.are_labels else 1)
+    if ink.are_labels and not everywhere:
+        inside, said = values != LabelValue.UNREVIEWED, [f"what {labels.name} has reviewed"]
     if mask is None and not everywhere:
         mask = find_mask_of_labels(labels, "supervision_mask")
     if mask is not None:
-        counted = read_mask(mask, shape)[region]
+        found = read_segment_mask(mask, shape)
+        notes.append(found.note)
+        counted = found[region]
         inside = counted if inside is None else inside & counted
         said.append(f"what lies inside {mask.name}")
     if inside is not None and not inside.any():
         raise BadInputError(f"{mask or labels} leaves nothing to score; use a mask that is white where to count.")
+    if not (truth if inside is None else truth & inside).any():
+        notes.append(f"{labels} has no ink in what is counted, so scores of ink and edges mean nothing.")
+    print(*filter(None, notes), sep="\n", end="\n" if any(notes) else "", file=sys.stderr)
     why = "as asked" if everywhere else "as no supervision mask is named or lies beside the labels"
     return truth, inside, " and ".join(said) or f"every pixel, {why}"

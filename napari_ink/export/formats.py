@@ -37,22 +37,25 @@ class Format:
         Whether it has no place for several values.
     is_folder
         Whether it is a folder of files.
+    is_raster
+        Whether it holds a value for each pixel; then `read` also takes the threshold of a soft mask.
     """
 
     name: FormatName
     suffixes: tuple[str, ...]
     write: Callable[[LabelPlane, Path], None]
-    read: Callable[[Path, tuple[int, int] | None], LabelPlane]
+    read: Callable[..., LabelPlane]
     masks_only: bool = False
     is_folder: bool = False
+    is_raster: bool = False
 
 
 FORMATS = (
-    Format("PNG", (".png",), write_png, read_image),
-    Format("TIFF", (".tif", ".tiff"), write_tiff, read_image),
-    Format("NumPy", (".npy",), write_npy, read_npy),
-    Format("OME-Zarr", (".zarr",), write_ome_zarr, read_zarr, is_folder=True),
-    Format("villa's Zarr", (".zarr",), write_villa_zarr, read_zarr, masks_only=True, is_folder=True),
+    Format("PNG", (".png",), write_png, read_image, is_raster=True),
+    Format("TIFF", (".tif", ".tiff"), write_tiff, read_image, is_raster=True),
+    Format("NumPy", (".npy",), write_npy, read_npy, is_raster=True),
+    Format("OME-Zarr", (".zarr",), write_ome_zarr, read_zarr, is_folder=True, is_raster=True),
+    Format("villa's Zarr", (".zarr",), write_villa_zarr, read_zarr, masks_only=True, is_folder=True, is_raster=True),
     Format("Kaggle's csv", (".csv",), write_kaggle_csv, read_kaggle_csv, masks_only=True),
     Format("GeoJSON", (".geojson",), write_geojson, read_json),
     Format("SVG", (".svg",), write_svg, read_svg),

@@ -6,10 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
-from napari_ink.annotation.reading import read_label_image
-from napari_ink.errors import LabelError
+from napari_ink.annotation.reading import LABELS_KEY, LABELS_TEXT, open_numpy, opened_plane
 from napari_ink.export.levels import plane_of_levels
 from napari_ink.export.planes import LabelPlane, UInt8Array
 
@@ -20,8 +18,12 @@ _CLASSIC_BYTES = 2**32 - 2**25
 def write_png(plane: LabelPlane, path: Path) -> None:
     """Write a grey PNG of 8 bits; Pillow needs the whole plane in memory."""
     from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
 
-    Image.fromarray(plane.whole()).save(path, "PNG")
+    info = PngInfo()
+    if not plane.is_mask:
+        info.add_text(LABELS_KEY, _words(plane))
+    Image.fromarray(plane.whole()).save(path, "PNG", pnginfo=info)
 
 
 def write_tiff(plane: LabelPlane, path: Path) -> None:
@@ -39,8 +41,14 @@ def write_tiff(plane: LabelPlane, path: Path) -> None:
         photometric="minisblack",
         bigtiff=height * width > _CLASSIC_BYTES,
         metadata=None,
+        description=None if plane.is_mask else f"{LABELS_KEY} {_words(plane)}",
         **tiled,
     )
+
+
+def _words(plane: LabelPlane) -> str:
+    """Say what label values mean: the values alone don't tell labels without ink from a mask."""
+    return f"{LABELS_TEXT}: {', '.join(f'{value} {name}' for value, name in plane.names.items())}"
 
 
 def write_npy(plane: LabelPlane, path: Path) -> None:
@@ -52,18 +60,19 @@ def write_npy(plane: LabelPlane, path: Path) -> None:
             file.write(np.ascontiguousarray(band).data)
 
 
-def read_image(path: Path, shape: tuple[int, int] | None) -> LabelPlane:
-    """Read a grey PNG or TIFF.
+def read_image(path: Path, shape: tuple[int, int] | None, threshold: float | None = None) -> LabelPlane:
+    """Read a PNG or TIFF.
 
     Raises
     ------
     LabelError
-        If it cannot be read.
+        If it cannot be read, or its values are neither labels nor a mask.
     """
-    return plane_of_levels(read_label_image(path), path)
+    with opened_plane(path) as plane:
+        return plane_of_levels(plane.whole(), path, samples=plane.samples, threshold=threshold)
 
 
-def read_npy(path: Path, shape: tuple[int, int] | None) -> LabelPlane:
+def read_npy(path: Path, shape: tuple[int, int] | None, threshold: float | None = None) -> LabelPlane:
     """Open a NumPy file ``(y, x)`` of bool or whole numbers; it stays on the disk.
 
     Raises
@@ -71,11 +80,7 @@ def read_npy(path: Path, shape: tuple[int, int] | None) -> LabelPlane:
     LabelError
         If it cannot be read, or is no plane of such values.
     """
-    try:
-        values: npt.NDArray[np.generic] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise LabelError(f"{path} cannot be read as a NumPy file ({error}); save it with numpy.save.") from error
-    return plane_of_levels(values, path)
+    return plane_of_levels(open_numpy(path), path, threshold=threshold)
 
 
 def _tiles(plane: LabelPlane) -> Iterator[UInt8Array]:

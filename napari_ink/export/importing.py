@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_ink.annotation import EdgeValue, LabelValue
+from napari_ink.annotation.reading import HALF
 from napari_ink.errors import LabelError
 from napari_ink.export.formats import SUFFIXES, format_of
 from napari_ink.export.names import beside
@@ -26,10 +27,12 @@ from napari_ink.export.planes import (
 )
 
 
-def read_labels(path: str | os.PathLike[str], shape: tuple[int, int] | None = None) -> LabelPlane:
-    """Open a label file of any format as it is: label values, or a mask that may be soft.
+def read_labels(
+    path: str | os.PathLike[str], shape: tuple[int, int] | None = None, threshold: float | None = None
+) -> LabelPlane:
+    """Open a label file of any format: label values, or a mask that may be soft, of levels of 0 to 255.
 
-    Values of 0 to 2 are label values, anything above is a mask.
+    Which of them its values mean is decided by `stack.meaning_of`, for images, NumPy files and Zarrs alike.
 
     Parameters
     ----------
@@ -38,18 +41,20 @@ def read_labels(path: str | os.PathLike[str], shape: tuple[int, int] | None = No
     shape
         The segment's height and width. A larger plane is cropped at the bottom and right; nothing is resized. A csv,
         and GeoJSON of other programs, do not say their size and need it.
+    threshold
+        Where somebody says that a soft mask is to be cut, 0 to 1; it may be less white than half then.
 
     Raises
     ------
     LabelError
-        If it cannot be read or is smaller than `shape`.
+        If it cannot be read, is smaller than `shape`, or holds neither a mask nor label values.
     """
     path = Path(path).absolute()
     if not path.exists():
         raise LabelError(f"There are no labels at {path}; check the path.")
     if (form := format_of(path)) is None:
         raise LabelError(f"{path} ends in {path.suffix or 'no suffix'}; labels end in one of {', '.join(SUFFIXES)}.")
-    plane = form.read(path, shape)
+    plane = form.read(path, shape, threshold) if form.is_raster else form.read(path, shape)
     if shape is None:
         return plane
     if plane.shape[0] < shape[0] or plane.shape[1] < shape[1]:
@@ -63,7 +68,7 @@ def read_labels(path: str | os.PathLike[str], shape: tuple[int, int] | None = No
 def import_mask(
     path: str | os.PathLike[str], shape: tuple[int, int], names: Mapping[int, str] = INK_MASK
 ) -> LabelPlane:
-    """Read a mask as 0 and 255; a soft one is cut at half, and one of 0 and 1 taken as it is.
+    """Read a mask as 0 and 255; a soft one is cut at half.
 
     Raises
     ------
@@ -71,11 +76,9 @@ def import_mask(
         As in `read_labels`; and if the file holds label values, of which no one knows which are meant.
     """
     plane = read_labels(path, shape)
-    if plane.is_mask:
-        return cut(plane, 0.5, names)
-    if any((band > 1).any() for band in plane.bands()):
+    if not plane.is_mask:
         raise LabelError(f"{path} holds label values of 0 to 2, not a mask; export one of them as a mask first.")
-    return mapped(plane, lambda part: part == 1, names)
+    return cut(plane, HALF, names)
 
 
 def import_ink_labels(
@@ -101,7 +104,7 @@ def import_ink_labels(
     plane = read_labels(ink, shape)
     if not plane.is_mask:
         return plane
-    is_ink = cut(plane, 0.5, INK_MASK)
+    is_ink = cut(plane, HALF, INK_MASK)
     found = Path(supervision) if supervision is not None else beside(Path(ink).absolute(), "supervision_mask")
     looked = None if found is None else import_mask(found, shape)
     notes = plane.notes + (() if looked is None else looked.notes)
@@ -127,7 +130,7 @@ def import_edge_labels(path: str | os.PathLike[str], shape: tuple[int, int]) -> 
     plane = read_labels(path, shape)
     if not plane.is_mask:
         return replace(plane, names=EDGE_LABELS)
-    edges = cut(plane, 0.5, EDGE_MASK)
+    edges = cut(plane, HALF, EDGE_MASK)
 
     def read(y: Span, x: Span) -> UInt8Array:
         return np.where(edges.read(y, x) > 0, EdgeValue.EDGE, EdgeValue.UNREVIEWED).astype(np.uint8)

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from napari_ink.annotation.reading import Samples, bits_of
 from napari_ink.decoding import decoder_errors
 from napari_ink.errors import LabelError
 from napari_ink.export.levels import plane_of_levels
-from napari_ink.export.planes import LabelPlane, UInt8Array
+from napari_ink.export.planes import EDGE_LABELS, INK_LABELS, LabelPlane, UInt8Array
 from napari_ink.export.pyramid import level_shapes, write_levels
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def write_ome_zarr(plane: LabelPlane, path: Path) -> None:
     write_levels(plane, levels, _BLOCK, put, lambda level, y, x: np.asarray(level[y, x], np.uint8))
 
 
-def read_zarr(path: Path, shape: tuple[int, int] | None) -> LabelPlane:
+def read_zarr(path: Path, shape: tuple[int, int] | None, threshold: float | None = None) -> LabelPlane:
     """Open the label plane of an OME-Zarr (0.4 or 0.5) or of a plain Zarr array; it stays on the disk.
 
     Of an array ``(layers, y, x)`` the plane is the one at the surface: layer 32, or the middle one of fewer than 33.
@@ -67,17 +68,19 @@ def read_zarr(path: Path, shape: tuple[int, int] | None) -> LabelPlane:
 
     found: Any = open_node(path, LabelError)
     with decoder_errors(LabelError, path, "name an OME-Zarr of labels or a mask", "as a label plane"):
-        voxel_size_um = None
+        voxel_size_um, are_labels = None, False
         if isinstance(found, zarr.Group):
             if _described(found).get("multiscales") is None:
                 raise LabelError(f"{path} holds no label plane; name an OME-Zarr of labels or a mask.")
+            are_labels = _names_label_values(found)
             dataset = _first_dataset(found)
             voxel_size_um = _voxel_size(found, dataset)
             found = found[dataset["path"]]
         if not isinstance(found, zarr.Array) or found.ndim < 2 or any(length != 1 for length in found.shape[:-3]):
             raise ValueError("it holds no array of two or three axes")
         found = sound_array(path, found, LabelError)
-    return plane_of_levels(_Layer(found, path), path, voxel_size_um)
+    samples = Samples(bits_of(np.dtype(found.dtype)), are_labels=are_labels)
+    return plane_of_levels(_Layer(found, path), path, voxel_size_um, samples, threshold)
 
 
 class _Layer:
@@ -96,6 +99,16 @@ class _Layer:
         index: Any = (*self._before, *(part if isinstance(part, tuple) else (part,)))
         with decoder_errors(LabelError, self._path, "copy it again"):
             return self._array[index]
+
+
+def _names_label_values(group: zarr.Group) -> bool:
+    """Whether its metadata name the values 1 and 2, as our exports of label values do."""
+    said = _described(group).get("image-label")
+    parts = said.get("properties") if isinstance(said, dict) else None
+    if not isinstance(parts, list):
+        return False
+    named = {one.get("label-value"): one.get("name") for one in parts if isinstance(one, dict)}
+    return any(named == dict(names) for names in (INK_LABELS, EDGE_LABELS))
 
 
 def _multiscale(group: zarr.Group) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from napari_ink.annotation import is_project, labels_of_project, supervision
+from napari_ink.annotation.reading import HALF
 from napari_ink.errors import BadInputError
 from napari_ink.export.importing import cut, read_labels
 from napari_ink.export.masks import edge_mask, ink_mask, supervision_mask
@@ -170,13 +171,13 @@ def _prediction_plane(prediction: Prediction, what: ExportWhat, threshold: float
 
 
 def _file_plane(source: Path, what: ExportWhat, threshold: float | None, shape: tuple[int, int] | None) -> LabelPlane:
-    plane = read_labels(source, shape)
+    plane = read_labels(source, shape, threshold)
     if plane.is_mask:
         if what == "labels":
             raise BadInputError(
                 f"{source} is a mask and holds no label values; export `ink`, `edges` or `supervision`."
             )
-        return cut(plane, 0.5 if threshold is None else threshold, _MASKS[what])
+        return cut(plane, HALF if threshold is None else threshold, _MASKS[what])
     if plane.names == EDGE_LABELS and what in ("ink", "supervision"):
         raise BadInputError(f"{source} holds edge labels and no {what}; export `edges` or `labels`.")
     return plane if what == "labels" else mapped(plane, _CHOOSE[what], _MASKS[what])

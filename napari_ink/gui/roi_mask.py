@@ -54,7 +54,7 @@ def roi_mask(
         raise BadInputError("What is drawn as region of interest holds the middle of no pixel; draw it larger.")
     if papyrus is not None:
         bands = (slice(top, top + _BAND_PX) for top in range(0, shape[0], _BAND_PX))
-        mask = SegmentMask(shape, (mask[y, :] & papyrus[y, :] for y in bands))
+        mask = SegmentMask(shape, (mask[y, :] & papyrus[y, :] for y in bands), papyrus.note)
         check_papyrus(mask, region)
 
     def read(y: tuple[int, int], x: tuple[int, int]) -> npt.NDArray[np.uint8]:

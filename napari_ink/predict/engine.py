@@ -167,7 +167,7 @@ class _Run:
 
     def started(self, plan: TilePlan) -> PredictionStarted:
         """Return the first event."""
-        notes = [*self._notes_on_models(), *self._notes_on_going_on()]
+        notes = [*self._notes_on_models(), *self._notes_on_going_on(), *self._notes_on_mask()]
         if len(self._members) > 1:
             notes.append(f"Each pixel is the mean of {len(self._members)} predictions; their disagreement is kept too.")
         return PredictionStarted(
@@ -190,6 +190,10 @@ class _Run:
             reads = model.contract.notes(stack.shape[0], stack.voxel_size_um)
             for note in (*reads, *model.contract.grey_notes(sample, narrow), *model.notes()):
                 yield whose + note
+
+    def _notes_on_mask(self) -> Iterator[str]:
+        if isinstance(self._request.mask, SegmentMask) and self._request.mask.note:
+            yield self._request.mask.note
 
     def _notes_on_going_on(self) -> Iterator[str]:
         if self._going_on is None or self._begun is None:

@@ -9,26 +9,45 @@ from napari_ink.stack.beside import (
 from napari_ink.stack.convert import Converted, convert
 from napari_ink.stack.depth_stack import DepthStack, Level
 from napari_ink.stack.grey_range import GreyFill, grey_fill, grey_note, suggested_range
-from napari_ink.stack.mask import SegmentMask, read_mask, read_segment_mask
+from napari_ink.stack.mask import InkFile, SegmentMask, read_ink, read_mask, read_segment_mask
+from napari_ink.stack.mask_meaning import (
+    HALF,
+    LABELS_KEY,
+    LABELS_TEXT,
+    Meaning,
+    Samples,
+    bits_of,
+    meaning_of,
+    values_of,
+)
 from napari_ink.stack.opening import LAYER_FOLDERS, open_stack
-from napari_ink.stack.plane import crop_plane, read_plane
+from napari_ink.stack.plane import StoredPlane, as_plane, crop_plane, open_numpy, opened_plane, read_plane
 from napari_ink.stack.projected import projected_levels
 from napari_ink.stack.projection import HOWS, How, project_layers
 from napari_ink.stack.remote import address_path, is_address
 from napari_ink.stack.tiles import Tiles, viewing_levels
 
 __all__ = [
+    "HALF",
     "HOWS",
+    "LABELS_KEY",
+    "LABELS_TEXT",
     "LAYER_FOLDERS",
     "Converted",
     "DepthStack",
     "GreyFill",
     "How",
+    "InkFile",
     "Level",
+    "Meaning",
+    "Samples",
     "SegmentFiles",
     "SegmentMask",
+    "StoredPlane",
     "Tiles",
     "address_path",
+    "as_plane",
+    "bits_of",
     "convert",
     "crop_plane",
     "find_beside",
@@ -36,13 +55,18 @@ __all__ = [
     "grey_fill",
     "grey_note",
     "is_address",
+    "meaning_of",
+    "open_numpy",
     "open_stack",
+    "opened_plane",
     "project_layers",
     "projected_levels",
+    "read_ink",
     "read_mask",
     "read_plane",
     "read_segment_mask",
     "stack_of_array",
     "suggested_range",
+    "values_of",
     "viewing_levels",
 ]

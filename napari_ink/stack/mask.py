@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import tifffile
-from PIL import Image
 
-from napari_ink.errors import LabelError, StackError
-from napari_ink.stack.plane import check_plane, check_size, grey_of, opened_picture, read_plane
-from napari_ink.stack.tiff import READ_ERRORS, TiffPlane, read_planes
+from napari_ink.errors import LabelError
+from napari_ink.stack.mask_meaning import Meaning
+from napari_ink.stack.plane import STRIP_PX, StoredPlane, check_size, opened_plane
 
 Mask = npt.NDArray[np.bool_]
-_SQUARE = 256
+_SQUARE = STRIP_PX
 
 
 class SegmentMask:
@@ -34,15 +29,19 @@ class SegmentMask:
         Height and width of the segment.
     strips
         Its rows from the top, bool, as wide as it; each strip but the last a multiple of 256 rows high.
+    note
+        A sentence about what was guessed of the file that it was read from.
 
     Attributes
     ----------
     shape
         Height and width of the segment.
+    note
+        As given.
     """
 
-    def __init__(self, shape: tuple[int, int], strips: Iterable[Mask]) -> None:
-        self.shape = shape
+    def __init__(self, shape: tuple[int, int], strips: Iterable[Mask], note: str = "") -> None:
+        self.shape, self.note = shape, note
         self._all_true: set[tuple[int, int]] = set()
         self._mixed: dict[tuple[int, int], npt.NDArray[np.uint8]] = {}
         row = 0
@@ -94,46 +93,47 @@ class SegmentMask:
 
 
 @dataclass(frozen=True)
-class _Rows:
-    """A grey plane that is read by its rows."""
+class InkFile:
+    """Ink as a file says it, of a stack's height and width.
 
-    shape: tuple[int, int]
-    dtype: np.dtype[Any]
-    read: Callable[[slice], npt.NDArray[Any]]
-    at_once: int = _SQUARE
+    Attributes
+    ----------
+    values
+        Label values 0 unreviewed, 1 papyrus, 2 ink ``(y, x)``; of a mask 0 and 1, where 1 is ink.
+    are_labels
+        Whether they are label values.
+    note
+        A sentence about what was guessed of the values; empty where nothing was.
+    """
 
-    def strips(self, height: int) -> Iterator[npt.NDArray[Any]]:
-        """Read the first rows, `height` of them, a strip at a time."""
-        for top in range(0, height, self.at_once):
-            yield self.read(slice(top, min(top + self.at_once, height)))
+    values: npt.NDArray[np.uint8]
+    are_labels: bool
+    note: str
 
 
 def read_segment_mask(path: str | os.PathLike[str], shape: tuple[int, int]) -> SegmentMask:
     """Read a mask or a label image of a stack of height and width `shape`, a strip at a time.
 
-    A larger image is cropped at the bottom and right. A soft one is cut at half of its dtype's range, or of that of 8
-    or 16 bits where its values need no more; one whose largest value is 1 is taken as it is.
+    A larger image is cropped at the bottom and right. What its values mean is decided in `mask_meaning`.
 
-    Of a TIFF of one page of 8 or 16 bits, in strips or tiles, a row of these is in memory at a time; any other image is
-    whole there, for as long as it is being read.
+    Of a grey TIFF or a NumPy file a few rows are in memory at a time; any other image is whole there, for as long as it
+    is being read.
 
     Raises
     ------
     LabelError
-        If it cannot be read, is smaller than the stack, or holds label values: of these a mask would be empty.
+        If it cannot be read, is smaller than the stack, or its values are no mask.
     """
-    path = Path(path)
-    with _rows_of(path) as rows:
-        brightest = max((int(strip.max(initial=0)) for strip in rows.strips(rows.shape[0])), default=0)
-        if brightest == 2:
-            raise LabelError(f"{path} holds label values of 0 to 2, not a mask; export its ink as a mask first.")
-        check_size(rows.shape, shape, path)
-        dark = _largest_dark(brightest, rows.dtype)
-        return SegmentMask(shape, (strip[:, : shape[1]] > dark for strip in rows.strips(shape[0])))
+    with opened_plane(path) as plane:
+        meaning = _meaning_for(plane, shape)
+        if meaning.are_labels:
+            raise LabelError(f"{plane.path} holds label values of 0 to 2, not a mask; export its ink as a mask first.")
+        strips = (meaning.is_white(strip[:, : shape[1]]) for strip in plane.strips(shape[0]))
+        return SegmentMask(shape, strips, meaning.note)
 
 
 def read_mask(path: str | os.PathLike[str], shape: tuple[int, int]) -> Mask:
-    """Read a mask or a label image as `read_segment_mask` does, as one bool array ``(y, x)``.
+    """Read a mask as `read_segment_mask` does, as one bool array ``(y, x)``.
 
     Raises
     ------
@@ -143,52 +143,24 @@ def read_mask(path: str | os.PathLike[str], shape: tuple[int, int]) -> Mask:
     return read_segment_mask(path, shape)[:, :]
 
 
-def _largest_dark(brightest: int, dtype: np.dtype[Any]) -> int:
-    """Return the largest value that is not in a mask."""
-    if brightest <= 1:
-        return 0
-    # Some save 0 and 255 with 16 bits: white is where the values are, not where they could be.
-    return int(min(top for top in (255, 65535, np.iinfo(dtype).max) if brightest <= top)) // 2
+def read_ink(path: str | os.PathLike[str], shape: tuple[int, int]) -> InkFile:
+    """Read a mask of ink, or label values, of a stack of height and width `shape`; see `read_segment_mask`.
+
+    Raises
+    ------
+    LabelError
+        If it cannot be read, is smaller than the stack, or its values are neither.
+    """
+    with opened_plane(path) as plane:
+        meaning = _meaning_for(plane, shape)
+        values, top = np.empty(shape, np.uint8), 0
+        for strip in plane.strips(shape[0]):
+            part = strip[:, : shape[1]]
+            values[top : top + len(part)] = meaning.labels(part) if meaning.are_labels else meaning.is_white(part)
+            top += len(part)
+        return InkFile(values, meaning.are_labels, meaning.note)
 
 
-@contextmanager
-def _rows_of(path: Path) -> Iterator[_Rows]:
-    if (plane := _tiff_plane(path)) is not None:
-        try:
-            yield _rows_of_tiff(plane)
-        except StackError as error:  # a strip that is broken, or a file that changed while it was read
-            raise LabelError(str(error)) from error
-    elif path.is_file() and path.suffix.lower() not in (".tif", ".tiff"):
-        with opened_picture(path) as image:
-            yield _rows_of_picture(path, image)
-    else:
-        whole = read_plane(path)
-        yield _Rows(whole.shape, whole.dtype, lambda y: whole[y])
-
-
-def _tiff_plane(path: Path) -> TiffPlane | None:
-    """Return the one plane of a TIFF that can be read a strip at a time; None for any other file."""
-    if path.suffix.lower() not in (".tif", ".tiff") or not path.is_file():
-        return None
-    try:
-        planes = read_planes(path)
-        with tifffile.TiffFile(path) as file:
-            sides = [side for side in file.series[0].shape if side > 1]
-            is_flat = len(file.pages.first.chunks) == 2
-    except (StackError, *READ_ERRORS):
-        return None  # it is read whole, or refused, as a plane of any other kind
-    is_all = len(planes) == 1 and sides == [side for side in planes[0].shape if side > 1]
-    return planes[0] if is_all and is_flat and planes[0].dtype.kind in "bui" else None
-
-
-def _rows_of_tiff(plane: TiffPlane) -> _Rows:
-    # All of a strip is decoded for any of its rows, so about as many are read at once.
-    at_once = -(-plane.stored_px[0] // _SQUARE) * _SQUARE
-    return _Rows(plane.shape, plane.dtype, lambda y: plane.read(y, slice(0, plane.shape[1])), at_once)
-
-
-def _rows_of_picture(path: Path, image: Image.Image) -> _Rows:
-    width, height = image.size
-    first = grey_of(image.crop((0, 0, width, 1)))
-    check_plane((height, *first.shape[1:]), first.dtype, path)
-    return _Rows((height, width), first.dtype, lambda y: grey_of(image.crop((0, y.start, width, y.stop))))
+def _meaning_for(plane: StoredPlane, shape: tuple[int, int]) -> Meaning:
+    check_size(plane.shape, shape, plane.path)
+    return plane.meaning()

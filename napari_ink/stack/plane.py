@@ -1,78 +1,159 @@
-"""One grey plane of a segment as a PNG or TIFF image, such as a mask or labels."""
+"""One plane of a segment as an image or NumPy file, such as a mask or labels: opened, and read by its rows."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import tifffile
-from PIL import Image, UnidentifiedImageError
 
+from napari_ink.decoding import check_memory, check_regular, decoder_errors
 from napari_ink.errors import LabelError
-from napari_ink.stack.picture_size import check_picture_size
-from napari_ink.stack.tiff import READ_ERRORS
+from napari_ink.stack.mask_meaning import Meaning, Samples, bits_of, meaning_of, values_of
+
+STRIP_PX = 256
+_SAVE_GREY = "save it as a grey PNG or TIFF"
+
+
+@dataclass(frozen=True)
+class StoredPlane:
+    """A plane of whole numbers as a file stores it, but with 0 for black; it is read by its rows.
+
+    Attributes
+    ----------
+    path
+        The file.
+    shape
+        Height and width.
+    dtype
+        Of the values.
+    samples
+        What the file says about them.
+    read
+        Reads rows, all columns.
+    at_once
+        How many rows are best read at once, a multiple of 256.
+    """
+
+    path: Path
+    shape: tuple[int, int]
+    dtype: np.dtype[Any]
+    samples: Samples
+    read: Callable[[slice], npt.NDArray[Any]]
+    at_once: int = STRIP_PX
+
+    def strips(self, height: int | None = None) -> Iterator[npt.NDArray[Any]]:
+        """Read the first rows, `height` of them or all, a strip at a time."""
+        height = self.shape[0] if height is None else height
+        for top in range(0, height, self.at_once):
+            yield self.read(slice(top, min(top + self.at_once, height)))
+
+    def meaning(self, threshold: float | None = None) -> Meaning:
+        """Decide what its values mean: all of it is read for that, also what a stack has no place for.
+
+        Raises
+        ------
+        LabelError
+            As in `meaning_of`.
+        """
+        return meaning_of(values_of(self.strips()), self.samples, self.path, threshold)
+
+    def whole(self) -> npt.NDArray[Any]:
+        """Read everything.
+
+        Raises
+        ------
+        LabelError
+            If it cannot be read, or the memory does not hold it.
+        """
+        check_memory(
+            self.shape[0] * self.shape[1] * self.dtype.itemsize, LabelError, self.path, "use a machine with more of it"
+        )
+        out = np.empty(self.shape, self.dtype)
+        top = 0
+        for strip in self.strips():
+            out[top : top + len(strip)] = strip
+            top += len(strip)
+        return out
+
+
+@contextmanager
+def opened_plane(path: str | os.PathLike[str]) -> Iterator[StoredPlane]:
+    """Open a mask or label plane: a grey or palette image (PNG, TIFF, and what else Pillow reads), or a NumPy file.
+
+    Raises
+    ------
+    LabelError
+        If there is none, or it is no plane of whole numbers; also later, while it is open.
+    """
+    from napari_ink.stack.picture_plane import opened_picture_plane
+    from napari_ink.stack.tiff_plane import is_tiff, tiff_plane
+
+    path = Path(path)
+    if not path.exists() or path.is_dir():
+        raise LabelError(f"There is no image at {path}; check the path.")
+    check_regular(path, LabelError)
+    if path.suffix.lower() == ".npy":
+        yield _numpy_plane(path)
+    elif is_tiff(path):
+        yield tiff_plane(path)
+    else:
+        with opened_picture_plane(path) as plane:
+            yield plane
 
 
 def read_plane(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
-    """Read a grey PNG or TIFF image ``(y, x)`` as it is.
+    """Read a plane ``(y, x)`` as `opened_plane` opens it; what its values mean is not decided.
 
     Raises
     ------
     LabelError
-        If there is none, or it is not a grey image of whole numbers.
+        As there.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise LabelError(f"There is no image at {path}; check the path.")
-    if path.suffix.lower() in (".tif", ".tiff"):
-        with _explaining(path):
-            plane = tifffile.imread(path)
-    else:
-        with opened_picture(path) as image:
-            plane = grey_of(image)
-    if plane.ndim > 2 and plane.size == plane.shape[-2] * plane.shape[-1]:
-        plane = plane.reshape(plane.shape[-2:])  # a stack of one page
-    check_plane(plane.shape, plane.dtype, path)
-    return plane
+    with opened_plane(path) as plane:
+        return plane.whole()
 
 
-@contextmanager
-def opened_picture(path: Path) -> Iterator[Image.Image]:
-    """Open a picture with Pillow, which decodes all of it where a part is looked at.
+def open_numpy(path: Path) -> npt.NDArray[Any]:
+    """Open a NumPy file of labels or a mask; it stays on the disk.
 
     Raises
     ------
     LabelError
-        If it cannot be read, also later, while it is open.
+        If it cannot be read.
     """
-    # Segments are larger than Pillow takes for an attack; their size is checked against the stack's instead.
-    Image.MAX_IMAGE_PIXELS = None
-    with _explaining(path), Image.open(path) as image:
-        check_picture_size(path, image, LabelError)
-        yield image
+    check_regular(path, LabelError)
+    with decoder_errors(LabelError, path, "save it with numpy.save"):
+        values: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+        if min(values.shape, default=0) < 0:
+            raise ValueError(f"a shape of {values.shape}")
+        return values
 
 
-def grey_of(image: Image.Image) -> npt.NDArray[Any]:
-    """Return a picture's values; grey ones where it stores them in another way."""
-    return np.asarray(image.convert("L") if image.mode in ("1", "P", "LA") else image)
+def _numpy_plane(path: Path) -> StoredPlane:
+    values = as_plane(open_numpy(path))
+    check_plane(values.shape, values.dtype, path)
+
+    def read(y: slice) -> npt.NDArray[Any]:
+        return np.asarray(values[y])
+
+    return StoredPlane(path, values.shape, values.dtype, Samples(bits_of(values.dtype)), read)
 
 
-@contextmanager
-def _explaining(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (*READ_ERRORS, UnidentifiedImageError, SyntaxError) as error:  # SyntaxError: Pillow, over broken PNGs
-        reason = " ".join(str(error).split())
-        raise LabelError(f"{path} cannot be read as an image ({reason}); save it as a grey PNG or TIFF.") from error
+def as_plane(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return the plane of an array that has axes of length 1 before it."""
+    if values.ndim > 2 and values.size == values.shape[-2] * values.shape[-1]:
+        return values.reshape(values.shape[-2:])
+    return values
 
 
 def check_plane(shape: tuple[int, ...], dtype: np.dtype[Any], path: Path) -> None:
-    """Refuse what is not a grey plane of whole numbers.
+    """Refuse what is not a plane of whole numbers.
 
     Raises
     ------
@@ -81,6 +162,32 @@ def check_plane(shape: tuple[int, ...], dtype: np.dtype[Any], path: Path) -> Non
     """
     if len(shape) != 2 or dtype.kind not in "bui":
         raise LabelError(f"{path} has the shape {shape} and {dtype} values; save it as one grey plane of 8 or 16 bits.")
+
+
+def grey_of_colours(colours: npt.NDArray[Any], path: Path) -> npt.NDArray[Any]:
+    """Return the grey values ``(y, x)`` of a picture ``(y, x, channels)`` that is saved in colour, but is grey.
+
+    Parameters
+    ----------
+    colours
+        One or three channels, and perhaps the opacity.
+    path
+        For the messages.
+
+    Raises
+    ------
+    LabelError
+        If it has colours, or its transparent pixels are not black: nobody knows what these are to mean.
+    """
+    channels = colours.shape[-1]
+    shades = colours[..., : channels - (channels + 1) % 2]
+    grey = shades[..., 0]
+    if not all(np.array_equal(grey, shades[..., channel]) for channel in range(1, shades.shape[-1])):
+        raise LabelError(f"{path} has colours, and a mask is black and white; {_SAVE_GREY}.")
+    full = np.iinfo(colours.dtype).max if colours.dtype.kind in "ui" else 1
+    if channels in (2, 4) and grey[colours[..., -1] < full].any():
+        raise LabelError(f"{path} has transparent pixels that are not black; flatten it onto black.")
+    return grey
 
 
 def crop_plane(plane: npt.NDArray[Any], shape: tuple[int, int], path: str | os.PathLike[str]) -> npt.NDArray[Any]:

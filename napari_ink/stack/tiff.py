@@ -176,7 +176,8 @@ def read_planes(path: Path | RemoteFile, of_masks: bool = False) -> list[TiffPla
         with open_tiff(path) as file:
             pages = [page.aspage() for page in file.pages]
             # One header for many planes: ImageJ's hyperstacks, and what tifffile writes truncated.
-            if (file.is_imagej or file.is_shaped) and len(pages) == 1 and file.series and file.series[0].ndim == 3:
+            is_one = len(pages) == 1 and (file.is_imagej or file.is_shaped) and file.series
+            if is_one and file.series[0].ndim == 3 and math.prod(file.series[0].shape) > math.prod(pages[0].shape):
                 return _contiguous_planes(path, file, state, of_masks)
             whole = [page for page in pages if not _is_extra(page)]
             # A file of nothing but overviews is somebody's layers, flagged by mistake.

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from napari_ink.annotation import LabelValue, is_project, labels_of_project, labels_to_learn_from
 from napari_ink.errors import LabelError
-from napari_ink.stack import DepthStack, crop_plane, find_beside, find_mask_of_labels, open_stack, read_mask, read_plane
+from napari_ink.stack import DepthStack, find_beside, find_mask_of_labels, open_stack, read_ink, read_segment_mask
 from napari_ink.training.crops import TrainingPair
 from napari_ink.training.targets import OUTSIDE
 
@@ -68,18 +68,19 @@ def read_pair(stack: str | os.PathLike[str], labels: str | os.PathLike[str] | No
         for kind, found in (("supervision_mask", beside.supervision_mask), ("validation_mask", beside.validation_mask))
     )
     shape = opened.shape[1:]
-    papyrus = None if beside.mask is None else read_mask(beside.mask, shape)
     values, notes = _values(path, shape, supervision is None)
-    if papyrus is not None:
-        values[~papyrus] = OUTSIDE
+    if beside.mask is not None:
+        values[~_mask(beside.mask, shape, notes)] = OUTSIDE
     if supervision is not None:
-        reviewed = read_mask(supervision, shape)
+        reviewed = _mask(supervision, shape, notes)
         values[~reviewed & (values != OUTSIDE)] = LabelValue.UNREVIEWED
     if not np.isin(values, (LabelValue.PAPYRUS, LabelValue.INK)).any():
         raise LabelError(
             f"{path} has no reviewed pixel{_inside(supervision, beside.mask)}; review some, or leave it out."
         )
-    held_out = None if validation is None else read_mask(validation, shape)
+    if not (values == LabelValue.INK).any():
+        notes.append(f"{path} has no ink{_inside(supervision, beside.mask)}: all that is learnt from it is papyrus.")
+    held_out = None if validation is None else _mask(validation, shape, notes)
     files = [Path(file) for file in (opened.source, path, beside.mask, supervision, validation) if file is not None]
     return PairFiles(TrainingPair(opened, values, held_out), tuple(files), tuple(notes))
 
@@ -96,14 +97,14 @@ def _pair_of_project(stack: DepthStack, folder: Path) -> PairFiles:
     rows, columns = annotation.plane_shape("review")
     review = annotation.read("review", (0, rows), (0, columns))
     values = labels_to_learn_from(annotation.read("ink", (0, shape[0]), (0, shape[1])), review)
-    beside = find_beside(stack)
+    beside, notes = find_beside(stack), list[str]()
     if beside.mask is not None:
-        values[~read_mask(beside.mask, shape)] = OUTSIDE
+        values[~_mask(beside.mask, shape, notes)] = OUTSIDE
     if not np.isin(values, (LabelValue.PAPYRUS, LabelValue.INK)).any():
         raise LabelError(f"{folder} has no reviewed pixel; review some, or leave it out.")
-    held_out = None if beside.validation_mask is None else read_mask(beside.validation_mask, shape)
+    held_out = None if beside.validation_mask is None else _mask(beside.validation_mask, shape, notes)
     files = [Path(file) for file in (stack.source, folder, beside.mask, beside.validation_mask) if file is not None]
-    return PairFiles(TrainingPair(stack, values, held_out), tuple(files), annotation.warnings)
+    return PairFiles(TrainingPair(stack, values, held_out), tuple(files), (*annotation.warnings, *notes))
 
 
 def _labels_path(stack: DepthStack, labels: Path | None) -> Path:
@@ -120,13 +121,21 @@ def _labels_path(stack: DepthStack, labels: Path | None) -> Path:
 
 def _values(path: Path, shape: tuple[int, int], all_reviewed: bool) -> tuple[npt.NDArray[np.uint8], list[str]]:
     """Return label values ``(y, x)``, and what to say about them."""
-    plane = read_plane(path)
-    if plane.max(initial=0) == LabelValue.INK:
-        return crop_plane(plane, shape, path).astype(np.uint8), []
-    del plane
-    ink = read_mask(path, shape)
-    said = f"No supervision mask lies beside {path.name}: all of the papyrus in it counts as reviewed."
-    return np.where(ink, LabelValue.INK, LabelValue.PAPYRUS).astype(np.uint8), [said] if all_reviewed else []
+    ink = read_ink(path, shape)
+    notes = [ink.note] if ink.note else []
+    if ink.are_labels:
+        return ink.values, notes
+    if all_reviewed:
+        notes.append(f"No supervision mask lies beside {path.name}: all of the papyrus in it counts as reviewed.")
+    return np.where(ink.values, LabelValue.INK, LabelValue.PAPYRUS).astype(np.uint8), notes
+
+
+def _mask(path: Path, shape: tuple[int, int], notes: list[str]) -> npt.NDArray[np.bool_]:
+    """Read a mask ``(y, x)``; what is to be said about it joins the notes."""
+    mask = read_segment_mask(path, shape)
+    if mask.note:
+        notes.append(mask.note)
+    return mask[:, :]
 
 
 def _inside(*masks: Path | None) -> str:

@@ -55,6 +55,8 @@ def test_a_mask_reads_back(tmp_path_factory: pytest.TempPathFactory, form: Forma
 @settings(max_examples=40, deadline=None)
 @given(labels=hnp.arrays(np.uint8, SIZES, elements=st.integers(0, 2)))
 def test_label_values_read_back(tmp_path_factory: pytest.TempPathFactory, form: Format, labels: np.ndarray) -> None:
+    if form.name == "NumPy":
+        labels[0, 0] = 2  # NumPy files have no place to say that 0 and 1 are label values
     path = write_label_values(labels, tmp_path_factory.mktemp("out") / NAMES[form.name])
     plane = read_labels(path)
     np.testing.assert_array_equal(plane.whole(), labels)

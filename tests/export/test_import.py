@@ -62,7 +62,7 @@ def test_masks_of_one_bit_and_of_zero_and_one(tmp_path: Path) -> None:
         np.testing.assert_array_equal(import_mask(tmp_path / name, INK.shape).whole() > 0, INK)
 
 
-@pytest.mark.parametrize("values", [INK.astype(np.float32), INK.astype(int) - 1, INK.astype(int) * 70000, INK[0]])
+@pytest.mark.parametrize("values", [INK.astype(np.float32), INK.astype(int) - 1, INK * 70000 + LOOKED, INK[0]])
 def test_values_that_are_no_labels(tmp_path: Path, values: np.ndarray) -> None:
     np.save(tmp_path / "a.npy", values)
     with pytest.raises(LabelError, match=r"a\.npy"):

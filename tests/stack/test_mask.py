@@ -24,7 +24,8 @@ def test_padding_is_cropped(
     tmp_path_factory: pytest.TempPathFactory, shape: tuple[int, int], pad: tuple[int, int], suffix: str
 ) -> None:
     soft = np.random.default_rng(0).integers(0, 256, (shape[0] + pad[0], shape[1] + pad[1]), dtype=np.uint8)
-    soft[0, 0] = 255  # or, where all are 0 or 1, it would be no soft one
+    soft[soft < 16] = 16  # few values of which the others are 1, 2, … would be numbers of classes
+    soft[0, 0] = 255  # where none reaches half of white, the mask is refused
     path = tmp_path_factory.mktemp("mask") / f"m.{suffix}"
     Image.fromarray(soft).save(path)
     np.testing.assert_array_equal(read_mask(path, shape), soft[: shape[0], : shape[1]] >= 128)
@@ -68,8 +69,8 @@ def test_what_is_no_mask_is_refused(tmp_path: Path) -> None:
     (tmp_path / "m.png").write_bytes(b"no picture")
     with pytest.raises(LabelError, match="m.png"):
         read_mask(tmp_path / "m.png", (2, 2))
-    Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(tmp_path / "c.png")
-    with pytest.raises(LabelError, match="c.png"):
+    Image.fromarray(np.arange(48, dtype=np.uint8).reshape(4, 4, 3)).save(tmp_path / "c.png")
+    with pytest.raises(LabelError, match=r"c\.png has colours"):
         read_mask(tmp_path / "c.png", (2, 2))
     (tmp_path / "t.tif").write_bytes(b"II*\0\xff\xff")
     with pytest.raises(LabelError, match="t.tif"):
@@ -115,7 +116,7 @@ def test_any_layout_of_a_tiff(tmp_path: Path, layout: dict[str, object], dtype: 
     truth = np.zeros((900, 700), bool)
     truth[100:640, 300:] = True
     plane = truth if dtype == np.bool_ else truth * np.array(255, dtype)
-    tifffile.imwrite(tmp_path / "m.tif", plane, **layout)
+    tifffile.imwrite(tmp_path / "m.tif", plane, photometric="minisblack", **layout)
     np.testing.assert_array_equal(read_mask(tmp_path / "m.tif", (890, 680)), truth[:890, :680])
 
 

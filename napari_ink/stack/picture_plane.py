@@ -1,0 +1,75 @@
+"""Mask and label planes in pictures that Pillow reads: PNG above all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from napari_ink.decoding import decoder_errors
+from napari_ink.errors import LabelError
+from napari_ink.stack.mask_meaning import LABELS_KEY, LABELS_TEXT, Colour, Samples
+from napari_ink.stack.picture_size import check_picture_size, png_bits
+from napari_ink.stack.plane import StoredPlane, check_plane, grey_of_colours
+
+_SAVE_GREY = "save it as a grey PNG or TIFF"
+_GREY_MODES = {"1": 1, "L": 8, "P": 8, "I;16": 16, "I;16B": 16, "I;16L": 16, "I": None, "F": None}
+_COLOUR_MODES = ("LA", "RGB", "RGBA")
+# Pillow stretches greys of 2 and 4 bits to 8.
+_STRETCHED = {2: 85, 4: 17}
+
+
+@contextmanager
+def opened_picture_plane(path: Path) -> Iterator[StoredPlane]:
+    """Open a grey or palette picture; all of it is decoded where a part is read.
+
+    Raises
+    ------
+    LabelError
+        If it cannot be read, also later, while it is open.
+    """
+    # Segments are larger than Pillow takes for an attack; a picture's size is held against its file instead.
+    Image.MAX_IMAGE_PIXELS = None
+    with decoder_errors(LabelError, path, _SAVE_GREY):
+        image = Image.open(path)
+    with image:
+        check_picture_size(path, image, LabelError)
+        width, height = image.size
+        stretched = _STRETCHED.get(png_bits(path, samples=False), 1) if image.format == "PNG" else 1
+        stretched = stretched if image.mode == "L" else 1
+
+        def read(y: slice) -> npt.NDArray[Any]:
+            with decoder_errors(LabelError, path, _SAVE_GREY):
+                return _values(image.crop((0, y.start, width, y.stop)), path) // np.uint8(stretched)
+
+        first = read(slice(0, min(1, height)))
+        check_plane((height, *first.shape[1:]), first.dtype, path)
+        yield StoredPlane(path, (height, width), first.dtype, _samples(image, stretched), read)
+
+
+def _values(image: Image.Image, path: Path) -> npt.NDArray[Any]:
+    """Return grey values, or numbers of a palette's colours."""
+    if image.mode in _GREY_MODES:
+        return np.asarray(image)
+    if image.mode in _COLOUR_MODES:
+        return grey_of_colours(np.asarray(image), path)
+    return grey_of_colours(np.asarray(image.convert("RGBA")), path)
+
+
+def _samples(image: Image.Image, stretched: int) -> Samples:
+    text = image.info.get(LABELS_KEY, "")
+    are_labels = isinstance(text, str) and text.startswith(LABELS_TEXT)
+    bits = {85: 2, 17: 4}.get(stretched) or _GREY_MODES.get(image.mode, 8)
+    return Samples(bits, _palette(image), are_labels)
+
+
+def _palette(image: Image.Image) -> tuple[Colour, ...]:
+    if image.mode != "P":
+        return ()
+    parts = image.getpalette("RGB") or []
+    return tuple((red, green, blue) for red, green, blue in zip(*[iter(parts)] * 3, strict=True))

@@ -1,0 +1,296 @@
+"""A mask or label file means the same to `--mask`, `evaluate`, `train`, `export` and *Import…*, in every format."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+import zarr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from napari_ink.cli import main
+from napari_ink.cli.truth import read_truth
+from napari_ink.errors import LabelError
+from napari_ink.export import import_edge_labels, import_ink_labels, import_mask, source_plane, write_label_values
+from napari_ink.stack import read_segment_mask
+from napari_ink.training import read_pair
+
+SHAPE = (6, 8)
+INK = np.zeros(SHAPE, bool)
+INK[1:4, 2:6] = True
+OTHER = np.zeros(SHAPE, bool)
+OTHER[4:6, 5:8] = True
+Save = Callable[[Path, np.ndarray], None]
+
+
+def _grey_png(path: Path, values: np.ndarray) -> None:
+    Image.fromarray(values).save(path)
+
+
+def _palette_png(path: Path, values: np.ndarray) -> None:
+    image = Image.fromarray(values).convert("L")
+    image.putpalette(bytes(3) + bytes([60, 0, 0]) + bytes([0, 50, 0]) + bytes([9, 99, 9]) * 253)  # all of them dark
+    assert image.mode == "P"
+    image.save(path)
+
+
+def _tiff(**how: object) -> Save:
+    return lambda path, values: tifffile.imwrite(path, values, **{"photometric": "minisblack", **how})
+
+
+def _white_is_zero(path: Path, values: np.ndarray) -> None:
+    top = np.iinfo(values.dtype).max if values.dtype.kind == "u" else True
+    tifffile.imwrite(path, np.asarray(top - values if values.dtype.kind == "u" else ~values), photometric="miniswhite")
+
+
+def _palette_tiff(path: Path, values: np.ndarray) -> None:
+    colours = np.zeros((3, 256), np.uint16)
+    colours[0, 1:], colours[1, 2:] = 15000, 9000
+    tifffile.imwrite(path, values, photometric="palette", colormap=colours)
+
+
+def _rgb(path: Path, values: np.ndarray) -> None:
+    Image.fromarray(np.repeat(values[..., None], 3, axis=2)).save(path)
+
+
+def _zarr(path: Path, values: np.ndarray) -> None:
+    zarr.create_array(path, data=values, chunks=(4, 4))
+
+
+FORMATS: dict[str, tuple[str, Save]] = {
+    "png": (".png", _grey_png),
+    "palette png": (".png", _palette_png),
+    "grey rgb png": (".png", _rgb),
+    "tiff": (".tif", _tiff()),
+    "packed tiff": (".tif", _tiff(compression="zlib", rowsperstrip=2)),
+    "tiff, white is 0": (".tif", _white_is_zero),
+    "palette tiff": (".tif", _palette_tiff),
+    "rgb tiff": (".tif", lambda path, v: tifffile.imwrite(path, np.repeat(v[..., None], 3, axis=2), photometric="rgb")),
+    "npy": (".npy", lambda path, values: np.save(path, values)),
+    "zarr": (".zarr", _zarr),
+}
+WIDE = ("tiff", "packed tiff", "tiff, white is 0", "npy", "zarr")
+
+
+def meanings(path: Path, stack: Path) -> dict[str, list[list[int]] | str]:
+    """Return where each way of reading a file finds ink, or the word for what it refuses."""
+    ways: dict[str, Callable[[], np.ndarray]] = {
+        "import ink": lambda: import_ink_labels(path, SHAPE).whole() == 2,
+        "export": lambda: source_plane(path, "ink").whole() > 0,
+    }
+    if path.suffix != ".zarr":  # images and NumPy files
+        ways["evaluate"] = lambda: read_truth(path, None, True, SHAPE, (slice(None), slice(None)))[0]
+        ways["train"] = lambda: read_pair(stack, path).pair.labels == 2
+
+    def asked(way: Callable[[], np.ndarray]) -> list[list[int]] | str:
+        try:
+            return np.asarray(way(), int).tolist()
+        except LabelError as error:
+            assert str(path) in str(error)
+            return "refused"
+
+    return {name: asked(way) for name, way in ways.items()}
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("stack") / "s.npy"
+    np.save(path, np.zeros((3, *SHAPE), np.uint8))
+    return path
+
+
+def check_alike(path: Path, stack: Path, ink: np.ndarray | None) -> None:
+    expected = "refused" if ink is None else ink.astype(int).tolist()
+    for way, found in meanings(path, stack).items():
+        assert found == expected, (way, path)
+
+
+def mask_of(path: Path) -> np.ndarray | None:
+    try:
+        found = import_mask(path, SHAPE).whole() > 0
+    except LabelError:
+        found = None
+    if path.suffix != ".zarr":
+        try:
+            np.testing.assert_array_equal(read_segment_mask(path, SHAPE)[:, :], found)
+        except LabelError:
+            assert found is None
+    return found
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_zero_and_one_are_a_mask_in_every_format(tmp_path: Path, stack: Path, form: str) -> None:
+    suffix, save = FORMATS[form]
+    save(tmp_path / f"m{suffix}", INK.astype(np.uint8))
+    check_alike(tmp_path / f"m{suffix}", stack, INK)
+    np.testing.assert_array_equal(mask_of(tmp_path / f"m{suffix}"), INK)
+    edges = import_edge_labels(tmp_path / f"m{suffix}", SHAPE).whole()
+    np.testing.assert_array_equal(edges, INK)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_with_a_two_they_are_label_values_in_every_format(tmp_path: Path, stack: Path, form: str) -> None:
+    suffix, save = FORMATS[form]
+    save(tmp_path / f"m{suffix}", (2 * INK + OTHER).astype(np.uint8))
+    check_alike(tmp_path / f"m{suffix}", stack, INK)
+    assert mask_of(tmp_path / f"m{suffix}") is None  # of label values nobody knows which are meant
+    found = import_ink_labels(tmp_path / f"m{suffix}", SHAPE).whole()
+    np.testing.assert_array_equal(found, 2 * INK + OTHER)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    form=st.sampled_from(sorted(FORMATS)),
+    value=st.integers(3, 255),
+    other=st.integers(0, 255),
+    is_wide=st.booleans(),
+    factor=st.sampled_from([1, 16, 257]),
+)
+def test_one_file_means_one_thing(
+    tmp_path_factory: pytest.TempPathFactory, stack: Path, form: str, value: int, other: int, is_wide: bool, factor: int
+) -> None:
+    """Two values are black and white; more are greys if they reach half of white, and else they are refused."""
+    suffix, save = FORMATS[form]
+    is_wide = is_wide and form in WIDE
+    factor = factor if is_wide else 1
+    values = (INK * np.uint16(value) + OTHER * np.uint16(other)) * np.uint16(factor)
+    path = tmp_path_factory.mktemp("m") / f"m{suffix}"
+    save(path, values if is_wide else values.astype(np.uint8))
+    top, found = int(values.max()), sorted(set(np.unique(values).tolist()) - {0})
+    if len(found) == 1:
+        ink: np.ndarray | None = values > 0
+    elif "palette" in form:
+        ink = None  # numbers of colours are no greys
+    else:
+        stored = 65535 if is_wide else 255
+        white = stored if 2 * top >= stored else top if top in (255, 65535) else None
+        ink = None if white is None or (found[0] == 1 and len(found) == 2 and top == white) else values > white // 2
+    check_alike(path, stack, ink)
+    mask = mask_of(path)
+    assert (mask is None) == (ink is None)
+    if ink is not None:
+        assert ink.any()
+        np.testing.assert_array_equal(mask, ink)
+
+
+def _packed(path: Path, values: np.ndarray, bits: int) -> None:
+    """Write a TIFF of few bits by hand: uncompressed, one strip, each row begun with a new byte."""
+    import struct
+
+    rows = [np.unpackbits(row.astype(">u2").view(np.uint8).reshape(-1, 2), axis=1)[:, -bits:].ravel() for row in values]
+    data = b"".join(np.packbits(row).tobytes() for row in rows)
+    height, width = values.shape
+    tags = [(256, 3, width), (257, 3, height), (258, 3, bits), (259, 3, 1), (262, 3, 1)]
+    tags += [(273, 4, 8), (277, 3, 1), (278, 3, height), (279, 4, len(data))]
+    entries = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in tags)
+    offset = 8 + len(data) + len(data) % 2
+    path.write_bytes(
+        b"II*\0" + struct.pack("<I", offset) + data + bytes(len(data) % 2)
+        + struct.pack("<H", len(tags)) + entries + bytes(4)
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 12])
+def test_depth_is_that_of_the_samples(tmp_path: Path, stack: Path, bits: int) -> None:
+    white = (1 << bits) - 1
+    _packed(tmp_path / "hard.tif", INK * white, bits)
+    check_alike(tmp_path / "hard.tif", stack, INK)
+    if bits > 2:
+        _packed(tmp_path / "soft.tif", INK * (white // 2 + 1) + OTHER * (white // 2), bits)
+        check_alike(tmp_path / "soft.tif", stack, INK)
+
+
+def test_twelve_bits_in_sixteen(tmp_path: Path, stack: Path) -> None:
+    tifffile.imwrite(tmp_path / "m.tif", (INK * 4095 + OTHER * 2000).astype(np.uint16))
+    check_alike(tmp_path / "m.tif", stack, INK)
+
+
+@pytest.mark.parametrize(
+    ("values", "listed"),
+    [
+        (np.arange(48).reshape(SHAPE) % 41, "0, 1, 2, … 40"),
+        (INK * 3 + OTHER * 1, "0, 1 and 3"),
+        (INK * 1 + OTHER * 255, "0, 1 and 255"),
+        (INK * 100 + OTHER * 50, "0, 50 and 100"),
+    ],
+)
+@pytest.mark.parametrize("form", ["png", "tiff", "npy", "zarr", "palette png", "palette tiff"])
+def test_numbers_are_refused_with_the_values(tmp_path: Path, form: str, values: np.ndarray, listed: str) -> None:
+    suffix, save = FORMATS[form]
+    save(tmp_path / f"m{suffix}", values.astype(np.uint8))
+    with pytest.raises(LabelError, match=f"m{suffix} holds the values {listed}, .*save what is meant as 255"):
+        import_ink_labels(tmp_path / f"m{suffix}", SHAPE)
+
+
+@pytest.mark.parametrize("value", [3, 100, 127])
+def test_another_white_is_told(tmp_path: Path, value: int, capsys: pytest.CaptureFixture[str]) -> None:
+    Image.fromarray((INK * value).astype(np.uint8)).save(tmp_path / "m.png")
+    assert main(["export", str(tmp_path / "m.png"), "-o", str(tmp_path / "o.npy")]) == 0
+    assert f"holds the values 0 and {value}: {value} counts as white" in capsys.readouterr().err
+    np.testing.assert_array_equal(np.load(tmp_path / "o.npy") > 0, INK)
+    assert main(["evaluate", str(tmp_path / "m.png"), str(tmp_path / "m.png")]) == 0
+    assert f"{value} counts as white" in capsys.readouterr().err
+
+
+def test_a_palette_whose_greys_say_the_opposite_is_refused(tmp_path: Path, stack: Path) -> None:
+    image = Image.fromarray(INK.astype(np.uint8)).convert("L")
+    image.putpalette(b"\xff\xff\xff" + bytes(3))
+    image.save(tmp_path / "m.png")
+    check_alike(tmp_path / "m.png", stack, None)
+    image.putpalette(bytes(3) + b"\x80\x80\x80" + b"\xff\xff\xff" * 254)
+    image.save(tmp_path / "m.png")
+    check_alike(tmp_path / "m.png", stack, INK)
+
+
+def test_colours_and_transparency(tmp_path: Path, stack: Path) -> None:
+    pixels = np.zeros((*SHAPE, 4), np.uint8)
+    pixels[INK, :3] = 255
+    pixels[..., 3] = np.where(INK, 255, 0)
+    Image.fromarray(pixels).save(tmp_path / "m.png")
+    check_alike(tmp_path / "m.png", stack, INK)
+    pixels[~INK, :3] = 200  # hidden
+    Image.fromarray(pixels).save(tmp_path / "m.png")
+    check_alike(tmp_path / "m.png", stack, None)
+    pixels[..., 3] = 255
+    pixels[INK, :3] = (200, 0, 0)
+    Image.fromarray(pixels).save(tmp_path / "m.png")
+    check_alike(tmp_path / "m.png", stack, None)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".zarr"])
+def test_labels_without_ink_that_we_exported_stay_labels(tmp_path: Path, suffix: str) -> None:
+    path = write_label_values(OTHER.astype(np.uint8), tmp_path / f"m{suffix}")
+    np.testing.assert_array_equal(import_ink_labels(path, SHAPE).whole(), OTHER)
+    assert not source_plane(path, "ink").whole().any() and "no 2" in source_plane(path, "ink").notes[0]
+    np.testing.assert_array_equal(source_plane(path, "supervision").whole() > 0, OTHER)
+
+
+def test_an_empty_truth_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Image.fromarray((INK * 200).astype(np.uint8)).save(tmp_path / "p.png")
+    Image.fromarray(np.zeros(SHAPE, np.uint8)).save(tmp_path / "m.png")
+    assert main(["evaluate", str(tmp_path / "p.png"), str(tmp_path / "m.png")]) == 0
+    assert "m.png has no ink in what is counted" in capsys.readouterr().err
+
+
+def test_a_threshold_makes_faint_greys_count(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.save(tmp_path / "m.npy", (INK * 100 + OTHER * 40).astype(np.uint8))
+    out = tmp_path / "o.npy"
+    assert main(["export", str(tmp_path / "m.npy"), "-o", str(out)]) == 2
+    assert main(["export", str(tmp_path / "m.npy"), "-o", str(out), "--threshold", "0.9"]) == 2
+    assert "none of them reaches the threshold" in capsys.readouterr().err
+    assert main(["export", str(tmp_path / "m.npy"), "-o", str(out), "--threshold", "0.3"]) == 0
+    np.testing.assert_array_equal(np.load(out) > 0, INK)
+
+
+@pytest.mark.parametrize("header", [b"{'descr': '|u1', 'fortran_order': False, 'shape': (" + b"9" * 5000 + b", 4), }"])
+def test_damaged_npy_headers_end_in_a_sentence(
+    tmp_path: Path, header: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "m.npy"
+    path.write_bytes(b"\x93NUMPY\x01\x00" + (len(header) + 1).to_bytes(2, "little") + header + b"\n" + bytes(64))
+    assert main(["export", str(path), "-o", str(tmp_path / "o.png")]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "m.npy cannot be read" in said
