@@ -25,7 +25,7 @@ class GreyFill:
     black, white
         The range they are held against: the dtype's, or the one that was given.
     is_single
-        Whether all are the same.
+        Whether these are all the same.
     """
 
     low: int
@@ -56,7 +56,7 @@ def grey_fill(sample: Grey, grey_range: tuple[float, float] | None = None) -> Gr
             f"{top}, as the viewer shows them."
         )
     low, high = (int(value) for value in np.percentile(sample, (0.5, 99.5)))
-    return GreyFill(low, high, black, white, bool(sample.min() == sample.max()))
+    return GreyFill(low, high, black, white, low == high)
 
 
 def grey_note(stack: DepthStack, grey_range: tuple[float, float] | None = None, remedy: str = "") -> str:
@@ -79,8 +79,10 @@ def grey_note(stack: DepthStack, grey_range: tuple[float, float] | None = None, 
         return str(error)
     fill = grey_fill(sample, grey_range)
     if fill.is_single:
-        what = "0 (black)" if sample[0] == 0 else f"{sample[0]}"
-        return f"All grey values that were sampled are {what}; check that this is the right stack, and written whole."
+        what = "0 (black)" if fill.low == 0 else f"{fill.low}"
+        how_many = "All" if sample.min() == sample.max() else "Nearly all"
+        said = f"{how_many} grey values that were sampled are {what}"
+        return f"{said}; check that this is the right stack, and written whole."
     black, white = suggested_range(sample, stack.scaling)
     is_upper_half = _begins_at_0(sample, stack.scaling) and fill.black < _INT16_ZERO
     if fill.share >= _LEAST_SHARE and not is_upper_half:
