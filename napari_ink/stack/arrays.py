@@ -35,7 +35,7 @@ _NRRD_DTYPES = {
 
 
 def open_npy(file: Path | RemoteFile, voxel_size: float | None) -> DepthStack:
-    """Open a NumPy file, which is mapped into memory or read by ranges.
+    """Open a NumPy file, which is read block by block.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def stack_of_array(values: Grey, name: str) -> DepthStack:
 
 
 def open_nrrd(file: Path) -> DepthStack:
-    """Open an uncompressed NRRD file, its axes x, y, z as the format has them; it is mapped into memory.
+    """Open an uncompressed NRRD file, its axes x, y, z as the format has them.
 
     Raises
     ------

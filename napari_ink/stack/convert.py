@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from napari_ink.errors import OutputError, storage_errors
+from napari_ink.errors import NapariInkError, OutputError, storage_errors
+from napari_ink.stack.conversion_folder import ConversionFolder, is_finished
+from napari_ink.stack.conversion_folder import partial_path as partial_path
 from napari_ink.stack.depth_stack import DepthStack
 from napari_ink.stack.pyramid import layout, level_shapes, ngff_attributes
-from napari_ink.stack.shards import Place, bytes_of, check_sum, places_of, read_halved, write_shard
+from napari_ink.stack.shards import Place, bytes_of, check_sum, places_of, read_halved, reads_back, write_shard
 from napari_ink.stack.spool import Spool
 
 if TYPE_CHECKING:
     import zarr
 
-_PLAN, _DONE, _LOCK, _SPOOL = "convert.json", "done.jsonl", "convert.lock", "layers.raw"
 _WORKERS = 2
 _SPOOLED = -1  # the level of what is only spooled
 _LARGE_LAYER = 128 * 2**20  # two of them at once would be too much memory
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +46,13 @@ class Converted:
     total_bytes: int
 
 
-def partial_path(out: Path) -> Path:
-    """Return the folder in which a conversion is under way, beside where it will be."""
-    return out.with_name(f"{out.name}.partial")
-
-
 def convert(stack: DepthStack, out: Path, workers: int | None = None) -> Generator[Converted, None, None]:
     """Write a stack as OME-Zarr 0.5: sharded, compressed by zstd, with levels for looking at more of it at once.
 
-    It is written to ``OUT.partial`` and moved once it is whole. A conversion that was stopped there goes on. Every
-    shard is read back and held against the check sum of what was read from the source. Layers that can only be decoded
-    whole are first copied to a file beside it, so that each is decoded once.
+    It is written to ``OUT.partial`` and moved once it is whole. A conversion that was stopped there, or killed at any
+    instant, goes on from what still has the check sum that was noted. Every shard is read back and held against the
+    check sum of what was read from the source. Layers that can only be decoded whole are first copied to a file beside
+    it, so that each is decoded once.
 
     Parameters
     ----------
@@ -80,103 +77,173 @@ def convert(stack: DepthStack, out: Path, workers: int | None = None) -> Generat
     """
     if out.suffix != ".zarr":
         raise OutputError(f"{out} does not end in .zarr; give the OME-Zarr a name that does.")
-    if out.exists():
-        raise OutputError(f"{out} exists already; choose another name, or delete it.")
-    work = partial_path(out)
-    with storage_errors(out), ExitStack() as on_exit:
-        work.mkdir(parents=True, exist_ok=True)
-        on_exit.enter_context(_alone(work))
-        done = _begin(work, stack)
-        arrays = _arrays(work, stack)
-        spool = Spool(work / _SPOOL, stack) if stack.by_layer else None
-        sizes = {place: bytes_of(arrays, place) for place in places_of(arrays)}
-        if spool is not None:
-            sizes |= {(_SPOOLED, z, 0, 0): spool.layer_bytes for z in range(stack.shape[0])}
-        is_large = spool is not None and spool.layer_bytes >= _LARGE_LAYER
-        total, counted = sum(sizes.values()), sum(sizes[place] for place in done)
-        yield Converted(len(done), len(sizes), counted, total)
-        log = on_exit.enter_context((work / _DONE).open("a", encoding="utf-8"))
-        for level in sorted({place[0] for place in sizes}):  # each is made of the one before, which must be whole
-            todo = [place for place in sorted(sizes) if place[0] == level and place not in done]
-            at_once = 1 if level == _SPOOLED and is_large else workers or _WORKERS
-            for place, check in _in_parallel(todo, _work_of(level, stack, spool, arrays, done), at_once):
-                done[place] = check
-                log.write(json.dumps([*place, check]) + "\n")
-                log.flush()
-                counted += sizes[place]
-                yield Converted(len(done), len(sizes), counted, total)
-        log.close()
-        _finish(work, out, stack, done)
+    workers = workers or _WORKERS
+    with storage_errors(out):
+        if os.path.lexists(out):
+            if not is_finished(out, stack):
+                raise OutputError(f"{out} exists already; choose another name, or delete it.")
+            nbytes = stack.size * stack.dtype.itemsize
+            yield Converted(1, 1, nbytes, nbytes)
+            return
+        with ConversionFolder(out, stack) as folder:
+            job = _Job(stack, folder)
+            yield job.progress()
+            yield from job.check(workers)
+            for level in job.levels():  # each is made of the one before, which must be whole
+                for place, check in _in_parallel(job.todo(level), job.work_of(level), job.at_once(level, workers)):
+                    job.note(place, check)
+                    yield job.progress()
+            job.describe()
+            folder.finish()
 
 
-def _work_of(
-    level: int, stack: DepthStack, spool: Spool | None, arrays: list[zarr.Array[Any]], done: dict[Place, int]
-) -> partial[int]:
-    """Return what is to be done at each place of a level."""
-    if level == _SPOOLED and spool is not None:
-        return partial(_copy_layer, spool)
-    if level == 0:
-        return partial(write_shard, arrays, stack.read_block if spool is None else spool.read)
-    finer = {place[1:]: check for place, check in done.items() if place[0] == level - 1}
-    return partial(write_shard, arrays, partial(read_halved, arrays[level - 1], finer))
+class _Job:
+    """All that is to be written, and what of it is done.
+
+    Parameters
+    ----------
+    stack
+        What is converted.
+    folder
+        Where; what is noted there as done counts as done until `check` finds otherwise.
+    """
+
+    def __init__(self, stack: DepthStack, folder: ConversionFolder) -> None:
+        self._stack, self._folder = stack, folder
+        self._group, self._arrays = _make_arrays(folder.path, stack)
+        self._sizes = {place: bytes_of(self._arrays, place) for place in places_of(self._arrays)}
+        if stack.by_layer:
+            layer_bytes = stack.shape[1] * stack.shape[2] * stack.dtype.itemsize
+            self._sizes |= {(_SPOOLED, z, 0, 0): layer_bytes for z in range(stack.shape[0])}
+        self._spool: Spool | None = None
+        self._noted = {place: check for place, check in folder.read_done().items() if place in self._sizes}
+        self._done = dict(self._noted)
+        self._done_bytes = sum(self._sizes[place] for place in self._done)
+        self._total_bytes = sum(self._sizes.values())
+
+    def progress(self) -> Converted:
+        """Return how far it has come."""
+        return Converted(len(self._done), len(self._sizes), self._done_bytes, self._total_bytes)
+
+    def note(self, place: Place, check: int) -> None:
+        """Take a place as done."""
+        if self._noted.get(place) != check:
+            self._folder.note_done(place, check)
+        self._done[place] = check
+        self._done_bytes += self._sizes[place]
+
+    def check(self, workers: int) -> Iterator[Converted]:
+        """Read all shards that an earlier run wrote, and take what has not its check sum for not done.
+
+        Copied layers are held against theirs when their turn comes, where they are still needed.
+        """
+        for place, is_sound in _in_parallel(self._places(lambda level: level >= 0), self._is_sound, workers):
+            if not is_sound:
+                self._forget(place)
+                with suppress(FileNotFoundError):
+                    self._shard_path(place).unlink()
+            yield self.progress()
+        copied = self._places(lambda level: level == _SPOOLED)
+        if self.todo(0):
+            for place in copied:
+                self._forget(place)
+            if self._stack.by_layer:
+                self._spool = Spool(self._folder.spool_path, self._stack)
+            return
+        for place in [one for one in self._sizes if one[0] == _SPOOLED]:  # nothing is read from there any more
+            if place in self._done:
+                self._forget(place)
+            self._total_bytes -= self._sizes.pop(place)
+
+    def _places(self, of_level: Callable[[int], bool]) -> list[Place]:
+        return sorted(place for place in self._done if of_level(place[0]))
+
+    def _forget(self, place: Place) -> None:
+        del self._done[place]
+        self._done_bytes -= self._sizes[place]
+
+    def _is_sound(self, place: Place) -> bool:
+        return self._shard_path(place).is_file() and reads_back(self._arrays, place, self._noted[place])
+
+    def _shard_path(self, place: Place) -> Path:
+        array = self._arrays[place[0]]
+        sizes = array.shards or array.chunks
+        return self._folder.path.joinpath(
+            str(place[0]), "c", *(str(start // size) for start, size in zip(place[1:], sizes, strict=True))
+        )
+
+    def levels(self) -> list[int]:
+        """Return the levels in their order, the copied layers first where they are needed."""
+        return sorted({place[0] for place in self._sizes})
+
+    def todo(self, level: int) -> list[Place]:
+        """Return the places of a level that are not done."""
+        return sorted(place for place in self._sizes if place[0] == level and place not in self._done)
+
+    def at_once(self, level: int, workers: int) -> int:
+        """Return how many places of a level are worked on at once."""
+        is_large = level == _SPOOLED and self._spool is not None and self._spool.layer_bytes >= _LARGE_LAYER
+        return 1 if is_large else workers
+
+    def work_of(self, level: int) -> Callable[[Place], int]:
+        """Return what is to be done at each place of a level."""
+        if level == _SPOOLED:
+            return self._copy_layer
+        if level == 0:
+            read = self._stack.read_block if self._spool is None else self._spool.read
+            return partial(write_shard, self._arrays, read)
+        finer = {place[1:]: check for place, check in self._done.items() if place[0] == level - 1}
+        return partial(write_shard, self._arrays, partial(read_halved, self._arrays[level - 1], finer))
+
+    def _copy_layer(self, place: Place) -> int:
+        """Copy a layer, unless an earlier run did and its bytes are still those that were noted."""
+        assert self._spool is not None
+        if (noted := self._noted.get(place)) is not None:
+            with suppress(NapariInkError, OSError):
+                if check_sum(self._spool.layer(place[1])) == noted:
+                    return noted
+        return check_sum(self._spool.copy(place[1]))
+
+    def describe(self) -> None:
+        """Say in the attributes what was converted and checked."""
+        self._group.attrs["napari_ink"] = {
+            "converted_from": str(self._stack.source),
+            "fingerprint": self._stack.fingerprint(),
+            "crc32_of_shards": [self._done[place] for place in self._places(lambda level: level == 0)],
+        }
 
 
-def _copy_layer(spool: Spool, place: Place) -> int:
-    return check_sum(spool.copy(place[1]))
+def _make_arrays(work: Path, stack: DepthStack) -> tuple[zarr.Group, list[zarr.Array[Any]]]:
+    """Return the group and the arrays of all levels.
 
-
-def _begin(work: Path, stack: DepthStack) -> dict[Place, int]:
-    """Begin a conversion, or take one up again; return the check sums of what is written already."""
-    plan = {"fingerprint": stack.fingerprint(), "shape": list(stack.shape), "dtype": stack.dtype.name}
-    try:
-        begun = json.loads((work / _PLAN).read_text())
-    except FileNotFoundError:
-        if any(child.name != _LOCK for child in work.iterdir()):
-            raise OutputError(f"{work} is no conversion that could go on; delete it and run again.") from None
-        (work / _PLAN).write_text(json.dumps(plan))
-        return {}
-    except ValueError:
-        begun = None
-    if begun != plan:
-        raise OutputError(f"{work} is the conversion of another stack; delete it, or choose another name.")
-    done: dict[Place, int] = {}
-    log = work / _DONE
-    for line in log.read_text().splitlines() if log.exists() else []:
-        try:
-            level, z, y, x, check = json.loads(line)
-        except ValueError:
-            continue  # the last line of a killed program
-        done[level, z, y, x] = check
-    if log.exists() and not log.read_bytes().endswith(b"\n"):
-        with log.open("a") as file:
-            file.write("\n")
-    return done
-
-
-def _arrays(work: Path, stack: DepthStack) -> list[zarr.Array[Any]]:
-    """Return the arrays of all levels; they are made if they are not there."""
+    Their metadata are written anew by each run, since those that are there may be damaged; the shards stay.
+    """
     import zarr
     from zarr.codecs import ZstdCodec
 
     shapes = level_shapes(stack.shape)
-    group = zarr.open_group(work, mode="a", zarr_format=3)
-    group.attrs.update(ngff_attributes(stack.name, stack.voxel_size_um, len(shapes)))
+    (work / "zarr.json").unlink(missing_ok=True)
+    group = zarr.create_group(work, zarr_format=3, attributes=ngff_attributes(
+        stack.name, stack.voxel_size_um, len(shapes)
+    ))  # fmt: skip
+    arrays = []
     for level, shape in enumerate(shapes):
-        if str(level) not in group:
-            chunks, shards = layout(level, shape[0])
-            group.create_array(
-                str(level), shape=shape, dtype=stack.dtype, chunks=chunks, shards=shards, fill_value=0,
-                compressors=ZstdCodec(level=1), dimension_names=("z", "y", "x"),
-                config={"write_empty_chunks": True},  # looking for empty ones costs a sixth of the time
-            )  # fmt: skip
-    return [cast("zarr.Array[Any]", group[str(level)]) for level in range(len(shapes))]
+        (work / str(level) / "zarr.json").unlink(missing_ok=True)
+        chunks, shards = layout(level, shape[0])
+        array = group.create_array(
+            str(level), shape=shape, dtype=stack.dtype, chunks=chunks, shards=shards, fill_value=0,
+            compressors=ZstdCodec(level=1), dimension_names=("z", "y", "x"),
+            config={"write_empty_chunks": True},  # looking for empty ones costs a sixth of the time
+        )  # fmt: skip
+        arrays.append(array)
+    return group, arrays
 
 
-def _in_parallel(places: list[Place], work: partial[int], workers: int) -> Iterator[tuple[Place, int]]:
+def _in_parallel(places: list[Place], work: Callable[[Place], _T], workers: int) -> Iterator[tuple[Place, _T]]:
     """Do the work of all places, so many at once, and hand each out as soon as it is done."""
     with ThreadPoolExecutor(workers, thread_name_prefix="napari-ink-convert") as pool:
         coming = iter(places)
-        under_way: dict[Future[int], Place] = {}
+        under_way: dict[Future[_T], Place] = {}
         try:
             while True:
                 for place in coming:
@@ -189,32 +256,3 @@ def _in_parallel(places: list[Place], work: partial[int], workers: int) -> Itera
                     yield under_way.pop(future), future.result()
         finally:
             pool.shutdown(cancel_futures=True)
-
-
-def _finish(work: Path, out: Path, stack: DepthStack, done: dict[Place, int]) -> None:
-    """Say in the attributes what was converted and checked, and give the folder its name."""
-    import zarr
-
-    checks = [done[place] for place in sorted(done) if place[0] == 0]
-    group = zarr.open_group(work, mode="a")
-    group.attrs["napari_ink"] = {
-        "converted_from": str(stack.source),
-        "fingerprint": stack.fingerprint(),
-        "crc32_of_shards": checks,
-    }
-    for name in (_SPOOL, _DONE, _PLAN, _LOCK):
-        (work / name).unlink(missing_ok=True)
-    if hasattr(os, "sync"):
-        os.sync()  # what has its final name must outlive a power cut, too
-    os.replace(work, out)
-
-
-def _alone(work: Path) -> Any:
-    """Hold the folder for this program: two conversions to one place would spoil each other."""
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(work / _LOCK)
-    try:
-        return lock.acquire(timeout=0)
-    except Timeout as error:
-        raise OutputError(f"{work} is being written by another program; wait for it, or stop it.") from error

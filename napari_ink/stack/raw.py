@@ -1,4 +1,4 @@
-"""Values that lie uncompressed in a file, one after the other: mapped into memory, or read by ranges from afar."""
+"""Values that lie uncompressed in a file, one after the other: read by ordinary calls, or by ranges from afar."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from napari_ink.decoding import decoder_errors
 from napari_ink.errors import StackError
 from napari_ink.stack.depth_stack import Grey
+from napari_ink.stack.file_blocks import read_block
 
 if TYPE_CHECKING:
     from napari_ink.stack.remote import RemoteFile
@@ -39,7 +40,12 @@ def check_unchanged(file: Path | RemoteFile, state: State) -> None:
     except OSError as error:
         raise StackError(f"{file} can no longer be read ({error.strerror}); restore the file.") from error
     if now != state:
-        raise StackError(f"{file} has changed since the stack was opened; open the stack again.")
+        raise changed(file)
+
+
+def changed(file: Path | RemoteFile) -> StackError:
+    """Return the error that a file is not what it was."""
+    return StackError(f"{file} has changed since the stack was opened; open the stack again.")
 
 
 @dataclass(frozen=True)
@@ -79,11 +85,7 @@ class RawArray:
             )
 
     def __call__(self, z: slice, y: slice, x: slice, step: int = 1) -> Grey:
-        """Read a block, of rows and columns only every `step`-th; see `view`."""
-        return np.array(self.view(z, y, x, step), order="C")
-
-    def view(self, z: slice, y: slice, x: slice, step: int = 1) -> Grey:
-        """Return a block that may still lie in the file: to be copied at once.
+        """Read a block, of rows and columns only every `step`-th.
 
         Raises
         ------
@@ -95,9 +97,14 @@ class RawArray:
         if not isinstance(self.file, Path):
             return self._fetch(z, y, x)
         with decoder_errors(StackError, self.file, "restore the file"):
-            mapped: Any = np.memmap(self.file, self.stored, "r", self.offset, self.shape, order=self.order)  # type: ignore[call-overload]
-            part: Grey = mapped[z, y, x]
-            return part
+            try:
+                with self.file.open("rb", buffering=0) as file:
+                    if self.order == "F":
+                        block = read_block(file, self.stored, self.offset, self.shape[::-1], (x, y, z))
+                        return np.ascontiguousarray(block.T)
+                    return read_block(file, self.stored, self.offset, self.shape, (z, y, x))
+            except EOFError:
+                raise changed(self.file) from None  # it was cut just now
 
     def _fetch(self, z: slice, y: slice, x: slice) -> Grey:
         """Fetch whole rows of each layer, and cut the columns out of them."""

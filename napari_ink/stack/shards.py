@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 import zlib
+from contextlib import suppress
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_ink.errors import NapariInkError
+from napari_ink.decoding import decoder_errors
+from napari_ink.errors import NapariInkError, OutputError
 from napari_ink.stack.depth_stack import Grey, ReadBlock
 from napari_ink.stack.pyramid import SHARD_PX, halve
-from napari_ink.stack.tiff import READ_ERRORS
 
 if TYPE_CHECKING:
     import zarr
@@ -94,16 +95,22 @@ def _block(array: zarr.Array[Any], place: Place) -> tuple[slice, slice, slice]:
     return z, y, x
 
 
+def reads_back(arrays: list[zarr.Array[Any]], place: Place, check: int) -> bool:
+    """Whether a shard on the disk has a check sum."""
+    array = arrays[place[0]]
+    with suppress(NapariInkError):
+        _read_back(array, check, _block(array, place))
+        return True
+    return False
+
+
 def _read_back(array: zarr.Array[Any], check: int, block: tuple[slice, slice, slice]) -> Grey:
     """Read what was written, and see that it is what it was."""
     z, y, x = block
-    try:
+    where = f"What was written at layer {z.start}, row {y.start}, column {x.start} of a level"
+    remedy = "look at the disk, and run again: what is damaged is written anew"
+    with decoder_errors(OutputError, where, remedy):
         values = np.asarray(array[block])
-    except READ_ERRORS:
-        values = None
-    if values is None or check_sum(values) != check:
-        raise NapariInkError(
-            f"What was written at layer {z.start}, row {y.start}, column {x.start} of a level reads back differently; "
-            "look at the disk, delete the .partial folder, and run again."
-        )
+    if check_sum(values) != check:
+        raise NapariInkError(f"{where} reads back differently; {remedy}.")
     return values

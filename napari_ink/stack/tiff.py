@@ -62,7 +62,7 @@ class TiffPlane:
     in_strips
         Whether it is compressed in strips, which are as wide as it.
     raw
-        The plane as an array in the file, where it can be memory-mapped; else None.
+        The plane as an array in the file, where it lies there uncompressed; else None.
     state
         The file's, when its header was read.
     bits
@@ -96,7 +96,7 @@ class TiffPlane:
             If the file has gone, changed or broken since it was opened.
         """
         if self.raw is not None:
-            plane: Grey = self.raw.view(slice(0, 1), y, x, step)[0]
+            plane: Grey = self.raw(slice(0, 1), y, x, step)[0]
             return from_white(plane, self.bits) if self.is_inverted else plane
         check_unchanged(self.file, self.state)
         with decoder_errors(StackError, self.file, "restore the file"):

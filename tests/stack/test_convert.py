@@ -1,9 +1,13 @@
 """Conversion: the same voxels, levels that are means, going on after a kill, and no half store under the final name."""
 
+import contextlib
 import json
+import os
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -180,7 +184,7 @@ def test_what_is_refused(source: Path, tmp_path: Path) -> None:
     refused(tmp_path / "out.zarr", "another stack", tmp_path / "other.npy")
     (tmp_path / "mine.zarr.partial").mkdir()
     (tmp_path / "mine.zarr.partial" / "letter.txt").touch()
-    refused(tmp_path / "mine.zarr", "delete it")
+    refused(tmp_path / "mine.zarr", "move it away")
 
 
 def test_a_source_that_breaks_leaves_no_store(tmp_path: Path) -> None:
@@ -195,3 +199,183 @@ def test_a_source_that_breaks_leaves_no_store(tmp_path: Path) -> None:
         for _ in convert(stack, tmp_path / "out.zarr"):
             pass
     assert not (tmp_path / "out.zarr").exists()
+
+
+def in_strips(folder: Path, shape: tuple[int, int, int] = (3, 520, 1030)) -> np.ndarray:
+    """Write layers that are decoded whole, and return their values."""
+    values = np.random.default_rng(0).integers(0, 65535, shape, dtype=np.uint16)
+    folder.mkdir()
+    for z, layer in enumerate(values):
+        tifffile.imwrite(folder / f"{z}.tif", layer, compression="zlib", rowsperstrip=64)
+    return values
+
+
+class Killed(BaseException):
+    """What nothing catches."""
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(one.relative_to(folder)): one.read_bytes() for one in folder.rglob("*") if one.is_file()}
+
+
+def test_killed_at_any_call_that_moves_or_removes_it_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    in_strips(tmp_path / "seg")
+    converted(tmp_path / "seg", tmp_path / "whole.zarr")
+    expected, out = contents(tmp_path / "whole.zarr"), tmp_path / "out.zarr"
+    calls, fatal = 0, 0
+    lock = threading.Lock()
+
+    def dying(name: str) -> None:
+        call = getattr(os, name)
+
+        def wrapped(path: object, *args: object, **named: object) -> object:
+            nonlocal calls
+            with lock:
+                calls += "out.zarr" in str(path)
+                if calls == fatal and "out.zarr" in str(path):
+                    raise Killed
+            return call(path, *args, **named)
+
+        monkeypatch.setattr(os, name, wrapped)
+
+    for name in ("replace", "rename", "unlink", "mkdir"):
+        dying(name)
+    finished_early = 0
+    while True:
+        calls, fatal = 0, fatal + 1
+        with contextlib.suppress(Killed):
+            converted(tmp_path / "seg", out)
+            if calls < fatal:  # it got to its end
+                assert contents(out) == expected
+                break
+        calls, at = -(10**9), fatal
+        finished_early += out.exists()
+        converted(tmp_path / "seg", out)
+        assert contents(out) == expected, at
+        assert not (tmp_path / "out.zarr.partial").exists()
+        shutil.rmtree(out)
+    assert fatal > 25
+    assert finished_early >= 3
+
+
+def stop_after(source: Path, out: Path, events: int) -> None:
+    running = convert(open_stack(source), out, workers=1)
+    for _ in range(events + 1):
+        next(running)
+    running.close()
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "gone"])
+def test_copied_layers_are_held_against_their_check_sums(tmp_path: Path, damage: str) -> None:
+    values = in_strips(tmp_path / "seg")
+    stop_after(tmp_path / "seg", tmp_path / "out.zarr", 4)
+    spool = tmp_path / "out.zarr.partial" / "layers.raw"
+    data = bytearray(spool.read_bytes())
+    data[700_001] ^= 64
+    data[-3] ^= 1
+    spool.write_bytes({"flip": bytes(data), "cut": bytes(data[: len(data) // 2]), "gone": b""}[damage])
+    converted(tmp_path / "seg", tmp_path / "out.zarr")
+    np.testing.assert_array_equal(open_stack(tmp_path / "out.zarr").read(*[slice(None)] * 3), values)
+    assert {one.name for one in (tmp_path / "out.zarr").iterdir()} == {"0", "1", "zarr.json"}
+
+
+@pytest.mark.parametrize("events", [2, 10, 12])
+@pytest.mark.parametrize("damage", ["flip", "cut", "gone", "pipe"])
+def test_shards_are_held_against_their_check_sums_before_going_on(
+    source: Path, tmp_path: Path, events: int, damage: str
+) -> None:
+    converted(source, tmp_path / "whole.zarr")
+    stop_after(source, tmp_path / "out.zarr", events)
+    shard = tmp_path / "out.zarr.partial" / "0" / "c" / "0" / "0" / "1"
+    data = bytearray(shard.read_bytes())
+    data[len(data) // 3] ^= 4
+    shard.unlink()
+    if damage == "pipe":
+        os.mkfifo(shard)
+    elif damage != "gone":
+        shard.write_bytes(data if damage == "flip" else data[:1000])
+    converted(source, tmp_path / "out.zarr")
+    whole, out = contents(tmp_path / "whole.zarr"), contents(tmp_path / "out.zarr")
+    assert out == whole
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"\x80\xff", b"5\n[]\n{}\n[0,0,0,0]\nnull", b"[" * 100_000, b"[9, 9, 9, 9, 9]\n[0, 0, 0, 0, 1e400]\n"]
+)
+def test_notes_of_what_is_done_that_say_something_else_are_passed_over(
+    source: Path, tmp_path: Path, text: bytes
+) -> None:
+    stop_after(source, tmp_path / "out.zarr", 3)
+    (tmp_path / "out.zarr.partial" / "done.jsonl").write_bytes(text)
+    (tmp_path / "out.zarr.partial" / "0" / "zarr.json").write_bytes(b"{")
+    (tmp_path / "out.zarr.partial" / "zarr.json").write_bytes(b"")
+    converted(source, tmp_path / "out.zarr")
+    np.testing.assert_array_equal(open_stack(tmp_path / "out.zarr").read(*[slice(None)] * 3), np.load(source))
+
+
+@pytest.mark.parametrize("kind", ["npy", "tif"])
+def test_a_source_that_is_cut_while_it_is_read_has_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Between the look at its size and the read itself: as a map, this would end the whole program."""
+    from napari_ink.cli import main
+    from napari_ink.stack import raw
+
+    values = np.random.default_rng(0).integers(0, 255, (4, 600, 700), dtype=np.uint8)
+    file = tmp_path / f"seg.{kind}"
+    np.save(file, values) if kind == "npy" else tifffile.imwrite(file, values, photometric="minisblack")
+    stack = open_stack(file)
+    stack.fingerprint()
+    monkeypatch.setattr(raw, "check_unchanged", lambda file, state: None)
+    os.truncate(file, file.stat().st_size // 2)
+    with pytest.raises(StackError, match="has changed since the stack was opened"):
+        for _ in convert(stack, tmp_path / "out.zarr"):
+            pass
+    np.save(file, values) if kind == "npy" else tifffile.imwrite(file, values, photometric="minisblack")
+    job = sys.modules["napari_ink.stack.convert"]._Job
+    monkeypatch.setattr(job, "check", lambda *_: os.truncate(file, 9000) or iter(()))
+    assert main(["convert", str(file), str(tmp_path / "other.zarr")]) == 2
+    assert "has changed" in capsys.readouterr().err
+
+
+def test_a_full_disk_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from napari_ink.cli import main
+
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(disk)]
+    if not hasattr(os, "geteuid") or os.geteuid() or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("only root may make a small disk")
+    try:
+        for shape in ((5, 520, 1030), (3, 520, 1030)):  # too large for the copied layers, and for the shards
+            in_strips(tmp_path / f"seg{shape[0]}", shape)
+            for _ in range(2):
+                out = disk / f"{shape[0]}.zarr"
+                assert main(["convert", str(tmp_path / f"seg{shape[0]}"), str(out)]) == 1
+                assert f"The disk is full: could not write {out}" in capsys.readouterr().err
+            shutil.rmtree(disk / f"{shape[0]}.zarr.partial")
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    shape=st.tuples(st.integers(1, 4), st.integers(1, 9), st.integers(1, 300)),
+    part=st.tuples(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1), st.floats(0, 1)),
+    step=st.integers(1, 5),
+    dtype=st.sampled_from(["<u2", ">u2", "u1", "<f4"]),
+    order=st.sampled_from(["C", "F"]),
+)
+def test_any_block_of_a_file_is_what_numpy_reads(tmp_path_factory, shape, part, step, dtype, order) -> None:
+    from napari_ink.stack.raw import RawArray, state_of
+
+    values = np.random.default_rng(0).integers(0, 250, shape).astype(dtype)
+    file = tmp_path_factory.mktemp("raw") / "a.raw"
+    file.write_bytes(b"head" + values.tobytes(order))
+    y, x = (
+        sorted(round(one * length) for one in ends) for ends, length in ((part[:2], shape[1]), (part[2:], shape[2]))
+    )
+    raw = RawArray(file, np.dtype(dtype), 4, shape, state_of(file), order)
+    got = raw(slice(0, shape[0]), slice(*y), slice(*x), step)
+    np.testing.assert_array_equal(got, values[:, slice(*y, step), slice(*x, step)])
+    assert got.flags.c_contiguous
