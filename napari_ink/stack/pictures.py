@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from napari_ink.decoding import decoder_errors
+from napari_ink.decoding import check_regular, decoder_errors
 from napari_ink.errors import StackError
 from napari_ink.stack.depth_stack import Grey
 from napari_ink.stack.picture_size import check_picture_size
@@ -54,6 +54,7 @@ def read_picture_header(path: Path) -> Picture:
         If it is no picture, or not a grey one.
     """
     Image.MAX_IMAGE_PIXELS = None  # segments are larger than Pillow takes for an attack
+    check_regular(path, StackError)
     with decoder_errors(StackError, path, "replace it with the original file"), Image.open(path) as image:
         mode, (width, height) = image.mode, image.size
         if mode not in _MODES:

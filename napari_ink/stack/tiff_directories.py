@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import tifffile
 
+from napari_ink.decoding import check_regular
 from napari_ink.errors import StackError
 from napari_ink.stack.sizes import MOST_LAYERS
 
@@ -49,7 +50,15 @@ def open_tiff(path: Path | RemoteFile) -> Iterator[tifffile.TiffFile]:
 
 
 def opened(path: Path | RemoteFile) -> Any:
-    """Open a file, wherever it lies, to read bytes."""
+    """Open a file, wherever it lies, to read bytes.
+
+    Raises
+    ------
+    StackError
+        If it is a pipe or a device, which may never end.
+    """
+    if isinstance(path, Path):
+        check_regular(path, StackError)
     return path.open("rb") if isinstance(path, Path) else path.open()
 
 

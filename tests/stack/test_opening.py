@@ -262,3 +262,12 @@ def test_any_damage_is_said_or_harmless(
         assert stack.read(slice(0, 1), slice(0, 1), slice(0, 1)).shape == (1, 1, 1)
     except StackError as error:
         assert "\n" not in str(error)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with names")
+@pytest.mark.parametrize("suffix", [".tif", ".png", ".jpg"])
+def test_a_pipe_among_the_layers_is_refused_and_not_waited_for(tmp_path: Path, suffix: str) -> None:
+    for z in range(3):
+        os.mkfifo(tmp_path / f"{z:02}{suffix}")
+    with pytest.raises(StackError, match="no regular file"):
+        open_stack(tmp_path)
