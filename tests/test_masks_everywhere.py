@@ -1,5 +1,7 @@
 """A mask or label file means the same to `--mask`, `evaluate`, `train`, `export` and *Import…*, in every format."""
 
+import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -81,7 +83,7 @@ def meanings(path: Path, stack: Path) -> dict[str, list[list[int]] | str]:
         "import ink": lambda: import_ink_labels(path, SHAPE).whole() == 2,
         "export": lambda: source_plane(path, "ink").whole() > 0,
     }
-    if path.suffix != ".zarr":  # images and NumPy files
+    if path.suffix != ".zarr":  # of which `export` makes an image for the others, as they say
         ways["evaluate"] = lambda: read_truth(path, None, True, SHAPE, (slice(None), slice(None)))[0]
         ways["train"] = lambda: read_pair(stack, path).pair.labels == 2
 
@@ -178,8 +180,6 @@ def test_one_file_means_one_thing(
 
 def _packed(path: Path, values: np.ndarray, bits: int) -> None:
     """Write a TIFF of few bits by hand: uncompressed, one strip, each row begun with a new byte."""
-    import struct
-
     rows = [np.unpackbits(row.astype(">u2").view(np.uint8).reshape(-1, 2), axis=1)[:, -bits:].ravel() for row in values]
     data = b"".join(np.packbits(row).tobytes() for row in rows)
     height, width = values.shape
@@ -201,6 +201,40 @@ def test_depth_is_that_of_the_samples(tmp_path: Path, stack: Path, bits: int) ->
     if bits > 2:
         _packed(tmp_path / "soft.tif", INK * (white // 2 + 1) + OTHER * (white // 2), bits)
         check_alike(tmp_path / "soft.tif", stack, INK)
+
+
+def _packed_png(path: Path, values: np.ndarray, bits: int) -> None:
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    rows = [np.unpackbits(row.astype(np.uint8)[:, None], axis=1)[:, -bits:].ravel() for row in values]
+    header = struct.pack(">IIBBBBB", values.shape[1], values.shape[0], bits, 0, 0, 0, 0)
+    data = zlib.compress(b"".join(b"\0" + np.packbits(row).tobytes() for row in rows))
+    chunks = chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunks)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+def test_few_bits_in_a_png_mean_what_they_mean_in_a_tiff(tmp_path: Path, stack: Path, bits: int) -> None:
+    white = (1 << bits) - 1
+    for number, values in enumerate((INK * white, INK.astype(int), INK * min(2, white) + OTHER)):
+        path = tmp_path / f"{number}.png"
+        _packed_png(path, values, bits)
+        check_alike(path, stack, INK | OTHER if white == 1 and number == 2 else INK)
+
+
+@pytest.mark.parametrize("command", ["evaluate", "train"])
+def test_a_zarr_where_images_are_read_is_named(
+    tmp_path: Path, stack: Path, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    labels = tmp_path / "s_inklabels.zarr"
+    _zarr(labels, INK.astype(np.uint8))
+    _grey_png(tmp_path / "p.png", INK.astype(np.uint8))
+    words = ["evaluate", str(tmp_path / "p.png"), str(labels)]
+    if command == "train":
+        words = ["train", "--pair", str(stack), str(labels), "-o", str(tmp_path / "run")]
+    assert main(words) == 2
+    assert f"`napari-ink export {labels} -o MASK.tif` makes an image of it" in capsys.readouterr().err
 
 
 def test_twelve_bits_in_sixteen(tmp_path: Path, stack: Path) -> None:

@@ -95,7 +95,12 @@ def opened_plane(path: str | os.PathLike[str]) -> Iterator[StoredPlane]:
     from napari_ink.stack.tiff_plane import is_tiff, tiff_plane
 
     path = Path(path)
-    if not path.exists() or path.is_dir():
+    if path.is_dir():
+        raise LabelError(
+            f"{path} is a folder, and an image or a NumPy file is read here; if it is a Zarr of labels, "
+            f"`napari-ink export {path} -o MASK.tif` makes an image of it."
+        )
+    if not path.exists():
         raise LabelError(f"There is no image at {path}; check the path.")
     check_regular(path, LabelError)
     if path.suffix.lower() == ".npy":

@@ -108,7 +108,8 @@ def _pair_of_project(stack: DepthStack, folder: Path) -> PairFiles:
 
 
 def _labels_path(stack: DepthStack, labels: Path | None) -> Path:
-    if labels is not None and not labels.is_dir():
+    is_zarr_of_labels = labels is not None and labels.suffix == ".zarr" and "inklabels" in labels.stem
+    if labels is not None and (is_zarr_of_labels or not labels.is_dir()):
         return labels
     found = find_beside(stack).ink_labels if labels is None else find_beside(open_stack(labels)).ink_labels
     if found is None:
