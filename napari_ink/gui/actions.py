@@ -26,6 +26,13 @@ class Action:
     title: str
     group: str
 
+    @property
+    def needs_labels(self) -> bool:
+        """Whether it does something with labels, or for them."""
+        return self.group in (PAINT, OUTLINE, SIMILAR, REVIEW) or self.name in (
+            "undo", "redo", "blink_labels", "difference", "swap",
+        )  # fmt: skip
+
 
 PAINT, OUTLINE, SIMILAR, REVIEW, LOOK, DEPTH, CHANGES = (
     "Paint", "Edges and outlines", "Find similar", "Review", "Look", "Depth", "Changes and help"

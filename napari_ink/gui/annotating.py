@@ -42,6 +42,7 @@ class Annotating(QObject):
     edited = Signal(object)
     shown = Signal()
     failed = Signal(str)
+    refused = Signal(str)
     ending = Signal()
 
     def __init__(self, layers: InkLayers, parent: QObject | None = None) -> None:
@@ -51,11 +52,12 @@ class Annotating(QObject):
         self.is_partial = False
         self._edits = 0
         self._is_reading = False
-        self._said: object = None
+        self._told = Keeping()
         self._watch = QTimer(self)
         self._watch.setInterval(_WATCH_MS)
         self._watch.timeout.connect(self._on_watch)
         layers.sight.moved.connect(self.follow)
+        layers.sight.turned.connect(self._on_turned)
 
     @property
     def annotation(self) -> Annotation | None:
@@ -120,8 +122,12 @@ class Annotating(QObject):
         )  # fmt: skip
 
     def keeping(self) -> Keeping:
-        """Say where the labels are kept, and what can be undone."""
-        project, annotation = self.project, self.annotation
+        """Say where the labels are kept, and what can be undone; it is told anew when this is no longer so."""
+        self._told = self._keeping()
+        return self._told
+
+    def _keeping(self) -> Keeping:
+        project, annotation, editable = self.project, self.annotation, self._layers.editable
         if project is None or annotation is None:
             return Keeping()
         return Keeping(
@@ -133,6 +139,8 @@ class Annotating(QObject):
             annotation.redo_name,
             self.is_partial,
             project.warnings,
+            not self._layers.sight.is_plain,
+            () if editable is None else editable.hidden,
         )
 
     @property
@@ -225,6 +233,10 @@ class Annotating(QObject):
             return
         editable = EditableLabels(event.window, event.values, self.annotation.read_only, self)
         editable.painted.connect(self._on_painted)
+        editable.refused.connect(self.refused)
+        editable.allow_drawing(self._layers.sight.is_plain)
+        for layer in editable.layers.values():
+            layer.events.visible.connect(self._on_visible)
         self._layers.begin_editing(editable, self.shown.emit)
         self._layers.show_overview(event.overview, event.step, event.window)
 
@@ -244,10 +256,14 @@ class Annotating(QObject):
     # Housekeeping
 
     def _on_watch(self) -> None:
-        """Tell when what is said of the store would change: saved or not, and any trouble with the disk."""
-        if self.project is None or self.annotation is None:
-            return
-        says = self.annotation.is_saved, self.annotation.problem, self.project.warnings
-        if says != self._said:
-            self._said = says
+        """Tell when what was said last is no longer so: saved or not, and any trouble with the disk."""
+        if self.annotation is not None and self._keeping() != self._told:
             self.changed.emit()
+
+    def _on_turned(self) -> None:
+        if self._layers.editable is not None:
+            self._layers.editable.allow_drawing(self._layers.sight.is_plain)
+            self.changed.emit()
+
+    def _on_visible(self, *_: object) -> None:
+        self.changed.emit()

@@ -23,9 +23,14 @@ def canvas_size(dock: QWidget) -> tuple[int, int] | None:
 
     napari tells what its camera looks at, but not how much of it there is room for.
     """
+    canvas = canvas_of(dock)
+    return None if canvas is None else (canvas.height(), canvas.width())
+
+
+def canvas_of(dock: QWidget) -> QWidget | None:
+    """Return the canvas in the window that a dock belongs to; None before it is in one."""
     window: QWidget | None = dock
     while window is not None and not isinstance(window, QMainWindow):
         window = window.parentWidget()
     children = [] if window is None else window.findChildren(QWidget)
-    canvas = next((child for child in children if child.inherits(_CANVAS)), None)
-    return None if canvas is None else (canvas.height(), canvas.width())
+    return next((child for child in children if child.inherits(_CANVAS)), None)

@@ -7,13 +7,21 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from napari.utils.notifications import show_error
+from napari.utils.notifications import show_error, show_info
 from qtpy.QtCore import QObject, Signal
 
 from napari_ink.gui import workers
-from napari_ink.gui.state import InkState
+from napari_ink.gui.state import InkState, Step
 
 QUIET = "warm up"
+# The step that a job of each kind belongs to, where what fails of it is said.
+_STEPS = {
+    "open": Step.STACK,
+    "project": Step.STACK,
+    "draft": Step.CORRECT,
+    "version": Step.CORRECT,
+    "export": Step.EXPORT,
+}
 
 
 class Desk(QObject):
@@ -38,10 +46,25 @@ class Desk(QObject):
         self.state = replace(self.state, **news)
         self.changed.emit(self.state)
 
-    def fail(self, message: str) -> None:
-        """Tell the user what went wrong."""
+    def fail(self, message: str, step: Step | None = None) -> None:
+        """Tell the user what went wrong, in the panel of a step (the current one unless it is given) and in a toast."""
+        self._keep(message, step or self.state.current_step)
         show_error(message)
         self.failed.emit(message)
+
+    def tell(self, message: str, step: Step) -> None:
+        """Tell the user what cannot be done just now, or what to do instead, in the same places."""
+        self._keep(message, step)
+        show_info(message)
+
+    def succeed(self, step: Step) -> None:
+        """Take away what was said to have gone wrong in a step: something has succeeded there since."""
+        if self.state.message(step):
+            self._keep("", step)
+
+    def _keep(self, message: str, step: Step) -> None:
+        others = dict(self.state.messages) | {step: message}
+        self.set(messages=tuple((of, said) for of, said in others.items() if said))
 
     def launch(
         self,
@@ -62,10 +85,12 @@ class Desk(QObject):
                 return
             if not isinstance(event, workers.JobFailed):
                 on_event(event)
+                if kind in _STEPS:
+                    self.succeed(_STEPS[kind])
             elif on_failure is not None:
                 on_failure(event)
             elif kind != QUIET:  # the same error comes back, and is shown, when Run is pressed
-                self.fail(event.message)
+                self.fail(event.message, _STEPS.get(kind))
 
         def over() -> None:
             if generation == self._generations[kind] and kind != QUIET:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari.utils.notifications import show_error
 from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer, Signal
-from qtpy.QtGui import QShowEvent
+from qtpy.QtGui import QKeySequence, QShortcut, QShowEvent
 from qtpy.QtWidgets import QFileDialog, QFrame, QInputDialog, QScrollArea, QVBoxLayout, QWidget
 
 from napari_ink.annotation import ReviewState
 from napari_ink.errors import NapariInkError
 from napari_ink.gui import keys
-from napari_ink.gui.actions import TOOL_ACTIONS
+from napari_ink.gui.actions import ACTIONS, TOOL_ACTIONS
+from napari_ink.gui.camera import canvas_of
 from napari_ink.gui.cheat_sheet import CheatSheet
 from napari_ink.gui.depth_steps import JUMP, DepthSteps
 from napari_ink.gui.gl_context import guard_removal, main_window_of
@@ -22,6 +23,7 @@ from napari_ink.gui.layers import InkLayers
 from napari_ink.gui.looking import Looking
 from napari_ink.gui.models import ModelEntry, known_models, model_entry
 from napari_ink.gui.panels import CorrectPanel, ExportPanel, PredictPanel, StackPanel, StepPanel
+from napari_ink.gui.panels.manners import PanelManners
 from napari_ink.gui.profiling import Profiling
 from napari_ink.gui.sample import sample_folder
 from napari_ink.gui.session import InkSession
@@ -75,7 +77,7 @@ class InkDock(QWidget):
         self._step = Step.STACK
         self._scroll_later = QTimer(self)
         self._scroll_later.setSingleShot(True)
-        self._scroll_later.timeout.connect(self._scroll_to_step)
+        self._scroll_later.timeout.connect(self._on_scroll)
         self._layers = InkLayers(napari_viewer, self)
         looking = Looking(napari_viewer, self._layers)
         self._depth = DepthSteps(napari_viewer, self._layers, self)
@@ -85,13 +87,16 @@ class InkDock(QWidget):
         self.correct, self.export = CorrectPanel(), ExportPanel()
         self._panels: tuple[StepPanel, ...] = (self.stack, self.predict, self.correct, self.export)
         self._closing = CloseWatch(self)
+        self._help_keys: list[QShortcut] = []
         self._lay_out()
+        PanelManners(self, lambda: canvas_of(self))
         self._connect()
         self._on_theme()
         napari_viewer.events.theme.connect(self._on_theme)
-        keys.bind(napari_viewer, self._does())
+        keys.bind(napari_viewer, {name: partial(self.do, name) for name in self._does()})
         rooms = (self._depth, self._profiling)
-        self.destroyed.connect(_let_go(napari_viewer, self.session, rooms, guard_removal(napari_viewer, self)))
+        end_guard = guard_removal(napari_viewer, self)
+        self.destroyed.connect(_let_go(napari_viewer, self.session, rooms, end_guard, self._help_keys))
         if (model := self.predict.model()) is not None:
             self.session.predicting.shown.use_thresholds(model)
         self._on_changed(self.session.state)
@@ -111,6 +116,16 @@ class InkDock(QWidget):
         super().showEvent(event)
         if (window := main_window_of(self)) is not None:
             window.installEventFilter(self._closing)
+            self._listen_for_help(window)
+
+    def _listen_for_help(self, window: QWidget) -> None:
+        # napari knows no key ?, and takes the Shift from what makes it on most keyboards; Qt knows it on all of them.
+        if not self._help_keys and keys.shown_key("help") == "?":
+            shortcut = QShortcut(window)
+            shortcut.setKeys([QKeySequence("?"), QKeySequence("Shift+?")])
+            shortcut.activated.connect(self._show_keys)
+            shortcut.activatedAmbiguously.connect(self._show_keys)  # where the keyboard's ? is both
+            self._help_keys.append(shortcut)
 
     def _lay_out(self) -> None:
         steps = QWidget()
@@ -143,13 +158,13 @@ class InkDock(QWidget):
         self.stack.convert.convert_requested.connect(session.convert)
         self.stack.convert.cancel_requested.connect(session.converting.cancel)
         depth = self.stack.depths
-        depth.action_requested.connect(lambda name: self._does()[name]())
+        depth.action_requested.connect(self.do)
         depth.projection_chosen.connect(session.projecting.choose)
         depth.contrast_requested.connect(session.contrast.reset)
         depth.watched.connect(self._profiling.watch)
         self._depth.changed.connect(self._on_depth)
         self._profiling.arrived.connect(depth.show_profile)
-        self._profiling.failed.connect(session.desk.fail)
+        self._profiling.failed.connect(partial(session.desk.fail, step=Step.STACK))
         self.predict.run_requested.connect(session.predicting.predict)
         self.predict.cancel_requested.connect(session.predicting.cancel)
         self.predict.pause_requested.connect(session.predicting.pause)
@@ -161,7 +176,8 @@ class InkDock(QWidget):
         self.predict.threshold_changed.connect(session.predicting.shown.set_threshold)
         self.correct.editable_requested.connect(session.labelling.make_editable)
         self.correct.tool_requested.connect(session.labelling.take_tool)
-        self.correct.action_requested.connect(lambda name: self._does()[name]())
+        self.correct.action_requested.connect(self.do)
+        self.correct.plain_view_requested.connect(self._layers.sight.make_plain)
         self.correct.review.note_chosen.connect(session.reviewing.go_to_note)
         self.correct.review.note_removed.connect(session.reviewing.remove_note)
         self.correct.review.figures_requested.connect(session.reviewing.count)
@@ -174,6 +190,14 @@ class InkDock(QWidget):
         self.correct.keep.import_requested.connect(session.labelling.import_labels)
         self.export.figure_requested.connect(session.labelling.export_figure)
         self.export.export_requested.connect(session.labelling.export)
+
+    def do(self, name: str) -> None:
+        """Do what an action says, as its key does; where it cannot be done yet, why is told."""
+        action = next(one for one in ACTIONS if one.name == name)
+        if why_not := self.session.state.why_no_action(action):
+            self.session.desk.tell(why_not, Step.STACK if self.session.state.stack is None else Step.CORRECT)
+        else:
+            self._does()[name]()
 
     def _does(self) -> dict[str, Callable[[], None]]:
         """Return what each action does."""
@@ -217,24 +241,28 @@ class InkDock(QWidget):
 
     def _on_stack_missing(self, project: Path, message: str) -> None:
         """Ask where the stack of a project lies now."""
-        show_error(message)
+        self.session.desk.fail(message, Step.STACK)
         if chosen := QFileDialog.getExistingDirectory(self, f"{message} Choose the folder of its depth layers"):
             self.session.open_stack(project, Path(chosen))
 
     def _show_keys(self) -> None:
-        """Show every key there is."""
-        self._cheat_sheet = CheatSheet(self)
-        self._cheat_sheet.show()
+        """Show every key there is, or put that away again."""
+        if (sheet := self.findChild(CheatSheet)) is not None:
+            sheet.close()
+        else:
+            CheatSheet(self).show()
 
     def _on_changed(self, state: InkState) -> None:
         is_new_stack = state.stack is not None and state.stack is not self._shown.stack
-        is_progress, self._shown = state.is_progress_since(self._shown), state
+        is_progress, before, self._shown = state.is_progress_since(self._shown), self._shown, state
         if is_progress:  # several times a second
             self.predict.show_progress(state.run)
             return
         for panel in self._panels:
             panel.show_state(state)
         self._bring_up(state.current_step)
+        if new := [step for step, said in state.messages if said != before.message(step)]:
+            self._scroll_to(self._panels[list(Step).index(new[-1])].message)
         if is_new_stack and state.stack is not None:
             self._depth.begin(state.stack)
             self._profiling.begin(state.stack)
@@ -249,10 +277,14 @@ class InkDock(QWidget):
         """Scroll to the step that is to be done now, once when it becomes that."""
         if step is not self._step:
             self._step = step
-            self._scroll_later.start()  # once the layout knows how tall the steps have become
+            self._scroll_to(self._panels[list(Step).index(step)])
 
-    def _scroll_to_step(self) -> None:
-        self._scroll.ensureWidgetVisible(self._panels[list(Step).index(self._step)])
+    def _scroll_to(self, widget: QWidget) -> None:
+        self._to_see = widget
+        self._scroll_later.start()  # once the layout knows how tall the steps have become
+
+    def _on_scroll(self) -> None:
+        self._scroll.ensureWidgetVisible(self._to_see)
 
     def _on_sample(self) -> None:
         self.session.open_stack(sample_folder())
@@ -266,7 +298,9 @@ class InkDock(QWidget):
         try:
             self.predict.add_model(model_entry(path))
         except NapariInkError as error:
-            show_error(str(error))
+            self.session.desk.fail(str(error), Step.PREDICT)
+        else:
+            self.session.desk.succeed(Step.PREDICT)
 
     def _on_theme(self, *_: object) -> None:
         self.setStyleSheet(style_sheet(self._viewer.theme))
@@ -277,6 +311,7 @@ def _let_go(
     session: InkSession,
     rooms: Iterable[DepthSteps | Profiling],
     take_away_guard: Callable[[], None],
+    shortcuts: Iterable[QShortcut],
 ) -> Callable[[], None]:
     """Return what is to happen once the dock is gone; it holds no reference to the dock itself."""
 
@@ -285,6 +320,10 @@ def _let_go(
         for room in rooms:
             room.release()
         keys.unbind(viewer)
+        for shortcut in shortcuts:
+            with suppress(RuntimeError):  # it went with the window
+                shortcut.setEnabled(False)
+                shortcut.deleteLater()
         take_away_guard()
 
     return let_go

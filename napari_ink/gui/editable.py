@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from napari_ink.annotation import EDGE_COLOURS, INK_COLOURS, EdgeValue, LabelVal
 from napari_ink.gui.edit_window import EditWindow, changed_bounds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from napari_ink.gui.state import What
 
@@ -22,6 +23,11 @@ UInt8Array = npt.NDArray[np.uint8]
 Block = tuple["What", int, int, UInt8Array]
 _SETTLE_MS = 250
 _NAMES: dict[What, str] = {"ink": "Ink labels", "edge": "Edge labels"}
+_MEANINGS: dict[What, str] = {
+    "ink": "0 (unreviewed), 1 (papyrus) and 2 (ink)",
+    "edge": "0 (unreviewed), 1 (edge) and 2 (no edge)",
+}
+_VALUES = tuple(int(value) for value in LabelValue)
 _BRUSH: dict[What, int] = {"ink": 15, "edge": 3}
 # Ink covers the very fibres that one judges it by; edges are thin lines.
 _OPACITY: dict[What, float] = {"ink": 0.6, "edge": 1.0}
@@ -41,6 +47,10 @@ class EditableLabels(QObject):
     Whatever changes their values is told by `painted`, once a stroke is finished: what it put where, and with which
     tool. The layers hold the values of the edit window only; who keeps them all is the annotation store.
 
+    Values other than the label values never reach `painted`: napari offers any number (its key M, its box for the
+    label, scripts), so the selected label goes back to the one before, pixels go back to what they were, and `refused`
+    says so.
+
     Parameters
     ----------
     window
@@ -59,6 +69,7 @@ class EditableLabels(QObject):
     """
 
     painted = Signal(object, str)
+    refused = Signal(str)
 
     def __init__(
         self,
@@ -73,36 +84,47 @@ class EditableLabels(QObject):
             "ink": _labels_layer("ink", values["ink"], INK_COLOURS),
             "edge": _labels_layer("edge", values["edge"], EDGE_COLOURS),
         }
+        self._arrays: dict[What, UInt8Array] = {what: layer.data for what, layer in self.layers.items()}
         self._kept = {what: layer.data.copy() for what, layer in self.layers.items()}
+        self._selected = {what: int(layer.selected_label) for what, layer in self.layers.items()}
+        self._read_only, self._can_draw = read_only, not read_only
         self._is_own_change = self.is_drawing = False
         self._settled = QTimer(self)
         self._settled.setSingleShot(True)
         self._settled.setInterval(_SETTLE_MS)
         self._settled.timeout.connect(self._on_settled)
-        for layer in self.layers.values():
+        for what, layer in self.layers.items():
             layer.translate = (window.y0, window.x0)
-            layer.editable = not read_only
+            layer.editable = self._can_draw
             layer.mouse_drag_callbacks.append(self._watch_stroke)
             layer.events.paint.connect(self._on_paint)
             layer.events.set_data.connect(self._on_data)
+            layer.events.data.connect(partial(self._on_replaced, what))
+            layer.events.selected_label.connect(partial(self._on_selected, what))
+            layer.events.editable.connect(self._hold_editable)
 
     def values(self, what: What) -> UInt8Array:
         """Return the label values in the window themselves, ``(y, x)`` uint8."""
-        values: UInt8Array = self.layers[what].data
-        return values
+        return self._arrays[what]
 
     def commit(self) -> bool:
         """Tell what has changed since the last time; return whether anything has."""
         blocks: list[Block] = []
-        for what, layer in self.layers.items():
-            bounds = changed_bounds(layer.data, self._kept[what])
+        refusals: list[str] = []
+        for what, values in self._arrays.items():
+            bounds = changed_bounds(values, self._kept[what])
             if bounds is None:
                 continue
             part = slice(bounds.y0, bounds.y1), slice(bounds.x0, bounds.x1)
-            self._kept[what][part] = layer.data[part]
-            blocks.append((what, self.window.y0 + bounds.y0, self.window.x0 + bounds.x0, layer.data[part].copy()))
+            if found := _put_back_others(values[part], self._kept[what][part]):
+                refusals.append(_refusal(what, found))
+                self._refresh({what})
+            self._kept[what][part] = values[part]
+            blocks.append((what, self.window.y0 + bounds.y0, self.window.x0 + bounds.x0, values[part].copy()))
         if blocks:
             self.painted.emit(blocks, self._stroke_name(blocks[0][0]))
+        for sentence in refusals:
+            self.refused.emit(sentence)
         return bool(blocks)
 
     def show(self, blocks: Iterable[Block]) -> None:
@@ -111,7 +133,7 @@ class EditableLabels(QObject):
         for what, y, x, values in blocks:
             if (overlap := self.window.slices_of(y, x, values.shape)) is not None:
                 here, there = overlap
-                self.layers[what].data[here] = self._kept[what][here] = values[there]
+                self._arrays[what][here] = self._kept[what][here] = values[there]
                 touched.add(what)
         self._refresh(touched)
 
@@ -119,14 +141,14 @@ class EditableLabels(QObject):
         """Show what a stroke in hand is going to paint; what it did paint is told by `show`."""
         if (overlap := self.window.slices_of(part.y0, part.x0, mask.shape)) is not None:
             here, there = overlap
-            self.layers[what].data[here][mask[there]] = value
+            self._arrays[what][here][mask[there]] = value
             self._refresh({what})
 
     def move(self, window: EditWindow, values: Mapping[What, UInt8Array]) -> None:
         """Cover another part of the segment of the same size."""
         self.window = window
         for what, layer in self.layers.items():
-            layer.data[:] = self._kept[what][:] = values[what]
+            self._arrays[what][:] = self._kept[what][:] = values[what]
             layer.translate = (window.y0, window.x0)
         self._refresh(set(self.layers))
 
@@ -134,10 +156,22 @@ class EditableLabels(QObject):
         """Set the layer that a tool works on to paint or erase; return it, to be made the active one."""
         what, value = TOOLS[tool]
         layer = self.layers[what]
+        layer.visible = True  # what one draws on one wants to see; napari draws nothing on a hidden layer
         if value:
             layer.selected_label = value
         layer.mode = "paint" if value else "erase"
         return layer
+
+    def allow_drawing(self, is_allowed: bool) -> None:
+        """Let napari's brushes work on the layers or not; on read-only labels they never do."""
+        self._can_draw = is_allowed and not self._read_only
+        for layer in self.layers.values():
+            layer.editable = self._can_draw
+
+    @property
+    def hidden(self) -> tuple[What, ...]:
+        """Which of the layers are hidden."""
+        return tuple(what for what, layer in self.layers.items() if not layer.visible)
 
     def tool_of(self, layer: object) -> str:
         """Return the tool that a layer is set to, empty if it is none of ours or none is in hand."""
@@ -174,6 +208,44 @@ class EditableLabels(QObject):
         if not self._is_own_change:
             self._settled.start()
 
+    def _hold_editable(self, *_: object) -> None:
+        # napari makes a layer editable anew whenever its data is set.
+        for layer in self.layers.values():
+            if layer.editable != self._can_draw:
+                layer.editable = self._can_draw
+
+    def _on_selected(self, what: What, *_: object) -> None:
+        layer = self.layers[what]
+        if layer.selected_label in _VALUES:
+            self._selected[what] = int(layer.selected_label)
+            return
+        refused = int(layer.selected_label)
+        layer.selected_label = self._selected[what]
+        self.refused.emit(_refusal(what, [refused]))
+
+    def _on_replaced(self, what: What, *_: object) -> None:
+        """Take over the values of an array that was set as the layer's data, and put the layer's own array back."""
+        layer, own, given = self.layers[what], self._arrays[what], self.layers[what].data
+        if given is own or self._is_own_change:
+            return
+        self._is_own_change = True
+        try:
+            layer.data = own
+        finally:
+            self._is_own_change = False
+        if self._read_only or tuple(given.shape) != own.shape:
+            size = " × ".join(map(str, own.shape))
+            why = "they are read only" if self._read_only else f"they have {size} pixels"
+            self.refused.emit(f"{_NAMES[what]} keep their values: other data was set on the layer, but {why}.")
+            return
+        values = np.asarray(given)
+        is_label = np.isin(values, _VALUES)
+        own[is_label] = values[is_label]
+        self._refresh({what})
+        self.commit()
+        if not is_label.all():
+            self.refused.emit(_refusal(what, np.unique(values[~is_label]).tolist()))
+
     def _on_settled(self) -> None:
         if self.is_drawing:
             self._settled.start()
@@ -188,6 +260,21 @@ def overview_layer(values: UInt8Array, step: int) -> Labels:
     layer.scale = (step, step)
     layer.editable = False
     return layer
+
+
+def _put_back_others(values: UInt8Array, before: UInt8Array) -> list[int]:
+    """Put pixels back that have become something else than a label value; return the values found there."""
+    others = (values > max(_VALUES)) & (values != before)
+    if not others.any():
+        return []
+    found = [int(value) for value in np.unique(values[others])]
+    values[others] = before[others]
+    return found
+
+
+def _refusal(what: What, found: Sequence[int]) -> str:
+    numbers = ", ".join(map(str, found[:5])) + (" …" if len(found) > 5 else "")
+    return f"{_NAMES[what]} take {_MEANINGS[what]} only, so {numbers} was not taken."
 
 
 def _labels_layer(what: What, values: UInt8Array, colours: Mapping[Any, tuple[float, ...]]) -> Labels:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari.utils.notifications import show_info
 from qtpy.QtCore import QObject
 
 from napari_ink.annotation import Edit
 from napari_ink.gui import exporting, jobs, keys
+from napari_ink.gui.state import Step
 from napari_ink.gui.tools import (
     Bench,
     Hand,
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from napari_ink.gui.shown_prediction import ShownPrediction
     from napari_ink.gui.state import ExportFrom, ExportWhat, What
     from napari_ink.stack import DepthStack
+
+
+TURNED = "Labels can be drawn in the plain view only: press Plain view in step 3, then take the tool again."
 
 
 class Labelling(QObject):
@@ -69,14 +73,16 @@ class Labelling(QObject):
         super().__init__(parent)
         self._desk, self._layers, self._annotating, self._predicted = desk, layers, annotating, predicted
         self._project_folder = project_folder
-        self.bench = Bench(layers, annotating, show_info)
+        self.bench = Bench(layers, annotating, partial(desk.tell, step=Step.CORRECT))
         self._hand, self.belt = hand, tool_belt(self.bench, boxed)
         layers.tool_changed.connect(self._on_tool_changed)
         hand.changed.connect(self._on_tool_changed)
         annotating.shown.connect(self._on_shown)
         annotating.changed.connect(lambda: desk.set(**self._news()))
         annotating.edited.connect(self._on_edited)
-        annotating.failed.connect(desk.fail)
+        annotating.failed.connect(partial(desk.fail, step=Step.CORRECT))
+        annotating.refused.connect(partial(desk.tell, step=Step.CORRECT))
+        layers.sight.turned.connect(self._on_turned)
 
     def make_editable(self, replace_edited: bool = False) -> None:
         """Cut labels from the prediction (or begin with empty ones) for a person to edit, in the segment's project.
@@ -92,7 +98,8 @@ class Labelling(QObject):
             return
         if state.labels_edited and not replace_edited:
             self._desk.fail(
-                "Your labels were edited, so they were kept; choose Replace to begin again from the prediction."
+                "Your labels were edited, so they were kept; choose Replace to begin again from the prediction.",
+                Step.CORRECT,
             )
             return
         cut = None
@@ -117,7 +124,7 @@ class Labelling(QObject):
 
     def take_tool(self, tool: str) -> None:
         """Put a brush, an eraser or a canvas tool in the user's hand."""
-        if not self.can_edit or self._layers.editable is None:
+        if self._layers.editable is None or not self._may_draw():
             return
         if tool in self.belt:
             self._hand.take(self.belt[tool], self._layers.editable.layers["ink"])
@@ -135,22 +142,22 @@ class Labelling(QObject):
 
     def ink_from_edges(self) -> None:
         """Make ink of what closed edge lines in sight enclose."""
-        if self.can_edit:
+        if self._may_draw():
             ink_in_sight_from_edges(self.bench)
 
     def edges_from_ink(self) -> None:
         """Draw the outlines of the ink in sight."""
-        if self.can_edit:
+        if self._may_draw():
             edges_in_sight_from_ink(self.bench)
 
     def remove_specks(self) -> None:
         """Remove short edge lines in sight."""
-        if self.can_edit:
+        if self._may_draw():
             remove_specks_in_sight(self.bench)
 
     def bridge_gaps(self) -> None:
         """Bridge small gaps between edge lines in sight."""
-        if self.can_edit:
+        if self._may_draw():
             bridge_gaps_in_sight(self.bench)
 
     def save_version(self, name: str) -> None:
@@ -168,7 +175,9 @@ class Labelling(QObject):
     def export(self, what: ExportWhat, source: ExportFrom, path: Path) -> None:
         """Write a mask or labels of the segment's height and width; what is there under that name is replaced."""
         if (plane := self._plane(what, source)) is None:
-            self._desk.fail(f"There is nothing to export {what} from; predict or label something first.")
+            self._desk.fail(
+                f"There is nothing to export {what} from; predict or label something first.", Step.EXPORT
+            )  # fmt: skip
             return
         self._desk.set(busy=f"Writing {path.name}…", exported="")
         self._desk.launch("export", exporting.export_job(plane, path), self._on_exported)
@@ -177,7 +186,7 @@ class Labelling(QObject):
         """Write a picture of what is in sight, with ink and edges over it and a scale bar."""
         stack, part = self._desk.state.stack, self._layers.sight.view()
         if stack is None or part is None:
-            self._desk.fail("No part of the segment is in sight; press the house, bottom left.")
+            self._desk.fail("No part of the segment is in sight; press the house, bottom left.", Step.EXPORT)
             return
         planes = self._plane("ink", source), self._plane("edges", source)
         figure = exporting.Figure(stack, self._layers.sight.depth(), part, *planes)
@@ -203,7 +212,9 @@ class Labelling(QObject):
     def _is_held(self) -> bool:
         holder = self._desk.state.keeping.held_by
         if holder:
-            self._desk.fail(f"The labels are being edited elsewhere: {holder}; close them there first.")
+            self._desk.fail(
+                f"The labels are being edited elsewhere: {holder}; close them there first.", Step.CORRECT
+            )  # fmt: skip
         return bool(holder)
 
     def _on_project(self, event: jobs.ProjectOpened) -> None:
@@ -227,6 +238,18 @@ class Labelling(QObject):
 
     def _on_edited(self, _edit: object) -> None:
         self._desk.set(exported="", **self._news())
+        self._desk.succeed(Step.CORRECT)
+
+    def _may_draw(self) -> bool:
+        """Whether labels are there to be drawn in, in a view that shows them as they are; why not is told."""
+        if self.can_edit and not self._layers.sight.is_plain:
+            self._desk.tell(TURNED, Step.CORRECT)
+            return False
+        return self.can_edit
+
+    def _on_turned(self) -> None:
+        if not self._layers.sight.is_plain:
+            self._hand.drop()
 
     def _news(self) -> dict[str, Any]:
         now = self._annotating

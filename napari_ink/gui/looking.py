@@ -35,7 +35,7 @@ class Looking:
     def describe(self) -> dict[str, Any]:
         """Return where one looks and what is shown, as values that JSON knows; empty without a stack."""
         stack = self._layers.stack_layer
-        if stack is None:
+        if stack is None or not self._layers.sight.is_plain:  # a view that is turned is left again before long
             return {}
         camera = camera_of(self._viewer)
         return {
@@ -96,6 +96,7 @@ class Looking:
 
     def go_to(self, y: float, x: float, extent: float | None = None) -> None:
         """Look at a place, with `extent` pixels around it across the picture if that is given."""
+        self._layers.sight.make_plain()
         camera = camera_of(self._viewer)
         camera.center = (*camera.center[:-2], y, x)
         if extent is not None and (view := self._layers.sight.view()) is not None:

@@ -50,6 +50,10 @@ class Keeping:
         Whether more is in sight than can be drawn in at once.
     warnings
         What of the project was found damaged, in sentences.
+    is_turned
+        Whether the view is one that cannot be drawn in: 3-D, or other axes than rows and columns.
+    hidden
+        Which label layers are hidden: ``"ink"``, ``"edge"``.
     """
 
     project: Path | None = None
@@ -60,6 +64,8 @@ class Keeping:
     redo_name: str = ""
     is_partial: bool = False
     warnings: tuple[str, ...] = ()
+    is_turned: bool = False
+    hidden: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

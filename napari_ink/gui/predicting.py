@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from napari_ink.gui.roi import RegionOfInterest
 from napari_ink.gui.run_requests import RunRequests, check_depth
 from napari_ink.gui.runs import PredictionRun
 from napari_ink.gui.shown_prediction import ShownPrediction
+from napari_ink.gui.state import Step
 
 if TYPE_CHECKING:
     from napari_ink.gui.desk import Desk
@@ -82,7 +84,7 @@ class Predicting(QObject):
         try:
             request = self._requests.of_settings(stack, settings, instead_of)
         except NapariInkError as error:
-            self._desk.fail(str(error))
+            self._desk.fail(str(error), Step.PREDICT)
             if settings.where == "roi" and not self.roi.polygons():
                 self.roi.begin()
             return
@@ -97,7 +99,7 @@ class Predicting(QObject):
         try:
             check_depth(stack, settings)
         except NapariInkError as error:
-            self._desk.fail(f"{error} The run goes on as it was.")
+            self._desk.fail(f"{error} The run goes on as it was.", Step.PREDICT)
             return
         self._begin_anew(self._run, settings)
 
@@ -173,7 +175,7 @@ class Predicting(QObject):
         run.started.connect(self._on_run_started)
         run.tile_predicted.connect(self.shown.put_tile)
         run.progressed.connect(self._on_progress)
-        run.failed.connect(self._desk.fail)
+        run.failed.connect(partial(self._desk.fail, step=Step.PREDICT))
         run.ended.connect(self._on_run_ended)
         self._desk.set(run=run.progress, outcome="", notes=(), exported="", can_continue=False)
         self._look()
@@ -224,6 +226,7 @@ class Predicting(QObject):
             self._unfinished = run.request
             if not run.request.resume:
                 self.shown.begin_growing(event)
+        self._desk.succeed(Step.PREDICT)
         line = f"Runs on {event.device_name}."
         self._desk.set(
             device_line=line, notes=event.notes, prediction=event.path, has_prediction=self._layers.overlay is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ from napari_ink.gui.predicting import Predicting
 from napari_ink.gui.projecting import Projecting
 from napari_ink.gui.reviewing import Reviewing
 from napari_ink.gui.stack_layer import stack_of
-from napari_ink.gui.state import InkState
+from napari_ink.gui.state import InkState, Step
 from napari_ink.gui.tools import Hand
 from napari_ink.stack import DepthStack, find_beside
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from napari_ink.annotation import Project
 
 _REMEMBER_MS = 3000
+_RUNNING = "A prediction is running; cancel it before you open another stack."
 
 
 class InkSession(QObject):
@@ -90,12 +92,13 @@ class InkSession(QObject):
         self.comparing = Comparing(layers, self.annotating, self)
         self.projecting, self.contrast, self.converting = Projecting(layers, self), Contrast(self), Converting(self)
         self.projecting.changed.connect(lambda: self.desk.set(projection=self.projecting.news))
-        self.converting.changed.connect(lambda: self.desk.set(conversion=self.converting.news))
+        self.converting.changed.connect(self._on_converting)
         self.reviewing.changed.connect(lambda: self.desk.set(review=self.reviewing.news))
         self.finding.changed.connect(lambda: self.desk.set(similar=self.finding.news))
         self.comparing.changed.connect(lambda: self.desk.set(compared=self.comparing.against))
-        for room in (self.reviewing, self.finding, self.comparing, self.converting):
-            room.failed.connect(self.desk.fail)
+        self.converting.failed.connect(partial(self.desk.fail, step=Step.STACK))
+        for room in (self.reviewing, self.finding, self.comparing):
+            room.failed.connect(partial(self.desk.fail, step=Step.CORRECT))
         layers.stack_arrived.connect(self.adopt)
         layers.gone.connect(self._on_layers_gone)
         self.annotating.ending.connect(self._remember)
@@ -113,10 +116,10 @@ class InkSession(QObject):
     def open_stack(self, source: Path | str, stack_at: Path | None = None) -> None:
         """Open a stack, or a project with its stack, and show it; `stack_at` says where a project's was moved."""
         if self.state.run is not None:
-            self.desk.fail("A prediction is running; cancel it before you open another stack.")
+            self.desk.fail(_RUNNING, Step.STACK)
             return
         if self.state.keeping.problem:
-            self.desk.fail(self.state.keeping.problem)
+            self.desk.fail(self.state.keeping.problem, Step.STACK)
             return
         project = self.annotating.project
         if project is not None and isinstance(source, Path) and source.resolve() == project.folder.resolve():
@@ -127,7 +130,7 @@ class InkSession(QObject):
             if isinstance(failure.error, StackMovedError):
                 self.stack_missing.emit(source, failure.message)
             else:
-                self.desk.fail(failure.message)
+                self.desk.fail(failure.message, Step.STACK)
 
         self.desk.launch("open", jobs.open_job(source, stack_at), self._on_opened, fail)
 
@@ -137,7 +140,7 @@ class InkSession(QObject):
         if stack is None:
             return
         if self.state.run is not None:
-            self.desk.fail("A prediction is running; cancel it before you open another stack.")
+            self.desk.fail(_RUNNING, Step.STACK)
             self._layers.turn_away(layer)
             return
         self.annotating.end()
@@ -241,7 +244,7 @@ class InkSession(QObject):
         try:
             project.save_view(view)
         except NapariInkError as error:
-            self.desk.fail(str(error))
+            self.desk.fail(str(error), Step.CORRECT)
 
     def _remember_on_a_thread(self) -> None:
         project, view = self.annotating.project, self._view()
@@ -252,6 +255,11 @@ class InkSession(QObject):
                 yield
 
             workers.start(save(), lambda _: None, lambda: None)
+
+    def _on_converting(self) -> None:
+        self.desk.set(conversion=self.converting.news)
+        if self.converting.news.out is not None:
+            self.desk.succeed(Step.STACK)
 
     def _on_boxed(self, box: Any) -> None:
         self.finding.search(box)

@@ -39,9 +39,12 @@ class Sight(QObject):
     ----------
     moved
         Emitted once a view that was dragged or zoomed comes to rest.
+    turned
+        Emitted when other axes are shown, or more or fewer of them.
     """
 
     moved = Signal()
+    turned = Signal()
 
     def __init__(self, viewer: Viewer, dock: QWidget, stack: Callable[[], DepthStack | None]) -> None:
         super().__init__(dock)
@@ -52,15 +55,35 @@ class Sight(QObject):
         self._at_rest.timeout.connect(self.moved)
         camera_of(viewer).events.center.connect(self._on_camera)
         camera_of(viewer).events.zoom.connect(self._on_camera)
+        viewer.dims.events.ndisplay.connect(self._on_turned)
+        viewer.dims.events.order.connect(self._on_turned)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether rows go down and columns to the right: not in 3-D, and no axes swapped."""
+        dims = self._viewer.dims
+        return dims.ndisplay == 2 and tuple(dims.displayed) == (dims.ndim - 2, dims.ndim - 1)
+
+    def make_plain(self) -> None:
+        """Show rows and columns again, in 2-D."""
+        dims = self._viewer.dims
+        dims.ndisplay = 2
+        dims.order = tuple(range(dims.ndim))
 
     def view(self) -> EditWindow | None:
         """Return the part of the stack in sight, or None when it is out of sight."""
         stack, size = self._stack(), canvas_size(self._dock)
         if stack is None or size is None:
             return None
-        camera = camera_of(self._viewer)
+        camera, dims = camera_of(self._viewer), self._viewer.dims
+        # The axes down and across the picture: -2 and -1, unless they are swapped or the depth is one of them.
+        axes = [axis - dims.ndim for axis in dims.displayed][-2:]
+        if sorted(axes) != [-2, -1]:
+            return None
+        seen = dict(zip(axes, zip(camera.center[-2:], size, strict=True), strict=True))
         ranges = []
-        for middle, pixels, length in zip(camera.center[-2:], size, stack.shape[1:], strict=True):
+        for axis in (-2, -1):
+            (middle, pixels), length = seen[axis], stack.shape[axis]
             half = pixels / 2 / camera.zoom
             ranges += [max(math.floor(middle - half), 0), min(math.ceil(middle + half) + 1, length)]
         y0, y1, x0, x1 = ranges
@@ -89,6 +112,11 @@ class Sight(QObject):
         """Let go of the viewer's signals."""
         camera_of(self._viewer).events.center.disconnect(self._on_camera)
         camera_of(self._viewer).events.zoom.disconnect(self._on_camera)
+        self._viewer.dims.events.ndisplay.disconnect(self._on_turned)
+        self._viewer.dims.events.order.disconnect(self._on_turned)
 
     def _on_camera(self, *_: object) -> None:
         self._at_rest.start()
+
+    def _on_turned(self, *_: object) -> None:
+        self.turned.emit()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from napari_ink.export import ExportWhat as ExportWhat
+from napari_ink.gui.actions import Action
 from napari_ink.gui.news import Conversion, Keeping, LabelCounts, ProjectionNews, ReviewNews, RunProgress, SimilarNews
 from napari_ink.stack import DepthStack
 
@@ -76,6 +77,9 @@ class InkState:
         Where the last export went.
     import_notes
         What to know about the labels that were imported last: what of the file was left out.
+    messages
+        What went wrong in a step, or was refused there, in whole sentences; each stays until something that its step
+        does succeeds.
     """
 
     stack: DepthStack | None = None
@@ -107,6 +111,7 @@ class InkState:
     conversion: Conversion = Conversion()
     exported: str = ""
     import_notes: tuple[str, ...] = ()
+    messages: tuple[tuple[Step, str], ...] = ()
 
     @property
     def current_step(self) -> Step:
@@ -116,6 +121,10 @@ class InkState:
         if self.run is not None or not (self.has_prediction or self.labels):
             return Step.PREDICT
         return Step.EXPORT if self.exported else Step.CORRECT
+
+    def message(self, step: Step) -> str:
+        """Return what went wrong in a step; empty when nothing did."""
+        return dict(self.messages).get(step, "")
 
     def is_progress_since(self, before: InkState) -> bool:
         """Whether nothing is new since an earlier state but how far a run is."""
@@ -132,6 +141,18 @@ class InkState:
             Step.CORRECT: self.labels_edited,
             Step.EXPORT: bool(self.exported),
         }[step]
+
+    def why_no_action(self, action: Action) -> str:
+        """Say why an action cannot be taken yet; empty when it can."""
+        if action.name == "help":
+            return ""
+        if self.stack is None:
+            return "Open a stack first."
+        if action.name in ("blink_prediction", "swap") and not self.has_prediction:
+            return "There is no prediction yet: run one in step 2."
+        if action.needs_labels and not self.labels:
+            return "There are no labels yet: begin with them in step 3."
+        return ""
 
     def why_not(self, step: Step) -> str:
         """Say why a step cannot be taken yet; empty when it can."""

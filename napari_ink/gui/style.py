@@ -22,6 +22,7 @@ _SHEET = """
 #inkStep[done="true"] #inkBadge {{ background-color: {done}; color: black; }}
 #inkHint, #inkSmall {{ color: {soft}; }}
 #inkStrong {{ font-weight: bold; }}
+#inkStep #inkMessage {{ background: transparent; color: {accent}; font-weight: bold; border: none; padding: 0px; }}
 #inkWarning {{ color: {accent}; font-weight: bold; }}
 #inkStep QPushButton {{ background-color: {line}; padding: 5px 8px; border-radius: 3px; }}
 #inkStep QPushButton:hover {{ background-color: {hover}; }}

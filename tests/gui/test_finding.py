@@ -70,7 +70,7 @@ def test_the_other_three_are_found_accepted_and_rejected(boxed_dock, viewer, pre
     assert (viewer.layers["Ink labels"].data == 2).sum() == before + added
     assert "last candidate" in section.status.text()
     assert "1 accepted, 2 rejected" in section.status.text()
-    assert len(viewer.layers["Outline"].data) == 0
+    assert not viewer.layers["Outline"].data.any()
     press("Z", control=True)
     assert (viewer.layers["Ink labels"].data == 2).sum() == before
 
@@ -85,7 +85,7 @@ def test_a_candidate_is_looked_at_by_a_click_on_its_picture(boxed_dock, viewer):
 def test_candidates_can_be_put_away(boxed_dock, viewer, click):
     click(boxed_dock.correct.similar.cancel_button)
     assert boxed_dock.session.state.similar.candidates == ()
-    assert len(viewer.layers["Outline"].data) == 0
+    assert not viewer.layers["Outline"].data.any()
     assert not boxed_dock.correct.similar.cancel_button.isVisible()
 
 

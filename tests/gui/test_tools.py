@@ -5,6 +5,7 @@ import pytest
 from scipy import ndimage
 
 from napari_ink.gui.actions import ACTIONS, TOOL_ACTIONS
+from napari_ink.gui.cheat_sheet import CheatSheet
 from napari_ink.gui.keys import key_of, shown_key
 
 HEIGHT, WIDTH, CENTRE, RADIUS = 160, 220, (80, 100), 40
@@ -69,7 +70,7 @@ def test_livewire_from_four_clicks_follows_the_disc(disc_dock, viewer, stroke, p
     assert _overlap(_ink(viewer) == 2, disc) > polygon_of_the_same_clicks + 0.2
     outline = np.argwhere(_edge(viewer) == 1)
     assert abs(np.hypot(*(outline - CENTRE).T) - RADIUS).mean() < 1.5
-    assert len(viewer.layers["Outline"].data) == 0
+    assert not viewer.layers["Outline"].data.any()
     press("Z", control=True)
     assert _ink(viewer).max() == 0
     assert _edge(viewer).max() == 0
@@ -87,7 +88,7 @@ def test_livewire_takes_anchors_back_and_goes_straight(disc_dock, viewer, stroke
     assert disc_dock.session.state.tool == "livewire"
     stroke(_on_circle(0))
     press("Escape")
-    assert len(viewer.layers["Outline"].data) == 0
+    assert not viewer.layers["Outline"].data.any()
     press("Return")
     assert _ink(viewer).max() == 0  # two anchors and fewer enclose nothing
 
@@ -249,7 +250,7 @@ def test_each_tool_has_a_key_a_button_and_a_hint_and_gives_way_to_a_brush(disc_d
 
 def test_one_sheet_shows_every_key(disc_dock, click):
     click(disc_dock.correct.actions_of["help"])
-    text = disc_dock._cheat_sheet.text.text()
+    text = disc_dock.findChild(CheatSheet).text.text()
     for action in ACTIONS:
         assert action.title in text
         assert f"<b>{shown_key(action.name)}</b>" in text

@@ -17,6 +17,8 @@ from napari_ink.gui.state import InkState, Step
 
 _HINT = "Turn the prediction into labels and correct them. Each stroke is saved as you draw, and all can be undone."
 _PARTIAL = "Zoom in to draw everywhere: from this far, only the middle of the picture can be drawn in."
+_TURNED = "This view is for looking: labels can be drawn in the plain one only, not in 3-D or with other axes."
+_HIDDEN = "The {} labels are hidden; the eye in the layer list or the key {} shows them."
 _HELP = "Holding Space moves the picture, [ and ] size the brush; napari's polygon is at the top left."
 # Tool, text on its button, tooltip, and the action whose key it has.
 _TOOLS: dict[str, tuple[tuple[str, str, str, str], ...]] = {
@@ -43,13 +45,14 @@ _COLUMNS = 3
 class CorrectPanel(StepPanel):
     """Make labels and correct them.
 
-    Emits `editable_requested` (True: replace what was edited), `tool_requested`, and `action_requested` with the name
-    of an action.
+    Emits `editable_requested` (True: replace what was edited), `tool_requested`, `action_requested` with the name of an
+    action, and `plain_view_requested`.
     """
 
     editable_requested = Signal(bool)
     tool_requested = Signal(str)
     action_requested = Signal(str)
+    plain_view_requested = Signal()
 
     def __init__(self) -> None:
         super().__init__(Step.CORRECT, _HINT)
@@ -74,10 +77,12 @@ class CorrectPanel(StepPanel):
         )
         self.saved, self.tool_hint, self.counts, self.help = (paragraph(text) for text in ("", "", "", _HELP))
         self.edit_note = paragraph("", "inkWarning")
+        self.plain_button = button("Plain view", "Show rows and columns again, in 2-D")
+        self.plain_button.clicked.connect(self.plain_view_requested)
         self.counts.setToolTip("Labelled pixels")
         for widget in (
             self.editable_button, self.change_box, self.saved, self.tool_box, self.sight_box, self.edit_note,
-            self.tool_hint, self.counts, self.help,
+            self.plain_button, self.tool_hint, self.counts, self.help,
         ):  # fmt: skip
             self.rows.addWidget(widget)
         self.review, self.similar, self.look, self.keep = (
@@ -111,7 +116,8 @@ class CorrectPanel(StepPanel):
             section.setVisible(state.labels or section is self.keep)  # labels may come from a file
             section.show_state(state)
         show_text(self.tool_hint, state.tool_hint if can_edit else "")
-        show_text(self.edit_note, _PARTIAL if can_edit and keeping.is_partial else "")
+        show_text(self.edit_note, _why_not_here(keeping) if can_edit else "")
+        self.plain_button.setVisible(can_edit and keeping.is_turned)
         show_text(self.counts, _counted(state) if state.labels else "")
         show_text(self.saved, _saved(keeping) if state.labels else "")
         mark(self.saved, "inkWarning" if keeping.problem or keeping.held_by or keeping.warnings else "inkSmall")
@@ -179,6 +185,14 @@ class CorrectPanel(StepPanel):
 def _show_change(one: QPushButton, text: str, name: str) -> None:
     one.setEnabled(bool(name))
     one.setToolTip(f"{text}: {name} (key {shown_key(text.lower())})" if name else f"There is nothing to {text.lower()}")
+
+
+def _why_not_here(keeping: Keeping) -> str:
+    if keeping.is_turned:
+        return _TURNED
+    if keeping.hidden:
+        return _HIDDEN.format(" and ".join(keeping.hidden), shown_key("blink_labels"))
+    return _PARTIAL if keeping.is_partial else ""
 
 
 def _saved(keeping: Keeping) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from qtpy.QtCore import QSize, Qt
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
+from napari_ink.gui.panels.message import Message
 from napari_ink.gui.state import InkState, Step
 
 _BADGE = 22
@@ -34,6 +35,7 @@ class StepPanel(QFrame):
         title = QLabel(step.value)
         title.setObjectName("inkTitle")
         self.hint = paragraph(hint, "inkHint")
+        self.message = Message()
         self.body = QWidget()
         self.rows = QVBoxLayout(self.body)
         self.rows.setContentsMargins(0, 2, 0, 0)
@@ -47,6 +49,7 @@ class StepPanel(QFrame):
         layout.setSpacing(4)
         layout.addLayout(head)
         layout.addWidget(self.hint)
+        layout.addWidget(self.message)
         layout.addWidget(self.body)
 
     def show_state(self, state: InkState) -> None:
@@ -59,6 +62,7 @@ class StepPanel(QFrame):
         self.body.setEnabled(is_open)
         is_done, is_current = state.is_done(self._step), state.current_step is self._step
         # What to do here is said while it is to be done; afterwards the room goes to the results.
+        self.message.show_message(state.message(self._step))
         show_text(self.hint, why_not or (self._hint_text if is_current else ""))
         self._badge.setText("✓" if is_done else str(list(Step).index(self._step) + 1))
         self._mark(current=is_current, done=is_done and not is_current, blocked=not is_open)

@@ -15,6 +15,8 @@ from skimage.measure import approximate_polygon
 _COLOUR = (0.94, 0.89, 0.26, 1.0)
 _MARK_PX = 4.0
 _TOLERANCE_PX = 0.7
+# napari 0.9 fails to draw an empty layer of vectors in a 3-D view, so the layer holds one of no size instead.
+_NOTHING = np.zeros((1, 2, 2), np.float32)
 Points = npt.NDArray[Any] | Sequence[tuple[float, float]]
 
 
@@ -25,11 +27,14 @@ class Preview:
     ----------
     layer : Vectors
         To be added to a viewer by whoever made this.
+    is_empty : bool
+        Whether nothing is drawn.
     """
 
     def __init__(self) -> None:
+        self.is_empty = True
         self.layer = Vectors(
-            ndim=2, name="Outline", edge_color=[_COLOUR], edge_width=1.5, vector_style="line", opacity=1.0
+            _NOTHING, name="Outline", edge_color=[_COLOUR], edge_width=1.5, vector_style="line", opacity=1.0
         )  # fmt: skip
 
     def draw(
@@ -53,11 +58,12 @@ class Preview:
         lines.extend(_cross(y, x) for y, x in anchors)
         lines.extend(_joined([(y0, x0), (y0, x1), (y1, x1), (y1, x0), (y0, x0)]) for y0, y1, x0, x1 in boxes)
         found = [line for line in lines if len(line)]
-        self.layer.data = np.concatenate(found) if found else np.zeros((0, 2, 2), np.float32)
+        self.layer.data = np.concatenate(found) if found else _NOTHING
+        self.is_empty = not found
 
     def clear(self) -> None:
         """Draw nothing."""
-        if len(self.layer.data):
+        if not self.is_empty:
             self.draw()
 
 

@@ -1,0 +1,138 @@
+"""Wheel, keyboard, messages and the key sheet, as a person meets them in a real window."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from qtpy.QtCore import QPoint, QPointF, Qt
+from qtpy.QtGui import QWheelEvent
+from qtpy.QtWidgets import QAbstractSlider, QAbstractSpinBox, QApplication, QComboBox, QPushButton, QScrollBar, QWidget
+
+from napari_ink.gui.cheat_sheet import CheatSheet
+from napari_ink.gui.keys import key_of
+from napari_ink.gui.panels.section import Section
+from napari_ink.gui.state import Step
+
+
+@pytest.fixture
+def whole_dock(labelled_dock, qtbot):
+    """The dock with labels, and every section open."""
+    for section in labelled_dock.findChildren(Section):
+        section.expand()
+    qtbot.wait(50)
+    return labelled_dock
+
+
+def _values(dock) -> dict[QWidget, object]:
+    found: dict[QWidget, object] = {}
+    for widget in dock.findChildren(QWidget):
+        if isinstance(widget, QComboBox):
+            found[widget] = widget.currentIndex()
+        elif isinstance(widget, QAbstractSpinBox) or (
+            isinstance(widget, QAbstractSlider) and not isinstance(widget, QScrollBar)
+        ):
+            found[widget] = widget.value()
+    return found
+
+
+def _turn_wheel(widget: QWidget, steps: int) -> bool:
+    """Turn the mouse wheel over a widget; return whether the widget took it, and what lies around it gets nothing."""
+    at = QPointF(widget.rect().center())
+    none, phase = Qt.MouseButton.NoButton, Qt.ScrollPhase.NoScrollPhase
+    event = QWheelEvent(
+        at, widget.mapToGlobal(at), QPoint(), QPoint(0, 120 * steps), none, Qt.KeyboardModifier.NoModifier, phase, False
+    )
+    QApplication.sendEvent(widget, event)
+    return event.isAccepted()
+
+
+def _keyboard(dock) -> QWidget | None:
+    return dock.window().focusWidget()
+
+
+def test_the_wheel_scrolls_and_changes_nothing(whole_dock, qtbot):
+    whole_dock.window().resize(1366, 768)
+    qtbot.wait(100)
+    bar = whole_dock._scroll.verticalScrollBar()
+    assert bar.maximum() > 0
+    before = _values(whole_dock)
+    assert len(before) >= 12
+    for widget in before:
+        for steps in (-1, 1):
+            assert not _turn_wheel(widget, steps), widget
+    assert _values(whole_dock) == before
+    bar.setValue(0)
+    assert _turn_wheel(whole_dock._scroll.viewport(), -1)
+    assert bar.value() > 0
+
+
+def test_keys_go_to_the_picture_after_the_panel_was_used(whole_dock, viewer, canvas, qtbot, press):
+    dock = whole_dock
+    canvas.setFocus()
+    what, session = dock.export.what_box, dock.session
+    qtbot.mouseClick(what, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(what.view().isVisible)
+    qtbot.keyClick(what.view(), Qt.Key.Key_Down)
+    qtbot.keyClick(what.view(), Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: not what.view().isVisible())
+    assert what.currentText() == "Edge mask"
+    assert _keyboard(dock) is canvas
+    for widget in (what, dock.predict.run_button, dock.predict.ink_threshold.slider, dock.correct.review.header):
+        widget.setFocus(Qt.FocusReason.TabFocusReason)  # reached by Tab, or by an older click
+        for key, tool in (("W", "papyrus"), ("S", "not edge")):
+            qtbot.keyClick(widget, getattr(Qt.Key, f"Key_{key}"))
+            assert session.state.tool == tool, (widget, key)
+    assert what.currentText() == "Edge mask"
+    number = dock.predict.offset_box
+    number.setFocus()
+    qtbot.keyClicks(number.lineEdit(), "1")
+    qtbot.keyClick(number, Qt.Key.Key_Return)
+    assert _keyboard(dock) is canvas
+    for widget in dock.findChildren(QPushButton):
+        if widget.isEnabled() and widget.isVisible() and widget is dock.correct.actions_of["help"]:
+            qtbot.mouseClick(widget, Qt.MouseButton.LeftButton)
+    assert _keyboard(dock) is canvas
+
+
+def test_a_question_mark_opens_and_closes_the_keys(open_dock, canvas, qtbot):
+    window = open_dock.window()
+    for is_open in (True, False):
+        window.activateWindow()
+        qtbot.waitUntil(window.isActiveWindow)
+        qtbot.keyClick(canvas, Qt.Key.Key_Question, Qt.KeyboardModifier.ShiftModifier)
+        qtbot.wait(50)
+        assert (open_dock.findChild(CheatSheet) is not None) == is_open
+
+
+def test_a_message_stays_whole_until_its_step_succeeds(open_dock, segment, qtbot, wait, click, press, errors, tmp_path):
+    message = open_dock.stack.message
+    nowhere = tmp_path / ("a_name_of_a_segment_that_is_longer_than_the_panel_is_wide_" * 3) / "layers"
+    open_dock.open_stack(nowhere)
+    wait(message.isVisible)
+    assert str(nowhere) in message.toPlainText()
+    assert message.document().size().width() <= message.viewport().width()
+    assert message.document().size().height() <= message.height()
+    message.selectAll()
+    assert str(nowhere) in message.textCursor().selectedText()
+    assert message.toPlainText() in errors  # the toast says the same
+    open_dock.session.labelling.export("ink", "labels", tmp_path / "ink.png")
+    assert "nothing to export" in open_dock.session.state.message(Step.EXPORT)
+    press(key_of("ink"))
+    assert "begin with them in step 3" in open_dock.correct.message.toPlainText()
+    assert message.isVisible()  # other steps go on
+    open_dock.open_stack(segment)
+    wait(lambda: not message.isVisible())
+    assert not open_dock.correct.message.isVisible()
+
+
+def test_saving_becomes_saved(empty_dock, viewer, stroke, press, wait, qtbot):
+    press(key_of("ink"))
+    said = []
+    for row in range(20, 80, 6):  # strokes at all times of the store's rhythm
+        stroke((row, 30), (row, 60))
+        said.append(empty_dock.correct.saved.text())
+        qtbot.wait(70 * (row % 5))
+        wait(lambda: empty_dock.correct.saved.text().startswith("All saved"))
+    assert any(one.startswith("Saving") for one in said)
+    assert np.count_nonzero(viewer.layers["Ink labels"].data) > 0
+    assert Path(empty_dock.session.state.keeping.project).exists()
