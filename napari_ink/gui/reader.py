@@ -21,8 +21,16 @@ _LAYERS = ("*.[tT][iI][fF]*", "*.[pP][nN][gG]", "*.[jJ][pP]*[gG]")
 ReaderFunction = Callable[[str], "list[LayerData]"]
 
 
-def get_reader(path: str | Sequence[str]) -> ReaderFunction | None:
-    """Return a reader if a path looks like a depth stack, else None; of files and folders by their names alone."""
+def get_reader(path: str | Sequence[str] | None = None) -> ReaderFunction | None:
+    """Return a reader if a path looks like a depth stack, else None; of files and folders by their names alone.
+
+    Without a path, as napari's command palette calls it, a person is asked for one, and the stack is opened.
+    """
+    if path is None:
+        from napari_ink.gui.commands import ask_for_stack
+
+        ask_for_stack()
+        return None
     if not isinstance(path, str):
         return None
     place = Path(path)

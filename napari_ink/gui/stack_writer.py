@@ -13,7 +13,7 @@ from napari_ink.gui.stack_layer import STACK_KEY
 from napari_ink.stack import DepthStack, convert, stack_of_array
 
 
-def write_stack(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
+def write_stack(path: str | None = None, data: Any = None, attributes: dict[str, Any] | None = None) -> list[str]:
     """Write an image layer as an OME-Zarr pyramid.
 
     napari has asked already whether something may be replaced.
@@ -21,7 +21,7 @@ def write_stack(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
     Parameters
     ----------
     path
-        Where to; it ends in ``.zarr``.
+        Where to; it ends in ``.zarr``. Without one, as napari's command palette calls it, a person is asked.
     data
         Grey values ``(z, y, x)``; the levels of a multiscale layer.
     attributes
@@ -39,6 +39,12 @@ def write_stack(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
     OutputError
         If it cannot be written.
     """
+    if path is None:
+        from napari_ink.gui.commands import ask_and_save
+
+        ask_and_save("image", "OME-Zarr (*.zarr)")
+        return []
+    attributes = attributes or {}
     known = (attributes.get("metadata") or {}).get(STACK_KEY)
     name = str(attributes.get("name", "The layer"))
     stack = known if isinstance(known, DepthStack) else _of_values(data, attributes, name)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from napari_ink.export import LabelPlane
 
 
-def write_labels(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
+def write_labels(path: str | None = None, data: Any = None, attributes: dict[str, Any] | None = None) -> list[str]:
     """Write a labels layer of ink labels, edge labels or a mask in the format of the name's suffix.
 
     napari has asked already whether something may be replaced. Where a format holds one mask only, the layer's ink (or
@@ -23,7 +23,7 @@ def write_labels(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
     Parameters
     ----------
     path
-        Where to.
+        Where to; without one, as napari's command palette calls it, a person is asked for the selected layer.
     data
         Its values ``(y, x)``: 0, 1 and 2, or 0 and 255; the levels of a multiscale layer.
     attributes
@@ -39,6 +39,12 @@ def write_labels(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
     BadInputError
         If the layer holds something else, or covers a part of its segment only.
     """
+    if path is None:
+        from napari_ink.gui.commands import ask_and_save
+
+        ask_and_save("labels", "Labels (*.png *.npy *.zarr *.csv *.geojson *.svg *.json)")
+        return []
+    attributes = attributes or {}
     from napari_ink.export import write_plane
 
     if any(np.asarray(attributes.get("translate", 0)) != 0):

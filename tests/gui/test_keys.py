@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 import yaml
 from napari import settings
+from napari._app_model import get_app_model
 from napari.settings._plugin_config_generator import plugin_configuration_generator
 from napari.utils.notifications import notification_manager
+from qtpy.QtWidgets import QFileDialog, QInputDialog
 
 from napari_ink.gui import keys
 from napari_ink.gui.actions import ACTIONS
@@ -71,3 +73,35 @@ def test_what_is_no_key_is_told_and_the_default_kept(chosen):
     assert keys.key_of("ink") == "Q"
     notification_manager.notification_ready.disconnect(note)
     assert "is no key" in told[0]
+
+
+def test_the_manifest_has_a_command_for_every_action():
+    listed = {one["id"]: one for one in MANIFEST["commands"]}
+    for action in ACTIONS:
+        command = listed[f"napari-ink.{action.name}"]
+        assert command["title"] == action.title
+        assert command["python_name"] == f"napari_ink.gui.commands:do_{action.name}"
+
+
+def test_every_entry_of_the_palette_runs(empty_dock, viewer, monkeypatch, tmp_path, wait, errors):
+    done, asked = [], []
+    monkeypatch.setattr(QInputDialog, "getText", lambda *_: ("", False))
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_, **__: asked.append("folder") or "")
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, **__: (str(tmp_path / "saved.png"), ""))
+    app = get_app_model()
+    entries = {item.command.id: item.command.title for item in app.menus.get_menu(app.menus.COMMAND_PALETTE_ID)}
+    ours = {name: title for name, title in entries.items() if name.startswith("napari-ink.")}
+    assert {f"napari-ink.{one.name}" for one in ACTIONS} <= set(ours)
+    viewer.layers.selection.active = viewer.layers["Ink labels"]
+    for name in ("napari-ink.get_reader", "napari-ink.write_labels", "napari-ink.write_stack"):
+        app.commands.execute_command(name).result()
+    assert asked == ["folder"]
+    assert (tmp_path / "saved.png").is_file()
+    monkeypatch.setattr(empty_dock, "do", lambda name: done.append(name))
+    for action in ACTIONS:
+        app.commands.execute_command(f"napari-ink.{action.name}").result()
+    assert done == [one.name for one in ACTIONS]
+    monkeypatch.undo()
+    app.commands.execute_command("napari-ink.papyrus").result()
+    assert empty_dock.session.state.tool == "papyrus"
+    assert errors == []

@@ -33,7 +33,7 @@ class StackPanel(StepPanel):
         self.file_button = button("Open file…", "Open one TIFF, NumPy, NRRD or HDF5 file with all depth layers")
         self.address_button = button("Address…", "Open a stack from the network: https:// or s3://")
         self.sample_button = button("Try the sample", "Open a small simulated segment whose ink is known")
-        self.folder_button.clicked.connect(self._on_folder)
+        self.folder_button.clicked.connect(self.ask_for_folder)
         self.file_button.clicked.connect(self._on_file)
         self.address_button.clicked.connect(self._on_address)
         self.sample_button.clicked.connect(self.sample_requested)
@@ -64,7 +64,8 @@ class StackPanel(StepPanel):
         show_text(self.summary, state.busy if stack is None else summary(stack, state.mask) + missing + greys)
         show_text(self.depth_hint, "" if stack is None else _DEPTH.format(stack.surface_z))
 
-    def _on_folder(self) -> None:
+    def ask_for_folder(self) -> None:
+        """Ask for a folder of depth layers, and have it opened."""
         if chosen := QFileDialog.getExistingDirectory(self, "Open the folder of depth layers"):
             self.open_requested.emit(Path(chosen))
 
