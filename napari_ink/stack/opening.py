@@ -132,6 +132,8 @@ def _open_folder(path: Path) -> DepthStack:
         raise StackError(_nothing_in(folder))
     check_shape(folder, (len(names), 1, 1))
     ordered = [folder / name for name in in_sequence(folder, names)]
+    for file in ordered:
+        check_regular(file, StackError)
     if suffixes is PICTURE_SUFFIXES:
         return _from_pictures(folder, segment, [read_picture_header(file) for file in ordered])
     planes = []

@@ -1,6 +1,7 @@
 """HDF5, NRRD and NumPy files and metadata as other programs write them, and headers that lie."""
 
 import json
+import os
 import struct
 from pathlib import Path
 from typing import Any
@@ -188,6 +189,12 @@ def test_what_may_not_be_read_is_said_to_lack_permission(tmp_path: Path, monkeyp
     monkeypatch.setattr(Path, "stat", refuse)
     for name in ("", "s.npy", "layers"):
         assert "permission denied; ask for the right" in refusal(locked / name if name else locked)
+
+
+@pytest.mark.parametrize("name", ["0.tif", "0.jpg", "a.npy", "a.nrrd", "a.h5", "a.tif", "a.ozx"])
+def test_a_pipe_is_no_stack_and_is_not_waited_for(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    assert "no regular file" in refusal(tmp_path if name[0] == "0" else tmp_path / name)
 
 
 def test_paths_that_cannot_be(tmp_path: Path) -> None:
