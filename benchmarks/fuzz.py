@@ -30,10 +30,10 @@ from pathlib import Path
 
 import psutil
 from fuzz_seeds import KINDS, build_all
-from fuzz_worker import BROKEN, MOST_SECONDS, Outcome, Result, Settings, work
+from fuzz_worker import BROKEN, MOST_SECONDS_BUSY, Outcome, Result, Settings, work
 
 MOST_BYTES = 2 * 10**9
-_GRACE_SECONDS = 30  # beyond its own alarm, for what does not let Python's signals through
+_GRACE_SECONDS = 10  # beyond its own alarm, for what does not let Python's signals through
 _LOOK_SECONDS = 0.05
 
 
@@ -55,7 +55,7 @@ class Worker:
         """Return why it must be ended."""
         if self.number is None:
             return None
-        if time.monotonic() - self.since > MOST_SECONDS + _GRACE_SECONDS:
+        if time.monotonic() - self.since > MOST_SECONDS_BUSY + _GRACE_SECONDS:
             return "hang"
         try:
             ours = psutil.Process(self.process.pid)
@@ -201,7 +201,11 @@ def main() -> int:
         corpus, scratch = Path(name, "corpus"), Path(name, "scratch")
         corpus.mkdir(), scratch.mkdir()
         os.environ |= {"HOME": name, "XDG_CACHE_HOME": name, "XDG_CONFIG_HOME": name, "TMPDIR": str(scratch)}
-        os.environ |= {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore:resource_tracker"}  # of those that are ended
+        os.environ |= {
+            "MPLBACKEND": "Agg",
+            "OMP_NUM_THREADS": "1",
+            "PYTHONWARNINGS": "ignore:resource_tracker",
+        }  # of those that are ended
         build_all(corpus)
         stride = max(1, args.inputs // args.real) if args.real else 0
         settings = Settings(corpus, scratch, args.keep.absolute(), args.seed, kinds, stride, args.only is not None)
