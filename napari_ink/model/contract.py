@@ -50,7 +50,7 @@ class InputContract(BaseModel):
     grey_range: tuple[float, float] | None = Field(
         None, description="stored grey values that are spread over the whole range of the dtype before all else"
     )
-    as_8_bit: bool = Field(False, description="whether 16-bit values are cut to their upper 8 bits before all else")
+    as_8_bit: bool = Field(False, description="whether 16-bit values are cut to their upper 8 bits before clipping")
     clip: tuple[float, float] = Field((0.0, 1.0), description="grey values kept, as fractions of the dtype's range")
     mean: float = Field(description="subtracted after clipping, in fractions of the dtype's range")
     std: float = Field(description="divided by after subtracting the mean", gt=0)
@@ -63,7 +63,6 @@ class InputContract(BaseModel):
             raise ValueError("min_depth_layers exceeds depth_layers")
         if not 0 <= self.clip[0] < self.clip[1] <= 1:
             raise ValueError(f"clip must be two rising fractions between 0 and 1, not {self.clip}")
-        # A comparison with NaN is false, and infinity is above any grey value.
         if self.grey_range is not None and not 0 <= self.grey_range[0] < self.grey_range[1] <= _BRIGHTEST:
             low, high = self.grey_range
             raise ValueError(

@@ -122,8 +122,11 @@ def test_few_bits_kept_in_16_are_the_same_numbers_once_they_are_spread(bits: int
 
 
 def test_a_grey_range_that_makes_no_sense_is_refused() -> None:
-    for wrong in ((5, 5), (7, 3), (-1, 5), (0, 65536), (0, float("inf")), (float("nan"), 5)):
+    for wrong in ((5, 5), (7, 3), (-1, 5), (0, 65536)):
         with pytest.raises(ContractError, match="the grey range must be two rising values from 0 to 65535"):
+            contract().changed(grey_range=wrong)
+    for wrong in ((0, float("inf")), (float("nan"), 5)):
+        with pytest.raises(ContractError, match="finite number"):
             contract().changed(grey_range=wrong)
     contract(grey_range=(0, 4095)).check_greys(np.dtype(np.uint16))
     with pytest.raises(ContractError, match="0 to 4095 does not fit a stack of uint8, whose values are 0 to 255"):
