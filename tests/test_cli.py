@@ -291,6 +291,16 @@ def test_several_stacks_are_predicted_in_a_queue(run: Run, segment: Path, checkp
     assert_refused(run("predict", tmp_path / "empty.txt", *common), "no stack")
 
 
+def test_chunks_that_are_not_there_are_told_before_a_run(run: Run, checkpoint: Path, tmp_path: Path) -> None:
+    import zarr
+
+    zarr.create_array(tmp_path / "s.zarr", shape=(DEPTH, 40, 50), chunks=(DEPTH, 40, 50), dtype="u2")
+    told = "Of s, 0 of 1 chunks are there and all reads as 0"
+    ended = run("predict", tmp_path / "s.zarr", "-o", tmp_path / "p.zarr", "--model", checkpoint, "--device", "cpu")
+    assert ended.code == 0 and told in ended.err
+    assert "0 of 1 chunks" in run("info", tmp_path / "s.zarr").out
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 @pytest.mark.parametrize("line", ["{}", "  {}  ", '"{}"', "'{}'"])
 def test_list_files_as_windows_programs_save_them(tmp_path: Path, encoding: str, line: str) -> None:
