@@ -59,6 +59,8 @@ def decoder_errors(kind: type[BadInputError], where: object, remedy: str, as_wha
 def reason_of(error: BaseException) -> str:
     """Return what an exception says in one line of at most 200 characters; its class where it says nothing."""
     said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    if isinstance(error, KeyError):
+        said = f"{said} is missing"
     reason = " ".join(said.split()).rstrip(".") or type(error).__name__
     return reason if len(reason) <= 200 else reason[:199] + "…"
 

@@ -39,6 +39,8 @@ class Format:
         Whether it is a folder of files.
     is_raster
         Whether it holds a value for each pixel; then `read` also takes the threshold of a soft mask.
+    bytes_per_px
+        Memory that writing takes for each pixel; 0 where planes are written a part at a time.
     """
 
     name: FormatName
@@ -48,8 +50,11 @@ class Format:
     masks_only: bool = False
     is_folder: bool = False
     is_raster: bool = False
+    bytes_per_px: int = 0
 
 
+# The plane, the mask of a value, and what scipy and numpy make of it.
+_TRACED = 12
 FORMATS = (
     Format("PNG", (".png",), write_png, read_image, is_raster=True),
     Format("TIFF", (".tif", ".tiff"), write_tiff, read_image, is_raster=True),
@@ -57,9 +62,9 @@ FORMATS = (
     Format("OME-Zarr", (".zarr",), write_ome_zarr, read_zarr, is_folder=True, is_raster=True),
     Format("villa's Zarr", (".zarr",), write_villa_zarr, read_zarr, masks_only=True, is_folder=True, is_raster=True),
     Format("Kaggle's csv", (".csv",), write_kaggle_csv, read_kaggle_csv, masks_only=True),
-    Format("GeoJSON", (".geojson",), write_geojson, read_json),
-    Format("SVG", (".svg",), write_svg, read_svg),
-    Format("COCO", (".json",), write_coco, read_json),
+    Format("GeoJSON", (".geojson",), write_geojson, read_json, bytes_per_px=_TRACED),
+    Format("SVG", (".svg",), write_svg, read_svg, bytes_per_px=_TRACED),
+    Format("COCO", (".json",), write_coco, read_json, bytes_per_px=_TRACED),
 )
 SUFFIXES = tuple(dict.fromkeys(suffix for format_ in FORMATS for suffix in format_.suffixes))
 

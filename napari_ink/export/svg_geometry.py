@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -212,7 +212,7 @@ class _PathReader:
 
     def __init__(self, scale: float, points_left: int) -> None:
         self.points_left = points_left
-        self.current_point: Any = None
+        self._at: Point = (0.0, 0.0)
         self._scale = scale
         self._rings: list[list[Point]] = []
         self._control: tuple[Literal["cubic", "quad"], Point] | None = None
@@ -236,6 +236,11 @@ class _PathReader:
             raise damage
         return self._rings
 
+    @property
+    def current_point(self) -> _Place:
+        """Where relative coordinates begin."""
+        return _Place(*self._at)
+
     def start(self) -> None:
         """Begin; nothing to do."""
 
@@ -256,17 +261,17 @@ class _PathReader:
 
     def horizontal(self, to: float, relative: bool) -> None:
         """Add a side along a row."""
-        x, y = self.current_point
+        x, y = self._at
         self._add([(x + to if relative else float(to), y)])
 
     def vertical(self, to: float, relative: bool) -> None:
         """Add a side along a column."""
-        x, y = self.current_point
+        x, y = self._at
         self._add([(x, y + to if relative else float(to))])
 
     def cubic(self, first: Point, second: Point, to: Point, relative: bool) -> None:
         """Add a cubic Bézier curve."""
-        self._curve([self.current_point, first, second, to])
+        self._curve([self._at, first, second, to])
         self._control = "cubic", second
 
     def smooth_cubic(self, second: Point, to: Point, relative: bool) -> None:
@@ -275,7 +280,7 @@ class _PathReader:
 
     def quad(self, control: Point, to: Point, relative: bool) -> None:
         """Add a quadratic Bézier curve."""
-        self._curve([self.current_point, control, to])
+        self._curve([self._at, control, to])
         self._control = "quad", control
 
     def smooth_quad(self, to: Point, relative: bool) -> None:
@@ -286,7 +291,7 @@ class _PathReader:
         """Add a piece of an ellipse."""
         from svgelements import Arc
 
-        begin = tuple(self.current_point)
+        begin = self._at
         if rx == 0 or ry == 0 or begin == to:
             self._add([to] if begin != to else [])
             return
@@ -315,7 +320,7 @@ class _PathReader:
         self._add([*map(tuple, inner.tolist()), to])
 
     def _reflected(self, kind: str) -> Point:
-        x, y = self.current_point
+        x, y = self._at
         if self._control is None or self._control[0] != kind:
             return x, y
         return 2 * x - self._control[1][0], 2 * y - self._control[1][1]
@@ -324,29 +329,19 @@ class _PathReader:
         if not self._rings:
             raise ValueError("a side before the path begins")
         if not self._is_open:
-            self._rings.append([tuple(self.current_point)])
+            self._rings.append([self._at])
             self._is_open = True
         self._rings[-1].extend(points)
         if points:
             self._go(points[-1])
 
     def _go(self, to: Point) -> None:
-        self.current_point = _Place(*to)
+        self._at = to
         self._control = None
 
 
-class _Place(tuple[float, float]):
+class _Place(NamedTuple):
     """A point with the names that svgelements asks for."""
 
-    def __new__(cls, x: float, y: float) -> _Place:
-        return super().__new__(cls, (x, y))
-
-    @property
-    def x(self) -> float:
-        """From the left."""
-        return self[0]
-
-    @property
-    def y(self) -> float:
-        """From the top."""
-        return self[1]
+    x: float
+    y: float

@@ -102,6 +102,16 @@ def test_formats_of_masks_refuse_label_values(tmp_path: Path, name: str) -> None
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["out.svg", "out.geojson", "out.json"])
+def test_a_plane_too_large_to_trace_is_refused_before_it_is_read(tmp_path: Path, name: str) -> None:
+    def read(y: tuple[int, int], x: tuple[int, int]) -> np.ndarray:
+        raise AssertionError("read")
+
+    with pytest.raises(OutputError, match="choose another format"):
+        write_plane(LabelPlane((10**6, 10**6), read, {255: "ink"}), tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
 @ALL
 def test_a_taken_name(tmp_path: Path, form: Format) -> None:
     mask = RNG.random((9, 8)) < 0.5

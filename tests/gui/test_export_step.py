@@ -166,6 +166,15 @@ def test_a_mask_from_a_file_begins_the_labels(open_dock, viewer, qtbot, tmp_path
     assert "smaller than the segment" in errors[0]
 
 
+def test_what_an_import_leaves_out_is_told(open_dock, viewer, qtbot, tmp_path):
+    square = '<path data-value="255" data-name="ink" d="M1 1h5v5h-5z"'
+    (tmp_path / "a.svg").write_text(f'<svg width="128" height="96">{square} display="none"/>{square}/></svg>')
+    open_dock.session.labelling.import_labels(tmp_path / "a.svg", "ink")
+    qtbot.waitUntil(lambda: open_dock.session.state.labels and not open_dock.session.state.busy)
+    assert viewer.layers["Ink labels"].data.sum() == 2 * 25
+    assert open_dock.correct.keep.notes.text() == "a.svg: shapes are left out (1 hidden)."
+
+
 def test_a_figure_shows_what_is_in_sight(labelled_dock, viewer, click, qtbot, monkeypatch, tmp_path):
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, **__: (str(tmp_path / "figure"), ""))
     click(labelled_dock.export.figure_button)
