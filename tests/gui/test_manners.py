@@ -1,12 +1,22 @@
 """Wheel, keyboard, messages and the key sheet, as a person meets them in a real window."""
 
+import random
 from pathlib import Path
 
 import numpy as np
 import pytest
 from qtpy.QtCore import QPoint, QPointF, Qt
 from qtpy.QtGui import QWheelEvent
-from qtpy.QtWidgets import QAbstractSlider, QAbstractSpinBox, QApplication, QComboBox, QPushButton, QScrollBar, QWidget
+from qtpy.QtWidgets import (
+    QAbstractSlider,
+    QAbstractSpinBox,
+    QApplication,
+    QComboBox,
+    QLineEdit,
+    QPushButton,
+    QScrollBar,
+    QWidget,
+)
 
 from napari_ink.gui.cheat_sheet import CheatSheet
 from napari_ink.gui.keys import key_of
@@ -64,6 +74,26 @@ def test_the_wheel_scrolls_and_changes_nothing(whole_dock, qtbot):
     bar.setValue(0)
     assert _turn_wheel(whole_dock._scroll.viewport(), -1)
     assert bar.value() > 0
+
+
+def test_two_hundred_keys_and_wheels_at_random_change_no_value(whole_dock, viewer, canvas, qtbot, errors):
+    chance, before = random.Random(3), _values(whole_dock)
+    inside = [one for one in whole_dock.findChildren(QWidget) if one.window() is whole_dock.window()]
+    pressed = [getattr(Qt.Key, f"Key_{letter}") for letter in "QWASRGTDHJKI89EPFVMX"]
+    pressed += [Qt.Key.Key_Equal, Qt.Key.Key_Minus, Qt.Key.Key_Question]
+    for _ in range(200):
+        widget = chance.choice(inside)
+        is_typed_into = isinstance(widget, QLineEdit | QAbstractSpinBox)
+        if chance.random() < 0.5:
+            _turn_wheel(widget, chance.choice((-3, -1, 1)))
+        elif not is_typed_into:
+            if widget.focusPolicy() != Qt.FocusPolicy.NoFocus:
+                widget.setFocus()
+            qtbot.keyClick(chance.choice((widget, canvas)), chance.choice(pressed))
+    qtbot.wait(300)
+    assert _values(whole_dock) == before
+    assert set(np.unique(viewer.layers["Ink labels"].data)) <= {0, 1, 2}
+    assert errors == []
 
 
 def test_keys_go_to_the_picture_after_the_panel_was_used(whole_dock, viewer, canvas, qtbot, press):
