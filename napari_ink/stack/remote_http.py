@@ -142,8 +142,11 @@ class HttpFiles:
         # A range counts the bytes that are sent, so they must be those of the file.
         own = {**headers, "Accept-Encoding": "identity"} if headers else None
         asking = session.get(url, headers=own, timeout=_limits())
-        async with asyncio.timeout(TIMEOUT_S):
-            answer = await asking
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                answer = await asking
+        except TimeoutError as error:
+            raise TimeoutError(f"no answer in {TIMEOUT_S:.0f} s") from error
         try:
             _check_status(answer, str(url))
             yield answer
