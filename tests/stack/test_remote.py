@@ -360,6 +360,18 @@ def test_no_cache_is_kept_where_none_is_wanted(server, store: str, monkeypatch: 
     assert remote._kept().volume() == 0
 
 
+def test_once_a_chunk_has_failed_no_more_of_the_same_read_are_asked_for(server) -> None:
+    zarr.create_array(server.root / "many.zarr", data=np.tile(VOLUME, (1, 4, 4)), chunks=(1, 8, 8))
+    stack = open_stack(f"{server.address}/many.zarr")
+    server.faults["/c/"] = "403"
+    with pytest.raises(StackError, match="403"):
+        stack.read(slice(None), slice(None), slice(None))
+    asked = sum(count for path, count in server.asked.items() if "/c/" in path)
+    assert asked < 100  # of 2375
+    time.sleep(0.3)
+    assert sum(count for path, count in server.asked.items() if "/c/" in path) <= asked + 10
+
+
 def test_a_server_that_dies_leaves_one_sentence_and_no_traceback(server) -> None:
     zarr.create_array(server.root / "many.zarr", data=np.tile(VOLUME, (1, 4, 4)), chunks=(1, 8, 8))
     server.faults.update({"/c/0/1": "cut", "/c/1": "cut", "/c/2": "500", "/c/3": "cut"})
