@@ -1,10 +1,14 @@
-"""Kill a program that edits labels, at random instants, and count what was lost and what failed to open.
+"""Kill a program that edits labels, or one that converts a stack, at random instants, and count what was lost.
 
     python benchmarks/crashes.py --kills 200
+    python benchmarks/crashes.py --what convert --kills 140
 
 The program opens a project, draws, fills, undoes, redoes and saves versions as fast as it can. It is killed (-9) again
 and again in the same project, while it opens it too. After each kill the project is opened and held, pixel by pixel,
 against plain arrays to which the same was done: labels, versions, counts, history, and what undo and redo would do.
+
+A conversion is killed at any instant from its start to its end, its last moves included, and begun again by the same
+command; after a few kills it runs to its end, and each of its files must have the bytes of one that was never killed.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ from __future__ import annotations
 import argparse
 import platform
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -24,9 +29,11 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
+import tifffile
 
 from napari_ink.annotation import Plane, Project, create_project, open_project
 from napari_ink.stack import open_stack
+from napari_ink.stack.conversion_folder import partial_path
 
 SHAPE = (1300, 1100)
 PLANES: tuple[Plane, Plane] = ("ink", "edge")
@@ -228,17 +235,81 @@ def scribble(folder: Path, seed: int) -> None:
         print("done", flush=True)
 
 
+def convert_command(source: Path, out: Path) -> list[str]:
+    """Return the command that converts a stack."""
+    return [sys.executable, "-m", "napari_ink.cli", "convert", str(source), str(out)]
+
+
+def new_stacks(folder: Path) -> list[Path]:
+    """Write a stack that is read in place, and one whose layers are copied first."""
+    values = np.random.default_rng(0).integers(0, 65535, (9, 700, 2100), dtype=np.uint16)
+    np.save(folder / "array.npy", values)
+    (folder / "strips").mkdir()
+    for z, layer in enumerate(values):
+        tifffile.imwrite(folder / "strips" / f"{z}.tif", layer, compression="zlib", rowsperstrip=64)
+    return [folder / "array.npy", folder / "strips"]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return the bytes of all files in a folder."""
+    return {str(one.relative_to(folder)): one.read_bytes() for one in folder.rglob("*") if one.is_file()}
+
+
+def kill_conversions(kills: int, longest_s: float) -> Counter[str]:
+    """Kill conversions, and count how they ended."""
+    outcomes: Counter[str] = Counter()
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        for source in new_stacks(folder):
+            whole, out = folder / f"{source.stem}-whole.zarr", folder / f"{source.stem}.zarr"
+            began = time.monotonic()
+            subprocess.run(convert_command(source, whole), check=True, capture_output=True)
+            # Half of the kills fall on the last part of a run, in which the folder is moved and tidied up.
+            takes_s, expected = time.monotonic() - began, contents(whole)
+            for number in range(kills // 2):
+                rng = random.Random(number)
+                wait_s = rng.uniform(0, min(longest_s, takes_s)) if number % 2 else rng.uniform(0.7, 1.05) * takes_s
+                with subprocess.Popen(
+                    convert_command(source, out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+                ) as process:
+                    time.sleep(wait_s)
+                    process.kill()
+                is_last = number == kills // 2 - 1
+                if number % KILLS_A_PROJECT and not out.exists() and not is_last:
+                    outcomes["killed, and begun again"] += 1
+                    continue
+                ended = subprocess.run(convert_command(source, out), capture_output=True, text=True, check=False)
+                is_there = out.exists() and ended.returncode == 2 and "exists already" in ended.stderr
+                is_right = out.exists() and contents(out) == expected and not partial_path(out).exists()
+                if (ended.returncode == 0 or is_there) and is_right:
+                    outcomes["everything as if never killed"] += 1
+                else:
+                    outcomes["went wrong"] += 1
+                    print(f"kill {number} of {source.name}: {ended.returncode}: {ended.stderr[-300:]}", file=sys.stderr)
+                shutil.rmtree(out, ignore_errors=True)
+                shutil.rmtree(partial_path(out), ignore_errors=True)
+    return outcomes
+
+
 def main() -> None:
     """Kill, open, compare, and print what came of it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--what", choices=("annotate", "convert"), default="annotate", help="what is killed")
     parser.add_argument("--longest", type=float, default=1.5, help="the latest instant, in seconds after the start")
     parser.add_argument("--scribble", nargs=2, metavar=("PROJECT", "SEED"), help="be the program that is killed")
     args = parser.parse_args()
     if args.scribble:
         scribble(Path(args.scribble[0]), int(args.scribble[1]))
         return
-    outcomes: Counter[str] = Counter()
+    if args.what == "convert":
+        began = time.monotonic()
+        outcomes = kill_conversions(args.kills, max(args.longest, 5.0))
+        print(f"{sum(outcomes.values())} kills of conversions, {time.monotonic() - began:.0f} s")
+        for outcome, number in outcomes.most_common():
+            print(f"- {outcome}: {number}")
+        sys.exit(1 if outcomes["went wrong"] else 0)
+    outcomes = Counter()
     finished = 0
     began = time.monotonic()
     for first in range(0, args.kills, KILLS_A_PROJECT):
