@@ -151,8 +151,10 @@ class JournalScan:
 
     def _record_of_wrong_lengths(self, place: int, end: int) -> Record | None:
         """Return the record that fills a damaged part, if it is whole and only its lengths are wrong."""
+        if end - place <= PREFIX.size:  # stray bytes before the next record
+            return None
         prefix = self._at(place, PREFIX.size)
-        text = self._file.read(min(end - place - PREFIX.size, _MOST_HEAD_BYTES)) if len(prefix) == PREFIX.size else b""
+        text = self._file.read(min(end - place - PREFIX.size, _MOST_HEAD_BYTES))
         if not text.startswith(_HEAD_BEGIN):
             return None
         try:

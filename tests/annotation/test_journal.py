@@ -107,6 +107,18 @@ def test_wherever_it_breaks_off_the_end_is_torn_and_nothing_else(journal: Journa
         assert [record.number for record in journal.records()][-1] == 99
 
 
+@pytest.mark.parametrize("stray", [1, 2, 5, 11, 12, 13, 40])
+def test_stray_bytes_between_records_lose_nothing(journal: Journal, stray: int) -> None:
+    good, second = journal.path.read_bytes(), journal.records()[1]
+    at = second.offset + second.size
+    journal.path.write_bytes(good[:at] + b"\x07" * stray + good[at:])
+    found = journal.records()
+    assert [record.number for record in found] == list(range(1, 8))
+    assert len(journal.lost) == 1
+    journal.mend(found)
+    assert journal.path.read_bytes() == good
+
+
 def test_zeros_that_a_power_cut_leaves_are_a_torn_end(journal: Journal) -> None:
     good = journal.path.read_bytes()
     journal.path.write_bytes(good + bytes(5000))
