@@ -1,6 +1,7 @@
 """A mask or label file means the same to `--mask`, `evaluate`, `train`, `export` and *Import…*, in every format."""
 
 import struct
+import tracemalloc
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,15 @@ from PIL import Image
 from napari_ink.cli import main
 from napari_ink.cli.truth import read_truth
 from napari_ink.errors import LabelError
-from napari_ink.export import import_edge_labels, import_ink_labels, import_mask, source_plane, write_label_values
+from napari_ink.export import (
+    import_edge_labels,
+    import_ink_labels,
+    import_mask,
+    source_plane,
+    write_label_values,
+    write_mask,
+)
+from napari_ink.gui.exporting import export_job
 from napari_ink.stack import read_segment_mask
 from napari_ink.training import read_pair
 
@@ -82,10 +91,9 @@ def meanings(path: Path, stack: Path) -> dict[str, list[list[int]] | str]:
     ways: dict[str, Callable[[], np.ndarray]] = {
         "import ink": lambda: import_ink_labels(path, SHAPE).whole() == 2,
         "export": lambda: source_plane(path, "ink").whole() > 0,
+        "evaluate": lambda: read_truth(path, None, True, SHAPE, (slice(None), slice(None)))[0],
+        "train": lambda: read_pair(stack, path).pair.labels == 2,
     }
-    if path.suffix != ".zarr":  # of which `export` makes an image for the others, as they say
-        ways["evaluate"] = lambda: read_truth(path, None, True, SHAPE, (slice(None), slice(None)))[0]
-        ways["train"] = lambda: read_pair(stack, path).pair.labels == 2
 
     def asked(way: Callable[[], np.ndarray]) -> list[list[int]] | str:
         try:
@@ -115,11 +123,10 @@ def mask_of(path: Path) -> np.ndarray | None:
         found = import_mask(path, SHAPE).whole() > 0
     except LabelError:
         found = None
-    if path.suffix != ".zarr":
-        try:
-            np.testing.assert_array_equal(read_segment_mask(path, SHAPE)[:, :], found)
-        except LabelError:
-            assert found is None
+    try:
+        np.testing.assert_array_equal(read_segment_mask(path, SHAPE)[:, :], found)
+    except LabelError:
+        assert found is None
     return found
 
 
@@ -223,18 +230,130 @@ def test_few_bits_in_a_png_mean_what_they_mean_in_a_tiff(tmp_path: Path, stack: 
         check_alike(path, stack, INK | OTHER if white == 1 and number == 2 else INK)
 
 
-@pytest.mark.parametrize("command", ["evaluate", "train"])
-def test_a_zarr_where_images_are_read_is_named(
-    tmp_path: Path, stack: Path, command: str, capsys: pytest.CaptureFixture[str]
+LAYOUTS = ("plain", "one shard", "high chunks", "one layer", "villa's", "ours")
+
+
+def _laid_out(path: Path, values: np.ndarray, layout: str) -> None:
+    """Write a plane as a Zarr in one of the ways that are met."""
+    if layout == "plain":
+        zarr.create_array(path, data=values, chunks=(4, 4))
+    elif layout == "one shard":
+        zarr.create_array(path, data=values, chunks=(2, 4), shards=(6, 8))
+    elif layout == "high chunks":
+        zarr.create_array(path, data=values, chunks=(values.shape[0], 3), zarr_format=2)
+    elif layout == "one layer":
+        zarr.create_array(path, data=values[None], chunks=(1, 4, 4))
+    elif layout == "ours":
+        (write_label_values if values.max() == 2 else write_mask)(values, path)
+    else:
+        layers = np.zeros((65, *values.shape), values.dtype)
+        layers[32] = values
+        group = zarr.create_group(path, zarr_format=2)
+        group.create_array(
+            "0", data=layers, chunks=(65, 4, 4), chunk_key_encoding={"name": "v2", "separator": "/"}, fill_value=0
+        )
+        axes = [{"name": name, "type": "space"} for name in "zyx"]
+        group.attrs["multiscales"] = [{"version": "0.4", "axes": axes, "datasets": [{"path": "0"}]}]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("is_mask", [True, False])
+def test_zarrs_of_every_layout_mean_the_same(tmp_path: Path, stack: Path, layout: str, is_mask: bool) -> None:
+    values = INK.astype(np.uint8) * np.uint8(255) if is_mask else (2 * INK + OTHER).astype(np.uint8)
+    _laid_out(tmp_path / "m.zarr", values, layout)
+    check_alike(tmp_path / "m.zarr", stack, INK)
+    found = mask_of(tmp_path / "m.zarr")
+    assert (found is not None) == is_mask
+    if is_mask:
+        np.testing.assert_array_equal(found, INK)
+
+
+def test_the_commands_take_villas_label_zarrs_and_find_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.save(tmp_path / "s.npy", np.zeros((3, *SHAPE), np.uint8))
+    _laid_out(tmp_path / "s_inklabels.zarr", INK * np.uint8(255), "villa's")
+    _laid_out(tmp_path / "s_supervision_mask.zarr", (INK | OTHER) * np.uint8(255), "villa's")
+    _laid_out(tmp_path / "s_validation_mask.zarr", OTHER * np.uint8(255), "villa's")
+    read = read_pair(tmp_path / "s.npy")
+    np.testing.assert_array_equal(read.pair.labels, 2 * INK + OTHER)
+    np.testing.assert_array_equal(read.pair.held_out, OTHER)
+    assert [file.suffix for file in read.files] == [".npy", *[".zarr"] * 3]
+    assert main(["evaluate", str(tmp_path / "s_inklabels.zarr"), str(tmp_path / "s_inklabels.zarr"), "--json"]) == 0
+    said = capsys.readouterr()
+    assert '"best_f1": 1.0' in said.out and "inside s_supervision_mask.zarr" in said.err
+
+
+def test_another_number_of_layers_is_told(tmp_path: Path) -> None:
+    layers = np.zeros((28, *SHAPE), np.uint8)
+    layers[14] = INK * 255
+    zarr.create_array(tmp_path / "m.zarr", data=layers, chunks=(28, 4, 4))
+    found = read_segment_mask(tmp_path / "m.zarr", SHAPE)
+    np.testing.assert_array_equal(found[:, :], INK)
+    assert "has 28 layers, and its layer 14 is read" in found.note
+    assert "has 28 layers" in source_plane(tmp_path / "m.zarr", "ink").notes[0]
+
+
+@pytest.mark.parametrize("axis", [{"name": "c", "type": "channel"}, "c", {"name": "t", "type": "time"}])
+def test_channels_are_no_layers(tmp_path: Path, stack: Path, axis: object) -> None:
+    """The second of two channels would be read as the surface."""
+    group = zarr.create_group(tmp_path / "p.zarr", zarr_format=2)
+    group.create_array("0", data=np.stack([INK, OTHER]) * np.uint8(255), chunks=(1, 4, 4))
+    group.attrs["multiscales"] = [{"axes": [axis, "y", "x"], "datasets": [{"path": "0"}]}]
+    check_alike(tmp_path / "p.zarr", stack, None)
+    with pytest.raises(LabelError, match="has 2 planes along its axis"):
+        read_segment_mask(tmp_path / "p.zarr", SHAPE)
+
+
+def test_folders_and_damaged_zarrs_end_in_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Image.fromarray((INK * 255).astype(np.uint8)).save(tmp_path / "p.png")
+    (tmp_path / "folder").mkdir()
+    _laid_out(tmp_path / "rubbish.zarr", INK * np.uint8(255), "villa's")
+    for chunk in (tmp_path / "rubbish.zarr" / "0").glob("0/*/*"):
+        chunk.write_bytes(b"rubbish")
+    zarr.create_array(tmp_path / "float.zarr", data=INK.astype(np.float32))
+    zarr.create_array(tmp_path / "line.zarr", data=np.zeros(5, np.uint8))
+    zarr.create_group(tmp_path / "group.zarr")
+    for name in ("folder", "rubbish.zarr", "float.zarr", "line.zarr", "group.zarr"):
+        assert main(["evaluate", str(tmp_path / "p.png"), str(tmp_path / name)]) == 2
+        said = capsys.readouterr().err
+        assert said.count("\n") == 1 and str(tmp_path / name) in said, said
+
+
+def test_memory_does_not_grow_with_a_zarr(tmp_path: Path) -> None:
+    """Of a mask of 64 MB a row of chunks is in memory at a time."""
+    mask = zarr.create_array(
+        tmp_path / "m.zarr", shape=(8000, 8000), chunks=(1000, 1000), dtype="uint8", fill_value=0,
+        config={"write_empty_chunks": False},
+    )  # fmt: skip
+    mask[3000:5000, 3000:5000] = 255
+    tracemalloc.start()
+    found = read_segment_mask(tmp_path / "m.zarr", (8000, 8000))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found[2999:3001, 2999:3001].tolist() == [[False, False], [False, True]]
+    assert peak < 40e6
+
+
+@pytest.mark.parametrize("form", ["png", "tiff", "npy", "zarr"])
+@pytest.mark.parametrize("values", [2 * INK, 2 * INK + OTHER])
+def test_that_ones_and_twos_are_read_as_labels_is_told(
+    tmp_path: Path, form: str, values: np.ndarray, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    labels = tmp_path / "s_inklabels.zarr"
-    _zarr(labels, INK.astype(np.uint8))
-    _grey_png(tmp_path / "p.png", INK.astype(np.uint8))
-    words = ["evaluate", str(tmp_path / "p.png"), str(labels)]
-    if command == "train":
-        words = ["train", "--pair", str(stack), str(labels), "-o", str(tmp_path / "run")]
-    assert main(words) == 2
-    assert f"`napari-ink export {labels} -o MASK.tif` makes an image of it" in capsys.readouterr().err
+    """Two objects of another program look like papyrus and ink."""
+    suffix, save = FORMATS[form]
+    save(tmp_path / f"m{suffix}", values.astype(np.uint8))
+    told = "read as label values"
+    assert told in import_ink_labels(tmp_path / f"m{suffix}", SHAPE).notes[0]
+    assert told in import_edge_labels(tmp_path / f"m{suffix}", SHAPE).notes[0]
+    assert main(["export", str(tmp_path / f"m{suffix}"), "-o", str(tmp_path / "o.png")]) == 0
+    assert told in capsys.readouterr().err
+    assert main(["evaluate", str(tmp_path / "o.png"), str(tmp_path / f"m{suffix}"), "--everywhere"]) == 0
+    assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".zarr"])
+def test_of_our_own_labels_nothing_is_guessed(tmp_path: Path, suffix: str) -> None:
+    path = write_label_values((2 * INK + OTHER).astype(np.uint8), tmp_path / f"m{suffix}")
+    assert not import_ink_labels(path, SHAPE).notes
 
 
 def test_twelve_bits_in_sixteen(tmp_path: Path, stack: Path) -> None:
@@ -300,6 +419,23 @@ def test_labels_without_ink_that_we_exported_stay_labels(tmp_path: Path, suffix:
     np.testing.assert_array_equal(import_ink_labels(path, SHAPE).whole(), OTHER)
     assert not source_plane(path, "ink").whole().any() and "no 2" in source_plane(path, "ink").notes[0]
     np.testing.assert_array_equal(source_plane(path, "supervision").whole() > 0, OTHER)
+
+
+@pytest.mark.parametrize(("values", "is_told"), [(OTHER * 1, True), (OTHER + 2 * INK, False), (OTHER * 0, True)])
+def test_labels_without_ink_as_a_numpy_file_are_told(
+    tmp_path: Path, values: np.ndarray, is_told: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The file can't say that its 0 and 1 are label values."""
+    write_label_values(values.astype(np.uint8), tmp_path / "m.png")
+    words = ["export", str(tmp_path / "m.png"), "--what", "labels", "-o"]
+    assert main([*words, str(tmp_path / "o.npy")]) == 0
+    assert ("o.npy holds label values without a 2" in capsys.readouterr().err) is is_told
+    np.testing.assert_array_equal(np.load(tmp_path / "o.npy"), values)
+    assert main([*words, str(tmp_path / "o.tif")]) == 0
+    assert "o.tif" not in capsys.readouterr().err
+    source = source_plane(tmp_path / "m.png", "labels")
+    (event,) = export_job(source, tmp_path / "gui.npy")
+    assert bool(event.notes) is is_told
 
 
 def test_an_empty_truth_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -25,7 +25,6 @@ from napari_ink.annotation.project import (
     open_project,
 )
 from napari_ink.annotation.queue import RegionScore, rank, score_regions, seconds_left
-from napari_ink.annotation.reading import read_label_values
 from napari_ink.annotation.review import (
     Region,
     ReviewState,
@@ -57,7 +56,6 @@ __all__ = [
     "draft_ink_labels",
     "is_project",
     "open_project",
-    "read_label_values",
     "barrier_of",
     "reach",
     "cost_of_image",

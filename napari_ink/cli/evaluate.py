@@ -25,14 +25,20 @@ _BOUNDARY_PX = 5  # as far as edges may lie apart, for crops of this size
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what the command takes."""
     parser.add_argument(
-        "prediction", type=Path, metavar="PREDICTION", help="a prediction store, or an image of ink probabilities"
+        "prediction",
+        type=Path,
+        metavar="PREDICTION",
+        help="a prediction store, or an image or Zarr of ink probabilities",
     )
     parser.add_argument(
-        "labels", type=Path, metavar="LABELS", help="image of the known ink, or of label values 0, 1 and 2"
+        "labels", type=Path, metavar="LABELS", help="image or Zarr of the known ink, or of label values 0, 1 and 2"
     )
     where = parser.add_mutually_exclusive_group()
     where.add_argument(
-        "--mask", type=Path, metavar="FILE", help="image of where to count; default: the labels' own supervision mask"
+        "--mask",
+        type=Path,
+        metavar="FILE",
+        help="image or Zarr of where to count; default: the labels' own supervision mask",
     )
     where.add_argument("--everywhere", action="store_true", help="count every pixel, whatever lies beside the labels")
     parser.add_argument(
@@ -111,12 +117,18 @@ def _edge_scores(edge: Plane | None, truth: Plane, inside: Plane | None, thinned
 
 def _read_probabilities(path: Path) -> tuple[Plane, Plane | None, tuple[int, int], tuple[slice, slice]]:
     """Return ink and, where the file knows them, edges; the segment's shape, and the part of it that they cover."""
-    from napari_ink.predict import Region, open_prediction
+    from napari_ink.predict import NoPredictionError, Region, open_prediction
+    from napari_ink.stack import holds_zarr
 
-    if path.is_file():
+    try:
+        prediction = None if path.is_file() else open_prediction(path)
+    except NoPredictionError:
+        if not holds_zarr(path):
+            raise
+        prediction = None  # some other Zarr, perhaps another program's prediction
+    if prediction is None:
         plane = _read_levels(path)
         return plane, None, plane.shape, Region.whole(plane.shape).slices
-    prediction = open_prediction(path)
     if not prediction.complete:
         raise BadInputError(f"{path} is not finished; go on with `napari-ink predict --resume` before it is scored.")
     region = prediction.region.slices

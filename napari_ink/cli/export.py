@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Write a mask of ink or edges, or labels, of the segment's height and width, in the field's formats."""
     from napari_ink.errors import BadInputError
-    from napari_ink.export import check_output, source_plane, write_plane
+    from napari_ink.export import check_output, notes_on_writing, source_plane, write_plane
 
     size = tuple(arguments.size) if arguments.size else None
     if size is not None and min(size) < 1:
@@ -44,6 +44,6 @@ def run(arguments: argparse.Namespace) -> None:
     out = arguments.out.absolute()
     check_output(out)
     plane = source_plane(arguments.source, arguments.what, arguments.threshold, size)
-    for note in plane.notes:
+    for note in (*plane.notes, *notes_on_writing(plane, out)):
         print(note, file=sys.stderr)
     print(write_plane(plane, out))

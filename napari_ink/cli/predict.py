@@ -50,7 +50,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a name that `napari-ink models` lists, or a model file; given several times, their answers are averaged",
     )
     parser.add_argument("--region", metavar="Y0:Y1,X0:X1", help="predict only these rows and columns")
-    parser.add_argument("--mask", type=Path, metavar="FILE", help="image of where there is papyrus; skip the rest")
+    parser.add_argument(
+        "--mask", type=Path, metavar="FILE", help="image or Zarr of where there is papyrus; skip the rest"
+    )
     parser.add_argument(
         "--direction", choices=("as-stored", "reversed"), help="which way the depth is read; default: the model's"
     )

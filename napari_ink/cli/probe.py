@@ -26,8 +26,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     stack_argument(parser)
     parser.add_argument("--model", metavar="M", help="a name that `napari-ink models` lists, or a model file")
     parser.add_argument("--region", metavar="Y0:Y1,X0:X1", help="look only at these rows and columns")
-    parser.add_argument("--mask", type=Path, metavar="FILE", help="image of where there is papyrus; default: beside")
-    parser.add_argument("--labels", type=Path, metavar="FILE", help="image of the known ink; default: beside the stack")
+    parser.add_argument(
+        "--mask", type=Path, metavar="FILE", help="image or Zarr of where there is papyrus; default: beside"
+    )
+    parser.add_argument(
+        "--labels", type=Path, metavar="FILE", help="image or Zarr of the known ink; default: beside the stack"
+    )
     parser.add_argument("--no-labels", action="store_true", help="leave labels beside the stack alone")
     parser.add_argument("--tiles", type=int, default=6, metavar="N", help="tiles at most, default: %(default)s")
     parser.add_argument(

@@ -17,7 +17,14 @@ from napari_ink.export.planes import (
     plane_of,
 )
 from napari_ink.export.sources import ExportWhat, annotation_plane, export_source, source_plane
-from napari_ink.export.writing import check_output, write_label_set, write_label_values, write_mask, write_plane
+from napari_ink.export.writing import (
+    check_output,
+    notes_on_writing,
+    write_label_set,
+    write_label_values,
+    write_mask,
+    write_plane,
+)
 
 __all__ = [
     "EDGE_LABELS",
@@ -41,6 +48,7 @@ __all__ = [
     "import_mask",
     "ink_mask",
     "mapped",
+    "notes_on_writing",
     "mask_plane",
     "next_version",
     "parse_label_name",

@@ -60,6 +60,19 @@ def write_npy(plane: LabelPlane, path: Path) -> None:
             file.write(np.ascontiguousarray(band).data)
 
 
+def note_on_npy(plane: LabelPlane, path: Path) -> str:
+    """Say that label values without a 2 are a mask to whoever reads them from a NumPy file; empty where they are not.
+
+    Such a file has no place that says what its values mean.
+    """
+    if path.suffix.lower() != ".npy" or plane.is_mask or any((band > 1).any() for band in plane.bands()):
+        return ""
+    return (
+        f"{path} holds label values without a 2, and a NumPy file can't say so: its 1 will be read as the white of a "
+        "mask; export PNG, TIFF or OME-Zarr to keep them."
+    )
+
+
 def read_image(path: Path, shape: tuple[int, int] | None, threshold: float | None = None) -> LabelPlane:
     """Read a PNG or TIFF.
 

@@ -8,14 +8,15 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
+from napari_ink.annotation.reading import EDGE_LABELS as EDGE_LABELS
+from napari_ink.annotation.reading import INK_LABELS as INK_LABELS
+
 UInt8Array = npt.NDArray[np.uint8]
 Span = tuple[int, int]
 WHITE = 255
 INK_MASK: Mapping[int, str] = {WHITE: "ink"}
 EDGE_MASK: Mapping[int, str] = {WHITE: "edge"}
 SUPERVISION_MASK: Mapping[int, str] = {WHITE: "supervision"}
-INK_LABELS: Mapping[int, str] = {1: "papyrus", 2: "ink"}
-EDGE_LABELS: Mapping[int, str] = {1: "edge", 2: "not an edge"}
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_ink.export.ome_zarr import SURFACE_Z
+from napari_ink.annotation.reading import SURFACE_Z
 from napari_ink.export.planes import LabelPlane, UInt8Array
 from napari_ink.export.pyramid import level_shapes, write_levels
 

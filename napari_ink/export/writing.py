@@ -13,6 +13,7 @@ from napari_ink.decoding import check_memory
 from napari_ink.errors import OutputError
 from napari_ink.export.atomic import new_output
 from napari_ink.export.formats import output_format
+from napari_ink.export.images import note_on_npy
 from napari_ink.export.names import KINDS, LabelKind, LabelName, next_version, parse_label_name
 from napari_ink.export.planes import INK_LABELS, INK_MASK, LabelPlane, mask_plane, plane_of
 
@@ -38,6 +39,12 @@ def write_plane(plane: LabelPlane, path: str | os.PathLike[str], overwrite: bool
     with new_output(path) as partial:
         form.write(plane, partial)
     return path
+
+
+def notes_on_writing(plane: LabelPlane, path: str | os.PathLike[str]) -> tuple[str, ...]:
+    """Return sentences about what the format of the name's suffix loses of a plane; none where it loses nothing."""
+    note = note_on_npy(plane, Path(path))
+    return (note,) if note else ()
 
 
 def write_mask(

@@ -24,9 +24,10 @@ IMPORTED = "import"
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """A file, or the folder of a Zarr, is on disk."""
+    """A file, or the folder of a Zarr, is on disk; with what is to be told of it."""
 
     path: Path
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,9 +64,9 @@ def plane_to_export(
 
 def export_job(plane: LabelPlane, path: Path) -> Generator[Exported]:
     """Write a plane in the format of the name's suffix."""
-    from napari_ink.export import write_plane
+    from napari_ink.export import notes_on_writing, write_plane
 
-    yield Exported(write_plane(plane, path, overwrite=True))
+    yield Exported(write_plane(plane, path, overwrite=True), notes_on_writing(plane, path))
 
 
 def figure_job(figure: Figure, path: Path) -> Generator[Exported]:

@@ -229,6 +229,8 @@ class Labelling(QObject):
 
     def _on_exported(self, event: exporting.Exported) -> None:
         self._desk.set(exported=str(event.path))
+        for note in event.notes:
+            self._desk.tell(note, Step.EXPORT)
 
     def _on_shown(self) -> None:
         self._layers.show_preview(self.bench.preview.layer)

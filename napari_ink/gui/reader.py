@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_ink.errors import StackError
-from napari_ink.stack import LAYER_FOLDERS, is_address, open_stack
+from napari_ink.stack import LAYER_FOLDERS, is_address, open_stack, suffix_of
 
 if TYPE_CHECKING:
     from napari.utils.events import Event
@@ -33,10 +33,10 @@ def get_reader(path: str | Sequence[str] | None = None) -> ReaderFunction | None
         return None
     if not isinstance(path, str):
         return None
-    place = Path(path)
-    if is_address(path) or place.suffix.lower() == ".zarr":
+    place, suffix = Path(path), suffix_of(path)
+    if is_address(path) or suffix == ".zarr":
         return read_stack if _opens(path) else None  # many things are Zarr: labels, predictions
-    looks_right = _holds_layers(place) if place.is_dir() else place.suffix.lower() in _SUFFIXES
+    looks_right = _holds_layers(place) if place.is_dir() else suffix in _SUFFIXES
     return read_stack if looks_right else None
 
 

@@ -45,13 +45,19 @@ def write_labels(path: str | None = None, data: Any = None, attributes: dict[str
         ask_and_save("labels", "Labels (*.png *.npy *.zarr *.csv *.geojson *.svg *.json)")
         return []
     attributes = attributes or {}
-    from napari_ink.export import write_plane
+    from napari.utils.notifications import show_info
+
+    from napari_ink.export import notes_on_writing, write_plane
 
     if any(np.asarray(attributes.get("translate", 0)) != 0):
         raise BadInputError(
             f"{_name(attributes)} covers a part of its segment only; the Ink panel's export writes all of it."
         )
-    return [str(write_plane(_plane(data, attributes, Path(path)), path, overwrite=True))]
+    plane = _plane(data, attributes, Path(path))
+    written = write_plane(plane, path, overwrite=True)
+    for note in notes_on_writing(plane, written):
+        show_info(note)
+    return [str(written)]
 
 
 def _plane(data: Any, attributes: Mapping[str, Any], path: Path) -> LabelPlane:

@@ -11,7 +11,9 @@ from napari_ink.stack.depth_stack import DepthStack, Level
 from napari_ink.stack.grey_range import GreyFill, grey_fill, grey_note, suggested_range
 from napari_ink.stack.mask import InkFile, SegmentMask, read_ink, read_mask, read_segment_mask
 from napari_ink.stack.mask_meaning import (
+    EDGE_LABELS,
     HALF,
+    INK_LABELS,
     LABELS_KEY,
     LABELS_TEXT,
     Meaning,
@@ -20,19 +22,24 @@ from napari_ink.stack.mask_meaning import (
     meaning_of,
     values_of,
 )
-from napari_ink.stack.opening import LAYER_FOLDERS, open_stack
-from napari_ink.stack.plane import StoredPlane, as_plane, crop_plane, open_numpy, opened_plane, read_plane
+from napari_ink.stack.opening import LAYER_FOLDERS, open_stack, suffix_of
+from napari_ink.stack.plane import StoredPlane, as_plane, crop_plane, open_numpy, opened_plane
 from napari_ink.stack.projected import projected_levels
 from napari_ink.stack.projection import HOWS, How, project_layers
 from napari_ink.stack.remote import address_path, is_address
 from napari_ink.stack.tiles import Tiles, viewing_levels
+from napari_ink.stack.zarr_plane import SURFACE_Z, ZarrPlane, open_zarr_plane
+from napari_ink.stack.zarr_stack import holds_zarr
 
 __all__ = [
+    "EDGE_LABELS",
     "HALF",
     "HOWS",
+    "INK_LABELS",
     "LABELS_KEY",
     "LABELS_TEXT",
     "LAYER_FOLDERS",
+    "SURFACE_Z",
     "Converted",
     "DepthStack",
     "GreyFill",
@@ -45,6 +52,7 @@ __all__ = [
     "SegmentMask",
     "StoredPlane",
     "Tiles",
+    "ZarrPlane",
     "address_path",
     "as_plane",
     "bits_of",
@@ -54,18 +62,20 @@ __all__ = [
     "find_mask_of_labels",
     "grey_fill",
     "grey_note",
+    "holds_zarr",
     "is_address",
     "meaning_of",
     "open_numpy",
     "open_stack",
+    "open_zarr_plane",
     "opened_plane",
     "project_layers",
     "projected_levels",
     "read_ink",
     "read_mask",
-    "read_plane",
     "read_segment_mask",
     "stack_of_array",
+    "suffix_of",
     "suggested_range",
     "values_of",
     "viewing_levels",

@@ -1,4 +1,8 @@
-"""The masks and labels that lie beside a stack, found by their names."""
+"""The masks and labels that lie beside a stack, found by their names.
+
+The highest version counts, in whatever format it is. Of one version the image comes first: people paint images, and
+villa's label Zarrs are made from them.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +13,10 @@ from pathlib import Path
 
 from napari_ink.stack.depth_stack import DepthStack
 from napari_ink.stack.opening import LAYER_FOLDERS
+from napari_ink.stack.zarr_stack import holds_zarr
 
-_SUFFIXES = (".png", ".tif", ".tiff")
+_ZARR = ".zarr"
+_SUFFIXES = (".png", ".tif", ".tiff", _ZARR)
 
 
 @dataclass(frozen=True)
@@ -42,10 +48,12 @@ def find_beside(stack: DepthStack) -> SegmentFiles:
 def find_mask_of_labels(labels: Path, kind: str) -> Path | None:
     """Find the mask that goes with ``<segment>_inklabels[_vN]``: of the same version, as one of another may not fit.
 
+    One in the labels' own format comes first, then images, then a Zarr.
+
     Parameters
     ----------
     labels
-        The image of ink labels.
+        The image or Zarr of ink labels.
     kind
         ``"supervision_mask"`` or ``"validation_mask"``.
     """
@@ -56,15 +64,19 @@ def find_mask_of_labels(labels: Path, kind: str) -> Path | None:
 
 
 def _newest(home: Path, stem: str) -> Path | None:
-    """Return the image ``<stem>_vN`` of the highest version, or the one without a version if there is no other."""
+    """Return the file ``<stem>_vN`` of the highest version, or the one without a version if there is no other."""
     plain = _first_file(home / f"{stem}{suffix}" for suffix in _SUFFIXES)
     versions = [
-        (int(path.stem.rpartition("_v")[2]), path)
+        (int(path.stem.rpartition("_v")[2]), -_SUFFIXES.index(path.suffix), path)
         for path in home.glob(f"{glob.escape(stem)}_v*")
-        if path.suffix in _SUFFIXES and path.stem.rpartition("_v")[2].isdecimal() and path.is_file()
+        if path.suffix in _SUFFIXES and path.stem.rpartition("_v")[2].isdecimal() and _is_there(path)
     ]
-    return max(versions)[1] if versions else plain
+    return max(versions)[2] if versions else plain
 
 
 def _first_file(paths: Iterable[Path]) -> Path | None:
-    return next((path for path in paths if path.is_file()), None)
+    return next((path for path in paths if _is_there(path)), None)
+
+
+def _is_there(path: Path) -> bool:
+    return path.is_file() or (path.suffix == _ZARR and holds_zarr(path))

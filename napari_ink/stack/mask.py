@@ -116,8 +116,8 @@ def read_segment_mask(path: str | os.PathLike[str], shape: tuple[int, int]) -> S
 
     A larger image is cropped at the bottom and right. What its values mean is decided in `mask_meaning`.
 
-    Of a grey TIFF or a NumPy file a few rows are in memory at a time; any other image is whole there, for as long as it
-    is being read.
+    Of a grey TIFF, a NumPy file or a Zarr a few rows are in memory at a time; any other image is whole there, for as
+    long as it is being read.
 
     Raises
     ------

@@ -6,7 +6,7 @@ of other programs. The rule, and why it is so, is in ``docs/decisions/0024-masks
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +16,8 @@ import numpy.typing as npt
 from napari_ink.errors import LabelError
 
 Colour = tuple[int, int, int]
+INK_LABELS: Mapping[int, str] = {1: "papyrus", 2: "ink"}
+EDGE_LABELS: Mapping[int, str] = {1: "edge", 2: "not an edge"}
 HALF = 0.5
 # Our exports of label values say so with this key in a PNG, and at the start of a TIFF's description. The values alone
 # could not: labels of which nobody has found any ink yet are 0 and 1, as most masks are.
@@ -43,12 +45,15 @@ class Samples:
         Whether the file says itself that it holds our label values, as our exports do.
     is_turned
         Whether the file says that 0 is white, so that its values were turned round where they were read.
+    note
+        A sentence about which plane of the file they are, where that was guessed.
     """
 
     bits: int | None = None
     palette: tuple[Colour, ...] = ()
     are_labels: bool = False
     is_turned: bool = False
+    note: str = ""
 
 
 def bits_of(dtype: np.dtype[Any]) -> int | None:
@@ -162,10 +167,9 @@ def meaning_of(values: Sequence[int], samples: Samples, where: object, threshold
     if samples.palette:
         return _meaning_of_palette(values, samples, where, threshold)
     found = _meaning_of_greys(values, samples, where, threshold)
-    if samples.is_turned:
-        note = f"{where} says that its 0 is white, so 0 counts (TIFF's photometric interpretation 0)."
-        return replace(found, note=" ".join(filter(None, (note, found.note))))
-    return found
+    turned = f"{where} says that its 0 is white, so 0 counts (TIFF's photometric interpretation 0)."
+    notes = (samples.note, turned if samples.is_turned else "", found.note)
+    return replace(found, note=" ".join(filter(None, notes)))
 
 
 def _meaning_of_greys(values: Sequence[int], samples: Samples, where: object, threshold: float | None) -> Meaning:
@@ -173,8 +177,7 @@ def _meaning_of_greys(values: Sequence[int], samples: Samples, where: object, th
     if min(values, default=0) < 0:
         raise _no_mask(values, where)
     if top == 2 or (top < 2 and samples.are_labels):
-        note = f"{where} says that it holds label values, and it has no 2 (ink)." if top == 1 else ""
-        return Meaning(are_labels=True, note=note)
+        return Meaning(are_labels=True, note=_note_on_labels(values, samples, where))
     if top <= 1:
         return Meaning(are_labels=False)
     if set(values) <= {0, top}:
@@ -182,6 +185,16 @@ def _meaning_of_greys(values: Sequence[int], samples: Samples, where: object, th
         note = "" if is_plain else f"{where} holds the {listed(values)}: {top} counts as white."
         return Meaning(are_labels=False, white=top, note=note)
     return _meaning_of_soft(values, samples, where, threshold)
+
+
+def _note_on_labels(values: Sequence[int], samples: Samples, where: object) -> str:
+    """Say what was guessed of label values: numbers of objects, 1 and 2 only, look the same."""
+    if not samples.are_labels:
+        return (
+            f"{where} holds the {listed(values)}: read as label values (1 papyrus and 2 ink; or 1 edge and 2 no edge), "
+            "not as a mask or numbers of objects."
+        )
+    return "" if 2 in values else f"{where} says that it holds label values, and it has no 2 (ink)."
 
 
 def _meaning_of_soft(values: Sequence[int], samples: Samples, where: object, threshold: float | None) -> Meaning:

@@ -19,7 +19,7 @@ from napari_ink.stack.grey import grey_dtype, reading_grey, scaling_in_words
 from napari_ink.stack.hdf5 import HDF5_SUFFIXES, open_hdf5
 from napari_ink.stack.layer_names import in_sequence, layers_among
 from napari_ink.stack.pictures import PICTURE_SUFFIXES, Picture, Pictures, read_picture_header
-from napari_ink.stack.remote import Remote, RemoteFile, is_address
+from napari_ink.stack.remote import Remote, RemoteFile, address_path, is_address
 from napari_ink.stack.sizes import check_shape
 from napari_ink.stack.tiff import TiffPlane, check_axes, read_planes, voxel_size_um
 from napari_ink.stack.zarr_stack import METADATA, holds_zarr, open_zarr
@@ -55,11 +55,26 @@ def open_stack(source: str | os.PathLike[str]) -> DepthStack:
         return open_zarr(path) if holds_zarr(path) else _open_folder(path)
 
 
+def suffix_of(source: str | os.PathLike[str]) -> str:
+    """Return the suffix that says how a source is opened, in small letters.
+
+    That is the one of an address without its query, and of the file in ``FILE::DATASET``.
+    """
+    if is_address(source):
+        return address_path(os.fspath(source)).suffix.lower()
+    return _file_and_inside(Path(source))[0].suffix.lower()
+
+
+def _file_and_inside(path: Path) -> tuple[Path, str]:
+    """Return the file, and the place in it where one is named."""
+    if "::" not in str(path) or os.path.exists(path):  # a Path raises for names too long
+        return path, ""
+    place, _, inside = str(path).rpartition("::")
+    return Path(place), inside
+
+
 def _open_file(path: Path) -> DepthStack:
-    file, inside = path, ""
-    if not path.exists() and "::" in str(path):
-        place, _, inside = str(path).rpartition("::")
-        file = Path(place)
+    file, inside = _file_and_inside(path)
     if not file.exists():
         raise StackError(f"There is nothing at {path}; check the path.")
     check_regular(file, StackError)
@@ -82,7 +97,7 @@ def _open_file(path: Path) -> DepthStack:
 
 def _open_address(address: str) -> DepthStack:
     remote = Remote(address)
-    suffix = remote.path.suffix.lower()
+    suffix = suffix_of(address)
     if suffix in TIFF_SUFFIXES:
         return _open_tiff(remote.file())
     if suffix == ".npy":

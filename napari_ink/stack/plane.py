@@ -1,4 +1,4 @@
-"""One plane of a segment as an image or NumPy file, such as a mask or labels: opened, and read by its rows."""
+"""One plane of a segment as an image, NumPy file or Zarr, such as a mask or labels: opened, and read by its rows."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class StoredPlane:
 
 @contextmanager
 def opened_plane(path: str | os.PathLike[str]) -> Iterator[StoredPlane]:
-    """Open a mask or label plane: a grey or palette image (PNG, TIFF, and what else Pillow reads), or a NumPy file.
+    """Open a mask or label plane: a grey or palette image (PNG, TIFF, what else Pillow reads), a NumPy file or a Zarr.
 
     Raises
     ------
@@ -93,13 +93,15 @@ def opened_plane(path: str | os.PathLike[str]) -> Iterator[StoredPlane]:
     """
     from napari_ink.stack.picture_plane import opened_picture_plane
     from napari_ink.stack.tiff_plane import is_tiff, tiff_plane
+    from napari_ink.stack.zarr_plane import zarr_plane
+    from napari_ink.stack.zarr_stack import holds_zarr
 
     path = Path(path)
     if path.is_dir():
-        raise LabelError(
-            f"{path} is a folder, and an image or a NumPy file is read here; if it is a Zarr of labels, "
-            f"`napari-ink export {path} -o MASK.tif` makes an image of it."
-        )
+        if not holds_zarr(path):
+            raise LabelError(f"{path} is a folder that is no Zarr; name an image, a NumPy file or a Zarr.")
+        yield zarr_plane(path)
+        return
     if not path.exists():
         raise LabelError(f"There is no image at {path}; check the path.")
     check_regular(path, LabelError)
@@ -110,18 +112,6 @@ def opened_plane(path: str | os.PathLike[str]) -> Iterator[StoredPlane]:
     else:
         with opened_picture_plane(path) as plane:
             yield plane
-
-
-def read_plane(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
-    """Read a plane ``(y, x)`` as `opened_plane` opens it; what its values mean is not decided.
-
-    Raises
-    ------
-    LabelError
-        As there.
-    """
-    with opened_plane(path) as plane:
-        return plane.whole()
 
 
 def open_numpy(path: Path) -> npt.NDArray[Any]:

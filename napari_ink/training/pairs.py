@@ -13,7 +13,15 @@ import numpy.typing as npt
 
 from napari_ink.annotation import LabelValue, is_project, labels_of_project, labels_to_learn_from
 from napari_ink.errors import LabelError
-from napari_ink.stack import DepthStack, find_beside, find_mask_of_labels, open_stack, read_ink, read_segment_mask
+from napari_ink.stack import (
+    DepthStack,
+    find_beside,
+    find_mask_of_labels,
+    holds_zarr,
+    open_stack,
+    read_ink,
+    read_segment_mask,
+)
 from napari_ink.training.crops import TrainingPair
 from napari_ink.training.targets import OUTSIDE
 
@@ -48,8 +56,8 @@ def read_pair(stack: str | os.PathLike[str], labels: str | os.PathLike[str] | No
     stack
         A depth stack.
     labels
-        An image, a segment's folder with ``<name>_inklabels`` in it, or a project: there, all of a reviewed region has
-        been reviewed, and nothing of a flagged one. None looks beside the stack.
+        An image or Zarr, a segment's folder with ``<name>_inklabels`` in it, or a project: there, all of a reviewed
+        region has been reviewed, and nothing of a flagged one. None looks beside the stack.
 
     Raises
     ------
@@ -108,8 +116,7 @@ def _pair_of_project(stack: DepthStack, folder: Path) -> PairFiles:
 
 
 def _labels_path(stack: DepthStack, labels: Path | None) -> Path:
-    is_zarr_of_labels = labels is not None and labels.suffix == ".zarr" and "inklabels" in labels.stem
-    if labels is not None and (is_zarr_of_labels or not labels.is_dir()):
+    if labels is not None and not _is_segment(stack, labels):
         return labels
     found = find_beside(stack).ink_labels if labels is None else find_beside(open_stack(labels)).ink_labels
     if found is None:
@@ -118,6 +125,12 @@ def _labels_path(stack: DepthStack, labels: Path | None) -> Path:
             f"{stack.name}_inklabels.png there."
         )
     return found
+
+
+def _is_segment(stack: DepthStack, labels: Path) -> bool:
+    """Whether a path names the folder that labels lie in, or the stack that they lie beside, rather than labels."""
+    is_stack = labels.expanduser().absolute() == Path(stack.source)
+    return labels.is_dir() and (is_stack or not holds_zarr(labels))
 
 
 def _values(path: Path, shape: tuple[int, int], all_reviewed: bool) -> tuple[npt.NDArray[np.uint8], list[str]]:

@@ -1,18 +1,12 @@
-"""Label values, drafts from a prediction, and label images."""
-
-from pathlib import Path
+"""Label values and drafts from a prediction."""
 
 import numpy as np
-import pytest
-import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from PIL import Image
 from scipy import ndimage
 
-from napari_ink.annotation import EdgeValue, LabelValue, draft_edge_labels, draft_ink_labels, read_label_values
-from napari_ink.errors import LabelError
+from napari_ink.annotation import EdgeValue, LabelValue, draft_edge_labels, draft_ink_labels
 
 MAPS = hnp.arrays(np.uint8, hnp.array_shapes(min_dims=2, max_dims=2, max_side=12))
 
@@ -34,17 +28,3 @@ def test_drafted_edges_are_thin_and_lie_on_the_map(edge: np.ndarray) -> None:
     whole, lines = edge >= 128, labels == EdgeValue.EDGE
     eight = np.ones((3, 3))
     assert ndimage.label(lines, eight)[1] == ndimage.label(whole, eight)[1]  # no line is lost or torn
-
-
-def test_label_images_are_read_as_they_are(tmp_path: Path) -> None:
-    labels = np.random.default_rng(0).integers(0, 3, (9, 8), dtype=np.uint8)
-    Image.fromarray(labels).save(tmp_path / "a.png")
-    tifffile.imwrite(tmp_path / "a.tif", labels)
-    for name in ("a.png", "a.tif"):
-        np.testing.assert_array_equal(read_label_values(tmp_path / name), labels)
-
-
-def test_other_values_are_no_labels(tmp_path: Path) -> None:
-    Image.fromarray(np.full((4, 4), 255, np.uint8)).save(tmp_path / "a.png")
-    with pytest.raises(LabelError, match="255"):
-        read_label_values(tmp_path / "a.png")

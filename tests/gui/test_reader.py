@@ -1,8 +1,13 @@
+from fnmatch import fnmatch
+from pathlib import Path
+
+import npe2
 import numpy as np
 import pytest
 import tifffile
 import zarr
 
+import napari_ink
 from napari_ink.errors import StackError
 from napari_ink.gui.reader import get_reader
 from napari_ink.stack import DepthStack
@@ -88,3 +93,27 @@ def test_a_stack_that_is_removed_is_read_no_more(make_napari_viewer_proxy, tmp_p
     assert browser._layer is not None
     viewer.layers.remove(layer)
     assert browser._layer is None
+
+
+@pytest.mark.parametrize(
+    ("path", "is_ours"),
+    [
+        ("https://s3.example.org/seg.zarr?X-Amz-Signature=a%2Fb.png", True),
+        ("https://s3.example.org/seg.zarr/?X-Amz-Expires=900", True),
+        ("https://example.org/seg.tif?download=1", True),
+        ("https://example.org/photo.png?of=seg", False),
+        ("scan.H5::entry/data", True),
+    ],
+)
+def test_napari_asks_us_for_addresses_with_queries(path, is_ours):
+    patterns = (
+        npe2.PluginManifest.from_file(Path(napari_ink.__file__).with_name("napari.yaml"))
+        .contributions.readers[0]
+        .filename_patterns
+    )
+    assert any(fnmatch(path.lower(), pattern) for pattern in patterns) is is_ours
+
+
+def test_a_place_in_a_file_is_taken_by_the_files_suffix():
+    assert get_reader("scan.h5::entry/data") is not None
+    assert get_reader("scan.txt::entry/data.h5") is None

@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
 from napari_ink.errors import StackError
-from napari_ink.stack import find_beside, open_stack
+from napari_ink.stack import find_beside, find_mask_of_labels, open_stack, suffix_of
 
 VOLUME = np.random.default_rng(0).integers(0, 65535, (5, 20, 30), dtype=np.uint16)
 
@@ -59,6 +60,38 @@ def test_labels_named_after_the_segment(tmp_path: Path) -> None:
     (tmp_path / "seg" / "other_mask.png").touch()
     beside = find_beside(open_stack(tmp_path / "seg" / "layers"))
     assert beside.ink_labels == tmp_path / "seg" / "seg_inklabels.tif" and beside.mask is None
+
+
+def test_labels_beside_a_stack_may_be_zarrs(tmp_path: Path) -> None:
+    """The highest version counts, and of one version the image that Zarrs are made from."""
+    write_layers(tmp_path / "seg" / "layers")
+    for name in ("seg_inklabels.zarr", "seg_mask.zarr", "seg_supervision_mask_v2.zarr", "seg_validation_mask_v2.zarr"):
+        zarr.create_array(tmp_path / "seg" / name, data=np.zeros((4, 4), np.uint8))
+    for name in ("seg_mask.tif", "seg_supervision_mask.png", "seg_validation_mask_v2.tiff"):
+        (tmp_path / "seg" / name).touch()
+    (tmp_path / "seg" / "seg_inklabels_v2.zarr").mkdir()  # no Zarr
+    beside = find_beside(open_stack(tmp_path / "seg"))
+    found = (beside.ink_labels, beside.mask, beside.supervision_mask, beside.validation_mask)
+    assert [path and path.name for path in found] == [
+        "seg_inklabels.zarr", "seg_mask.tif", "seg_supervision_mask_v2.zarr", "seg_validation_mask_v2.tiff",
+    ]  # fmt: skip
+    labels = tmp_path / "seg" / "seg_inklabels_v2.zarr"
+    found_mask = find_mask_of_labels(labels, "validation_mask")
+    assert found_mask is not None and found_mask.suffix == ".zarr"  # the labels' own format
+
+
+@pytest.mark.parametrize(
+    ("source", "suffix"),
+    [
+        ("https://s3.example.org/a/seg.zarr?X-Amz-Signature=a%2Fb.tif&X-Amz-Expires=900", ".zarr"),
+        ("https://example.org/a%20b/seg.ZARR/#part.h5", ".zarr"),
+        ("s3://bucket/seg.tif", ".tif"),
+        ("scan.h5::entry/data.1", ".h5"),
+        ("a/seg.Zarr", ".zarr"),
+    ],
+)
+def test_the_suffix_of_a_source(source: str, suffix: str) -> None:
+    assert suffix_of(source) == suffix
 
 
 def test_composites_beside_numbered_layers_are_left_out(tmp_path: Path) -> None:

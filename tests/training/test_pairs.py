@@ -103,7 +103,8 @@ def test_label_values_are_taken_as_they_are(segment: Path) -> None:
     values[10:20, 10:20] = 2
     read = read_pair(segment, save(segment / "values.png", np.pad(values, ((0, 9), (0, 3)))))
     np.testing.assert_array_equal(read.pair.labels, values)
-    assert read.notes == ()
+    (note,) = read.notes
+    assert "values.png holds the values 0, 1 and 2: read as label values" in note
 
 
 def test_what_cannot_be_used_is_refused(segment: Path, tmp_path: Path) -> None:
