@@ -109,7 +109,7 @@ def checked_size(height: Any, width: Any, path: Path) -> tuple[int, int]:
         said = " × ".join(repr(side)[:20] for side in (height, width))
         raise LabelError(f"{path} says that its size is {said}; write a height and width in whole pixels.")
     if sides[0] * sides[1] > MOST_PX:
-        said = " × ".join(f"{side:.3g}" if side < 1e300 else "more" for side in sides)
+        said = " × ".join(str(side) if side < 1e15 else "more" for side in sides)
         raise LabelError(f"{path} says that it has {said} pixels, more than any segment; correct its size.")
     # The plane itself, and the mask that is made of it.
     check_memory(2 * sides[0] * sides[1], LabelError, f"{path} ({sides[0]} × {sides[1]} pixels)", "crop it")

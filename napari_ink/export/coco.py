@@ -113,7 +113,7 @@ def _checked(said: str | list[int], shape: tuple[int, int]) -> npt.NDArray[np.in
     if not all(type(count) is int and count >= 0 for count in counts):
         raise ValueError("a run length that is no whole number from 0")
     if sum(counts) != shape[0] * shape[1]:
-        raise ValueError(f"run lengths that add up to {sum(counts):.9g} pixels in an image of {shape[0] * shape[1]}")
+        raise ValueError(f"run lengths that add up to {sum(counts)} pixels in an image of {shape[0] * shape[1]}")
     return np.array(counts, np.int64)
 
 

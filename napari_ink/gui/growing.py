@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from typing import Literal
 
@@ -19,7 +20,7 @@ class GrowingPlane:
     """A plane of uint8 and its coarser copies, each half as high and wide as the one before.
 
     Up to 67 million pixels it is in memory; a larger one in a file without a name, which goes when the program does,
-    and of which the system keeps in memory what is looked at.
+    and of which the system keeps in memory what is looked at. Where the disk has no room for it, it is in memory too.
 
     Parameters
     ----------
@@ -61,8 +62,14 @@ class GrowingPlane:
     def _empty(self, shape: tuple[int, int]) -> UInt8Array:
         if self.is_in_memory:
             return np.zeros(shape, np.uint8)
-        with tempfile.TemporaryFile(prefix="napari-ink-") as file:  # the map keeps it
-            return np.memmap(file, np.uint8, "w+", shape=shape)
+        try:
+            with tempfile.TemporaryFile(prefix="napari-ink-") as file:  # the map keeps it
+                # A write into a map of a file that has no room left ends the whole program: room is reserved before.
+                if hasattr(os, "posix_fallocate"):
+                    os.posix_fallocate(file.fileno(), 0, shape[0] * shape[1])
+                return np.memmap(file, np.uint8, "w+", shape=shape)
+        except OSError:  # no room on the disk: memory may have some, and the system gives it as it is written to
+            return np.zeros(shape, np.uint8)
 
     def _halved(self, part: UInt8Array) -> UInt8Array:
         odd = [(0, length % 2) for length in part.shape]

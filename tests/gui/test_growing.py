@@ -1,5 +1,7 @@
 """Planes that grow, and their coarser copies, against reductions of the whole."""
 
+import errno
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -38,3 +40,15 @@ def test_coarser_copies_keep_up_with_every_part(
     assert max(plane.levels[-1].shape) <= 20
     plane.clear()
     assert not any(level.any() for level in plane.levels)
+
+
+def test_a_full_disk_leaves_the_plane_in_memory(monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(growing, "_IN_MEMORY_PX", 0)
+    monkeypatch.setattr(growing.os, "posix_fallocate", refuse, raising=False)
+    plane = GrowingPlane((40, 50), "max")
+    plane.put(slice(0, 2), slice(0, 3), np.full((2, 3), 9, np.uint8))
+    assert not isinstance(plane.levels[0], np.memmap)
+    assert plane.levels[0].sum() == 54
