@@ -292,6 +292,15 @@ def test_another_number_of_layers_is_told(tmp_path: Path) -> None:
     assert "has 28 layers" in source_plane(tmp_path / "m.zarr", "ink").notes[0]
 
 
+@pytest.mark.parametrize("fill_value", [0, 255])
+def test_a_zarr_without_its_chunks_is_told(tmp_path: Path, fill_value: int) -> None:
+    """Perhaps only its metadata were copied."""
+    zarr.create_array(tmp_path / "m.zarr", shape=SHAPE, chunks=(4, 4), dtype="uint8", fill_value=fill_value)
+    found = read_segment_mask(tmp_path / "m.zarr", SHAPE)
+    assert found[:, :].all() == (fill_value == 255)
+    assert f"has no chunk stored, so all of it is read as {fill_value}" in found.note
+
+
 @pytest.mark.parametrize("axis", [{"name": "c", "type": "channel"}, "c", {"name": "t", "type": "time"}])
 def test_channels_are_no_layers(tmp_path: Path, stack: Path, axis: object) -> None:
     """The second of two channels would be read as the surface."""

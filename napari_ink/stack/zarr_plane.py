@@ -112,11 +112,12 @@ def open_zarr_plane(path: Path) -> ZarrPlane:
             dataset = image["datasets"][0]
             found = found[dataset["path"]]
             are_labels, voxel_size_um = _names_label_values(said), _voxel_size(image, dataset)
-            _check_axes(path, image, found.shape)
+            _check_axes(path, image, getattr(found, "shape", ()))
         if not isinstance(found, zarr.Array) or found.ndim < 2 or any(length != 1 for length in found.shape[:-3]):
             raise ValueError("it holds no array of two or three axes")
-        values = PlaneOfArray(sound_array(path, found, LabelError), path)
-    samples = Samples(bits_of(values.dtype), are_labels=are_labels, note=_note(path, values.layer, found.shape))
+        found = sound_array(path, found, LabelError)
+    values = PlaneOfArray(found, path)
+    samples = Samples(bits_of(values.dtype), are_labels=are_labels, note=_note(path, found, values.layer))
     return ZarrPlane(values, samples, voxel_size_um)
 
 
@@ -134,11 +135,16 @@ def zarr_plane(path: Path) -> StoredPlane:
     return StoredPlane(path, values.shape, values.dtype, found.samples, lambda y: values[y], values.rows_at_once)
 
 
-def _note(path: Path, layer: int | None, shape: tuple[int, ...]) -> str:
-    """Say which layer is read, where the field has no rule for so many of them."""
-    if layer is None or shape[-3] == _LAYERS:
-        return ""
-    return f"{path} has {shape[-3]} layers, and its layer {layer} is read."
+def _note(path: Path, array: zarr.Array[Any], layer: int | None) -> str:
+    """Say that no chunk is there, and which layer is read where the field has no rule for so many of them."""
+    from napari_ink.zarr_reading import has_chunks
+
+    notes = []
+    if not has_chunks(array):
+        notes.append(f"{path} has no chunk stored, so all of it is read as {array.fill_value}.")
+    if layer is not None and array.shape[-3] != _LAYERS:
+        notes.append(f"{path} has {array.shape[-3]} layers, and its layer {layer} is read.")
+    return " ".join(notes)
 
 
 def _check_axes(path: Path, image: Mapping[str, Any], shape: tuple[int, ...]) -> None:

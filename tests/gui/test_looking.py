@@ -1,6 +1,7 @@
 """Looking and comparing in a real window: blink, swap, fade, differences, versions."""
 
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -112,6 +113,13 @@ def test_replacing_by_an_import_is_asked_first(empty_dock, monkeypatch):
     keep.import_ink.click()
     assert len(asked) == 1
     assert imported == []
+    keep.import_requested.disconnect()
+    keep.import_requested.connect(lambda *what: imported.append(what))
+    monkeypatch.setattr(QMessageBox, "question", lambda *words: QMessageBox.StandardButton.Yes)
+    inside = "a/m.zarr/0/zarr.json"  # a dialog for files chooses no folders
+    monkeypatch.setattr("napari_ink.gui.panels.keep.QFileDialog.getOpenFileName", lambda *_, **__: (inside, ""))
+    keep.import_ink.click()
+    assert imported == [(Path("a/m.zarr"), "ink")]
 
 
 def test_what_comes_after_the_panel_is_closed_is_dropped(labelled_dock, viewer, press, qtbot, monkeypatch):

@@ -12,10 +12,16 @@ from napari_ink.gui.panels.section import Section, row
 from napari_ink.gui.panels.step import button, paragraph, show_text
 from napari_ink.gui.state import InkState
 
-_FILES = "Labels and masks ({});;All files (*)".format(
+_FILES = "Labels and masks ({} zarr.json .zarray .zgroup .zattrs);;All files (*)".format(
     " ".join(sorted({f"*{suffix}" for form in FORMATS if not form.is_folder for suffix in form.suffixes}))
 )
+_OF_A_ZARR = "of a Zarr choose any file in its folder"
 _HINT = "A version takes no room until the labels change."
+
+
+def _labels_at(chosen: Path) -> Path:
+    """Return the Zarr that a file lies in, as a dialog for files chooses no folders; else the file itself."""
+    return next((place for place in chosen.parents if place.suffix.lower() == ".zarr"), chosen)
 
 
 class KeepSection(Section):
@@ -34,8 +40,8 @@ class KeepSection(Section):
         self.versions.setPlaceholderText("no version yet")
         self.compare_button = button("Compare", "Show where the ink labels differ from this version")
         self.restore_button = button("Go back to it", "Make the labels what they were; undo brings today's back")
-        self.import_ink = button("Import ink…", "Take ink labels or an ink mask over from a file, in place of yours")
-        self.import_edges = button("Import edges…", "Take edge labels or an edge mask over from a file")
+        self.import_ink = button("Import ink…", f"Take ink labels or an ink mask over, in place of yours; {_OF_A_ZARR}")
+        self.import_edges = button("Import edges…", f"Take edge labels or an edge mask over; {_OF_A_ZARR}")
         self.save_button.clicked.connect(self._on_save)
         self.compare_button.clicked.connect(lambda: self.compare_requested.emit(self._to_compare()))
         self.restore_button.clicked.connect(lambda: self.restore_requested.emit(self.versions.currentText()))
@@ -80,7 +86,7 @@ class KeepSection(Section):
     def _on_import(self, what: str) -> None:
         chosen, _ = QFileDialog.getOpenFileName(self, f"Import {what}", filter=_FILES)
         if chosen and (not self._is_edited or self._may_replace(what)):
-            self.import_requested.emit(Path(chosen), what)
+            self.import_requested.emit(_labels_at(Path(chosen)), what)
 
     def _may_replace(self, what: str) -> bool:
         answer = QMessageBox.question(
