@@ -11,6 +11,7 @@ from napari_ink.annotation.edits import Edit, Plane
 from napari_ink.annotation.history import Step
 from napari_ink.annotation.journal import Journal, Kind
 from napari_ink.annotation.marker import Marker, write_marker
+from napari_ink.decoding import reason_of
 from napari_ink.errors import OutputError
 
 if TYPE_CHECKING:
@@ -160,8 +161,9 @@ class Writer:
     def _attempt(self, write: Callable[[], None]) -> None:
         try:
             write()
-        except OSError as error:
-            reason = error.strerror or str(error)
+        # A codec may raise others than OSError; an exception that ended this thread would end all saving in silence.
+        except (OSError, RuntimeError, TypeError, ValueError) as error:
+            reason = reason_of(error)
             self.problem = (
                 f"Your labels cannot be saved in {self._marker.parent}: {reason}; free some space or allow writing "
                 "there. It is tried again every few seconds, and nothing is lost while this stays open."
@@ -200,7 +202,7 @@ class Writer:
             for key, chunk in chunks.items():
                 self._chunks.store(key, chunk)
             write_marker(self._marker, Marker(through, counts))
-        except OSError:
+        except BaseException:
             with self._lock:
                 self._chunks.put_back()
             raise

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from napari_ink.annotation import Annotation
 from napari_ink.annotation.store import JOURNAL_NAME, MARKER_NAME, PLANES_NAME
-from napari_ink.errors import BadInputError
+from napari_ink.errors import BadInputError, OutputError
 
 SHAPE = (1100, 700)
 
@@ -345,3 +345,15 @@ def _close_folders(folder: Path, closed: bool) -> None:
             path.chmod(stat.S_IRUSR | stat.S_IXUSR | (0 if closed else stat.S_IWUSR))
         elif path.name == JOURNAL_NAME:
             path.chmod(stat.S_IRUSR | (0 if closed else stat.S_IWUSR))
+
+
+def test_an_unexpected_error_of_a_codec_is_told_and_saving_goes_on(annotation, monkeypatch):
+    def fail(*_):
+        raise RuntimeError("the codec broke")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(annotation._chunks, "store", fail)
+        annotation.apply([("ink", 0, 0, np.ones((4, 4), np.uint8))], "ink")
+        with pytest.raises(OutputError, match="the codec broke"):
+            annotation.flush(20)
+    _wait(lambda: annotation.is_saved)
