@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from napari_ink.decoding import decoder_errors
+from napari_ink.decoding import check_memory, decoder_errors
 from napari_ink.errors import LabelError
 from napari_ink.stack.mask_meaning import LABELS_KEY, LABELS_TEXT, Colour, Samples
 from napari_ink.stack.picture_size import check_picture_size, png_bits
@@ -39,6 +40,9 @@ def opened_picture_plane(path: Path) -> Iterator[StoredPlane]:
         image = Image.open(path)
     with image:
         check_picture_size(path, image, LabelError)
+        if image.format == "PNG" and image.mode in _COLOUR_MODES and png_bits(path, samples=False) == 16:
+            yield _wide_plane(path, image)
+            return
         width, height = image.size
         stretched = _STRETCHED.get(png_bits(path, samples=False), 1) if image.format == "PNG" else 1
         stretched = stretched if image.mode == "L" else 1
@@ -50,6 +54,19 @@ def opened_picture_plane(path: Path) -> Iterator[StoredPlane]:
         first = read(slice(0, min(1, height)))
         check_plane((height, *first.shape[1:]), first.dtype, path)
         yield StoredPlane(path, (height, width), first.dtype, _samples(image, stretched), read)
+
+
+def _wide_plane(path: Path, image: Image.Image) -> StoredPlane:
+    """Read a PNG in colours of 16 bits whole, since Pillow keeps the upper 8 of these, in which small values are 0."""
+    import imagecodecs
+
+    width, height = image.size
+    check_memory(height * width * 4 * np.dtype(np.uint16).itemsize, LabelError, path, _SAVE_GREY)
+    with decoder_errors(LabelError, path, _SAVE_GREY):
+        values = np.ascontiguousarray(grey_of_colours(imagecodecs.png_decode(path.read_bytes()), path))
+    check_plane(values.shape, values.dtype, path)
+    samples = replace(_samples(image, 1), bits=16)
+    return StoredPlane(path, values.shape, values.dtype, samples, lambda y: values[y])
 
 
 def _values(image: Image.Image, path: Path) -> npt.NDArray[Any]:

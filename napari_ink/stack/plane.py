@@ -18,6 +18,7 @@ from napari_ink.stack.mask_meaning import Meaning, Samples, bits_of, meaning_of,
 
 STRIP_PX = 256
 _SAVE_GREY = "save it as a grey PNG or TIFF"
+_DRAWN_IN_OPACITY = "save what was drawn in white on opaque black"
 
 
 @dataclass(frozen=True)
@@ -172,7 +173,8 @@ def grey_of_colours(colours: npt.NDArray[Any], path: Path) -> npt.NDArray[Any]:
     Raises
     ------
     LabelError
-        If it has colours, or its transparent pixels are not black: nobody knows what these are to mean.
+        If it has colours, or its transparent pixels are not black, or all of it is black and only some is opaque:
+        nobody knows what these are to mean.
     """
     channels = colours.shape[-1]
     shades = colours[..., : channels - (channels + 1) % 2]
@@ -180,8 +182,11 @@ def grey_of_colours(colours: npt.NDArray[Any], path: Path) -> npt.NDArray[Any]:
     if not all(np.array_equal(grey, shades[..., channel]) for channel in range(1, shades.shape[-1])):
         raise LabelError(f"{path} has colours, and a mask is black and white; {_SAVE_GREY}.")
     full = np.iinfo(colours.dtype).max if colours.dtype.kind in "ui" else 1
-    if channels in (2, 4) and grey[colours[..., -1] < full].any():
+    opacity = colours[..., -1]
+    if channels in (2, 4) and grey[opacity < full].any():
         raise LabelError(f"{path} has transparent pixels that are not black; flatten it onto black.")
+    if channels in (2, 4) and not grey.any() and opacity.min() < opacity.max():
+        raise LabelError(f"{path} is black all over, and transparent in places; {_DRAWN_IN_OPACITY}.")
     return grey
 
 

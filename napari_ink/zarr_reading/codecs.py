@@ -100,7 +100,8 @@ def unpack(name: str, data: bytes, most: int, raw_lzma: dict[str, Any] | None = 
 
 def _stated_size(name: str, data: bytes) -> int | None:
     if name == "blosc":
-        if len(data) < _BLOSC_HEADER:
+        # Blosc believes its header, and goes on behind the end of a chunk that was cut: what lies there in memory.
+        if len(data) < _BLOSC_HEADER or len(data) < int.from_bytes(data[12:16], "little"):
             raise EOFError("a chunk is cut short")
         return int.from_bytes(data[4:8], "little")
     if name == "lz4":

@@ -3,6 +3,7 @@
 import tracemalloc
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 import pytest
 import tifffile
@@ -55,6 +56,29 @@ def test_one_bit(tmp_path: Path) -> None:
     truth = np.eye(9, dtype=bool)
     Image.fromarray(truth).save(tmp_path / "m.png")
     np.testing.assert_array_equal(read_mask(tmp_path / "m.png", (9, 9)), truth)
+
+
+@pytest.mark.parametrize("white", [1, 300, 65535])
+@pytest.mark.parametrize("channels", [2, 3, 4])
+def test_colours_of_16_bits_keep_their_lower_bits(tmp_path: Path, white: int, channels: int) -> None:
+    truth = np.random.default_rng(0).random((6, 7)) < 0.5
+    colours = np.repeat((truth * white).astype(np.uint16)[..., None], channels, axis=2)
+    if channels in (2, 4):
+        colours[..., -1] = 65535
+    (tmp_path / "m.png").write_bytes(imagecodecs.png_encode(colours))
+    np.testing.assert_array_equal(read_mask(tmp_path / "m.png", (6, 7)), truth)
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+@pytest.mark.parametrize("mode", ["LA", "RGBA"])
+def test_what_was_drawn_in_black_on_nothing_is_refused(tmp_path: Path, mode: str, suffix: str) -> None:
+    drawn = np.zeros((6, 7, len(mode)), np.uint8)
+    Image.fromarray(drawn, mode).save(tmp_path / f"m.{suffix}")
+    assert not read_mask(tmp_path / f"m.{suffix}", (6, 7)).any()
+    drawn[2:4, 3:5, -1] = 255
+    Image.fromarray(drawn, mode).save(tmp_path / f"m.{suffix}")
+    with pytest.raises(LabelError, match="black all over, and transparent in places"):
+        read_mask(tmp_path / f"m.{suffix}", (6, 7))
 
 
 def test_one_page_of_a_stack(tmp_path: Path) -> None:

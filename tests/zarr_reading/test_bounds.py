@@ -79,6 +79,16 @@ def test_a_chunk_that_unpacks_to_far_too_much_takes_no_memory(tmp_path: Path, za
     assert peak < BOMB / 4
 
 
+@pytest.mark.parametrize(("zarr_format", "name"), CASES)
+@pytest.mark.parametrize("kept", [0.02, 0.5, 0.99])
+def test_a_chunk_that_was_cut_is_refused(tmp_path: Path, zarr_format: int, name: str, kept: float) -> None:
+    chunk = write(tmp_path / "a.zarr", zarr_format, (V2 if zarr_format == 2 else V3)[name])
+    content = chunk.read_bytes()
+    chunk.write_bytes(content[: int(kept * len(content))])
+    with pytest.raises(StackError, match="cannot be read"):
+        read(tmp_path / "a.zarr")
+
+
 def test_a_chunk_in_a_shard_is_bounded_too(tmp_path: Path) -> None:
     write(tmp_path / "a.zarr", 3, GzipCodec(), shards=(8, 48, 80))
     np.testing.assert_array_equal(read(tmp_path / "a.zarr"), VALUES)
