@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from napari_ink.errors import NapariInkError, OutputError, storage_errors
 from napari_ink.stack.conversion_folder import ConversionFolder, is_finished
 from napari_ink.stack.conversion_folder import partial_path as partial_path
-from napari_ink.stack.depth_stack import DepthStack
+from napari_ink.stack.depth_stack import DepthStack, ReadBlock
 from napari_ink.stack.pyramid import layout, level_shapes, ngff_attributes
 from napari_ink.stack.shards import Place, bytes_of, check_sum, places_of, read_halved, reads_back, write_shard
 from napari_ink.stack.spool import Spool
@@ -140,8 +140,6 @@ class _Job:
         for place, is_sound in _in_parallel(self._places(lambda level: level >= 0), self._is_sound, workers):
             if not is_sound:
                 self._forget(place)
-                with suppress(FileNotFoundError):
-                    self._shard_path(place).unlink()
             yield self.progress()
         copied = self._places(lambda level: level == _SPOOLED)
         if self.todo(0):
@@ -191,9 +189,14 @@ class _Job:
             return self._copy_layer
         if level == 0:
             read = self._stack.read_block if self._spool is None else self._spool.read
-            return partial(write_shard, self._arrays, read)
+            return partial(self._write, read)
         finer = {place[1:]: check for place, check in self._done.items() if place[0] == level - 1}
-        return partial(write_shard, self._arrays, partial(read_halved, self._arrays[level - 1], finer))
+        return partial(self._write, partial(read_halved, self._arrays[level - 1], finer))
+
+    def _write(self, read: ReadBlock, place: Place) -> int:
+        """Write a shard anew: one at an edge would be merged with what is there, noted or not, damaged or not."""
+        self._shard_path(place).unlink(missing_ok=True)
+        return write_shard(self._arrays, read, place)
 
     def _copy_layer(self, place: Place) -> int:
         """Copy a layer, unless an earlier run did and its bytes are still those that were noted."""

@@ -299,6 +299,19 @@ def test_shards_are_held_against_their_check_sums_before_going_on(
     assert out == whole
 
 
+def test_shards_that_were_damaged_before_they_were_noted_are_written_anew(source: Path, tmp_path: Path) -> None:
+    """Those at an edge are smaller than a shard: written into what is there, they would have to be read first."""
+    stop_after(source, tmp_path / "out.zarr", 10)
+    (tmp_path / "out.zarr.partial" / "done.jsonl").unlink()
+    shards = [path for path in (tmp_path / "out.zarr.partial").rglob("c/*/*/*") if path.is_file()]
+    assert len(shards) > 8
+    for shard in shards:
+        shard.write_bytes(shard.read_bytes()[:1000])
+    converted(source, tmp_path / "out.zarr")
+    converted(source, tmp_path / "whole.zarr")
+    assert contents(tmp_path / "out.zarr") == contents(tmp_path / "whole.zarr")
+
+
 @pytest.mark.parametrize(
     "text", [b"", b"\x80\xff", b"5\n[]\n{}\n[0,0,0,0]\nnull", b"[" * 100_000, b"[9, 9, 9, 9, 9]\n[0, 0, 0, 0, 1e400]\n"]
 )
