@@ -91,7 +91,9 @@ def recover(planes: Planes, journal: Journal, marker_path: Path, read_only: bool
             f"Of those noted in {journal.path}, {_changes(skipped)} could not be made again: "
             "look over what was drawn last."
         )
-    if marker is None or skipped or journal_was_damaged or planes.strange_values():
+    lacking = _make_lost_chunks_again(planes, journal, marker_path, records) if marker else []
+    warnings += lacking
+    if marker is None or skipped or lacking or journal_was_damaged or planes.strange_values():
         planes.recount()
     is_mended = bool(warnings) or (marker is None and bool(records))
     return Recovered(history, number, (*warnings, *planes.strange_values()), is_mended)
@@ -143,6 +145,28 @@ def _replay(planes: Planes, journal: Journal, records: list[Record], begin: int)
             continue
         planes.put(record.kind, values)
     return skipped
+
+
+def _make_lost_chunks_again(planes: Planes, journal: Journal, marker_path: Path, records: list[Record]) -> list[str]:
+    """Make chunks again that are gone, though the journal knows what was drawn there; say which.
+
+    A chunk without any labels is no file either, so only the journal can tell.
+    """
+    drawn = {
+        (plane, y // CHUNK_PX, x // CHUNK_PX)
+        for record in records
+        if record.kind == "edit" and planes.holds(record.header)
+        for plane, y, _, x, _ in record.header.bounds
+    }
+    stored = {(plane, *place) for plane in {key[0] for key in drawn} for place in planes.chunks.stored(plane)}
+    said = []
+    for plane, row, column in sorted(drawn - stored):
+        chunk = chunk_from_journal(planes, journal.path, marker_path, plane, row, column)
+        if chunk is not None and chunk.any():
+            planes.chunks.write(plane, row * CHUNK_PX, column * CHUNK_PX, chunk)
+            path = planes.chunks.path_of((plane, row, column))
+            said.append(f"{path} was gone: its labels were made again from the journal.")
+    return said
 
 
 def _in_words(journal: Journal, records: list[Record], number: int, through: int) -> str:

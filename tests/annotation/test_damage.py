@@ -286,3 +286,21 @@ def test_opened_only_to_be_looked_at_nothing_is_mended(folder: Path) -> None:
     assert project.read_only and project.warnings
     project.close()
     assert journal.read_bytes() == data
+
+
+@pytest.mark.parametrize("look_only", [False, True])
+def test_a_chunk_that_is_gone_is_made_again_from_the_journal(folder: Path, look_only: bool) -> None:
+    with contextlib.closing(open_project(folder)) as project:
+        project.annotation.apply([("ink", 600, 550, np.full((20, 20), 2, np.uint8))], "brush")
+        project.annotation.undo()  # an empty chunk is no file, and nothing to be told
+        was = project.annotation.read("ink", (0, SHAPE[0]), (0, SHAPE[1]))
+        counts = project.annotation.count("ink")
+    (folder / "annotation.zarr" / "ink" / "c" / "0" / "0").unlink()
+    with contextlib.closing(open_project(folder, look_only=look_only)) as project:
+        np.testing.assert_array_equal(project.annotation.read("ink", (0, SHAPE[0]), (0, SHAPE[1])), was)
+        assert project.annotation.count("ink") == counts
+        (said,) = project.annotation.warnings
+        assert "0/0 was gone: its labels were made again from the journal" in said
+    with contextlib.closing(open_project(folder)) as project:
+        np.testing.assert_array_equal(project.annotation.read("ink", (0, SHAPE[0]), (0, SHAPE[1])), was)
+        assert bool(project.annotation.warnings) == look_only
