@@ -16,8 +16,22 @@ _LAYER_DIGITS = 6
 
 
 def layers_among(names: Sequence[str], segment: str, only_numbered: bool = False) -> list[str]:
-    """Leave out a segment's composite, mask and labels where they lie beside layers that are only numbers."""
+    """Leave out a segment's composite, mask and labels where they lie beside layers that are only numbers.
+
+    Raises
+    ------
+    StackError
+        If layers are numbered in hexadecimal: those with a letter in their number would be left out.
+    """
     numbered = [name for name in names if re.fullmatch(r"[+-]?[0-9]+", Path(name).stem)]
+    lengths = {len(Path(name).stem) for name in numbered}
+    for name in names:
+        stem = Path(name).stem
+        if lengths == {len(stem)} and re.fullmatch(r"(?=.*[0-9])(?=.*[a-fA-F])[0-9a-fA-F]+", stem):
+            raise StackError(
+                f"{segment} holds {name} beside {numbered[0]}, which looks like numbers in hexadecimal; number the "
+                "layers in decimal."
+            )
     # Segments are called by a date and time, and so are their composites: all digits, but far too many for a layer.
     short = [name for name in numbered if Path(name).stem != segment or len(segment) <= _LAYER_DIGITS]
     return short or numbered or ([] if only_numbered else list(names))

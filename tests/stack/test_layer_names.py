@@ -77,3 +77,10 @@ def test_signed_layers_beside_a_composite_are_all_found() -> None:
     names = [f"{z}.tif" for z in range(-3, 3)]
     assert layers_among([*names, "composite.tif", "20230827161847.tif"], "20230827161847") == names
     assert Path(in_sequence("s", names)[0]).stem == "-3"
+
+
+@pytest.mark.parametrize("name", ["{:02x}.tif", "{:04X}.png"])
+def test_hexadecimal_numbers_are_refused_rather_than_left_out(name: str) -> None:
+    with pytest.raises(StackError, match="segment holds .* numbers in hexadecimal"):
+        layers_among([name.format(z) for z in range(32)], "segment")
+    assert layers_among(["00.tif", "01.tif", "composite.tif", "face.tif", "ab.tif"], "segment") == ["00.tif", "01.tif"]
