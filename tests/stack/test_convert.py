@@ -255,7 +255,7 @@ def test_killed_at_any_call_that_moves_or_removes_it_goes_on(tmp_path: Path, mon
         assert not (tmp_path / "out.zarr.partial").exists()
         shutil.rmtree(out)
     assert fatal > 25
-    assert finished_early >= 3
+    assert finished_early >= 1  # killed once it had its name, while it tidied up
 
 
 def stop_after(source: Path, out: Path, events: int) -> None:
