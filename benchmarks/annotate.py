@@ -26,9 +26,9 @@ from qtpy.QtGui import QMouseEvent
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
-from napari_ink.gui.camera import camera_of
-from napari_ink.gui.edit_window import EditWindow
-from napari_ink.gui.window import viewer_with_dock
+from napari_ink.gui.app import viewer_with_dock
+from napari_ink.gui.layers.viewport import camera_of
+from napari_ink.gui.models.edit_window import EditWindow
 
 WIDEST, MATCH_UP_TO, BRUSH_PX, RING_PX = 11008, 8192, 15, 200
 NONE, LEFT = Qt.MouseButton.NoButton, Qt.MouseButton.LeftButton
@@ -158,16 +158,16 @@ def ours(shape: tuple[int, int], rounds: int, home: Path) -> tuple[Rows, str]:
     names = ("stroke", "end of stroke", "undo", "fill", "livewire step", "livewire anchor")
     mouse, rows = Mouse(viewer), {name: [] for name in names}
     for _ in range(rounds):
-        session.labelling.take_tool("ink")
+        session.labelling.activate_tool("ink")
         session._layers.editable.layers["ink"].brush_size = BRUSH_PX
         moves, end = mouse.stroke(circle(shape, 120))
         rows["stroke"].extend(moves)
         rows["end of stroke"].append(end)
-        session.labelling.take_tool("fill")
+        session.labelling.activate_tool("fill")
         rows["fill"].append(mouse.click((shape[0] / 2, shape[1] / 2)))
         rows["undo"].append(timed(session.labelling.undo))
         rows["undo"].append(timed(session.labelling.undo))
-        session.labelling.take_tool("livewire")
+        session.labelling.activate_tool("livewire")
         around = circle(shape, 120)
         for place, (y, x) in enumerate(around):
             rows["livewire step"].append(mouse.hover((y, x)))
@@ -183,15 +183,15 @@ def match(session: Any, shape: tuple[int, int]) -> str:
     """Search for a box, and say how long it took and how long the window stood still meanwhile."""
     y, x = shape[0] // 2, shape[1] // 2
     block = (np.random.default_rng(0).random((64, 64)) < 0.5).astype(np.uint8) * 2
-    session.annotating.apply([("ink", y, x, block)], "ink")
+    session.labels.apply([("ink", y, x, block)], "ink")
     QTest.qWait(1000)
     session._layers.begin_overlay(shape, {"ink": 0.5, "edge": 0.5})
     session._layers.overlay.put(slice(y, y + 64), slice(x, x + 64), block * 100, block)
     QTest.qWait(1000)
     with longest_stall() as longest:
         began = time.perf_counter()
-        session.finding.search(EditWindow(y, y + 64, x, x + 64))
-        wait_until(lambda: session.finding._worker is None)
+        session.similar.search(EditWindow(y, y + 64, x, x + 64))
+        wait_until(lambda: session.similar._worker is None)
         return f"{time.perf_counter() - began:.1f} s, longest stall {longest():.0f} ms"
 
 

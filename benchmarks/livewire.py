@@ -22,7 +22,7 @@ from skimage.measure import find_contours
 from unseen import predicted
 
 from napari_ink.annotation import Livewire, cost_of_image, cost_of_probability, snap, straight_path
-from napari_ink.annotation.livewire import ReadCost
+from napari_ink.annotation.edge_tools.livewire import ReadCost
 from napari_ink.model import DEFAULT_MODEL
 from napari_ink.phantom import SETS, make_phantom, set_config
 

@@ -203,7 +203,7 @@ def single_cores(count: int) -> Any:
 
     cluster = LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address="127.0.0.1:0")
     with Client(cluster) as client:
-        client.run(importlib.import_module, "napari_ink.predict.recipe")
+        client.run(importlib.import_module, "napari_ink.predict.tile_inference")
     return cluster
 
 

@@ -20,8 +20,8 @@ from chunks import volume
 from qtpy.QtWidgets import QApplication
 from stack import write_folder
 
-from napari_ink.gui.camera import camera_of
-from napari_ink.gui.stack_layer import attach, stack_layer_data
+from napari_ink.gui.layers.stack_layer import attach, stack_layer_data
+from napari_ink.gui.layers.viewport import camera_of
 from napari_ink.stack import convert, open_stack
 
 

@@ -20,8 +20,8 @@ import torch
 from napari_ink.model import InkEdgeConfig, InputContract
 from napari_ink.model.network import InkEdgeNetwork
 from napari_ink.phantom import make_phantom, set_config, write_segment
-from napari_ink.training import Augmentation, CropSampler, TrainSettings, batches, read_pair
-from napari_ink.training.distributed import Team
+from napari_ink.training import AugmentationSettings, CropSampler, TrainSettings, batches, read_pair
+from napari_ink.training.distributed import ProcessTeam
 from napari_ink.training.learner import Learner
 from napari_ink.training.precision import Arithmetic
 
@@ -50,7 +50,7 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     device = torch.device("cpu")
     settings = TrainSettings(batch_size=args.batch_size, crop_size=args.crop_size)
-    plain = settings.model_copy(update={"augmentation": Augmentation.none()})
+    plain = settings.model_copy(update={"augmentation": AugmentationSettings.none()})
     with tempfile.TemporaryDirectory() as home:
         folders, files = [], []
         for seed in (1000, 1001):
@@ -68,7 +68,7 @@ def main() -> None:
         batch = next(batches(sampler, settings, device))
         for precision in ("fp32", "bf16"):
             network = InkEdgeNetwork(InkEdgeConfig.tiny())
-            learner = Learner(network, settings, Arithmetic(device, precision), Team())
+            learner = Learner(network, settings, Arithmetic(device, precision), ProcessTeam())
             found[f"learnt from, {precision}"] = seconds(
                 lambda learner=learner: learner.step(batch, pairs), args.rounds
             )

@@ -20,7 +20,7 @@ import numpy as np
 from qtpy.QtCore import QTimer
 from qtpy.QtTest import QTest
 
-from napari_ink.gui.window import viewer_with_dock
+from napari_ink.gui.app import viewer_with_dock
 from napari_ink.phantom import PhantomConfig, make_phantom
 
 

@@ -732,7 +732,10 @@ sys.exit(main())
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM between processes")
 @pytest.mark.parametrize(
     ("command", "what_reads"),
-    [("convert", "napari_ink.stack.tiff:TiffPlane:read"), ("export", "napari_ink.predict.store:Plane:__getitem__")],
+    [
+        ("convert", "napari_ink.stack.tiff:TiffPlane:read"),
+        ("export", "napari_ink.predict.storage.store:Plane:__getitem__"),
+    ],
 )
 def test_told_to_end_a_conversion_and_an_export_leave_nothing_half_made(
     prediction: Path, segment: Path, tmp_path: Path, run: Run, command: str, what_reads: str

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from napari_ink.cli import main
-from napari_ink.cli.truth import read_truth
+from napari_ink.cli.ground_truth import read_truth
 from napari_ink.errors import LabelError
 from napari_ink.export import (
     import_edge_labels,
@@ -25,7 +25,7 @@ from napari_ink.export import (
     write_label_values,
     write_mask,
 )
-from napari_ink.gui.exporting import export_job
+from napari_ink.gui.jobs.export import export_job
 from napari_ink.stack import read_segment_mask
 from napari_ink.training import read_pair
 

@@ -61,7 +61,8 @@ def test_napari_finds_everything_the_manifest_names() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["napari_ink", "napari_ink.cli", "napari_ink.stack", "napari_ink.predict", "napari_ink.gui.reader"]
+    "module",
+    ["napari_ink", "napari_ink.cli", "napari_ink.stack", "napari_ink.predict", "napari_ink.gui.contributions.reader"],
 )
 def test_quick_to_import(module: str) -> None:
     heavy = "{'torch', 'zarr', 'napari', 'skimage', 'matplotlib', 'qtpy'}"

@@ -1,10 +1,11 @@
 """Labels that people draw: what they mean, where they are kept, and the tools that change them."""
 
-from napari_ink.annotation.edge_brush import barrier_of, reach
-from napari_ink.annotation.edge_cost import cost_of_image, cost_of_probability
-from napari_ink.annotation.edits import Block, Change, Edit, EditHeader, Plane
-from napari_ink.annotation.fragments import fragment_at, gaps, nearest_end, short_fragments
-from napari_ink.annotation.growing import enclosed, grow
+from napari_ink.annotation.edge_tools.edge_brush import barrier_of, reach
+from napari_ink.annotation.edge_tools.edge_cost import cost_of_image, cost_of_probability, snap
+from napari_ink.annotation.edge_tools.fragments import fragment_at, gaps, nearest_end, short_fragments
+from napari_ink.annotation.edge_tools.growing import enclosed, grow
+from napari_ink.annotation.edge_tools.livewire import Livewire, region_inside, straight_path
+from napari_ink.annotation.edge_tools.outlines import edges_from_ink, ink_from_edges
 from napari_ink.annotation.labels import (
     EDGE_COLOURS,
     INK_COLOURS,
@@ -13,9 +14,6 @@ from napari_ink.annotation.labels import (
     draft_edge_labels,
     draft_ink_labels,
 )
-from napari_ink.annotation.livewire import Livewire, region_inside, straight_path
-from napari_ink.annotation.notes import Note
-from napari_ink.annotation.outlines import edges_from_ink, ink_from_edges
 from napari_ink.annotation.project import (
     Project,
     create_project,
@@ -24,19 +22,20 @@ from napari_ink.annotation.project import (
     labels_of_project,
     open_project,
 )
-from napari_ink.annotation.queue import RegionScore, rank, score_regions, seconds_left
-from napari_ink.annotation.review import (
-    Region,
+from napari_ink.annotation.review.notes import Note
+from napari_ink.annotation.review.ranking import RegionScore, rank, score_regions, seconds_left
+from napari_ink.annotation.review.review import (
+    ReviewCell,
     ReviewState,
+    cell_at,
+    cell_bounds,
     labels_to_learn_from,
-    region_at,
-    region_bounds,
     supervision,
 )
+from napari_ink.annotation.review.statistics import Statistics, statistics
 from napari_ink.annotation.similar import Candidate, SearchProgress, find_similar
-from napari_ink.annotation.snapping import snap
-from napari_ink.annotation.statistics import Statistics, statistics
-from napari_ink.annotation.store import Annotation
+from napari_ink.annotation.store.edits import Block, Change, Edit, EditHeader, Plane
+from napari_ink.annotation.store.store import Annotation
 
 __all__ = [
     "EDGE_COLOURS",
@@ -76,15 +75,15 @@ __all__ = [
     "Note",
     "SearchProgress",
     "find_similar",
-    "Region",
+    "ReviewCell",
     "RegionScore",
     "ReviewState",
     "Statistics",
     "labels_of_project",
     "labels_to_learn_from",
     "rank",
-    "region_at",
-    "region_bounds",
+    "cell_at",
+    "cell_bounds",
     "score_regions",
     "seconds_left",
     "statistics",

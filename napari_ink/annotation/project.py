@@ -9,13 +9,13 @@ from typing import Any
 
 from platformdirs import user_cache_path
 
-from napari_ink.annotation.durable import write_durably
 from napari_ink.annotation.fingerprint import differences, fingerprint
-from napari_ink.annotation.lock import ProjectLock
-from napari_ink.annotation.notes import Notes
-from napari_ink.annotation.store import Annotation, user_name
-from napari_ink.annotation.versions import Versions
+from napari_ink.annotation.review.notes import Notes
+from napari_ink.annotation.store.lock import ProjectLock
+from napari_ink.annotation.store.store import Annotation, user_name
+from napari_ink.annotation.store.versions import Versions
 from napari_ink.decoding import decoder_errors, parse_json, read_bounded
+from napari_ink.durable import write_durably
 from napari_ink.errors import BadInputError, NapariInkError, ProjectError, StackMovedError, storage_errors
 from napari_ink.stack import LAYER_FOLDERS, DepthStack, is_address, open_stack
 

@@ -16,9 +16,9 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from napari_ink.errors import LabelError
+from napari_ink.typing import Mask
 
 Plane = npt.NDArray[np.float32]
-Mask = npt.NDArray[np.bool_]
 Read = Callable[[tuple[int, int], tuple[int, int]], Plane]
 ANGLES = (-15.0, -7.5, 0.0, 7.5, 15.0)
 SCALES = (0.85, 1.0, 1.18)

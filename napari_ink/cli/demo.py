@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Open the sample in napari, predict it and overlay its ink and edges."""
-    from napari_ink.gui.display import has_display, need_qt, run_again_on_virtual_display
+    from napari_ink.gui.app import has_display, need_qt, run_again_on_virtual_display
 
     need_qt()
     if arguments.headless is not None and not has_display():

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_ink.cli.common import json_argument, print_json
-from napari_ink.cli.truth import read_truth
+from napari_ink.cli.ground_truth import read_truth
 from napari_ink.errors import BadInputError
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_ink.cli.again import command_again, why_no_command
 from napari_ink.cli.common import grey_range, grey_range_argument, json_argument, print_json, stack_argument
+from napari_ink.cli.reproduce import command_again, why_no_command
 from napari_ink.errors import BadInputError, StackError
 
 if TYPE_CHECKING:

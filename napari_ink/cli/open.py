@@ -14,9 +14,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Open a stack or a project in napari, with the panel docked."""
-    from napari_ink.gui.display import need_qt
+    from napari_ink.gui.app import need_qt
 
     need_qt()
-    from napari_ink.gui.window import open_window
+    from napari_ink.gui.app import open_window
 
     return open_window(arguments.stack)

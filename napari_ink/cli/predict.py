@@ -16,7 +16,7 @@ from napari_ink.errors import BadInputError, NapariInkError, storage_errors
 
 if TYPE_CHECKING:
     from napari_ink.model import Direction
-    from napari_ink.predict import Augmentation, PredictRequest
+    from napari_ink.predict import PredictRequest, TestTimeAugmentation
 
     _Asked = partial[PredictRequest]
 
@@ -182,7 +182,7 @@ def _asked(arguments: argparse.Namespace) -> _Asked:
     )
 
 
-def _augmentations(text: str | None) -> tuple[Augmentation, ...]:
+def _augmentations(text: str | None) -> tuple[TestTimeAugmentation, ...]:
     from napari_ink.predict import AUGMENTATIONS, check_augmentations
 
     names = {name.strip() for name in (text or "").split(",") if name.strip()}

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_ink.cli.common import grey_range, grey_range_argument, json_argument, print_json, stack_argument
-from napari_ink.cli.truth import read_truth
+from napari_ink.cli.ground_truth import read_truth
 
 if TYPE_CHECKING:
     from napari_ink.predict import ProbeRequest
-    from napari_ink.predict.probe import ProbeEnded, ProbeStarted, WindowProbed
-    from napari_ink.predict.verdict import Window
+    from napari_ink.predict.probe.probe import ProbeEnded, ProbeStarted, WindowProbed
+    from napari_ink.predict.probe.verdict import Window
 
 _BAR = 40
 

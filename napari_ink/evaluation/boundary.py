@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from scipy import ndimage
 
-Mask = npt.NDArray[np.bool_]
+from napari_ink.typing import Mask
 
 DIAGONAL_PART = 0.02
 _PIXELS_AT_ONCE = 1 << 22

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_ink.typing import Mask
+
 Plane = npt.NDArray[Any]
-Mask = npt.NDArray[np.bool_]
 Counts = npt.NDArray[np.int64]
 
 _LEVELS = 256

@@ -2,8 +2,6 @@
 
 from napari_ink.export.figure import write_figure
 from napari_ink.export.formats import FORMATS, Format, format_of
-from napari_ink.export.importing import import_edge_labels, import_ink_labels, import_mask, read_labels
-from napari_ink.export.masks import edge_mask, ink_mask, supervision_mask
 from napari_ink.export.names import LabelKind, LabelName, next_version, parse_label_name
 from napari_ink.export.planes import (
     EDGE_LABELS,
@@ -12,12 +10,16 @@ from napari_ink.export.planes import (
     INK_MASK,
     SUPERVISION_MASK,
     LabelPlane,
+    edge_mask,
+    ink_mask,
     mapped,
     mask_plane,
     plane_of,
+    supervision_mask,
 )
+from napari_ink.export.read_labels import import_edge_labels, import_ink_labels, import_mask, read_labels
 from napari_ink.export.sources import ExportWhat, annotation_plane, export_source, source_plane
-from napari_ink.export.writing import (
+from napari_ink.export.write_labels import (
     check_output,
     notes_on_writing,
     write_label_set,

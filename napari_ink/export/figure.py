@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_ink.durable import new_output
 from napari_ink.errors import BadInputError, OutputError
-from napari_ink.export.atomic import new_output
 from napari_ink.export.outlines import trace
 from napari_ink.export.svg import colour_of, path_data
+from napari_ink.typing import Mask
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 _SUFFIXES = (".png", ".svg", ".pdf")
 _INK_OPACITY = 0.55
-Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)

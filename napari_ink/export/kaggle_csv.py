@@ -12,7 +12,8 @@ from napari_ink.decoding import decode_text, read_document
 from napari_ink.errors import LabelError
 from napari_ink.export.canvas import Canvas
 from napari_ink.export.names import parse_label_name
-from napari_ink.export.planes import INK_MASK, WHITE, LabelPlane, UInt8Array
+from napari_ink.export.planes import INK_MASK, WHITE, LabelPlane
+from napari_ink.typing import UInt8Array
 
 _HEADER = "Id,Predicted"
 # As spreadsheets save it where a comma parts decimals.

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from napari_ink.annotation.reading import open_zarr_plane
-from napari_ink.export.levels import plane_of_levels
-from napari_ink.export.planes import LabelPlane, UInt8Array
+from napari_ink.export.grey_planes import plane_of_levels
+from napari_ink.export.planes import LabelPlane
 from napari_ink.export.pyramid import level_shapes, write_levels
+from napari_ink.typing import UInt8Array
 
 _CHUNK, _BLOCK, _SMALLEST = 512, 2048, 256
 _COLOURS = {"papyrus": [0, 158, 115, 255], "ink": [230, 97, 0, 255], "edge": [86, 180, 233, 255]}

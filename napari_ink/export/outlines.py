@@ -12,8 +12,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from napari_ink.typing import Mask
+
 Ring = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
 Points = npt.NDArray[np.floating | np.integer]
 FillRule = Literal["evenodd", "nonzero"]
 _BAND_PX = 2**24

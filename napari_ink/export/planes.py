@@ -8,10 +8,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
+from napari_ink.annotation import EdgeValue, LabelValue
 from napari_ink.annotation.reading import EDGE_LABELS as EDGE_LABELS
 from napari_ink.annotation.reading import INK_LABELS as INK_LABELS
+from napari_ink.typing import Mask, UInt8Array
 
-UInt8Array = npt.NDArray[np.uint8]
 Span = tuple[int, int]
 WHITE = 255
 INK_MASK: Mapping[int, str] = {WHITE: "ink"}
@@ -88,3 +89,18 @@ def mapped(
 def cropped(plane: LabelPlane, shape: tuple[int, int]) -> LabelPlane:
     """Return the top left part of a plane."""
     return replace(plane, shape=shape)
+
+
+def ink_mask(labels: npt.NDArray[np.uint8]) -> Mask:
+    """Return where ink labels ``(y, x)`` say ink."""
+    return np.asarray(labels == LabelValue.INK)
+
+
+def edge_mask(labels: npt.NDArray[np.uint8]) -> Mask:
+    """Return where edge labels ``(y, x)`` say edge."""
+    return np.asarray(labels == EdgeValue.EDGE)
+
+
+def supervision_mask(labels: npt.NDArray[np.uint8]) -> Mask:
+    """Return where somebody has looked: what is not ink there is papyrus, and outside it nothing is known."""
+    return np.asarray(labels != LabelValue.UNREVIEWED)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_ink.export.planes import LabelPlane, UInt8Array
+from napari_ink.export.planes import LabelPlane
+from napari_ink.typing import UInt8Array
 
 if TYPE_CHECKING:
     import zarr

@@ -12,8 +12,6 @@ import numpy as np
 from napari_ink.annotation import is_project, labels_of_project, supervision
 from napari_ink.annotation.reading import HALF
 from napari_ink.errors import BadInputError
-from napari_ink.export.importing import cut, read_labels
-from napari_ink.export.masks import edge_mask, ink_mask, supervision_mask
 from napari_ink.export.planes import (
     EDGE_LABELS,
     EDGE_MASK,
@@ -22,10 +20,14 @@ from napari_ink.export.planes import (
     SUPERVISION_MASK,
     LabelPlane,
     Span,
-    UInt8Array,
+    edge_mask,
+    ink_mask,
     mapped,
+    supervision_mask,
 )
-from napari_ink.export.writing import check_output, write_plane
+from napari_ink.export.read_labels import cut, read_labels
+from napari_ink.export.write_labels import check_output, write_plane
+from napari_ink.typing import UInt8Array
 
 if TYPE_CHECKING:
     from napari_ink.annotation import Annotation

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from napari_ink.annotation.reading import SURFACE_Z
-from napari_ink.export.planes import LabelPlane, UInt8Array
+from napari_ink.export.planes import LabelPlane
 from napari_ink.export.pyramid import level_shapes, write_levels
+from napari_ink.typing import UInt8Array
 
 _LAYERS, _LEVELS, _CHUNKS, _BLOCK = 65, 6, (65, 128, 128), 1024
 

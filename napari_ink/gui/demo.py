@@ -19,9 +19,9 @@ import numpy.typing as npt
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_ink.errors import LabelError, storage_errors
-from napari_ink.gui import workers
-from napari_ink.gui.state import ExportWhat, InkState
-from napari_ink.gui.window import require_display, viewer_with_dock
+from napari_ink.gui.app import require_display, viewer_with_dock
+from napari_ink.gui.jobs.worker import JobFailed, start_worker
+from napari_ink.gui.models.state import ExportWhat, InkState
 from napari_ink.stack import DepthStack, find_beside, read_mask
 
 if TYPE_CHECKING:
@@ -149,14 +149,14 @@ class Demonstration(QObject):
             while (state := (yield)).busy or not state.exported:
                 pass
         scoring = score_job(stack, prediction, state.ink_threshold, folder / "scores.json")
-        workers.start(scoring, self._on_scores, self._on_scored)
+        start_worker(scoring, self._on_scores, self._on_scored)
 
     def _advance(self) -> None:
         with suppress(StopIteration):
             self._steps.send(self._dock.session.state)
 
-    def _on_scores(self, event: Scores | workers.JobFailed) -> None:
-        if isinstance(event, workers.JobFailed):
+    def _on_scores(self, event: Scores | JobFailed) -> None:
+        if isinstance(event, JobFailed):
             self._on_failed(event.message)
 
     def _on_scored(self) -> None:

@@ -13,23 +13,23 @@ from qtpy.QtWidgets import QFileDialog, QFrame, QInputDialog, QScrollArea, QVBox
 
 from napari_ink.annotation import ReviewState
 from napari_ink.errors import NapariInkError
-from napari_ink.gui import keys
-from napari_ink.gui.actions import ACTIONS, TOOL_ACTIONS
-from napari_ink.gui.camera import canvas_of
-from napari_ink.gui.cheat_sheet import CheatSheet
-from napari_ink.gui.depth_steps import JUMP, DepthSteps
-from napari_ink.gui.gl_context import guard_removal, main_window_of
-from napari_ink.gui.layers import InkLayers
-from napari_ink.gui.looking import Looking
-from napari_ink.gui.models import ModelEntry, known_models, model_entry
-from napari_ink.gui.panels import CorrectPanel, ExportPanel, PredictPanel, StackPanel, StepPanel
-from napari_ink.gui.panels.manners import PanelManners
-from napari_ink.gui.profiling import Profiling
-from napari_ink.gui.sample import sample_folder
+from napari_ink.gui.contributions.sample import sample_folder
+from napari_ink.gui.controllers import key_bindings
+from napari_ink.gui.controllers.depth import JUMP, DepthController
+from napari_ink.gui.controllers.display import Looking
+from napari_ink.gui.controllers.profile import ProfileController
+from napari_ink.gui.layers.gl_context import guard_removal, main_window_of
+from napari_ink.gui.layers.manager import LayerManager
+from napari_ink.gui.layers.viewport import canvas_of
+from napari_ink.gui.models.actions import ACTIONS, TOOL_ACTIONS
+from napari_ink.gui.models.prediction import ModelEntry, known_models, model_entry
+from napari_ink.gui.models.state import InkState, Step
 from napari_ink.gui.session import InkSession
-from napari_ink.gui.state import InkState, Step
-from napari_ink.gui.style import style_sheet
-from napari_ink.gui.tools import Hand
+from napari_ink.gui.tools import ToolManager
+from napari_ink.gui.views import CorrectPanel, ExportPanel, PredictPanel, StackPanel, StepPanel
+from napari_ink.gui.views.cheat_sheet import CheatSheet
+from napari_ink.gui.views.input_filter import PanelManners
+from napari_ink.gui.views.style import style_sheet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -78,11 +78,11 @@ class InkDock(QWidget):
         self._scroll_later = QTimer(self)
         self._scroll_later.setSingleShot(True)
         self._scroll_later.timeout.connect(self._on_scroll)
-        self._layers = InkLayers(napari_viewer, self)
-        looking = Looking(napari_viewer, self._layers)
-        self._depth = DepthSteps(napari_viewer, self._layers, self)
-        self.session = InkSession(self._layers, looking, Hand(napari_viewer, self), sample_folder(), self)
-        self._profiling = Profiling(napari_viewer, self.session.predicting.ready_model, self)
+        self._layers = LayerManager(napari_viewer, self)
+        display = Looking(napari_viewer, self._layers)
+        self._depth = DepthController(napari_viewer, self._layers, self)
+        self.session = InkSession(self._layers, display, ToolManager(napari_viewer, self), sample_folder(), self)
+        self._profile = ProfileController(napari_viewer, self.session.prediction.ready_model, self)
         self.stack, self.predict = StackPanel(), PredictPanel(known_models())
         self.correct, self.export = CorrectPanel(), ExportPanel()
         self._panels: tuple[StepPanel, ...] = (self.stack, self.predict, self.correct, self.export)
@@ -93,12 +93,12 @@ class InkDock(QWidget):
         self._connect()
         self._on_theme()
         napari_viewer.events.theme.connect(self._on_theme)
-        keys.bind(napari_viewer, {name: partial(self.do, name) for name in self._does()})
-        rooms = (self._depth, self._profiling)
+        key_bindings.bind(napari_viewer, {name: partial(self.do, name) for name in self._does()})
+        rooms = (self._depth, self._profile)
         end_guard = guard_removal(napari_viewer, self)
         self.destroyed.connect(_let_go(napari_viewer, self.session, rooms, end_guard, self._help_keys))
         if (model := self.predict.model()) is not None:
-            self.session.predicting.shown.use_thresholds(model)
+            self.session.prediction.shown.use_thresholds(model)
         self._on_changed(self.session.state)
         if (layer := self._layers.find_stack()) is not None:
             self.session.adopt(layer)
@@ -120,7 +120,7 @@ class InkDock(QWidget):
 
     def _listen_for_help(self, window: QWidget) -> None:
         # napari knows no key ?, and takes the Shift from what makes it on most keyboards; Qt knows it on all of them.
-        if not self._help_keys and keys.shown_key("help") == "?":
+        if not self._help_keys and key_bindings.shown_key("help") == "?":
             shortcut = QShortcut(window)
             shortcut.setKeys([QKeySequence("?"), QKeySequence("Shift+?")])
             shortcut.activated.connect(self._show_keys)
@@ -151,43 +151,43 @@ class InkDock(QWidget):
         session = self.session
         session.changed.connect(self._on_changed)
         session.stack_missing.connect(self._on_stack_missing)
-        self._closing.closed.connect(session.predicting.cancel)
+        self._closing.closed.connect(session.prediction.cancel)
         self._closing.closed.connect(self._layers.stop)
         self.stack.open_requested.connect(session.open_stack)
         self.stack.sample_requested.connect(self._on_sample)
         self.stack.convert.convert_requested.connect(session.convert)
-        self.stack.convert.cancel_requested.connect(session.converting.cancel)
+        self.stack.convert.cancel_requested.connect(session.conversion.cancel)
         depth = self.stack.depths
         depth.action_requested.connect(self.do)
-        depth.projection_chosen.connect(session.projecting.choose)
+        depth.projection_chosen.connect(session.projection.choose)
         depth.contrast_requested.connect(session.contrast.reset)
-        depth.watched.connect(self._profiling.watch)
+        depth.watched.connect(self._profile.watch)
         self._depth.changed.connect(self._on_depth)
-        self._profiling.arrived.connect(depth.show_profile)
-        self._profiling.failed.connect(partial(session.desk.fail, step=Step.STACK))
-        self.predict.run_requested.connect(session.predicting.predict)
-        self.predict.cancel_requested.connect(session.predicting.cancel)
-        self.predict.pause_requested.connect(session.predicting.pause)
-        self.predict.continue_requested.connect(session.predicting.go_on)
-        self.predict.settings_changed.connect(session.predicting.change)
-        self.predict.roi_requested.connect(session.predicting.roi.begin)
+        self._profile.arrived.connect(depth.show_profile)
+        self._profile.failed.connect(partial(session.store.fail, step=Step.STACK))
+        self.predict.run_requested.connect(session.prediction.predict)
+        self.predict.cancel_requested.connect(session.prediction.cancel)
+        self.predict.pause_requested.connect(session.prediction.pause)
+        self.predict.continue_requested.connect(session.prediction.resume)
+        self.predict.settings_changed.connect(session.prediction.change)
+        self.predict.roi_requested.connect(session.prediction.roi.begin)
         self.predict.model_chosen.connect(self._on_model)
         self.predict.model_file_requested.connect(self._on_model_file)
-        self.predict.threshold_changed.connect(session.predicting.shown.set_threshold)
+        self.predict.threshold_changed.connect(session.prediction.shown.set_threshold)
         self.correct.editable_requested.connect(session.labelling.make_editable)
-        self.correct.tool_requested.connect(session.labelling.take_tool)
+        self.correct.tool_requested.connect(session.labelling.activate_tool)
         self.correct.action_requested.connect(self.do)
-        self.correct.plain_view_requested.connect(self._layers.sight.make_plain)
-        self.correct.review.note_chosen.connect(session.reviewing.go_to_note)
-        self.correct.review.note_removed.connect(session.reviewing.remove_note)
-        self.correct.review.figures_requested.connect(session.reviewing.count)
-        self.correct.review.cancel_requested.connect(session.reviewing.cancel)
-        self.correct.similar.candidate_chosen.connect(session.finding.show)
-        self.correct.similar.cancel_requested.connect(session.finding.cancel)
-        self.correct.keep.version_named.connect(session.labelling.save_version)
-        self.correct.keep.compare_requested.connect(session.comparing.compare_version)
-        self.correct.keep.restore_requested.connect(session.labelling.restore_version)
-        self.correct.keep.import_requested.connect(session.labelling.import_labels)
+        self.correct.plain_view_requested.connect(self._layers.viewport.make_plain)
+        self.correct.review.note_chosen.connect(session.review.go_to_note)
+        self.correct.review.note_removed.connect(session.review.remove_note)
+        self.correct.review.figures_requested.connect(session.review.count)
+        self.correct.review.cancel_requested.connect(session.review.cancel)
+        self.correct.similar.candidate_chosen.connect(session.similar.show)
+        self.correct.similar.cancel_requested.connect(session.similar.cancel)
+        self.correct.versions.version_named.connect(session.labelling.save_version)
+        self.correct.versions.compare_requested.connect(session.compare.compare_version)
+        self.correct.versions.restore_requested.connect(session.labelling.restore_version)
+        self.correct.versions.import_requested.connect(session.labelling.import_labels)
         self.export.figure_requested.connect(session.labelling.export_figure)
         self.export.export_requested.connect(session.labelling.export)
 
@@ -195,16 +195,16 @@ class InkDock(QWidget):
         """Do what an action says, as its key does; where it cannot be done yet, why is told."""
         action = next(one for one in ACTIONS if one.name == name)
         if why_not := self.session.state.why_no_action(action):
-            self.session.desk.tell(why_not, Step.STACK if self.session.state.stack is None else Step.CORRECT)
+            self.session.store.tell(why_not, Step.STACK if self.session.state.stack is None else Step.CORRECT)
         else:
             self._does()[name]()
 
     def _does(self) -> dict[str, Callable[[], None]]:
         """Return what each action does."""
         session = self.session
-        labelling, reviewing, looking = session.labelling, session.reviewing, session.looking
-        tools = {action: partial(labelling.take_tool, tool) for action, tool in TOOL_ACTIONS.items()}
-        marks = {state.name.lower(): partial(reviewing.mark, state) for state in ReviewState}
+        labelling, review, display = session.labelling, session.review, session.display
+        tools = {action: partial(labelling.activate_tool, tool) for action, tool in TOOL_ACTIONS.items()}
+        marks = {state.name.lower(): partial(review.mark, state) for state in ReviewState}
         return tools | marks | {
             "undo": labelling.undo,
             "redo": labelling.redo,
@@ -212,23 +212,23 @@ class InkDock(QWidget):
             "edges_from_ink": labelling.edges_from_ink,
             "remove_specks": labelling.remove_specks,
             "bridge_gaps": labelling.bridge_gaps,
-            "accept": session.finding.accept,
-            "reject": session.finding.reject,
-            "next_region": partial(reviewing.go, 1),
-            "previous_region": partial(reviewing.go, -1),
+            "accept": session.similar.accept,
+            "reject": session.similar.reject,
+            "next_region": partial(review.go, 1),
+            "previous_region": partial(review.go, -1),
             "note": self._ask_for_note,
-            "blink_labels": looking.blink_labels,
-            "blink_prediction": looking.blink_prediction,
-            "swap": looking.swap,
-            "difference": session.comparing.toggle_prediction,
-            "projection": session.projecting.toggle,
+            "blink_labels": display.blink_labels,
+            "blink_prediction": display.blink_prediction,
+            "swap": display.swap,
+            "difference": session.compare.toggle_prediction,
+            "projection": session.projection.toggle,
             "surface": self._depth.to_surface,
             "shallower": partial(self._depth.jump, -JUMP),
             "deeper": partial(self._depth.jump, JUMP),
             "flip": self._depth.flip,
-            "explain": self._profiling.explain,
-            "fainter": partial(looking.fade, False),
-            "stronger": partial(looking.fade, True),
+            "explain": self._profile.explain,
+            "fainter": partial(display.fade, False),
+            "stronger": partial(display.fade, True),
             "help": self._show_keys,
         }  # fmt: skip
 
@@ -237,11 +237,11 @@ class InkDock(QWidget):
         y, x = self._viewer.cursor.position[-2:]
         text, is_given = QInputDialog.getText(self, "Note", f"Note on row {y:.0f}, column {x:.0f}")
         if is_given:
-            self.session.reviewing.add_note(y, x, text)
+            self.session.review.add_note(y, x, text)
 
     def _on_stack_missing(self, project: Path, message: str) -> None:
         """Ask where the stack of a project lies now."""
-        self.session.desk.fail(message, Step.STACK)
+        self.session.store.fail(message, Step.STACK)
         if chosen := QFileDialog.getExistingDirectory(self, f"{message} Choose the folder of its depth layers"):
             self.session.open_stack(project, Path(chosen))
 
@@ -265,13 +265,13 @@ class InkDock(QWidget):
             self._scroll_to(self._panels[list(Step).index(new[-1])].message)
         if is_new_stack and state.stack is not None:
             self._depth.begin(state.stack)
-            self._profiling.begin(state.stack)
+            self._profile.begin(state.stack)
         if is_new_stack and (model := self.predict.model()) is not None:
-            self.session.predicting.warm_up(model)
+            self.session.prediction.warm_up(model)
 
     def _on_depth(self) -> None:
         surface = 0 if self._shown.stack is None else self._shown.stack.surface_z
-        self.stack.depths.show_depth(self._depth.where(), surface, self._layers.sight.depth())
+        self.stack.depths.show_depth(self._depth.where(), surface, self._layers.viewport.current_z())
 
     def _bring_up(self, step: Step) -> None:
         """Scroll to the step that is to be done now, once when it becomes that."""
@@ -290,17 +290,17 @@ class InkDock(QWidget):
         self.session.open_stack(sample_folder())
 
     def _on_model(self, model: ModelEntry) -> None:
-        self.session.predicting.shown.use_thresholds(model)
+        self.session.prediction.shown.use_thresholds(model)
         if self.session.state.stack is not None:
-            self.session.predicting.warm_up(model)
+            self.session.prediction.warm_up(model)
 
     def _on_model_file(self, path: Path) -> None:
         try:
             self.predict.add_model(model_entry(path))
         except NapariInkError as error:
-            self.session.desk.fail(str(error), Step.PREDICT)
+            self.session.store.fail(str(error), Step.PREDICT)
         else:
-            self.session.desk.succeed(Step.PREDICT)
+            self.session.store.succeed(Step.PREDICT)
 
     def _on_theme(self, *_: object) -> None:
         self.setStyleSheet(style_sheet(self._viewer.theme))
@@ -309,7 +309,7 @@ class InkDock(QWidget):
 def _let_go(
     viewer: napari.viewer.Viewer,
     session: InkSession,
-    rooms: Iterable[DepthSteps | Profiling],
+    rooms: Iterable[DepthController | ProfileController],
     take_away_guard: Callable[[], None],
     shortcuts: Iterable[QShortcut],
 ) -> Callable[[], None]:
@@ -319,7 +319,7 @@ def _let_go(
         session.shut_down()
         for room in rooms:
             room.release()
-        keys.unbind(viewer)
+        key_bindings.unbind(viewer)
         for shortcut in shortcuts:
             with suppress(RuntimeError):  # it went with the window
                 shortcut.setEnabled(False)

@@ -11,17 +11,16 @@ from collections.abc import Collection
 import numpy as np
 import numpy.typing as npt
 
-from napari_ink.predict.region import Region
 from napari_ink.predict.tiles import BlockIndex, TileGrid, block_area, blocks_in
+from napari_ink.region import Region
 from napari_ink.stack import SegmentMask
+from napari_ink.typing import Float32Array, UInt8Array
 
 PROBABILITY_STEPS = 2048
 """Probabilities are rounded to this many steps, 8 to each of the 255 that are stored."""
 
 _WEIGHT_STEPS = 256
 # Exact while the weights in one place add up to no more than 2^24 / (2048 · 256) = 32; an overlap of 0.75 gives 25.
-Float32Array = npt.NDArray[np.float32]
-UInt8Array = npt.NDArray[np.uint8]
 
 
 def weight_map(grid: TileGrid) -> Float32Array:

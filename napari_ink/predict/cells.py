@@ -13,8 +13,8 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from napari_ink.predict.kept import Kept
-from napari_ink.predict.region import Region
+from napari_ink.predict.shared_cache import SharedCache
+from napari_ink.region import Region
 
 if TYPE_CHECKING:
     import torch
@@ -92,7 +92,7 @@ class CellStore:
     def __init__(self, grid: CellGrid, tiles: Iterable[Region] | None, most_bytes: int = _KEPT_BYTES) -> None:
         self._grid = grid
         self._waiting = None if tiles is None else Counter(cell for tile in tiles for cell in grid.touching(tile))
-        self._kept: Kept[CellIndex, Planes] = Kept(_nbytes, most_bytes)
+        self._kept: SharedCache[CellIndex, Planes] = SharedCache(_nbytes, most_bytes)
 
     def __contains__(self, cell: CellIndex) -> bool:
         return cell in self._kept

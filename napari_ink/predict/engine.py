@@ -15,11 +15,11 @@ import numpy.typing as npt
 from napari_ink.errors import BadInputError, DeviceMemoryError, LabelError
 from napari_ink.predict.blending import OpenBlocks
 from napari_ink.predict.cells import CellStore
-from napari_ink.predict.changes import written_since
-from napari_ink.predict.cluster import Cluster
-from napari_ink.predict.connecting import open_cluster
-from napari_ink.predict.creation import check_resumable, create_store
+from napari_ink.predict.cluster.cluster import Cluster
+from napari_ink.predict.cluster.connect import open_cluster
+from napari_ink.predict.cluster.worker import Job, job_model
 from napari_ink.predict.device import choose_device, cores_for_torch, default_batch_size, device_title
+from napari_ink.predict.ensemble import channels_of, check_augmentations, members_of
 from napari_ink.predict.events import (
     PredictionEnded,
     PredictionEvent,
@@ -27,18 +27,16 @@ from napari_ink.predict.events import (
     PredictionStarted,
     TilePredicted,
 )
-from napari_ink.predict.members import channels_of, check_augmentations, members_of
 from napari_ink.predict.memory import memory_kept
-from napari_ink.predict.no_numbers import told_apart
-from napari_ink.predict.provenance import MUST_AGREE, describe_going_on, describe_run
-from napari_ink.predict.queue import TileQueue
-from napari_ink.predict.region import Region
+from napari_ink.predict.nan_tiles import drop_nan_tiles
 from napari_ink.predict.request import PredictRequest
-from napari_ink.predict.store import open_prediction
-from napari_ink.predict.tile_choice import choose_grid, smaller_side
-from napari_ink.predict.tiles import Batch, BlockIndex, TilePlan, block_area, plan_tiles
-from napari_ink.predict.worker import Job, job_model
-from napari_ink.predict.writer import PredictionWriter
+from napari_ink.predict.storage.create import check_resumable, create_store
+from napari_ink.predict.storage.provenance import MUST_AGREE, describe_going_on, describe_run, written_since
+from napari_ink.predict.storage.store import open_prediction
+from napari_ink.predict.storage.writer import PredictionWriter
+from napari_ink.predict.tile_queue import TileQueue
+from napari_ink.predict.tiles import Batch, BlockIndex, TilePlan, block_area, choose_grid, plan_tiles, smaller_side
+from napari_ink.region import Region
 from napari_ink.stack import SegmentMask, grey_note
 
 Answers = Generator[tuple[Batch, npt.NDArray[np.float32]], None, None]
@@ -213,9 +211,9 @@ class _Run:
         queue = TileQueue(plan.batches, self._request.looking_at, in_rows=is_in_strips)
         blend = OpenBlocks(self._grid, self._region, self._mask, channels_of(self._members))
         done = 0
-        with memory_kept(), closing(self._answers(plan, queue)) as answered:
-            for batch, answers, bad in told_apart(answered, writer.has_begun):
-                for tile, probabilities in zip(batch.tiles, answers, strict=True):
+        with memory_kept(), closing(self._run_batches(plan, queue)) as answered:
+            for batch, run_batches, bad in drop_nan_tiles(answered, writer.has_begun):
+                for tile, probabilities in zip(batch.tiles, run_batches, strict=True):
                     if tile not in bad:
                         blend.add(tile, probabilities, batch.blocks)
                 for tile in bad:
@@ -230,10 +228,10 @@ class _Run:
                 done += len(batch.tiles)
                 yield from shown
 
-    def _answers(self, plan: TilePlan, queue: TileQueue) -> Answers:
+    def _run_batches(self, plan: TilePlan, queue: TileQueue) -> Answers:
         """Have the batches of a queue answered, in its order, or by a cluster as they are done."""
         if self._cluster is not None:
-            return self._cluster.answers(self._job(), plan.batches)
+            return self._cluster.run_batches(self._job(), plan.batches)
         return self._answers_here(plan, queue)
 
     def _job(self) -> Job:
@@ -247,16 +245,16 @@ class _Run:
 
     def _answers_here(self, plan: TilePlan, queue: TileQueue) -> Answers:
         from napari_ink.predict.forward import Forward
-        from napari_ink.predict.lanes import answers
-        from napari_ink.predict.recipe import Recipe
+        from napari_ink.predict.pipeline import run_batches
+        from napari_ink.predict.tile_inference import TileInference
 
         # Where somebody looks, tiles are taken from there outwards, else row by row.
         row_px = self._region.width if self._request.looking_at() is None else None
-        recipe = Recipe(self._members, self._request.stack, self._grid, Forward(self._device), row_px)
+        inference = TileInference(self._members, self._request.stack, self._grid, Forward(self._device), row_px)
         tiles = (self._grid.padded(tile) for batch in plan.batches for tile in batch.tiles)
-        store = CellStore(recipe.cells, tiles)
-        recipe.expect(store.awaited)
-        yield from answers(recipe, self._grid, store, queue, self._cores)
+        store = CellStore(inference.cells, tiles)
+        inference.expect(store.awaited)
+        yield from run_batches(inference, self._grid, store, queue, self._cores)
 
     def _store(self, final: Sequence[BlockIndex], blend: OpenBlocks, writer: PredictionWriter) -> None:
         """Have the blocks written that are final now."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from napari_ink.predict.region import Region
+from napari_ink.region import Region
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TypeVar
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -15,8 +13,8 @@ from napari_ink.errors import DeviceMemoryError
 from napari_ink.model.inference import for_prediction
 from napari_ink.predict.blending import PROBABILITY_STEPS
 from napari_ink.predict.device import cores_left_free, device_title
+from napari_ink.typing import Float32Array
 
-Float32Array = npt.NDArray[np.float32]
 T = TypeVar("T")
 
 
@@ -40,7 +38,7 @@ class Forward:
         DeviceMemoryError
             If it does not fit there.
         """
-        with self.explaining():
+        with self.translating_memory_errors():
             # Metal is left alone: nobody has measured there.
             fast = network if self.device.type == "mps" else for_prediction(network)
             return fast.to(self.device).eval()
@@ -58,7 +56,7 @@ class Forward:
         DeviceMemoryError
             If the device's memory does not hold it.
         """
-        with self.explaining(), torch.inference_mode(), _full_float32(self.device):
+        with self.translating_memory_errors(), torch.inference_mode(), _full_float32(self.device):
             return work()
 
     def probabilities(self, network: nn.Module, block: Float32Array) -> Float32Array:
@@ -70,7 +68,7 @@ class Forward:
             return self(lambda: rounded(torch.sigmoid(network(torch.from_numpy(block).to(self.device)).float())))
 
     @contextmanager
-    def explaining(self) -> Iterator[None]:
+    def translating_memory_errors(self) -> Iterator[None]:
         """Say in words that memory ran out, as a `DeviceMemoryError`; on any thread."""
         try:
             yield

@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_ink.model import InkModel
-from napari_ink.predict.cluster import Cluster
+from napari_ink.predict.cluster.cluster import Cluster
 from napari_ink.predict.device import DeviceName
-from napari_ink.predict.members import Augmentation
-from napari_ink.predict.region import Region
+from napari_ink.predict.ensemble import TestTimeAugmentation
 from napari_ink.predict.tiles import DEFAULT_OVERLAP
+from napari_ink.region import Region
 from napari_ink.stack import DepthStack, SegmentMask
 
 
@@ -73,7 +73,7 @@ class PredictRequest:
     tile_size: int | None = None
     resume: bool = False
     others: tuple[InkModel, ...] = ()
-    augment: tuple[Augmentation, ...] = ()
+    augment: tuple[TestTimeAugmentation, ...] = ()
     looking_at: Callable[[], Region | None] = field(default=lambda: None)
     mask_source: Path | None = None
     scheduler: str | Cluster | None = None

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from napari_ink.errors import LabelError
 from napari_ink.stack.mask_meaning import Meaning
 from napari_ink.stack.plane import STRIP_PX, StoredPlane, check_size, opened_plane
+from napari_ink.typing import Mask
 
-Mask = npt.NDArray[np.bool_]
 _SQUARE = STRIP_PX
 
 

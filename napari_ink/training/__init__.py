@@ -1,5 +1,7 @@
 """Stack × labels → checkpoint: sampling, augmentation, the training loop and its record."""
 
+from napari_ink.training.batches import Batch, batches, spare_workers
+from napari_ink.training.contract import fit_contract
 from napari_ink.training.crops import Crop, CropSampler, TrainingPair
 from napari_ink.training.events import (
     BatchSkipped,
@@ -10,18 +12,16 @@ from napari_ink.training.events import (
     TrainingStarted,
     Validated,
 )
-from napari_ink.training.feed import Batch, batches, spare_workers
-from napari_ink.training.fitting import fit_contract
 from napari_ink.training.loop import train
 from napari_ink.training.pairs import PairFiles, read_pair
 from napari_ink.training.request import TrainRequest
-from napari_ink.training.settings import Augmentation, DepthVariation, Precision, TrainSettings
+from napari_ink.training.settings import AugmentationSettings, DepthVariation, Precision, TrainSettings
 from napari_ink.training.targets import OUTSIDE, edge_target, ink_target
 from napari_ink.training.validation import Scores
 
 __all__ = [
     "OUTSIDE",
-    "Augmentation",
+    "AugmentationSettings",
     "Batch",
     "BatchSkipped",
     "CheckpointSaved",

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from napari_ink.model import InputContract
-from napari_ink.training.settings import Augmentation
+from napari_ink.training.settings import AugmentationSettings
 
 _DROPPED_SHARE = 0.1  # of the depth layers
 _CUT_OUT_AREA = (0.02, 0.12)  # as shares of the crop's
@@ -31,7 +31,7 @@ class Augmenter:
         How the crops were prepared: chances are given for greys as they are stored, and black is what is missing.
     """
 
-    def __init__(self, settings: Augmentation, contract: InputContract) -> None:
+    def __init__(self, settings: AugmentationSettings, contract: InputContract) -> None:
         self._settings, self._mean, self._std = settings, contract.mean, contract.std
 
     def __call__(self, values: Tensor, labels: Tensor, seed: int) -> tuple[Tensor, Tensor]:
@@ -69,7 +69,7 @@ class Augmenter:
         return (greys - self._mean) / self._std, planes.squeeze(1).round().to(torch.uint8)
 
 
-def _steps(settings: Augmentation, layers: int) -> Iterator[Any]:
+def _steps(settings: AugmentationSettings, layers: int) -> Iterator[Any]:
     from kornia import augmentation as kornia
 
     if settings.flips:

@@ -15,7 +15,7 @@ from napari_ink.training.settings import Precision
 
 
 @dataclass(frozen=True, slots=True)
-class Team:
+class ProcessTeam:
     """The number of this process among those that train together, and how many they are."""
 
     rank: int = 0
@@ -49,17 +49,17 @@ class Team:
 
 
 @contextmanager
-def joined(device: torch.device) -> Iterator[tuple[Team, torch.device]]:
+def joined(device: torch.device) -> Iterator[tuple[ProcessTeam, torch.device]]:
     """Join the processes that `torchrun` has started beside this one, if it did; each takes a GPU of its own."""
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1 or "RANK" not in os.environ:
-        yield Team(), device
+        yield ProcessTeam(), device
         return
     if device.type == "cuda":
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
         torch.cuda.set_device(device)
     distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
-        yield Team(int(os.environ["RANK"]), size), device
+        yield ProcessTeam(int(os.environ["RANK"]), size), device
     finally:
         distributed.destroy_process_group()

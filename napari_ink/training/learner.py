@@ -16,9 +16,9 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from napari_ink.model.losses import edge_loss, ink_loss
 from napari_ink.model.network import EDGE, INK
+from napari_ink.training.batches import Batch
 from napari_ink.training.crops import TrainingPair
-from napari_ink.training.distributed import Team
-from napari_ink.training.feed import Batch
+from napari_ink.training.distributed import ProcessTeam
 from napari_ink.training.nonfinite import explain
 from napari_ink.training.precision import Arithmetic
 from napari_ink.training.settings import TrainSettings
@@ -28,7 +28,7 @@ _LOWER_FROM = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Learnt:
+class StepResult:
     """What a step came to."""
 
     ink_loss: float
@@ -38,7 +38,7 @@ class Learnt:
 
 
 @dataclass(frozen=True, slots=True)
-class NotFinite:
+class StepSkipped:
     """Why a step was not taken, and the learning rate from here on."""
 
     report: str
@@ -67,7 +67,7 @@ class Learner:
         Where, and how exactly.
     team
         The processes that train together.
-    knows
+    starts_trained
         Whether the weights are of a trained network: then the average begins at them and moves slowly from the first.
 
     Attributes
@@ -81,12 +81,21 @@ class Learner:
     """
 
     def __init__(
-        self, network: nn.Module, settings: TrainSettings, arithmetic: Arithmetic, team: Team, knows: bool = False
+        self,
+        network: nn.Module,
+        settings: TrainSettings,
+        arithmetic: Arithmetic,
+        team: ProcessTeam,
+        starts_trained: bool = False,
     ) -> None:
         self._settings, self._arithmetic, self._team = settings, arithmetic, team
         self.network = network.to(arithmetic.device)
-        self.average = AveragedModel(self.network, multi_avg_fn=partial(_average, settings.average_decay, knows))
-        self.average.n_averaged.fill_(int(knows))  # at 0, it would take over what the first step makes of the weights
+        self.average = AveragedModel(
+            self.network, multi_avg_fn=partial(_average, settings.average_decay, starts_trained)
+        )
+        self.average.n_averaged.fill_(
+            int(starts_trained)
+        )  # at 0, it would take over what the first step makes of the weights
         self._spread = DistributedDataParallel(self.network) if team.size > 1 else self.network
         self._optimiser = torch.optim.AdamW(
             self.network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
@@ -100,7 +109,7 @@ class Learner:
         """The rate of the next step."""
         return float(self._optimiser.param_groups[0]["lr"])
 
-    def step(self, batch: Batch, pairs: Sequence[TrainingPair]) -> Learnt | NotFinite:
+    def step(self, batch: Batch, pairs: Sequence[TrainingPair]) -> StepResult | StepSkipped:
         """Learn from a batch, or leave the weights as they are where that would end in what is no number."""
         statistics = [buffer.clone() for buffer in self.network.buffers()]
         rate = self.learning_rate
@@ -117,7 +126,7 @@ class Learner:
         self._schedule.step()
         self.average.update_parameters(self.network)
         self.skipped_in_a_row = 0
-        return Learnt(ink, edge, rate, norm)
+        return StepResult(ink, edge, rate, norm)
 
     def _losses(self, batch: Batch) -> tuple[Tensor, Tensor]:
         self.network.train()
@@ -133,7 +142,9 @@ class Learner:
         self._scaler.unscale_(self._optimiser)
         return float(nn.utils.clip_grad_norm_(self.network.parameters(), self._settings.clip_norm))
 
-    def _skip(self, batch: Batch, pairs: Sequence[TrainingPair], statistics: Sequence[Tensor], found: str) -> NotFinite:
+    def _skip(
+        self, batch: Batch, pairs: Sequence[TrainingPair], statistics: Sequence[Tensor], found: str
+    ) -> StepSkipped:
         _restore(self.network, statistics)
         report = explain(self.network, batch, self._arithmetic, pairs, found)
         _restore(self.network, statistics)
@@ -142,7 +153,7 @@ class Learner:
             self._schedule.base_lrs = [rate / 2 for rate in self._schedule.base_lrs]
             for group in self._optimiser.param_groups:
                 group["lr"] = group["lr"] / 2
-        return NotFinite(report, self.learning_rate)
+        return StepSkipped(report, self.learning_rate)
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that the next steps follow from, as tensors and plain values."""
@@ -165,9 +176,9 @@ class Learner:
         self.skipped_in_a_row = state["skipped_in_a_row"]
 
 
-def _average(decay: float, knows: bool, averaged: Any, newest: Any, count: Tensor | int) -> None:
+def _average(decay: float, starts_trained: bool, averaged: Any, newest: Any, count: Tensor | int) -> None:
     """Move the average towards the newest weights; from scratch quickly at first, to forget where training began."""
-    keep = decay if knows else min(decay, (int(count) + 1) / (int(count) + 20))
+    keep = decay if starts_trained else min(decay, (int(count) + 1) / (int(count) + 20))
     get_ema_multi_avg_fn(keep)(averaged, newest, count)  # type: ignore[no-untyped-call]
 
 

@@ -13,7 +13,8 @@ import torch
 
 from napari_ink.errors import DeviceMemoryError, NapariInkError
 from napari_ink.model import save_checkpoint
-from napari_ink.training.distributed import Team, joined
+from napari_ink.training.batches import batches
+from napari_ink.training.distributed import ProcessTeam, joined
 from napari_ink.training.events import (
     BatchSkipped,
     CheckpointSaved,
@@ -23,10 +24,9 @@ from napari_ink.training.events import (
     TrainingStarted,
     Validated,
 )
-from napari_ink.training.feed import batches
-from napari_ink.training.learner import Learner, Learnt, NotFinite
-from napari_ink.training.pictures import draw_curves, draw_examples
+from napari_ink.training.learner import Learner, StepResult, StepSkipped
 from napari_ink.training.plan import Plan
+from napari_ink.training.plots import draw_curves, draw_examples
 from napari_ink.training.request import TrainRequest
 from napari_ink.training.run_folder import RunFolder
 from napari_ink.training.run_log import RunLog, read_log
@@ -85,7 +85,7 @@ def _memory_errors(plan: Plan) -> Iterator[None]:
 class _Run:
     """One run, from its first step or from where it was left."""
 
-    def __init__(self, request: TrainRequest, folder: RunFolder, team: Team, device: torch.device) -> None:
+    def __init__(self, request: TrainRequest, folder: RunFolder, team: ProcessTeam, device: torch.device) -> None:
         self._folder, self._team, self._began = folder, team, time.monotonic()
         state = folder.load_state() if request.resume else None
         self._plan = plan = Plan.make(request, folder, team, device)
@@ -131,25 +131,23 @@ class _Run:
             plan.notes,
         )
         if self._is_due(step):
-            yield from self._look(step)  # it is trained further, or was stopped just before
+            yield from self._validate(step)  # it is trained further, or was stopped just before
         feed = batches(plan.sampler, plan.settings, plan.arithmetic.device, step, self._team.rank, self._team.size)
         while step < plan.settings.steps and not self._has_stalled:
             step += 1
             with _memory_errors(plan):
-                came_to = self._learner.step(next(feed), plan.pairs)
-            yield self._told(step, came_to)
+                result = self._learner.step(next(feed), plan.pairs)
+            yield self._told(step, result)
             self._stop_if_lost(step)
             if self._is_due(step):
-                yield from self._look(step)
+                yield from self._validate(step)
         yield self._ended()
 
-    def _told(self, step: int, came_to: Learnt | NotFinite) -> StepEnded | BatchSkipped:
-        if isinstance(came_to, NotFinite):
-            return BatchSkipped(step, came_to.report, came_to.learning_rate)
+    def _told(self, step: int, result: StepResult | StepSkipped) -> StepEnded | BatchSkipped:
+        if isinstance(result, StepSkipped):
+            return BatchSkipped(step, result.report, result.learning_rate)
         seconds = time.monotonic() - self._began
-        return StepEnded(
-            step, came_to.ink_loss, came_to.edge_loss, seconds, came_to.learning_rate, came_to.gradient_norm
-        )
+        return StepEnded(step, result.ink_loss, result.edge_loss, seconds, result.learning_rate, result.gradient_norm)
 
     def _stop_if_lost(self, step: int) -> None:
         skipped = self._learner.skipped_in_a_row
@@ -168,7 +166,7 @@ class _Run:
     def _has_stalled(self) -> bool:
         return 0 < self._plan.settings.patience <= self._looks_since
 
-    def _look(self, step: int) -> Iterator[TrainingEvent]:
+    def _validate(self, step: int) -> Iterator[TrainingEvent]:
         """Judge the averaged weights and save them; all is on disk before the first event tells of it."""
         began = time.monotonic()
         scores = self._judge()

@@ -15,17 +15,17 @@ from napari_ink.errors import BadInputError
 from napari_ink.model import InkEdgeConfig, InkModel, InputContract
 from napari_ink.model.network import InkEdgeNetwork
 from napari_ink.stack import grey_note
+from napari_ink.training.batches import step_seed
+from napari_ink.training.contract import fit_contract
 from napari_ink.training.crops import CropSampler, TrainingPair
-from napari_ink.training.distributed import Team
-from napari_ink.training.feed import step_seed
-from napari_ink.training.fitting import fit_contract
-from napari_ink.training.holdout import hold_out
+from napari_ink.training.distributed import ProcessTeam
 from napari_ink.training.pairs import describe_pairs
 from napari_ink.training.precision import Arithmetic, choose_precision
 from napari_ink.training.request import TrainRequest
 from napari_ink.training.run_folder import RunFolder, RunRecord, digest_pair
 from napari_ink.training.settings import TrainSettings
 from napari_ink.training.validation import Scores
+from napari_ink.training.validation_split import hold_out
 
 _SPREAD = "save it over the whole range, since what is trained on it will not read other stacks"
 
@@ -64,7 +64,7 @@ class Plan:
     notes: tuple[str, ...]
 
     @classmethod
-    def make(cls, request: TrainRequest, folder: RunFolder, team: Team, device: torch.device) -> Self:
+    def make(cls, request: TrainRequest, folder: RunFolder, team: ProcessTeam, device: torch.device) -> Self:
         """Settle everything, and write it into the folder.
 
         Raises

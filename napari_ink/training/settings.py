@@ -39,7 +39,7 @@ class DepthVariation(_Frozen):
         return layers
 
 
-class Augmentation(_Frozen):
+class AugmentationSettings(_Frozen):
     """How crops are varied once they are read; greys are fractions of the dtype's range, chances are per crop."""
 
     flips: bool = Field(True, description="mirror and turn by quarters, each way as often")
@@ -53,7 +53,7 @@ class Augmentation(_Frozen):
     cut_out: float = Field(0.2, ge=0, le=1, description="chance that a rectangle is missing, and its labels with it")
 
     @classmethod
-    def none(cls) -> Augmentation:
+    def none(cls) -> AugmentationSettings:
         """Return the setting that leaves crops as they are."""
         off = {"affine": 0, "brightness": 0, "contrast": 0, "noise": 0, "layer_dropout": 0, "cut_out": 0}
         return cls.model_validate({"flips": False, **off})
@@ -79,4 +79,4 @@ class TrainSettings(_Frozen):
     validation_crops: int = Field(24, ge=1, description="most crops of a look, taken evenly from all")
     workers: int = Field(0, ge=0, description="processes that read crops ahead; 0 reads them in between")
     depth: DepthVariation = DepthVariation()
-    augmentation: Augmentation = Augmentation()
+    augmentation: AugmentationSettings = AugmentationSettings()

@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from napari_ink.annotation import Annotation
-from napari_ink.annotation.edits import PLANES, Change, Edit, EditHeader
-from napari_ink.annotation.journal import Journal
-from napari_ink.annotation.journal_scan import MAGIC
-from napari_ink.annotation.store import JOURNAL_NAME, MARKER_NAME
+from napari_ink.annotation.store.edits import PLANES, Change, Edit, EditHeader
+from napari_ink.annotation.store.journal import Journal
+from napari_ink.annotation.store.journal_scan import MAGIC
+from napari_ink.annotation.store.store import JOURNAL_NAME, MARKER_NAME
 from napari_ink.errors import BadInputError, ProjectError
 
 SHAPE = (700, 600)

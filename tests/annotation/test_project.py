@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from napari_ink.annotation import create_project, default_project_folder, is_project, open_project
-from napari_ink.annotation.versions import Versions
+from napari_ink.annotation.store.versions import Versions
 from napari_ink.errors import BadInputError, ProjectError, StackMovedError
 from napari_ink.stack import open_stack
 

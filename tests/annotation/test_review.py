@@ -8,24 +8,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_ink.annotation import Annotation
-from napari_ink.annotation.edits import REGION_PX
-from napari_ink.annotation.notes import Notes
-from napari_ink.annotation.queue import rank, score_regions, seconds_left
-from napari_ink.annotation.review import (
+from napari_ink.annotation.review.notes import Notes
+from napari_ink.annotation.review.ranking import rank, score_regions, seconds_left
+from napari_ink.annotation.review.review import (
     ReviewState,
+    cell_at,
+    cell_bounds,
     labels_to_learn_from,
-    region_at,
-    region_bounds,
     supervision,
 )
-from napari_ink.annotation.statistics import statistics
+from napari_ink.annotation.review.statistics import statistics
+from napari_ink.annotation.store.edits import REGION_PX
 
 SHAPE = (600, 700)
 
 
 @given(st.integers(0, 599), st.integers(0, 699))
 def test_every_pixel_is_in_the_region_that_its_bounds_say(y, x):
-    y0, y1, x0, x1 = region_bounds(region_at(y, x), SHAPE)
+    y0, y1, x0, x1 = cell_bounds(cell_at(y, x), SHAPE)
     assert y0 <= y < y1 <= 600
     assert x0 <= x < x1 <= 700
 

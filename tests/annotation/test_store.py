@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from napari_ink.annotation import Annotation
-from napari_ink.annotation.store import JOURNAL_NAME, MARKER_NAME, PLANES_NAME
+from napari_ink.annotation.store.store import JOURNAL_NAME, MARKER_NAME, PLANES_NAME
 from napari_ink.errors import BadInputError, OutputError
 
 SHAPE = (1100, 700)
@@ -284,7 +284,7 @@ def test_reading_outside_is_refused(annotation):
 
 @pytest.mark.skipif(os.name == "nt", reason="folders are closed otherwise there")
 def test_a_disk_that_refuses_loses_nothing(tmp_path, monkeypatch):
-    from napari_ink.annotation import writer
+    from napari_ink.annotation.store import writer
 
     monkeypatch.setattr(writer, "_RETRY_S", 0.05)
     if os.geteuid() == 0:
@@ -308,7 +308,7 @@ def test_a_disk_that_refuses_loses_nothing(tmp_path, monkeypatch):
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")
 def test_a_full_disk_loses_nothing(tmp_path, monkeypatch):
-    from napari_ink.annotation import writer
+    from napari_ink.annotation.store import writer
 
     monkeypatch.setattr(writer, "_RETRY_S", 0.05)
     annotation = Annotation(tmp_path, SHAPE, "ada")

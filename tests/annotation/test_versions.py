@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_ink.annotation import create_project, open_project
-from napari_ink.annotation import versions as module
-from napari_ink.annotation.edits import PLANES
-from napari_ink.annotation.store import PLANES_NAME
+from napari_ink.annotation.store import versions as module
+from napari_ink.annotation.store.edits import PLANES
+from napari_ink.annotation.store.store import PLANES_NAME
 from napari_ink.errors import BadInputError, OutputError
 from napari_ink.stack import open_stack
 

@@ -16,7 +16,7 @@ from qtpy.QtCore import QEvent, Qt
 from qtpy.QtWidgets import QApplication
 
 from napari_ink.gui.dock import InkDock
-from napari_ink.gui.models import model_entry
+from napari_ink.gui.models.prediction import model_entry
 from napari_ink.model import InkEdgeConfig, InputContract, save_checkpoint
 from napari_ink.model.network import InkEdgeNetwork
 from tests.gui.driving import on_canvas, send

@@ -3,8 +3,8 @@
 import numpy as np
 from scipy import ndimage
 
+from napari_ink.gui.controllers.key_bindings import key_of
 from napari_ink.gui.dock import InkDock
-from napari_ink.gui.keys import key_of
 
 SHAPE, CENTRE, RADIUS = (200, 260), (100, 120), 45
 
@@ -50,11 +50,11 @@ def test_nothing_of_a_day_is_lost(
     again.window.add_dock_widget(reopened, name="Ink", area="right")
     reopened.open_stack(tmp_path / "seg.ink")
     qtbot.waitUntil(lambda: reopened.session.state.labels and not reopened.session.state.busy, timeout=20000)
-    assert not reopened.session.state.keeping.held_by
+    assert not reopened.session.state.storage.held_by
     assert np.array_equal(again.layers["Ink labels"].data, painted)
     assert np.array_equal(again.layers["Edge labels"].data, edges)
     assert reopened.session.state.review.reviewed == 1
-    assert [header.tool for header in reopened.session.annotating.annotation.history()] == [
+    assert [header.tool for header in reopened.session.labels.annotation.history()] == [
         "outline ink", "papyrus", "ink", "ink", "mark reviewed",
     ]  # fmt: skip
     for _ in range(3):

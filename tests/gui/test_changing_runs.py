@@ -23,7 +23,7 @@ def running_dock(large_dock, click, wait):
     click(large_dock.predict.run_button)
     wait(lambda: tiles_done(large_dock) > 3)
     yield large_dock
-    large_dock.session.predicting.cancel()
+    large_dock.session.prediction.cancel()
     wait(lambda: large_dock.session.state.run is None)
 
 
@@ -51,7 +51,7 @@ def test_a_change_after_cancel_begins_nothing(running_dock, click, wait):
 def test_cancel_takes_back_a_change_that_has_not_taken_effect(running_dock, wait):
     first = running_dock.session.state.prediction
     running_dock.predict.direction_box.setCurrentText("Reversed")
-    running_dock.session.predicting.cancel()
+    running_dock.session.prediction.cancel()
     wait(lambda: is_over(running_dock))
     assert running_dock.session.state.prediction == first and running_dock.session.state.can_continue
 
@@ -78,7 +78,7 @@ def test_only_offsets_that_the_stack_has_layers_for_are_offered(open_dock):
 
 def test_a_change_that_the_model_cannot_read_is_refused_and_the_run_goes_on(running_dock, wait, errors):
     first = running_dock.session.state.prediction
-    running_dock.session.predicting.change(replace(running_dock.predict.settings(), offset=-64))
+    running_dock.session.prediction.change(replace(running_dock.predict.settings(), offset=-64))
     assert "too few depth layers" in errors[0] and errors[0].endswith("The run goes on as it was.")
     assert not running_dock.session.state.run.cancelling and running_dock.session.state.prediction == first
     done = tiles_done(running_dock)
@@ -131,7 +131,7 @@ def test_a_superseded_region_leaves_no_picture_of_it(large_dock, viewer, click, 
     second = large_dock.session.state.prediction
     pictures = {path.name for path in first.parent.glob("*-region.*")}
     assert pictures == {f"{store.stem}-region.tif" for store in (first, second) if store.exists()}
-    large_dock.session.predicting.cancel()
+    large_dock.session.prediction.cancel()
     wait(lambda: is_over(large_dock))
 
 
@@ -148,7 +148,7 @@ def test_the_visible_region_stays_that_of_the_first_run(large_dock, viewer, clic
     panel.direction_box.setCurrentText("Reversed")
     wait(lambda: large_dock.session.state.prediction != first and tiles_done(large_dock) > 0)
     assert _record(large_dock)["region"] == region and not errors
-    large_dock.session.predicting.cancel()
+    large_dock.session.prediction.cancel()
     wait(lambda: is_over(large_dock))
 
 

@@ -13,7 +13,7 @@ PROGRAM = """
 import sys
 from qtpy.QtCore import QTimer
 import napari
-from napari_ink.gui.window import viewer_with_dock
+from napari_ink.gui.app import viewer_with_dock
 
 stack, tiles, wait_ms = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 viewer, dock = viewer_with_dock()

@@ -9,8 +9,8 @@ from napari_ink.annotation import project
 from napari_ink.errors import BadInputError, StackError
 from napari_ink.gui import demo as demo_module
 from napari_ink.gui import dock as dock_module
+from napari_ink.gui.app import open_window
 from napari_ink.gui.demo import Demonstration
-from napari_ink.gui.window import open_window
 from napari_ink.phantom import PhantomConfig, make_phantom, write_segment
 
 

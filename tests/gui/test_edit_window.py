@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_ink.gui import annotating, edit_window
-from napari_ink.gui.edit_window import EditWindow, changed_bounds, must_move, window_for
+from napari_ink.gui.controllers import labels
+from napari_ink.gui.models import edit_window
+from napari_ink.gui.models.edit_window import EditWindow, changed_bounds, must_move, window_for
 
 SHAPES = st.tuples(st.integers(1, 40_000), st.integers(1, 40_000))
 
@@ -71,8 +72,8 @@ def test_changed_bounds_are_those_of_a_brute_force(height, width, data):
 def large_dock(dock, tmp_path, click, qtbot, monkeypatch):
     """The dock on a segment four times as large each way as an edit window, which is made small to keep this quick."""
     monkeypatch.setattr(edit_window, "_STEP_PX", 64)
-    monkeypatch.setattr(annotating, "window_for", lambda view, shape: window_for(view, shape, 512))
-    monkeypatch.setattr(annotating, "must_move", lambda window, view, shape: must_move(window, view, shape, 512))
+    monkeypatch.setattr(labels, "window_for", lambda view, shape: window_for(view, shape, 512))
+    monkeypatch.setattr(labels, "must_move", lambda window, view, shape: must_move(window, view, shape, 512))
     np.save(tmp_path / "wide.npy", np.random.default_rng(0).integers(0, 60000, (2, 1500, 2100), dtype=np.uint16))
     dock.open_stack(tmp_path / "wide.npy")
     qtbot.waitUntil(lambda: dock.session.state.stack is not None and not dock.session.state.busy, timeout=20000)
@@ -87,7 +88,7 @@ def _look_at(qtbot, dock, y: int, x: int) -> None:
     camera.center = (0, y, x)
 
     def has_followed() -> bool:
-        view = dock._layers.sight.view()  # it is known once it was drawn
+        view = dock._layers.viewport.visible_region()  # it is known once it was drawn
         is_there = abs((view.y0 + view.y1) / 2 - y) < 200 and abs((view.x0 + view.x1) / 2 - x) < 250
         return is_there and dock._layers.editable.window.holds(view)
 
@@ -95,7 +96,7 @@ def _look_at(qtbot, dock, y: int, x: int) -> None:
 
 
 def test_painting_undo_and_redo_go_on_wherever_the_view_goes(large_dock, viewer, click, stroke, press, qtbot):
-    layer, annotation = viewer.layers["Ink labels"], large_dock.session.annotating.annotation
+    layer, annotation = viewer.layers["Ink labels"], large_dock.session.labels.annotation
     places = [(200, 200), (750, 1000), (1400, 2000), (200, 1900)]
     click(large_dock.correct.tools["ink"])
     for y, x in places:
@@ -118,10 +119,10 @@ def test_painting_undo_and_redo_go_on_wherever_the_view_goes(large_dock, viewer,
 
 def test_what_a_script_paints_is_kept_though_the_view_goes_on_at_once(large_dock, viewer, qtbot):
     _look_at(qtbot, large_dock, 200, 200)
-    layer, annotation = viewer.layers["Ink labels"], large_dock.session.annotating.annotation
+    layer, annotation = viewer.layers["Ink labels"], large_dock.session.labels.annotation
     window = large_dock._layers.editable.window
     viewer.scene.camera.center = (0, 1300, 1900)
-    large_dock.session.annotating.follow()  # reads on a thread what is in sight now
+    large_dock.session.labels.follow()  # reads on a thread what is in sight now
     layer.paint((100, 100), 1)
     qtbot.waitUntil(lambda: large_dock._layers.editable.window != window)
     assert (annotation.read("ink", (window.y0 + 100, window.y0 + 101), (window.x0 + 100, window.x0 + 101)) == 1).all()
@@ -133,7 +134,7 @@ def test_a_stroke_across_the_border_of_a_window_is_whole(large_dock, viewer, cli
     _look_at(qtbot, large_dock, 200, edge)
     click(large_dock.correct.tools["ink"])
     stroke((200, edge - 20), (200, edge + 20))
-    row = large_dock.session.annotating.annotation.read("ink", (200, 201), (edge - 20, edge + 21))
+    row = large_dock.session.labels.annotation.read("ink", (200, 201), (edge - 20, edge + 21))
     assert (row == 2).all()
 
 

@@ -6,7 +6,7 @@ import tifffile
 from PIL import Image
 from qtpy.QtWidgets import QFileDialog
 
-from napari_ink.gui.state import cut_level
+from napari_ink.gui.models.state import cut_level
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def test_what_is_painted_while_it_is_written_stays_out(labelled_dock, viewer, qt
 
 def test_labels_come_out_and_back_in_other_formats(empty_dock, viewer, click, qtbot, monkeypatch, tmp_path):
     session = empty_dock.session
-    session.annotating.apply(
+    session.labels.apply(
         [("ink", 10, 20, np.full((8, 9), 2, np.uint8)), ("ink", 40, 20, np.full((8, 9), 1, np.uint8))], "x"
     )
     truth = viewer.layers["Ink labels"].data.copy()
@@ -133,11 +133,11 @@ def test_labels_come_out_and_back_in_other_formats(empty_dock, viewer, click, qt
         empty_dock.export.format_box.setCurrentText(form)
         click(empty_dock.export.export_button)
         qtbot.waitUntil(lambda path=path: session.state.exported == str(path) and not session.state.busy)
-        session.annotating.apply([("ink", 0, 0, np.zeros((96, 128), np.uint8))], "x")
+        session.labels.apply([("ink", 0, 0, np.zeros((96, 128), np.uint8))], "x")
         assert viewer.layers["Ink labels"].data.max() == 0
         session.labelling.import_labels(path, "ink")
         qtbot.waitUntil(lambda: not session.state.busy and np.array_equal(viewer.layers["Ink labels"].data, truth))
-        qtbot.waitUntil(lambda: session.state.keeping.undo_name == "import")
+        qtbot.waitUntil(lambda: session.state.storage.undo_name == "import")
     assert not gone  # not even for a moment
 
 
@@ -172,7 +172,7 @@ def test_what_an_import_leaves_out_is_told(open_dock, viewer, qtbot, tmp_path):
     open_dock.session.labelling.import_labels(tmp_path / "a.svg", "ink")
     qtbot.waitUntil(lambda: open_dock.session.state.labels and not open_dock.session.state.busy)
     assert viewer.layers["Ink labels"].data.sum() == 2 * 25
-    assert open_dock.correct.keep.notes.text() == "a.svg: shapes are left out (1 hidden)."
+    assert open_dock.correct.versions.notes.text() == "a.svg: shapes are left out (1 hidden)."
 
 
 def test_a_figure_shows_what_is_in_sight(labelled_dock, viewer, click, qtbot, monkeypatch, tmp_path):
@@ -190,6 +190,6 @@ def test_the_folder_is_opened(labelled_dock, click, save_as, tmp_path, monkeypat
     assert not labelled_dock.export.folder_button.isVisible()
     save_as(tmp_path / "ink.png", "Ink mask", "My labels")
     opened = []
-    monkeypatch.setattr("napari_ink.gui.panels.export.QDesktopServices.openUrl", opened.append)
+    monkeypatch.setattr("napari_ink.gui.views.export_panel.QDesktopServices.openUrl", opened.append)
     click(labelled_dock.export.folder_button)
     assert [url.toLocalFile() for url in opened] == [str(tmp_path)]

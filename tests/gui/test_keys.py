@@ -11,8 +11,8 @@ from napari.settings._plugin_config_generator import plugin_configuration_genera
 from napari.utils.notifications import notification_manager
 from qtpy.QtWidgets import QFileDialog, QInputDialog
 
-from napari_ink.gui import keys
-from napari_ink.gui.actions import ACTIONS
+from napari_ink.gui.controllers import key_bindings
+from napari_ink.gui.models.actions import ACTIONS
 
 MANIFEST = yaml.safe_load((Path(__file__).parents[2] / "napari_ink/napari.yaml").read_text())["contributions"]
 
@@ -38,8 +38,8 @@ def chosen(monkeypatch):
     monkeypatch.setattr(settings, "get_plugin_settings", {"napari-ink": mine}.__getitem__)
 
     def forget() -> None:
-        keys.key_of.cache_clear()
-        keys._chosen.cache_clear()
+        key_bindings.key_of.cache_clear()
+        key_bindings._chosen.cache_clear()
 
     def choose(**new: str) -> None:
         for name, key in new.items():
@@ -53,16 +53,16 @@ def chosen(monkeypatch):
 
 def test_a_key_from_preferences_is_the_key(chosen, make_napari_viewer_proxy):
     chosen(ink="F9", papyrus="")
-    assert keys.shown_key("ink") == "F9"
+    assert key_bindings.shown_key("ink") == "F9"
     viewer = make_napari_viewer_proxy()
     done = []
-    keys.bind(viewer, {"ink": lambda: done.append("ink"), "papyrus": lambda: done.append("papyrus")})
+    key_bindings.bind(viewer, {"ink": lambda: done.append("ink"), "papyrus": lambda: done.append("papyrus")})
     bound = {str(key): what for key, what in viewer.keymap.items()}
     assert "F9" in bound
     assert not {"Q", "W"} & set(bound)
     bound["F9"](viewer)
     assert done == ["ink"]
-    keys.unbind(viewer)
+    key_bindings.unbind(viewer)
     assert "F9" not in {str(key) for key in viewer.keymap}
 
 
@@ -70,7 +70,7 @@ def test_what_is_no_key_is_told_and_the_default_kept(chosen):
     told = []
     notification_manager.notification_ready.connect(note := lambda one: told.append(one.message))
     chosen(ink="Hyper-Q")
-    assert keys.key_of("ink") == "Q"
+    assert key_bindings.key_of("ink") == "Q"
     notification_manager.notification_ready.disconnect(note)
     assert "is no key" in told[0]
 
@@ -80,7 +80,7 @@ def test_the_manifest_has_a_command_for_every_action():
     for action in ACTIONS:
         command = listed[f"napari-ink.{action.name}"]
         assert command["title"] == action.title
-        assert command["python_name"] == f"napari_ink.gui.commands:do_{action.name}"
+        assert command["python_name"] == f"napari_ink.gui.contributions.commands:do_{action.name}"
 
 
 def test_every_entry_of_the_palette_runs(empty_dock, viewer, monkeypatch, tmp_path, wait, errors):

@@ -6,17 +6,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from napari_ink.gui.edit_window import EditWindow
-from napari_ink.gui.editable import EditableLabels
-from napari_ink.gui.keys import key_of
-from napari_ink.gui.state import Step
+from napari_ink.gui.controllers.key_bindings import key_of
+from napari_ink.gui.layers.label_layers import LabelLayers
+from napari_ink.gui.models.edit_window import EditWindow
+from napari_ink.gui.models.state import Step
 
 SHAPE = (20, 30)
 
 
-def _editable(read_only: bool = False) -> EditableLabels:
+def _editable(read_only: bool = False) -> LabelLayers:
     values = {"ink": np.zeros(SHAPE, np.uint8), "edge": np.zeros(SHAPE, np.uint8)}
-    return EditableLabels(EditWindow(0, SHAPE[0], 0, SHAPE[1]), values, read_only)
+    return LabelLayers(EditWindow(0, SHAPE[0], 0, SHAPE[1]), values, read_only)
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ def _settle(qtbot) -> None:
 
 
 def test_a_person_in_the_window_paints_label_values_only(empty_dock, viewer, stroke, press, click, qtbot, errors):
-    annotation, correct = empty_dock.session.annotating.annotation, empty_dock.correct
+    annotation, correct = empty_dock.session.labels.annotation, empty_dock.correct
     press(key_of("ink"))
     layer = viewer.layers["Ink labels"]
     stroke((30, 30), (30, 60))
@@ -139,7 +139,7 @@ def test_a_person_in_the_window_paints_label_values_only(empty_dock, viewer, str
 
 
 def test_three_dimensions_and_swapped_axes_are_for_looking(empty_dock, viewer, stroke, press, click, qtbot, errors):
-    annotation, correct = empty_dock.session.annotating.annotation, empty_dock.correct
+    annotation, correct = empty_dock.session.labels.annotation, empty_dock.correct
     layer = viewer.layers["Ink labels"]
     for turn in (
         lambda: setattr(viewer.dims, "ndisplay", 3),

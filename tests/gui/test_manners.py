@@ -18,10 +18,10 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_ink.gui.cheat_sheet import CheatSheet
-from napari_ink.gui.keys import key_of
-from napari_ink.gui.panels.section import Section
-from napari_ink.gui.state import Step
+from napari_ink.gui.controllers.key_bindings import key_of
+from napari_ink.gui.models.state import Step
+from napari_ink.gui.views.cheat_sheet import CheatSheet
+from napari_ink.gui.views.section import Section
 
 
 @pytest.fixture
@@ -165,4 +165,4 @@ def test_saving_becomes_saved(empty_dock, viewer, stroke, press, wait, qtbot):
         wait(lambda: empty_dock.correct.saved.text().startswith("All saved"))
     assert any(one.startswith("Saving") for one in said)
     assert np.count_nonzero(viewer.layers["Ink labels"].data) > 0
-    assert Path(empty_dock.session.state.keeping.project).exists()
+    assert Path(empty_dock.session.state.storage.project).exists()

@@ -7,9 +7,9 @@ from qtpy.QtCore import QSignalBlocker
 from qtpy.QtWidgets import QFileDialog
 
 from napari_ink.errors import OutputError
-from napari_ink.gui.state import Step, cut_level
+from napari_ink.gui.models.state import Step, cut_level
 from napari_ink.predict import open_prediction
-from napari_ink.predict.writer import PredictionWriter
+from napari_ink.predict.storage.writer import PredictionWriter
 from tests.gui.driving import is_over
 
 EVERYWHERE = (slice(0, 96), slice(0, 128))
@@ -83,7 +83,7 @@ def test_the_overlay_grows_tile_by_tile_while_it_runs(busy_dock, viewer, qtbot):
     assert busy_dock.predict.status.text().startswith("Tile ")
     assert busy_dock.predict.status.text().endswith(" left")
     assert 0 < busy_dock.predict.progress.value() < busy_dock.predict.progress.maximum()
-    busy_dock.session.predicting.cancel()
+    busy_dock.session.prediction.cancel()
     qtbot.waitUntil(lambda: is_over(busy_dock), timeout=30000)
 
 
@@ -111,7 +111,7 @@ def test_while_it_runs_no_other_stack_is_opened(busy_dock, segment, errors, qtbo
     assert not busy_dock.stack.folder_button.isEnabled()
     busy_dock.open_stack(segment)
     assert "cancel" in errors[0]
-    busy_dock.session.predicting.cancel()
+    busy_dock.session.prediction.cancel()
     qtbot.waitUntil(lambda: is_over(busy_dock), timeout=30000)
 
 
@@ -121,7 +121,7 @@ def test_another_stack_that_is_dropped_on_a_run_is_turned_away(busy_dock, segmen
     qtbot.waitUntil(lambda: [layer.name for layer in viewer.layers] == before)
     assert "cancel it before you open another stack" in errors[0]
     assert busy_dock.session.state.run is not None
-    busy_dock.session.predicting.cancel()
+    busy_dock.session.prediction.cancel()
     qtbot.waitUntil(lambda: is_over(busy_dock), timeout=30000)
 
 
@@ -130,7 +130,7 @@ def test_what_cannot_be_chosen_during_a_run_says_so(busy_dock, qtbot):
     boxes = (panel.model_box, panel.file_button, panel.device_box, panel.area_box, panel.views_box)
     assert not any(box.isEnabled() for box in boxes)
     assert {box.toolTip().split(";")[0] for box in boxes} == {"Cancel the run to choose another"}
-    busy_dock.session.predicting.cancel()
+    busy_dock.session.prediction.cancel()
     qtbot.waitUntil(lambda: is_over(busy_dock), timeout=30000)
     assert all(box.isEnabled() for box in boxes)
     assert panel.model_box.toolTip().startswith("The model that predicts")
@@ -161,7 +161,7 @@ def test_a_fault_in_the_program_is_no_cancelling(busy_dock, monkeypatch, qtbot, 
 
 
 def test_a_tool_stays_in_the_hand_when_a_run_begins(labelled_dock, viewer, click, qtbot):
-    labelled_dock.session.labelling.take_tool("ink")
+    labelled_dock.session.labelling.activate_tool("ink")
     tool, active = labelled_dock.session.state.tool, viewer.layers.selection.active.name
     assert tool
     viewer.layers.remove("Ink (predicted)")
@@ -285,7 +285,7 @@ def test_the_depth_slider_still_moves_the_stack_under_the_overlay(predicted_dock
 
 
 def test_closing_the_window_stops_a_run_and_keeps_what_is_done(busy_dock, viewer, qtbot):
-    run, path = busy_dock.session.predicting._run, busy_dock.session.state.prediction
+    run, path = busy_dock.session.prediction._run, busy_dock.session.state.prediction
     viewer.close()
     qtbot.waitUntil(lambda: not run._worker.is_running, timeout=20000)
     assert 0 < run.progress.done < run.progress.total

@@ -8,7 +8,7 @@ import pytest
 from qtpy.QtWidgets import QInputDialog
 
 from napari_ink.annotation import open_project
-from napari_ink.gui.actions import ACTIONS
+from napari_ink.gui.models.actions import ACTIONS
 
 _HOLD = """
 import sys
@@ -45,7 +45,7 @@ def test_nothing_can_be_changed_in_a_project_that_is_open_elsewhere(
     assert "Berenike" in dock.correct.saved.text()
     monkeypatch.setattr(QInputDialog, "getText", lambda *_: ("words", True))
     dock.correct.review.expand()
-    dock.correct.keep.expand()
+    dock.correct.versions.expand()
     does = dock._does()
     for action in ACTIONS:
         if action.name == "help":
@@ -57,7 +57,7 @@ def test_nothing_can_be_changed_in_a_project_that_is_open_elsewhere(
     assert np.array_equal(viewer.layers["Ink labels"].data, labels)
     assert not viewer.layers["Edge labels"].data.any()
     assert all("no prediction" in error for error in errors)
-    project = open_project(dock.session.annotating.project.folder)
+    project = open_project(dock.session.labels.project.folder)
     assert project.read_only
     assert len(project.annotation.history()) == 1
     assert not len(project.notes)

@@ -9,7 +9,7 @@ import zarr
 
 import napari_ink
 from napari_ink.errors import StackError
-from napari_ink.gui.reader import get_reader
+from napari_ink.gui.contributions.reader import get_reader
 from napari_ink.stack import DepthStack
 
 

@@ -8,7 +8,7 @@ import tifffile
 from qtpy.QtWidgets import QFileDialog
 
 from napari_ink.annotation import create_project, open_project
-from napari_ink.gui.window import open_window
+from napari_ink.gui.app import open_window
 from napari_ink.stack import open_stack
 
 
@@ -90,7 +90,7 @@ def test_the_view_is_kept_while_one_looks(empty_dock, viewer, tmp_path, qtbot):
 
 
 def test_a_damaged_view_is_not_followed(empty_dock, viewer, segment, other, idle, errors):
-    empty_dock.session.annotating.project.save_view({})
+    empty_dock.session.labels.project.save_view({})
     empty_dock.open_stack(other)
     idle(labels=False)
     project = open_project(segment.parent / "seg-1.ink")
@@ -112,7 +112,7 @@ def test_a_project_is_opened_by_its_own_folder(dock, viewer, segment, tmp_path, 
     make_project(segment, tmp_path / "elsewhere" / "mine.ink")
     dock.open_stack(tmp_path / "elsewhere" / "mine.ink")
     idle()
-    assert dock.session.state.keeping.project == tmp_path / "elsewhere" / "mine.ink"
+    assert dock.session.state.storage.project == tmp_path / "elsewhere" / "mine.ink"
     assert viewer.layers["Ink labels"].data[10:20, 10:20].all()
     assert not (tmp_path / "seg-1.ink").exists()
 

@@ -10,9 +10,9 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QInputDialog
 
 from napari_ink.annotation import ReviewState, open_project
-from napari_ink.gui import reviewing
-from napari_ink.gui.keys import key_of
-from napari_ink.gui.review_jobs import FiguresRead
+from napari_ink.gui.controllers import review
+from napari_ink.gui.controllers.key_bindings import key_of
+from napari_ink.gui.jobs.review import FiguresRead
 
 SIDE = 600  # three regions by three, the last ones cut off
 
@@ -31,16 +31,16 @@ def wide_dock(dock, tmp_path, click, qtbot):
     ink[300:420, 300:420] = 140  # in the middle: unsure, and without edges around it
     ink[20:60, 20:60] = 240
     session._layers.overlay.put(slice(None), slice(None), ink, np.zeros_like(ink))
-    session.desk.set(has_prediction=True)
+    session.store.set(has_prediction=True)
     qtbot.wait(100)
     dock.correct.review.expand()
     return dock
 
 
 def _go(dock, press, qtbot, name="next_region"):
-    before = dock.session.reviewing.region
+    before = dock.session.review.region
     press(_qt(key_of(name)))
-    qtbot.waitUntil(lambda: dock.session.reviewing.region != before and not dock.session.state.review.busy)
+    qtbot.waitUntil(lambda: dock.session.review.region != before and not dock.session.state.review.busy)
 
 
 def _qt(key: str) -> str:
@@ -49,15 +49,15 @@ def _qt(key: str) -> str:
 
 def test_the_queue_begins_with_what_is_most_in_doubt_and_is_walked_by_key(wide_dock, viewer, press, qtbot):
     _go(wide_dock, press, qtbot)
-    assert wide_dock.session.reviewing.region == (1, 1)
-    view = wide_dock.session._layers.sight.view()
+    assert wide_dock.session.review.region == (1, 1)
+    view = wide_dock.session._layers.viewport.visible_region()
     assert view.y0 <= 260 < 508 <= view.y1 + 8
     qtbot.waitUntil(lambda: "Region" in viewer.layers)
     assert "Uncertain" in wide_dock.correct.review.region.text()
     _go(wide_dock, press, qtbot)
-    assert wide_dock.session.reviewing.region == (0, 0)
+    assert wide_dock.session.review.region == (0, 0)
     _go(wide_dock, press, qtbot, "previous_region")
-    assert wide_dock.session.reviewing.region == (1, 1)
+    assert wide_dock.session.review.region == (1, 1)
     assert "9 in the queue" in wide_dock.correct.review.left.text()
 
 
@@ -66,7 +66,7 @@ def test_a_region_marked_reviewed_is_kept_with_who_and_when_and_the_next_one_com
 ):
     _go(wide_dock, press, qtbot)
     press(key_of("reviewed"))
-    assert wide_dock.session.reviewing.region == (0, 0)
+    assert wide_dock.session.review.region == (0, 0)
     press("K", shift=True)  # flagged
     news = wide_dock.session.state.review
     assert (news.reviewed, news.flagged, news.regions) == (1, 1, 9)
@@ -79,11 +79,11 @@ def test_a_region_marked_reviewed_is_kept_with_who_and_when_and_the_next_one_com
     assert (layer.data[:16, :16] == ReviewState.FLAGGED).all()
     assert (layer.data > 0).sum() == 2 * 16**2
     assert tuple(layer.data_to_world((16, 16))) == (263.5, 263.5)  # the middle of 256…271
-    wide_dock.session.annotating.annotation.flush()
-    looking = open_project(tmp_path / "wide.ink")
-    assert looking.annotation.read("review", (0, 3), (0, 3)).tolist() == [[3, 0, 0], [0, 2, 0], [0, 0, 0]]
-    assert looking.annotation.history()[-1].author
-    looking.close()
+    wide_dock.session.labels.annotation.flush()
+    display = open_project(tmp_path / "wide.ink")
+    assert display.annotation.read("review", (0, 3), (0, 3)).tolist() == [[3, 0, 0], [0, 2, 0], [0, 0, 0]]
+    assert display.annotation.history()[-1].author
+    display.close()
     _go(wide_dock, press, qtbot, "previous_region")
     assert "flagged" in wide_dock.correct.review.region.text()
     assert "UTC" in wide_dock.correct.review.region.text()
@@ -106,7 +106,7 @@ def test_without_a_queue_the_region_in_the_middle_is_marked(wide_dock, viewer, p
     viewer.scene.camera.center = (0, 550.0, 100.0)
     viewer.scene.camera.zoom = 8
     press(key_of("in_progress"))
-    assert wide_dock.session.reviewing.region == (2, 0)
+    assert wide_dock.session.review.region == (2, 0)
     assert wide_dock.session.state.review.in_progress == 1
 
 
@@ -123,7 +123,7 @@ def test_notes_are_written_at_the_mouse_listed_and_taken_away(wide_dock, viewer,
     monkeypatch.setattr(QInputDialog, "getText", lambda *_: ("a strange fibre", True))
     stroke((200, 150))
     press(key_of("note"))
-    (note,) = wide_dock.session.annotating.project.notes
+    (note,) = wide_dock.session.labels.project.notes
     assert (abs(note.y - 200) <= 1, abs(note.x - 150) <= 1, note.text) == (True, True, "a strange fibre")
     qtbot.waitUntil(lambda: "Notes" in [layer.name for layer in viewer.layers])
     assert len(viewer.layers["Notes"].data) == 1
@@ -135,14 +135,14 @@ def test_notes_are_written_at_the_mouse_listed_and_taken_away(wide_dock, viewer,
     listed.setCurrentRow(0)
     listed.setFocus()
     qtbot.keyClick(listed, Qt.Key.Key_Delete)
-    assert len(wide_dock.session.annotating.project.notes) == 0
+    assert len(wide_dock.session.labels.project.notes) == 0
     assert listed.count() == 0
 
 
 def test_figures_are_told(wide_dock, click, qtbot):
     session = wide_dock.session
-    session.annotating.apply([("ink", 20, 20, np.full((20, 20), 2, np.uint8))], "ink")
-    session.annotating.apply([("ink", 100, 100, np.full((20, 20), 2, np.uint8))], "ink")
+    session.labels.apply([("ink", 20, 20, np.full((20, 20), 2, np.uint8))], "ink")
+    session.labels.apply([("ink", 100, 100, np.full((20, 20), 2, np.uint8))], "ink")
     click(wide_dock.correct.review.figures_button)
     figures = wide_dock.correct.review.figures
     qtbot.waitUntil(lambda: bool(figures.text()))
@@ -154,9 +154,9 @@ def test_figures_are_told(wide_dock, click, qtbot):
 
 def test_ranking_can_be_cancelled(wide_dock, press, qtbot):
     press("Period")
-    wide_dock.session.reviewing.cancel()
+    wide_dock.session.review.cancel()
     qtbot.wait(300)
-    assert wide_dock.session.reviewing.region is None
+    assert wide_dock.session.review.region is None
     assert not wide_dock.session.state.review.busy
 
 
@@ -178,13 +178,13 @@ def test_figures_of_one_segment_are_not_told_of_the_next(wide_dock, click, segme
         yield FiguresRead("Ink: far too much")
         told.set()
 
-    monkeypatch.setattr(reviewing, "figures_job", slow)  # nothing else makes the answer come late for certain
+    monkeypatch.setattr(review, "figures_job", slow)  # nothing else makes the answer come late for certain
     click(wide_dock.correct.review.figures_button)
     before = wide_dock.session.state.stack
     wide_dock.open_stack(segment)
     qtbot.waitUntil(lambda: wide_dock.session.state.stack is not before and not wide_dock.session.state.busy)
     click(wide_dock.correct.editable_button)
-    qtbot.waitUntil(lambda: wide_dock.session.annotating.project is not None)
+    qtbot.waitUntil(lambda: wide_dock.session.labels.project is not None)
     gate.set()
     qtbot.waitUntil(told.is_set)
     qtbot.wait(50)

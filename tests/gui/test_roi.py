@@ -24,7 +24,7 @@ def drawing_dock(large_dock, viewer, wait, qtbot):
     wait(lambda: ROI in viewer.layers)
     wait(lambda: viewer.layers[ROI].mode == "add_rectangle")
     yield large_dock
-    large_dock.session.predicting.cancel()
+    large_dock.session.prediction.cancel()
     wait(lambda: large_dock.session.state.run is None)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import tifffile
 from qtpy.QtWidgets import QFileDialog, QWidget
 
-from napari_ink.gui.layers import InkLayers
+from napari_ink.gui.layers.manager import LayerManager
 from napari_ink.stack import DepthStack, open_stack
 
 
@@ -110,7 +110,7 @@ def test_a_dock_opened_late_takes_up_the_stack_that_is_there(make_napari_viewer_
 
 def test_the_layers_module_lets_go_of_the_viewer(make_napari_viewer_proxy, segment):
     viewer = make_napari_viewer_proxy()
-    layers = InkLayers(viewer, QWidget())
+    layers = LayerManager(viewer, QWidget())
     arrived = []
     layers.stack_arrived.connect(arrived.append)
     layers.release()

@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_ink.gui.news import RunProgress
-from napari_ink.gui.runs import seconds_left
-from napari_ink.gui.state import InkState, Step, cut_level, time_left
+from napari_ink.gui.controllers.prediction_run import seconds_left
+from napari_ink.gui.models.state import InkState, Step, cut_level, time_left
+from napari_ink.gui.models.status import RunProgress
 from napari_ink.stack import DepthStack, open_stack
 
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from napari_ink.gui.actions import ACTIONS, TOOL_ACTIONS
-from napari_ink.gui.cheat_sheet import CheatSheet
-from napari_ink.gui.keys import key_of, shown_key
+from napari_ink.gui.controllers.key_bindings import key_of, shown_key
+from napari_ink.gui.models.actions import ACTIONS, TOOL_ACTIONS
+from napari_ink.gui.views.cheat_sheet import CheatSheet
 
 HEIGHT, WIDTH, CENTRE, RADIUS = 160, 220, (80, 100), 40
 
@@ -211,7 +211,7 @@ def test_specks_go_and_gaps_close_in_all_that_is_in_sight(disc_dock, viewer, pre
     lines[20, 20:60] = lines[20, 66:120] = 1  # a gap of six pixels
     lines[50, 30:36] = 1  # a speck
     lines[60, 30:100], lines[60, 60:64] = 1, 2  # a gap that a person called no edge
-    disc_dock.session.annotating.apply([("edge", 0, 0, lines)], "edge")
+    disc_dock.session.labels.apply([("edge", 0, 0, lines)], "edge")
     press("H", shift=True)
     qtbot.waitUntil(lambda: _edge(viewer)[50].max() == 0)
     assert np.array_equal(_edge(viewer)[[20, 60]], lines[[20, 60]])

@@ -5,8 +5,7 @@ import warnings
 import pytest
 
 from napari_ink.errors import OutputError
-from napari_ink.gui import workers
-from napari_ink.gui.workers import JobFailed
+from napari_ink.gui.jobs.worker import JobFailed, start_worker
 
 
 @pytest.fixture
@@ -21,7 +20,7 @@ def run(qtbot):
             arrived.append(event)
             on_event(worker, event)
 
-        worker = workers.start(events, see, lambda: over.append(True))
+        worker = start_worker(events, see, lambda: over.append(True))
         qtbot.waitUntil(lambda: bool(over))
         return arrived
 

@@ -10,8 +10,7 @@ from npe2 import PluginManager, write
 
 from napari_ink.errors import BadInputError
 from napari_ink.export import EDGE_LABELS, FORMATS, read_labels
-from napari_ink.gui.stack_writer import write_stack
-from napari_ink.gui.writers import write_labels
+from napari_ink.gui.contributions.writers import write_labels, write_stack
 from napari_ink.stack import open_stack
 
 VALUES = np.random.default_rng(0).integers(0, 3, (40, 50), dtype=np.uint8)

@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_ink.predict.blending import PROBABILITY_STEPS, OpenBlocks, weight_map
-from napari_ink.predict.region import Region
 from napari_ink.predict.tiles import BLOCK, blocks_in, tile_grid
+from napari_ink.region import Region
 
 
 @given(tile=st.integers(1, 9), overlap=st.floats(0, 0.75))

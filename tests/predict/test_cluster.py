@@ -23,10 +23,10 @@ from napari_ink.cli import main
 from napari_ink.errors import BadInputError, NapariInkError
 from napari_ink.model import InkEdgeConfig, load_model, save_checkpoint
 from napari_ink.predict import PredictionStarted, PredictRequest, Region, TilePredicted, open_prediction, predict
-from napari_ink.predict.cluster import in_patches, unpacked
-from napari_ink.predict.connecting import open_cluster
+from napari_ink.predict.cluster.cluster import in_patches, unpacked
+from napari_ink.predict.cluster.connect import open_cluster
+from napari_ink.predict.cluster.worker import _model, job_model
 from napari_ink.predict.tiles import blocks_in, plan_tiles, tile_grid
-from napari_ink.predict.worker import _model, job_model
 from napari_ink.stack import open_stack
 from tests.predict.stand_ins import Smear, ink_model, make_stack, run
 from tests.predict.test_cells import random_model
@@ -118,7 +118,7 @@ def test_a_worker_killed_midway_changes_no_byte(
 
 def test_a_worker_that_joins_midway_helps(request_here: PredictRequest, bytes_here: dict[str, bytes]) -> None:
     def has_predicted() -> bool:
-        from napari_ink.predict import worker
+        from napari_ink.predict.cluster import worker
 
         return bool(worker._ready)
 
@@ -142,7 +142,7 @@ def test_workers_that_die_of_the_same_tiles_end_the_run(
     def die(*_: object) -> None:
         os._exit(1)
 
-    monkeypatch.setattr("napari_ink.predict.cluster.answer", die)
+    monkeypatch.setattr("napari_ink.predict.cluster.cluster.answer", die)
     settings = {"distributed.scheduler.allowed-failures": 0}
     with dask.config.set(settings), pytest.raises(NapariInkError, match="lost again and again"):
         run(replace(request_here, scheduler="1"))
@@ -152,7 +152,7 @@ def test_workers_that_die_of_the_same_tiles_end_the_run(
 def test_a_run_whose_workers_are_all_lost_ends_and_can_go_on(
     request_here: PredictRequest, bytes_here: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("napari_ink.predict.cluster._WORKERLESS_S", 1)
+    monkeypatch.setattr("napari_ink.predict.cluster.cluster._WORKERLESS_S", 1)
     there = replace(request_here, out=request_here.out.with_name("there.zarr"), resume=True)
     with distributed.LocalCluster(
         n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs="CRITICAL"
@@ -221,7 +221,7 @@ def test_a_scheduler_that_is_lost_midway_is_said_in_one_sentence(
     capfd: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("napari_ink.predict.connecting._CONNECT_S", 2)  # so long it is looked for, too
+    monkeypatch.setattr("napari_ink.predict.cluster.connect._CONNECT_S", 2)  # so long it is looked for, too
     address, process = scheduler
     lost = f"scheduler at {address} is lost; start it again, and --resume goes on"
     with open_cluster(address, "cpu") as shared:
@@ -245,7 +245,7 @@ def test_what_a_worker_cannot_do_is_no_loss_of_the_scheduler(
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("napari_ink.predict.cluster.answer", refuse)
+    monkeypatch.setattr("napari_ink.predict.cluster.cluster.answer", refuse)
     with pytest.raises(NapariInkError, match="A worker cannot go on .*Permission denied"):
         run(replace(request_here, scheduler=cluster.scheduler_address))
     assert not request_here.out.exists()
@@ -280,11 +280,11 @@ def test_a_number_starts_workers_here(
 def test_a_queue_starts_its_workers_once(
     tmp_path: Path, request_here: PredictRequest, bytes_here: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from napari_ink.predict import connecting
+    from napari_ink.predict.cluster import connect
 
     started: list[int] = []
-    start = connecting._started
-    monkeypatch.setattr(connecting, "_started", lambda count: (started.append(count), start(count))[1])
+    start = connect._started
+    monkeypatch.setattr(connect, "_started", lambda count: (started.append(count), start(count))[1])
     small = tmp_path / "small.npy"
     np.save(small, np.load(request_here.stack.source)[:, :200, :300])
     run(replace(request_here, stack=open_stack(small), out=tmp_path / "q.zarr"))
@@ -336,7 +336,7 @@ def test_workers_that_cannot_be_started(request_here: PredictRequest) -> None:
 def test_what_takes_a_connection_and_is_no_scheduler_is_told(
     request_here: PredictRequest, monkeypatch: pytest.MonkeyPatch, greeting: bytes
 ) -> None:
-    monkeypatch.setattr("napari_ink.predict.connecting._GREET_S", 1)
+    monkeypatch.setattr("napari_ink.predict.cluster.connect._GREET_S", 1)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         taken: list[socket.socket] = []
 
@@ -358,7 +358,7 @@ def test_what_takes_a_connection_and_is_no_scheduler_is_told(
 def test_what_cannot_be_is_said_in_one_sentence(
     cluster: Any, request_here: PredictRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("napari_ink.predict.connecting._CONNECT_S", 2)
+    monkeypatch.setattr("napari_ink.predict.cluster.connect._CONNECT_S", 2)
     here = cluster.scheduler_address
     for change, words in (
         ({"scheduler": "tcp://127.0.0.1:9"}, "No scheduler answers at tcp://127.0.0.1:9"),

@@ -17,8 +17,8 @@ from torch import Tensor
 import napari_ink
 from napari_ink.errors import OutputError
 from napari_ink.predict import PredictionStarted, PredictRequest, Region, TilePredicted, open_prediction, predict
+from napari_ink.predict.storage.writer import PredictionWriter
 from napari_ink.predict.tiles import block_area
-from napari_ink.predict.writer import PredictionWriter
 from napari_ink.stack import open_stack
 from tests.predict.stand_ins import Constant, Smear, ink_model, make_stack, run, run_until
 
@@ -326,8 +326,8 @@ def test_a_second_run_to_the_same_place_is_told_so_whenever_it_begins(
     for second in (request, replace(request, resume=True)):
         with pytest.raises(OutputError, match=words):
             next(predict(second))
-    monkeypatch.setattr("napari_ink.predict.creation.os.path.lexists", lambda path: False)
-    monkeypatch.setattr("napari_ink.predict.creation.is_being_written", lambda path: False)
+    monkeypatch.setattr("napari_ink.predict.storage.create.os.path.lexists", lambda path: False)
+    monkeypatch.setattr("napari_ink.predict.storage.create.is_being_written", lambda path: False)
     with pytest.raises(OutputError, match=words):  # both looked before either of them had made it
         next(predict(request))
     list(first)

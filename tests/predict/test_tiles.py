@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_ink.errors import BadInputError
-from napari_ink.predict.region import Region
 from napari_ink.predict.tiles import BLOCK, TileGrid, block_area, blocks_in, plan_tiles, tile_grid, tile_starts
+from napari_ink.region import Region
 
 sizes = st.integers(16, 900)
 

@@ -13,11 +13,10 @@ from hypothesis import strategies as st
 from napari_ink.errors import ContractError, LabelError
 from napari_ink.model.losses import IGNORE
 from napari_ink.stack import open_stack
-from napari_ink.training import Augmentation, CropSampler, DepthVariation, TrainingPair, batches
+from napari_ink.training import AugmentationSettings, CropSampler, DepthVariation, TrainingPair, batches
 from napari_ink.training.augmentation import Augmenter
-from napari_ink.training.blocks import BlockIndex
-from napari_ink.training.crops import HELD_OUT_MARGIN_PX
-from napari_ink.training.holdout import hold_out
+from napari_ink.training.crops import HELD_OUT_MARGIN_PX, LabelledBlocks
+from napari_ink.training.validation_split import hold_out
 from tests.training.small import CONTRACT, PLAIN, QUICK
 
 CPU = torch.device("cpu")
@@ -63,7 +62,7 @@ def test_blocks_draw_what_was_asked_for(seed: int, share: float, side: int) -> N
     rng = np.random.default_rng(seed)
     labels = np.where(rng.random((50, 71)) < share, rng.integers(1, 3, (50, 71)), 0).astype(np.uint8)
     labels[3, 4] = 2
-    blocks = BlockIndex(labels, side)
+    blocks = LabelledBlocks(labels, side)
     assert (blocks.ink_px, blocks.reviewed_px) == ((labels == 2).sum(), (labels > 0).sum())
     for on_ink in (True, False):
         y, x = blocks.draw(rng, on_ink)
@@ -196,7 +195,7 @@ def marked() -> tuple[torch.Tensor, torch.Tensor]:
 
 def test_labels_follow_what_happens_to_crops() -> None:
     values, labels = marked()
-    quiet = Augmentation(brightness=0, contrast=0, noise=0, layer_dropout=0, affine=1, cut_out=1)
+    quiet = AugmentationSettings(brightness=0, contrast=0, noise=0, layer_dropout=0, affine=1, cut_out=1)
     varied, followed = Augmenter(quiet, CONTRACT)(values, labels, seed=5)
     assert varied.shape == values.shape and followed.shape == labels.shape and followed.dtype == torch.uint8
     assert set(followed.unique().tolist()) <= {0, 1, 2}
@@ -210,7 +209,7 @@ def test_labels_follow_what_happens_to_crops() -> None:
 
 def test_flips_alone_lose_nothing() -> None:
     values, labels = marked()
-    only = Augmentation.none().model_copy(update={"flips": True})
+    only = AugmentationSettings.none().model_copy(update={"flips": True})
     varied, followed = Augmenter(only, CONTRACT)(values, labels, seed=1)
     for one, other in zip(values, varied, strict=True):
         torch.testing.assert_close(one.flatten().sort().values, other.flatten().sort().values, rtol=0, atol=1e-4)
@@ -222,7 +221,7 @@ def test_flips_alone_lose_nothing() -> None:
 
 def test_each_variation_changes_values_and_a_seed_repeats_it() -> None:
     values, labels = marked()
-    off = Augmentation.none()
+    off = AugmentationSettings.none()
     for name, value in {"brightness": 0.2, "contrast": 0.3, "noise": 0.05, "layer_dropout": 1, "cut_out": 1}.items():
         augmenter = Augmenter(off.model_copy(update={name: value}), CONTRACT)
         once, again, other = (augmenter(values, labels, seed)[0] for seed in (1, 1, 2))

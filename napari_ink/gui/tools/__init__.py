@@ -1,9 +1,9 @@
 """Tools for the canvas that know where the edges are."""
 
-from napari_ink.gui.tools.belt import tool_belt
-from napari_ink.gui.tools.bench import Bench
-from napari_ink.gui.tools.hand import Hand
-from napari_ink.gui.tools.in_sight import (
+from napari_ink.gui.tools.belt import make_tools
+from napari_ink.gui.tools.context import ToolContext
+from napari_ink.gui.tools.tool_manager import ToolManager
+from napari_ink.gui.tools.visible_region import (
     bridge_gaps_in_sight,
     edges_in_sight_from_ink,
     ink_in_sight_from_edges,
@@ -11,11 +11,11 @@ from napari_ink.gui.tools.in_sight import (
 )
 
 __all__ = [
-    "Bench",
-    "Hand",
+    "ToolContext",
+    "ToolManager",
     "bridge_gaps_in_sight",
     "edges_in_sight_from_ink",
     "ink_in_sight_from_edges",
     "remove_specks_in_sight",
-    "tool_belt",
+    "make_tools",
 ]

@@ -1,0 +1,1 @@
+"""Review: regions and their states, ranking, notes and statistics."""

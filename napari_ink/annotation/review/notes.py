@@ -1,0 +1,116 @@
+"""Notes on a place: what somebody wants to remember, or to tell the next one who looks."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+
+from napari_ink.decoding import decoder_errors, parse_json, read_bounded
+from napari_ink.durable import write_durably
+from napari_ink.errors import ProjectError, storage_errors
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What was written about a place.
+
+    Attributes
+    ----------
+    y, x
+        The pixel.
+    text
+        The words.
+    author, at
+        Who wrote it, and when (ISO 8601, UTC).
+    """
+
+    y: int
+    x: int
+    text: str
+    author: str
+    at: str
+
+
+class Notes:
+    """The notes of one project, in one small file.
+
+    Parameters
+    ----------
+    path
+        The file; it need not be there yet.
+
+    Attributes
+    ----------
+    warning
+        What was damaged when it was read; empty if nothing was. A damaged file stays where it is until there is a new
+        note, and is kept beside it then.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path, self.warning = path, ""
+        self._notes: list[Note] = []
+        if not os.path.lexists(path):
+            return
+        try:
+            said = parse_json(read_bounded(path, ProjectError), ProjectError, path)
+            with decoder_errors(ProjectError, path, "mend it"):
+                self._notes = [_note(**one) for one in said]
+        except ProjectError as error:
+            reason = str(error).partition("; ")[0]
+            self.warning = f"{reason}: none of its notes is shown, and it is kept as {self._aside.name} if you add one."
+
+    @property
+    def _aside(self) -> Path:
+        """Where a damaged file is moved to."""
+        names = (self._path.with_name(f"{self._path.name}.damaged-{number}") for number in count(1))
+        return next(path for path in names if not os.path.lexists(path))
+
+    def __iter__(self) -> Iterator[Note]:
+        return iter(tuple(self._notes))
+
+    def __len__(self) -> int:
+        return len(self._notes)
+
+    def add(self, y: int, x: int, text: str, author: str) -> Note:
+        """Write a note, and save it at once.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be saved.
+        """
+        note = Note(y, x, text, author, datetime.now(UTC).isoformat(timespec="seconds"))
+        self._save([*self._notes, note])
+        return note
+
+    def remove(self, note: Note) -> None:
+        """Take a note away, for good.
+
+        Raises
+        ------
+        OutputError
+            If that cannot be saved.
+        """
+        self._save([one for one in self._notes if one != note])
+
+    def _save(self, notes: list[Note]) -> None:
+        with storage_errors(self._path):
+            if self.warning:
+                os.rename(self._path, self._aside)
+                self.warning = ""
+            write_durably(self._path, json.dumps([asdict(note) for note in notes], indent=1).encode())
+        self._notes = notes
+
+
+def _note(y: object, x: object, text: object, author: object, at: object) -> Note:
+    """Return a note, if these are what one holds."""
+    if not (isinstance(y, int) and isinstance(x, int) and abs(y) < 2**31 and abs(x) < 2**31):
+        raise ValueError("a place in it is none")
+    if not (isinstance(text, str) and isinstance(author, str) and isinstance(at, str)):
+        raise ValueError("a note in it is no text")
+    return Note(y, x, text, author, at)

@@ -1,0 +1,1 @@
+"""Labels on disk: the store, its journal, locks and versions."""

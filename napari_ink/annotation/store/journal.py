@@ -1,0 +1,285 @@
+"""The journal: every change in the order it was made, one record each, appended and never altered.
+
+A record is a length of its head and of its body, a check sum over both, the head (JSON: who, what, when, where) and the
+body (the values before and after, compressed). A record that was being written when the program was killed fails its
+check sum and is cut off. A record that is damaged later is set aside in a file of its own, and the records after it
+stay; records are numbered without gaps, so a missing number tells that one was there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from collections.abc import Collection, Iterable
+from functools import cache
+from itertools import count
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from napari_ink.annotation.store.edits import Change, Edit, EditHeader
+from napari_ink.annotation.store.journal_scan import MAGIC, PREFIX, Damage, JournalScan, Record
+from napari_ink.annotation.store.journal_scan import Kind as Kind
+from napari_ink.decoding import check_regular
+from napari_ink.durable import sync
+from napari_ink.errors import ProjectError
+
+_PIECE_BYTES = 2**20
+
+
+class Journal:
+    """A journal file.
+
+    Parameters
+    ----------
+    path
+        The file; made when it is first appended to.
+
+    Attributes
+    ----------
+    damage : list of Damage
+        What was found damaged when the records were read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.damage: list[Damage] = []
+        self._end = 0
+
+    def records(self) -> list[Record]:
+        """Read every whole record in order, and find where the next one is to be appended.
+
+        Raises
+        ------
+        ProjectError
+            If there is something else in the file's place, or it cannot be looked at.
+        OSError
+            If it cannot be read.
+        """
+        self.damage, self._end = [], 0
+        if not self.path.exists():
+            return []
+        size = check_regular(self.path, ProjectError)
+        with self.path.open("rb") as file:
+            found = list(JournalScan(file, size))
+        self.damage = [one for one in found if isinstance(one, Damage)]
+        self._end = size
+        if self.damage and self.damage[-1].is_torn:
+            self._end = self.damage[-1].start
+        return [one for one in found if isinstance(one, Record)]
+
+    @property
+    def lost(self) -> list[Damage]:
+        """Where the file held something that cannot be read any more."""
+        return [one for one in self.damage if not one.is_torn and not one.is_length]
+
+    @property
+    def has_lost_end(self) -> bool:
+        """Whether the last thing in the file cannot be read any more."""
+        return bool(self.lost) and self.lost[-1].end >= self._end
+
+    def mend(self, records: list[Record], keep_torn: bool = False) -> Path | None:
+        """Remove what was only half written, and set aside what is damaged, after all records were read.
+
+        Offsets may be other ones afterwards: read the records again.
+
+        Parameters
+        ----------
+        records
+            All of them.
+        keep_torn
+            Whether the end that looks half written was whole once, so that it is set aside, too.
+
+        Returns
+        -------
+        Path or None
+            The file in which the damaged parts are kept; None if there were none.
+
+        Raises
+        ------
+        OSError
+            If that cannot be written; the journal is as it was.
+        """
+        aside = [one for one in self.damage if not one.is_length and (keep_torn or not one.is_torn)]
+        kept = self._set_aside(aside) if aside else None
+        if any(not one.is_torn for one in self.damage):
+            self._write_anew(records, {record.number for record in records})
+        elif self.damage:
+            with self.path.open("r+b") as file:
+                file.truncate(self._end)
+                os.fsync(file.fileno())
+        return kept
+
+    def append(self, entries: list[tuple[int, Kind, Edit]]) -> list[tuple[int, int]]:
+        """Write records, which a killed program cannot lose then; returns where the body of each lies: offset and size.
+
+        Raises
+        ------
+        OSError
+            If they cannot be written; the journal is as it was.
+        """
+        is_new = self._end == 0
+        places: list[tuple[int, int]] = []
+        with self.path.open("wb" if is_new else "r+b") as file:
+            if is_new:
+                file.write(MAGIC)
+                self._end = file.tell()
+            file.seek(self._end)
+            try:
+                for number, kind, edit in entries:
+                    head, body = _head(number, kind, edit), _body(edit) if kind == "edit" else b""
+                    file.write(PREFIX.pack(len(head), len(body), zlib.crc32(body, zlib.crc32(head))))
+                    file.write(head)
+                    places.append((file.tell(), len(body)))
+                    file.write(body)
+                file.flush()
+            except OSError:
+                _take_back(file, self._end)
+                raise
+            self._end = file.tell()
+        return places
+
+    def sync(self) -> None:
+        """Write the records through to the disk, so that a crash of the machine cannot take them either.
+
+        Raises
+        ------
+        OSError
+            If they cannot be written.
+        """
+        with self.path.open("r+b") as file:
+            os.fsync(file.fileno())
+        sync(self.path.parent)
+
+    def read(self, record_header: EditHeader, offset: int, size: int) -> Edit:
+        """Read an edit's values back.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be read, or holds something else there.
+        """
+        with self.path.open("rb") as file:
+            file.seek(offset)
+            body = file.read(size)
+        try:
+            return Edit(record_header, _changes(record_header, body))
+        except (RuntimeError, ValueError) as error:
+            raise OSError(f"the journal {self.path} is damaged at byte {offset}") from error
+
+    @property
+    def size(self) -> int:
+        """The file's size in bytes."""
+        return self._end
+
+    def drop_oldest(self, records: list[Record], keep_bytes: int) -> None:
+        """Write the journal anew without the values of its oldest edits, whose heads stay.
+
+        Offsets are other ones afterwards: read the records again.
+        """
+        kept, total = set(), 0
+        for record in reversed(records):
+            total += record.size
+            if total > keep_bytes:
+                break
+            kept.add(record.number)
+        self._write_anew(records, kept)
+
+    def _write_anew(self, records: Iterable[Record], kept: Collection[int]) -> None:
+        """Put another file in the journal's place, with all records, and the values of those whose number is kept."""
+        partial = self.path.with_name(f".{self.path.name}.{os.getpid()}.partial")
+        try:
+            with self.path.open("rb") as old, partial.open("wb") as new:
+                new.write(MAGIC)
+                for record in records:
+                    body = b""
+                    if record.number in kept and record.size:
+                        old.seek(record.offset)
+                        body = old.read(record.size)
+                    head = _head_of(record.number, record.kind, record.of, record.header)
+                    new.write(PREFIX.pack(len(head), len(body), zlib.crc32(body, zlib.crc32(head))))
+                    new.write(head)
+                    new.write(body)
+                new.flush()
+                os.fsync(new.fileno())
+            os.replace(partial, self.path)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+        sync(self.path.parent)
+
+    def _set_aside(self, damage: list[Damage]) -> Path:
+        """Copy damaged parts to a file of their own, each after a line that says where it was."""
+        names = (self.path.with_name(f"{self.path.name}.damaged-{number}") for number in count(1))
+        kept = next(path for path in names if not os.path.lexists(path))
+        partial = kept.with_name(f".{kept.name}.{os.getpid()}.partial")
+        try:
+            with self.path.open("rb") as journal, partial.open("wb") as file:
+                for one in damage:
+                    file.write(f"bytes {one.start} to {one.end} of {self.path.name}:\n".encode())
+                    journal.seek(one.start)
+                    _copy(journal, file, one.end - one.start)
+                    file.write(b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(partial, kept)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+        sync(kept.parent)
+        return kept
+
+
+def _copy(source: BinaryIO, target: BinaryIO, size: int) -> None:
+    while size and (piece := source.read(min(size, _PIECE_BYTES))):
+        target.write(piece)
+        size -= len(piece)
+
+
+def _take_back(file: BinaryIO, end: int) -> None:
+    # A full disk may hold half a record now; the next try writes over it, and opening would cut it off.
+    try:
+        file.truncate(end)
+    except OSError:
+        return
+
+
+def _head(number: int, kind: Kind, edit: Edit) -> bytes:
+    return _head_of(number, kind, edit.number, edit.header)
+
+
+def _head_of(number: int, kind: Kind, of: int, header: EditHeader) -> bytes:
+    said: dict[str, Any] = {"number": number, "kind": kind}
+    if kind == "edit":
+        said |= {"tool": header.tool, "author": header.author, "at": header.at, "bounds": header.bounds}
+    else:
+        said |= {"of": of}
+    return json.dumps(said, separators=(",", ":")).encode()
+
+
+def _body(edit: Edit) -> bytes:
+    values = b"".join(np.ascontiguousarray(one).tobytes() for c in edit.changes for one in (c.before, c.after))
+    return bytes(_packer().encode(values))
+
+
+@cache
+def _packer() -> Any:
+    from numcodecs import Zstd
+
+    return Zstd(level=1)
+
+
+def _changes(header: EditHeader, body: bytes) -> tuple[Change, ...]:
+    sizes = [(y1 - y0) * (x1 - x0) for _, y0, y1, x0, x1 in header.bounds]
+    values = np.zeros(2 * sum(sizes), np.uint8)
+    _packer().decode(body, values)  # a body that would unpack to more is refused before it takes memory
+    changes: list[Change] = []
+    place = 0
+    for (plane, y0, y1, x0, x1), pixels in zip(header.bounds, sizes, strict=True):
+        shape = (y1 - y0, x1 - x0)
+        before, after = values[place : place + pixels], values[place + pixels : place + 2 * pixels]
+        changes.append(Change(plane, y0, x0, before.reshape(shape), after.reshape(shape)))
+        place += 2 * pixels
+    return tuple(changes)

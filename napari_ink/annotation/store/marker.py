@@ -1,0 +1,82 @@
+"""The marker: up to which change the chunks are on the disk, and how many pixels carry which value then."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from napari_ink.annotation.store.edits import PLANES, Plane
+from napari_ink.decoding import decoder_errors, parse_json, read_bounded
+from napari_ink.durable import write_durably
+from napari_ink.errors import ProjectError
+
+_LARGEST_NUMBER = 2**53
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """What ``written.json`` says.
+
+    Attributes
+    ----------
+    through
+        The last change that is in the chunks on the disk.
+    counts
+        Pixels by plane and value.
+    """
+
+    through: int
+    counts: Mapping[Plane, Mapping[int, int]]
+
+
+def write_marker(path: Path, marker: Marker) -> None:
+    """Put a marker in place, with a check sum.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; the one before is untouched.
+    """
+    said = {"through": marker.through, "counts": marker.counts}
+    write_durably(path, json.dumps(said | {"crc32": _check_sum(said)}).encode())
+
+
+def read_marker(path: Path) -> Marker | None:
+    """Return a marker; None where there is no file.
+
+    Raises
+    ------
+    ProjectError
+        If the file is damaged.
+    """
+    if not path.exists():
+        return None
+    said = parse_json(read_bounded(path, ProjectError), ProjectError, path)
+    with decoder_errors(ProjectError, path, "open its project, which makes it anew"):
+        counts = {plane: _counts_of(said["counts"].get(plane, {})) for plane in PLANES}
+        check = said.pop("crc32", None)  # markers of earlier versions have none
+        if check is not None and check != _check_sum(said):
+            raise ValueError("its check sum is another one")
+        return Marker(_whole(said["through"], 0), counts)
+
+
+def _counts_of(said: Any) -> dict[int, int]:
+    counts = {int(value): _whole(number, -_LARGEST_NUMBER) for value, number in said.items()}
+    if not all(0 <= value <= 255 for value in counts):
+        raise ValueError("it counts values that no pixel can have")
+    return counts
+
+
+def _whole(number: object, least: int) -> int:
+    if not isinstance(number, int) or isinstance(number, bool) or not least <= number < _LARGEST_NUMBER:
+        raise ValueError("a number in it is none")
+    return number
+
+
+def _check_sum(said: Mapping[str, Any]) -> int:
+    # JSON turns the numbers that are keys into text; written and read must be summed alike.
+    return zlib.crc32(json.dumps(json.loads(json.dumps(said)), sort_keys=True).encode())

@@ -1,0 +1,241 @@
+"""Opening labels: history, counts and chunks are brought to where the journal ends, whatever state they are in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_ink.annotation.store.edits import CHUNK_PX, Plane, known_values
+from napari_ink.annotation.store.history import History
+from napari_ink.annotation.store.journal import Journal
+from napari_ink.annotation.store.journal_scan import MAGIC, Record
+from napari_ink.annotation.store.marker import Marker, read_marker
+from napari_ink.errors import ProjectError
+from napari_ink.typing import UInt8Array
+
+if TYPE_CHECKING:  # Zarr takes its time to import
+    from napari_ink.annotation.store.planes import Planes
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What opening found.
+
+    Attributes
+    ----------
+    history
+        Who changed what, and what can be undone.
+    number
+        The last change there ever was.
+    warnings
+        What was damaged, and what came of it, in sentences.
+    is_mended
+        Whether the marker is to be written anew.
+    """
+
+    history: History
+    number: int
+    warnings: tuple[str, ...]
+    is_mended: bool
+
+
+def recover(planes: Planes, journal: Journal, marker_path: Path, read_only: bool, journal_bytes: int) -> Recovered:
+    """Make the planes in memory agree with the journal.
+
+    Parameters
+    ----------
+    planes
+        The label planes as they are on the disk.
+    journal
+        What was done to them. Unless `read_only`, it is mended: a half-written end is cut, damaged parts are set aside.
+    marker_path
+        The file that says up to which change the planes are.
+    read_only
+        Whether nothing may be written.
+    journal_bytes
+        Above this size the journal gives up the values of its oldest edits.
+
+    Raises
+    ------
+    ProjectError
+        If what is left cannot be worked with.
+    OSError
+        If something cannot be read or written.
+    """
+    warnings: list[str] = []
+    marker = _marker(marker_path, planes, warnings)
+    records = journal.records()
+    last = records[-1].number if records else 0
+    through = marker.through if marker else 0
+    # A lost record at the end has a number, too: without it the next change would hide that one is missing.
+    number = max(through, last + (1 if journal.has_lost_end else 0))
+    is_cut = through > last and not journal.has_lost_end
+    journal_was_damaged = any(not one.is_torn for one in journal.damage)
+    if journal.damage:
+        lost = _in_words(journal, records, number, through)
+        kept = None if read_only else journal.mend(records, keep_torn=is_cut)
+        records = records if read_only else journal.records()
+        warnings += [f"{lost} {_where(kept)}"] if lost else []
+    if is_cut:
+        warnings.append(_cut_in_words(journal, last, through))
+    if not read_only and journal.size > journal_bytes and last <= through:
+        journal.drop_oldest(records, journal_bytes // 2)
+        records = journal.records()
+    history = History([record for record in records if planes.holds(record.header)], number)
+    begin = through if marker else _first_to_replay(planes, history, records)
+    skipped = _replay(planes, journal, records, begin)
+    if skipped:
+        warnings.append(
+            f"Of those noted in {journal.path}, {_changes(skipped)} could not be made again: "
+            "look over what was drawn last."
+        )
+    lacking = _make_lost_chunks_again(planes, journal, marker_path, records) if marker else []
+    warnings += lacking
+    if marker is None or skipped or lacking or journal_was_damaged or planes.strange_values():
+        planes.recount()
+    is_mended = bool(warnings) or (marker is None and bool(records))
+    return Recovered(history, number, (*warnings, *planes.strange_values()), is_mended)
+
+
+def _marker(path: Path, planes: Planes, warnings: list[str]) -> Marker | None:
+    """Return the marker, unless it says nothing of these planes; its counts are taken over."""
+    if planes.is_new:
+        if path.exists():
+            warnings.append(
+                f"{planes.folder} was gone, and the labels were made again from the journal, as far as it goes back."
+            )
+        return None
+    try:
+        marker = read_marker(path)
+    except ProjectError as error:
+        reason = str(error).partition("; ")[0]
+        warnings.append(f"{reason}; the labels are counted anew, and the journal says how far they were written.")
+        return None
+    if marker is not None:
+        planes.take_counts(marker.counts)
+    return marker
+
+
+def _first_to_replay(planes: Planes, history: History, records: list[Record]) -> int:
+    """Return the change after which all may be made again, where nothing says how far the chunks are.
+
+    Whole blocks are put back, so making a change again is right as long as every later one is made again as well.
+    """
+    if planes.is_new:
+        return 0
+    without_values = (one.number for one in records if one.kind == "edit" and not one.size)
+    return max(history.last_gap, *without_values, 0)
+
+
+def _replay(planes: Planes, journal: Journal, records: list[Record], begin: int) -> int:
+    """Make the changes after `begin` again; return how many could not be."""
+    edits = {record.number: record for record in records if record.kind == "edit"}
+    skipped = 0
+    for record in (one for one in records if one.number > begin):
+        edit = edits.get(record.of)
+        if edit is None or not edit.size or not planes.holds(edit.header):
+            skipped += 1
+            continue
+        try:
+            values = journal.read(edit.header, edit.offset, edit.size)
+        except OSError:
+            skipped += 1
+            continue
+        planes.put(record.kind, values)
+    return skipped
+
+
+def _make_lost_chunks_again(planes: Planes, journal: Journal, marker_path: Path, records: list[Record]) -> list[str]:
+    """Make chunks again that are gone, though the journal knows what was drawn there; say which.
+
+    A chunk without any labels is no file either, so only the journal can tell.
+    """
+    drawn = {
+        (plane, y // CHUNK_PX, x // CHUNK_PX)
+        for record in records
+        if record.kind == "edit" and planes.holds(record.header)
+        for plane, y, _, x, _ in record.header.bounds
+    }
+    stored = {(plane, *place) for plane in {key[0] for key in drawn} for place in planes.chunks.stored(plane)}
+    said = []
+    for plane, row, column in sorted(drawn - stored):
+        chunk = chunk_from_journal(planes, journal.path, marker_path, plane, row, column)
+        if chunk is not None and chunk.any():
+            planes.chunks.write(plane, row * CHUNK_PX, column * CHUNK_PX, chunk)
+            path = planes.chunks.path_of((plane, row, column))
+            said.append(f"{path} was gone: its labels were made again from the journal.")
+    return said
+
+
+def _in_words(journal: Journal, records: list[Record], number: int, through: int) -> str:
+    """Say what of the journal cannot be read; empty if nothing is lost."""
+    if not journal.lost:
+        return ""
+    numbers = {record.number for record in records}
+    first = 1 if journal.lost[0].start <= len(MAGIC) else min(numbers, default=1)
+    missing = number - first + 1 - len(numbers)
+    if missing <= 0:
+        return f"{journal.path} is damaged, and no change noted in it is lost."
+    last_missing = number
+    while last_missing in numbers:
+        last_missing -= 1
+    says = f"{journal.path} is damaged: {_changes(missing)} noted in it cannot be read. Undo goes back to there only."
+    if last_missing > through:
+        return f"{says} What was drawn last may be missing: look it over."
+    return f"{says} The labels themselves are whole."
+
+
+def _where(kept: Path | None) -> str:
+    if kept is None:
+        return "The journal stays as it is while the labels are open for reading only."
+    return f"The damaged part is kept in {kept.name} beside it."
+
+
+def _cut_in_words(journal: Journal, last: int, through: int) -> str:
+    return (
+        f"{journal.path} is cut short: {_changes(through - last)} noted in it cannot be read. "
+        "The labels themselves are whole, and undo begins anew."
+    )
+
+
+def _changes(number: int) -> str:
+    return "one change" if number == 1 else f"{number} changes"
+
+
+def chunk_from_journal(
+    planes: Planes, journal_path: Path, marker_path: Path, plane: Plane, row: int, column: int
+) -> UInt8Array | None:
+    """Return a chunk as everything that was ever done to it left it; None where the journal does not know all of it."""
+    journal = Journal(journal_path)  # not the one that is being written to
+    records = journal.records()
+    try:
+        marker = read_marker(marker_path)
+    except ProjectError:
+        marker = None
+    through = marker.through if marker else 0
+    if journal.lost or len(records) < through or any(one.number != at for at, one in enumerate(records, 1)):
+        return None
+    edits = {record.number: record for record in records if record.kind == "edit"}
+    height, width = planes.chunks.shape(plane)
+    y, x = row * CHUNK_PX, column * CHUNK_PX
+    chunk = np.zeros((min(CHUNK_PX, height - y), min(CHUNK_PX, width - x)), np.uint8)
+    for record in records:
+        edit = edits.get(record.of)
+        if edit is None or not planes.holds(edit.header):
+            return None
+        if not any(of == plane and y0 // CHUNK_PX == row and x0 // CHUNK_PX == column
+                   for of, y0, _, x0, _ in edit.header.bounds):  # fmt: skip
+            continue
+        try:
+            changes = journal.read(edit.header, edit.offset, edit.size).changes
+        except OSError:  # damaged, or given up to save room
+            return None
+        for one in changes:
+            if one.plane == plane and one.y // CHUNK_PX == row and one.x // CHUNK_PX == column:
+                values = known_values(plane, one.before if record.kind == "undo" else one.after)
+                top, left = one.y - y, one.x - x
+                chunk[top : top + values.shape[0], left : left + values.shape[1]] = values
+    return chunk

@@ -1,0 +1,1 @@
+"""What the manifest offers napari: readers, writers and the sample."""

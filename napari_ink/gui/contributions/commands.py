@@ -1,0 +1,92 @@
+"""What napari's command palette lists of ours: a command for each action, and what readers and writers do there.
+
+The palette runs a command of the manifest without arguments. An action goes to the Ink panel of the window in front; a
+reader or a writer, which napari otherwise calls with a path, asks for one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_ink.errors import NapariInkError
+from napari_ink.gui.models.actions import ACTIONS
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+    from napari_ink.gui.dock import InkDock
+
+PREFIX = "do_"
+
+
+def __getattr__(name: str) -> Callable[[], None]:
+    """Return the command ``do_<action>``, which the manifest names."""
+    action = name.removeprefix(PREFIX)
+    if name.startswith(PREFIX) and any(one.name == action for one in ACTIONS):
+        return partial(_do, action)
+    raise AttributeError(f"{__name__} has no {name}")
+
+
+def ask_for_stack() -> None:
+    """Ask for a folder of depth layers, and open it in the Ink panel."""
+    if (dock := _dock()) is not None:
+        dock.stack.ask_for_folder()
+
+
+def ask_and_save(kind: str, suffixes: str) -> None:
+    """Ask where the selected layer is to be saved, and save it there.
+
+    Parameters
+    ----------
+    kind
+        napari's name of the kind of layer: ``labels`` or ``image``.
+    suffixes
+        The endings of names on offer, ``*.png *.npy``.
+    """
+    from napari import current_viewer
+    from napari.utils.notifications import show_error, show_info
+    from qtpy.QtWidgets import QFileDialog
+
+    viewer: Viewer | None = current_viewer()
+    layer = None if viewer is None else viewer.layers.selection.active
+    if layer is None or type(layer).__name__.lower() != kind:
+        article = "an" if kind == "image" else "a"
+        show_info(f"Select {article} {kind} layer in the layer list first.")
+        return
+    chosen, _ = QFileDialog.getSaveFileName(None, f"Save {layer.name}", str(Path.home() / layer.name), suffixes)
+    if not chosen:
+        return
+    try:
+        layer.save(chosen, plugin="napari-ink")
+    except NapariInkError as error:
+        show_error(str(error))
+
+
+def _do(action: str) -> None:
+    if (dock := _dock()) is not None:
+        dock.do(action)
+
+
+def _dock() -> InkDock | None:
+    """Return the Ink panel of the window in front; it is opened where there is none."""
+    from napari import current_viewer
+    from qtpy.QtWidgets import QApplication
+
+    from napari_ink.gui.dock import InkDock
+    from napari_ink.gui.layers.gl_context import main_window_of
+
+    def is_in_front(dock: InkDock) -> bool:
+        window = main_window_of(dock)
+        return window is not None and window.isActiveWindow()
+
+    docks = [one for one in QApplication.allWidgets() if isinstance(one, InkDock) and main_window_of(one) is not None]
+    if docks:
+        return next(filter(is_in_front, docks), docks[-1])
+    viewer = current_viewer()
+    if viewer is None:
+        return None
+    _, dock = viewer.window.add_plugin_dock_widget("napari-ink", "Ink")
+    return dock if isinstance(dock, InkDock) else None

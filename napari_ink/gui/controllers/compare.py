@@ -1,0 +1,160 @@
+"""Comparing: where labels differ from the prediction, or from a version of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+from napari.layers import Labels
+from napari.utils.colormaps import DirectLabelColormap
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_ink.annotation import LabelValue
+from napari_ink.gui.jobs.worker import JobFailed, start_worker
+from napari_ink.typing import UInt8Array
+
+if TYPE_CHECKING:
+    from napari_ink.annotation import Annotation
+    from napari_ink.gui.controllers.labels import LabelsController
+    from napari_ink.gui.layers.manager import LayerManager
+    from napari_ink.gui.models.edit_window import EditWindow
+
+ReadMask = Callable[["EditWindow"], npt.NDArray[np.bool_]]
+ONLY_LABELS, ONLY_OTHER = 1, 2
+_SETTLE_MS = 400
+# Yellow and reddish purple of Okabe & Ito's palette: apart from each other and from all other overlays.
+_COLOURS: dict[int | None, tuple[float, ...]] = {
+    0: (0, 0, 0, 0),
+    ONLY_LABELS: (0.94, 0.89, 0.26, 0.85),
+    ONLY_OTHER: (0.80, 0.47, 0.65, 0.85),
+    None: (0, 0, 0, 0),
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Compared:
+    """Where two differ in a part of the segment, uint8 ``(y, x)``."""
+
+    window: EditWindow
+    values: UInt8Array
+
+
+class CompareController(QObject):
+    """Shows differences in the edit window, and keeps up with what is drawn.
+
+    Parameters
+    ----------
+    layers
+        The viewer's layers.
+    labels
+        The labels.
+
+    Attributes
+    ----------
+    against : str
+        What labels are being compared with: ``prediction``, the name of a version, or nothing.
+    """
+
+    changed = Signal()
+    failed = Signal(str)
+
+    def __init__(self, layers: LayerManager, labels: LabelsController, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._layers, self._labels = layers, labels
+        self.against = ""
+        self._other: ReadMask | None = None
+        self._asked = 0
+        self._again = QTimer(self)
+        self._again.setSingleShot(True)
+        self._again.setInterval(_SETTLE_MS)
+        self._again.timeout.connect(self._compare)
+        labels.edited.connect(lambda _: self._again.start() if self._other else None)
+        layers.viewport.settled.connect(lambda: self._again.start() if self._other else None)
+
+    def toggle_prediction(self) -> None:
+        """Show where labels and prediction differ, or show it no more."""
+        if self.against == "prediction":
+            self.end()
+            return
+        overlay = self._layers.overlay
+        if overlay is None:
+            self.failed.emit("There is no prediction to compare the labels with; run one in step 2.")
+            return
+        plane, level = overlay.probabilities("ink"), overlay.level("ink")
+        self._begin("prediction", lambda part: plane[part.y0 : part.y1, part.x0 : part.x1] >= level)
+
+    def compare_version(self, name: str) -> None:
+        """Show where the labels differ from a version of them; an empty name shows no difference any more."""
+        project = self._labels.project
+        if project is None or not name:
+            self.end()
+            return
+
+        def read(part: EditWindow) -> npt.NDArray[np.bool_]:
+            then = project.versions.plane(name, "ink", (part.y0, part.y1), (part.x0, part.x1))
+            return np.asarray(then == LabelValue.INK)
+
+        self._begin(name, read)
+
+    def end(self) -> None:
+        """Show no difference any more."""
+        self.against, self._other = "", None
+        self._layers.remove_auxiliary("difference")
+        self.changed.emit()
+
+    def release(self) -> None:
+        """Take no difference that is still to come."""
+        self._other = None
+
+    def _begin(self, against: str, other: ReadMask) -> None:
+        self.against, self._other = against, other
+        self.changed.emit()
+        self._compare()
+
+    def _window(self) -> EditWindow | None:
+        return self._layers.viewport.visible_region() if self._layers.editable is None else self._layers.editable.window
+
+    def _compare(self) -> None:
+        annotation, other, window = self._labels.annotation, self._other, self._window()
+        if annotation is None or other is None or window is None:
+            return
+        self._asked += 1
+        asked = self._asked
+
+        def deliver(event: Compared | JobFailed) -> None:
+            if asked != self._asked or other is not self._other:
+                return
+            if isinstance(event, JobFailed):
+                self.failed.emit(event.message)
+                self.end()
+            else:
+                self._show(event)
+
+        start_worker(_compare(annotation, window, other, self.against == "prediction"), deliver, lambda: None)
+
+    def _show(self, event: Compared) -> None:
+        layer = self._layers.auxiliary("difference")
+        if layer is not None and layer.data.shape == event.values.shape:
+            layer.data[:] = event.values
+            layer.translate = (event.window.y0, event.window.x0)
+            layer.refresh(extent=False, highlight=False)
+            return
+        layer = Labels(event.values, name="Difference", colormap=DirectLabelColormap(color_dict=_COLOURS), opacity=1.0)
+        layer.translate = (event.window.y0, event.window.x0)
+        layer.editable = False
+        self._layers.show_auxiliary("difference", layer)
+
+
+def _compare(
+    annotation: Annotation, window: EditWindow, other: ReadMask, reviewed_only: bool
+) -> Generator[Compared, None, None]:
+    labels = annotation.read("ink", (window.y0, window.y1), (window.x0, window.x1))
+    there = other(window)
+    values = np.zeros(labels.shape, np.uint8)
+    values[(labels == LabelValue.INK) & ~there] = ONLY_LABELS
+    # What nobody has looked at cannot differ from a prediction; from a version it can.
+    values[there & ((labels == LabelValue.PAPYRUS) if reviewed_only else (labels != LabelValue.INK))] = ONLY_OTHER
+    yield Compared(window, values)

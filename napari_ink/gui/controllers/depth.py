@@ -1,0 +1,91 @@
+"""Moving through the depth: to the surface, by so many layers, and back and forth between two layers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject, QTimer, Signal
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+    from napari_ink.gui.layers.manager import LayerManager
+    from napari_ink.stack import DepthStack
+
+JUMP = 5
+_REST_MS = 500
+
+
+class DepthController(QObject):
+    """Turns the depth slider, and says where it is.
+
+    Parameters
+    ----------
+    viewer
+        The viewer whose slider it is.
+    layers
+        The viewer's layers.
+    """
+
+    changed = Signal()
+
+    def __init__(self, viewer: Viewer, layers: LayerManager, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._viewer, self._layers = viewer, layers
+        self._stack: DepthStack | None = None
+        self._rested: list[int] = []
+        self._rest = QTimer(self)
+        self._rest.setSingleShot(True)
+        self._rest.setInterval(_REST_MS)
+        self._rest.timeout.connect(self._on_rest)
+        viewer.dims.events.current_step.connect(self._on_step)
+
+    def begin(self, stack: DepthStack) -> None:
+        """Move through another stack."""
+        self._stack = stack
+        self._rested = [stack.surface_z]
+        self.changed.emit()
+
+    def to_surface(self) -> None:
+        """Go to the surface."""
+        if self._stack is not None:
+            self._go(self._stack.surface_z)
+
+    def jump(self, layers: int) -> None:
+        """Go so many layers deeper, or up if it is less than zero."""
+        if self._stack is not None:
+            self._go(min(max(self._layers.viewport.current_z() + layers, 0), self._stack.shape[0] - 1))
+
+    def flip(self) -> None:
+        """Go back to the layer that was looked at before this one; again, and this one is back."""
+        here = self._layers.viewport.current_z()
+        if others := [z for z in self._rested if z != here]:
+            self._rested = [here, others[-1]]
+            self._go(others[-1])
+
+    def where(self) -> str:
+        """Say which layer is in sight, and how far from the surface it lies."""
+        if self._stack is None:
+            return ""
+        z, off = self._layers.viewport.current_z(), self._layers.viewport.current_z() - self._stack.surface_z
+        at = "the surface" if off == 0 else f"{off:+d} from the surface"
+        size = self._stack.voxel_size_um
+        far = f", {off * size:+.1f} µm" if size is not None and off else ""
+        return f"Layer {z} of 0–{self._stack.shape[0] - 1}: {at}{far}."
+
+    def release(self) -> None:
+        """Let go of the viewer."""
+        self._rest.stop()
+        self._viewer.dims.events.current_step.disconnect(self._on_step)
+
+    def _go(self, z: int) -> None:
+        self._viewer.dims.set_point(0, z)
+
+    def _on_step(self, *_: object) -> None:
+        self._rest.start()
+        self.changed.emit()
+
+    def _on_rest(self) -> None:
+        here = self._layers.viewport.current_z()
+        if not self._rested or self._rested[-1] != here:
+            self._rested = [*self._rested[-1:], here]

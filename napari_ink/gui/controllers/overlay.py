@@ -1,0 +1,92 @@
+"""What is shown of a prediction: the overlay that grows, or is read back, and where ink and edges are cut in it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_ink.typing import LabelKind
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari_ink.gui.controllers.state_store import Desk
+    from napari_ink.gui.jobs.prediction import PredictionBand, PredictionFound
+    from napari_ink.gui.layers.manager import LayerManager
+    from napari_ink.gui.models.prediction import ModelEntry
+    from napari_ink.predict import PredictionStarted, TilePredicted
+
+
+class OverlayController:
+    """Puts predictions into the overlay, and cuts it.
+
+    Parameters
+    ----------
+    store
+        The state of the work; it has the thresholds.
+    layers
+        The viewer's layers; they have the overlay.
+    """
+
+    def __init__(self, store: Desk, layers: LayerManager) -> None:
+        self._store, self._layers = store, layers
+
+    def is_of(self, path: Path, has_disagreement: bool) -> bool:
+        """Whether all that is stored there is in the overlay."""
+        overlay = self._layers.overlay
+        return overlay is not None and overlay.shows == path and overlay.has_planes(has_disagreement)
+
+    def fits(self, has_disagreement: bool) -> bool:
+        """Whether the next prediction can be shown in the layers that there are."""
+        return self._layers.overlay is not None and self._layers.overlay.fits(has_disagreement)
+
+    def begin(self, shape: tuple[int, int], has_disagreement: bool) -> None:
+        """Show an empty prediction."""
+        self._layers.begin_overlay(shape, self.thresholds(), has_disagreement)
+
+    def begin_growing(self, event: PredictionStarted) -> None:
+        """Show a prediction that has just started."""
+        overlay, has_disagreement = self._layers.overlay, event.members > 1
+        if overlay is None or not overlay.is_empty or not overlay.has_planes(has_disagreement):
+            self.begin(event.shape, has_disagreement)
+        self._layers.show_prediction(True)
+        if self._layers.overlay is not None:
+            self._layers.overlay.shows = event.path
+
+    def begin_stored(self, event: PredictionFound) -> None:
+        """Show one that is stored, whose rows are to come; behind the labels, where there are any."""
+        self.begin(event.shape, event.has_disagreement)
+        if self._layers.editable is not None:
+            self._layers.show_prediction(False)
+
+    def put_band(self, event: PredictionBand, path: Path) -> None:
+        """Show some rows of what is stored."""
+        if (overlay := self._layers.overlay) is not None:
+            overlay.put(event.y, slice(0, event.planes[0].shape[1]), *event.planes)
+            if event.is_last:
+                overlay.shows = path
+
+    def put_tile(self, event: TilePredicted) -> None:
+        """Show what has just been predicted."""
+        if self._layers.overlay is not None:
+            self._layers.overlay.put(event.y, event.x, event.ink, event.edge, event.disagreement)
+
+    def thresholds(self) -> dict[LabelKind, float]:
+        """Return where ink and edges are cut."""
+        return {"ink": self._store.state.ink_threshold, "edge": self._store.state.edge_threshold}
+
+    def use_thresholds(self, model: ModelEntry) -> None:
+        """Take the cuts that a model recommends."""
+        ink, edge = model.thresholds
+        self._cut("ink", ink)
+        self._cut("edge", edge)
+
+    def set_threshold(self, what: LabelKind, threshold: float) -> None:
+        """Cut the prediction elsewhere, at once and without the model, and show it."""
+        self._cut(what, threshold)
+        if self._layers.overlay is not None:
+            self._layers.overlay.layers[what].visible = True
+
+    def _cut(self, what: LabelKind, threshold: float) -> None:
+        if self._layers.overlay is not None:
+            self._layers.overlay.set_threshold(what, threshold)
+        self._store.set(**{f"{what}_threshold": threshold, "exported": ""})

@@ -1,0 +1,278 @@
+"""Predicting in the window: models, runs, thresholds, and the overlay that grows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari.utils.notifications import show_warning
+from qtpy.QtCore import QObject
+
+from napari_ink.errors import NapariInkError
+from napari_ink.gui.controllers.overlay import OverlayController
+from napari_ink.gui.controllers.prediction_run import PredictionRun
+from napari_ink.gui.controllers.run_request import RunRequestFactory, check_depth
+from napari_ink.gui.controllers.state_store import QUIET
+from napari_ink.gui.jobs.prediction import (
+    DeviceFound,
+    ModelReady,
+    PredictionBand,
+    PredictionFound,
+    RunRequest,
+    stored_job,
+    warm_up_job,
+)
+from napari_ink.gui.layers.roi_layer import RoiLayer
+from napari_ink.gui.models.state import Step
+
+if TYPE_CHECKING:
+    from napari_ink.gui.controllers.state_store import Desk
+    from napari_ink.gui.layers.manager import LayerManager
+    from napari_ink.gui.models.prediction import ModelEntry, RunSettings
+    from napari_ink.gui.models.status import RunProgress
+    from napari_ink.model import InkModel
+    from napari_ink.predict import PredictionStarted
+    from napari_ink.stack import DepthStack
+
+
+class PredictionController(QObject):
+    """Runs predictions and shows them.
+
+    Parameters
+    ----------
+    store
+        The state of the work.
+    layers
+        The viewer's layers.
+    project_folder
+        Says where a stack's predictions are kept.
+
+    Attributes
+    ----------
+    shown : ShownPrediction
+        What is seen of it, and where it is cut.
+    roi : RegionOfInterest
+        What a person drew to be predicted.
+    """
+
+    def __init__(
+        self,
+        store: Desk,
+        layers: LayerManager,
+        project_folder: Callable[[DepthStack], Path],
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._store, self._layers = store, layers
+        self._run: PredictionRun | None = None
+        self._settings: RunSettings | None = None
+        self._next: RunSettings | None = None
+        self._unfinished: RunRequest | None = None
+        self.shown = OverlayController(store, layers)
+        self.roi = RoiLayer(layers, self)
+        self._requests = RunRequestFactory(store, layers, self.roi, project_folder)
+        self.roi.changed.connect(self._on_roi)
+        layers.viewport.settled.connect(self._look)
+
+    def warm_up(self, model: ModelEntry) -> None:
+        """Load a model ahead of the first Run, and find out which device would be picked."""
+        ready = self._requests.ready
+        if ready is None or ready.name_or_path != model.name_or_path:
+            self._store.launch(QUIET, warm_up_job(model.name_or_path), self._on_warm)
+
+    def predict(self, settings: RunSettings, instead_of: RunRequest | None = None) -> None:
+        """Predict ink and edges on a thread, perhaps instead of something else; the overlay grows as tiles are done."""
+        stack = self._store.state.stack
+        if stack is None or self._store.state.run is not None:
+            return
+        try:
+            request = self._requests.from_settings(stack, settings, instead_of)
+        except NapariInkError as error:
+            self._store.fail(str(error), Step.PREDICT)
+            if settings.where == "roi" and not self.roi.polygons():
+                self.roi.begin()
+            return
+        self._settings = settings
+        self._begin(request)
+
+    def change(self, settings: RunSettings) -> None:
+        """Take other settings: a run under way that they concern stops, keeps what is done, and begins anew."""
+        stack, is_cancelled = self._store.state.stack, self.is_cancelling and self._next is None
+        if self._run is None or stack is None or is_cancelled or settings == (self._next or self._settings):
+            return
+        try:
+            check_depth(stack, settings)
+        except NapariInkError as error:
+            self._store.fail(f"{error} The run goes on as it was.", Step.PREDICT)
+            return
+        self._begin_anew(self._run, settings)
+
+    def resume(self) -> None:
+        """Go on with the prediction that was stopped."""
+        if self._unfinished is not None and self._run is None:
+            self._begin(replace(self._unfinished, resume=True))
+
+    def pause(self) -> None:
+        """Let the run wait, or go on after that."""
+        if self._run is not None:
+            self._run.pause()
+
+    @property
+    def is_cancelling(self) -> bool:
+        """Whether a run is about to end."""
+        return self._run is not None and self._run.progress.cancelling
+
+    def cancel(self) -> None:
+        """Stop the prediction after the batch in hand; what is done is kept."""
+        self._next = None
+        if self._run is not None:
+            self._run.cancel()
+
+    def reset(self) -> None:
+        """Stop the prediction, and go on with none: its stack is being worked on no more."""
+        self.cancel()
+        self._settings = self._unfinished = None
+
+    def shut_down(self) -> None:
+        """Stop it, and listen to it no more."""
+        self._next = self._unfinished = None
+        if self._run is not None:
+            self._run.shut_down()
+            self._run = None
+
+    def show_again(self, event: PredictionFound) -> None:
+        """Show an earlier prediction, whose rows are to come; it can go on if it was stopped."""
+        if self._store.state.run is not None:
+            return
+        self.shown.begin_stored(event)
+        self._unfinished = None if event.is_complete else self._requests.from_stored(event)
+        outcome = "This is the prediction made last."
+        if self._unfinished is not None:
+            outcome = "The prediction made last is not finished; Continue goes on with it."
+        self._store.set(prediction=event.path, has_prediction=True, outcome=outcome)
+
+    def show_band(self, event: PredictionBand) -> None:
+        """Show some rows of it."""
+        path = self._store.state.prediction
+        if self._store.state.run is None and path is not None:
+            self.shown.put_band(event, path)
+            if event.is_last:
+                self._store.set(can_continue=self._unfinished is not None)
+
+    def ready_model(self) -> InkModel | None:
+        """Return the model that is in memory, if one is, reading as it was last asked to."""
+        if self._requests.ready is None:
+            return None
+        model, settings = self._requests.ready.model, self._settings
+        if settings is None:
+            return model
+        return model.reading(settings.direction, settings.offset, settings.grey_range)
+
+    def _begin(self, request: RunRequest) -> None:
+        has_disagreement = bool(request.augment)
+        is_shown = self.shown.is_of(request.out, has_disagreement)
+        request = replace(request, reads_stored=request.resume and not is_shown)
+        self._run = run = PredictionRun(request, self)
+        run.model_ready.connect(self._on_warm)
+        run.changed.connect(show_warning)
+        run.band_read.connect(lambda event: self.shown.put_band(event, request.out))
+        run.started.connect(self._on_run_started)
+        run.tile_predicted.connect(self.shown.put_tile)
+        run.progressed.connect(self._on_progress)
+        run.failed.connect(partial(self._store.fail, step=Step.PREDICT))
+        run.ended.connect(self._on_run_ended)
+        self._store.set(run=run.progress, outcome="", notes=(), exported="", can_continue=False)
+        self._look()
+        # A prediction that is shown stays until the next has started: it may yet fail, or be cancelled.
+        can_wait = not request.resume and self.shown.fits(has_disagreement)
+        if not (is_shown or can_wait):
+            # napari takes its time over new layers, and takes longer beside threads at work: they come first.
+            self.shown.begin(request.stack.shape[1:], has_disagreement)
+        self._layers.when_idle(lambda: self._start(run))
+
+    def _start(self, run: PredictionRun) -> None:
+        if run is not self._run:
+            return
+        if run.progress.cancelling:
+            self._on_run_ended("Stopped before the first tile.")
+        else:
+            run.start()
+
+    def _look(self) -> None:
+        """Have predicted next what is in sight now."""
+        if self._run is not None:
+            self._run.looking_at = self._requests.in_sight()
+
+    def _on_roi(self) -> None:
+        run, settings = self._run, self._settings
+        if run is None or settings is None or settings.where != "roi" or self.is_cancelling:
+            return
+        if self._requests.is_drawn_anew(run.request, settings):
+            self._begin_anew(run, settings)
+
+    def _begin_anew(self, run: PredictionRun, settings: RunSettings) -> None:
+        """Have a run stopped and another begun as soon as it has."""
+        self._next = settings
+        if not run.progress.cancelling:
+            run.cancel()
+
+    def _on_warm(self, event: ModelReady | DeviceFound) -> None:
+        if isinstance(event, ModelReady):
+            self._requests.ready = event
+        else:
+            self._store.set(device_line=f"Automatic picks {event.title}.")
+
+    def _on_run_started(self, event: PredictionStarted) -> None:
+        run = self._run
+        if run is None or not self._is_of_this_stack(run):
+            return
+        if not run.has_started:  # it says so again where it begins anew for want of memory
+            self._unfinished = run.request
+            if not run.request.resume:
+                self.shown.begin_growing(event)
+        self._store.succeed(Step.PREDICT)
+        line = f"Runs on {event.device_name}."
+        self._store.set(
+            device_line=line, notes=event.notes, prediction=event.path, has_prediction=self._layers.overlay is not None
+        )
+
+    def _on_progress(self, progress: RunProgress) -> None:
+        self._store.set(run=progress)
+
+    def _on_run_ended(self, outcome: str) -> None:
+        run, self._run = self._run, None
+        if run is None:
+            return
+        is_here = self._is_of_this_stack(run)
+        if run.is_whole or not is_here or self._unfinished is None or not self._unfinished.out.exists():
+            self._unfinished = None
+        self._store.set(run=None, outcome=outcome if is_here else "", can_continue=self._unfinished is not None)
+        if (settings := self._next) is not None:
+            self._next = None
+            self.predict(settings, run.request)
+        if self._run is None and is_here:
+            self._show_stored(run)
+
+    def _show_stored(self, run: PredictionRun) -> None:
+        """Show what is stored, where the run has left something else in the overlay, or none is there any more."""
+        state, overlay = self._store.state, self._layers.overlay
+        if not (run.has_started or state.has_prediction):
+            self._layers.end_overlay()  # there was nothing to show in it
+        elif state.prediction is not None and not state.prediction.exists():
+            self._store.set(prediction=None)  # an error came before anything of it was final
+        elif state.prediction is not None and (overlay is None or overlay.shows != state.prediction):
+            self._store.set(busy="Showing the prediction again…")
+            self._store.launch("project", stored_job(state.prediction, run.request.stack), self._on_stored)
+
+    def _on_stored(self, event: PredictionFound | PredictionBand) -> None:
+        if isinstance(event, PredictionBand):
+            self.show_band(event)
+        elif self._store.state.run is None:
+            self.shown.begin_stored(event)
+            self._store.set(has_prediction=True)
+
+    def _is_of_this_stack(self, run: PredictionRun) -> bool:
+        return run.request.stack is self._store.state.stack

@@ -1,0 +1,132 @@
+"""The depth profile under the mouse: grey values along the depth, and which layers a model's answer rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_ink.gui.jobs.worker import JobFailed, start_worker
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+    from napari_ink.model import InkModel
+    from napari_ink.stack import DepthStack
+
+_REST_MS = 150
+_RADIUS_PX = 2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Profile:
+    """What lies along the depth at a place.
+
+    Attributes
+    ----------
+    y, x
+        The place.
+    grey
+        Mean grey values ``(z,)`` of five pixels square.
+    contribution
+        What each layer adds to the model's ink ``(z,)``, if it was asked.
+    """
+
+    y: int
+    x: int
+    grey: npt.NDArray[np.float32]
+    contribution: npt.NDArray[np.float32] | None = None
+
+
+class ProfileController(QObject):
+    """Reads the profile where the mouse comes to rest, as long as somebody looks at it.
+
+    Parameters
+    ----------
+    viewer
+        Whose mouse is followed.
+    model
+        Returns the model to ask, once one is loaded.
+    """
+
+    arrived = Signal(object)
+    failed = Signal(str)
+
+    def __init__(self, viewer: Viewer, model: Callable[[], InkModel | None], parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._viewer, self._model = viewer, model
+        self._stack: DepthStack | None = None
+        self._is_watched = False
+        self._asked = 0
+        self._rest = QTimer(self)
+        self._rest.setSingleShot(True)
+        self._rest.setInterval(_REST_MS)
+        self._rest.timeout.connect(self._read)
+        viewer.cursor.events.position.connect(self._on_mouse)
+
+    def begin(self, stack: DepthStack) -> None:
+        """Read another stack."""
+        self._stack = stack
+        self._asked += 1
+        self.arrived.emit(None)
+
+    def watch(self, is_watched: bool) -> None:
+        """Follow the mouse, or follow it no more."""
+        self._is_watched = is_watched
+
+    def explain(self) -> None:
+        """Ask the model which layers its answer under the mouse rests on."""
+        model = self._model()
+        if model is None:
+            self.failed.emit("There is no model loaded to ask; run a prediction in step 2 first.")
+            return
+        self._ask(model)
+
+    def release(self) -> None:
+        """Let go of the viewer, and take no profile that is still to come."""
+        self._asked += 1
+        self._rest.stop()
+        self._viewer.cursor.events.position.disconnect(self._on_mouse)
+
+    def _on_mouse(self, *_: object) -> None:
+        if self._is_watched and self._stack is not None:
+            self._rest.start()
+
+    def _read(self) -> None:
+        self._ask(None)
+
+    def _ask(self, model: InkModel | None) -> None:
+        if self._stack is None:
+            return
+        y, x = (int(at) for at in self._viewer.cursor.position[-2:])
+        if not (0 <= y < self._stack.shape[1] and 0 <= x < self._stack.shape[2]):
+            return
+        self._asked += 1
+        asked = self._asked
+
+        def deliver(event: Any) -> None:
+            if asked != self._asked:
+                return
+            if isinstance(event, JobFailed):
+                self.failed.emit(event.message)
+            else:
+                self.arrived.emit(event)
+
+        start_worker(profile_job(self._stack, y, x, model), deliver, lambda: None)
+
+
+def profile_job(stack: DepthStack, y: int, x: int, model: InkModel | None = None) -> Generator[Profile]:
+    """Read the profile at a place, and then ask a model about it if there is one."""
+    depth, height, width = stack.shape
+    rows = slice(max(y - _RADIUS_PX, 0), min(y + _RADIUS_PX + 1, height))
+    columns = slice(max(x - _RADIUS_PX, 0), min(x + _RADIUS_PX + 1, width))
+    grey = stack.read(slice(0, depth), rows, columns).mean(axis=(1, 2), dtype=np.float32)
+    yield Profile(y, x, grey)
+    if model is not None:
+        from napari_ink.predict import contribution
+
+        yield Profile(y, x, grey, contribution(model, stack, y, x))

@@ -1,0 +1,115 @@
+"""The projection: a window of depth layers seen at once, worked out for what is in sight first."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from napari.layers import Image
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_ink.gui.layers.lazy_levels import TiledSource
+from napari_ink.gui.models.status import ProjectionStatus
+from napari_ink.stack import How, projected_levels
+
+if TYPE_CHECKING:
+    from napari_ink.gui.layers.manager import LayerManager
+    from napari_ink.stack import DepthStack
+
+_AROUND = 4
+_SETTLE_MS = 200
+_KEY = "projection"
+
+
+class ProjectionController(QObject):
+    """Shows a projection of the stack as a layer above it.
+
+    Parameters
+    ----------
+    layers
+        The viewer's layers.
+
+    Attributes
+    ----------
+    news : ProjectionNews
+        What is projected, and whether it is shown.
+    """
+
+    changed = Signal()
+
+    def __init__(self, layers: LayerManager, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._layers = layers
+        self.status = ProjectionStatus()
+        self._stack: DepthStack | None = None
+        self._browser: TiledSource | None = None
+        self._settled = QTimer(self)
+        self._settled.setSingleShot(True)
+        self._settled.setInterval(_SETTLE_MS)
+        self._settled.timeout.connect(self._show)
+        layers.gone.connect(self._on_gone)
+
+    def begin(self, stack: DepthStack) -> None:
+        """Be ready to project another stack, around its surface."""
+        self._close()
+        self._stack = stack
+        first, last = max(stack.surface_z - _AROUND, 0), min(stack.surface_z + _AROUND, stack.shape[0] - 1)
+        self._tell(replace(self.status, first=first, last=last, layers=stack.shape[0], is_shown=False))
+
+    def toggle(self) -> None:
+        """Show the projection, or show it no more."""
+        if self.status.is_shown:
+            self._close()
+            self._layers.remove_auxiliary(_KEY)
+            self._tell(replace(self.status, is_shown=False))
+        elif self._stack is not None:
+            self._tell(replace(self.status, is_shown=True))
+            self._show()
+
+    def choose(self, how: How, first: int, last: int) -> None:
+        """Project in another way, or other layers, `last` included; shown a moment after the last change."""
+        self._tell(replace(self.status, how=how, first=first, last=last))
+        if self.status.is_shown:
+            self._settled.start()
+
+    def release(self) -> None:
+        """Read nothing more."""
+        self._close()
+
+    def _show(self) -> None:
+        shown = self._layers.stack_layer
+        if self._stack is None or shown is None or not self.status.is_shown:
+            return
+        window, before = slice(self.status.first, self.status.last + 1), self._browser
+        limits = (float(shown.contrast_limits[0]), float(shown.contrast_limits[1]))
+        browser = self._browser = TiledSource(
+            projected_levels(self._stack, window, self.status.how, limits), self._stack.dtype, self._stack.by_layer
+        )
+        layer = self._layers.auxiliary(_KEY)
+        if layer is None:
+            layer = Image(
+                browser.planes(), name="Projection", colormap="gray", contrast_limits=limits, multiscale=True, rgb=False
+            )
+            browser.attach(layer)
+            self._layers.show_auxiliary(_KEY, layer, on_stack=True)
+        else:
+            browser.attach(layer)
+            layer.data = browser.planes()
+        if before is not None:
+            before.close()
+
+    def _on_gone(self) -> None:
+        """Keep up with a layer that the user took out of the list."""
+        if self.status.is_shown and self._layers.auxiliary(_KEY) is None:
+            self._close()
+            self._tell(replace(self.status, is_shown=False))
+
+    def _close(self) -> None:
+        self._settled.stop()
+        if self._browser is not None:
+            self._browser.close()
+            self._browser = None
+
+    def _tell(self, news: ProjectionStatus) -> None:
+        self.status = news
+        self.changed.emit()

@@ -1,0 +1,300 @@
+"""Review in the window: the region in hand, how far it has been looked at, the queue of regions, and notes."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qtpy.QtCore import QObject, Signal
+
+from napari_ink.annotation import ReviewState, cell_at, cell_bounds, rank, seconds_left
+from napari_ink.errors import NapariInkError
+from napari_ink.gui.jobs.review import FiguresRead, RegionsScored, figures_job, score_job
+from napari_ink.gui.jobs.worker import EventWorker, JobFailed, start_worker
+from napari_ink.gui.layers.review_layers import frame_layer, notes_layer, review_layer, tint
+from napari_ink.gui.models.status import ReviewStatus
+from napari_ink.typing import UInt8Array
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_ink.annotation import EditHeader, Note, RegionScore, ReviewCell
+    from napari_ink.gui.controllers.display import Looking
+    from napari_ink.gui.controllers.labels import LabelsController
+    from napari_ink.gui.layers.manager import LayerManager
+
+_LONGEST_S = 600.0
+_FILL = 1.3
+
+
+class ReviewController(QObject):
+    """Walks through the regions of a segment and keeps what was said of each.
+
+    Parameters
+    ----------
+    layers
+        The viewer's layers.
+    display
+        Moves the view.
+    labels
+        The labels.
+
+    Attributes
+    ----------
+    region : tuple of int or None
+        Row and column of the region in hand; None before one is.
+    news : ReviewNews
+        What the panel shows.
+    """
+
+    changed = Signal()
+    failed = Signal(str)
+
+    def __init__(
+        self, layers: LayerManager, display: Looking, labels: LabelsController, parent: QObject | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._layers, self._display, self._labels = layers, display, labels
+        self.region: ReviewCell | None = None
+        self.status = ReviewStatus()
+        self._queue: list[RegionScore] = []
+        self._worker: EventWorker | None = None
+        self._arrived_at = 0.0
+        self._seconds: list[float] = []
+        self._marks: dict[ReviewCell, EditHeader] = {}
+        self._history_read = 0
+        self._shown: UInt8Array | None = None
+        labels.shown.connect(self._on_shown)
+        labels.changed.connect(self._tell)
+
+    def begin(self) -> None:
+        """Forget the segment before."""
+        self.cancel()
+        self.region, self._queue, self._seconds, self.status = None, [], [], ReviewStatus()
+        self._marks, self._history_read, self._shown = {}, 0, None
+
+    def mark(self, state: ReviewState) -> None:
+        """Say how far the region in hand has been looked at; without one, the region in the middle of the picture."""
+        annotation = self._labels.annotation
+        region = self.region or self._middle()
+        if annotation is None or region is None:
+            return
+        row, column = region
+        value = np.full((1, 1), state, np.uint8)
+        edit = self._labels.apply([("review", row, column, value)], f"mark {_WORDS[state]}")
+        self._take(region)
+        if state in (ReviewState.REVIEWED, ReviewState.FLAGGED):
+            if edit is not None:
+                self._seconds.append(min(time.monotonic() - self._arrived_at, _LONGEST_S))
+            if any(score.region == region for score in self._queue):
+                self.go(1)
+
+    def go(self, step: int) -> None:
+        """Go to the next region of the queue (1) or the one before (-1); the queue is made first if there is none."""
+        if self._labels.annotation is None or self._worker is not None:
+            return
+        if not self._queue:
+            self._score()
+            return
+        regions = [score.region for score in self._queue]
+        at = regions.index(self.region) if self.region in regions else -1
+        ahead = regions[at + 1 :] if step > 0 else regions[: max(at, 0)][::-1]
+        state = self._states()
+        # Going on skips what is done; going back does not: one goes back to look again.
+        wanted = (one for one in ahead if step < 0 or state[one] in (ReviewState.UNREVIEWED, ReviewState.IN_PROGRESS))
+        region = next(wanted, None)
+        if region is not None:
+            self._visit(region)
+        elif step > 0:
+            self._queue = []
+            self._tell(note="You have been through the queue; press again to make a new one.")
+
+    def cancel(self) -> None:
+        """Stop ranking the regions."""
+        if self._worker is not None:
+            self._worker.quit()
+            self._worker = None
+        self._tell(busy="")
+
+    def add_note(self, y: float, x: float, text: str) -> None:
+        """Write a note about a place."""
+        project = self._labels.project
+        if project is None or project.read_only or not text.strip():
+            return
+        self._noted(lambda: project.notes.add(round(y), round(x), text.strip(), project.author))
+
+    def remove_note(self, note: Note) -> None:
+        """Take a note away."""
+        project = self._labels.project
+        if project is not None and not project.read_only:
+            self._noted(lambda: project.notes.remove(note))
+
+    def go_to_note(self, note: Note) -> None:
+        """Look at the place that a note is about."""
+        self._display.go_to(note.y, note.x)
+
+    def count(self) -> None:
+        """Work out the figures of the segment on a thread."""
+        project, overlay = self._labels.project, self._layers.overlay
+        if project is None:
+            return
+        predicted = None if overlay is None else (overlay.probabilities("ink"), overlay.level("ink"))
+        job = figures_job(project.annotation, project.stack.voxel_size_um, predicted)
+
+        def deliver(event: FiguresRead | JobFailed) -> None:
+            if project is self._labels.project:
+                self._on_figures(event)
+
+        start_worker(job, deliver, lambda: None)
+
+    def _noted(self, write: Callable[[], Any]) -> None:
+        try:
+            write()
+        except NapariInkError as error:
+            self.failed.emit(str(error))
+        self._show_notes()
+        self._tell()
+
+    def _score(self) -> None:
+        annotation, overlay = self._labels.annotation, self._layers.overlay
+        if annotation is None:
+            return
+        if overlay is None:
+            planes, cuts = None, (0.5, 0.5)
+        else:
+            planes = overlay.probabilities("ink"), overlay.probabilities("edge")
+            cuts = overlay.level("ink") / 255, overlay.level("edge") / 255
+        self._tell(busy="Ranking the regions…", note="")
+        worker = self._worker = start_worker(
+            score_job(annotation, planes, cuts), lambda event: self._on_scored(worker, event), lambda: None
+        )
+
+    def _on_scored(self, worker: EventWorker, event: RegionsScored | JobFailed) -> None:
+        if worker is not self._worker:
+            return
+        if isinstance(event, JobFailed):
+            self.cancel()
+            self.failed.emit(event.message)
+        elif event.done < event.total:
+            self._tell(busy=f"Ranking the regions: {event.done} of {event.total}…")
+        else:
+            self._worker, self._queue = None, rank(list(event.scores))
+            self._tell(busy="", note="" if self._queue else "Every region is reviewed or flagged.")
+            if self._queue:
+                self.go(1)
+
+    def _on_figures(self, event: FiguresRead | JobFailed) -> None:
+        if isinstance(event, FiguresRead):
+            self._tell(figures=event.text)
+        else:
+            self.failed.emit(event.message)
+
+    def _visit(self, region: ReviewCell) -> None:
+        annotation = self._labels.annotation
+        if annotation is None:
+            return
+        y0, y1, x0, x1 = cell_bounds(region, annotation.shape)
+        self._display.go_to((y0 + y1) / 2, (x0 + x1) / 2, _FILL * max(y1 - y0, x1 - x0))
+        self._arrived_at = time.monotonic()
+        self._take(region)
+
+    def _take(self, region: ReviewCell) -> None:
+        annotation = self._labels.annotation
+        if annotation is None:
+            return
+        if region != self.region:
+            self.region = region
+            self._layers.show_auxiliary("frame", frame_layer(*cell_bounds(region, annotation.shape)))
+        self._tell()
+
+    def _middle(self) -> ReviewCell | None:
+        annotation = self._labels.annotation
+        if annotation is None:
+            return None
+        middle = zip(self._display.center(), annotation.shape, strict=True)
+        y, x = (min(max(at, 0.0), length - 1.0) for at, length in middle)
+        return cell_at(y, x)
+
+    def _states(self) -> Any:
+        annotation = self._labels.annotation
+        assert annotation is not None
+        height, width = annotation.plane_shape("review")
+        return annotation.read("review", (0, height), (0, width))
+
+    def _on_shown(self) -> None:
+        self._show_notes()
+        self._tell()
+
+    def _show_notes(self) -> None:
+        project = self._labels.project
+        if project is None or not (len(project.notes) or self._layers.auxiliary("notes")):
+            return
+        self._layers.show_auxiliary("notes", notes_layer(tuple(project.notes)))
+
+    def _tell(self, **news: Any) -> None:
+        """Bring what the panel shows, and the layer of states, to where the labels are now."""
+        project, annotation = self._labels.project, self._labels.annotation
+        if project is None or annotation is None:
+            return
+        states = self._states()
+        self._show_states(states)
+        counts = {state: int(np.count_nonzero(states == state)) for state in ReviewState}
+        open_regions = [one for one in self._queue if states[one.region] in (0, ReviewState.IN_PROGRESS)]
+        self.status = replace(
+            self.status,
+            regions=states.size,
+            reviewed=counts[ReviewState.REVIEWED],
+            flagged=counts[ReviewState.FLAGGED],
+            in_progress=counts[ReviewState.IN_PROGRESS],
+            region="" if self.region is None else self._said_of(self.region, ReviewState(states[self.region])),
+            queued=len(open_regions),
+            seconds_left=seconds_left(self._seconds, len(open_regions)),
+            notes=tuple(project.notes),
+            **news,
+        )
+        self.changed.emit()
+
+    def _show_states(self, states: Any) -> None:
+        layer, annotation = self._layers.auxiliary("review"), self._labels.annotation
+        if annotation is None or (
+            self._shown is not None and np.array_equal(states, self._shown) and layer is not None
+        ):
+            return
+        self._shown = states
+        if layer is not None:
+            layer.data[:] = tint(states, annotation.shape)
+            layer.refresh(extent=False, highlight=False)
+        elif states.any():
+            self._layers.show_auxiliary("review", review_layer(states, annotation.shape), under_labels=True)
+
+    def _said_of(self, region: ReviewCell, state: ReviewState) -> str:
+        """Say a region's state, who gave it and when, and why the queue has it."""
+        header, (row, column) = self._marked_by(region), region
+        by = "" if header is None or not state else f" ({header.author}, {header.at[:16].replace('T', ' ')} UTC)"
+        score = next((one for one in self._queue if one.region == region), None)
+        why = "" if score is None else (
+            f" Uncertain {score.uncertainty:.0%}, ink and edges apart {score.disagreement:.0%}, "
+            f"labels contradicted {score.contradiction:.0%}, ink {score.content:.0%}."
+        )  # fmt: skip
+        return f"Region {row + 1}, {column + 1}: {_WORDS[state]}{by}.{why}"
+
+    def _marked_by(self, region: ReviewCell) -> EditHeader | None:
+        """Return the last change of a region's state."""
+        annotation = self._labels.annotation
+        history = () if annotation is None else annotation.history()
+        for header in history[self._history_read :]:
+            for plane, y0, y1, x0, x1 in header.bounds:
+                if plane == "review":
+                    self._marks |= {(row, column): header for row in range(y0, y1) for column in range(x0, x1)}
+        self._history_read = len(history)
+        return self._marks.get(region)
+
+
+_WORDS = {
+    ReviewState.UNREVIEWED: "unreviewed",
+    ReviewState.IN_PROGRESS: "in progress",
+    ReviewState.REVIEWED: "reviewed",
+    ReviewState.FLAGGED: "flagged",
+}

@@ -1,0 +1,185 @@
+"""Finding what looks like a boxed stroke: the search on a thread, and its candidates one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from qtpy.QtCore import QObject, Signal
+from skimage.measure import find_contours
+
+from napari_ink.annotation import LabelValue, find_similar
+from napari_ink.gui.jobs.worker import EventWorker, JobFailed, start_worker
+from napari_ink.gui.models.status import SearchStatus
+
+if TYPE_CHECKING:
+    from napari_ink.annotation import Annotation, Candidate, SearchProgress
+    from napari_ink.gui.controllers.display import Looking
+    from napari_ink.gui.controllers.labels import LabelsController
+    from napari_ink.gui.layers.manager import LayerManager
+    from napari_ink.gui.layers.tool_preview import Preview
+    from napari_ink.gui.models.edit_window import EditWindow
+    from napari_ink.stack import DepthStack
+
+_PROJECTED = 2
+_VIEW = 6.0
+
+
+class SimilarController(QObject):
+    """Searches, and turns accepted candidates into labels.
+
+    Parameters
+    ----------
+    layers
+        The viewer's layers.
+    display
+        Moves the view.
+    labels
+        The labels.
+    preview
+        Draws what a candidate covers.
+
+    Attributes
+    ----------
+    news : SimilarNews
+        What the panel shows.
+    """
+
+    changed = Signal()
+    failed = Signal(str)
+
+    def __init__(
+        self,
+        layers: LayerManager,
+        display: Looking,
+        labels: LabelsController,
+        preview: Preview,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._layers, self._display, self._labels, self._preview = layers, display, labels, preview
+        self.status = SearchStatus()
+        self._worker: EventWorker | None = None
+
+    def search(self, box: EditWindow) -> None:
+        """Search for what looks like a box of the segment."""
+        project, overlay = self._labels.project, self._layers.overlay
+        if project is None:
+            return
+        self.cancel()
+        predicted = None if overlay is None else (overlay.probabilities("ink"), overlay.level("ink"))
+        self._tell(SearchStatus(done=0.0))
+        worker = self._worker = start_worker(
+            _search(project.annotation, project.stack, box, predicted),
+            lambda event: self._on_event(worker, event),
+            lambda: None,
+        )
+
+    def cancel(self) -> None:
+        """Stop searching, and put the candidates away."""
+        if self._worker is not None:
+            self._worker.quit()
+            self._worker = None
+        self._preview.clear()
+        self._tell(SearchStatus())
+
+    def accept(self) -> None:
+        """Make the candidate shown ink: only what the match covers."""
+        if (candidate := self._current()) is None:
+            return
+        self._label(candidate)
+        self._drop(accepted=self.status.accepted + 1)
+
+    def reject(self) -> None:
+        """Put the candidate shown away."""
+        if self._current() is not None:
+            self._drop(rejected=self.status.rejected + 1)
+
+    def show(self, index: int) -> None:
+        """Look at one of the candidates."""
+        if not 0 <= index < len(self.status.candidates):
+            return
+        self._tell(replace(self.status, current=index))
+        candidate = self.status.candidates[index]
+        self._display.go_to(candidate.y, candidate.x, _VIEW * max(candidate.ink.shape))
+        top, left = candidate.corner
+        outlines = find_contours(np.pad(candidate.ink, 1).astype(np.float32), 0.5)
+        self._preview.draw(paths=[outline - 1 + (top, left) for outline in outlines])
+
+    def _current(self) -> Candidate | None:
+        candidates = self.status.candidates
+        return candidates[self.status.current] if self.status.current < len(candidates) else None
+
+    def _label(self, candidate: Candidate) -> None:
+        annotation = self._labels.annotation
+        if annotation is None:
+            return
+        top, left = candidate.corner
+        y0, x0 = max(top, 0), max(left, 0)
+        y1, x1 = (
+            min(at + length, whole)
+            for at, length, whole in zip((top, left), candidate.ink.shape, annotation.shape, strict=True)
+        )
+        if y0 < y1 and x0 < x1:
+            values = annotation.read("ink", (y0, y1), (x0, x1))
+            values[candidate.ink[y0 - top : y1 - top, x0 - left : x1 - left]] = LabelValue.INK
+            self._labels.apply([("ink", y0, x0, values)], "find similar")
+
+    def _drop(self, **counts: int) -> None:
+        news, at = self.status, self.status.current
+        left = news.candidates[:at] + news.candidates[at + 1 :]
+        note = "" if left else "That was the last candidate."
+        self._tell(replace(news, candidates=left, current=min(at, max(len(left) - 1, 0)), note=note, **counts))
+        if left:
+            self.show(self.status.current)
+        else:
+            self._preview.clear()
+
+    def _on_event(self, worker: EventWorker, event: SearchProgress | JobFailed) -> None:
+        if worker is not self._worker:
+            return
+        if isinstance(event, JobFailed):
+            self.cancel()
+            self.failed.emit(event.message)
+        elif event.done < 1:
+            self._tell(replace(self.status, done=event.done))
+        else:
+            self._worker = None
+            note = "" if event.candidates else "Nothing on the segment looks like it; try another box."
+            self._tell(SearchStatus(candidates=event.candidates, note=note))
+            self.show(0)
+
+    def _tell(self, news: SearchStatus) -> None:
+        if news != self.status:
+            self.status = news
+            self.changed.emit()
+
+
+def _search(
+    annotation: Annotation,
+    stack: DepthStack,
+    box: EditWindow,
+    predicted: tuple[npt.NDArray[np.uint8], int] | None,
+) -> Generator[SearchProgress, None, None]:
+    y, x = (box.y0, box.y1), (box.x0, box.x1)
+    ink = annotation.read("ink", y, x) == LabelValue.INK
+    channels: list[Any] = []
+    if predicted is not None:
+        plane, level = predicted
+        here = plane[slice(*y), slice(*x)]
+        ink = ink if ink.any() else here >= level
+        if here.any():
+            channels.append(lambda y, x: plane[slice(*y), slice(*x)].astype(np.float32))
+    channels.append(lambda y, x: _projection(stack, y, x))
+    yield from find_similar(annotation.shape, (*y, *x), ink, channels)
+
+
+def _projection(stack: DepthStack, y: tuple[int, int], x: tuple[int, int]) -> npt.NDArray[np.float32]:
+    first, last = max(stack.surface_z - _PROJECTED, 0), min(stack.surface_z + _PROJECTED + 1, stack.shape[0])
+    total = np.zeros((y[1] - y[0], x[1] - x[0]), np.float32)
+    for z in range(first, last):
+        total += stack.read(slice(z, z + 1), slice(*y), slice(*x))[0]
+    return total / np.float32(last - first)

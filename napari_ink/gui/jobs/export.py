@@ -1,0 +1,105 @@
+"""Exporting and importing: what an export writes, and the jobs that write it and read labels from elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_ink.export import EDGE_MASK, INK_MASK, LabelPlane, annotation_plane, mapped, plane_of
+from napari_ink.gui.models.state import ExportFrom, ExportWhat, cut_level
+from napari_ink.typing import LabelKind
+
+if TYPE_CHECKING:
+    from napari_ink.annotation import Annotation, Project
+    from napari_ink.gui.layers.prediction_overlay import PredictionOverlay
+    from napari_ink.gui.models.edit_window import EditWindow
+    from napari_ink.stack import DepthStack
+
+IMPORTED = "import"
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A file, or the folder of a Zarr, is on disk; with what is to be told of it."""
+
+    path: Path
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Figure:
+    """What a figure shows: a part of the segment, and planes to lay over it."""
+
+    stack: DepthStack
+    z: int
+    part: EditWindow
+    ink: LabelPlane | None
+    edges: LabelPlane | None
+
+
+def plane_to_export(
+    what: ExportWhat,
+    source: ExportFrom,
+    annotation: Annotation | None,
+    overlay: PredictionOverlay | None,
+    thresholds: Mapping[LabelKind, float],
+    voxel_size_um: float | None,
+) -> LabelPlane | None:
+    """Return a mask or label values of the segment's height and width; None if there is no such thing.
+
+    It is read a part at a time on the thread that writes it, so that painting may go on meanwhile.
+    """
+    if source == "labels":
+        return None if annotation is None else annotation_plane(annotation, what, voxel_size_um)
+    if overlay is None or what not in ("ink", "edges"):
+        return None
+    shown: LabelKind = "ink" if what == "ink" else "edge"
+    names, level = (INK_MASK if what == "ink" else EDGE_MASK), cut_level(thresholds[shown])
+    return mapped(plane_of(overlay.probabilities(shown), names, voxel_size_um), lambda part: part >= level, names)
+
+
+def export_job(plane: LabelPlane, path: Path) -> Generator[Exported]:
+    """Write a plane in the format of the name's suffix."""
+    from napari_ink.export import notes_on_writing, write_plane
+
+    yield Exported(write_plane(plane, path, overwrite=True), notes_on_writing(plane, path))
+
+
+def figure_job(figure: Figure, path: Path) -> Generator[Exported]:
+    """Write a picture of a part of a segment, with ink and edges over it and a scale bar."""
+    from napari_ink.export import write_figure
+
+    part = figure.part
+    y, x = (part.y0, part.y1), (part.x0, part.x1)
+    image = figure.stack.read(slice(figure.z, figure.z + 1), slice(*y), slice(*x))[0]
+
+    def mask(plane: LabelPlane | None) -> npt.NDArray[np.bool_] | None:
+        return None if plane is None else np.asarray(plane.read(y, x) > 0)
+
+    voxel = figure.stack.voxel_size_um
+    yield Exported(write_figure(path, image, mask(figure.ink), mask(figure.edges), voxel, overwrite=True))
+
+
+def import_labels(project: Project, path: Path, what: LabelKind) -> tuple[str, ...]:
+    """Read labels from a file of any format into a project, as one step to undo; return what to tell about it.
+
+    Raises
+    ------
+    LabelError
+        If it cannot be read, or is smaller than the segment.
+    """
+    from napari_ink.export import import_edge_labels, import_ink_labels
+
+    annotation = project.annotation
+    plane = (import_ink_labels if what == "ink" else import_edge_labels)(path, annotation.shape)
+    blocks, top = [], 0
+    for band in plane.bands():
+        blocks.append((what, top, 0, band))
+        top += band.shape[0]
+    annotation.apply(blocks, IMPORTED)
+    return plane.notes

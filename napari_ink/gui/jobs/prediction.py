@@ -1,0 +1,165 @@
+"""Jobs of predictions: run one, and load its model beforehand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_ink.errors import BadInputError
+from napari_ink.gui.jobs.roi_mask import check_papyrus, roi_mask, roi_mask_path
+from napari_ink.stack import (
+    DepthStack,
+    read_segment_mask,
+)
+from napari_ink.typing import UInt8Array
+
+if TYPE_CHECKING:
+    from napari_ink.model import Direction, InkModel
+    from napari_ink.predict import DeviceName, Region, TestTimeAugmentation
+
+
+_BAND_PX = 256
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ModelReady:
+    """A model is in memory."""
+
+    name_or_path: str
+    model: InkModel
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceFound:
+    """The device that the automatic choice picks, in words."""
+
+    title: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PredictionFound:
+    """An earlier prediction of the stack, with the cuts that its model recommends."""
+
+    path: Path
+    shape: tuple[int, int]
+    has_disagreement: bool
+    is_complete: bool
+    record: Mapping[str, Any]
+    ink_threshold: float
+    edge_threshold: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PredictionBand:
+    """Some rows of it: ink, edges, and disagreement where there is any."""
+
+    y: slice
+    planes: tuple[UInt8Array, ...]
+    is_last: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RunRequest:
+    """All that a prediction needs, caught when Run was pressed."""
+
+    stack: DepthStack
+    model_name: str
+    model: InkModel | None
+    out: Path
+    device: DeviceName
+    region: Region | None
+    mask: Path | None
+    polygons: tuple[npt.NDArray[np.float64], ...] = ()
+    direction: Direction | None = None
+    offset: int | None = None
+    grey_range: tuple[float, float] | None = None
+    augment: tuple[TestTimeAugmentation, ...] = ()
+    resume: bool = False
+    reads_stored: bool = False
+    superseded: tuple[Path, ...] = ()
+
+
+def predict_job(
+    request: RunRequest, looking_at: Callable[[], Region | None] = lambda: None
+) -> Generator[Any, None, None]:  # fmt: skip
+    """Load the model unless it is there, then predict; yields `ModelReady` and the prediction's own events.
+
+    What is stored comes first, in bands, where a run goes on that is not shown. What this one takes the place of is
+    removed once it has begun, if nothing was predicted there yet.
+    """
+    from napari_ink.model import load_model
+    from napari_ink.predict import PredictionStarted, PredictRequest, Region, cores_for_torch, predict
+
+    if request.reads_stored:
+        yield from (event for event in stored_job(request.out, request.stack) if isinstance(event, PredictionBand))
+    model = request.model or load_model(request.model_name)
+    yield ModelReady(request.model_name, model)
+    mask_file = request.mask
+    mask = None if mask_file is None else read_segment_mask(mask_file, request.stack.shape[1:])
+    if request.polygons and request.region is not None:
+        mask_file = roi_mask_path(request.out)
+        mask = roi_mask(request.polygons, request.region, mask, request.stack.shape[1:], mask_file)
+    elif mask is not None:
+        check_papyrus(mask, Region.whole(mask.shape) if request.region is None else request.region)
+    wanted = PredictRequest(
+        request.stack, model.reading(request.direction, request.offset, request.grey_range), request.out,
+        region=request.region, mask=mask, mask_source=mask_file, device=request.device,
+        augment=request.augment, resume=request.resume, looking_at=looking_at,
+        cores=cores_for_torch(spared=1),  # the window has one to itself
+    )  # fmt: skip
+    try:
+        with closing(predict(wanted)) as events:
+            for event in events:
+                if isinstance(event, PredictionStarted):
+                    _remove_empty(request.superseded)
+                yield event
+    finally:
+        if mask_file == roi_mask_path(request.out) and not request.out.exists():
+            mask_file.unlink(missing_ok=True)
+
+
+def _remove_empty(stores: Iterable[Path]) -> None:
+    from napari_ink.predict import remove_if_empty
+
+    for store in stores:
+        if remove_if_empty(store):
+            roi_mask_path(store).unlink(missing_ok=True)
+
+
+def warm_up_job(model_name: str) -> Generator[Any, None, None]:
+    """Import torch, find the device that would be picked, and load a model, so that the first Run starts at once."""
+    from napari_ink.model import load_model
+    from napari_ink.predict import choose_device, device_title
+
+    # napari imports it with its first labels layer, and the window would wait for it.
+    import_module("pandas")
+    yield DeviceFound(device_title(choose_device("auto")))
+    yield ModelReady(model_name, load_model(model_name))
+
+
+def stored_job(path: Path, stack: DepthStack) -> Generator[PredictionFound | PredictionBand]:
+    """Read a prediction; nothing if it is of another size, or cannot be read: a new one can be made."""
+    from napari_ink.predict import open_prediction
+
+    try:
+        prediction = open_prediction(path)
+        if prediction.shape != stack.shape[1:]:
+            return
+        cuts = prediction.recommended_threshold("ink"), prediction.recommended_threshold("edge")
+        disagreement = prediction.disagreement
+        yield PredictionFound(
+            path, prediction.shape, disagreement is not None, prediction.complete, prediction.provenance, *cuts
+        )  # fmt: skip
+        planes = [prediction.ink, prediction.edge, *([] if disagreement is None else [disagreement])]
+        for first in range(0, prediction.shape[0], _BAND_PX):
+            y = slice(first, min(first + _BAND_PX, prediction.shape[0]))
+            yield PredictionBand(y, tuple(plane[y] for plane in planes), y.stop == prediction.shape[0])
+    except (BadInputError, OSError):
+        return

@@ -1,0 +1,131 @@
+"""What runs on a thread, as generators of frozen events: no Qt, no layers; heavy imports happen where they are used."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_ink.gui.jobs.prediction import stored_job
+from napari_ink.stack import (
+    DepthStack,
+    SegmentFiles,
+    find_beside,
+    grey_note,
+    open_stack,
+    suggested_range,
+)
+from napari_ink.typing import LabelKind, UInt8Array
+
+if TYPE_CHECKING:
+    from napari_ink.annotation import Annotation, Project
+    from napari_ink.gui.models.edit_window import EditWindow
+
+OVERVIEW_PX = 2048
+DRAFT = "draft"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StackOpened:
+    """A stack's headers are read, and its grey values sampled; it may have been opened by its project."""
+
+    stack: DepthStack
+    contrast_limits: tuple[float, float]
+    beside: SegmentFiles
+    project: Project | None = None
+    missing: str = ""
+    grey_note: str = ""
+    suggested_greys: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ProjectOpened:
+    """A segment's project is open, with its labels; `notes` say what was left out where they come from a file."""
+
+    project: Project
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WindowRead:
+    """Label values in a part of a segment, and every `step`-th ink label of all of it where it is larger than that."""
+
+    window: EditWindow
+    values: dict[LabelKind, UInt8Array]
+    overview: UInt8Array | None
+    step: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cut:
+    """A prediction, and where it is to be cut."""
+
+    ink: UInt8Array
+    edge: UInt8Array
+    ink_threshold: float
+    edge_threshold: float
+
+
+def open_job(source: Path | str, stack_at: Path | None = None) -> Generator[StackOpened, None, None]:
+    """Open a stack, or a project and its stack, and look at what lies beside it."""
+    from napari_ink.annotation import is_project, open_project
+
+    project = open_project(source, stack_at) if isinstance(source, Path) and is_project(source) else None
+    stack = open_stack(source) if project is None else project.stack
+    note = grey_note(stack)
+    suggested = suggested_range(stack.grey_sample(), stack.scaling) if note else None
+    yield StackOpened(stack, stack.contrast_limits(), find_beside(stack), project, stack.missing(), note, suggested)
+
+
+def project_job(stack: DepthStack, folder: Path, project: Project | None) -> Generator[Any]:
+    """Open a segment's project where there is one, and read the prediction shown last, or else the newest, in bands."""
+    from napari_ink.annotation import is_project, open_project
+
+    if project is None and is_project(folder):
+        project = open_project(folder, stack_at=stack.source)
+    if project is not None:
+        yield ProjectOpened(project)
+    shown = project.view.get("prediction") if project is not None else None
+    if (path := _last_prediction(folder, shown)) is not None:
+        yield from stored_job(path, stack)
+
+
+def _last_prediction(folder: Path, shown: object) -> Path | None:
+    if isinstance(shown, str) and (folder / shown).is_dir():
+        return folder / shown
+    stores = [path for path in (folder / "predictions").glob("*.zarr") if path.is_dir()]
+    return max(stores, key=lambda path: path.stat().st_mtime, default=None)
+
+
+def draft_job(stack: DepthStack, project: Project | None, folder: Path, cut: Cut | None) -> Generator[ProjectOpened]:
+    """Cut labels from a prediction into a project, which is made if there is none."""
+    from napari_ink.annotation import create_project, draft_edge_labels, draft_ink_labels
+
+    project = project or create_project(folder, stack)
+    if cut is not None:
+        ink = draft_ink_labels(cut.ink, cut.ink_threshold)
+        edge = draft_edge_labels(cut.edge, cut.edge_threshold)
+        project.annotation.apply([("ink", 0, 0, ink), ("edge", 0, 0, edge)], DRAFT)
+    yield ProjectOpened(project)
+
+
+def read_window_job(annotation: Annotation, window: EditWindow) -> Generator[WindowRead]:
+    """Read the labels in a part of a segment."""
+    y, x = (window.y0, window.y1), (window.x0, window.x1)
+    values: dict[LabelKind, UInt8Array] = {"ink": annotation.read("ink", y, x), "edge": annotation.read("edge", y, x)}
+    step = -(-max(annotation.shape) // OVERVIEW_PX)
+    is_all = window.shape == annotation.shape
+    yield WindowRead(window, values, None if is_all else annotation.overview("ink", step), step)
+
+
+def import_job(
+    stack: DepthStack, project: Project | None, folder: Path, path: Path, what: LabelKind
+) -> Generator[ProjectOpened]:  # fmt: skip
+    """Read labels from a file into a project, which is made if there is none."""
+    from napari_ink.annotation import create_project
+    from napari_ink.gui.jobs.export import import_labels
+
+    project = project or create_project(folder, stack)
+    notes = import_labels(project, path, what)
+    yield ProjectOpened(project, notes)

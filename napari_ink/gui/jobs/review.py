@@ -1,0 +1,94 @@
+"""What review works out on a thread: the queue of regions, and the figures of a segment."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_ink.annotation import LabelValue, Statistics, score_regions, statistics
+from napari_ink.annotation.store.edits import CHUNK_PX
+from napari_ink.typing import UInt8Array
+
+if TYPE_CHECKING:
+    from napari_ink.annotation import Annotation, RegionScore
+
+_EVERY = 16
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RegionsScored:
+    """How many of the regions have been scored; the scores come with the last."""
+
+    done: int
+    total: int
+    scores: tuple[RegionScore, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FiguresRead:
+    """The figures of a segment, in words."""
+
+    text: str
+
+
+def score_job(
+    annotation: Annotation, planes: tuple[UInt8Array, UInt8Array] | None, cuts: tuple[float, float]
+) -> Generator[RegionsScored]:
+    """Score every region that is still to be looked at."""
+    height, width = annotation.plane_shape("review")
+    review = annotation.read("review", (0, height), (0, width))
+    total = int(np.count_nonzero((review != 2) & (review != 3)))
+
+    def labels(y: tuple[int, int], x: tuple[int, int]) -> UInt8Array:
+        return annotation.read("ink", y, x)
+
+    def predicted(index: int, y: tuple[int, int], x: tuple[int, int]) -> UInt8Array:
+        if planes is None:
+            return np.zeros((y[1] - y[0], x[1] - x[0]), np.uint8)
+        return planes[index][slice(*y), slice(*x)]
+
+    scores: list[RegionScore] = []
+    for score in score_regions(
+        annotation.shape, lambda y, x: predicted(0, y, x), lambda y, x: predicted(1, y, x), labels, review, *cuts
+    ):
+        scores.append(score)
+        if len(scores) % _EVERY == 0 and len(scores) < total:
+            yield RegionsScored(len(scores), total)
+    yield RegionsScored(total, total, tuple(scores))
+
+
+def figures_job(
+    annotation: Annotation, voxel_size_um: float | None, predicted: tuple[UInt8Array, int] | None
+) -> Generator[FiguresRead]:
+    """Put the figures of a segment into words; `predicted` are probabilities of ink and the level they are cut at."""
+    found = statistics(annotation, voxel_size_um)
+    agreement = None if predicted is None else _agreement(annotation, *predicted)
+    yield FiguresRead(_in_words(found, agreement))
+
+
+def _agreement(annotation: Annotation, ink: UInt8Array, level: int) -> float | None:
+    """Return the share of labelled pixels that the prediction, cut at a level, says likewise; None without any."""
+    same = labelled = 0
+    height, width = annotation.shape
+    for row, column in annotation.stored("ink"):
+        y = row * CHUNK_PX, min((row + 1) * CHUNK_PX, height)
+        x = column * CHUNK_PX, min((column + 1) * CHUNK_PX, width)
+        values = annotation.read("ink", y, x)
+        known = values != LabelValue.UNREVIEWED
+        labelled += int(known.sum())
+        same += int((((values == LabelValue.INK) == (ink[slice(*y), slice(*x)] >= level)) & known).sum())
+    return same / labelled if labelled else None
+
+
+def _in_words(found: Statistics, agreement: float | None) -> str:
+    area = f"{found.ink_px:,} px".replace(",", "\u202f")
+    if found.ink_cm2 is not None:
+        area = f"{found.ink_cm2 * 100:.2f} mm²"
+    agrees = "" if agreement is None else f" Prediction and labels agree on {agreement:.1%} of what is labelled."
+    return (
+        f"Ink: {area}. Reviewed: {found.reviewed} of {found.regions} regions, {found.flagged} flagged. "
+        f"Changes: {found.changes_today} today, {found.changes} in all.{agrees}"
+    )

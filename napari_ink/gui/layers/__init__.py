@@ -1,0 +1,1 @@
+"""Layers: the only place that adds, updates and reads napari's layers."""

@@ -1,0 +1,286 @@
+"""The editable labels: an ink layer and an edge layer over the edit window, and what a person does to them."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from napari.layers import Labels
+from napari.utils.colormaps import DirectLabelColormap
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_ink.annotation import EDGE_COLOURS, INK_COLOURS, EdgeValue, LabelValue
+from napari_ink.gui.models.edit_window import EditWindow, changed_bounds
+from napari_ink.typing import LabelKind, UInt8Array
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+
+Block = tuple["LabelKind", int, int, UInt8Array]
+_SETTLE_MS = 250
+_NAMES: dict[LabelKind, str] = {"ink": "Ink labels", "edge": "Edge labels"}
+_MEANINGS: dict[LabelKind, str] = {
+    "ink": "0 (unreviewed), 1 (papyrus) and 2 (ink)",
+    "edge": "0 (unreviewed), 1 (edge) and 2 (no edge)",
+}
+_VALUES = tuple(int(value) for value in LabelValue)
+_BRUSH: dict[LabelKind, int] = {"ink": 15, "edge": 3}
+# Ink covers the very fibres that one judges it by; edges are thin lines.
+_OPACITY: dict[LabelKind, float] = {"ink": 0.6, "edge": 1.0}
+TOOLS: dict[str, tuple[LabelKind, int]] = {
+    "ink": ("ink", LabelValue.INK),
+    "papyrus": ("ink", LabelValue.PAPYRUS),
+    "erase ink": ("ink", LabelValue.UNREVIEWED),
+    "edge": ("edge", EdgeValue.EDGE),
+    "not edge": ("edge", EdgeValue.NOT_EDGE),
+    "erase edge": ("edge", EdgeValue.UNREVIEWED),
+}
+
+
+class LabelLayers(QObject):
+    """Two labels layers that napari's brush, eraser, fill and polygon work on.
+
+    Whatever changes their values is told by `painted`, once a stroke is finished: what it put where, and with which
+    tool. The layers hold the values of the edit window only; who keeps them all is the annotation store.
+
+    Values other than the label values never reach `painted`: napari offers any number (its key M, its box for the
+    label, scripts), so the selected label goes back to the one before, pixels go back to what they were, and `refused`
+    says so.
+
+    Parameters
+    ----------
+    window
+        The part of the segment that the layers cover.
+    values
+        Label values ``(y, x)`` of that part. The layers work on these very arrays.
+    read_only
+        Whether nothing may be painted.
+
+    Attributes
+    ----------
+    layers : mapping
+        One labels layer for ``"ink"`` and one for ``"edge"``.
+    window : EditWindow
+        The part that they cover now.
+    """
+
+    painted = Signal(object, str)
+    refused = Signal(str)
+
+    def __init__(
+        self,
+        window: EditWindow,
+        values: Mapping[LabelKind, UInt8Array],
+        read_only: bool = False,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self.window = window
+        self.layers: dict[LabelKind, Labels] = {
+            "ink": _labels_layer("ink", values["ink"], INK_COLOURS),
+            "edge": _labels_layer("edge", values["edge"], EDGE_COLOURS),
+        }
+        self._arrays: dict[LabelKind, UInt8Array] = {what: layer.data for what, layer in self.layers.items()}
+        self._committed = {what: layer.data.copy() for what, layer in self.layers.items()}
+        self._selected = {what: int(layer.selected_label) for what, layer in self.layers.items()}
+        self._read_only, self._can_draw = read_only, not read_only
+        self._is_own_change = self.is_drawing = False
+        self._settled = QTimer(self)
+        self._settled.setSingleShot(True)
+        self._settled.setInterval(_SETTLE_MS)
+        self._settled.timeout.connect(self._on_settled)
+        for what, layer in self.layers.items():
+            layer.translate = (window.y0, window.x0)
+            layer.editable = self._can_draw
+            layer.mouse_drag_callbacks.append(self._watch_stroke)
+            layer.events.paint.connect(self._on_paint)
+            layer.events.set_data.connect(self._on_data)
+            layer.events.data.connect(partial(self._on_replaced, what))
+            layer.events.selected_label.connect(partial(self._on_selected, what))
+            layer.events.editable.connect(self._hold_editable)
+
+    def values(self, what: LabelKind) -> UInt8Array:
+        """Return the label values in the window themselves, ``(y, x)`` uint8."""
+        return self._arrays[what]
+
+    def commit(self) -> bool:
+        """Tell what has changed since the last time; return whether anything has."""
+        blocks: list[Block] = []
+        refusals: list[str] = []
+        for what, values in self._arrays.items():
+            bounds = changed_bounds(values, self._committed[what])
+            if bounds is None:
+                continue
+            part = slice(bounds.y0, bounds.y1), slice(bounds.x0, bounds.x1)
+            if found := _put_back_others(values[part], self._committed[what][part]):
+                refusals.append(_refusal(what, found))
+                self._refresh({what})
+            self._committed[what][part] = values[part]
+            blocks.append((what, self.window.y0 + bounds.y0, self.window.x0 + bounds.x0, values[part].copy()))
+        if blocks:
+            self.painted.emit(blocks, self._stroke_name(blocks[0][0]))
+        for sentence in refusals:
+            self.refused.emit(sentence)
+        return bool(blocks)
+
+    def show(self, blocks: Iterable[Block]) -> None:
+        """Show label values that were changed otherwise: by another tool, by undo or redo."""
+        touched = set()
+        for what, y, x, values in blocks:
+            if (overlap := self.window.slices_of(y, x, values.shape)) is not None:
+                here, there = overlap
+                self._arrays[what][here] = self._committed[what][here] = values[there]
+                touched.add(what)
+        self._refresh(touched)
+
+    def preview_stroke(self, what: LabelKind, part: EditWindow, mask: npt.NDArray[np.bool_], value: int) -> None:
+        """Show what a stroke in hand is going to paint; what it did paint is told by `show`."""
+        if (overlap := self.window.slices_of(part.y0, part.x0, mask.shape)) is not None:
+            here, there = overlap
+            self._arrays[what][here][mask[there]] = value
+            self._refresh({what})
+
+    def move(self, window: EditWindow, values: Mapping[LabelKind, UInt8Array]) -> None:
+        """Cover another part of the segment of the same size."""
+        self.window = window
+        for what, layer in self.layers.items():
+            self._arrays[what][:] = self._committed[what][:] = values[what]
+            layer.translate = (window.y0, window.x0)
+        self._refresh(set(self.layers))
+
+    def activate_tool(self, tool: str) -> Labels:
+        """Set the layer that a tool works on to paint or erase; return it, to be made the active one."""
+        what, value = TOOLS[tool]
+        layer = self.layers[what]
+        layer.visible = True  # what one draws on one wants to see; napari draws nothing on a hidden layer
+        if value:
+            layer.selected_label = value
+        layer.mode = "paint" if value else "erase"
+        return layer
+
+    def allow_drawing(self, is_allowed: bool) -> None:
+        """Let napari's brushes work on the layers or not; on read-only labels they never do."""
+        self._can_draw = is_allowed and not self._read_only
+        for layer in self.layers.values():
+            layer.editable = self._can_draw
+
+    @property
+    def hidden(self) -> tuple[LabelKind, ...]:
+        """Which of the layers are hidden."""
+        return tuple(what for what, layer in self.layers.items() if not layer.visible)
+
+    def tool_of(self, layer: object) -> str:
+        """Return the tool that a layer is set to, empty if it is none of ours or none is in hand."""
+        for what, own in self.layers.items():
+            if own == layer and own.mode in ("paint", "erase", "fill", "polygon"):
+                value = 0 if own.mode == "erase" else own.selected_label
+                return next((tool for tool, meant in TOOLS.items() if meant == (what, value)), "")
+        return ""
+
+    def _stroke_name(self, what: LabelKind) -> str:
+        layer = self.layers[what]
+        return f"{layer.mode} {self.tool_of(layer)}" if layer.mode in ("fill", "polygon") else self.tool_of(layer)
+
+    def _refresh(self, touched: Iterable[LabelKind]) -> None:
+        before, self._is_own_change = self._is_own_change, True
+        for what in touched:
+            self.layers[what].refresh(extent=False, highlight=False)
+        self._is_own_change = before
+
+    def _watch_stroke(self, _layer: Labels, event: Any) -> Iterator[None]:
+        self.is_drawing = True
+        yield
+        while event.type == "mouse_move":
+            yield
+        self.is_drawing = False
+
+    def _on_paint(self) -> None:
+        # napari tells of a stroke once it is in the data, but of what a script paints just before.
+        if not self.commit():
+            self._settled.start()
+
+    def _on_data(self) -> None:
+        # Something other than a brush may have written into the layer: napari's own undo, a script, another plugin.
+        if not self._is_own_change:
+            self._settled.start()
+
+    def _hold_editable(self, *_: object) -> None:
+        # napari makes a layer editable anew whenever its data is set.
+        for layer in self.layers.values():
+            if layer.editable != self._can_draw:
+                layer.editable = self._can_draw
+
+    def _on_selected(self, what: LabelKind, *_: object) -> None:
+        layer = self.layers[what]
+        if layer.selected_label in _VALUES:
+            self._selected[what] = int(layer.selected_label)
+            return
+        refused = int(layer.selected_label)
+        layer.selected_label = self._selected[what]
+        self.refused.emit(_refusal(what, [refused]))
+
+    def _on_replaced(self, what: LabelKind, *_: object) -> None:
+        """Take over the values of an array that was set as the layer's data, and put the layer's own array back."""
+        layer, own, given = self.layers[what], self._arrays[what], self.layers[what].data
+        if given is own or self._is_own_change:
+            return
+        self._is_own_change = True
+        try:
+            layer.data = own
+        finally:
+            self._is_own_change = False
+        if self._read_only or tuple(given.shape) != own.shape:
+            size = " × ".join(map(str, own.shape))
+            why = "they are read only" if self._read_only else f"they have {size} pixels"
+            self.refused.emit(f"{_NAMES[what]} keep their values: other data was set on the layer, but {why}.")
+            return
+        values = np.asarray(given)
+        is_label = np.isin(values, _VALUES)
+        own[is_label] = values[is_label]
+        self._refresh({what})
+        self.commit()
+        if not is_label.all():
+            self.refused.emit(_refusal(what, np.unique(values[~is_label]).tolist()))
+
+    def _on_settled(self) -> None:
+        if self.is_drawing:
+            self._settled.start()
+        else:
+            self.commit()
+
+
+def overview_layer(values: UInt8Array, step: int) -> Labels:
+    """Return a layer of every `step`-th ink label of a large segment, to be looked at only."""
+    layer = _labels_layer("ink", values, INK_COLOURS)
+    layer.name = "Ink labels, all"
+    layer.scale = (step, step)
+    layer.editable = False
+    return layer
+
+
+def _put_back_others(values: UInt8Array, before: UInt8Array) -> list[int]:
+    """Put pixels back that have become something else than a label value; return the values found there."""
+    others = (values > max(_VALUES)) & (values != before)
+    if not others.any():
+        return []
+    found = [int(value) for value in np.unique(values[others])]
+    values[others] = before[others]
+    return found
+
+
+def _refusal(what: LabelKind, found: Sequence[int]) -> str:
+    numbers = ", ".join(map(str, found[:5])) + (" …" if len(found) > 5 else "")
+    return f"{_NAMES[what]} take {_MEANINGS[what]} only, so {numbers} was not taken."
+
+
+def _labels_layer(what: LabelKind, values: UInt8Array, colours: Mapping[Any, tuple[float, ...]]) -> Labels:
+    fixed: dict[int | None, tuple[float, ...]] = {int(value): colour for value, colour in colours.items()}
+    fixed[None] = fixed[0]
+    layer = Labels(values, name=_NAMES[what], colormap=DirectLabelColormap(color_dict=fixed), opacity=_OPACITY[what])
+    layer.brush_size = _BRUSH[what]
+    # A contour would turn every stroke into a refresh of the whole plane.
+    layer.contour = 0
+    return layer

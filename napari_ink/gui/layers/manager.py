@@ -1,0 +1,286 @@
+"""The one module that adds, removes and looks up napari's layers."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from napari.layers import Image, Shapes
+from qtpy.QtCore import QObject, Signal
+
+from napari_ink.gui.layers.label_layers import LabelLayers, overview_layer
+from napari_ink.gui.layers.layer_list import LayerList, TaskQueue
+from napari_ink.gui.layers.prediction_overlay import PredictionOverlay
+from napari_ink.gui.layers.stack_layer import attach, detach, stack_layer_data, stack_of
+from napari_ink.gui.layers.viewport import Viewport
+from napari_ink.typing import LabelKind, UInt8Array
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from napari.layers import Labels, Layer
+    from napari.utils.events import Event
+    from napari.viewer import Viewer
+    from qtpy.QtWidgets import QWidget
+
+    from napari_ink.gui.models.edit_window import EditWindow
+    from napari_ink.stack import DepthStack
+
+
+class LayerManager(QObject):
+    """The layers of one viewer that belong to the work on one stack.
+
+    Layers are compared with `==`: the viewer that napari hands a plugin wraps each layer anew.
+
+    Attributes
+    ----------
+    viewport : Sight
+        What of the stack is in sight.
+    overlay : Overlay or None
+        The prediction shown.
+    editable : EditableLabels or None
+        The labels that a person edits.
+    """
+
+    stack_arrived = Signal(object)
+    gone = Signal()
+    tool_changed = Signal()
+
+    def __init__(self, viewer: Viewer, dock: QWidget) -> None:
+        super().__init__(dock)
+        self._viewer, self._changes = viewer, LayerList(viewer)
+        self.viewport = Viewport(viewer, dock, self._stack)
+        self._stack_layer: Layer | None = None
+        self.overlay: PredictionOverlay | None = None
+        self.editable: LabelLayers | None = None
+        self._overview: Labels | None = None
+        self._preview: Layer | None = None
+        self._extras: dict[str, Layer] = {}
+        self._tasks = TaskQueue(self)
+        viewer.layers.events.inserted.connect(self._on_inserted)
+        viewer.layers.events.removed.connect(self._on_removed)
+        viewer.layers.selection.events.active.connect(self._on_tool)
+
+    def find_stack(self) -> Layer | None:
+        """Return the topmost layer that shows a depth stack, or None."""
+        return next((layer for layer in reversed(self._viewer.layers) if stack_of(layer) is not None), None)
+
+    def show_stack(self, stack: DepthStack, contrast_limits: tuple[float, float]) -> None:
+        """Show a stack, and turn the depth slider to its surface."""
+        data, settings, _ = stack_layer_data(stack, contrast_limits)
+        layer = Image(data, **settings)
+        self._changes.add(layer)
+        self.take_over(layer)
+
+    @property
+    def has_stack(self) -> bool:
+        """Whether the stack being worked on is in the viewer."""
+        return self._stack_layer is not None
+
+    def take_over(self, layer: Layer) -> None:
+        """Make a layer the stack being worked on, and put away what belonged to the one before."""
+        stack = stack_of(layer)
+        if stack is None:
+            raise ValueError(f"{layer.name} shows no depth stack")
+        with self._changes.under_way():
+            before = self._stack_layer
+            self._put_away()
+            if before is not None and before != layer:
+                self._changes.remove([before])
+            self._stack_layer = layer
+        attach(layer)
+        self._viewer.reset_view()
+        self._viewer.dims.set_point(0, stack.surface_z)
+
+    def begin_overlay(
+        self, shape: tuple[int, int], thresholds: Mapping[LabelKind, float], has_disagreement: bool = False
+    ) -> None:
+        """Show an empty prediction in the place of the one before, underneath the editable labels."""
+        if self.overlay is not None and self.overlay.fits(has_disagreement):
+            self.overlay.clear()
+            self.show_prediction(True)
+            return
+        if self.overlay is not None:
+            self._changes.remove(self.overlay.all_layers())
+        self.overlay = PredictionOverlay(shape, thresholds, has_disagreement, self)
+        self._tasks.add(*(partial(self._add_behind, layer) for layer in self.overlay.all_layers()), self._raise_labels)
+
+    def when_idle(self, task: Callable[[], None]) -> None:
+        """Do something once all layers that were asked for are there."""
+        self._tasks.add(task)
+
+    def reject_layer(self, layer: Layer) -> None:
+        """Take a layer out again that somebody else has just put in: in a turn, since napari is still at it."""
+        self._tasks.add(lambda: self._changes.remove([layer]))
+
+    def stop(self) -> None:
+        """Add no more layers: the window is closed. napari would open another for them, which nobody sees."""
+        self._tasks.clear()
+
+    def end_overlay(self) -> None:
+        """Take the prediction away."""
+        if self.overlay is not None:
+            self._changes.remove(self.overlay.all_layers())
+            self.overlay = None
+
+    def begin_editing(self, editable: LabelLayers, then: Callable[[], None]) -> None:
+        """Show editable labels in the place of those before, hide the prediction, and call `then`."""
+        if self.editable is not None:
+            self._changes.remove(self.editable.layers.values())
+        self.editable = editable
+        for layer in editable.layers.values():
+            layer.events.mode.connect(self._on_tool)
+            layer.events.selected_label.connect(self._on_tool)
+        self.show_prediction(False)
+
+        def hand_over() -> None:
+            if self.editable is editable:
+                self._raise_labels()
+                self._viewer.layers.selection.active = editable.layers["ink"]
+                then()
+
+        self._tasks.add(*(partial(self._add, layer) for layer in editable.layers.values()), hand_over)
+
+    def show_overview(self, values: UInt8Array | None, step: int, window: EditWindow) -> None:
+        """Show the labels of a large segment coarsely wherever the edit window is not."""
+        if values is None:
+            return
+        # Where the window is, its own labels are seen.
+        rows, columns = (slice(-(-a // step), b // step) for a, b in ((window.y0, window.y1), (window.x0, window.x1)))
+        values[rows, columns] = 0
+        if self._overview is not None:
+            self._overview.data[:] = values
+            self._overview.refresh(extent=False, highlight=False)
+            return
+        self._overview = overview = overview_layer(values, step)
+
+        def add() -> None:
+            if overview == self._overview:
+                self._add(overview)
+                self._raise_labels()
+
+        self._tasks.add(add)
+
+    def show_preview(self, layer: Layer) -> None:
+        """Show what tools are about to do, on top of all else."""
+        self._preview = layer
+        if layer not in self._viewer.layers:
+            self._tasks.add(partial(self._add_behind, layer))
+
+    @property
+    def stack_layer(self) -> Layer | None:
+        """The layer that shows the stack."""
+        return self._stack_layer
+
+    def auxiliary(self, key: str) -> Layer | None:
+        """Return a layer that was shown by `show_auxiliary`, unless the user has removed it."""
+        return self._extras.get(key)
+
+    def show_auxiliary(self, key: str, layer: Layer, under_labels: bool = False, on_stack: bool = False) -> None:
+        """Show one more layer, in the place of the one that was shown under this key."""
+        self.remove_auxiliary(key)
+        self._extras[key] = layer
+        self._tasks.add(partial(self._add_behind, layer), *([self._raise_labels] if under_labels else []))
+        if on_stack:
+            self._tasks.add(lambda: self._changes.lay_on(layer, self._stack_layer))
+
+    def show_drawing(self, key: str, layer: Shapes) -> None:
+        """Show a layer of shapes on top of all else, with the tool for rectangles in hand."""
+        if self._extras.get(key) != layer:
+            self.remove_auxiliary(key)
+            self._extras[key] = layer
+            self._tasks.add(partial(self._add, layer))
+
+        def activate_tool() -> None:
+            if layer in self._viewer.layers:
+                layer.visible = True
+                self._viewer.layers.selection.active = layer
+                layer.mode = "add_rectangle"
+
+        self._tasks.add(activate_tool)
+
+    def remove_auxiliary(self, key: str) -> None:
+        """Take a layer away that was shown by `show_auxiliary`."""
+        if (layer := self._extras.pop(key, None)) is not None:
+            self._changes.remove([layer])
+
+    def show_prediction(self, visible: bool) -> None:
+        """Show or hide the predicted overlays."""
+        for layer in self.overlay.layers.values() if self.overlay is not None else ():
+            layer.visible = visible
+
+    def activate_tool(self, tool: str) -> None:
+        """Put a brush or eraser in the user's hand."""
+        if self.editable is not None:
+            self._viewer.layers.selection.active = self.editable.activate_tool(tool)
+
+    def tool(self) -> str:
+        """Return the tool in hand, empty when there is none."""
+        return "" if self.editable is None else self.editable.tool_of(self._viewer.layers.selection.active)
+
+    def release(self) -> None:
+        """Let go of the viewer's signals, and read no more tiles: the program ends once its readers do."""
+        if self._stack_layer is not None:
+            detach(self._stack_layer)
+        self._viewer.layers.events.inserted.disconnect(self._on_inserted)
+        self._viewer.layers.events.removed.disconnect(self._on_removed)
+        self._viewer.layers.selection.events.active.disconnect(self._on_tool)
+        self.viewport.release()
+
+    def _stack(self) -> DepthStack | None:
+        return None if self._stack_layer is None else stack_of(self._stack_layer)
+
+    def _add(self, layer: Layer) -> None:
+        if layer in [*self._own_layers()]:  # else it was put away before its turn came
+            self._changes.add(layer)
+
+    def _add_behind(self, layer: Layer) -> None:
+        """Add a layer, and leave the one selected that is."""
+        active = self._viewer.layers.selection.active
+        self._add(layer)
+        self._viewer.layers.selection.active = active
+
+    def _own_layers(self) -> Iterator[Layer]:
+        yield from () if self.overlay is None else self.overlay.all_layers()
+        yield from () if self.editable is None else self.editable.layers.values()
+        yield from (layer for layer in (self._overview, self._preview, *self._extras.values()) if layer is not None)
+
+    def _raise_labels(self) -> None:
+        """Have the labels on top, and on top of these what was drawn to be predicted."""
+        raised = [] if self.editable is None else [*self.editable.layers.values(), self._preview]
+        raised.extend(layer for layer in self._extras.values() if isinstance(layer, Shapes))
+        self._changes.raise_all(raised)
+
+    def _put_away(self) -> None:
+        """Drop the overlay and the labels; what was drawn is in the store."""
+        if self.editable is not None:
+            self.editable.commit()
+        self._changes.remove([*self._own_layers()])
+        self.overlay = self.editable = self._overview = self._preview = None
+        self._extras.clear()
+
+    def _on_inserted(self, event: Event) -> None:
+        if not self._changes.are_under_way and stack_of(event.value) is not None:
+            self.stack_arrived.emit(event.value)
+
+    def _on_removed(self, event: Event) -> None:
+        detach(event.value)
+        if self._changes.are_under_way:
+            return
+        if event.value == self._stack_layer:
+            self._stack_layer = None
+            with self._changes.under_way():
+                self._put_away()
+        if self.overlay is not None and event.value in self.overlay.layers.values():
+            self._changes.remove(self.overlay.all_layers())
+            self.overlay = None
+        if self.editable is not None and event.value in self.editable.layers.values():
+            self._changes.remove(self.editable.layers.values())
+            self.editable = None
+        if event.value == self._overview:
+            self._overview = None
+        self._extras = {key: layer for key, layer in self._extras.items() if layer != event.value}
+        self.gone.emit()
+
+    def _on_tool(self, *_: object) -> None:
+        self.tool_changed.emit()

@@ -1,0 +1,158 @@
+"""The predicted overlays: planes of uint8 probabilities that grow tile by tile and are cut on the graphics card."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from napari.layers import Image
+from napari.utils.colormaps import Colormap
+from qtpy.QtCore import QObject, QTimer
+
+from napari_ink.gui.layers.growing_pyramid import Coarser, GrowingPyramid
+from napari_ink.gui.models.palette import disagreement_colormap, overlay_colormap
+from napari_ink.gui.models.state import cut_level
+from napari_ink.typing import LabelKind, UInt8Array
+
+_NAMES: dict[LabelKind, str] = {"ink": "Ink (predicted)", "edge": "Edges (predicted)"}
+_COARSER: dict[LabelKind, Coarser] = {"ink": "mean", "edge": "max"}
+_MOST_DISAGREEMENT = 128  # a standard deviation of a quarter
+_REFRESH_MS = 200
+_REST = 4
+
+
+class PredictionOverlay(QObject):
+    """Probabilities of one prediction and the image layers that show them.
+
+    Parameters
+    ----------
+    shape
+        Height and width of the segment in pixels.
+    thresholds
+        Where ink and edges are cut, 0…1.
+    has_disagreement
+        Whether there is a plane of how far several views disagree.
+
+    Attributes
+    ----------
+    layers : mapping
+        One image layer for ``"ink"`` and one for ``"edge"``, to be added to a viewer by whoever made this.
+    disagreement : Image or None
+        The layer of disagreement, hidden at first.
+    shows : Path or None
+        The prediction store of which it shows all that is done; set by whoever fills it.
+    is_empty : bool
+        Whether nothing was put in it yet.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, int],
+        thresholds: Mapping[LabelKind, float],
+        has_disagreement: bool = False,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self.shows: Path | None = None
+        self.is_empty = True
+        self._planes: dict[LabelKind, GrowingPyramid] = {what: GrowingPyramid(shape, _COARSER[what]) for what in _NAMES}
+        self.layers: dict[LabelKind, Image] = {
+            what: _layer(plane, _NAMES[what], overlay_colormap(what), 255) for what, plane in self._planes.items()
+        }
+        self._disagreement = GrowingPyramid(shape, "max") if has_disagreement else None
+        self.disagreement = None if self._disagreement is None else _layer(
+            self._disagreement, "Disagreement (predicted)", disagreement_colormap(), _MOST_DISAGREEMENT
+        )  # fmt: skip
+        if self.disagreement is not None:
+            self.disagreement.visible = False
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.timeout.connect(self._refresh)
+        self._drawn = QTimer(self)
+        self._drawn.setSingleShot(True)
+        self._drawn.timeout.connect(self._on_drawn)
+        self._refreshed_at = 0.0
+        self._pause_ms = _REFRESH_MS
+        for what in _NAMES:
+            self.set_threshold(what, thresholds[what])
+
+    def set_threshold(self, what: LabelKind, threshold: float) -> None:
+        """Show what reaches a threshold; no pixel is recomputed."""
+        level = cut_level(threshold)
+        self.layers[what].contrast_limits = (level - 1, level)
+
+    def level(self, what: LabelKind) -> int:
+        """Return the smallest probability of 0…255 that is shown."""
+        return int(self.layers[what].contrast_limits[1])
+
+    def all_layers(self) -> list[Image]:
+        """Return all layers of it, the one on top last."""
+        below = [] if self.disagreement is None else [self.disagreement]
+        return [*below, *self.layers.values()]
+
+    def fits(self, has_disagreement: bool) -> bool:
+        """Whether another prediction can begin in the same layers: they have its planes, and are emptied at no cost."""
+        return self.has_planes(has_disagreement) and (self.is_empty or self._planes["ink"].is_in_memory)
+
+    def has_planes(self, has_disagreement: bool) -> bool:
+        """Whether it has the planes of a prediction, with disagreement or without."""
+        return has_disagreement == (self._disagreement is not None)
+
+    def clear(self) -> None:
+        """Begin again with nothing predicted, in the same layers."""
+        self.shows = None
+        if self.is_empty:
+            return
+        self.is_empty = True
+        for plane in (*self._planes.values(), *([self._disagreement] if self._disagreement is not None else [])):
+            plane.clear()
+        self._refresh()
+
+    def put(
+        self, y: slice, x: slice, ink: UInt8Array, edge: UInt8Array, disagreement: UInt8Array | None = None
+    ) -> None:  # fmt: skip
+        """Put the probabilities of one tile in place; they are drawn a few times a second."""
+        self.is_empty = False
+        self._planes["ink"].put(y, x, ink)
+        self._planes["edge"].put(y, x, edge)
+        if disagreement is not None and self._disagreement is not None:
+            self._disagreement.put(y, x, disagreement)
+        if not self._timer.isActive():
+            self._timer.start(self._pause_ms)
+
+    def probabilities(self, what: LabelKind) -> UInt8Array:
+        """Return the plane of probabilities itself, ``(y, x)`` uint8."""
+        return self._planes[what].levels[0]
+
+    def mask(self, what: LabelKind, threshold: float) -> npt.NDArray[np.bool_]:
+        """Return what reaches a threshold: exactly the pixels that are shown."""
+        mask: npt.NDArray[np.bool_] = self.probabilities(what) >= cut_level(threshold)
+        return mask
+
+    def _refresh(self) -> None:
+        self._refreshed_at = time.perf_counter()
+        for layer in self.all_layers():
+            if layer.visible:
+                layer.refresh(extent=False, highlight=False)
+        self._drawn.start(0)
+
+    def _on_drawn(self) -> None:
+        # Where drawing is slow (a large plane, no graphics card), rest a multiple of that: the window stays free.
+        took = time.perf_counter() - self._refreshed_at
+        self._pause_ms = max(_REFRESH_MS, round(_REST * 1000 * took))
+
+
+def _layer(plane: GrowingPyramid, name: str, colormap: Colormap, top: int) -> Image:
+    is_large = len(plane.levels) > 1
+    return Image(
+        plane.levels if is_large else plane.levels[0],
+        multiscale=is_large,
+        name=name,
+        colormap=colormap,
+        contrast_limits=(0, top),
+        blending="translucent",
+        interpolation2d="nearest",
+    )

@@ -1,0 +1,100 @@
+"""Regions of interest: a layer of shapes that says what is to be predicted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from napari.layers import Shapes
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_ink.gui.models.polygons import Polygon, as_polygon
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from napari.utils.events import Event
+
+    from napari_ink.gui.layers.manager import LayerManager
+
+_KEY, _NAME = "roi", "Region of interest"
+_SETTLE_MS = 400
+_WIDTH_ON_SCREEN_PX = 3
+_YELLOW = "#F0E442"  # of Okabe and Ito, apart from ink and edges
+
+
+class RoiLayer(QObject):
+    """The shapes that a person draws around what is to be predicted.
+
+    Emits `changed` a moment after the last change to them, not while a shape is half made.
+
+    Parameters
+    ----------
+    layers
+        The viewer's layers.
+    """
+
+    changed = Signal()
+
+    def __init__(self, layers: LayerManager, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._layers = layers
+        self._is_pressed = self._is_half_made = False
+        self._settled = QTimer(self)
+        self._settled.setSingleShot(True)
+        self._settled.setInterval(_SETTLE_MS)
+        self._settled.timeout.connect(self._on_settled)
+        layers.viewport.settled.connect(self._follow_zoom)
+
+    def begin(self) -> None:
+        """Show the layer of shapes, with the tool for rectangles in hand."""
+        layer = self._layers.auxiliary(_KEY)
+        if layer is None:
+            layer = Shapes(ndim=2, name=_NAME, face_color="transparent", edge_color=_YELLOW, edge_width=self._width())
+            layer.events.data.connect(self._on_data)
+            layer.mouse_drag_callbacks.append(self._on_drag)
+            self._is_pressed = self._is_half_made = False
+        self._layers.show_drawing(_KEY, layer)
+
+    def polygons(self) -> list[Polygon]:
+        """Return the outlines ``(corner, 2)`` of all shapes, in rows and columns."""
+        layer = self._layers.auxiliary(_KEY)
+        if layer is None:
+            return []
+        return [
+            as_polygon(np.asarray(corners, float)[:, -2:], kind)
+            for corners, kind in zip(layer.data, layer.shape_type, strict=True)
+            if kind not in ("line", "path")
+        ]
+
+    def _on_data(self, event: Event) -> None:
+        """Wait from the last change on; napari says ADDING as a shape is begun, and ADDED once it is drawn."""
+        action = str(event.action.value)
+        if action == "adding":
+            self._is_half_made = True
+        elif action in ("added", "changed", "removed"):
+            self._is_half_made = False
+            self._settled.start()
+
+    def _on_drag(self, _: Shapes, event: Event) -> Iterator[None]:
+        self._is_pressed = True
+        yield
+        while event.type == "mouse_move":
+            yield
+        self._is_pressed = False
+
+    def _on_settled(self) -> None:
+        if self._is_pressed or self._is_half_made:
+            self._settled.start()
+        else:
+            self.changed.emit()
+
+    def _width(self) -> float:
+        return _WIDTH_ON_SCREEN_PX / self._layers.viewport.zoom()
+
+    def _follow_zoom(self) -> None:
+        """Keep the outline as wide on the screen as it was; napari gives its width in pixels of the segment."""
+        layer, width = self._layers.auxiliary(_KEY), self._width()
+        if layer is not None and layer.current_edge_width != width:
+            layer.edge_width = width
+            layer.current_edge_width = width

@@ -1,0 +1,57 @@
+"""A depth stack as a napari image layer: shown lazily, at the right contrast, and at the resolution of the screen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from napari_ink.gui.layers.lazy_levels import TiledSource
+from napari_ink.stack import DepthStack, viewing_levels
+
+if TYPE_CHECKING:
+    from napari.layers import Layer
+
+STACK_KEY, _BROWSER = "napari_ink_stack", "napari_ink_browser"
+# A layer of this size is read before anybody notices.
+_SMALL_PX = 1024
+LayerData = tuple[Any, dict[str, Any], str]
+
+
+def stack_layer_data(stack: DepthStack, contrast_limits: tuple[float, float]) -> LayerData:
+    """Return the layer data tuple of a stack; `attach` is to be called with the layer once it is shown.
+
+    The limits are given because napari's own guess reads a few thousand pixels only.
+    """
+    metadata: dict[str, Any] = {
+        STACK_KEY: stack, "source": str(stack.source), "voxel_size_um": stack.voxel_size_um,
+    }  # fmt: skip
+    data: Any = stack
+    if max(stack.shape[1:]) > _SMALL_PX or isinstance(stack.source, str):
+        browser = metadata[_BROWSER] = TiledSource(viewing_levels(stack), stack.dtype, stack.by_layer)
+        data = browser.arrays()
+    settings = {
+        "name": stack.name,
+        "contrast_limits": contrast_limits,
+        "colormap": "gray",
+        "axis_labels": ("depth", "y", "x"),
+        "multiscale": data is not stack,
+        "rgb": False,
+        "metadata": metadata,
+    }
+    return data, settings, "image"
+
+
+def stack_of(layer: Layer) -> DepthStack | None:
+    """Return the stack that a layer shows, or None for any other layer."""
+    return layer.metadata.get(STACK_KEY)
+
+
+def attach(layer: Layer) -> None:
+    """Let a layer be drawn anew as tiles of it arrive."""
+    if (browser := layer.metadata.get(_BROWSER)) is not None:
+        browser.attach(layer)
+
+
+def detach(layer: Layer) -> None:
+    """Read nothing more for a layer that was taken away."""
+    if (browser := layer.metadata.get(_BROWSER)) is not None:
+        browser.close()

@@ -1,0 +1,1 @@
+"""Models: what the window shows, as frozen values; no Qt, no napari."""

@@ -1,0 +1,95 @@
+"""The edge-aware brush in the hand: it paints up to the edges and not across them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_ink.annotation import LabelValue, barrier_of, reach
+from napari_ink.gui.models.edit_window import EditWindow
+
+if TYPE_CHECKING:
+    from napari_ink.gui.tools.base import Key, Pointer
+    from napari_ink.gui.tools.context import ToolContext
+
+
+class EdgeBrushTool:
+    """A drag paints ink, with Shift papyrus, where the disc reaches from its centre without crossing an edge."""
+
+    name = "edge brush"
+    hint = "Drag to paint ink up to the edges, drawn or predicted (Shift: papyrus). [ and ] size the brush."
+    takes_drags = True
+
+    def __init__(self, context: ToolContext) -> None:
+        self._context = context
+        self._part: EditWindow | None = None
+        self._last = (0, 0)
+        self._barrier = self._painted = np.zeros((0, 0), bool)
+
+    def press(self, at: Pointer) -> None:
+        """Begin a stroke."""
+        self._part, self._last = None, at.pixel
+        self.move(at, pressed=True)
+
+    def move(self, at: Pointer, pressed: bool) -> None:
+        """Paint on from where the mouse was."""
+        if not pressed or not self._context.holds(at.y, at.x):
+            return
+        radius = self._context.brush_radius()
+        self._make_room(at.pixel, radius)
+        part = self._part
+        if part is None:
+            return
+        (y0, x0), (y1, x1) = self._last, at.pixel
+        steps = max(1, int(np.hypot(y1 - y0, x1 - x0) / max(radius / 2, 1)))
+        fresh = np.zeros_like(self._painted)
+        for share in np.linspace(0, 1, steps + 1)[1:]:
+            y, x = round(y0 + share * (y1 - y0)) - part.y0, round(x0 + share * (x1 - x0)) - part.x0
+            box = slice(max(y - radius, 0), y + radius + 1), slice(max(x - radius, 0), x + radius + 1)
+            here = self._barrier[box]
+            fresh[box] |= reach(here, y - box[0].start, x - box[1].start, radius)
+        self._last = at.pixel
+        self._painted |= fresh
+        self._context.show_painting(part, self._painted, _value(at))
+
+    def release(self, at: Pointer) -> None:
+        """End the stroke: it becomes labels, as one step to undo."""
+        part, painted = self._part, self._painted
+        self._part = None
+        if part is None or not painted.any():
+            return
+        labels = self._context.labels("ink", part)
+        labels[painted] = _value(at)
+        self._context.apply([("ink", part.y0, part.x0, labels)], self.name)
+
+    def double_click(self, at: Pointer) -> None:
+        """Nothing to finish."""
+
+    def key(self, key: Key) -> None:
+        """Nothing to give up."""
+
+    def drop(self) -> None:
+        """Nothing half done stays between strokes."""
+
+    def _make_room(self, pixel: tuple[int, int], radius: int) -> None:
+        """Have the barrier in memory around a pixel, with room for the stroke to go on."""
+        needed = self._context.around(*pixel, radius + 1)
+        part = self._part
+        if part is not None and part.holds(needed):
+            return
+        wider = self._context.around(*pixel, 2 * radius + 128)
+        grown = wider if part is None else part.joined(wider)
+        painted = np.zeros(grown.shape, bool)
+        if part is not None:
+            painted[part.y0 - grown.y0 : part.y1 - grown.y0, part.x0 - grown.x0 : part.x1 - grown.x0] = self._painted
+        self._part, self._painted = grown, painted
+        self._barrier = barrier_of(
+            self._context.labels("edge", grown),
+            self._context.probability("edge", grown),
+            self._context.edge_threshold(),
+        )
+
+
+def _value(at: Pointer) -> LabelValue:
+    return LabelValue.PAPYRUS if at.shift else LabelValue.INK

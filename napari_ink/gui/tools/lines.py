@@ -1,0 +1,108 @@
+"""Edge lines in the hand: remove a spurious one, bridge a gap."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_ink.annotation import EdgeValue, Livewire, fragment_at, nearest_end
+
+if TYPE_CHECKING:
+    from napari_ink.gui.tools.base import Key, Pointer
+    from napari_ink.gui.tools.context import ToolContext
+
+_BOX_PX = 512
+_END_PX = 8
+
+
+class EraseFragmentTool:
+    """A click on an edge line takes the whole line away."""
+
+    name = "erase fragment"
+    hint = "Click an edge line to remove it."
+    takes_drags = False
+
+    def __init__(self, context: ToolContext) -> None:
+        self._context = context
+
+    def press(self, at: Pointer) -> None:
+        """Remove the line that is clicked."""
+        part = self._context.around(at.y, at.x, _BOX_PX)
+        edges = self._context.labels("edge", part)
+        y, x = at.pixel
+        line = fragment_at(edges, y - part.y0, x - part.x0)
+        if not line.any():
+            self._context.notify("There is no edge line here; click closer to one.")
+            return
+        edges[line] = EdgeValue.UNREVIEWED
+        self._context.apply([("edge", part.y0, part.x0, edges)], self.name)
+
+    def move(self, at: Pointer, pressed: bool) -> None:
+        """Nothing to show."""
+
+    def release(self, at: Pointer) -> None:
+        """Nothing: drags move the picture."""
+
+    def double_click(self, at: Pointer) -> None:
+        """Nothing to finish."""
+
+    def key(self, key: Key) -> None:
+        """Nothing to give up."""
+
+    def drop(self) -> None:
+        """Nothing is half done."""
+
+
+class JoinTool:
+    """A drag from one line end to another draws the edge between them, along what edge there is."""
+
+    name = "join"
+    hint = "Drag from one line's end to another's: the gap is bridged along the edge (Ctrl: straight)."
+    takes_drags = True
+
+    def __init__(self, context: ToolContext) -> None:
+        self._context = context
+        self._wire: Livewire | None = None
+
+    def press(self, at: Pointer) -> None:
+        """Begin at the line end that is nearest."""
+        if self._context.holds(at.y, at.x):
+            self._wire = Livewire(self._context.shape, self._context.edge_cost)
+            self._wire.add(*self._end(at))
+
+    def move(self, at: Pointer, pressed: bool) -> None:
+        """Show the bridge."""
+        if pressed and self._wire is not None:
+            self._context.preview.draw([self._wire.path_to(*at.pixel, straight=at.control)], self._wire.anchors)
+
+    def release(self, at: Pointer) -> None:
+        """Draw the bridge."""
+        wire, self._wire = self._wire, None
+        self._context.preview.clear()
+        if wire is None:
+            return
+        path = wire.path_to(*self._end(at), straight=at.control)
+        if len(path) < 2:
+            return
+        part = self._context.spanning([tuple(path.min(axis=0)), tuple(path.max(axis=0))], 0)
+        edges = self._context.labels("edge", part)
+        edges[tuple((path - (part.y0, part.x0)).T)] = EdgeValue.EDGE
+        self._context.apply([("edge", part.y0, part.x0, edges)], self.name)
+
+    def double_click(self, at: Pointer) -> None:
+        """Nothing to finish."""
+
+    def key(self, key: Key) -> None:
+        """Escape lets the bridge be."""
+        if key == "Escape":
+            self.drop()
+
+    def drop(self) -> None:
+        """Let the bridge be."""
+        self._wire = None
+        self._context.preview.clear()
+
+    def _end(self, at: Pointer) -> tuple[int, int]:
+        y, x = at.pixel
+        part = self._context.around(y, x, 2 * _END_PX)
+        near = nearest_end(self._context.labels("edge", part), y - part.y0, x - part.x0, _END_PX)
+        return near[0] + part.y0, near[1] + part.x0

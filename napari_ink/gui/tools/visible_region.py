@@ -1,0 +1,110 @@
+"""What is done to all edges in sight at once: to ink and back, short lines removed, small gaps bridged."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import ndimage
+
+from napari_ink.annotation import (
+    EdgeValue,
+    LabelValue,
+    edges_from_ink,
+    gaps,
+    ink_from_edges,
+    short_fragments,
+    straight_path,
+)
+from napari_ink.gui.models.edit_window import WINDOW_PX
+from napari_ink.typing import Mask
+
+if TYPE_CHECKING:
+    from napari_ink.gui.models.edit_window import EditWindow
+    from napari_ink.gui.tools.context import ToolContext
+
+SHORTEST_PX = 12
+WIDEST_GAP_PX = 8
+
+
+def ink_in_sight_from_edges(context: ToolContext) -> None:
+    """Make ink of what closed edge lines in sight enclose, where nobody has looked yet."""
+    part = _part(context)
+    if part is None:
+        return
+    edges = context.labels("edge", part)
+
+    def done(inside: Mask) -> None:
+        ink = context.labels("ink", part)
+        ink[inside & (ink == LabelValue.UNREVIEWED)] = LabelValue.INK
+        if not inside.any():
+            context.notify("No edge line in sight is closed; bridge the gaps first (Join).")
+        context.apply([("ink", part.y0, part.x0, ink)], "edges to ink")
+
+    context.run_in_background(lambda: ink_from_edges(edges), done)
+
+
+def edges_in_sight_from_ink(context: ToolContext) -> None:
+    """Draw the outlines of the ink in sight as edges, where none was called no edge."""
+    part = _part(context)
+    if part is None:
+        return
+    ink = context.labels("ink", part)
+
+    def done(outline: Mask) -> None:
+        edges = context.labels("edge", part)
+        edges[outline & (edges != EdgeValue.NOT_EDGE)] = EdgeValue.EDGE
+        if not outline.any():
+            context.notify("There is no ink in sight to be outlined.")
+        context.apply([("edge", part.y0, part.x0, edges)], "ink to edges")
+
+    context.run_in_background(lambda: edges_from_ink(ink), done)
+
+
+def remove_specks_in_sight(context: ToolContext) -> None:
+    """Remove the edge lines in sight that are shorter than a stroke is wide; those that leave the view stay."""
+    part = _part(context)
+    if part is None:
+        return
+    edges = context.labels("edge", part)
+
+    def short() -> Mask:
+        lines, _ = ndimage.label(edges == EdgeValue.EDGE, np.ones((3, 3), bool))
+        cut = np.unique(np.concatenate([lines[0], lines[-1], lines[:, 0], lines[:, -1]]))
+        return short_fragments(edges, SHORTEST_PX) & ~np.isin(lines, cut[cut > 0])
+
+    def done(specks: Mask) -> None:
+        now = context.labels("edge", part)
+        now[specks & (now == EdgeValue.EDGE)] = EdgeValue.UNREVIEWED
+        if not specks.any():
+            context.notify(f"No edge line in sight is shorter than {SHORTEST_PX} pixels.")
+        context.apply([("edge", part.y0, part.x0, now)], "remove specks")
+
+    context.run_in_background(short, done)
+
+
+def bridge_gaps_in_sight(context: ToolContext) -> None:
+    """Bridge the gaps between line ends in sight that face each other over a few pixels."""
+    part = _part(context)
+    if part is None:
+        return
+    edges = context.labels("edge", part)
+
+    def done(found: list[tuple[tuple[int, int], tuple[int, int]]]) -> None:
+        now = context.labels("edge", part)
+        for one, other in found:
+            bridge = tuple(straight_path(one, other).T)
+            now[bridge] = np.where(now[bridge] == EdgeValue.NOT_EDGE, EdgeValue.NOT_EDGE, EdgeValue.EDGE)
+        if not found:
+            context.notify(f"No two line ends in sight face each other over at most {WIDEST_GAP_PX} pixels.")
+        context.apply([("edge", part.y0, part.x0, now)], "bridge gaps")
+
+    context.run_in_background(lambda: gaps(edges, WIDEST_GAP_PX), done)
+
+
+def _part(context: ToolContext) -> EditWindow | None:
+    part = context.visible_region()
+    if part is None or max(part.shape) > WINDOW_PX:
+        context.notify("Zoom in first: at most 4096 × 4096 pixels are done at once.")
+        return None
+    return part

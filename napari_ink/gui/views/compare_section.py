@@ -1,0 +1,33 @@
+"""Look: show and hide, swap, fade, and see where labels and prediction differ."""
+
+from __future__ import annotations
+
+from napari_ink.gui.models.state import InkState
+from napari_ink.gui.views.section import Section, row
+from napari_ink.gui.views.step_panel import paragraph, show_text
+
+_LEGEND = "Yellow: ink in your labels only. Purple: ink {} only."
+
+
+class CompareSection(Section):
+    """See what is underneath, and what differs."""
+
+    def __init__(self) -> None:
+        super().__init__("Look and compare")
+        self.legend = paragraph()
+        for pair in (
+            (("blink_labels", "Labels"), ("blink_prediction", "Prediction")),
+            (("swap", "Swap them"), ("difference", "Difference")),
+            (("fainter", "Fainter"), ("stronger", "Stronger")),
+        ):
+            self.rows.addLayout(row(*(self.action_button(name, text) for name, text in pair)))
+        self.rows.addWidget(self.legend)
+        self.buttons["difference"].setCheckable(True)
+
+    def show_state(self, state: InkState) -> None:
+        """Say what is compared."""
+        self.buttons["difference"].setChecked(state.compared == "prediction")
+        for name in ("blink_prediction", "difference", "swap"):
+            self.buttons[name].setEnabled(state.has_prediction)
+        where = "in the prediction" if state.compared == "prediction" else f"in version {state.compared}"
+        show_text(self.legend, _LEGEND.format(where) if state.compared else "")

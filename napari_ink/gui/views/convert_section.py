@@ -1,0 +1,71 @@
+"""The row that offers to convert a stack, and shows how far that has come."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
+
+from napari_ink.gui.models.state import InkState, time_left
+from napari_ink.gui.views.section import row
+from napari_ink.gui.views.step_panel import button, paragraph, show_text
+from napari_ink.gui.views.widgets import Progress
+
+_SLOW = "Moving through this stack is slow: {}. Convert it once, and it is not."
+_FELT_PX = 1024  # smaller layers are decoded before anybody notices
+_TIP = "Write an OME-Zarr beside it, with smaller copies for looking at: quick to move through and to predict on"
+
+
+class ConvertSection(QWidget):
+    """Offers the conversion; emits `convert_requested` with where to, `cancel_requested` and `open_requested`."""
+
+    convert_requested = Signal(object)
+    cancel_requested = Signal()
+    open_requested = Signal(object)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._state = InkState()
+        self.hint = paragraph()
+        self.button = button("Convert to OME-Zarr…", _TIP)
+        self.cancel_button = button("Cancel", "Stop converting; asked for again, it goes on where it stopped")
+        self.open_button = button("Open it", "Open the converted stack in the place of this one")
+        self.bar = Progress()
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(6)
+        column.addWidget(self.hint)
+        column.addLayout(row(self.button, self.open_button, self.bar, self.cancel_button))
+        self.button.clicked.connect(self._on_convert)
+        self.cancel_button.clicked.connect(self.cancel_requested)
+        self.open_button.clicked.connect(lambda: self.open_requested.emit(self._state.conversion.out))
+
+    def show_state(self, state: InkState) -> None:
+        """Show whether a conversion would help, and how far one has come."""
+        self._state, news, stack = state, state.conversion, state.stack
+        under_way = news.done is not None
+        self.setVisible(stack is not None)
+        self.button.setVisible(not under_way)
+        self.open_button.setVisible(news.out is not None)
+        self.open_button.setEnabled(not state.busy and state.run is None)
+        for one in (self.bar, self.cancel_button):
+            one.setVisible(under_way)
+        if news.done is not None:
+            self.bar.show_progress(round(news.done * 1000), 1000)
+            left = "" if news.seconds_left is None else f", {time_left(news.seconds_left)} left"
+            show_text(self.hint, f"Converting{left}. You can go on working meanwhile.")
+        elif news.out is not None:
+            show_text(self.hint, f"Converted to {news.out.name}.")
+        else:
+            is_felt = stack is not None and stack.slow and max(stack.shape[1:]) > _FELT_PX
+            show_text(self.hint, _SLOW.format(stack.slow) if stack is not None and is_felt else "")
+
+    def _on_convert(self) -> None:
+        stack = self._state.stack
+        if stack is None:
+            return
+        beside = (stack.home.parent if stack.home is not None else Path.home()) / f"{stack.name}.zarr"
+        chosen, _ = QFileDialog.getSaveFileName(self, "Convert to OME-Zarr", str(beside), "OME-Zarr (*.zarr)")
+        if chosen:
+            self.convert_requested.emit(Path(chosen))

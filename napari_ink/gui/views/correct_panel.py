@@ -1,0 +1,214 @@
+"""Step 3, Correct: turn the prediction into labels, pick a tool, undo and redo, and see that all is saved."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QMessageBox, QPushButton, QWidget
+
+from napari_ink.gui.controllers.key_bindings import shown_key
+from napari_ink.gui.models.state import InkState, Step
+from napari_ink.gui.models.status import StorageStatus
+from napari_ink.gui.views.compare_section import CompareSection
+from napari_ink.gui.views.review_section import ReviewSection
+from napari_ink.gui.views.section import Section
+from napari_ink.gui.views.similar_section import SimilarSection
+from napari_ink.gui.views.step_panel import StepPanel, button, mark, paragraph, show_text
+from napari_ink.gui.views.versions_section import VersionsSection
+
+_HINT = "Turn the prediction into labels and correct them. Each stroke is saved as you draw, and all can be undone."
+_PARTIAL = "Zoom in to draw everywhere: from this far, only the middle of the picture can be drawn in."
+_TURNED = "This view is for looking: labels can be drawn in the plain one only, not in 3-D or with other axes."
+_HIDDEN = "The {} labels are hidden; the eye in the layer list or the key {} shows them."
+_HELP = "Holding Space moves the picture, [ and ] size the brush; napari's polygon is at the top left."
+# Tool, text on its button, tooltip, and the action whose key it has.
+_TOOLS: dict[str, tuple[tuple[str, str, str, str], ...]] = {
+    "Ink": (
+        ("ink", "Ink", "Paint ink", "ink"),
+        ("papyrus", "Papyrus", "Paint papyrus: looked at, and no ink there", "papyrus"),
+        ("erase ink", "Erase", "Erase back to unreviewed in the ink labels (key E)", ""),
+        ("edge brush", "To edges", "Paint ink up to the edges, not across them", "edge_brush"),
+        ("fill", "Fill", "Fill an enclosed region with ink", "fill_ink"),
+        ("grow", "Grow", "Draw a stroke in ink; it grows until the edges hold it", "grow"),
+    ),
+    "Edges": (
+        ("edge", "Edge", "Paint an edge of ink", "edge"),
+        ("not edge", "No edge", "Paint what is surely not an edge", "not_edge"),
+        ("erase edge", "Erase", "Erase back to unreviewed in the edge labels (key E)", ""),
+        ("livewire", "Outline", "Click along an edge: the line follows it by itself; close it to fill", "livewire"),
+        ("erase fragment", "Remove", "Click an edge line to remove it", "erase_fragment"),
+        ("join", "Join", "Drag from one line end to another to bridge the gap", "join"),
+    ),
+}
+_COLUMNS = 3
+
+
+class CorrectPanel(StepPanel):
+    """Make labels and correct them.
+
+    Emits `editable_requested` (True: replace what was edited), `tool_requested`, `action_requested` with the name of an
+    action, and `plain_view_requested`.
+    """
+
+    editable_requested = Signal(bool)
+    tool_requested = Signal(str)
+    action_requested = Signal(str)
+    plain_view_requested = Signal()
+
+    def __init__(self) -> None:
+        super().__init__(Step.CORRECT, _HINT)
+        self._edited = False
+        self.editable_button = button("Make editable", "Cut labels at the thresholds above, to be edited", primary=True)
+        self.editable_button.clicked.connect(self._on_editable)
+        self.tools: dict[str, QPushButton] = {}
+        self.actions_of: dict[str, QPushButton] = {}
+        self.change_box = self._action_row(
+            "",
+            ("undo", "Undo", "Take the last change back"),
+            ("redo", "Redo", "Make the change again"),
+            ("help", "Keys", "Show every key"),
+        )
+        self.tool_box = self._tool_rows()
+        self.sight_box = self._action_row(
+            "In sight",
+            ("remove_specks", "− Specks", "Remove all short edge lines in sight"),
+            ("bridge_gaps", "Gaps", "Bridge all small gaps between edge lines in sight"),
+            ("ink_from_edges", "→ Ink", "Make what closed edge lines in sight enclose ink"),
+            ("edges_from_ink", "→ Edges", "Draw the outlines of the ink in sight as edges"),
+        )
+        self.saved, self.tool_hint, self.counts, self.help = (paragraph(text) for text in ("", "", "", _HELP))
+        self.edit_note = paragraph("", "inkWarning")
+        self.plain_button = button("Plain view", "Show rows and columns again, in 2-D")
+        self.plain_button.clicked.connect(self.plain_view_requested)
+        self.counts.setToolTip("Labelled pixels")
+        for widget in (
+            self.editable_button, self.change_box, self.saved, self.tool_box, self.sight_box, self.edit_note,
+            self.plain_button, self.tool_hint, self.counts, self.help,
+        ):  # fmt: skip
+            self.rows.addWidget(widget)
+        self.review, self.similar, self.look, self.versions = (
+            ReviewSection(), SimilarSection(), CompareSection(), VersionsSection()
+        )  # fmt: skip
+        self.sections: tuple[Section, ...] = (self.similar, self.review, self.look, self.versions)
+        for section in self.sections:
+            section.action_requested.connect(self.action_requested)
+            self.rows.addWidget(section)
+
+    def show_state(self, state: InkState) -> None:
+        """Show the tools once there are labels, what can be undone, how much is labelled, and that it is saved."""
+        super().show_state(state)
+        self._edited = state.labels_edited
+        storage = state.storage
+        again = "Cut the labels again…" if state.labels_edited else "Cut the labels again"
+        first = "Make editable" if state.has_prediction else "Start with empty labels"
+        first = "Show your labels" if storage.project is not None else first
+        self.editable_button.setText(again if state.labels else first)
+        self.editable_button.setEnabled(state.run is None and not state.busy and not storage.held_by)
+        self.editable_button.setVisible(state.has_prediction or not state.labels)
+        mark(self.editable_button, "inkPrimary" if not state.labels else "inkPlain")
+        can_edit = state.labels and not storage.held_by
+        for widget in (self.change_box, self.tool_box, self.sight_box, self.help):
+            widget.setVisible(can_edit)
+        for tool, one in self.tools.items():
+            one.setChecked(tool == state.tool)
+        _show_change(self.actions_of["undo"], "Undo", storage.undo_name)
+        _show_change(self.actions_of["redo"], "Redo", storage.redo_name)
+        for section in self.sections:
+            section.setVisible(state.labels or section is self.versions)  # labels may come from a file
+            section.show_state(state)
+        show_text(self.tool_hint, state.tool_hint if can_edit else "")
+        show_text(self.edit_note, _why_not_here(storage) if can_edit else "")
+        self.plain_button.setVisible(can_edit and storage.is_turned)
+        show_text(self.counts, _counted(state) if state.labels else "")
+        show_text(self.saved, _saved(storage) if state.labels else "")
+        mark(self.saved, "inkWarning" if storage.problem or storage.held_by or storage.warnings else "inkSmall")
+
+    def _action_row(self, title: str, *actions: tuple[str, str, str]) -> QWidget:
+        box = QWidget()
+        row = QHBoxLayout(box)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(6)
+        if title:
+            row.addWidget(QLabel(title))
+        for name, text, tip in actions:
+            made = button(text, f"{tip} (key {shown_key(name)})")
+            made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+            made.clicked.connect(lambda _=False, name=name: self.action_requested.emit(name))
+            self.actions_of[name] = made
+            row.addWidget(made, 1)
+        return box
+
+    def _tool_rows(self) -> QWidget:
+        box = QWidget()
+        grid = QGridLayout(box)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setSpacing(6)
+        line = 0
+        for title, tools in _TOOLS.items():
+            grid.addWidget(QLabel(title), line, 0)
+            for place, tool in enumerate(tools):
+                row, column = divmod(place, _COLUMNS)
+                grid.addWidget(self._tool_button(*tool), line + row, column + 1)
+                grid.setColumnStretch(column + 1, 1)
+            line += -(-len(tools) // _COLUMNS)
+        return box
+
+    def _tool_button(self, tool: str, text: str, tip: str, action: str) -> QPushButton:
+        key = shown_key(action) if action else ""
+        made = button(f"{text}  ({key})" if key else text, f"{tip} (key {key})" if key else tip)
+        made.setCheckable(True)
+        # Without the keyboard's focus on a button, keys keep going to the picture while one paints.
+        made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        made.clicked.connect(lambda: self.tool_requested.emit(tool))
+        self.tools[tool] = made
+        return made
+
+    def _on_editable(self) -> None:
+        self.editable_requested.emit(self._edited) if self._may_replace() else None
+
+    def _may_replace(self) -> bool:
+        if not self._edited:
+            return True
+        asked = QMessageBox(
+            QMessageBox.Icon.Question,
+            "Replace your labels?",
+            "You have edited these labels. Keep them, or replace them with the prediction at the present thresholds? "
+            "(Undo brings them back.)",
+            parent=self,
+        )
+        replace = asked.addButton("Replace", QMessageBox.ButtonRole.DestructiveRole)
+        keep = asked.addButton("Keep my labels", QMessageBox.ButtonRole.RejectRole)
+        asked.setDefaultButton(keep)
+        asked.exec()
+        return asked.clickedButton() is replace
+
+
+def _show_change(one: QPushButton, text: str, name: str) -> None:
+    one.setEnabled(bool(name))
+    one.setToolTip(f"{text}: {name} (key {shown_key(text.lower())})" if name else f"There is nothing to {text.lower()}")
+
+
+def _why_not_here(storage: StorageStatus) -> str:
+    if storage.is_turned:
+        return _TURNED
+    if storage.hidden:
+        return _HIDDEN.format(" and ".join(storage.hidden), shown_key("blink_labels"))
+    return _PARTIAL if storage.is_partial else ""
+
+
+def _saved(storage: StorageStatus) -> str:
+    return " ".join((*storage.warnings, _saved_where(storage)))
+
+
+def _saved_where(storage: StorageStatus) -> str:
+    if storage.held_by:
+        return f"Read only: {storage.held_by} has these labels open; they can be edited once it is closed there."
+    if storage.problem:
+        return storage.problem
+    where = storage.project.name if storage.project is not None else ""
+    return f"All saved in {where}." if storage.is_saved else f"Saving in {where}…"
+
+
+def _counted(state: InkState) -> str:
+    counts = state.counts
+    figures = {"Ink": counts.ink, "papyrus": counts.papyrus, "edges": counts.edge, "no edge": counts.not_edge}
+    return " · ".join(f"{name} {pixels:,}".replace(",", "\u202f") for name, pixels in figures.items())

@@ -1,0 +1,93 @@
+"""Depth: where one is, jumps and flips, the projection, the profile under the mouse, contrast."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QSignalBlocker, Qt, Signal
+from qtpy.QtWidgets import QComboBox, QLabel
+from superqt import QLabeledRangeSlider
+
+from napari_ink.gui.models.state import InkState
+from napari_ink.gui.models.status import ProjectionStatus
+from napari_ink.gui.views.profile_plot import ProfilePlot
+from napari_ink.gui.views.section import Section, row
+from napari_ink.gui.views.step_panel import button, paragraph, show_text
+from napari_ink.stack import HOWS
+
+if TYPE_CHECKING:
+    from napari_ink.gui.controllers.profile import Profile
+
+_TITLES = {"max": "Maximum", "mean": "Mean", "min": "Minimum", "alpha": "Alpha composite"}
+_WHAT = {
+    "max": "the brightest of the layers chosen",
+    "mean": "the mean of the layers chosen",
+    "min": "the darkest of the layers chosen",
+    "alpha": "bright voxels hide what lies behind them, from the first layer chosen to the last",
+}
+
+
+class DepthSection(Section):
+    """Move through the depth, and see several layers at once.
+
+    Emits `projection_chosen` with the way and the first and last layer, `contrast_requested`, and `watched` when the
+    profile is or is no longer to be seen.
+    """
+
+    projection_chosen = Signal(str, int, int)
+    contrast_requested = Signal()
+    watched = Signal(bool)
+
+    def __init__(self) -> None:
+        super().__init__("Depth and projection")
+        self.where = paragraph()
+        self.how = QComboBox()
+        for how in HOWS:
+            self.how.addItem(_TITLES[how], how)
+            self.how.setItemData(self.how.count() - 1, _WHAT[how], Qt.ItemDataRole.ToolTipRole)
+        self.how.setToolTip("How several layers become one picture")
+        self.layers = QLabeledRangeSlider(Qt.Orientation.Horizontal)
+        self.layers.setToolTip("The first and the last layer of the projection")
+        self.layers.setRange(0, 64)
+        self.plot = ProfilePlot()
+        self.contrast_button = button("Reset contrast", "Stretch the contrast over 99 in 100 voxels again")
+        self.rows.addWidget(self.where)
+        names = (("shallower", "− 5"), ("surface", "Surface"), ("deeper", "+ 5"), ("flip", "Flip"))
+        self.rows.addLayout(row(*(self.action_button(name, text, says_key=False) for name, text in names)))
+        self.rows.addLayout(row(self.action_button("projection", "Projection"), self.how))
+        self.buttons["projection"].setCheckable(True)
+        self.rows.addLayout(row(QLabel("Layers"), self.layers))
+        self.rows.addWidget(self.plot)
+        self.rows.addLayout(row(self.action_button("explain", "Ask the model"), self.contrast_button))
+        self.how.currentIndexChanged.connect(self._on_chosen)
+        self.layers.valueChanged.connect(self._on_chosen)
+        self.contrast_button.clicked.connect(self.contrast_requested)
+        self.header.toggled.connect(self.watched)
+
+    def show_state(self, state: InkState) -> None:
+        """Let things be done once a stack is open."""
+        for one in (*self.buttons.values(), self.how, self.layers, self.contrast_button):
+            one.setEnabled(state.stack is not None)
+        self._show_projection(state.projection)
+
+    def show_depth(self, where: str, surface: int, here: int) -> None:
+        """Say where the slider is."""
+        show_text(self.where, where)
+        self.plot.show_depth(surface, here)
+
+    def show_profile(self, profile: Profile | None) -> None:
+        """Draw the profile under the mouse."""
+        self.plot.show_profile(profile)
+
+    def _show_projection(self, news: ProjectionStatus) -> None:
+        self.buttons["projection"].setChecked(news.is_shown)
+        with QSignalBlocker(self.how), QSignalBlocker(self.layers):
+            self.how.setCurrentIndex(HOWS.index(news.how))
+            if self.layers.maximum() != news.layers - 1:
+                self.layers.setRange(0, max(news.layers - 1, 1))
+            if tuple(self.layers.value()) != (news.first, news.last):
+                self.layers.setValue((news.first, news.last))
+
+    def _on_chosen(self, *_: object) -> None:
+        first, last = self.layers.value()
+        self.projection_chosen.emit(self.how.currentData(), int(first), int(last))

@@ -1,0 +1,294 @@
+"""Step 2, Predict: choose a model, a device and an area; run, watch, stop; move the thresholds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QFileDialog,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QSizePolicy,
+    QToolButton,
+    QWidget,
+)
+
+from napari_ink.gui.models.prediction import ModelEntry, RunSettings, Where
+from napari_ink.gui.models.state import InkState, Step, time_left
+from napari_ink.gui.models.status import RunProgress
+from napari_ink.gui.views.grey_range_section import GreyRangeBox
+from napari_ink.gui.views.section import Section, row
+from napari_ink.gui.views.step_panel import StepPanel, button, paragraph, show_text
+from napari_ink.gui.views.style import EDGE_CSS, INK_CSS
+from napari_ink.gui.views.widgets import OffsetBox, Progress, ThresholdRow
+from napari_ink.model import MODEL_SUFFIXES, Direction
+from napari_ink.predict import DeviceName, TestTimeAugmentation
+from napari_ink.stack import DepthStack
+
+_HINT = "Let a model mark where ink and its edges may be. The result appears while it is computed."
+_WHILE_IT_RUNS = (
+    "Cancel the run to choose another; direction, offset, grey range and regions can be changed while it runs"
+)
+_NO_MODEL = "No model comes with this installation: choose a checkpoint with the … button."
+_DEVICES: dict[str, DeviceName] = {
+    "Automatic": "auto",
+    "CPU": "cpu",
+    "NVIDIA GPU (CUDA)": "cuda",
+    "Apple GPU (MPS)": "mps",
+}
+_AREAS: dict[str, Where] = {"Whole segment": "whole", "Visible region": "visible", "Region of interest": "roi"}
+_DIRECTIONS: dict[str, Direction | None] = {
+    "As the model has it": None,
+    "As stored": "as stored",
+    "Reversed": "reversed",
+}
+_VIEWS: dict[str, tuple[TestTimeAugmentation, ...]] = {
+    "The plain one": (),
+    "Mirrored too (4 ×)": ("flips",),
+    "Mirrored and turned (8 ×)": ("flips", "rotations"),
+    "And other depths (24 ×)": ("flips", "rotations", "depth"),
+}
+
+
+class PredictPanel(StepPanel):
+    """Run a model; emits what is asked for, and shows how far it is.
+
+    Parameters
+    ----------
+    models
+        The models on offer, the default one first.
+    """
+
+    run_requested = Signal(object)
+    settings_changed = Signal(object)
+    continue_requested = Signal()
+    pause_requested = Signal()
+    cancel_requested = Signal()
+    roi_requested = Signal()
+    model_chosen = Signal(object)
+    model_file_requested = Signal(object)
+    threshold_changed = Signal(str, float)
+
+    def __init__(self, models: tuple[ModelEntry, ...]) -> None:
+        super().__init__(Step.PREDICT, _HINT)
+        self._models: list[ModelEntry] = []
+        self._tips: dict[QWidget, str] = {}
+        self._stack: DepthStack | None = None
+        self._greys: tuple[DepthStack | None, tuple[int, int] | None] = (None, None)
+        self.model_box, self.device_box, self.area_box = QComboBox(), QComboBox(), QComboBox()
+        self.mask_box = QCheckBox("Only where there is papyrus")
+        self.run_button = button("Run prediction", "Predict ink and edges with the chosen model", primary=True)
+        self.continue_button = button("Continue", "Go on with the prediction that was stopped")
+        self.pause_button = button("Pause", "Wait after the batch in hand, with the model in memory")
+        self.cancel_button = button("Cancel", "Stop after the batch in hand; what is done is kept")
+        self.more = Section("More settings")
+        self.direction_box, self.views_box, self.offset_box = QComboBox(), QComboBox(), OffsetBox()
+        self.grey_box = GreyRangeBox()
+        self.progress = Progress()
+        self.status, self.about = paragraph(), paragraph()
+        self.ink_threshold = ThresholdRow("Ink", INK_CSS, "ink")
+        self.edge_threshold = ThresholdRow("Edges", EDGE_CSS, "edges")
+        self.thresholds = self._threshold_rows()
+        self._lay_out()
+        self._connect()
+        for model in models:
+            self.add_model(model, choose=False)
+
+    def add_model(self, model: ModelEntry, choose: bool = True) -> None:
+        """Offer one more model, and choose it."""
+        names = [known.name_or_path for known in self._models]
+        if model.name_or_path not in names:
+            self._models.append(model)
+            self.model_box.addItem(model.title)
+            self.model_box.setItemData(self.model_box.count() - 1, model.about, Qt.ItemDataRole.ToolTipRole)
+        if choose:
+            self.model_box.setCurrentIndex([known.name_or_path for known in self._models].index(model.name_or_path))
+
+    def model(self) -> ModelEntry | None:
+        """Return the chosen model."""
+        index = self.model_box.currentIndex()
+        return self._models[index] if 0 <= index < len(self._models) else None
+
+    def settings(self) -> RunSettings | None:
+        """Return what is chosen; None without a model."""
+        if (model := self.model()) is None:
+            return None
+        return RunSettings(
+            model=model,
+            device=_DEVICES[self.device_box.currentText()],
+            where=self._area(),
+            use_mask=self.mask_box.isChecked() and not self.mask_box.isHidden(),
+            direction=_DIRECTIONS[self.direction_box.currentText()],
+            offset=self.offset_box.offset(),
+            augment=_VIEWS[self.views_box.currentText()],
+            grey_range=self.grey_box.grey_range(),
+        )
+
+    def show_state(self, state: InkState) -> None:
+        """Show the settings, the run under way, or what came of it."""
+        super().show_state(state)
+        is_idle = state.run is None
+        model = self.model()
+        for widget in (self.model_box, self.file_button, self.device_box, self.area_box, self.views_box):
+            widget.setEnabled(is_idle)
+            widget.setToolTip(self._tips.setdefault(widget, widget.toolTip()) if is_idle else _WHILE_IT_RUNS)
+        self.mask_box.setEnabled(is_idle and state.mask is not None)
+        self.mask_box.setVisible(state.mask is not None)
+        self.mask_box.setToolTip(f"Uses {state.mask}")
+        self.run_button.setVisible(is_idle)
+        self.run_button.setEnabled(model is not None and not state.busy)
+        self.run_button.setText("Run again" if state.has_prediction else "Run prediction")
+        self.continue_button.setVisible(is_idle and state.can_continue)
+        for stop in (self.pause_button, self.cancel_button):
+            stop.setVisible(not is_idle)
+            stop.setEnabled(state.run is not None and not state.run.cancelling)
+        self.pause_button.setText("Go on" if state.run is not None and state.run.paused else "Pause")
+        if self._stack is not state.stack:
+            self._stack = state.stack
+            self._fit_offset()
+            if self._area() == "roi":  # what was drawn went with the stack before
+                self.area_box.setCurrentIndex(0)
+        if self._greys != (greys := (state.stack, state.suggested_greys)):
+            self._greys = greys
+            top = 65535 if state.stack is None else int(np.iinfo(state.stack.dtype).max)
+            self.grey_box.fit(top, state.suggested_greys)
+        self.show_progress(state.run)
+        kept = f"Kept in {state.prediction.name}." if state.prediction else ""
+        show_text(self.about, " ".join(filter(None, (state.outcome, state.device_line, *state.notes, kept))))
+        self.about.setToolTip(f"Kept in {state.prediction}" if state.prediction else "")
+        self.thresholds.setVisible(state.has_prediction)
+        self.ink_threshold.show_value(state.ink_threshold)
+        self.edge_threshold.show_value(state.edge_threshold)
+
+    def show_progress(self, run: RunProgress | None) -> None:
+        """Show how far a run is; None while there is none."""
+        show_text(self.status, _progress_text(run) or ("" if self.model() else _NO_MODEL))
+        self.progress.setVisible(run is not None)
+        if run is not None:
+            self.progress.show_progress(run.done, run.total)
+
+    def _lay_out(self) -> None:
+        self.file_button = QToolButton()
+        self.file_button.setText("…")
+        self.file_button.setToolTip("Choose a model file: a checkpoint, TorchScript or ONNX")
+        for box in (self.model_box, self.device_box, self.area_box):
+            box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.model_box.setToolTip("The model that predicts; it says what it reads when it runs")
+        self.device_box.setToolTip("Automatic takes an NVIDIA GPU if there is one, then an Apple GPU, then the CPU")
+        self.device_box.addItems(list(_DEVICES))
+        self.area_box.setToolTip(
+            "The visible region is what you see of the segment now: zoom in for a quick try. "
+            "A region of interest is what you draw: rectangles, polygons, ellipses"
+        )
+        self.area_box.addItems(list(_AREAS))
+        self.mask_box.setChecked(True)
+        model_row = QHBoxLayout()
+        model_row.addWidget(self.model_box, 1)
+        model_row.addWidget(self.file_button)
+        form = QFormLayout()
+        form.setSpacing(6)
+        form.addRow("Model", model_row)
+        form.addRow("Device", self.device_box)
+        form.addRow("Area", self.area_box)
+        form.addRow("", self.mask_box)
+        self.rows.addLayout(form)
+        self._lay_out_more()
+        for widget in (self.more, self.run_button, self.continue_button, self.progress):
+            self.rows.addWidget(widget)
+        self.rows.addLayout(row(self.pause_button, self.cancel_button))
+        for label in (self.status, self.about):
+            self.rows.addWidget(label)
+        self.rows.addWidget(self.thresholds)
+
+    def _lay_out_more(self) -> None:
+        self.direction_box.addItems(list(_DIRECTIONS))
+        self.direction_box.setToolTip("Which way the depth is read; a run under way begins anew when you change it")
+        self.views_box.addItems(list(_VIEWS))
+        self.views_box.setToolTip(
+            "Average what the model says of several views of the stack: takes so many times as long, "
+            "and shows where the views disagree, in a layer that is hidden at first"
+        )
+        form = QFormLayout()
+        form.setSpacing(6)
+        form.addRow("Direction", self.direction_box)
+        form.addRow("Offset", self.offset_box)
+        form.addRow("Grey range", self.grey_box)
+        form.addRow("Views", self.views_box)
+        for box in (self.direction_box, self.views_box):
+            box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.more.rows.addLayout(form)
+
+    def _threshold_rows(self) -> QWidget:
+        box = QWidget()
+        rows = QFormLayout(box)
+        rows.setContentsMargins(0, 4, 0, 0)
+        title = QLabel("Show what is at least this probable")
+        title.setObjectName("inkStrong")
+        rows.addRow(title)
+        for threshold in (self.ink_threshold, self.edge_threshold):
+            rows.addRow(threshold)
+        return box
+
+    def _connect(self) -> None:
+        self.run_button.clicked.connect(self._on_run)
+        self.continue_button.clicked.connect(self.continue_requested)
+        self.pause_button.clicked.connect(self.pause_requested)
+        self.cancel_button.clicked.connect(self.cancel_requested)
+        self.area_box.currentTextChanged.connect(self._on_area)
+        self.direction_box.currentTextChanged.connect(self._on_settings)
+        self.offset_box.settled.connect(self._on_settings)
+        self.grey_box.settled.connect(self._on_settings)
+        self.file_button.clicked.connect(self._on_file)
+        self.model_box.currentIndexChanged.connect(self._on_model)
+        self.ink_threshold.changed.connect(lambda value: self.threshold_changed.emit("ink", value))
+        self.edge_threshold.changed.connect(lambda value: self.threshold_changed.emit("edge", value))
+
+    def _on_run(self) -> None:
+        if (settings := self.settings()) is not None:
+            self.run_requested.emit(settings)
+
+    def _on_settings(self) -> None:
+        if (settings := self.settings()) is not None:
+            self.settings_changed.emit(settings)
+
+    def _on_area(self, area: str) -> None:
+        if _AREAS[area] == "roi":
+            self.roi_requested.emit()
+
+    def _on_file(self) -> None:
+        kinds = " ".join(f"*{suffix}" for suffix in MODEL_SUFFIXES)
+        chosen, _ = QFileDialog.getOpenFileName(self, "Choose a model", filter=f"Models ({kinds})")
+        if chosen:
+            self.model_file_requested.emit(Path(chosen))
+
+    def _area(self) -> Where:
+        return _AREAS[self.area_box.currentText()]
+
+    def _fit_offset(self) -> None:
+        model = self.model()
+        self.offset_box.fit(
+            None if model is None else model.contract, None if self._stack is None else self._stack.shape[0]
+        )
+
+    def _on_model(self) -> None:
+        self._fit_offset()
+        if (model := self.model()) is not None:
+            self.model_chosen.emit(model)
+
+
+def _progress_text(run: RunProgress | None) -> str:
+    if run is None:
+        return ""
+    if run.cancelling:
+        return "Stopping after this batch…"
+    if run.paused:
+        return f"Paused at tile {run.done} of {run.total}"
+    if not run.total:
+        return "Getting the model ready…"
+    left = "" if run.seconds_left is None else f", {time_left(run.seconds_left)} left"
+    return f"Tile {run.done} of {run.total}{left}"

@@ -1,0 +1,108 @@
+"""Review: the region in hand, the queue, progress, notes and figures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtGui import QKeyEvent
+from qtpy.QtWidgets import QListWidget, QListWidgetItem
+
+from napari_ink.gui.models.state import InkState, time_left
+from napari_ink.gui.models.status import ReviewStatus
+from napari_ink.gui.views.section import Section, row
+from napari_ink.gui.views.step_panel import button, paragraph, show_text
+from napari_ink.gui.views.widgets import Progress
+
+if TYPE_CHECKING:
+    from napari_ink.annotation import Note
+
+_LIST_PX = 90
+_HINT = "Go through the regions, those most worth your time first, and say of each how far you have looked at it."
+
+
+class NoteList(QListWidget):
+    """A list that tells when Delete is pressed on it."""
+
+    delete_pressed = Signal()
+
+    def keyPressEvent(self, e: QKeyEvent | None) -> None:  # noqa: N802
+        """Tell of Delete and Backspace; other keys move through the list."""
+        if e is not None and e.key() in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace):
+            self.delete_pressed.emit()
+        else:
+            super().keyPressEvent(e)
+
+
+class ReviewSection(Section):
+    """Walk through the regions.
+
+    Emits `note_chosen` and `note_removed` with a note, `figures_requested` and `cancel_requested`.
+    """
+
+    note_chosen = Signal(object)
+    note_removed = Signal(object)
+    figures_requested = Signal()
+    cancel_requested = Signal()
+
+    def __init__(self) -> None:
+        super().__init__("Review")
+        self._notes: tuple[Note, ...] = ()
+        self.progress = Progress()
+        self.progress.setFormat("%v of %m regions reviewed")
+        self.region, self.left, self.figures = paragraph(), paragraph(), paragraph()
+        self.cancel_button = button("Cancel", "Stop ranking the regions")
+        self.figures_button = button("Figures", "Work out ink area, reviewed area and agreement with the prediction")
+        self.notes = NoteList()
+        self.notes.setMaximumHeight(_LIST_PX)
+        self.notes.setToolTip("Click a note to go to its place; Delete takes it away")
+        self.notes.itemClicked.connect(lambda item: self.note_chosen.emit(item.data(Qt.ItemDataRole.UserRole)))
+        self.notes.delete_pressed.connect(self._on_remove)
+        self.cancel_button.clicked.connect(self.cancel_requested)
+        self.figures_button.clicked.connect(self.figures_requested)
+        self.rows.addWidget(paragraph(_HINT))
+        self.rows.addLayout(
+            row(self.action_button("previous_region", "Back"), self.action_button("next_region", "Next"))
+        )
+        self.rows.addLayout(row(self.action_button("reviewed", "Reviewed"), self.action_button("flagged", "Flag")))
+        self.rows.addLayout(
+            row(self.action_button("in_progress", "In progress"), self.action_button("unreviewed", "Unreviewed"))
+        )
+        for widget in (self.region, self.progress, self.left, self.cancel_button):
+            self.rows.addWidget(widget)
+        self.rows.addLayout(row(self.action_button("note", "Note"), self.figures_button))
+        self.rows.addWidget(self.notes)
+        self.rows.addWidget(self.figures)
+
+    def show_state(self, state: InkState) -> None:
+        """Show how far the review has come."""
+        news = state.review
+        self.progress.show_progress(news.reviewed, max(news.regions, 1))
+        show_text(self.region, news.region)
+        show_text(self.left, _left(news))
+        show_text(self.figures, news.figures)
+        self.cancel_button.setVisible(bool(news.busy))
+        for name, one in self.buttons.items():
+            one.setEnabled(not news.busy and (name.endswith("region") or not state.storage.held_by))
+        self.notes.setVisible(bool(news.notes))
+        if news.notes != self._notes:
+            self._notes = news.notes
+            self.notes.clear()
+            for note in news.notes:
+                item = QListWidgetItem(f"{note.text} ({note.author}, {note.at[:10]})")
+                item.setData(Qt.ItemDataRole.UserRole, note)
+                self.notes.addItem(item)
+
+    def _on_remove(self) -> None:
+        if (item := self.notes.currentItem()) is not None:
+            self.note_removed.emit(item.data(Qt.ItemDataRole.UserRole))
+
+
+def _left(news: ReviewStatus) -> str:
+    if news.busy:
+        return news.busy
+    said = [f"{news.flagged} flagged, {news.in_progress} in progress."] if news.flagged or news.in_progress else []
+    if news.queued:
+        time = "" if news.seconds_left is None else f", {time_left(news.seconds_left)} at your pace"
+        said.append(f"{news.queued} in the queue{time}.")
+    return " ".join((*said, news.note)).strip()

@@ -1,0 +1,81 @@
+"""What the sections have in common: a title that opens and closes them, and buttons that do what keys do."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QHBoxLayout, QLayout, QPushButton, QVBoxLayout, QWidget
+
+from napari_ink.gui.controllers.key_bindings import shown_key
+from napari_ink.gui.models.actions import ACTIONS
+from napari_ink.gui.models.state import InkState
+from napari_ink.gui.views.step_panel import button
+
+_TITLES = {action.name: action.title for action in ACTIONS}
+
+
+class Section(QWidget):
+    """A part of a step that is closed until somebody opens it.
+
+    superqt's `QCollapsible` is not used: it keeps the height that its content had when it was opened, and what is said
+    in it later is cut off (superqt 0.9).
+
+    Emits `action_requested` with the name of an action.
+
+    Parameters
+    ----------
+    title
+        What it is for.
+    """
+
+    action_requested = Signal(str)
+
+    def __init__(self, title: str) -> None:
+        super().__init__()
+        self._title = title
+        self.header = button(f"▸  {title}", f"Open or close: {title.lower()}")
+        self.header.setObjectName("inkSection")
+        self.header.setCheckable(True)
+        self.header.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.header.toggled.connect(self._on_toggled)
+        self._body = QWidget()
+        self._body.setVisible(False)
+        self.rows = QVBoxLayout(self._body)
+        self.rows.setContentsMargins(0, 4, 0, 8)
+        self.rows.setSpacing(6)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.header)
+        column.addWidget(self._body)
+        self.buttons: dict[str, QPushButton] = {}
+
+    def expand(self) -> None:
+        """Open it."""
+        self.header.setChecked(True)
+
+    def _on_toggled(self, is_open: bool) -> None:
+        self.header.setText(f"{'▾' if is_open else '▸'}  {self._title}")
+        self._body.setVisible(is_open)
+
+    def show_state(self, state: InkState) -> None:
+        """Show what the state says."""
+
+    def action_button(self, name: str, text: str, says_key: bool = True) -> QPushButton:
+        """Return a button that does what an action's key does, and says the key on it or else in its tooltip."""
+        key = shown_key(name)
+        on_it = f"{text}  ({key})" if key and says_key else text
+        made = button(on_it, f"{_TITLES[name]} ({key})" if key and not says_key else _TITLES[name])
+        # Without the keyboard's focus on a button, keys keep going to the picture.
+        made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        made.clicked.connect(lambda: self.action_requested.emit(name))
+        self.buttons[name] = made
+        return made
+
+
+def row(*widgets: QWidget) -> QLayout:
+    """Return widgets side by side."""
+    made = QHBoxLayout()
+    made.setSpacing(6)
+    for widget in widgets:
+        made.addWidget(widget)
+    return made

@@ -1,0 +1,92 @@
+"""Step 1, Stack: open the depth layers of a segment, and say what they are."""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QInputDialog
+
+from napari_ink.gui.models.state import InkState, Step
+from napari_ink.gui.views.convert_section import ConvertSection
+from napari_ink.gui.views.depth_section import DepthSection
+from napari_ink.gui.views.step_panel import StepPanel, button, paragraph, show_text
+from napari_ink.stack import DepthStack
+
+_HINT = "Open the depth layers of a segment: a folder of layers (00.tif, 01.tif …), an OME-Zarr, one file, an address."
+_DEPTH = "Move through the depth with the slider under the picture; the surface is layer {}."
+_SUFFIXES = "*.tif *.tiff *.npy *.nrrd *.nhdr *.h5 *.hdf5 *.hdf *.he5 *.nxs *.mat *.ims *.zip *.ozx"
+_FILES = f"Depth stacks ({_SUFFIXES});;All files (*)"
+_ADDRESS = "Address of an OME-Zarr, a folder of TIFF layers or a file (https:// or s3://)"
+
+
+class StackPanel(StepPanel):
+    """Open a stack; emits `open_requested` with its path, or `sample_requested`."""
+
+    open_requested = Signal(object)
+    sample_requested = Signal()
+
+    def __init__(self) -> None:
+        super().__init__(Step.STACK, _HINT)
+        self.folder_button = button("Open folder…", "Open a folder of depth layers, or a Zarr", primary=True)
+        self.file_button = button("Open file…", "Open one TIFF, NumPy, NRRD or HDF5 file with all depth layers")
+        self.address_button = button("Address…", "Open a stack from the network: https:// or s3://")
+        self.sample_button = button("Try the sample", "Open a small simulated segment whose ink is known")
+        self.folder_button.clicked.connect(self.ask_for_folder)
+        self.file_button.clicked.connect(self._on_file)
+        self.address_button.clicked.connect(self._on_address)
+        self.sample_button.clicked.connect(self.sample_requested)
+        buttons = QHBoxLayout()
+        buttons.setSpacing(6)
+        for one in (self.folder_button, self.file_button, self.address_button):
+            buttons.addWidget(one)
+        self.summary, self.depth_hint = paragraph(), paragraph()
+        self.convert, self.depths = ConvertSection(), DepthSection()
+        self.convert.open_requested.connect(self.open_requested)
+        self.rows.addLayout(buttons)
+        for widget in (self.sample_button, self.summary, self.depth_hint, self.convert, self.depths):
+            self.rows.addWidget(widget)
+
+    def show_state(self, state: InkState) -> None:
+        """Show what is open."""
+        super().show_state(state)
+        stack = state.stack
+        for one in (self.folder_button, self.file_button, self.address_button, self.sample_button):
+            one.setEnabled(not state.busy and state.run is None)
+        self.sample_button.setVisible(stack is None)
+        self.depths.setVisible(stack is not None)
+        self.depths.show_state(state)
+        self.convert.show_state(state)
+        self.summary.setToolTip("" if stack is None else str(stack.source))
+        missing = f"<br>Of this stack, {escape(state.missing)}." if state.missing else ""
+        greys = f"<br>{escape(state.grey_note)}" if state.grey_note else ""
+        show_text(self.summary, state.busy if stack is None else summary(stack, state.mask) + missing + greys)
+        show_text(self.depth_hint, "" if stack is None else _DEPTH.format(stack.surface_z))
+
+    def ask_for_folder(self) -> None:
+        """Ask for a folder of depth layers, and have it opened."""
+        if chosen := QFileDialog.getExistingDirectory(self, "Open the folder of depth layers"):
+            self.open_requested.emit(Path(chosen))
+
+    def _on_file(self) -> None:
+        chosen, _ = QFileDialog.getOpenFileName(self, "Open a depth stack", filter=_FILES)
+        if chosen:
+            self.open_requested.emit(Path(chosen))
+
+    def _on_address(self) -> None:
+        address, is_given = QInputDialog.getText(self, "Open an address", _ADDRESS)
+        if is_given and address.strip():
+            self.open_requested.emit(address.strip())
+
+
+def summary(stack: DepthStack, mask: Path | None) -> str:
+    """Say in a few words what a stack is, its name in bold."""
+    depth, height, width = stack.shape
+    voxels = "voxel size unknown" if stack.voxel_size_um is None else f"{stack.voxel_size_um:g} µm voxels"
+    size = f"{depth} depth layers of {height} × {width} px"
+    parts = [f"<b>{escape(stack.name)}</b>", size, f"{8 * stack.dtype.itemsize} bit", voxels, stack.format]
+    parts += [stack.scaling] if stack.scaling else []
+    found = "no papyrus mask beside it" if mask is None else f"papyrus mask: {escape(mask.name)}"
+    # Lines break between the parts, not inside them.
+    return " · ".join(part.replace(" ", "\u00a0") for part in (*parts, found))

@@ -1,0 +1,117 @@
+"""What the four steps have in common: a numbered head, a sentence on what to do, and a body that opens in its turn."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import QSize, Qt
+from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+
+from napari_ink.gui.models.state import InkState, Step
+from napari_ink.gui.views.message import Message
+
+_BADGE = 22
+# Of what is inside a step, what the style sheet shows in another way where the step is marked.
+_MARKED = ("inkTitle", "inkHint", "inkBadge", "inkPrimary")
+
+
+class StepPanel(QFrame):
+    """One step of the work.
+
+    Parameters
+    ----------
+    step
+        Which one.
+    hint
+        One sentence on what is done here.
+    """
+
+    def __init__(self, step: Step, hint: str) -> None:
+        super().__init__()
+        self.setObjectName("inkStep")
+        self._step, self._hint_text = step, hint
+        self._badge = QLabel(str(list(Step).index(step) + 1))
+        self._badge.setObjectName("inkBadge")
+        self._badge.setFixedSize(QSize(_BADGE, _BADGE))
+        self._badge.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        title = QLabel(step.value)
+        title.setObjectName("inkTitle")
+        self.hint = paragraph(hint, "inkHint")
+        self.message = Message()
+        self.body = QWidget()
+        self.rows = QVBoxLayout(self.body)
+        self.rows.setContentsMargins(0, 2, 0, 0)
+        self.rows.setSpacing(6)
+        head = QHBoxLayout()
+        head.addWidget(self._badge)
+        head.addWidget(title)
+        head.addStretch(1)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(10, 8, 10, 8)
+        layout.setSpacing(4)
+        layout.addLayout(head)
+        layout.addWidget(self.hint)
+        layout.addWidget(self.message)
+        layout.addWidget(self.body)
+
+    def show_state(self, state: InkState) -> None:
+        """Show where this step stands: to be done now, done, or not yet possible and why."""
+        why_not = state.why_not(self._step)
+        # A step that was begun stays in sight while it waits; one that was never reached shows only why.
+        # The stack is looked at while others wait for it, its panel tells what cannot be done with it then.
+        is_open = not why_not or self._step is Step.STACK
+        self.body.setVisible(is_open)
+        self.body.setEnabled(is_open)
+        is_done, is_current = state.is_done(self._step), state.current_step is self._step
+        # What to do here is said while it is to be done; afterwards the room goes to the results.
+        self.message.show_message(state.message(self._step))
+        show_text(self.hint, why_not or (self._hint_text if is_current else ""))
+        self._badge.setText("✓" if is_done else str(list(Step).index(self._step) + 1))
+        self._mark(current=is_current, done=is_done and not is_current, blocked=not is_open)
+
+    def _mark(self, **marks: bool) -> None:
+        if all(self.property(name) == value for name, value in marks.items()):
+            return
+        for name, value in marks.items():
+            self.setProperty(name, value)
+        _restyle(self)
+        for widget in self.findChildren(QWidget):
+            if widget.objectName() in _MARKED:  # the others look the same whatever the marks
+                _restyle(widget)
+
+
+def paragraph(text: str = "", name: str = "inkSmall") -> QLabel:
+    """Return a label that wraps its text and never asks for more width than there is."""
+    label = QLabel(text)
+    label.setObjectName(name)
+    label.setWordWrap(True)
+    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+    return label
+
+
+def show_text(label: QLabel, text: str) -> None:
+    """Set a label's text, and hide the label when there is nothing to say."""
+    if label.text() != text:
+        label.setText(text)
+    label.setVisible(bool(text))
+
+
+def mark(widget: QWidget, name: str) -> None:
+    """Give a widget another name in the style sheet."""
+    if widget.objectName() != name:
+        widget.setObjectName(name)
+        _restyle(widget)
+
+
+def _restyle(widget: QWidget) -> None:
+    # Qt evaluates a style sheet's selectors anew only when it is told to.
+    if (style := widget.style()) is not None:
+        style.unpolish(widget)
+        style.polish(widget)
+
+
+def button(text: str, tip: str, primary: bool = False) -> QPushButton:
+    """Return a button with a tooltip; the primary one of a step is filled."""
+    made = QPushButton(text)
+    made.setToolTip(tip)
+    if primary:
+        made.setObjectName("inkPrimary")
+    return made

@@ -1,0 +1,115 @@
+"""Where the depth is read: a number of layers around what the model has."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QSignalBlocker, Qt, QTimer, Signal
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QSlider, QSpinBox, QWidget
+
+if TYPE_CHECKING:
+    from napari_ink.model import InputContract
+
+
+_MOST = 64
+_SETTLE_MS = 400
+
+
+class OffsetBox(QSpinBox):
+    """From the middle of the stack to the middle of the layers that are read; it begins where the model has it.
+
+    Emits `settled` a moment after the last change: a run under way begins anew with it, so not at every step.
+    """
+
+    settled = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._own = 0
+        self._rest = QTimer(self)
+        self._rest.setSingleShot(True)
+        self._rest.setInterval(_SETTLE_MS)
+        self._rest.timeout.connect(self.settled)
+        self.setRange(-_MOST, _MOST)
+        self.setKeyboardTracking(False)
+        self.setToolTip(
+            "From the middle of the stack to the middle of the layers that are read, counted in the direction of "
+            "reading; "
+            "a run under way begins anew when you change it"
+        )
+        self.valueChanged.connect(self._on_value)
+        self._name_value(self.value())
+
+    def offset(self) -> int | None:
+        """Return the offset; None where it is the model's own."""
+        return None if self.value() == self._own else self.value()
+
+    def fit(self, contract: InputContract | None, depth: int | None) -> None:
+        """Begin where another model has it, and offer what it can read of a stack of so many layers."""
+        own = 0 if contract is None else contract.surface_offset
+        least, most = (-_MOST, _MOST) if contract is None or depth is None else contract.offsets(depth)
+        is_own = self.offset() is None
+        self._own = own
+        self.setRange(min(least, own), max(most, own))
+        if is_own:
+            self.setValue(own)
+        self._name_value(self.value())
+
+    def _on_value(self, value: int) -> None:
+        self._name_value(value)
+        self._rest.start()
+
+    def _name_value(self, value: int) -> None:
+        suffix = " layers, as the model has it" if value == self._own else " layers"
+        if suffix != self.suffix():
+            self.setSuffix(suffix)
+
+
+class Progress(QProgressBar):
+    """Shows how far something is.
+
+    Qt's own paints itself at once with each new value. Beside a canvas of OpenGL that costs a whole frame of the
+    window, which is then painted a second time a moment later.
+    """
+
+    def show_progress(self, done: int, total: int) -> None:
+        """Show so many of a total; a total of 0 says that nobody knows yet."""
+        if (done, total) == (self.value(), self.maximum()):
+            return
+        self.setUpdatesEnabled(False)
+        self.setRange(0, total)
+        self.setValue(done)
+        self.setUpdatesEnabled(True)
+
+
+class ThresholdRow(QWidget):
+    """A threshold between 0.01 and 0.99; emits `changed` while it is moved."""
+
+    changed = Signal(float)
+
+    def __init__(self, title: str, colour: str, noun: str) -> None:
+        super().__init__()
+        swatch = QLabel()
+        swatch.setFixedSize(14, 14)
+        swatch.setStyleSheet(f"background-color: {colour}; border-radius: 3px;")
+        name = QLabel(title)
+        name.setFixedWidth(46)
+        self.slider = QSlider(Qt.Orientation.Horizontal)
+        self.slider.setRange(1, 99)
+        self.slider.setToolTip(f"Left shows more {noun}, right only what is surer; the model is not run again")
+        self._number = QLabel()
+        self._number.setFixedWidth(34)
+        self._number.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        for widget in (swatch, name):
+            row.addWidget(widget)
+        row.addWidget(self.slider, 1)
+        row.addWidget(self._number)
+        self.slider.valueChanged.connect(lambda value: self.changed.emit(value / 100))
+
+    def show_value(self, threshold: float) -> None:
+        """Show a threshold without asking for it."""
+        with QSignalBlocker(self.slider):
+            self.slider.setValue(round(100 * threshold))
+        self._number.setText(f"{threshold:.2f}")

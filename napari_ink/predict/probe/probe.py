@@ -1,0 +1,233 @@
+"""The probe: whether a stack fits a model's contract, and which direction and window of layers separate ink best.
+
+A reversed stack or a wrong window raises no error, and nothing in the output looks wrong. So the model runs over a few
+tiles in both directions and at several depths, and it is held against each other how well ink stands out.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_ink.errors import BadInputError, LabelError
+from napari_ink.model import Direction, InkModel, InputContract
+from napari_ink.predict.device import DeviceName, choose_device
+from napari_ink.predict.probe.sampling import choose_tiles, sample_shape
+from napari_ink.predict.probe.separation import Separation, labelled_separation, unlabelled_separation
+from napari_ink.predict.probe.verdict import Verdict, Window, decide
+from napari_ink.region import Region
+from napari_ink.stack import DepthStack, grey_note
+from napari_ink.typing import Float32Array, Mask
+
+DIRECTIONS: tuple[Direction, Direction] = ("as stored", "reversed")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ProbeRequest:
+    """All that a probe needs.
+
+    Attributes
+    ----------
+    stack
+        What is read.
+    model
+        What predicts, with the contract that is in question.
+    region
+        Where tiles are taken from; None for the whole segment.
+    mask
+        Where to look, ``(y, x)`` bool of the whole segment: papyrus, and if there are labels what was reviewed. None
+        for everywhere but empty places.
+    ink
+        Where there is ink, ``(y, x)`` bool of the whole segment; None where nobody knows.
+    device
+        Where the network runs.
+    tiles
+        How many tiles at most.
+    reach, step
+        Windows from the model's own minus `reach` to it plus `reach`, every `step` layers, as far as the stack goes.
+    """
+
+    stack: DepthStack
+    model: InkModel
+    region: Region | None = None
+    mask: Mask | None = None
+    ink: Mask | None = None
+    device: DeviceName = "auto"
+    tiles: int = 6
+    reach: int = 12
+    step: int = 4
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeStarted:
+    """The tiles are chosen and read.
+
+    Attributes
+    ----------
+    windows
+        Number of windows to come, both directions.
+    tiles
+        Where the tiles lie.
+    has_labels
+        Whether separation is measured against labels.
+    notes
+        What is wrong with the stack's grey values, in sentences.
+    """
+
+    windows: int
+    tiles: tuple[Region, ...]
+    has_labels: bool
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WindowProbed:
+    """The model ran over all tiles at one place of its window.
+
+    Attributes
+    ----------
+    window
+        Direction, offset and separation.
+    ink
+        The first tile's ink, ``(y, x)`` uint8.
+    """
+
+    window: Window
+    ink: npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeEnded:
+    """All is probed.
+
+    Attributes
+    ----------
+    verdict
+        What it amounts to.
+    seconds
+        How long it took.
+    """
+
+    verdict: Verdict
+    seconds: float
+
+
+ProbeEvent = ProbeStarted | WindowProbed | ProbeEnded
+
+
+def probe(request: ProbeRequest) -> Generator[ProbeEvent, None, None]:
+    """Run a model over a few tiles, in both directions and at several depths, and say which separates best.
+
+    Yields
+    ------
+    ProbeStarted, WindowProbed, ProbeEnded
+        One at the beginning, one for each window, one at the end.
+
+    Raises
+    ------
+    BadInputError
+        If the stack does not fit the model, nothing is there to look at, or the device is not there.
+    DeviceMemoryError, NapariInkError
+        As `predict` does.
+    """
+    from napari_ink.predict.forward import Forward
+
+    began = time.monotonic()
+    if request.tiles < 1 or request.step < 1 or request.reach < 0:
+        raise BadInputError("A probe takes at least one tile, steps of at least a layer and no negative reach.")
+    contract = request.model.contract
+    contract.check_greys(request.stack.dtype)
+    contracts = _contracts(request)
+    device = choose_device(request.device)
+    _check_planes(request)
+    shape, region = sample_shape(request.model), request.region
+    regions = choose_tiles(request.stack, shape, request.tiles, region, request.mask, request.ink)
+    sample = _Sample(request, regions, contracts)
+    forward = Forward(device)
+    network = forward.place(request.model.network)
+    notes = contract.grey_notes(request.stack.grey_sample(), grey_note(request.stack))
+    yield ProbeStarted(len(contracts), regions, sample.ink is not None, notes)
+    windows = []
+    for candidate in contracts:
+        levels = sample.predict(candidate, lambda block: forward.probabilities(network, block))
+        found = sample.separation(levels)
+        window = Window(candidate.direction, candidate.surface_offset, found.value, found.is_clear)
+        windows.append(window)
+        yield WindowProbed(window, levels[0])
+    verdict = decide(windows, (contract.direction, contract.surface_offset))
+    yield ProbeEnded(verdict, time.monotonic() - began)
+
+
+def _contracts(request: ProbeRequest) -> list[InputContract]:
+    """Return the model's contract in both directions, at offsets whose window the stack holds as well as its own."""
+    own, depth = request.model.contract, request.stack.shape[0]
+    layers = _layers(own.z_window(depth))  # raises where not even the model's own fits
+    steps = range(-(request.reach // request.step), request.reach // request.step + 1)
+    offsets = []
+    for offset in (own.surface_offset + step * request.step for step in steps):
+        start = depth // 2 + offset - own.depth_layers // 2
+        held = min(start + own.depth_layers, depth) - max(start, 0)
+        if held >= layers and held >= own.min_depth_layers:
+            offsets.append(offset)
+    return [
+        own.model_copy(update={"direction": direction, "surface_offset": offset})
+        for direction in DIRECTIONS
+        for offset in offsets
+    ]
+
+
+def _layers(window: slice) -> int:
+    return int(window.stop - window.start)
+
+
+def _check_planes(request: ProbeRequest) -> None:
+    shape = request.stack.shape[1:]
+    for name, plane in (("mask has", request.mask), ("labels have", request.ink)):
+        if plane is not None and plane.shape != shape:
+            raise LabelError(f"The {name} {plane.shape} pixels and the segment {shape}; give those of this segment.")
+
+
+class _Sample:
+    """The grey values of a few tiles, through all layers that any window reads, and what is known of them."""
+
+    def __init__(self, request: ProbeRequest, tiles: Sequence[Region], contracts: Sequence[InputContract]) -> None:
+        depth = request.stack.shape[0]
+        used = [contract.z_window(depth) for contract in contracts]
+        self._depth = depth
+        self._first = min(window.start for window in used)
+        self._tiles = tiles
+        self._padded = sample_shape(request.model).fit(tiles[0].shape)
+        z = slice(self._first, max(window.stop for window in used))
+        self._blocks = [request.stack.read(z, *tile.slices) for tile in tiles]
+        inside = [block.any(axis=0) for block in self._blocks]
+        if request.mask is not None:
+            inside = [a & request.mask[tile.slices] for a, tile in zip(inside, tiles, strict=True)]
+        self._inside = np.stack(inside)
+        self.ink: Mask | None = None
+        if request.ink is not None:
+            ink = np.stack([request.ink[tile.slices] for tile in tiles])[self._inside]
+            if ink.any() and not ink.all():  # else it tells nothing
+                self.ink = ink
+
+    def predict(
+        self, contract: InputContract, forward: Callable[[Float32Array], Float32Array]
+    ) -> npt.NDArray[np.uint8]:
+        """Return the ink of all tiles ``(tile, y, x)``, 0 to 255."""
+        window = contract.z_window(self._depth)
+        z = slice(window.start - self._first, window.stop - self._first)
+        planes = []
+        for block, tile in zip(self._blocks, self._tiles, strict=True):
+            margin = [(0, 0), *((0, wide - n) for wide, n in zip(self._padded, tile.shape, strict=True))]
+            values = np.ascontiguousarray(np.pad(contract.prepare(block[z]), margin, mode="edge"))
+            planes.append(forward(values[None])[0, 0, : tile.height, : tile.width])
+        levels: npt.NDArray[np.uint8] = np.rint(np.stack(planes) * 255).astype(np.uint8)
+        return levels
+
+    def separation(self, levels: npt.NDArray[np.uint8]) -> Separation:
+        """Return how well ink stands out."""
+        inside = levels[self._inside]
+        return unlabelled_separation(inside) if self.ink is None else labelled_separation(inside, self.ink)

@@ -1,0 +1,1 @@
+"""The prediction store on disk: made, written block by block, read, and its provenance."""

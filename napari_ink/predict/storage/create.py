@@ -1,0 +1,175 @@
+"""Prediction stores, made: whole under another name, and then moved into place; and found again to go on with."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from napari_ink.durable import sync, sync_all
+from napari_ink.errors import BadInputError, OutputError, storage_errors
+from napari_ink.predict.storage.store import (
+    ATTRIBUTES,
+    CHANNELS,
+    DONE,
+    LEVELS,
+    NoPredictionError,
+    What,
+    blocks_of,
+    open_prediction,
+)
+from napari_ink.predict.storage.writer import is_being_written
+from napari_ink.predict.tiles import BLOCK
+
+
+def create_store(
+    path: Path, shape: tuple[int, int], voxel_size_um: float | None, provenance: Mapping[str, Any], channels: int
+) -> None:
+    """Make an empty store of the first so many of `CHANNELS`; it is whole before it has its name.
+
+    Raises
+    ------
+    OutputError
+        If there is something at `path`, or it cannot be written.
+    """
+    if is_being_written(path):
+        raise _taken(path)
+    if os.path.lexists(path):
+        raise OutputError(f"{path} exists already; choose another name, or resume it if it is a prediction.")
+    if not path.parent.is_dir():
+        raise OutputError(
+            f"There is no folder {path.parent} to write {path.name} in; make it, or choose another place."
+        )
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with storage_errors(path):
+            shutil.rmtree(partial, ignore_errors=True)  # of a process of the same number that was killed at this
+            _make(partial, shape, voxel_size_um, provenance, path.stem, CHANNELS[:channels])
+            sync_all(partial)
+            try:
+                os.rename(partial, path)
+            except OSError as error:
+                if error.errno in (errno.ENOTEMPTY, errno.EEXIST):  # another one began at the same moment
+                    raise _taken(path) from error
+                raise
+            sync(path.parent)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _taken(path: Path) -> OutputError:
+    return OutputError(f"Another prediction is being written to {path}; wait for it, or choose another name.")
+
+
+def remove_if_empty(path: Path) -> bool:
+    """Remove a store that nobody writes to if nothing was predicted in it yet, and return whether it was removed."""
+    try:
+        open_prediction(path)
+    except BadInputError:
+        return False  # it is no store
+    # Chunks that are 0 all over are not stored, and blocks without papyrus are final from the start.
+    if (path / LEVELS / "c").exists():
+        return False
+    shutil.rmtree(path, ignore_errors=True)
+    return True
+
+
+def _make(
+    path: Path,
+    shape: tuple[int, int],
+    voxel_size_um: float | None,
+    provenance: Mapping[str, Any],
+    name: str,
+    channels: Sequence[What],
+) -> None:
+    import zarr
+
+    attributes = {"ome": _ome(name, voxel_size_um, channels), ATTRIBUTES: dict(provenance)}
+    group = zarr.create_group(path, attributes=attributes)
+    group.create_array(
+        LEVELS,
+        shape=(len(channels), *shape),
+        chunks=(1, BLOCK, BLOCK),
+        dtype="uint8",
+        fill_value=0,
+        dimension_names=("c", "y", "x"),
+    )
+    blocks = blocks_of(shape)
+    group.create_array(DONE, shape=blocks, chunks=(1, blocks[1]), dtype="uint8", fill_value=0)
+
+
+def _ome(name: str, voxel_size_um: float | None, channels: Sequence[What]) -> dict[str, Any]:
+    """Return the metadata of NGFF 0.5: one level, a channel for each plane, pixels in micrometres where known."""
+    unit = {} if voxel_size_um is None else {"unit": "micrometer"}
+    side = voxel_size_um or 1.0
+    return {
+        "version": "0.5",
+        "multiscales": [
+            {
+                "name": name,
+                "axes": [
+                    {"name": "c", "type": "channel"},
+                    {"name": "y", "type": "space", **unit},
+                    {"name": "x", "type": "space", **unit},
+                ],
+                "datasets": [
+                    {"path": LEVELS, "coordinateTransformations": [{"type": "scale", "scale": [1.0, side, side]}]}
+                ],
+            }
+        ],
+        "omero": {
+            "channels": [
+                {
+                    "label": label,
+                    "color": colour,
+                    "active": True,
+                    "window": {"min": 0, "max": 255, "start": 0, "end": 255},
+                }
+                for label, colour in zip(channels, ("E69F00", "56B4E9", "CC79A7"), strict=False)
+            ]
+        },
+    }
+
+
+def check_resumable(
+    path: Path, provenance: Mapping[str, Any], must_agree: Mapping[str, tuple[str, ...]]
+) -> Mapping[str, Any]:
+    """Return the record of a store to go on with; refuse one that was begun with something else.
+
+    Parameters
+    ----------
+    path
+        The store.
+    provenance
+        That of the run that wants to go on.
+    must_agree
+        In words, what must be the same, and where it stands in the provenance.
+
+    Raises
+    ------
+    OutputError
+        If it is no prediction, or names everything that differs.
+    BadInputError
+        If it is a damaged one.
+    """
+    try:
+        before = open_prediction(path).provenance
+    except NoPredictionError as error:
+        raise OutputError(f"{path} exists and is no prediction that could be resumed; choose another name.") from error
+    differing = [words for words, keys in must_agree.items() if _at(before, keys) != _at(provenance, keys)]
+    if differing:
+        raise OutputError(
+            f"{path} was begun with another {', '.join(differing)}, so it cannot be resumed; "
+            "give the same again, or choose another name."
+        )
+    return before
+
+
+def _at(values: Mapping[str, Any], keys: tuple[str, ...]) -> Any:
+    found: Any = values
+    for key in keys:
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return found

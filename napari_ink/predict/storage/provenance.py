@@ -1,0 +1,151 @@
+"""Where a prediction comes from: enough to make it again, kept in the store itself."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import napari_ink
+from napari_ink.model import InkModel
+from napari_ink.predict.tiles import BLOCK
+from napari_ink.region import Region
+from napari_ink.stack import DepthStack, SegmentMask
+
+if TYPE_CHECKING:
+    from napari_ink.predict.request import PredictRequest
+
+
+MUST_AGREE: dict[str, tuple[str, ...]] = {
+    "stack": ("stack", "fingerprint"),
+    "model": ("model", "sha256"),
+    "input contract": ("contract",),
+    "grey range": ("contract", "grey_range"),
+    "window of layers": ("z_window",),
+    "set of further models": ("others",),
+    "augmentation": ("augment",),
+    "region": ("region",),
+    "mask": ("mask_sha256",),
+    "overlap": ("overlap",),
+    "tile size": ("tile",),
+}
+"""What a run that goes on with a store must have in common with the one that began it."""
+
+MAY_DIFFER = ("version", "torch", "device", "batch_size", "started")
+"""What is noted of each run that goes on with a store."""
+
+
+def describe_run(
+    request: PredictRequest,
+    region: Region,
+    mask: SegmentMask | None,
+    tile: tuple[int, int],
+    batch_size: int,
+    device: str,
+    tile_asked: int | None,
+) -> dict[str, Any]:
+    """Return, as JSON values, what a prediction is made from and how."""
+    import torch
+
+    stack, model = request.stack, request.model
+    return {
+        "version": napari_ink.__version__,
+        "torch": torch.__version__,
+        "model": _described(model),
+        "contract": model.contract.model_dump(mode="json"),
+        "asked_instead_of": dict(model.asked or {}),
+        "others": [
+            {
+                **_described(other),
+                "contract": other.contract.model_dump(mode="json"),
+                "asked_instead_of": dict(other.asked or {}),
+                "z_window": _z_window(other, stack.shape[0]),
+            }
+            for other in request.others
+        ],
+        "augment": list(request.augment),
+        "stack": {
+            "source": str(stack.source),
+            "name": stack.name,
+            "fingerprint": stack.fingerprint(),
+            "shape": list(stack.shape),
+            "dtype": stack.dtype.name,
+            "voxel_size_um": stack.voxel_size_um,
+        },
+        "region": [region.y0, region.y1, region.x0, region.x1],
+        "mask": None if request.mask_source is None else str(request.mask_source.absolute()),
+        "mask_sha256": None if mask is None else _hash_of(mask),
+        "z_window": _z_window(model, stack.shape[0]),
+        "direction": model.contract.direction,
+        "device": device,
+        "precision": "float32",
+        "overlap": request.overlap,
+        "tile": list(tile),
+        "tile_asked": tile_asked,
+        "batch_size": batch_size,
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "complete": False,
+    }
+
+
+def _hash_of(mask: SegmentMask) -> str:
+    """Return the SHA-256 of a mask's bits, row after row."""
+    digest = hashlib.sha256()
+    for top in range(0, mask.shape[0], BLOCK):  # a multiple of 8 rows: the bits of a strip end with a byte
+        digest.update(np.packbits(mask[top : top + BLOCK, :]).tobytes())
+    return digest.hexdigest()
+
+
+def _described(model: InkModel) -> dict[str, Any]:
+    return {
+        "name": model.name,
+        "source": None if model.source is None else str(model.source),
+        "sha256": model.sha256,
+        "predicts_edges": model.predicts_edges,
+        "provenance": dict(model.provenance),
+    }
+
+
+def _z_window(model: InkModel, depth: int) -> list[int]:
+    window = model.contract.z_window(depth)
+    return [window.start, window.stop]
+
+
+def describe_going_on(now: Mapping[str, Any], written_since: str | None) -> dict[str, Any]:
+    """Return, as JSON values, how a run goes on with a store: what of it may differ from how it was begun.
+
+    Parameters
+    ----------
+    now
+        What `describe_run` says of the run that goes on.
+    written_since
+        A file of the stack that was written after the run began, or None.
+    """
+    return {**{name: now[name] for name in MAY_DIFFER}, "written_since": written_since}
+
+
+# A run's beginning is recorded in whole seconds.
+_SLACK_S = 1
+
+
+def written_since(stack: DepthStack, begun: str) -> str | None:
+    """Return a file of a stack that was written after a run began; None where there is none, or nobody can tell.
+
+    Parameters
+    ----------
+    stack
+        The stack; of a Zarr only what lies at its top is looked at, of an address nothing.
+    begun
+        When, in ISO 8601.
+    """
+    source = stack.source
+    if not isinstance(source, Path):
+        return None
+    files = (one for one in source.iterdir() if one.is_file()) if source.is_dir() else (source,)
+    newest = max(files, key=lambda one: one.stat().st_mtime, default=None)
+    is_newer = newest is not None and newest.stat().st_mtime > datetime.fromisoformat(begun).timestamp() + _SLACK_S
+    return newest.name if newest is not None and is_newer else None

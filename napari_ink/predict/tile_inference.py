@@ -1,0 +1,225 @@
+"""How answers come about: what is read of a cell, what is computed of it once, and what of each tile.
+
+Of our own network the stem, which is most of its work, runs once over every cell, with what lies around it; the rest
+runs on tiles. Of another network, or one that sees tiles turned, whole tiles go through, put together from grey values
+that were read and prepared once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from napari_ink.model.network import InkEdgeNetwork
+from napari_ink.model.stem import DepthStem
+from napari_ink.predict.cells import CellGrid, CellIndex, Planes
+from napari_ink.predict.ensemble import EnsembleMember, Orientation, combine, z_range
+from napari_ink.predict.forward import Forward, rounded
+from napari_ink.predict.grey_source import GreySource
+from napari_ink.predict.tiles import BLOCK, TileGrid
+from napari_ink.region import Region
+from napari_ink.stack import DepthStack
+from napari_ink.typing import Float32Array
+
+_WHOLE_CELL = 128
+
+
+def grid_step(members: Sequence[EnsembleMember]) -> int:
+    """Return what the rows and columns that tiles begin at must be multiples of."""
+    return max(DepthStem.steps) if has_shared_stem(members) else 1
+
+
+def has_shared_stem(members: Sequence[EnsembleMember]) -> bool:
+    """Whether the stem of all members can run on cells."""
+    return all(isinstance(member.network, InkEdgeNetwork) and member.turn == Orientation() for member in members)
+
+
+class TileInference:
+    """What is done with cells and with tiles.
+
+    Parameters
+    ----------
+    members
+        Who predicts.
+    stack
+        What is read.
+    grid
+        The tiles.
+    forward
+        Runs networks on a device.
+    row_px
+        How many columns are read in a row; None where nobody knows what comes next.
+
+    Attributes
+    ----------
+    cells : CellGrid
+        Where cells lie.
+    device : torch.device
+        Where networks run.
+    has_own_threads : bool
+        Whether a network keeps processors busy by itself, with threads that are none of torch's.
+    has_shared_stem : bool
+        Whether the stem is computed of a cell; else it is read and prepared, and no more.
+    """
+
+    def __init__(
+        self,
+        members: Sequence[EnsembleMember],
+        stack: DepthStack,
+        grid: TileGrid,
+        forward: Forward,
+        row_px: int | None = None,
+    ) -> None:
+        self._stack, self._grid, self._forward = stack, grid, forward
+        self._z = z_range(members, stack.shape[0])
+        self._source = GreySource(stack, self._z, row_px)
+        self._members = list(members)
+        self._networks: dict[int, nn.Module] = {}
+        for member in members:
+            if id(member.network) not in self._networks:
+                self._networks[id(member.network)] = forward.place(member.network)
+        self._contracts = list({id(m.contract): m.contract for m in members}.values())
+        self.device = forward.device
+        self.has_own_threads = any(
+            getattr(part, "has_own_threads", False) for member in members for part in member.network.modules()
+        )
+        self.has_shared_stem = has_shared_stem(members)
+        self.cells = CellGrid(
+            grid.canvas, BLOCK if self.has_shared_stem else _WHOLE_CELL, DepthStem.halo if self.has_shared_stem else 0
+        )  # fmt: skip
+
+    def expect(self, cells: Iterable[CellIndex]) -> None:
+        """Be told all cells that will be read, so that no grey values are kept longer than one of them needs."""
+        self._source.expect(map(self._in_segment, cells))
+
+    def _in_segment(self, cell: CellIndex) -> Region:
+        """Return what is read for a cell, which may lie beyond the segment where that is smaller than a tile."""
+        wanted, (height, width) = self.cells.read_area(cell), self._grid.shape
+        return Region(
+            min(wanted.y0, height - 1), min(wanted.y1, height), min(wanted.x0, width - 1), min(wanted.x1, width)
+        )  # fmt: skip
+
+    def read(self, cell: CellIndex) -> list[Float32Array]:
+        """Read and prepare a cell, once for each contract: ``(z, y, x)``; on any thread."""
+        wanted = self.cells.read_area(cell)
+        grey = self._source.read(self._in_segment(cell))
+        values = []
+        for contract in self._contracts:
+            window = contract.z_window(self._stack.shape[0])
+            prepared = contract.prepare(grey[window.start - self._z.start : window.stop - self._z.start])
+            values.append(_filled(prepared, wanted.shape))
+        return values
+
+    def planes(self, cell: CellIndex, values: Sequence[Float32Array]) -> Planes:
+        """Compute of a cell what its tiles share: planes ``(c, y, x)``."""
+        tensors = [torch.from_numpy(one) for one in values]
+        if not self.has_shared_stem:
+            return tuple(tensors)
+        area, read = self.cells.area(cell), self.cells.read_area(cell)
+        planes: list[Tensor] = []
+        for member in self._members:
+            stem = self._own(member).stem
+            block = tensors[self._number(member)][None].to(self._forward.device)
+            for plane, step in zip(self._forward(lambda: stem(block)), DepthStem.steps, strict=True):  # noqa: B023
+                y, x = (slice(part.start // step, part.stop // step) for part in area.slices_in(read))
+                # A view: what lies around it is little, and to copy it would take longer.
+                planes.append(plane[0, :, y, x])
+        return tuple(planes)
+
+    def assembled(self, tiles: Sequence[Region], cells: Sequence[Mapping[CellIndex, Planes]]) -> list[Tensor]:
+        """Put tiles together.
+
+        Parameters
+        ----------
+        tiles
+            Where they lie.
+        cells
+            For each tile the planes of the cells that it touches.
+
+        Returns
+        -------
+        list of Tensor
+            Of each plane of a cell that of the tiles, ``(b, c, y, x)``.
+
+        Raises
+        ------
+        DeviceMemoryError
+            If the device's memory does not hold them.
+        """
+        steps = DepthStem.steps if self.has_shared_stem else (1,)
+        number = len(next(iter(cells[0].values())))
+        with self._forward.translating_memory_errors(), torch.inference_mode():
+            return [self._assembled(tiles, cells, n, steps[n % len(steps)]) for n in range(number)]
+
+    def run_batches(self, blocks: Sequence[Tensor]) -> Float32Array:
+        """Return what the members say of tiles that were put together.
+
+        Returns
+        -------
+        ndarray
+            ``(b, c, y, x)`` as `combine` and `rounded` give it; NaN where a network gives none.
+
+        Raises
+        ------
+        DeviceMemoryError
+            If the device's memory does not hold the batch.
+        """
+        return self._forward(lambda: rounded(combine(self._said(blocks), [m.predicts_edges for m in self._members])))
+
+    def _said(self, blocks: Sequence[Tensor]) -> list[Tensor]:
+        said = []
+        for n, member in enumerate(self._members):
+            if self.has_shared_stem:
+                logits = self._own(member).after_stem(blocks[2 * n], blocks[2 * n + 1])
+            else:
+                block = blocks[self._number(member)].to(self._forward.device)
+                network = self._networks[id(member.network)]
+                logits = member.turn.undo(network(member.turn.apply(block).contiguous()))
+            said.append(torch.sigmoid(logits.float()))
+        return said
+
+    def _assembled(
+        self, tiles: Sequence[Region], cells: Sequence[Mapping[CellIndex, Planes]], number: int, step: int
+    ) -> Tensor:
+        like = next(iter(cells[0].values()))[number]
+        height, width = (side // step for side in self._grid.tile)
+        layout = torch.channels_last if self.has_shared_stem else torch.contiguous_format
+        out = torch.empty(
+            (len(tiles), like.shape[0], height, width), dtype=like.dtype, device=like.device, memory_format=layout
+        )
+        for place, tile, parts in zip(out, tiles, cells, strict=True):
+            padded = self._grid.padded(tile)
+            for cell, planes in parts.items():
+                area = self.cells.area(cell)
+                part = area.within(padded)
+                to, here = (_coarser(part.slices_in(outer), step) for outer in (padded, area))
+                _plain(place)[:, *to] = _plain(planes[number])[:, *here]
+        return out
+
+    def _own(self, member: EnsembleMember) -> InkEdgeNetwork:
+        return cast(InkEdgeNetwork, self._networks[id(member.network)])
+
+    def _number(self, member: EnsembleMember) -> int:
+        return next(n for n, contract in enumerate(self._contracts) if contract is member.contract)
+
+
+def _plain(tensor: Tensor) -> Any:
+    """Return what copies fastest: NumPy's view of a tensor on the CPU."""
+    return tensor.numpy() if tensor.device.type == "cpu" else tensor
+
+
+def _coarser(slices: tuple[slice, slice], step: int) -> tuple[slice, slice]:
+    y, x = (slice(part.start // step, part.stop // step) for part in slices)
+    return y, x
+
+
+def _filled(values: npt.NDArray[np.float32], shape: tuple[int, int]) -> Float32Array:
+    """Repeat the last row and column of ``(z, y, x)`` up to a height and width, and lay it out in order."""
+    missing = [(0, 0), *((0, wanted - there) for wanted, there in zip(shape, values.shape[1:], strict=True))]
+    filled = np.pad(values, missing, mode="edge") if any(after for _, after in missing) else values
+    return np.ascontiguousarray(filled)

@@ -1,0 +1,126 @@
+"""Large stacks in a real window: the right level, the right voxels, and no waiting for slow disks."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from napari_ink.gui.dock import InkDock
+from napari_ink.gui.layers.stack_layer import stack_layer_data
+from napari_ink.gui.layers.viewport import camera_of
+from napari_ink.stack import open_stack
+
+SHAPE = (9, 2600, 3000)
+
+
+@pytest.fixture
+def large(tmp_path):
+    """A stack whose every voxel says where it lies; large enough for three levels."""
+    z, y, x = np.ogrid[:9, :2600, :3000]
+    np.save(tmp_path / "large.npy", (z * 7000 + y % 64 * 64 + x % 64).astype(np.uint16))
+    return tmp_path / "large.npy"
+
+
+@pytest.fixture
+def large_dock(dock, large, qtbot):
+    """The dock with the large stack open."""
+    dock.open_stack(large)
+    qtbot.waitUntil(lambda: dock.session.state.stack is not None and not dock.session.state.busy, timeout=20000)
+    return dock
+
+
+def _seen(layer, y, x):
+    """Return the grey value that is drawn at a place."""
+    value = layer.get_value((0, y, x), world=False)
+    return value[1] if isinstance(value, tuple) else value
+
+
+def test_a_large_stack_opens_on_its_surface_and_steps_through_its_layers(large_dock, viewer, large, qtbot):
+    values = np.load(large, mmap_mode="r")
+    layer = viewer.layers["large"]
+    assert layer.multiscale and [level.shape for level in layer.data] == [
+        (9, 2600, 3000), (9, 1300, 1500), (9, 650, 750)
+    ]  # fmt: skip
+    assert viewer.dims.current_step[0] == 4
+    camera = camera_of(viewer)
+    for zoom in (0.3, 0.6, 3.0):
+        camera.center, camera.zoom = (*camera.center[:-2], 1200, 1600), zoom
+        for z in (4, 5, 0, 8):
+            viewer.dims.set_point(0, z)
+            qtbot.waitUntil(lambda z=z: _seen(layer, 1200, 1600) == values[z, 1200, 1600], timeout=10000)
+    qtbot.waitUntil(lambda: layer.data_level == 0)
+
+
+def test_the_part_in_sight_is_the_canvas_whatever_level_is_shown(large_dock, viewer, canvas, qtbot):
+    layers, camera = large_dock.session._layers, camera_of(viewer)
+    camera.center, camera.zoom = (*camera.center[:-2], 1200, 1600), 0.9
+    qtbot.wait(150)
+    camera.zoom = 4.0
+    qtbot.wait(150)
+    part = layers.viewport.visible_region()
+    assert abs((part.y0 + part.y1) / 2 - 1200) <= 2 and abs((part.x0 + part.x1) / 2 - 1600) <= 2
+    assert abs(part.shape[0] - canvas.height() / 4) <= 4 and abs(part.shape[1] - canvas.width() / 4) <= 4
+    camera.center = (*camera.center[:-2], -9000, 0)
+    assert layers.viewport.visible_region() is None
+
+
+def test_the_window_does_not_wait_for_a_slow_disk(large_dock, viewer, monkeypatch, qtbot):
+    layer = viewer.layers["large"]
+    tiles = layer.metadata["napari_ink_browser"]._tiles
+    gate, read = threading.Event(), tiles._read
+
+    def slow(block):
+        gate.wait(20)
+        read(block)
+
+    qtbot.waitUntil(lambda: not tiles._coming)
+    monkeypatch.setattr(tiles, "_read", slow)
+    viewer.dims.set_point(0, 0)  # would never return if it waited: nothing is read before the gate opens
+    assert _seen(layer, 1200, 1600) == 0
+    gate.set()
+    qtbot.waitUntil(lambda: _seen(layer, 1200, 1600) == 1200 % 64 * 64, timeout=10000)
+
+
+def test_arrays_of_a_shown_stack_read_whole_for_whoever_computes_with_them(large_dock, viewer, large):
+    values, level = np.load(large, mmap_mode="r"), viewer.layers["large"].data[0]
+    np.testing.assert_array_equal(np.asarray(level[:, 40:60, 100:140]), values[:, 40:60, 100:140])
+    np.testing.assert_array_equal(level[2:4, ::2, 5], values[2:4, ::2, 5])
+    got = []
+    worker = threading.Thread(target=lambda: got.append(level[3, 700:1900, 20:2700]))
+    worker.start()
+    worker.join()
+    np.testing.assert_array_equal(got[0], values[3, 700:1900, 20:2700])
+    with pytest.raises(IndexError, match="outside"):
+        level[9]
+
+
+def test_before_it_is_shown_nothing_is_left_out(large):
+    data, settings, _ = stack_layer_data(open_stack(large), (0, 1))
+    assert settings["multiscale"]
+    np.testing.assert_array_equal(data[0][4], np.load(large, mmap_mode="r")[4])
+    settings["metadata"]["napari_ink_browser"].close()
+
+
+def test_a_stack_that_breaks_while_one_looks_is_told_once(large_dock, viewer, large, errors, qtbot):
+    large.rename(large.with_name("gone"))
+    viewer.dims.set_point(0, 0)
+    qtbot.waitUntil(lambda: bool(errors))
+    viewer.dims.set_point(0, 8)
+    qtbot.wait(200)
+    assert len(errors) == 1 and "large.npy" in errors[0]
+
+
+def test_a_panel_that_is_closed_and_opened_again_shows_on(large_dock, viewer, large, qtbot):
+    values = np.load(large, mmap_mode="r")
+    browser = viewer.layers["large"].metadata["napari_ink_browser"]
+    viewer.window.remove_dock_widget(large_dock)
+    large_dock.deleteLater()
+    qtbot.waitUntil(lambda: browser._tiles is None)
+    viewer.dims.set_point(0, 1)  # read at once, without tiles
+    assert _seen(viewer.layers["large"], 1200, 1600) == values[1, 1200, 1600]
+    again = InkDock(viewer)
+    viewer.window.add_dock_widget(again, name="Ink again", area="right")
+    assert again.session.state.stack is not None
+    viewer.dims.set_point(0, 7)
+    qtbot.waitUntil(lambda: _seen(viewer.layers["large"], 1200, 1600) == values[7, 1200, 1600], timeout=10000)
+    assert browser._tiles is not None

@@ -1,0 +1,116 @@
+"""Find similar in a real window: a letter is boxed, its like are found, accepted and rejected by key."""
+
+import numpy as np
+import pytest
+from scipy import ndimage
+from skimage.draw import line
+
+from napari_ink.gui.controllers.key_bindings import key_of
+
+SHAPE = (420, 520)
+PLACES = ((80, 90), (90, 380), (300, 120), (320, 400))
+HALF = 24
+
+
+def letter() -> np.ndarray:
+    """A lambda with a bar."""
+    drawn = np.zeros((2 * HALF, 2 * HALF), bool)
+    for ends in ((6, 24, 42, 8), (6, 24, 42, 40), (30, 14, 30, 34)):
+        drawn[line(*ends)] = True
+    return ndimage.binary_dilation(drawn, iterations=2)
+
+
+@pytest.fixture
+def letters_dock(dock, tmp_path, click, qtbot):
+    """The dock on a segment with one letter four times, the first of them labelled; without a prediction."""
+    picture = np.zeros(SHAPE, np.float32)
+    for y, x in PLACES:
+        picture[y - HALF : y + HALF, x - HALF : x + HALF] += letter()
+    values = picture * 12000 + 20000 + np.random.default_rng(0).normal(0, 3000, SHAPE)
+    np.save(tmp_path / "letters.npy", np.repeat(values[None], 5, axis=0).astype(np.uint16))
+    dock.open_stack(tmp_path / "letters.npy")
+    qtbot.waitUntil(lambda: dock.session.state.stack is not None and not dock.session.state.busy, timeout=20000)
+    click(dock.correct.editable_button)
+    qtbot.waitUntil(lambda: dock.session.state.labels)
+    y, x = PLACES[0]
+    dock.session.labels.apply([("ink", y - HALF, x - HALF, letter().astype(np.uint8) * 2)], "ink")
+    dock.correct.similar.expand()
+    return dock
+
+
+@pytest.fixture
+def boxed_dock(letters_dock, press, stroke, qtbot):
+    """The same, after the first letter has been boxed and its like have been found."""
+    press(key_of("find_similar"))
+    assert letters_dock.session.state.tool == "find similar"
+    y, x = PLACES[0]
+    stroke((y - HALF, x - HALF), (y, x), (y + HALF, x + HALF))
+    qtbot.waitUntil(lambda: bool(letters_dock.session.state.similar.candidates), timeout=20000)
+    return letters_dock
+
+
+def test_the_other_three_are_found_accepted_and_rejected(boxed_dock, viewer, press):
+    found = boxed_dock.session.state.similar.candidates
+    assert sorted((round(one.y / 10), round(one.x / 10)) for one in found) == [(9, 38), (30, 12), (32, 40)]
+    section = boxed_dock.correct.similar
+    assert section.candidates.count() == 3
+    assert not section.candidates.item(0).icon().isNull()
+    assert "3 to decide" in section.status.text()
+    first = found[0]
+    assert np.hypot(*(np.array(viewer.scene.camera.center[-2:]) - (first.y, first.x))) < 1
+    assert len(viewer.layers["Outline"].data) > 10
+    before = (viewer.layers["Ink labels"].data == 2).sum()
+    press("A", shift=True)
+    labels = viewer.layers["Ink labels"].data
+    added = (labels == 2).sum() - before
+    assert 0.7 * letter().sum() < added < 1.3 * letter().sum()
+    assert labels[first.y - 40 : first.y - 28, first.x - 40 : first.x + 40].max() == 0
+    press("R", shift=True)
+    press("R", shift=True)
+    assert (viewer.layers["Ink labels"].data == 2).sum() == before + added
+    assert "last candidate" in section.status.text()
+    assert "1 accepted, 2 rejected" in section.status.text()
+    assert not viewer.layers["Outline"].data.any()
+    press("Z", control=True)
+    assert (viewer.layers["Ink labels"].data == 2).sum() == before
+
+
+def test_a_candidate_is_looked_at_by_a_click_on_its_picture(boxed_dock, viewer):
+    section, last = boxed_dock.correct.similar, boxed_dock.session.state.similar.candidates[2]
+    section.candidates.itemClicked.emit(section.candidates.item(2))
+    assert np.hypot(*(np.array(viewer.scene.camera.center[-2:]) - (last.y, last.x))) < 1
+    assert boxed_dock.session.state.similar.current == 2
+
+
+def test_candidates_can_be_put_away(boxed_dock, viewer, click):
+    click(boxed_dock.correct.similar.cancel_button)
+    assert boxed_dock.session.state.similar.candidates == ()
+    assert not viewer.layers["Outline"].data.any()
+    assert not boxed_dock.correct.similar.cancel_button.isVisible()
+
+
+def test_a_layer_that_is_added_leaves_the_mouse_to_the_tool(letters_dock, viewer, press, stroke, qtbot):
+    press(key_of("find_similar"))
+    viewer.add_points(np.zeros((1, 2)), name="somebody's")
+    centre = viewer.scene.camera.center
+    y, x = PLACES[0]
+    stroke((y - HALF, x - HALF), (y, x), (y + HALF, x + HALF))
+    assert viewer.scene.camera.center == centre
+    qtbot.waitUntil(lambda: len(letters_dock.session.state.similar.candidates) == 3, timeout=20000)
+
+
+def test_an_empty_box_says_what_to_do(letters_dock, press, stroke, errors, qtbot):
+    press(key_of("find_similar"))
+    stroke((200, 200), (220, 240))
+    qtbot.waitUntil(lambda: bool(errors), timeout=10000)
+    assert "no ink in the box" in errors[0]
+    assert letters_dock.session.state.similar.done is None
+
+
+def test_a_search_can_be_cancelled(letters_dock, press, stroke, qtbot):
+    press(key_of("find_similar"))
+    y, x = PLACES[0]
+    stroke((y - HALF, x - HALF), (y + HALF, x + HALF))
+    letters_dock.session.similar.cancel()
+    qtbot.wait(1500)
+    assert letters_dock.session.state.similar.candidates == ()

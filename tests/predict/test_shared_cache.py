@@ -1,0 +1,76 @@
+"""What threads share: each value is made once, waits for whoever makes it, and goes when room is short."""
+
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from napari_ink.predict.shared_cache import SharedCache
+
+
+def bytes_of(value: bytes) -> int:
+    return len(value)
+
+
+@settings(deadline=None)
+@given(
+    asked=st.lists(st.integers(0, 6), max_size=60), most=st.integers(0, 40), dropped=st.lists(st.integers(0, 6))
+)  # fmt: skip
+def test_the_right_values_come_back_and_room_is_kept_to(asked: list[int], most: int, dropped: list[int]) -> None:
+    kept: SharedCache[int, bytes] = SharedCache(bytes_of, most)
+    for n, key in enumerate(asked):
+        assert kept.get(key, lambda key=key: bytes(3 * key)) == bytes(3 * key)  # type: ignore[misc]
+        assert key in kept, "what was made last stays"
+        assert kept.nbytes <= max(most, 3 * key)
+        if n < len(dropped):
+            kept.drop(dropped[n])
+            assert dropped[n] not in kept
+    assert kept.nbytes == sum(3 * key for key in range(7) if key in kept)
+
+
+def test_threads_that_want_the_same_wait_for_one() -> None:
+    made: Counter[int] = Counter()
+    kept: SharedCache[int, bytes] = SharedCache(bytes_of, 1000)
+    everybody = threading.Barrier(8)
+
+    def ask(_: int) -> list[bytes]:
+        everybody.wait()
+        return [kept.get(key, lambda key=key: make(key)) for key in range(20)]  # type: ignore[misc]
+
+    def make(key: int) -> bytes:
+        made[key] += 1
+        threading.Event().wait(0.002)
+        return bytes(key)
+
+    with ThreadPoolExecutor(8) as threads:
+        for values in threads.map(ask, range(8)):
+            assert values == [bytes(key) for key in range(20)]
+    assert set(made.values()) == {1}
+
+
+def test_what_was_used_last_stays_longest() -> None:
+    kept: SharedCache[str, bytes] = SharedCache(bytes_of, 20)
+    for key in ("a", "b", "a", "c"):
+        kept.get(key, lambda: bytes(10))
+    assert "a" in kept and "b" not in kept and "c" in kept
+
+
+def test_after_an_error_the_next_one_tries_again() -> None:
+    kept: SharedCache[int, bytes] = SharedCache(bytes_of, 100)
+    with pytest.raises(ZeroDivisionError):
+        kept.get(0, lambda: bytes(1 // 0))
+    assert 0 not in kept and kept.get(0, lambda: b"now") == b"now"
+
+
+def test_what_is_dropped_while_it_is_made_is_not_counted() -> None:
+    kept: SharedCache[int, bytes] = SharedCache(bytes_of, 100)
+
+    def make() -> bytes:
+        kept.drop(0)
+        return bytes(10)
+
+    assert kept.get(0, make) == bytes(10)
+    assert 0 not in kept and kept.nbytes == 0
