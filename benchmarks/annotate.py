@@ -173,7 +173,7 @@ def ours(shape: tuple[int, int], rounds: int, home: Path) -> tuple[Rows, str]:
             rows["livewire step"].append(mouse.hover((y, x)))
             if place % 20 == 0:
                 rows["livewire anchor"].append(mouse.click((y, x)))
-        session.labelling.belt["livewire"].drop()
+        session.labelling.tools["livewire"].drop()
     said = match(session, shape) if max(shape) <= MATCH_UP_TO else "not run"
     viewer.close()
     return rows, said

@@ -40,8 +40,10 @@ def sync_all(path: Path) -> None:
         sync(inside)
 
 
-def write_durably(path: Path, content: bytes | memoryview) -> None:
-    """Put a file in place under its final name, written through to the disk first.
+def write_bytes(path: Path, content: bytes | memoryview) -> None:
+    """Write a small file beside its final name, through to the disk, and move it there.
+
+    A folder that is not there is made.
 
     Raises
     ------
@@ -63,8 +65,8 @@ def write_durably(path: Path, content: bytes | memoryview) -> None:
 
 
 @contextmanager
-def new_output(path: Path) -> Iterator[Path]:
-    """Give a place of the same name to write a file or folder at; at the end it moves to `path`.
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a place of the same name to write a file or folder at; at the end it moves to `path`.
 
     Raises
     ------

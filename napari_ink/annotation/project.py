@@ -15,7 +15,7 @@ from napari_ink.annotation.store.lock import ProjectLock
 from napari_ink.annotation.store.store import Annotation, user_name
 from napari_ink.annotation.store.versions import Versions
 from napari_ink.decoding import decoder_errors, parse_json, read_bounded
-from napari_ink.durable import write_durably
+from napari_ink.durable import write_bytes
 from napari_ink.errors import BadInputError, NapariInkError, ProjectError, StackMovedError, storage_errors
 from napari_ink.stack import LAYER_FOLDERS, DepthStack, is_address, open_stack
 
@@ -88,7 +88,7 @@ class Project:
         self.view = view
         if not self.read_only:
             with storage_errors(self.folder / _VIEW):
-                write_durably(self.folder / _VIEW, json.dumps(view).encode())
+                write_bytes(self.folder / _VIEW, json.dumps(view).encode())
 
     def close(self) -> None:
         """Write what is not written yet, and let others have the project.
@@ -269,7 +269,7 @@ def _write(folder: Path, stack: DepthStack) -> None:
         "fingerprint": fingerprint(stack),
         "voxel_size_um": stack.voxel_size_um,
     }
-    write_durably(folder / _FILE, json.dumps(said, indent=1).encode())
+    write_bytes(folder / _FILE, json.dumps(said, indent=1).encode())
 
 
 def _relative(folder: Path, stack: DepthStack) -> str:

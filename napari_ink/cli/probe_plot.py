@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_ink.durable import replacing
+
 if TYPE_CHECKING:
     from PIL import ImageDraw
 
@@ -28,8 +30,6 @@ def write_plot(path: Path, probed: Sequence[WindowProbed], verdict: Verdict) -> 
     """
     from PIL import Image, ImageDraw
 
-    from napari_ink.errors import storage_errors
-
     page = Image.new("RGB", _SIZE, "white")
     pen = ImageDraw.Draw(page)
     windows = [event.window for event in probed]
@@ -43,13 +43,8 @@ def write_plot(path: Path, probed: Sequence[WindowProbed], verdict: Verdict) -> 
         said = f"{direction}, offset {best.window.offset}: {best.window.separation:.0f}"
         pen.text((left, 350), said, fill=colour, font_size=13)
         page.paste(Image.fromarray(best.ink).resize((_MAP, _MAP)), (left, 370))
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with storage_errors(path):
-            page.save(partial, "TIFF" if path.suffix.lower().startswith(".tif") else "PNG")
-            partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with replacing(path) as partial:
+        page.save(partial, "TIFF" if path.suffix.lower().startswith(".tif") else "PNG")
 
 
 def _wrapped(sentence: str) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_ink.durable import new_output
+from napari_ink.durable import replacing
 from napari_ink.errors import BadInputError, OutputError
 from napari_ink.export.outlines import trace
 from napari_ink.export.svg import colour_of, path_data
@@ -85,7 +85,7 @@ def write_figure(
     grey = _stretched(image[::step, ::step])
     overlays = {name: _thinned(mask, step, grey.shape) for name, mask in overlays.items()}
     bar = scale_bar(grey.shape[1], None if voxel_size_um is None else voxel_size_um * step, step)
-    with new_output(path) as partial:
+    with replacing(path) as partial:
         if path.suffix.lower() == ".svg":
             partial.write_text(_svg(grey, overlays, bar), encoding="utf-8")
         else:

@@ -27,13 +27,13 @@ from napari_ink.export.planes import (
 )
 from napari_ink.export.read_labels import cut, read_labels
 from napari_ink.export.write_labels import check_output, write_plane
+from napari_ink.typing import ExportWhat as ExportWhat
 from napari_ink.typing import UInt8Array
 
 if TYPE_CHECKING:
     from napari_ink.annotation import Annotation
     from napari_ink.predict import Prediction
 
-ExportWhat = Literal["ink", "edges", "labels", "supervision"]
 _MASKS: Mapping[ExportWhat, Mapping[int, str]] = {
     "ink": INK_MASK,
     "edges": EDGE_MASK,

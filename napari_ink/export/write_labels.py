@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_ink.decoding import check_memory
-from napari_ink.durable import new_output
+from napari_ink.durable import replacing
 from napari_ink.errors import OutputError
 from napari_ink.export.formats import output_format
 from napari_ink.export.images import note_on_npy
@@ -36,7 +36,7 @@ def write_plane(plane: LabelPlane, path: str | os.PathLike[str], overwrite: bool
         raise OutputError(f"{path.name} would be {form.name}, which holds one mask; export ink, edges or supervision.")
     size = f"{path} ({plane.shape[0]} × {plane.shape[1]} pixels as {form.name})"
     check_memory(form.bytes_per_px * plane.shape[0] * plane.shape[1], OutputError, size, "choose another format")
-    with new_output(path) as partial:
+    with replacing(path) as partial:
         form.write(plane, partial)
     return path
 

@@ -113,11 +113,12 @@ class Demonstration(QObject):
         self.exit_code = 0 if headless is None else 1
         self._viewer, self._dock, self._headless = viewer, dock, headless
         self._steps = self._script()
+        self._state = dock.session.state  # as the panel shows it: only what it shows can be pressed
         # One step a turn of the event loop: a button pressed by a step changes the state before the step is over.
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._advance)
-        dock.session.changed.connect(lambda _: self._timer.start(0))
+        dock.session.changed.connect(self._on_changed)
         dock.session.failed.connect(self._on_failed)
 
     def begin(self) -> None:
@@ -145,15 +146,19 @@ class Demonstration(QObject):
     def _save(self, folder: Path, stack: DepthStack, prediction: Path) -> Generator[None, InkState, None]:
         masks: dict[ExportWhat, str] = {"ink": "ink.png", "edges": "edges.png"}
         for what, name in masks.items():
-            self._dock.session.labelling.export(what, "prediction", folder / name)
+            self._dock.session.export.export(what, "prediction", folder / name)
             while (state := (yield)).busy or not state.exported:
                 pass
         scoring = score_job(stack, prediction, state.ink_threshold, folder / "scores.json")
         start_worker(scoring, self._on_scores, self._on_scored)
 
+    def _on_changed(self, state: InkState) -> None:
+        self._state = state
+        self._timer.start(0)
+
     def _advance(self) -> None:
         with suppress(StopIteration):
-            self._steps.send(self._dock.session.state)
+            self._steps.send(self._state)
 
     def _on_scores(self, event: Scores | JobFailed) -> None:
         if isinstance(event, JobFailed):

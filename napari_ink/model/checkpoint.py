@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, cast
 from pydantic import ValidationError
 
 from napari_ink.decoding import check_memory, check_regular, decoder_errors, reason_of
-from napari_ink.errors import CheckpointError, OutputError, storage_errors
+from napari_ink.durable import replacing
+from napari_ink.errors import CheckpointError, OutputError
 from napari_ink.model.cards import InkModel, ModelCard
 from napari_ink.model.config import InkEdgeConfig
 from napari_ink.model.contract import InputContract, first_fault
@@ -51,13 +52,8 @@ def save_checkpoint(
         "provenance": json.dumps(dict(provenance)),
     }
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with storage_errors(path):
-            partial.write_bytes(save(weights, metadata=metadata))
-            os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with replacing(path) as partial:
+        partial.write_bytes(save(weights, metadata=metadata))
     return path
 
 

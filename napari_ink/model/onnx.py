@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from napari_ink.decoding import check_memory, check_regular, decoder_errors
-from napari_ink.errors import CheckpointError, OutputError, storage_errors
+from napari_ink.durable import replacing
+from napari_ink.errors import CheckpointError, OutputError
 from napari_ink.model.cards import InkModel
 
 
@@ -100,14 +101,8 @@ def export_onnx(model: InkModel, path: str | os.PathLike[str]) -> Path:
     if path.suffix != ".onnx":
         raise OutputError(f"An ONNX file's name ends in .onnx, and {path.name} does not; rename it.")
     _package("onnx")
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with storage_errors(path):
-            partial.touch()  # torch's own complaint of a folder that is not there is no sentence
-            _write(model, partial)
-            os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with replacing(path) as partial:
+        _write(model, partial)
     return path
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy.typing as npt
 import tifffile
 from PIL import Image
 
+from napari_ink.durable import replacing
 from napari_ink.errors import OutputError, StackError, storage_errors
 from napari_ink.phantom.volume import Phantom
 
@@ -34,21 +34,18 @@ def write_segment(phantom: Phantom, folder: str | os.PathLike[str]) -> Path:
     folder = Path(folder).absolute()
     if folder.exists():
         raise OutputError(f"{folder} exists already; choose another name or remove it.")
-    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
-    try:
-        with storage_errors(folder):
-            (partial / "layers").mkdir(parents=True)
-            _write_layers(phantom.volume, partial / "layers")
-            _write_plane(phantom.mask, partial / f"{folder.name}_mask.png")
-            _write_plane(phantom.drawn, partial / f"{folder.name}_inklabels.png")
-            if phantom.config.reviewed < 1:
-                _write_plane(phantom.reviewed, partial / f"{folder.name}_supervision_mask.png")
-            if not np.array_equal(phantom.drawn, phantom.ink):
-                _write_plane(phantom.ink, partial / f"{folder.name}_truth.png")
-            (partial / "meta.json").write_text(json.dumps(_meta(phantom, folder.name), indent=2) + "\n")
-            os.replace(partial, folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    with storage_errors(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(folder) as partial:
+        (partial / "layers").mkdir(parents=True)
+        _write_layers(phantom.volume, partial / "layers")
+        _write_plane(phantom.mask, partial / f"{folder.name}_mask.png")
+        _write_plane(phantom.drawn, partial / f"{folder.name}_inklabels.png")
+        if phantom.config.reviewed < 1:
+            _write_plane(phantom.reviewed, partial / f"{folder.name}_supervision_mask.png")
+        if not np.array_equal(phantom.drawn, phantom.ink):
+            _write_plane(phantom.ink, partial / f"{folder.name}_truth.png")
+        (partial / "meta.json").write_text(json.dumps(_meta(phantom, folder.name), indent=2) + "\n")
     return folder
 
 

@@ -212,8 +212,8 @@ class _Run:
         blend = OpenBlocks(self._grid, self._region, self._mask, channels_of(self._members))
         done = 0
         with memory_kept(), closing(self._run_batches(plan, queue)) as answered:
-            for batch, run_batches, bad in drop_nan_tiles(answered, writer.has_begun):
-                for tile, probabilities in zip(batch.tiles, run_batches, strict=True):
+            for batch, answers, bad in drop_nan_tiles(answered, writer.has_begun):
+                for tile, probabilities in zip(batch.tiles, answers, strict=True):
                     if tile not in bad:
                         blend.add(tile, probabilities, batch.blocks)
                 for tile in bad:

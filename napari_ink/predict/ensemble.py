@@ -137,12 +137,12 @@ def _layers(contract: InputContract, offset: int, depth: int) -> int:
     return min(start + contract.depth_layers, depth) - max(start, 0)
 
 
-def combine(run_batches: Sequence[Tensor], tell_edges: Sequence[bool]) -> Tensor:
+def combine(answers: Sequence[Tensor], tell_edges: Sequence[bool]) -> Tensor:
     """Put the members' probabilities together.
 
     Parameters
     ----------
-    run_batches
+    answers
         Of each member, ``(b, 2, y, x)`` in 0…1.
     tell_edges
         Whether each tells edges; the mean is over those that do.
@@ -155,10 +155,10 @@ def combine(run_batches: Sequence[Tensor], tell_edges: Sequence[bool]) -> Tensor
     """
     import torch
 
-    if len(run_batches) == 1:
-        return run_batches[0]
-    ink = torch.stack([answer[:, 0] for answer in run_batches])
-    edges = [answer[:, 1] for answer, tells in zip(run_batches, tell_edges, strict=True) if tells]
+    if len(answers) == 1:
+        return answers[0]
+    ink = torch.stack([answer[:, 0] for answer in answers])
+    edges = [answer[:, 1] for answer, tells in zip(answers, tell_edges, strict=True) if tells]
     edge = torch.stack(edges).mean(0) if edges else torch.zeros_like(ink[0])
     return torch.stack([ink.mean(0), edge, 2 * ink.std(0, correction=0)], dim=1)
 

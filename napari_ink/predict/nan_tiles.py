@@ -35,10 +35,10 @@ def drop_nan_tiles(
         If the first tiles have no answers, or none of a few has.
     """
     held: list[tuple[Batch, npt.NDArray[np.float32], list[Region]]] = []
-    for batch, run_batches in answered:
-        bad = [tile for tile, one in zip(batch.tiles, run_batches, strict=True) if np.isnan(one.sum())]
+    for batch, answers in answered:
+        bad = [tile for tile, one in zip(batch.tiles, answers, strict=True) if np.isnan(one.sum())]
         has_answered |= len(bad) < len(batch.tiles)
-        held.append((batch, run_batches, bad))
+        held.append((batch, answers, bad))
         if has_answered:
             yield from held
             held.clear()

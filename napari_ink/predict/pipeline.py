@@ -107,7 +107,7 @@ class _Work:
     def answer(self, batch: Batch) -> Float32Array:
         """Return what the networks say of a batch's tiles."""
         cells = [{cell: self._planes(cell) for cell in self._cells(tile)} for tile in batch.tiles]
-        return self._inference.run_batches(self._inference.assembled(batch.tiles, cells))
+        return self._inference.probabilities(self._inference.assembled(batch.tiles, cells))
 
     def _cells(self, tile: Region) -> list[CellIndex]:
         return self._inference.cells.touching(self._grid.padded(tile))

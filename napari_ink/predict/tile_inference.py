@@ -156,7 +156,7 @@ class TileInference:
         with self._forward.translating_memory_errors(), torch.inference_mode():
             return [self._assembled(tiles, cells, n, steps[n % len(steps)]) for n in range(number)]
 
-    def run_batches(self, blocks: Sequence[Tensor]) -> Float32Array:
+    def probabilities(self, blocks: Sequence[Tensor]) -> Float32Array:
         """Return what the members say of tiles that were put together.
 
         Returns

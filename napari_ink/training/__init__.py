@@ -1,6 +1,6 @@
 """Stack × labels → checkpoint: sampling, augmentation, the training loop and its record."""
 
-from napari_ink.training.batches import Batch, batches, spare_workers
+from napari_ink.training.batching import Batch, batches, spare_workers
 from napari_ink.training.contract import fit_contract
 from napari_ink.training.crops import Crop, CropSampler, TrainingPair
 from napari_ink.training.events import (

@@ -16,7 +16,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from napari_ink.model.losses import edge_loss, ink_loss
 from napari_ink.model.network import EDGE, INK
-from napari_ink.training.batches import Batch
+from napari_ink.training.batching import Batch
 from napari_ink.training.crops import TrainingPair
 from napari_ink.training.distributed import ProcessTeam
 from napari_ink.training.nonfinite import explain

@@ -13,7 +13,7 @@ import torch
 
 from napari_ink.errors import DeviceMemoryError, NapariInkError
 from napari_ink.model import save_checkpoint
-from napari_ink.training.batches import batches
+from napari_ink.training.batching import batches
 from napari_ink.training.distributed import ProcessTeam, joined
 from napari_ink.training.events import (
     BatchSkipped,

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from napari_ink.training.batches import Batch
+from napari_ink.training.batching import Batch
 from napari_ink.training.crops import TrainingPair
 from napari_ink.training.precision import Arithmetic
 

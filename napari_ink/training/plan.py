@@ -15,7 +15,7 @@ from napari_ink.errors import BadInputError
 from napari_ink.model import InkEdgeConfig, InkModel, InputContract
 from napari_ink.model.network import InkEdgeNetwork
 from napari_ink.stack import grey_note
-from napari_ink.training.batches import step_seed
+from napari_ink.training.batching import step_seed
 from napari_ink.training.contract import fit_contract
 from napari_ink.training.crops import CropSampler, TrainingPair
 from napari_ink.training.distributed import ProcessTeam

@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from napari_ink.durable import replacing
 from napari_ink.errors import OutputError, storage_errors
 from napari_ink.model import InkEdgeConfig, InputContract
 from napari_ink.training.crops import TrainingPair
@@ -170,16 +171,11 @@ def write_whole(path: Path, content: bytes | Callable[[Path], object]) -> None:
     OutputError
         If it cannot be written.
     """
-    partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
-    try:
-        with storage_errors(path):
-            if isinstance(content, bytes):
-                partial.write_bytes(content)
-            else:
-                content(partial)
-            os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with replacing(path) as partial:
+        if isinstance(content, bytes):
+            partial.write_bytes(content)
+        else:
+            content(partial)
 
 
 def kept_lines(lines: Sequence[str], last_step: int) -> list[str]:

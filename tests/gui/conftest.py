@@ -19,7 +19,7 @@ from napari_ink.gui.dock import InkDock
 from napari_ink.gui.models.prediction import model_entry
 from napari_ink.model import InkEdgeConfig, InputContract, save_checkpoint
 from napari_ink.model.network import InkEdgeNetwork
-from tests.gui.driving import on_canvas, send
+from tests.gui.driving import on_canvas, send, settle
 
 DEPTH, HEIGHT, WIDTH = 12, 96, 128
 
@@ -106,11 +106,13 @@ def large_dock(dock, large_stack, wait):
 
 @pytest.fixture
 def click(qtbot) -> Callable:
-    """Press a button with the mouse, once it can be pressed."""
+    """Press a button with the mouse, once it can be pressed, and let the panel render what came of it."""
 
     def press(button) -> None:
+        settle()  # a person sees the panel as it is now
         qtbot.waitUntil(lambda: button.isVisible() and button.isEnabled(), timeout=10000)
         qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+        settle()
 
     return press
 
@@ -156,6 +158,7 @@ def press(canvas, qtbot):
         held |= Qt.KeyboardModifier.ShiftModifier if shift else held
         canvas.setFocus()
         qtbot.keyClick(canvas, getattr(Qt.Key, f"Key_{key}"), held)
+        settle()
 
     return press_key
 

@@ -5,6 +5,12 @@ from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QApplication
 
 
+def settle() -> None:
+    """Let the panel render the state, which it does once a turn of the event loop."""
+    for _ in range(3):
+        QApplication.processEvents()
+
+
 def is_over(dock) -> bool:
     """Whether a run has come to an end."""
     return dock.session.state.run is None and bool(dock.session.state.outcome)

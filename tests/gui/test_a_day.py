@@ -3,8 +3,8 @@
 import numpy as np
 from scipy import ndimage
 
-from napari_ink.gui.controllers.key_bindings import key_of
 from napari_ink.gui.dock import InkDock
+from napari_ink.gui.preferences import key_of
 
 SHAPE, CENTRE, RADIUS = (200, 260), (100, 120), 45
 

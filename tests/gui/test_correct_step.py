@@ -6,10 +6,11 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication, QMessageBox
 
 from napari_ink.annotation import draft_edge_labels, draft_ink_labels
-from napari_ink.gui.controllers.key_bindings import key_of
 from napari_ink.gui.layers.label_layers import LabelLayers
 from napari_ink.gui.models.actions import ACTIONS, TOOL_ACTIONS
 from napari_ink.gui.models.edit_window import EditWindow
+from napari_ink.gui.preferences import key_of
+from tests.gui.driving import settle
 
 
 def _answer(choice: str) -> list[str]:
@@ -198,6 +199,7 @@ def test_labels_taken_out_of_the_list_can_be_shown_again(labelled_dock, viewer, 
     viewer.layers.remove(viewer.layers["Ink labels"])
     assert not labelled_dock.session.state.labels
     assert "Edge labels" not in viewer.layers
+    settle()
     assert labelled_dock.correct.editable_button.text() == "Show your labels"
     click(labelled_dock.correct.editable_button)
     qtbot.waitUntil(lambda: labelled_dock.session.state.labels)

@@ -5,8 +5,8 @@ import pytest
 from napari.settings import get_plugin_settings
 from qtpy.QtWidgets import QFileDialog, QInputDialog
 
-from napari_ink.gui.controllers.key_bindings import key_of
 from napari_ink.gui.dock import InkDock
+from napari_ink.gui.preferences import key_of
 from napari_ink.stack import open_stack, project_layers
 
 
@@ -114,7 +114,7 @@ def test_explaining_without_a_model_says_what_to_do(make_napari_viewer_proxy, se
     dock.session.prediction.warm_up = lambda model: None
     dock.open_stack(segment)
     qtbot.waitUntil(lambda: dock.session.state.stack is not None and not dock.session.state.busy, timeout=20000)
-    dock._profile.explain()
+    dock.session.profile.explain()
     assert "step 2" in errors[0]
 
 

@@ -8,8 +8,9 @@ import pytest
 from qtpy.QtWidgets import QInputDialog, QMessageBox
 
 from napari_ink.gui.controllers import compare, profile
-from napari_ink.gui.controllers.key_bindings import key_of
 from napari_ink.gui.jobs.worker import _alive
+from napari_ink.gui.preferences import key_of
+from tests.gui.driving import settle
 
 
 def _shown(viewer, *names):
@@ -107,6 +108,7 @@ def test_replacing_by_an_import_is_asked_first(empty_dock, monkeypatch):
         QMessageBox, "question", lambda *words: asked.append(words) or QMessageBox.StandardButton.No
     )  # fmt: skip
     empty_dock.session.labels.apply([("ink", 10, 10, np.full((8, 8), 2, np.uint8))], "ink")
+    settle()
     imported = []
     keep = empty_dock.correct.versions
     keep.import_requested.connect(lambda *what: imported.append(what))
@@ -140,7 +142,7 @@ def test_what_comes_after_the_panel_is_closed_is_dropped(labelled_dock, viewer, 
     monkeypatch.setattr(profile, "profile_job", late(profile.profile_job))
     monkeypatch.setattr(compare, "_compare", late(compare._compare))
     viewer.cursor.position = (0, 40, 51)
-    labelled_dock._does()["explain"]()
+    labelled_dock.session._actions["explain"]()
     press(key_of("difference"))
     gone = []
     labelled_dock.destroyed.connect(lambda: gone.append(True))

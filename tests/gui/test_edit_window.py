@@ -88,9 +88,9 @@ def _look_at(qtbot, dock, y: int, x: int) -> None:
     camera.center = (0, y, x)
 
     def has_followed() -> bool:
-        view = dock._layers.viewport.visible_region()  # it is known once it was drawn
+        view = dock.session._layers.viewport.visible_region()  # it is known once it was drawn
         is_there = abs((view.y0 + view.y1) / 2 - y) < 200 and abs((view.x0 + view.x1) / 2 - x) < 250
-        return is_there and dock._layers.editable.window.holds(view)
+        return is_there and dock.session._layers.editable.window.holds(view)
 
     qtbot.waitUntil(has_followed, timeout=10000)
 
@@ -120,17 +120,17 @@ def test_painting_undo_and_redo_go_on_wherever_the_view_goes(large_dock, viewer,
 def test_what_a_script_paints_is_kept_though_the_view_goes_on_at_once(large_dock, viewer, qtbot):
     _look_at(qtbot, large_dock, 200, 200)
     layer, annotation = viewer.layers["Ink labels"], large_dock.session.labels.annotation
-    window = large_dock._layers.editable.window
+    window = large_dock.session._layers.editable.window
     viewer.scene.camera.center = (0, 1300, 1900)
     large_dock.session.labels.follow()  # reads on a thread what is in sight now
     layer.paint((100, 100), 1)
-    qtbot.waitUntil(lambda: large_dock._layers.editable.window != window)
+    qtbot.waitUntil(lambda: large_dock.session._layers.editable.window != window)
     assert (annotation.read("ink", (window.y0 + 100, window.y0 + 101), (window.x0 + 100, window.x0 + 101)) == 1).all()
 
 
 def test_a_stroke_across_the_border_of_a_window_is_whole(large_dock, viewer, click, stroke, qtbot):
     _look_at(qtbot, large_dock, 200, 200)
-    edge = large_dock._layers.editable.window.x1
+    edge = large_dock.session._layers.editable.window.x1
     _look_at(qtbot, large_dock, 200, edge)
     click(large_dock.correct.tools["ink"])
     stroke((200, edge - 20), (200, edge + 20))
@@ -148,7 +148,7 @@ def test_the_whole_segment_stays_in_sight(large_dock, viewer, click, stroke, qtb
     step = int(overview.scale[0])
     qtbot.waitUntil(lambda: overview.data[200 // step, 200 // step] == 2, timeout=5000)
     assert not overview.editable
-    window = large_dock._layers.editable.window
+    window = large_dock.session._layers.editable.window
     assert not overview.data[window.y0 // step + 1 : window.y1 // step, window.x0 // step + 1 : window.x1 // step].any()
 
 

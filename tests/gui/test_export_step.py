@@ -100,7 +100,7 @@ def test_a_name_without_a_suffix_gets_the_chosen_one(labelled_dock, click, qtbot
 
 
 def test_a_folder_that_is_not_there_is_one_clear_sentence(labelled_dock, errors, qtbot, tmp_path):
-    labelled_dock.session.labelling.export("ink", "labels", tmp_path / "nowhere" / "ink.png")
+    labelled_dock.session.export.export("ink", "labels", tmp_path / "nowhere" / "ink.png")
     qtbot.waitUntil(lambda: bool(errors))
     assert "nowhere" in errors[0]
     qtbot.waitUntil(lambda: not labelled_dock.session.state.busy)
@@ -110,7 +110,7 @@ def test_a_folder_that_is_not_there_is_one_clear_sentence(labelled_dock, errors,
 def test_what_is_painted_while_it_is_written_stays_out(labelled_dock, viewer, qtbot, tmp_path):
     layer = viewer.layers["Ink labels"]
     before = layer.data.copy()
-    labelled_dock.session.labelling.export("labels", "labels", tmp_path / "labels.png")
+    labelled_dock.session.export.export("labels", "labels", tmp_path / "labels.png")
     layer.data_setitem(tuple(np.indices((96, 128)).reshape(2, -1)), 1)
     qtbot.waitUntil((tmp_path / "labels.png").is_file)
     with Image.open(tmp_path / "labels.png") as picture:

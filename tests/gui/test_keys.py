@@ -11,6 +11,7 @@ from napari.settings._plugin_config_generator import plugin_configuration_genera
 from napari.utils.notifications import notification_manager
 from qtpy.QtWidgets import QFileDialog, QInputDialog
 
+from napari_ink.gui import preferences
 from napari_ink.gui.controllers import key_bindings
 from napari_ink.gui.models.actions import ACTIONS
 
@@ -28,7 +29,7 @@ def test_no_key_is_given_twice():
 
 
 def test_every_key_does_something(dock):
-    assert {one.name for one in ACTIONS} == set(dock._does())
+    assert {one.name for one in ACTIONS} == set(dock.session._actions)
 
 
 @pytest.fixture
@@ -38,8 +39,8 @@ def chosen(monkeypatch):
     monkeypatch.setattr(settings, "get_plugin_settings", {"napari-ink": mine}.__getitem__)
 
     def forget() -> None:
-        key_bindings.key_of.cache_clear()
-        key_bindings._chosen.cache_clear()
+        preferences.key_of.cache_clear()
+        preferences._chosen.cache_clear()
 
     def choose(**new: str) -> None:
         for name, key in new.items():
@@ -53,7 +54,7 @@ def chosen(monkeypatch):
 
 def test_a_key_from_preferences_is_the_key(chosen, make_napari_viewer_proxy):
     chosen(ink="F9", papyrus="")
-    assert key_bindings.shown_key("ink") == "F9"
+    assert preferences.shown_key("ink") == "F9"
     viewer = make_napari_viewer_proxy()
     done = []
     key_bindings.bind(viewer, {"ink": lambda: done.append("ink"), "papyrus": lambda: done.append("papyrus")})
@@ -70,7 +71,7 @@ def test_what_is_no_key_is_told_and_the_default_kept(chosen):
     told = []
     notification_manager.notification_ready.connect(note := lambda one: told.append(one.message))
     chosen(ink="Hyper-Q")
-    assert key_bindings.key_of("ink") == "Q"
+    assert preferences.key_of("ink") == "Q"
     notification_manager.notification_ready.disconnect(note)
     assert "is no key" in told[0]
 

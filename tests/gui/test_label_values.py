@@ -6,10 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from napari_ink.gui.controllers.key_bindings import key_of
 from napari_ink.gui.layers.label_layers import LabelLayers
 from napari_ink.gui.models.edit_window import EditWindow
 from napari_ink.gui.models.state import Step
+from napari_ink.gui.preferences import key_of
+from tests.gui.driving import settle
 
 SHAPE = (20, 30)
 
@@ -125,8 +126,10 @@ def test_a_person_in_the_window_paints_label_values_only(empty_dock, viewer, str
     assert not correct.message.isVisible()  # something has succeeded since
     qtbot.waitUntil(lambda: "All saved" in correct.saved.text())
     layer.data = np.ones((5, 5), np.uint8)
+    settle()
     assert "keep their values" in correct.message.toPlainText()
     viewer.layers.selection.active.visible = False
+    settle()
     assert "hidden" in correct.edit_note.text()
     click(correct.tools["papyrus"])
     assert layer.visible

@@ -18,8 +18,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_ink.gui.controllers.key_bindings import key_of
 from napari_ink.gui.models.state import Step
+from napari_ink.gui.preferences import key_of
 from napari_ink.gui.views.cheat_sheet import CheatSheet
 from napari_ink.gui.views.section import Section
 
@@ -145,7 +145,7 @@ def test_a_message_stays_whole_until_its_step_succeeds(open_dock, segment, qtbot
     message.selectAll()
     assert str(nowhere) in message.textCursor().selectedText()
     assert message.toPlainText() in errors  # the toast says the same
-    open_dock.session.labelling.export("ink", "labels", tmp_path / "ink.png")
+    open_dock.session.export.export("ink", "labels", tmp_path / "ink.png")
     assert "nothing to export" in open_dock.session.state.message(Step.EXPORT)
     press(key_of("ink"))
     assert "begin with them in step 3" in open_dock.correct.message.toPlainText()

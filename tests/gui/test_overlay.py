@@ -5,7 +5,7 @@ import pytest
 
 import napari_ink.gui.layers.growing_pyramid as growing
 from napari_ink.predict import open_prediction
-from tests.gui.driving import is_over, tiles_done
+from tests.gui.driving import is_over, settle, tiles_done
 
 INK, EDGES = "Ink (predicted)", "Edges (predicted)"
 
@@ -97,8 +97,8 @@ def test_a_run_that_is_cancelled_before_it_starts_leaves_what_was_stopped(stoppe
     panel, path = stopped_dock.predict, stopped_dock.session.state.prediction
     shown = _shown(viewer).copy()
     panel.views_box.setCurrentIndex(views)
-    click(panel.run_button)
-    click(panel.cancel_button)
+    panel.run_button.click()
+    stopped_dock.session.prediction.cancel()  # within the same turn of the event loop
     wait(lambda: is_over(stopped_dock) and not stopped_dock.session.state.busy and EDGES in viewer.layers)
     assert stopped_dock.session.state.prediction == path
     stored = open_prediction(path).read("ink")
@@ -116,6 +116,7 @@ def test_a_run_whose_layer_is_taken_away_is_shown_at_its_end(large_dock, viewer,
     wait(lambda: tiles_done(large_dock) > 3)
     viewer.layers.remove(viewer.layers[INK])
     assert not large_dock.session.state.has_prediction and EDGES not in viewer.layers
+    settle()
     assert not panel.thresholds.isVisible()
     wait(lambda: is_over(large_dock))
     wait(
@@ -133,6 +134,7 @@ def test_a_stack_that_is_taken_away_takes_what_could_go_on_with_it(
         wait(lambda: tiles_done(stopped_dock) > 0)
     viewer.layers.remove(viewer.layers["large"])
     wait(lambda: stopped_dock.session.state.run is None)
+    settle()
     assert not stopped_dock.session.state.can_continue and not stopped_dock.predict.continue_button.isVisible()
     assert stopped_dock.session.prediction._unfinished is None
     assert len(viewer.layers) == 0 and not stopped_dock.session.state.has_prediction

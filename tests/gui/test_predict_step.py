@@ -100,7 +100,7 @@ def test_cancel_keeps_what_is_done_and_it_can_be_exported(busy_dock, viewer, cli
     assert 0 < np.count_nonzero(ink) < ink.size
     assert busy_dock.predict.run_button.isVisible()
     assert busy_dock.correct.editable_button.isEnabled()
-    busy_dock.session.labelling.export("ink", "prediction", tmp_path / "ink.png")
+    busy_dock.session.export.export("ink", "prediction", tmp_path / "ink.png")
     qtbot.waitUntil((tmp_path / "ink.png").is_file)
     with Image.open(tmp_path / "ink.png") as picture:
         assert np.array_equal(np.asarray(picture) > 0, ink >= cut_level(state.ink_threshold))

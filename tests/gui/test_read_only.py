@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QInputDialog
 
 from napari_ink.annotation import open_project
 from napari_ink.gui.models.actions import ACTIONS
+from tests.gui.driving import settle
 
 _HOLD = """
 import sys
@@ -42,11 +43,12 @@ def test_nothing_can_be_changed_in_a_project_that_is_open_elsewhere(
     qtbot.waitUntil(lambda: dock.session.state.labels and not dock.session.state.busy, timeout=20000)
     labels = viewer.layers["Ink labels"].data.copy()
     assert (labels == 2).sum() == 2000
+    settle()
     assert "Berenike" in dock.correct.saved.text()
     monkeypatch.setattr(QInputDialog, "getText", lambda *_: ("words", True))
     dock.correct.review.expand()
     dock.correct.versions.expand()
-    does = dock._does()
+    does = dock.session._actions
     for action in ACTIONS:
         if action.name == "help":
             continue

@@ -11,8 +11,9 @@ from qtpy.QtWidgets import QInputDialog
 
 from napari_ink.annotation import ReviewState, open_project
 from napari_ink.gui.controllers import review
-from napari_ink.gui.controllers.key_bindings import key_of
 from napari_ink.gui.jobs.review import FiguresRead
+from napari_ink.gui.preferences import key_of
+from tests.gui.driving import settle
 
 SIDE = 600  # three regions by three, the last ones cut off
 
@@ -31,7 +32,7 @@ def wide_dock(dock, tmp_path, click, qtbot):
     ink[300:420, 300:420] = 140  # in the middle: unsure, and without edges around it
     ink[20:60, 20:60] = 240
     session._layers.overlay.put(slice(None), slice(None), ink, np.zeros_like(ink))
-    session.store.set(has_prediction=True)
+    session.store.update(has_prediction=True)
     qtbot.wait(100)
     dock.correct.review.expand()
     return dock
@@ -41,6 +42,7 @@ def _go(dock, press, qtbot, name="next_region"):
     before = dock.session.review.region
     press(_qt(key_of(name)))
     qtbot.waitUntil(lambda: dock.session.review.region != before and not dock.session.state.review.busy)
+    settle()
 
 
 def _qt(key: str) -> str:
@@ -68,8 +70,8 @@ def test_a_region_marked_reviewed_is_kept_with_who_and_when_and_the_next_one_com
     press(key_of("reviewed"))
     assert wide_dock.session.review.region == (0, 0)
     press("K", shift=True)  # flagged
-    news = wide_dock.session.state.review
-    assert (news.reviewed, news.flagged, news.regions) == (1, 1, 9)
+    status = wide_dock.session.state.review
+    assert (status.reviewed, status.flagged, status.regions) == (1, 1, 9)
     assert wide_dock.correct.review.progress.value() == 1
     assert "7 in the queue" in wide_dock.correct.review.left.text()
     assert "at your pace" in wide_dock.correct.review.left.text()
@@ -92,7 +94,7 @@ def test_a_region_marked_reviewed_is_kept_with_who_and_when_and_the_next_one_com
 def test_marks_are_undone_like_strokes_and_the_mask_follows(wide_dock, viewer, press, qtbot, tmp_path):
     _go(wide_dock, press, qtbot)
     press(key_of("reviewed"))
-    wide_dock.session.labelling.export("supervision", "labels", tmp_path / "seen.png")
+    wide_dock.session.export.export("supervision", "labels", tmp_path / "seen.png")
     qtbot.waitUntil(lambda: bool(wide_dock.session.state.exported))
     seen = np.asarray(Image.open(tmp_path / "seen.png"))
     assert (seen[256:512, 256:512] == 255).all()
@@ -136,6 +138,7 @@ def test_notes_are_written_at_the_mouse_listed_and_taken_away(wide_dock, viewer,
     listed.setFocus()
     qtbot.keyClick(listed, Qt.Key.Key_Delete)
     assert len(wide_dock.session.labels.project.notes) == 0
+    settle()
     assert listed.count() == 0
 
 
@@ -152,8 +155,8 @@ def test_figures_are_told(wide_dock, click, qtbot):
     assert "agree on 50.0%" in figures.text()
 
 
-def test_ranking_can_be_cancelled(wide_dock, press, qtbot):
-    press("Period")
+def test_ranking_can_be_cancelled(wide_dock, qtbot):
+    wide_dock.session.do("next_region")
     wide_dock.session.review.cancel()
     qtbot.wait(300)
     assert wide_dock.session.review.region is None
@@ -174,9 +177,11 @@ def test_figures_of_one_segment_are_not_told_of_the_next(wide_dock, click, segme
     gate, told = threading.Event(), threading.Event()
 
     def slow(*arguments):
-        gate.wait(20)
-        yield FiguresRead("Ink: far too much")
-        told.set()
+        try:
+            gate.wait(20)
+            yield FiguresRead("Ink: far too much")
+        finally:
+            told.set()
 
     monkeypatch.setattr(review, "figures_job", slow)  # nothing else makes the answer come late for certain
     click(wide_dock.correct.review.figures_button)

@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage
 from skimage.draw import line
 
-from napari_ink.gui.controllers.key_bindings import key_of
+from napari_ink.gui.preferences import key_of
 
 SHAPE = (420, 520)
 PLACES = ((80, 90), (90, 380), (300, 120), (320, 400))

@@ -6,6 +6,7 @@ from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_ink.gui.layers.manager import LayerManager
 from napari_ink.stack import DepthStack, open_stack
+from tests.gui.driving import settle
 
 
 def _wait_for(qtbot, dock, source: Path) -> None:
@@ -37,6 +38,7 @@ def test_the_file_button_opens_a_file(dock, tmp_path, click, qtbot, monkeypatch)
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_, **__: (str(tmp_path / "piece.npy"), ""))
     click(dock.stack.file_button)
     _wait_for(qtbot, dock, tmp_path / "piece.npy")
+    settle()
     assert "no papyrus mask beside it" in dock.stack.summary.text().replace("\u00a0", " ")
     assert not dock.predict.mask_box.isEnabled()
 
@@ -93,6 +95,7 @@ def test_edited_labels_come_back_with_their_stack(labelled_dock, viewer, segment
 def test_taking_the_stack_out_of_the_list_goes_back_to_the_first_step(labelled_dock, viewer):
     viewer.layers.remove(viewer.layers["seg-1"])
     assert labelled_dock.session.state.stack is None
+    settle()
     assert labelled_dock.predict.hint.text() == "Open a stack first."
     assert len(viewer.layers) == 0
 

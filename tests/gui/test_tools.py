@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from napari_ink.gui.controllers.key_bindings import key_of, shown_key
 from napari_ink.gui.models.actions import ACTIONS, TOOL_ACTIONS
+from napari_ink.gui.preferences import key_of, shown_key
 from napari_ink.gui.views.cheat_sheet import CheatSheet
 
 HEIGHT, WIDTH, CENTRE, RADIUS = 160, 220, (80, 100), 40
@@ -96,7 +96,7 @@ def test_livewire_takes_anchors_back_and_goes_straight(disc_dock, viewer, stroke
 def test_an_anchor_snaps_to_the_edge_and_can_be_moved(disc_dock, viewer, stroke, press, disc):
     press(key_of("livewire"))
     stroke(_on_circle(0, RADIUS + 3))
-    wire = disc_dock.session.labelling.belt["livewire"]._wire
+    wire = disc_dock.session.labelling.tools["livewire"]._wire
     assert abs(np.hypot(wire.anchors[0][0] - CENTRE[0], wire.anchors[0][1] - CENTRE[1]) - RADIUS) <= 2
     stroke((140, 200))
     stroke(_on_circle(120))
@@ -113,7 +113,7 @@ def test_dragging_moves_the_picture_and_sets_no_anchor(disc_dock, viewer, stroke
     centre = viewer.scene.camera.center
     stroke((80, 80), (80, 120), (80, 140))
     assert viewer.scene.camera.center != centre
-    tool = disc_dock.session.labelling.belt["livewire"]
+    tool = disc_dock.session.labelling.tools["livewire"]
     assert tool._wire is None or tool._wire.anchors == []
 
 

@@ -38,11 +38,11 @@ def test_every_view_is_another() -> None:
 
 
 def test_mean_and_disagreement() -> None:
-    run_batches = [torch.tensor([[[[0.0]], [[0.2]]]]), torch.tensor([[[[1.0]], [[0.4]]]])]
-    np.testing.assert_allclose(combine(run_batches, [True, True]).flatten(), [0.5, 0.3, 1.0])
-    np.testing.assert_allclose(combine(run_batches, [False, True]).flatten(), [0.5, 0.4, 1.0])
-    np.testing.assert_allclose(combine(run_batches, [False, False]).flatten(), [0.5, 0.0, 1.0])
-    assert combine(run_batches[:1], [True]).shape == (1, 2, 1, 1)
+    answers = [torch.tensor([[[[0.0]], [[0.2]]]]), torch.tensor([[[[1.0]], [[0.4]]]])]
+    np.testing.assert_allclose(combine(answers, [True, True]).flatten(), [0.5, 0.3, 1.0])
+    np.testing.assert_allclose(combine(answers, [False, True]).flatten(), [0.5, 0.4, 1.0])
+    np.testing.assert_allclose(combine(answers, [False, False]).flatten(), [0.5, 0.0, 1.0])
+    assert combine(answers[:1], [True]).shape == (1, 2, 1, 1)
 
 
 @pytest.mark.parametrize("augment", [("flips",), ("rotations", "depth"), ("flips", "rotations")])

@@ -111,13 +111,14 @@ def test_threads_are_as_before_for_everybody(tmp_path: Path) -> None:
 
 
 def test_cancel_waits_for_the_batches_in_hand_only(tmp_path: Path) -> None:
-    network = Watched()
+    network, before = Watched(), set(threading.enumerate())
     events = predict(replace(request_in(tmp_path, ink_model(network, 64)), cores=2))
     assert any(isinstance(event, TilePredicted) for event in (next(events), next(events)))
     began = time.monotonic()
     events.close()
     assert time.monotonic() - began < 0.5
-    assert network.inside == 0 and not [t for t in threading.enumerate() if t.name.startswith("napari-ink")]
+    left = set(threading.enumerate()) - before
+    assert network.inside == 0 and not [thread for thread in left if thread.name.startswith("napari-ink")]
 
 
 def test_where_memory_does_not_hold_so_many_at_a_time_there_are_fewer(tmp_path: Path) -> None:

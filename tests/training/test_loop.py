@@ -262,16 +262,16 @@ def test_damaged_weights_are_refused(pair: TrainingPair, tmp_path: Path) -> None
 def test_one_bad_batch_is_skipped_and_changes_no_weight(
     pair: TrainingPair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from napari_ink.training import batches
+    from napari_ink.training import batching
 
-    fine = batches.Augmenter.__call__
+    fine = batching.Augmenter.__call__
     calls = iter(range(100))
 
     def spoil(self: object, values: torch.Tensor, labels: torch.Tensor, seed: int) -> object:
         values, labels = fine(self, values, labels, seed)  # type: ignore[arg-type]
         return (values * float("nan") if next(calls) == 2 else values), labels
 
-    monkeypatch.setattr(batches.Augmenter, "__call__", spoil)
+    monkeypatch.setattr(batching.Augmenter, "__call__", spoil)
     events = list(train(request(pair, tmp_path / "run")))
     skipped = [event for event in events if isinstance(event, BatchSkipped)]
     assert [event.step for event in skipped] == [3]

@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 
 from napari_ink.decoding import decoder_errors, parse_json, read_bounded
-from napari_ink.durable import write_durably
+from napari_ink.durable import write_bytes
 from napari_ink.errors import ProjectError, storage_errors
 
 
@@ -103,7 +103,7 @@ class Notes:
             if self.warning:
                 os.rename(self._path, self._aside)
                 self.warning = ""
-            write_durably(self._path, json.dumps([asdict(note) for note in notes], indent=1).encode())
+            write_bytes(self._path, json.dumps([asdict(note) for note in notes], indent=1).encode())
         self._notes = notes
 
 

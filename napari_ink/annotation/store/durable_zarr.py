@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from zarr.storage import LocalStore
 
-from napari_ink.durable import sync, write_durably
+from napari_ink.durable import sync, write_bytes
 
 if TYPE_CHECKING:
     from zarr.core.buffer import Buffer
@@ -19,7 +19,7 @@ class DurableStore(LocalStore):
     async def set(self, key: str, value: Buffer) -> None:
         """Put a value in place of the one before."""
         self._check_writable()
-        await asyncio.to_thread(write_durably, self.root / key, value.to_bytes())
+        await asyncio.to_thread(write_bytes, self.root / key, value.to_bytes())
 
     async def delete(self, key: str) -> None:
         """Remove a value for good."""

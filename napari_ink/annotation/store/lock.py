@@ -11,7 +11,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from napari_ink.decoding import parse_json, read_bounded, reason_of
-from napari_ink.durable import write_durably
+from napari_ink.durable import write_bytes
 from napari_ink.errors import ProjectError
 
 _LOCK, _OWNER = ".lock", ".owner.json"
@@ -47,7 +47,7 @@ class ProjectLock:
             return
         said = {"author": author, "host": socket.gethostname(), "since": datetime.now().isoformat(timespec="minutes")}
         with suppress(OSError):  # a full disk must not keep the labels from being opened
-            write_durably(folder / _OWNER, json.dumps(said).encode())
+            write_bytes(folder / _OWNER, json.dumps(said).encode())
 
     def release(self) -> None:
         """Let others have it."""

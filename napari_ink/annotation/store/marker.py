@@ -11,7 +11,7 @@ from typing import Any
 
 from napari_ink.annotation.store.edits import PLANES, Plane
 from napari_ink.decoding import decoder_errors, parse_json, read_bounded
-from napari_ink.durable import write_durably
+from napari_ink.durable import write_bytes
 from napari_ink.errors import ProjectError
 
 _LARGEST_NUMBER = 2**53
@@ -42,7 +42,7 @@ def write_marker(path: Path, marker: Marker) -> None:
         If it cannot be written; the one before is untouched.
     """
     said = {"through": marker.through, "counts": marker.counts}
-    write_durably(path, json.dumps(said | {"crc32": _check_sum(said)}).encode())
+    write_bytes(path, json.dumps(said | {"crc32": _check_sum(said)}).encode())
 
 
 def read_marker(path: Path) -> Marker | None:

@@ -10,19 +10,22 @@ import numpy as np
 import numpy.typing as npt
 from napari.layers import Labels
 from napari.utils.colormaps import DirectLabelColormap
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, Signal
+from superqt.utils import QSignalDebouncer
 
 from napari_ink.annotation import LabelValue
-from napari_ink.gui.jobs.worker import JobFailed, start_worker
 from napari_ink.typing import UInt8Array
 
 if TYPE_CHECKING:
     from napari_ink.annotation import Annotation
     from napari_ink.gui.controllers.labels import LabelsController
+    from napari_ink.gui.jobs.runner import JobRunner
+    from napari_ink.gui.jobs.worker import JobFailed
     from napari_ink.gui.layers.manager import LayerManager
     from napari_ink.gui.models.edit_window import EditWindow
 
 ReadMask = Callable[["EditWindow"], npt.NDArray[np.bool_]]
+_JOB = "comparison"
 ONLY_LABELS, ONLY_OTHER = 1, 2
 _SETTLE_MS = 400
 # Yellow and reddish purple of Okabe & Ito's palette: apart from each other and from all other overlays.
@@ -51,6 +54,8 @@ class CompareController(QObject):
         The viewer's layers.
     labels
         The labels.
+    jobs
+        Runs the comparison.
 
     Attributes
     ----------
@@ -61,18 +66,18 @@ class CompareController(QObject):
     changed = Signal()
     failed = Signal(str)
 
-    def __init__(self, layers: LayerManager, labels: LabelsController, parent: QObject | None = None) -> None:
+    def __init__(
+        self, layers: LayerManager, labels: LabelsController, jobs: JobRunner, parent: QObject | None = None
+    ) -> None:
         super().__init__(parent)
-        self._layers, self._labels = layers, labels
+        self._layers, self._labels, self._jobs = layers, labels, jobs
         self.against = ""
         self._other: ReadMask | None = None
-        self._asked = 0
-        self._again = QTimer(self)
-        self._again.setSingleShot(True)
-        self._again.setInterval(_SETTLE_MS)
-        self._again.timeout.connect(self._compare)
-        labels.edited.connect(lambda _: self._again.start() if self._other else None)
-        layers.viewport.settled.connect(lambda: self._again.start() if self._other else None)
+        self._again = QSignalDebouncer(parent=self)
+        self._again.setTimeout(_SETTLE_MS)
+        self._again.triggered.connect(self._compare)
+        labels.edited.connect(lambda _: self._again.throttle() if self._other else None)
+        layers.viewport.settled.connect(lambda: self._again.throttle() if self._other else None)
 
     def toggle_prediction(self) -> None:
         """Show where labels and prediction differ, or show it no more."""
@@ -102,12 +107,14 @@ class CompareController(QObject):
     def end(self) -> None:
         """Show no difference any more."""
         self.against, self._other = "", None
+        self._jobs.cancel(_JOB)
         self._layers.remove_auxiliary("difference")
         self.changed.emit()
 
     def release(self) -> None:
         """Take no difference that is still to come."""
         self._other = None
+        self._jobs.cancel(_JOB)
 
     def _begin(self, against: str, other: ReadMask) -> None:
         self.against, self._other = against, other
@@ -121,19 +128,12 @@ class CompareController(QObject):
         annotation, other, window = self._labels.annotation, self._other, self._window()
         if annotation is None or other is None or window is None:
             return
-        self._asked += 1
-        asked = self._asked
+        comparison = _compare(annotation, window, other, self.against == "prediction")
+        self._jobs.run(_JOB, comparison, self._show, on_failure=self._on_failure)
 
-        def deliver(event: Compared | JobFailed) -> None:
-            if asked != self._asked or other is not self._other:
-                return
-            if isinstance(event, JobFailed):
-                self.failed.emit(event.message)
-                self.end()
-            else:
-                self._show(event)
-
-        start_worker(_compare(annotation, window, other, self.against == "prediction"), deliver, lambda: None)
+    def _on_failure(self, failure: JobFailed) -> None:
+        self.failed.emit(failure.message)
+        self.end()
 
     def _show(self, event: Compared) -> None:
         layer = self._layers.auxiliary("difference")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from napari import settings
 from qtpy.QtCore import QObject, QTimer
 
-from napari_ink.gui.controllers.key_bindings import PLUGIN
+from napari_ink.gui.preferences import PLUGIN
 
 if TYPE_CHECKING:
     from napari.layers import Layer

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _STEP = 0.15
 
 
-class Looking:
+class DisplayController:
     """Shows and hides labels and predictions, and describes the view as plain values.
 
     Parameters

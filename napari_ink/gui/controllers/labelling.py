@@ -11,7 +11,6 @@ from qtpy.QtCore import QObject
 
 from napari_ink.annotation import Edit
 from napari_ink.gui.controllers import key_bindings
-from napari_ink.gui.jobs.export import Exported, Figure, export_job, figure_job, plane_to_export
 from napari_ink.gui.jobs.project import Cut, ProjectOpened, draft_job, import_job
 from napari_ink.gui.models.state import Step
 from napari_ink.gui.tools import (
@@ -28,13 +27,12 @@ from napari_ink.typing import LabelKind
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from napari_ink.export import LabelPlane
     from napari_ink.gui.controllers.labels import LabelsController
     from napari_ink.gui.controllers.overlay import OverlayController
-    from napari_ink.gui.controllers.state_store import Desk
+    from napari_ink.gui.controllers.state_store import StateStore
+    from napari_ink.gui.jobs.runner import JobRunner
     from napari_ink.gui.layers.manager import LayerManager
-    from napari_ink.gui.models.edit_window import EditWindow
-    from napari_ink.gui.models.state import ExportFrom, ExportWhat
+    from napari_ink.gui.models.actions import Tool
     from napari_ink.stack import DepthStack
 
 
@@ -48,6 +46,8 @@ class LabellingController(QObject):
     ----------
     store
         The state of the work.
+    jobs
+        Drafts and imports labels, saves and restores versions.
     layers
         The viewer's layers.
     labels
@@ -58,32 +58,30 @@ class LabellingController(QObject):
         What gives the mouse to the tool in hand.
     project_folder
         Says where a stack's project is kept.
-    boxed
-        Gets what is boxed to be searched for.
     """
 
     def __init__(
         self,
-        store: Desk,
+        store: StateStore,
+        jobs: JobRunner,
         layers: LayerManager,
         labels: LabelsController,
         predicted: OverlayController,
         tool_manager: ToolManager,
         project_folder: Callable[[DepthStack], Path],
-        boxed: Callable[[EditWindow], None],
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
-        self._store, self._layers, self._labels, self._predicted = store, layers, labels, predicted
+        self._store, self._jobs, self._layers, self._labels, self._predicted = store, jobs, layers, labels, predicted
         self._project_folder = project_folder
-        self.context = ToolContext(layers, labels, partial(store.tell, step=Step.CORRECT))
-        self._tool_manager, self.belt = tool_manager, make_tools(self.context, boxed)
+        self._versions: tuple[str, ...] = ()
+        self.context = ToolContext(layers, labels, jobs, partial(store.tell, step=Step.CORRECT))
+        self._tool_manager, self.tools = tool_manager, make_tools(self.context)
         layers.tool_changed.connect(self._on_tool_changed)
         tool_manager.changed.connect(self._on_tool_changed)
         labels.shown.connect(self._on_shown)
-        labels.changed.connect(lambda: store.set(**self._status()))
+        labels.changed.connect(lambda: store.update(**self._status()))
         labels.edited.connect(self._on_edited)
-        labels.failed.connect(partial(store.fail, step=Step.CORRECT))
         labels.refused.connect(partial(store.tell, step=Step.CORRECT))
         layers.viewport.turned.connect(self._on_turned)
 
@@ -109,28 +107,25 @@ class LabellingController(QObject):
         if overlay is not None:
             cuts = self._predicted.thresholds()
             cut = Cut(overlay.probabilities("ink"), overlay.probabilities("edge"), cuts["ink"], cuts["edge"])
-        self._store.set(busy="Cutting labels from the prediction…" if cut else "Making a project for the labels…")
-        folder = self._project_folder(state.stack)
-        self._store.launch(
-            "draft", draft_job(state.stack, self._labels.project, folder, cut), self._on_project
-        )  # fmt: skip
+        busy = "Drafting labels from the prediction…" if cut else "Making a project for the labels…"
+        job = draft_job(state.stack, self._labels.project, self._project_folder(state.stack), cut)
+        self._jobs.run("draft", job, self._on_project, step=Step.CORRECT, busy=busy)
 
     def import_labels(self, path: Path, what: LabelKind) -> None:
         """Take labels over from a file of any format, in place of those there are; one step to undo."""
         state = self._store.state
         if state.stack is None or state.busy or self._is_held():
             return
-        self._store.set(busy=f"Reading {path.name}…")
         folder = self._project_folder(state.stack)
         job = import_job(state.stack, self._labels.project, folder, path, what)
-        self._store.launch("draft", job, self._on_project)
+        self._jobs.run("draft", job, self._on_project, step=Step.CORRECT, busy=f"Reading {path.name}…")
 
-    def activate_tool(self, tool: str) -> None:
+    def activate_tool(self, tool: Tool) -> None:
         """Put a brush, an eraser or a canvas tool in the user's hand."""
         if self._layers.editable is None or not self._may_draw():
             return
-        if tool in self.belt:
-            self._tool_manager.activate(self.belt[tool], self._layers.editable.layers["ink"])
+        if tool in self.tools:
+            self._tool_manager.activate(self.tools[tool], self._layers.editable.layers["ink"])
         else:
             self._tool_manager.deactivate()
             self._layers.activate_tool(tool)
@@ -166,35 +161,14 @@ class LabellingController(QObject):
     def save_version(self, name: str) -> None:
         """Keep the labels as they are under a name."""
         if (project := self._labels.project) is not None:
-            self._store.set(busy=f"Saving version {name}…")
-            self._store.launch("version", _done(lambda: project.versions.save(name)), self._on_version)
+            job = _done(lambda: project.versions.save(name))
+            self._jobs.run("version", job, self._on_version, step=Step.CORRECT, busy=f"Saving version {name}…")
 
     def restore_version(self, name: str) -> None:
         """Make the labels what they were in a version; one step to undo."""
         if (project := self._labels.project) is not None and not self._is_held():
-            self._store.set(busy=f"Going back to {name}…")
-            self._store.launch("version", _done(lambda: project.versions.restore(name)), self._on_version)
-
-    def export(self, what: ExportWhat, source: ExportFrom, path: Path) -> None:
-        """Write a mask or labels of the segment's height and width; what is there under that name is replaced."""
-        if (plane := self._plane(what, source)) is None:
-            self._store.fail(
-                f"There is nothing to export {what} from; predict or label something first.", Step.EXPORT
-            )  # fmt: skip
-            return
-        self._store.set(busy=f"Writing {path.name}…", exported="")
-        self._store.launch("export", export_job(plane, path), self._on_exported)
-
-    def export_figure(self, source: ExportFrom, path: Path) -> None:
-        """Write a picture of what is in sight, with ink and edges over it and a scale bar."""
-        stack, part = self._store.state.stack, self._layers.viewport.visible_region()
-        if stack is None or part is None:
-            self._store.fail("No part of the segment is in sight; press the house, bottom left.", Step.EXPORT)
-            return
-        planes = self._plane("ink", source), self._plane("edges", source)
-        figure = Figure(stack, self._layers.viewport.current_z(), part, *planes)
-        self._store.set(busy=f"Writing {path.name}…", exported="")
-        self._store.launch("export", figure_job(figure, path), self._on_exported)
+            job = _done(lambda: project.versions.restore(name))
+            self._jobs.run("version", job, self._on_version, step=Step.CORRECT, busy=f"Going back to {name}…")
 
     @property
     def can_edit(self) -> bool:
@@ -204,13 +178,6 @@ class LabellingController(QObject):
     def release(self) -> None:
         """Let go of the mouse."""
         self._tool_manager.release()
-
-    def _plane(self, what: ExportWhat, source: ExportFrom) -> LabelPlane | None:
-        stack = self._store.state.stack
-        return plane_to_export(
-            what, source, self._labels.annotation, self._layers.overlay, self._predicted.thresholds(),
-            None if stack is None else stack.voxel_size_um,
-        )  # fmt: skip
 
     def _is_held(self) -> bool:
         holder = self._store.state.storage.held_by
@@ -223,26 +190,23 @@ class LabellingController(QObject):
     def _on_project(self, event: ProjectOpened) -> None:
         self._layers.show_prediction(False)
         self._labels.begin(event.project)
-        self._store.set(import_notes=event.notes)
+        self._store.update(import_notes=event.notes)
 
     def _on_version(self, edit: Edit | None) -> None:
         if edit is not None:
             self._labels.take_over(edit)
-        self._store.set(**self._status())
-
-    def _on_exported(self, event: Exported) -> None:
-        self._store.set(exported=str(event.path))
-        for note in event.notes:
-            self._store.tell(note, Step.EXPORT)
+        self._list_versions()
+        self._store.update(**self._status())
 
     def _on_shown(self) -> None:
+        self._list_versions()
         self._layers.show_preview(self.context.preview.layer)
         for layer in () if self._layers.editable is None else self._layers.editable.layers.values():
             key_bindings.bind_layer(layer, {"undo": self.undo, "redo": self.redo})
-        self._store.set(labels=True, exported="", **self._status())
+        self._store.update(labels=True, exported="", **self._status())
 
     def _on_edited(self, _edit: object) -> None:
-        self._store.set(exported="", **self._status())
+        self._store.update(exported="", **self._status())
         self._store.succeed(Step.CORRECT)
 
     def _may_draw(self) -> bool:
@@ -256,14 +220,18 @@ class LabellingController(QObject):
         if not self._layers.viewport.is_plain:
             self._tool_manager.deactivate()
 
+    def _list_versions(self) -> None:
+        # A stroke must not read the disk, so the folder is listed only when versions may have changed.
+        project = self._labels.project
+        self._versions = () if project is None else tuple(project.versions.names())
+
     def _status(self) -> dict[str, Any]:
         now = self._labels
-        versions = () if now.project is None else tuple(now.project.versions.names())
         return {
             "labels_edited": now.is_edited,
             "counts": now.counts(),
-            "keeping": now.storage(),
-            "versions": versions,
+            "storage": now.storage(),
+            "versions": self._versions,
         }
 
     def _on_tool_changed(self) -> None:
@@ -273,7 +241,7 @@ class LabellingController(QObject):
         tool = brush or self._tool_manager.name
         hint = "" if self._tool_manager.tool is None else self._tool_manager.tool.hint
         if (tool, hint) != (self._store.state.tool, self._store.state.tool_hint):
-            self._store.set(tool=tool, tool_hint=hint)
+            self._store.update(tool=tool, tool_hint=hint)
 
 
 def _done(do: Callable[[], Any]) -> Generator[Any, None, None]:

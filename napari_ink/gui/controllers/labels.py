@@ -9,7 +9,6 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from napari_ink.annotation import LabelValue
 from napari_ink.errors import NapariInkError
 from napari_ink.gui.jobs.project import DRAFT, WindowRead, read_window_job
-from napari_ink.gui.jobs.worker import JobFailed, start_worker
 from napari_ink.gui.layers.label_layers import LabelLayers
 from napari_ink.gui.models.edit_window import EditWindow, must_move, window_for
 from napari_ink.gui.models.status import LabelCounts, StorageStatus
@@ -18,8 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from napari_ink.annotation import Annotation, Block, Edit, Project
+    from napari_ink.gui.jobs.runner import JobRunner
     from napari_ink.gui.layers.manager import LayerManager
 
+_WINDOW = "edit window"
 _WATCH_MS = 300
 
 
@@ -30,6 +31,8 @@ class LabelsController(QObject):
     ----------
     layers
         The viewer's layers.
+    jobs
+        Reads the labels of the edit window.
 
     Attributes
     ----------
@@ -46,13 +49,13 @@ class LabelsController(QObject):
     refused = Signal(str)
     ending = Signal()
 
-    def __init__(self, layers: LayerManager, parent: QObject | None = None) -> None:
+    def __init__(self, layers: LayerManager, jobs: JobRunner, parent: QObject | None = None) -> None:
         super().__init__(parent)
+        self._jobs = jobs
         self.project: Project | None = None
         self._layers = layers
         self.is_partial = False
         self._edits = 0
-        self._is_reading = False
         self._told = StorageStatus()
         self._watch = QTimer(self)
         self._watch.setInterval(_WATCH_MS)
@@ -79,6 +82,7 @@ class LabelsController(QObject):
         if self._layers.editable is not None:
             self._layers.editable.commit()
         self._watch.stop()
+        self._jobs.cancel(_WINDOW)
         if self.project is not None:
             self.ending.emit()
             try:
@@ -157,9 +161,9 @@ class LabelsController(QObject):
         """Move the edit window after the view, if something in sight lies outside it."""
         editable, view = self._layers.editable, self._layers.viewport.visible_region()
         self._note(editable, view)
-        if editable is None or self.annotation is None or view is None or editable.is_drawing or self._is_reading:
+        if editable is None or self.annotation is None or view is None or editable.is_drawing:
             return
-        if must_move(editable.window, view, self.annotation.shape):
+        if not self._jobs.is_running(_WINDOW) and must_move(editable.window, view, self.annotation.shape):
             self._read(self._move)
 
     def _note(self, editable: LabelLayers | None, view: EditWindow | None) -> None:
@@ -211,23 +215,19 @@ class LabelsController(QObject):
         annotation = self.annotation
         if annotation is None:
             return
-        edits, self._is_reading = self._edits, True
+        edits = self._edits
         window = window_for(self._layers.viewport.visible_region(), annotation.shape)
 
-        def deliver(event: Any) -> None:
-            self._is_reading = False
-            if annotation is not self.annotation:
-                return
+        def deliver(event: WindowRead) -> None:
+            self._jobs.cancel(_WINDOW)  # it has nothing more to say, and `follow` asks whether it runs
             if self._layers.editable is not None and not self._layers.editable.is_drawing:
                 self._layers.editable.commit()  # what a script painted just now
-            if isinstance(event, JobFailed):
-                self.failed.emit(event.message)
-            elif edits != self._edits or (self._layers.editable is not None and self._layers.editable.is_drawing):
+            if edits != self._edits or (self._layers.editable is not None and self._layers.editable.is_drawing):
                 self._read(then)  # something was drawn meanwhile: what was read is old
             else:
                 then(event)
 
-        start_worker(read_window_job(annotation, window), deliver, lambda: None)
+        self._jobs.run(_WINDOW, read_window_job(annotation, window), deliver)
 
     def _show(self, event: WindowRead) -> None:
         if self.annotation is None:

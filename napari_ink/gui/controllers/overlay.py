@@ -9,7 +9,7 @@ from napari_ink.typing import LabelKind
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from napari_ink.gui.controllers.state_store import Desk
+    from napari_ink.gui.controllers.state_store import StateStore
     from napari_ink.gui.jobs.prediction import PredictionBand, PredictionFound
     from napari_ink.gui.layers.manager import LayerManager
     from napari_ink.gui.models.prediction import ModelEntry
@@ -27,7 +27,7 @@ class OverlayController:
         The viewer's layers; they have the overlay.
     """
 
-    def __init__(self, store: Desk, layers: LayerManager) -> None:
+    def __init__(self, store: StateStore, layers: LayerManager) -> None:
         self._store, self._layers = store, layers
 
     def is_of(self, path: Path, has_disagreement: bool) -> bool:
@@ -89,4 +89,4 @@ class OverlayController:
     def _cut(self, what: LabelKind, threshold: float) -> None:
         if self._layers.overlay is not None:
             self._layers.overlay.set_threshold(what, threshold)
-        self._store.set(**{f"{what}_threshold": threshold, "exported": ""})
+        self._store.update(**{f"{what}_threshold": threshold, "exported": ""})

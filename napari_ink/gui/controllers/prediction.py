@@ -15,7 +15,6 @@ from napari_ink.errors import NapariInkError
 from napari_ink.gui.controllers.overlay import OverlayController
 from napari_ink.gui.controllers.prediction_run import PredictionRun
 from napari_ink.gui.controllers.run_request import RunRequestFactory, check_depth
-from napari_ink.gui.controllers.state_store import QUIET
 from napari_ink.gui.jobs.prediction import (
     DeviceFound,
     ModelReady,
@@ -29,7 +28,8 @@ from napari_ink.gui.layers.roi_layer import RoiLayer
 from napari_ink.gui.models.state import Step
 
 if TYPE_CHECKING:
-    from napari_ink.gui.controllers.state_store import Desk
+    from napari_ink.gui.controllers.state_store import StateStore
+    from napari_ink.gui.jobs.runner import JobRunner
     from napari_ink.gui.layers.manager import LayerManager
     from napari_ink.gui.models.prediction import ModelEntry, RunSettings
     from napari_ink.gui.models.status import RunProgress
@@ -45,6 +45,8 @@ class PredictionController(QObject):
     ----------
     store
         The state of the work.
+    jobs
+        Loads models and reads stored predictions.
     layers
         The viewer's layers.
     project_folder
@@ -52,21 +54,22 @@ class PredictionController(QObject):
 
     Attributes
     ----------
-    shown : ShownPrediction
+    shown : OverlayController
         What is seen of it, and where it is cut.
-    roi : RegionOfInterest
+    roi : RoiLayer
         What a person drew to be predicted.
     """
 
     def __init__(
         self,
-        store: Desk,
+        store: StateStore,
+        jobs: JobRunner,
         layers: LayerManager,
         project_folder: Callable[[DepthStack], Path],
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
-        self._store, self._layers = store, layers
+        self._store, self._jobs, self._layers = store, jobs, layers
         self._run: PredictionRun | None = None
         self._settings: RunSettings | None = None
         self._next: RunSettings | None = None
@@ -81,7 +84,8 @@ class PredictionController(QObject):
         """Load a model ahead of the first Run, and find out which device would be picked."""
         ready = self._requests.ready
         if ready is None or ready.name_or_path != model.name_or_path:
-            self._store.launch(QUIET, warm_up_job(model.name_or_path), self._on_warm)
+            # The same error comes back, and is shown, when Run is pressed.
+            self._jobs.run("warm up", warm_up_job(model.name_or_path), self._on_warm, is_silent=True)
 
     def predict(self, settings: RunSettings, instead_of: RunRequest | None = None) -> None:
         """Predict ink and edges on a thread, perhaps instead of something else; the overlay grows as tiles are done."""
@@ -152,7 +156,7 @@ class PredictionController(QObject):
         outcome = "This is the prediction made last."
         if self._unfinished is not None:
             outcome = "The prediction made last is not finished; Continue goes on with it."
-        self._store.set(prediction=event.path, has_prediction=True, outcome=outcome)
+        self._store.update(prediction=event.path, has_prediction=True, outcome=outcome)
 
     def show_band(self, event: PredictionBand) -> None:
         """Show some rows of it."""
@@ -160,7 +164,7 @@ class PredictionController(QObject):
         if self._store.state.run is None and path is not None:
             self.shown.put_band(event, path)
             if event.is_last:
-                self._store.set(can_continue=self._unfinished is not None)
+                self._store.update(can_continue=self._unfinished is not None)
 
     def ready_model(self) -> InkModel | None:
         """Return the model that is in memory, if one is, reading as it was last asked to."""
@@ -184,7 +188,7 @@ class PredictionController(QObject):
         run.progressed.connect(self._on_progress)
         run.failed.connect(partial(self._store.fail, step=Step.PREDICT))
         run.ended.connect(self._on_run_ended)
-        self._store.set(run=run.progress, outcome="", notes=(), exported="", can_continue=False)
+        self._store.update(run=run.progress, outcome="", notes=(), exported="", can_continue=False)
         self._look()
         # A prediction that is shown stays until the next has started: it may yet fail, or be cancelled.
         can_wait = not request.resume and self.shown.fits(has_disagreement)
@@ -223,7 +227,7 @@ class PredictionController(QObject):
         if isinstance(event, ModelReady):
             self._requests.ready = event
         else:
-            self._store.set(device_line=f"Automatic picks {event.title}.")
+            self._store.update(device_line=f"Automatic picks {event.title}.")
 
     def _on_run_started(self, event: PredictionStarted) -> None:
         run = self._run
@@ -235,12 +239,12 @@ class PredictionController(QObject):
                 self.shown.begin_growing(event)
         self._store.succeed(Step.PREDICT)
         line = f"Runs on {event.device_name}."
-        self._store.set(
+        self._store.update(
             device_line=line, notes=event.notes, prediction=event.path, has_prediction=self._layers.overlay is not None
         )
 
     def _on_progress(self, progress: RunProgress) -> None:
-        self._store.set(run=progress)
+        self._store.update(run=progress)
 
     def _on_run_ended(self, outcome: str) -> None:
         run, self._run = self._run, None
@@ -249,7 +253,7 @@ class PredictionController(QObject):
         is_here = self._is_of_this_stack(run)
         if run.is_whole or not is_here or self._unfinished is None or not self._unfinished.out.exists():
             self._unfinished = None
-        self._store.set(run=None, outcome=outcome if is_here else "", can_continue=self._unfinished is not None)
+        self._store.update(run=None, outcome=outcome if is_here else "", can_continue=self._unfinished is not None)
         if (settings := self._next) is not None:
             self._next = None
             self.predict(settings, run.request)
@@ -262,17 +266,17 @@ class PredictionController(QObject):
         if not (run.has_started or state.has_prediction):
             self._layers.end_overlay()  # there was nothing to show in it
         elif state.prediction is not None and not state.prediction.exists():
-            self._store.set(prediction=None)  # an error came before anything of it was final
+            self._store.update(prediction=None)  # an error came before anything of it was final
         elif state.prediction is not None and (overlay is None or overlay.shows != state.prediction):
-            self._store.set(busy="Showing the prediction again…")
-            self._store.launch("project", stored_job(state.prediction, run.request.stack), self._on_stored)
+            job = stored_job(state.prediction, run.request.stack)
+            self._jobs.run("project", job, self._on_stored, busy="Showing the prediction again…")
 
     def _on_stored(self, event: PredictionFound | PredictionBand) -> None:
         if isinstance(event, PredictionBand):
             self.show_band(event)
         elif self._store.state.run is None:
             self.shown.begin_stored(event)
-            self._store.set(has_prediction=True)
+            self._store.update(has_prediction=True)
 
     def _is_of_this_stack(self, run: PredictionRun) -> bool:
         return run.request.stack is self._store.state.stack

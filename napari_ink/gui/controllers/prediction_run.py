@@ -138,8 +138,8 @@ class PredictionRun(QObject):
             self._told = now
             self.progressed.emit(self.progress)
 
-    def _advance(self, **news: Any) -> None:
-        self.progress = replace(self.progress, **news)
+    def _advance(self, **status: Any) -> None:
+        self.progress = replace(self.progress, **status)
         self.progressed.emit(self.progress)
 
     def _on_end(self) -> None:

@@ -3,43 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, Signal
+from superqt.utils import QSignalDebouncer
 
-from napari_ink.gui.jobs.worker import JobFailed, start_worker
+from napari_ink.gui.models.status import Profile
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
+    from napari_ink.gui.jobs.runner import JobRunner
     from napari_ink.model import InkModel
     from napari_ink.stack import DepthStack
 
+_JOB = "profile"
 _REST_MS = 150
 _RADIUS_PX = 2
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Profile:
-    """What lies along the depth at a place.
-
-    Attributes
-    ----------
-    y, x
-        The place.
-    grey
-        Mean grey values ``(z,)`` of five pixels square.
-    contribution
-        What each layer adds to the model's ink ``(z,)``, if it was asked.
-    """
-
-    y: int
-    x: int
-    grey: npt.NDArray[np.float32]
-    contribution: npt.NDArray[np.float32] | None = None
 
 
 class ProfileController(QObject):
@@ -51,27 +32,29 @@ class ProfileController(QObject):
         Whose mouse is followed.
     model
         Returns the model to ask, once one is loaded.
+    jobs
+        Reads the profile.
     """
 
     arrived = Signal(object)
     failed = Signal(str)
 
-    def __init__(self, viewer: Viewer, model: Callable[[], InkModel | None], parent: QObject | None = None) -> None:
+    def __init__(
+        self, viewer: Viewer, model: Callable[[], InkModel | None], jobs: JobRunner, parent: QObject | None = None
+    ) -> None:
         super().__init__(parent)
-        self._viewer, self._model = viewer, model
+        self._viewer, self._model, self._jobs = viewer, model, jobs
         self._stack: DepthStack | None = None
         self._is_watched = False
-        self._asked = 0
-        self._rest = QTimer(self)
-        self._rest.setSingleShot(True)
-        self._rest.setInterval(_REST_MS)
-        self._rest.timeout.connect(self._read)
+        self._rest = QSignalDebouncer(parent=self)
+        self._rest.setTimeout(_REST_MS)
+        self._rest.triggered.connect(self._read)
         viewer.cursor.events.position.connect(self._on_mouse)
 
     def begin(self, stack: DepthStack) -> None:
         """Read another stack."""
         self._stack = stack
-        self._asked += 1
+        self._jobs.cancel(_JOB)
         self.arrived.emit(None)
 
     def watch(self, is_watched: bool) -> None:
@@ -88,13 +71,13 @@ class ProfileController(QObject):
 
     def release(self) -> None:
         """Let go of the viewer, and take no profile that is still to come."""
-        self._asked += 1
-        self._rest.stop()
+        self._jobs.cancel(_JOB)
+        self._rest.cancel()
         self._viewer.cursor.events.position.disconnect(self._on_mouse)
 
     def _on_mouse(self, *_: object) -> None:
         if self._is_watched and self._stack is not None:
-            self._rest.start()
+            self._rest.throttle()
 
     def _read(self) -> None:
         self._ask(None)
@@ -105,18 +88,7 @@ class ProfileController(QObject):
         y, x = (int(at) for at in self._viewer.cursor.position[-2:])
         if not (0 <= y < self._stack.shape[1] and 0 <= x < self._stack.shape[2]):
             return
-        self._asked += 1
-        asked = self._asked
-
-        def deliver(event: Any) -> None:
-            if asked != self._asked:
-                return
-            if isinstance(event, JobFailed):
-                self.failed.emit(event.message)
-            else:
-                self.arrived.emit(event)
-
-        start_worker(profile_job(self._stack, y, x, model), deliver, lambda: None)
+        self._jobs.run(_JOB, profile_job(self._stack, y, x, model), self.arrived.emit)
 
 
 def profile_job(stack: DepthStack, y: int, x: int, model: InkModel | None = None) -> Generator[Profile]:

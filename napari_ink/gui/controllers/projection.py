@@ -31,7 +31,7 @@ class ProjectionController(QObject):
 
     Attributes
     ----------
-    news : ProjectionNews
+    status : ProjectionStatus
         What is projected, and whether it is shown.
     """
 
@@ -110,6 +110,6 @@ class ProjectionController(QObject):
             self._browser.close()
             self._browser = None
 
-    def _tell(self, news: ProjectionStatus) -> None:
-        self.status = news
+    def _tell(self, status: ProjectionStatus) -> None:
+        self.status = status
         self.changed.emit()

@@ -12,7 +12,6 @@ from qtpy.QtCore import QObject, Signal
 from napari_ink.annotation import ReviewState, cell_at, cell_bounds, rank, seconds_left
 from napari_ink.errors import NapariInkError
 from napari_ink.gui.jobs.review import FiguresRead, RegionsScored, figures_job, score_job
-from napari_ink.gui.jobs.worker import EventWorker, JobFailed, start_worker
 from napari_ink.gui.layers.review_layers import frame_layer, notes_layer, review_layer, tint
 from napari_ink.gui.models.status import ReviewStatus
 from napari_ink.typing import UInt8Array
@@ -21,10 +20,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from napari_ink.annotation import EditHeader, Note, RegionScore, ReviewCell
-    from napari_ink.gui.controllers.display import Looking
+    from napari_ink.gui.controllers.display import DisplayController
     from napari_ink.gui.controllers.labels import LabelsController
+    from napari_ink.gui.jobs.runner import JobRunner
+    from napari_ink.gui.jobs.worker import JobFailed
     from napari_ink.gui.layers.manager import LayerManager
 
+_RANKING, _FIGURES = "ranking", "figures"
 _LONGEST_S = 600.0
 _FILL = 1.3
 
@@ -40,12 +42,14 @@ class ReviewController(QObject):
         Moves the view.
     labels
         The labels.
+    jobs
+        Ranks regions and works out statistics.
 
     Attributes
     ----------
     region : tuple of int or None
         Row and column of the region in hand; None before one is.
-    news : ReviewNews
+    status : ReviewStatus
         What the panel shows.
     """
 
@@ -53,14 +57,18 @@ class ReviewController(QObject):
     failed = Signal(str)
 
     def __init__(
-        self, layers: LayerManager, display: Looking, labels: LabelsController, parent: QObject | None = None
+        self,
+        layers: LayerManager,
+        display: DisplayController,
+        labels: LabelsController,
+        jobs: JobRunner,
+        parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
-        self._layers, self._display, self._labels = layers, display, labels
+        self._layers, self._display, self._labels, self._jobs = layers, display, labels, jobs
         self.region: ReviewCell | None = None
         self.status = ReviewStatus()
         self._queue: list[RegionScore] = []
-        self._worker: EventWorker | None = None
         self._arrived_at = 0.0
         self._seconds: list[float] = []
         self._marks: dict[ReviewCell, EditHeader] = {}
@@ -93,7 +101,7 @@ class ReviewController(QObject):
 
     def go(self, step: int) -> None:
         """Go to the next region of the queue (1) or the one before (-1); the queue is made first if there is none."""
-        if self._labels.annotation is None or self._worker is not None:
+        if self._labels.annotation is None or self._jobs.is_running(_RANKING):
             return
         if not self._queue:
             self._score()
@@ -113,9 +121,7 @@ class ReviewController(QObject):
 
     def cancel(self) -> None:
         """Stop ranking the regions."""
-        if self._worker is not None:
-            self._worker.quit()
-            self._worker = None
+        self._jobs.cancel(_RANKING, _FIGURES)
         self._tell(busy="")
 
     def add_note(self, y: float, x: float, text: str) -> None:
@@ -142,12 +148,7 @@ class ReviewController(QObject):
             return
         predicted = None if overlay is None else (overlay.probabilities("ink"), overlay.level("ink"))
         job = figures_job(project.annotation, project.stack.voxel_size_um, predicted)
-
-        def deliver(event: FiguresRead | JobFailed) -> None:
-            if project is self._labels.project:
-                self._on_figures(event)
-
-        start_worker(job, deliver, lambda: None)
+        self._jobs.run(_FIGURES, job, self._on_figures)
 
     def _noted(self, write: Callable[[], Any]) -> None:
         try:
@@ -167,29 +168,25 @@ class ReviewController(QObject):
             planes = overlay.probabilities("ink"), overlay.probabilities("edge")
             cuts = overlay.level("ink") / 255, overlay.level("edge") / 255
         self._tell(busy="Ranking the regions…", note="")
-        worker = self._worker = start_worker(
-            score_job(annotation, planes, cuts), lambda event: self._on_scored(worker, event), lambda: None
-        )
+        job = score_job(annotation, planes, cuts)
+        self._jobs.run(_RANKING, job, self._on_scored, on_failure=self._on_failure)
 
-    def _on_scored(self, worker: EventWorker, event: RegionsScored | JobFailed) -> None:
-        if worker is not self._worker:
-            return
-        if isinstance(event, JobFailed):
-            self.cancel()
-            self.failed.emit(event.message)
-        elif event.done < event.total:
+    def _on_failure(self, failure: JobFailed) -> None:
+        self.cancel()
+        self.failed.emit(failure.message)
+
+    def _on_scored(self, event: RegionsScored) -> None:
+        if event.done < event.total:
             self._tell(busy=f"Ranking the regions: {event.done} of {event.total}…")
         else:
-            self._worker, self._queue = None, rank(list(event.scores))
+            self._jobs.cancel(_RANKING)  # it has nothing more to say, and going on asks whether it runs
+            self._queue = rank(list(event.scores))
             self._tell(busy="", note="" if self._queue else "Every region is reviewed or flagged.")
             if self._queue:
                 self.go(1)
 
-    def _on_figures(self, event: FiguresRead | JobFailed) -> None:
-        if isinstance(event, FiguresRead):
-            self._tell(figures=event.text)
-        else:
-            self.failed.emit(event.message)
+    def _on_figures(self, event: FiguresRead) -> None:
+        self._tell(figures=event.text)
 
     def _visit(self, region: ReviewCell) -> None:
         annotation = self._labels.annotation
@@ -233,7 +230,7 @@ class ReviewController(QObject):
             return
         self._layers.show_auxiliary("notes", notes_layer(tuple(project.notes)))
 
-    def _tell(self, **news: Any) -> None:
+    def _tell(self, **status: Any) -> None:
         """Bring what the panel shows, and the layer of states, to where the labels are now."""
         project, annotation = self._labels.project, self._labels.annotation
         if project is None or annotation is None:
@@ -252,7 +249,7 @@ class ReviewController(QObject):
             queued=len(open_regions),
             seconds_left=seconds_left(self._seconds, len(open_regions)),
             notes=tuple(project.notes),
-            **news,
+            **status,
         )
         self.changed.emit()
 

@@ -14,7 +14,7 @@ from napari_ink.gui.jobs.prediction import ModelReady, PredictionFound, RunReque
 from napari_ink.gui.models.polygons import Polygon, around, is_upright_box
 
 if TYPE_CHECKING:
-    from napari_ink.gui.controllers.state_store import Desk
+    from napari_ink.gui.controllers.state_store import StateStore
     from napari_ink.gui.layers.manager import LayerManager
     from napari_ink.gui.layers.roi_layer import RoiLayer
     from napari_ink.gui.models.prediction import RunSettings
@@ -44,7 +44,7 @@ class RunRequestFactory:
     """
 
     def __init__(
-        self, store: Desk, layers: LayerManager, roi: RoiLayer, project_folder: Callable[[DepthStack], Path]
+        self, store: StateStore, layers: LayerManager, roi: RoiLayer, project_folder: Callable[[DepthStack], Path]
     ) -> None:
         self._store, self._layers, self._roi, self._project_folder = store, layers, roi, project_folder
         self.ready: ModelReady | None = None

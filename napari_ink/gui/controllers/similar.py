@@ -12,18 +12,20 @@ from qtpy.QtCore import QObject, Signal
 from skimage.measure import find_contours
 
 from napari_ink.annotation import LabelValue, find_similar
-from napari_ink.gui.jobs.worker import EventWorker, JobFailed, start_worker
 from napari_ink.gui.models.status import SearchStatus
 
 if TYPE_CHECKING:
     from napari_ink.annotation import Annotation, Candidate, SearchProgress
-    from napari_ink.gui.controllers.display import Looking
+    from napari_ink.gui.controllers.display import DisplayController
     from napari_ink.gui.controllers.labels import LabelsController
+    from napari_ink.gui.jobs.runner import JobRunner
+    from napari_ink.gui.jobs.worker import JobFailed
     from napari_ink.gui.layers.manager import LayerManager
-    from napari_ink.gui.layers.tool_preview import Preview
+    from napari_ink.gui.layers.tool_preview import ToolPreview
     from napari_ink.gui.models.edit_window import EditWindow
     from napari_ink.stack import DepthStack
 
+_JOB = "search"
 _PROJECTED = 2
 _VIEW = 6.0
 
@@ -41,10 +43,12 @@ class SimilarController(QObject):
         The labels.
     preview
         Draws what a candidate covers.
+    jobs
+        Runs the search.
 
     Attributes
     ----------
-    news : SimilarNews
+    status : SearchStatus
         What the panel shows.
     """
 
@@ -54,15 +58,16 @@ class SimilarController(QObject):
     def __init__(
         self,
         layers: LayerManager,
-        display: Looking,
+        display: DisplayController,
         labels: LabelsController,
-        preview: Preview,
+        preview: ToolPreview,
+        jobs: JobRunner,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
         self._layers, self._display, self._labels, self._preview = layers, display, labels, preview
+        self._jobs = jobs
         self.status = SearchStatus()
-        self._worker: EventWorker | None = None
 
     def search(self, box: EditWindow) -> None:
         """Search for what looks like a box of the segment."""
@@ -72,17 +77,12 @@ class SimilarController(QObject):
         self.cancel()
         predicted = None if overlay is None else (overlay.probabilities("ink"), overlay.level("ink"))
         self._tell(SearchStatus(done=0.0))
-        worker = self._worker = start_worker(
-            _search(project.annotation, project.stack, box, predicted),
-            lambda event: self._on_event(worker, event),
-            lambda: None,
-        )
+        search = _search(project.annotation, project.stack, box, predicted)
+        self._jobs.run(_JOB, search, self._on_progress, on_failure=self._on_failure)
 
     def cancel(self) -> None:
         """Stop searching, and put the candidates away."""
-        if self._worker is not None:
-            self._worker.quit()
-            self._worker = None
+        self._jobs.cancel(_JOB)
         self._preview.clear()
         self._tell(SearchStatus())
 
@@ -129,32 +129,30 @@ class SimilarController(QObject):
             self._labels.apply([("ink", y0, x0, values)], "find similar")
 
     def _drop(self, **counts: int) -> None:
-        news, at = self.status, self.status.current
-        left = news.candidates[:at] + news.candidates[at + 1 :]
+        status, at = self.status, self.status.current
+        left = status.candidates[:at] + status.candidates[at + 1 :]
         note = "" if left else "That was the last candidate."
-        self._tell(replace(news, candidates=left, current=min(at, max(len(left) - 1, 0)), note=note, **counts))
+        self._tell(replace(status, candidates=left, current=min(at, max(len(left) - 1, 0)), note=note, **counts))
         if left:
             self.show(self.status.current)
         else:
             self._preview.clear()
 
-    def _on_event(self, worker: EventWorker, event: SearchProgress | JobFailed) -> None:
-        if worker is not self._worker:
-            return
-        if isinstance(event, JobFailed):
-            self.cancel()
-            self.failed.emit(event.message)
-        elif event.done < 1:
+    def _on_failure(self, failure: JobFailed) -> None:
+        self.cancel()
+        self.failed.emit(failure.message)
+
+    def _on_progress(self, event: SearchProgress) -> None:
+        if event.done < 1:
             self._tell(replace(self.status, done=event.done))
         else:
-            self._worker = None
             note = "" if event.candidates else "Nothing on the segment looks like it; try another box."
             self._tell(SearchStatus(candidates=event.candidates, note=note))
             self.show(0)
 
-    def _tell(self, news: SearchStatus) -> None:
-        if news != self.status:
-            self.status = news
+    def _tell(self, status: SearchStatus) -> None:
+        if status != self.status:
+            self.status = status
             self.changed.emit()
 
 

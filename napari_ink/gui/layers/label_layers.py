@@ -12,6 +12,7 @@ from napari.utils.colormaps import DirectLabelColormap
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_ink.annotation import EDGE_COLOURS, INK_COLOURS, EdgeValue, LabelValue
+from napari_ink.gui.models.actions import Tool
 from napari_ink.gui.models.edit_window import EditWindow, changed_bounds
 from napari_ink.typing import LabelKind, UInt8Array
 
@@ -30,13 +31,13 @@ _VALUES = tuple(int(value) for value in LabelValue)
 _BRUSH: dict[LabelKind, int] = {"ink": 15, "edge": 3}
 # Ink covers the very fibres that one judges it by; edges are thin lines.
 _OPACITY: dict[LabelKind, float] = {"ink": 0.6, "edge": 1.0}
-TOOLS: dict[str, tuple[LabelKind, int]] = {
-    "ink": ("ink", LabelValue.INK),
-    "papyrus": ("ink", LabelValue.PAPYRUS),
-    "erase ink": ("ink", LabelValue.UNREVIEWED),
-    "edge": ("edge", EdgeValue.EDGE),
-    "not edge": ("edge", EdgeValue.NOT_EDGE),
-    "erase edge": ("edge", EdgeValue.UNREVIEWED),
+_BRUSHES: dict[Tool, tuple[LabelKind, int]] = {
+    Tool.INK: ("ink", LabelValue.INK),
+    Tool.PAPYRUS: ("ink", LabelValue.PAPYRUS),
+    Tool.ERASE_INK: ("ink", LabelValue.UNREVIEWED),
+    Tool.EDGE: ("edge", EdgeValue.EDGE),
+    Tool.NOT_EDGE: ("edge", EdgeValue.NOT_EDGE),
+    Tool.ERASE_EDGE: ("edge", EdgeValue.UNREVIEWED),
 }
 
 
@@ -153,7 +154,7 @@ class LabelLayers(QObject):
 
     def activate_tool(self, tool: str) -> Labels:
         """Set the layer that a tool works on to paint or erase; return it, to be made the active one."""
-        what, value = TOOLS[tool]
+        what, value = _BRUSHES[Tool(tool)]
         layer = self.layers[what]
         layer.visible = True  # what one draws on one wants to see; napari draws nothing on a hidden layer
         if value:
@@ -177,7 +178,7 @@ class LabelLayers(QObject):
         for what, own in self.layers.items():
             if own == layer and own.mode in ("paint", "erase", "fill", "polygon"):
                 value = 0 if own.mode == "erase" else own.selected_label
-                return next((tool for tool, meant in TOOLS.items() if meant == (what, value)), "")
+                return next((tool for tool, meant in _BRUSHES.items() if meant == (what, value)), "")
         return ""
 
     def _stroke_name(self, what: LabelKind) -> str:

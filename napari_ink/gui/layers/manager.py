@@ -34,11 +34,11 @@ class LayerManager(QObject):
 
     Attributes
     ----------
-    viewport : Sight
+    viewport : Viewport
         What of the stack is in sight.
-    overlay : Overlay or None
+    overlay : PredictionOverlay or None
         The prediction shown.
-    editable : EditableLabels or None
+    editable : LabelLayers or None
         The labels that a person edits.
     """
 

@@ -13,7 +13,7 @@ from napari.utils.colormaps import Colormap
 from qtpy.QtCore import QObject, QTimer
 
 from napari_ink.gui.layers.growing_pyramid import Coarser, GrowingPyramid
-from napari_ink.gui.models.palette import disagreement_colormap, overlay_colormap
+from napari_ink.gui.models.palette import DISAGREEMENT_RGB, EDGE_RGB, INK_RGB, PREDICTION_ALPHA
 from napari_ink.gui.models.state import cut_level
 from napari_ink.typing import LabelKind, UInt8Array
 
@@ -155,4 +155,27 @@ def _layer(plane: GrowingPyramid, name: str, colormap: Colormap, top: int) -> Im
         contrast_limits=(0, top),
         blending="translucent",
         interpolation2d="nearest",
+    )
+
+
+def disagreement_colormap() -> Colormap:
+    """Return the colormap of disagreement: clear where there is none, reddish purple where it is largest."""
+    return Colormap(
+        [(*DISAGREEMENT_RGB, 0.0), (*DISAGREEMENT_RGB, 0.85)],
+        name="napari-ink disagreement",
+        display_name="disagreement",
+    )
+
+
+def overlay_colormap(what: LabelKind) -> Colormap:
+    """Return the colormap whose low end is clear and whose high end is the colour of ink or of edges.
+
+    With contrast limits ``(k - 1, k)`` it cuts uint8 probabilities at k on the graphics card, so moving a threshold
+    recomputes no array.
+    """
+    rgb = INK_RGB if what == "ink" else EDGE_RGB
+    return Colormap(
+        [(*rgb, 0.0), (*rgb, PREDICTION_ALPHA[what])],
+        name=f"napari-ink {what}",
+        display_name="ink" if what == "ink" else "edges",
     )

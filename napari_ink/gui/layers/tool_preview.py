@@ -20,7 +20,7 @@ _NOTHING = np.zeros((1, 2, 2), np.float32)
 Points = npt.NDArray[Any] | Sequence[tuple[float, float]]
 
 
-class Preview:
+class ToolPreview:
     """Draws paths, anchors and boxes.
 
     Attributes

@@ -3,6 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Tool(StrEnum):
+    """A way to draw: the same name for its action, its button and the canvas; its value stands in the journal."""
+
+    INK = "ink"
+    PAPYRUS = "papyrus"
+    ERASE_INK = "erase ink"
+    EDGE = "edge"
+    NOT_EDGE = "not edge"
+    ERASE_EDGE = "erase edge"
+    EDGE_BRUSH = "edge brush"
+    FILL_INK = "fill"
+    GROW = "grow"
+    LIVEWIRE = "livewire"
+    ERASE_FRAGMENT = "erase fragment"
+    JOIN = "join"
+    FIND_SIMILAR = "find similar"
+
+    @property
+    def action(self) -> str:
+        """Name of the action that takes this tool."""
+        return self.name.lower()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +106,5 @@ ACTIONS: tuple[Action, ...] = (
     Action("help", "Shift-/", "Show these keys (the ? key)", CHANGES),
 )
 
-# The actions that take a tool, and the tool's name.
-TOOL_ACTIONS = {
-    "ink": "ink",
-    "papyrus": "papyrus",
-    "edge": "edge",
-    "not_edge": "not edge",
-    "edge_brush": "edge brush",
-    "fill_ink": "fill",
-    "grow": "grow",
-    "livewire": "livewire",
-    "erase_fragment": "erase fragment",
-    "join": "join",
-    "find_similar": "find similar",
-}
+TOOL_ACTIONS = {tool.action: tool for tool in Tool if tool.action in {action.name for action in ACTIONS}}
+"""The tool that each action takes, for actions that take one."""

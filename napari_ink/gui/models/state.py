@@ -7,7 +7,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Literal
 
-from napari_ink.export import ExportWhat as ExportWhat
 from napari_ink.gui.models.actions import Action
 from napari_ink.gui.models.status import (
     ConversionStatus,
@@ -19,6 +18,7 @@ from napari_ink.gui.models.status import (
     StorageStatus,
 )
 from napari_ink.stack import DepthStack
+from napari_ink.typing import ExportWhat as ExportWhat
 
 ExportFrom = Literal["labels", "prediction"]
 

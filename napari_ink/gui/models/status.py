@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from napari_ink.annotation import Candidate, Note
 from napari_ink.stack import How
 
@@ -167,3 +170,23 @@ class ConversionStatus:
     done: float | None = None
     seconds_left: float | None = None
     out: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Profile:
+    """What lies along the depth at a place.
+
+    Attributes
+    ----------
+    y, x
+        The place.
+    grey
+        Mean grey values ``(z,)`` of five pixels square.
+    contribution
+        What each layer adds to the model's ink ``(z,)``, if it was asked.
+    """
+
+    y: int
+    x: int
+    grey: npt.NDArray[np.float32]
+    contribution: npt.NDArray[np.float32] | None = None

@@ -1,6 +1,19 @@
 """Tools for the canvas that know where the edges are."""
 
-from napari_ink.gui.tools.belt import make_tools
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_ink.gui.tools.box import BoxTool
+from napari_ink.gui.tools.edge_brush import EdgeBrushTool
+from napari_ink.gui.tools.fill_grow import FillTool, GrowTool
+from napari_ink.gui.tools.lines import EraseFragmentTool, JoinTool
+from napari_ink.gui.tools.livewire import LivewireTool
+
+if TYPE_CHECKING:
+    from napari_ink.gui.models.actions import Tool
+    from napari_ink.gui.tools.base import CanvasTool
+    from napari_ink.gui.tools.context import ToolContext
 from napari_ink.gui.tools.context import ToolContext
 from napari_ink.gui.tools.tool_manager import ToolManager
 from napari_ink.gui.tools.visible_region import (
@@ -19,3 +32,9 @@ __all__ = [
     "remove_specks_in_sight",
     "make_tools",
 ]
+
+
+def make_tools(context: ToolContext) -> dict[Tool, CanvasTool]:
+    """Return every canvas tool, by its name."""
+    kinds = (LivewireTool, EdgeBrushTool, EraseFragmentTool, JoinTool, FillTool, GrowTool, BoxTool)
+    return {kind.name: kind(context) for kind in kinds}

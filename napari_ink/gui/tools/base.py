@@ -1,9 +1,13 @@
-"""What a tool for the canvas is: something that gets the mouse and a few keys while it is in hand."""
+"""The base of all canvas tools: they get the mouse and a few keys while they are active."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from napari_ink.gui.models.actions import Tool
+    from napari_ink.gui.tools.context import ToolContext
 
 Key = Literal["Enter", "Escape"]
 
@@ -24,13 +28,30 @@ class Pointer:
         return round(self.y), round(self.x)
 
 
-class CanvasTool(Protocol):
-    """A tool that works on the canvas with the mouse."""
+class CanvasTool:
+    """A tool that works on the canvas with the mouse; what it does not override does nothing.
 
-    name: str
+    Parameters
+    ----------
+    context
+        Labels, predictions and the preview.
+
+    Attributes
+    ----------
+    name : Tool
+        Which tool it is.
+    hint : str
+        How it is used, in one sentence.
+    takes_drags : bool
+        Whether it takes drags of the left button for itself; otherwise they move the picture.
+    """
+
+    name: Tool
     hint: str
-    # Whether it takes drags of the left button for itself; otherwise they move the picture.
-    takes_drags: bool
+    takes_drags = False
+
+    def __init__(self, context: ToolContext) -> None:
+        self._context = context
 
     def press(self, at: Pointer) -> None:
         """Begin at a place; comes after `release` for a tool that leaves drags to the picture."""

@@ -4,32 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from psygnal import Signal
+
+from napari_ink.gui.models.actions import Tool
 from napari_ink.gui.models.edit_window import EditWindow
+from napari_ink.gui.tools.base import CanvasTool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from napari_ink.gui.tools.base import Key, Pointer
     from napari_ink.gui.tools.context import ToolContext
 
 
-class BoxTool:
-    """A drag draws a box; letting go hands it over.
+class BoxTool(CanvasTool):
+    """A drag draws a box; releasing the button emits `box_drawn`."""
 
-    Parameters
-    ----------
-    context
-        Where the segment and the preview are.
-    boxed
-        Gets the box.
-    """
-
-    name = "find similar"
+    name = Tool.FIND_SIMILAR
     hint = "Drag a box around a stroke or letter: what looks like it is searched for on the whole segment."
     takes_drags = True
 
-    def __init__(self, context: ToolContext, boxed: Callable[[EditWindow], None]) -> None:
-        self._context, self._boxed = context, boxed
+    box_drawn = Signal(object)
+
+    def __init__(self, context: ToolContext) -> None:
+        super().__init__(context)
         self._start: tuple[int, int] | None = None
 
     def press(self, at: Pointer) -> None:
@@ -46,10 +42,7 @@ class BoxTool:
         box, self._start = self._box(at), None
         self._context.preview.clear()
         if box is not None and min(box.shape) > 1:
-            self._boxed(box)
-
-    def double_click(self, at: Pointer) -> None:
-        """Nothing to finish."""
+            self.box_drawn.emit(box)
 
     def key(self, key: Key) -> None:
         """Give the box up."""

@@ -1,15 +1,15 @@
-"""The bench: what tools work with, around a place, and how they change labels."""
+"""What tools work with: labels, predictions and grey values around a place, and a way to change labels."""
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_ink.annotation import cost_of_image, cost_of_probability
-from napari_ink.gui.jobs.worker import JobFailed, start_worker
-from napari_ink.gui.layers.tool_preview import Preview
+from napari_ink.gui.layers.tool_preview import ToolPreview
 from napari_ink.gui.models.edit_window import EditWindow
 from napari_ink.typing import LabelKind, UInt8Array
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
     from napari_ink.gui.controllers.labels import LabelsController
+    from napari_ink.gui.jobs.runner import JobRunner
     from napari_ink.gui.layers.label_layers import Block
     from napari_ink.gui.layers.manager import LayerManager
 
@@ -30,19 +31,24 @@ class ToolContext:
         The viewer's layers.
     labels
         The labels.
+    jobs
+        Runs what takes long.
     notify
         Shows the user a sentence.
 
     Attributes
     ----------
-    preview : Preview
+    preview : ToolPreview
         Draws what a tool is about to do.
     """
 
-    def __init__(self, layers: LayerManager, labels: LabelsController, notify: Callable[[str], None]) -> None:
-        self._layers, self._labels = layers, labels
+    def __init__(
+        self, layers: LayerManager, labels: LabelsController, jobs: JobRunner, notify: Callable[[str], None]
+    ) -> None:
+        self._layers, self._labels, self._jobs = layers, labels, jobs
         self.notify = notify
-        self.preview = Preview()
+        self._numbers = count()
+        self.preview = ToolPreview()
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -122,10 +128,9 @@ class ToolContext:
         def events() -> Generator[Any, None, None]:
             yield compute()
 
-        def deliver(event: Any) -> None:
-            if isinstance(event, JobFailed):
-                self.notify(event.message)
-            elif annotation is self._labels.annotation:
-                then(event)
+        def deliver(result: Any) -> None:
+            if annotation is self._labels.annotation:
+                then(result)
 
-        start_worker(events(), deliver, lambda: None)
+        kind = f"tool {next(self._numbers)}"  # a second fill does not drop the first
+        self._jobs.run(kind, events(), deliver, on_failure=lambda failure: self.notify(failure.message))

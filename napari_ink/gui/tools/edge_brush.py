@@ -7,22 +7,24 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_ink.annotation import LabelValue, barrier_of, reach
+from napari_ink.gui.models.actions import Tool
 from napari_ink.gui.models.edit_window import EditWindow
+from napari_ink.gui.tools.base import CanvasTool
 
 if TYPE_CHECKING:
-    from napari_ink.gui.tools.base import Key, Pointer
+    from napari_ink.gui.tools.base import Pointer
     from napari_ink.gui.tools.context import ToolContext
 
 
-class EdgeBrushTool:
+class EdgeBrushTool(CanvasTool):
     """A drag paints ink, with Shift papyrus, where the disc reaches from its centre without crossing an edge."""
 
-    name = "edge brush"
+    name = Tool.EDGE_BRUSH
     hint = "Drag to paint ink up to the edges, drawn or predicted (Shift: papyrus). [ and ] size the brush."
     takes_drags = True
 
     def __init__(self, context: ToolContext) -> None:
-        self._context = context
+        super().__init__(context)
         self._part: EditWindow | None = None
         self._last = (0, 0)
         self._barrier = self._painted = np.zeros((0, 0), bool)
@@ -62,15 +64,6 @@ class EdgeBrushTool:
         labels = self._context.labels("ink", part)
         labels[painted] = _value(at)
         self._context.apply([("ink", part.y0, part.x0, labels)], self.name)
-
-    def double_click(self, at: Pointer) -> None:
-        """Nothing to finish."""
-
-    def key(self, key: Key) -> None:
-        """Nothing to give up."""
-
-    def drop(self) -> None:
-        """Nothing half done stays between strokes."""
 
     def _make_room(self, pixel: tuple[int, int], radius: int) -> None:
         """Have the barrier in memory around a pixel, with room for the stroke to go on."""

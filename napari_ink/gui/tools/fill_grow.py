@@ -9,26 +9,24 @@ from scipy import ndimage
 
 from napari_ink.annotation import EdgeValue, LabelValue, barrier_of, enclosed, grow, straight_path
 from napari_ink.errors import LabelError
+from napari_ink.gui.models.actions import Tool
+from napari_ink.gui.tools.base import CanvasTool
 from napari_ink.typing import Mask
 
 if TYPE_CHECKING:
     from napari_ink.gui.models.edit_window import EditWindow
-    from napari_ink.gui.tools.base import Key, Pointer
+    from napari_ink.gui.tools.base import Pointer
     from napari_ink.gui.tools.context import ToolContext
 
 _NEAR_PX, _FILL_PX = 192, 1024
 _GROW_PX = 96
 
 
-class FillTool:
+class FillTool(CanvasTool):
     """A click fills the region that edges enclose around it, drawn ones and predicted ones."""
 
-    name = "fill"
+    name = Tool.FILL_INK
     hint = "Click inside a closed outline to fill it with ink (Shift: papyrus)."
-    takes_drags = False
-
-    def __init__(self, context: ToolContext) -> None:
-        self._context = context
 
     def press(self, at: Pointer) -> None:
         """Fill the region that is clicked."""
@@ -79,31 +77,16 @@ class FillTool:
                 raise
             return part, enclosed(barrier_of(drawn, predicted, self._context.edge_threshold()) | other, y, x)
 
-    def move(self, at: Pointer, pressed: bool) -> None:
-        """Nothing to show."""
 
-    def release(self, at: Pointer) -> None:
-        """Nothing: drags move the picture."""
-
-    def double_click(self, at: Pointer) -> None:
-        """Nothing to finish."""
-
-    def key(self, key: Key) -> None:
-        """Nothing to give up."""
-
-    def drop(self) -> None:
-        """Nothing is half done."""
-
-
-class GrowTool:
+class GrowTool(CanvasTool):
     """A drag draws a stroke in ink; on release it grows until edges hold it, within a box around it."""
 
-    name = "grow"
+    name = Tool.GROW
     hint = "Drag a stroke inside the ink; on release it grows up to the edges around it. Undo takes it back."
     takes_drags = True
 
     def __init__(self, context: ToolContext) -> None:
-        self._context = context
+        super().__init__(context)
         self._stroke: list[tuple[int, int]] = []
 
     def press(self, at: Pointer) -> None:
@@ -141,12 +124,6 @@ class GrowTool:
         values = self._context.labels("ink", part)
         values[grown] = LabelValue.INK
         self._context.apply([("ink", part.y0, part.x0, values)], self.name)
-
-    def double_click(self, at: Pointer) -> None:
-        """Nothing to finish."""
-
-    def key(self, key: Key) -> None:
-        """Nothing to give up."""
 
     def drop(self) -> None:
         """Forget the stroke."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_ink.annotation import EdgeValue, Livewire, fragment_at, nearest_end
+from napari_ink.gui.models.actions import Tool
+from napari_ink.gui.tools.base import CanvasTool
 
 if TYPE_CHECKING:
     from napari_ink.gui.tools.base import Key, Pointer
@@ -14,15 +16,11 @@ _BOX_PX = 512
 _END_PX = 8
 
 
-class EraseFragmentTool:
+class EraseFragmentTool(CanvasTool):
     """A click on an edge line takes the whole line away."""
 
-    name = "erase fragment"
+    name = Tool.ERASE_FRAGMENT
     hint = "Click an edge line to remove it."
-    takes_drags = False
-
-    def __init__(self, context: ToolContext) -> None:
-        self._context = context
 
     def press(self, at: Pointer) -> None:
         """Remove the line that is clicked."""
@@ -36,31 +34,16 @@ class EraseFragmentTool:
         edges[line] = EdgeValue.UNREVIEWED
         self._context.apply([("edge", part.y0, part.x0, edges)], self.name)
 
-    def move(self, at: Pointer, pressed: bool) -> None:
-        """Nothing to show."""
 
-    def release(self, at: Pointer) -> None:
-        """Nothing: drags move the picture."""
-
-    def double_click(self, at: Pointer) -> None:
-        """Nothing to finish."""
-
-    def key(self, key: Key) -> None:
-        """Nothing to give up."""
-
-    def drop(self) -> None:
-        """Nothing is half done."""
-
-
-class JoinTool:
+class JoinTool(CanvasTool):
     """A drag from one line end to another draws the edge between them, along what edge there is."""
 
-    name = "join"
+    name = Tool.JOIN
     hint = "Drag from one line's end to another's: the gap is bridged along the edge (Ctrl: straight)."
     takes_drags = True
 
     def __init__(self, context: ToolContext) -> None:
-        self._context = context
+        super().__init__(context)
         self._wire: Livewire | None = None
 
     def press(self, at: Pointer) -> None:
@@ -87,9 +70,6 @@ class JoinTool:
         edges = self._context.labels("edge", part)
         edges[tuple((path - (part.y0, part.x0)).T)] = EdgeValue.EDGE
         self._context.apply([("edge", part.y0, part.x0, edges)], self.name)
-
-    def double_click(self, at: Pointer) -> None:
-        """Nothing to finish."""
 
     def key(self, key: Key) -> None:
         """Escape lets the bridge be."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_ink.annotation import EdgeValue, LabelValue, Livewire, region_inside, snap
+from napari_ink.gui.models.actions import Tool
 from napari_ink.gui.models.edit_window import EditWindow
+from napari_ink.gui.tools.base import CanvasTool
 
 if TYPE_CHECKING:
     from napari_ink.gui.layers.label_layers import Block
@@ -16,23 +18,22 @@ _SNAP_PX = 4
 _GRAB_PX = 6
 
 
-class LivewireTool:
+class LivewireTool(CanvasTool):
     """Left click sets an anchor, right click takes the last back, Ctrl goes straight; Enter or a double click closes.
 
     An anchor is moved by a click on it and a click where it should go; it settles on the edge there. Closing fills the
     region with ink, with Shift held with papyrus, and draws its outline as an edge.
     """
 
-    name = "livewire"
+    name = Tool.LIVEWIRE
     hint = (
         "Click along an edge; the line follows it. Ctrl: straight. Right click: take the last anchor back. Click an "
         "anchor, then elsewhere, to move it. Enter or double click: close and fill with ink (double click with Shift: "
         "papyrus). Esc: clear."
     )
-    takes_drags = False
 
     def __init__(self, context: ToolContext) -> None:
-        self._context = context
+        super().__init__(context)
         self._wire: Livewire | None = None
         self._moving: int | None = None
 
@@ -55,9 +56,6 @@ class LivewireTool:
         """Show the way to the mouse."""
         if self._wire is not None and self._wire.anchors and not pressed:
             self._draw(at)
-
-    def release(self, at: Pointer) -> None:
-        """Nothing: drags move the picture."""
 
     def double_click(self, at: Pointer) -> None:
         """Close the outline, and fill it."""

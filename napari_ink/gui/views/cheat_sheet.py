@@ -8,8 +8,8 @@ from itertools import groupby
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QDialog, QLabel, QVBoxLayout, QWidget
 
-from napari_ink.gui.controllers.key_bindings import shown_key
 from napari_ink.gui.models.actions import ACTIONS
+from napari_ink.gui.preferences import shown_key
 
 _NAPARIS = (
     ("Space (held)", "Move the picture"),

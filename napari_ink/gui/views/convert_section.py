@@ -43,20 +43,20 @@ class ConvertSection(QWidget):
 
     def show_state(self, state: InkState) -> None:
         """Show whether a conversion would help, and how far one has come."""
-        self._state, news, stack = state, state.conversion, state.stack
-        under_way = news.done is not None
+        self._state, status, stack = state, state.conversion, state.stack
+        under_way = status.done is not None
         self.setVisible(stack is not None)
         self.button.setVisible(not under_way)
-        self.open_button.setVisible(news.out is not None)
+        self.open_button.setVisible(status.out is not None)
         self.open_button.setEnabled(not state.busy and state.run is None)
         for one in (self.bar, self.cancel_button):
             one.setVisible(under_way)
-        if news.done is not None:
-            self.bar.show_progress(round(news.done * 1000), 1000)
-            left = "" if news.seconds_left is None else f", {time_left(news.seconds_left)} left"
+        if status.done is not None:
+            self.bar.show_progress(round(status.done * 1000), 1000)
+            left = "" if status.seconds_left is None else f", {time_left(status.seconds_left)} left"
             show_text(self.hint, f"Converting{left}. You can go on working meanwhile.")
-        elif news.out is not None:
-            show_text(self.hint, f"Converted to {news.out.name}.")
+        elif status.out is not None:
+            show_text(self.hint, f"Converted to {status.out.name}.")
         else:
             is_felt = stack is not None and stack.slow and max(stack.shape[1:]) > _FELT_PX
             show_text(self.hint, _SLOW.format(stack.slow) if stack is not None and is_felt else "")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QMessageBox, QPushButton, QWidget
 
-from napari_ink.gui.controllers.key_bindings import shown_key
 from napari_ink.gui.models.state import InkState, Step
 from napari_ink.gui.models.status import StorageStatus
+from napari_ink.gui.preferences import shown_key
 from napari_ink.gui.views.compare_section import CompareSection
 from napari_ink.gui.views.review_section import ReviewSection
 from napari_ink.gui.views.section import Section

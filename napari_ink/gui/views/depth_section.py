@@ -16,7 +16,7 @@ from napari_ink.gui.views.step_panel import button, paragraph, show_text
 from napari_ink.stack import HOWS
 
 if TYPE_CHECKING:
-    from napari_ink.gui.controllers.profile import Profile
+    from napari_ink.gui.models.status import Profile
 
 _TITLES = {"max": "Maximum", "mean": "Mean", "min": "Minimum", "alpha": "Alpha composite"}
 _WHAT = {
@@ -79,14 +79,14 @@ class DepthSection(Section):
         """Draw the profile under the mouse."""
         self.plot.show_profile(profile)
 
-    def _show_projection(self, news: ProjectionStatus) -> None:
-        self.buttons["projection"].setChecked(news.is_shown)
+    def _show_projection(self, status: ProjectionStatus) -> None:
+        self.buttons["projection"].setChecked(status.is_shown)
         with QSignalBlocker(self.how), QSignalBlocker(self.layers):
-            self.how.setCurrentIndex(HOWS.index(news.how))
-            if self.layers.maximum() != news.layers - 1:
-                self.layers.setRange(0, max(news.layers - 1, 1))
-            if tuple(self.layers.value()) != (news.first, news.last):
-                self.layers.setValue((news.first, news.last))
+            self.how.setCurrentIndex(HOWS.index(status.how))
+            if self.layers.maximum() != status.layers - 1:
+                self.layers.setRange(0, max(status.layers - 1, 1))
+            if tuple(self.layers.value()) != (status.first, status.last):
+                self.layers.setValue((status.first, status.last))
 
     def _on_chosen(self, *_: object) -> None:
         first, last = self.layers.value()

@@ -28,7 +28,7 @@ _TYPED_INTO = (QAbstractSpinBox, QLineEdit)
 _ENDS_TYPING = (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Escape)
 
 
-class PanelManners(QObject):
+class InputFilter(QObject):
     """One event filter for all widgets of a panel.
 
     * The wheel scrolls the panel; it changes a value only where somebody has clicked to type it.

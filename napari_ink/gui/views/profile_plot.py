@@ -10,7 +10,7 @@ from qtpy.QtGui import QColor, QPainter, QPaintEvent, QPen, QPolygonF
 from qtpy.QtWidgets import QWidget
 
 if TYPE_CHECKING:
-    from napari_ink.gui.controllers.profile import Profile
+    from napari_ink.gui.models.status import Profile
 
 # Okabe & Ito: blue for grey values, orange for what speaks for ink, purple for what speaks against it.
 _GREY, _FOR, _AGAINST = QColor("#56b4e9"), QColor("#e69f00"), QColor("#cc79a7")

@@ -76,19 +76,19 @@ class ReviewSection(Section):
 
     def show_state(self, state: InkState) -> None:
         """Show how far the review has come."""
-        news = state.review
-        self.progress.show_progress(news.reviewed, max(news.regions, 1))
-        show_text(self.region, news.region)
-        show_text(self.left, _left(news))
-        show_text(self.figures, news.figures)
-        self.cancel_button.setVisible(bool(news.busy))
+        status = state.review
+        self.progress.show_progress(status.reviewed, max(status.regions, 1))
+        show_text(self.region, status.region)
+        show_text(self.left, _left(status))
+        show_text(self.figures, status.figures)
+        self.cancel_button.setVisible(bool(status.busy))
         for name, one in self.buttons.items():
-            one.setEnabled(not news.busy and (name.endswith("region") or not state.storage.held_by))
-        self.notes.setVisible(bool(news.notes))
-        if news.notes != self._notes:
-            self._notes = news.notes
+            one.setEnabled(not status.busy and (name.endswith("region") or not state.storage.held_by))
+        self.notes.setVisible(bool(status.notes))
+        if status.notes != self._notes:
+            self._notes = status.notes
             self.notes.clear()
-            for note in news.notes:
+            for note in status.notes:
                 item = QListWidgetItem(f"{note.text} ({note.author}, {note.at[:10]})")
                 item.setData(Qt.ItemDataRole.UserRole, note)
                 self.notes.addItem(item)
@@ -98,11 +98,13 @@ class ReviewSection(Section):
             self.note_removed.emit(item.data(Qt.ItemDataRole.UserRole))
 
 
-def _left(news: ReviewStatus) -> str:
-    if news.busy:
-        return news.busy
-    said = [f"{news.flagged} flagged, {news.in_progress} in progress."] if news.flagged or news.in_progress else []
-    if news.queued:
-        time = "" if news.seconds_left is None else f", {time_left(news.seconds_left)} at your pace"
-        said.append(f"{news.queued} in the queue{time}.")
-    return " ".join((*said, news.note)).strip()
+def _left(status: ReviewStatus) -> str:
+    if status.busy:
+        return status.busy
+    said = (
+        [f"{status.flagged} flagged, {status.in_progress} in progress."] if status.flagged or status.in_progress else []
+    )
+    if status.queued:
+        time = "" if status.seconds_left is None else f", {time_left(status.seconds_left)} at your pace"
+        said.append(f"{status.queued} in the queue{time}.")
+    return " ".join((*said, status.note)).strip()

@@ -5,9 +5,9 @@ from __future__ import annotations
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QHBoxLayout, QLayout, QPushButton, QVBoxLayout, QWidget
 
-from napari_ink.gui.controllers.key_bindings import shown_key
 from napari_ink.gui.models.actions import ACTIONS
 from napari_ink.gui.models.state import InkState
+from napari_ink.gui.preferences import shown_key
 from napari_ink.gui.views.step_panel import button
 
 _TITLES = {action.name: action.title for action in ACTIONS}

@@ -52,32 +52,32 @@ class SimilarSection(Section):
 
     def show_state(self, state: InkState) -> None:
         """Show how far the search is, or what it found."""
-        news = state.similar
-        is_busy = news.done is not None and not news.candidates
+        status = state.similar
+        is_busy = status.done is not None and not status.candidates
         self.progress.setVisible(is_busy)
-        self.progress.show_progress(round(100 * (news.done or 0)), 100)
-        self.cancel_button.setVisible(is_busy or bool(news.candidates))
-        self.candidates.setVisible(bool(news.candidates))
+        self.progress.show_progress(round(100 * (status.done or 0)), 100)
+        self.cancel_button.setVisible(is_busy or bool(status.candidates))
+        self.candidates.setVisible(bool(status.candidates))
         for name in ("accept", "reject"):
-            self.buttons[name].setVisible(bool(news.candidates))
+            self.buttons[name].setVisible(bool(status.candidates))
         self.buttons["find_similar"].setEnabled(not is_busy and not state.storage.held_by)
-        show_text(self.status, _status(news))
-        if news.candidates != self._shown:
-            self._shown = news.candidates
+        show_text(self.status, _status(status))
+        if status.candidates != self._shown:
+            self._shown = status.candidates
             self.candidates.clear()
-            for candidate in news.candidates:
+            for candidate in status.candidates:
                 self.candidates.addItem(QListWidgetItem(_icon(candidate), f"{candidate.score:.2f}"))
-        if news.candidates:
-            self.candidates.setCurrentRow(news.current)
+        if status.candidates:
+            self.candidates.setCurrentRow(status.current)
 
 
-def _status(news: SearchStatus) -> str:
-    done = f"{news.accepted} accepted, {news.rejected} rejected." if news.accepted or news.rejected else ""
-    if news.candidates:
-        shown = news.candidates[news.current]
+def _status(status: SearchStatus) -> str:
+    done = f"{status.accepted} accepted, {status.rejected} rejected." if status.accepted or status.rejected else ""
+    if status.candidates:
+        shown = status.candidates[status.current]
         turned = f"turned {shown.angle:+.0f}°, {shown.scale:.0%} of the size"
-        return f"{len(news.candidates)} to decide; this one: {shown.score:.2f}, {turned}. {done}".strip()
-    return f"{news.note} {done}".strip()
+        return f"{len(status.candidates)} to decide; this one: {shown.score:.2f}, {turned}. {done}".strip()
+    return f"{status.note} {done}".strip()
 
 
 def _icon(candidate: Candidate) -> QIcon:

@@ -70,7 +70,7 @@ class Cluster:
         return torch.device(self.device)
 
     def run_batches(self, job: Job, batches: Sequence[Batch]) -> Generator[tuple[Batch, Float32Array], None, None]:
-        """Have batches answered, each as it is done; see `TileInference.answers`.
+        """Have batches answered, each as it is done; see `pipeline.run_batches`.
 
         Raises
         ------
@@ -102,7 +102,7 @@ class Cluster:
                 for worker in [*range(len(workers))] * _WAITING_PER_WORKER:
                     ask(worker)
             while asked:
-                future, run_batches = self._patient(waiting.submit(_next_of, coming))
+                future, answers = self._patient(waiting.submit(_next_of, coming))
                 with said_if_lost(self.address):
                     worker, patch = asked.pop(future)
                     ask(worker)
@@ -111,7 +111,7 @@ class Cluster:
                         left.append(deque())  # it helps with the longest share
                         for _ in range(_WAITING_PER_WORKER):
                             ask(len(workers) - 1)
-                for batch, steps in zip(patch, run_batches, strict=True):
+                for batch, steps in zip(patch, answers, strict=True):
                     yield batch, unpacked(steps)
         finally:
             with suppress(*_signs_of_loss()):

@@ -1,0 +1,47 @@
+"""What people choose in napari's Preferences: the key of each action."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from napari import settings
+from napari.utils.key_bindings import coerce_keybinding
+from napari.utils.notifications import show_warning
+
+from napari_ink.gui.models.actions import ACTIONS
+
+PLUGIN = "napari-ink"
+
+
+@cache
+def key_of(name: str) -> str:
+    """Return the key of an action, as napari writes it; empty when Preferences leave it none."""
+    action = next(one for one in ACTIONS if one.name == name)
+    return _chosen().get(name, action.key)
+
+
+def shown_key(name: str) -> str:
+    """Return the key of an action as people read it: ``Ctrl+Z``, ``?``."""
+    key = key_of(name)
+    return "?" if key == "Shift-/" else key.replace("Control", "Ctrl").replace("-", "+")
+
+
+@cache
+def _chosen() -> dict[str, str]:
+    """Return the keys chosen in Preferences; one that is no key is said, and the default is kept."""
+    # napari has settings of plugins since 0.9.
+    read = getattr(settings, "get_plugin_settings", None)
+    if read is None:
+        return {}
+    try:
+        group = read(PLUGIN).keys
+    except (AttributeError, KeyError):
+        return {}
+    chosen: dict[str, str] = {}
+    for action in ACTIONS:
+        key = str(getattr(group, action.name, action.key)).strip()
+        if key and not str(coerce_keybinding(key)):
+            show_warning(f"“{key}” in Preferences is no key for “{action.title}”; {action.key} is used.")
+        else:
+            chosen[action.name] = key
+    return chosen
