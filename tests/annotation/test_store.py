@@ -357,3 +357,14 @@ def test_an_unexpected_error_of_a_codec_is_told_and_saving_goes_on(annotation, m
         with pytest.raises(OutputError, match="the codec broke"):
             annotation.flush(20)
     _wait(lambda: annotation.is_saved)
+
+
+def test_what_is_closed_once_the_trouble_is_over_is_saved_at_once(tmp_path):
+    annotation = Annotation(tmp_path, SHAPE, "ada")
+    (tmp_path / MARKER_NAME).mkdir()
+    annotation.apply([("ink", 0, 0, _block(2))], "ink")
+    with pytest.raises(OutputError, match="cannot be saved"):
+        annotation.close()
+    (tmp_path / MARKER_NAME).rmdir()
+    annotation.close()
+    assert Annotation(tmp_path, SHAPE, "ada", read_only=True).count("ink") == {2: 1200}

@@ -59,6 +59,7 @@ class Writer:
         self._journal, self._chunks, self._marker, self._counts = journal, chunks, marker, counts
         self._queue: list[tuple[int, Kind, Edit, Step]] = []
         self._is_closing = self._is_hurried = False
+        self._failures = 0
         self._thread: threading.Thread | None = None
 
     @property
@@ -113,8 +114,9 @@ class Writer:
         """
         with self._lock:
             self._is_hurried = True
+            failures = self._failures  # what was the matter before may be over: it is tried again at once
             self._wake.notify_all()
-            self._idle.wait_for(lambda: self.is_saved or bool(self.problem), seconds)
+            self._idle.wait_for(lambda: self.is_saved or self._failures > failures, seconds)
             self._is_hurried = False
             if not self.is_saved:
                 raise OutputError(self.problem or f"The labels were not written within {seconds:.0f} s; try again.")
@@ -148,17 +150,20 @@ class Writer:
                 self._wake.wait_for(lambda: bool(self._queue) or self._chunks.is_dirty or self._is_closing)
                 if self._is_closing and not self._queue and not self._chunks.is_dirty:
                     return
-            self._attempt(self._write_journal)
-            if not self.problem:
+            is_written = self._attempt(self._write_journal)
+            if is_written:
                 with self._lock:
                     self._wake.wait_for(lambda: self._is_hurried or self._is_closing, _WAIT_S)
-                self._attempt(self._write_chunks)
-            if self.problem:
-                with self._lock:
+                is_written = self._attempt(self._write_chunks)
+            with self._lock:
+                if is_written:
+                    self.problem = ""
+                else:
+                    self._failures += 1
                     self._idle.notify_all()
-                    self._wake.wait_for(lambda: self._is_closing, _RETRY_S)
+                    self._wake.wait_for(lambda: self._is_closing or self._is_hurried, _RETRY_S)
 
-    def _attempt(self, write: Callable[[], None]) -> None:
+    def _attempt(self, write: Callable[[], None]) -> bool:
         try:
             write()
         # A codec may raise others than OSError; an exception that ended this thread would end all saving in silence.
@@ -168,8 +173,8 @@ class Writer:
                 f"Your labels cannot be saved in {self._marker.parent}: {reason}; free some space or allow writing "
                 "there. It is tried again every few seconds, and nothing is lost while this stays open."
             )
-        else:
-            self.problem = ""
+            return False
+        return True
 
     def _write_journal(self) -> None:
         with self._journalling:
