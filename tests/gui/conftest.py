@@ -87,6 +87,19 @@ def open_dock(dock, segment, qtbot):
 
 
 @pytest.fixture
+def qtbot(qtbot):
+    """The bot of pytest-qt, whose waits end once the panel shows the state that was waited for."""
+    wait_until = qtbot.waitUntil
+
+    def wait_and_settle(*words, **settings) -> None:
+        wait_until(*words, **settings)
+        settle()
+
+    qtbot.waitUntil = wait_and_settle
+    return qtbot
+
+
+@pytest.fixture
 def wait(qtbot) -> Callable:
     """Wait until something is so."""
 

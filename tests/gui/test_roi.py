@@ -94,7 +94,9 @@ def test_a_shape_that_is_moved_again_begins_nothing_until_it_is_let_go(running_d
     assert running_dock.session.state.prediction == first
     wait(lambda: running_dock.session.state.prediction != first)
     region = open_prediction(running_dock.session.state.prediction).region
-    assert abs(region.y0 - 50) <= 3 and abs(region.x0 - 50) <= 3
+    y0, x0 = layer.data[0].min(axis=0)[-2:]  # where it was let go; a busy machine leaves out moves of the mouse
+    assert abs(region.y0 - y0) <= 1 and abs(region.x0 - x0) <= 1
+    assert y0 > 35 and x0 > 35
 
 
 def test_a_click_on_a_shape_changes_nothing(running_dock, viewer, stroke, qtbot):
