@@ -199,7 +199,9 @@ def test_labels_taken_out_of_the_list_can_be_shown_again(labelled_dock, viewer, 
     viewer.layers.remove(viewer.layers["Ink labels"])
     assert not labelled_dock.session.state.labels
     assert "Edge labels" not in viewer.layers
+    labelled_dock.session.labels.changed.emit()  # as when they have been saved a moment later
     settle()
+    assert not labelled_dock.session.state.labels_edited
     assert labelled_dock.correct.editable_button.text() == "Show your labels"
     click(labelled_dock.correct.editable_button)
     qtbot.waitUntil(lambda: labelled_dock.session.state.labels)

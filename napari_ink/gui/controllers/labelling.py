@@ -228,7 +228,7 @@ class LabellingController(QObject):
     def _status(self) -> dict[str, Any]:
         now = self._labels
         return {
-            "labels_edited": now.is_edited,
+            "labels_edited": now.is_edited and self._layers.editable is not None,
             "counts": now.counts(),
             "storage": now.storage(),
             "versions": self._versions,
