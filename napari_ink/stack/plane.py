@@ -156,7 +156,8 @@ def check_plane(shape: tuple[int, ...], dtype: np.dtype[Any], path: Path) -> Non
     LabelError
         If it is not.
     """
-    if len(shape) != 2 or dtype.kind not in "bui":
+    # A damaged TIFF may give its size as a fraction.
+    if len(shape) != 2 or dtype.kind not in "bui" or not all(isinstance(side, int | np.integer) for side in shape):
         raise LabelError(f"{path} has the shape {shape} and {dtype} values; save it as one grey plane of 8 or 16 bits.")
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 
 from napari_ink.errors import LabelError
 from napari_ink.stack import SegmentMask, read_mask, read_segment_mask
+from napari_ink.stack.plane import check_plane
 
 
 @settings(max_examples=25, deadline=None)
@@ -195,3 +196,8 @@ def test_odd_files_are_read_whole_or_refused(tmp_path: Path) -> None:
     truth = np.eye(90, dtype=bool)
     tifffile.imwrite(path, truth[None] * np.uint8(255), tile=(1, 32, 32), volumetric=True)
     np.testing.assert_array_equal(read_mask(path, (90, 90)), truth)
+
+
+def test_a_size_that_is_a_fraction_is_refused():
+    with pytest.raises(LabelError, match="has the shape"):
+        check_plane((64.5, 64), np.dtype(np.uint8), Path("m.tif"))
