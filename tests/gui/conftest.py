@@ -20,6 +20,7 @@ from napari_ink.gui.models.prediction import model_entry
 from napari_ink.model import InkEdgeConfig, InputContract, save_checkpoint
 from napari_ink.model.network import InkEdgeNetwork
 from tests.gui.driving import on_canvas, send, settle
+from tests.gui.windowless import held_jobs, job_runner, open_session, session, state_store, viewer_model  # noqa: F401
 
 DEPTH, HEIGHT, WIDTH = 12, 96, 128
 
