@@ -30,7 +30,7 @@ def settle(layer: object) -> float:
     start, browser = time.perf_counter(), getattr(layer, "metadata", {}).get("napari_ink_browser")
     while True:
         QApplication.processEvents()
-        if browser is None or not (browser._is_behind or browser._later.isActive()):
+        if browser is None or not browser._is_behind:
             return time.perf_counter() - start
         time.sleep(0.001)
 

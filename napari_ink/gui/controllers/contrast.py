@@ -6,7 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from napari import settings
-from qtpy.QtCore import QObject, QTimer
+from qtpy.QtCore import QObject
+from superqt.utils import QSignalDebouncer
 
 from napari_ink.gui.preferences import PLUGIN
 
@@ -24,10 +25,9 @@ class ContrastMemory(QObject):
         super().__init__(parent)
         self._layer: Layer | None = None
         self._name, self._first = "", (0.0, 1.0)
-        self._later = QTimer(self)
-        self._later.setSingleShot(True)
-        self._later.setInterval(_SETTLE_MS)
-        self._later.timeout.connect(self._versions)
+        self._settled = QSignalDebouncer(parent=self)
+        self._settled.setTimeout(_SETTLE_MS)
+        self._settled.triggered.connect(self._save)
 
     def begin(self, layer: Layer, name: str, limits: tuple[float, float]) -> None:
         """Look after another stack's layer.
@@ -55,17 +55,15 @@ class ContrastMemory(QObject):
 
     def release(self) -> None:
         """Look after no layer any more; what was changed a moment ago is kept now."""
-        if self._later.isActive():
-            self._versions()
+        self._settled.flush()
         if self._layer is not None:
             self._layer.events.contrast_limits.disconnect(self._on_changed)
             self._layer = None
 
     def _on_changed(self, *_: object) -> None:
-        self._later.start()
+        self._settled.throttle()
 
-    def _versions(self) -> None:
-        self._later.stop()
+    def _save(self) -> None:
         group = _group()
         if self._layer is None or group is None:
             return

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, Signal
+from superqt.utils import QSignalDebouncer
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -34,10 +35,9 @@ class DepthController(QObject):
         self._viewer, self._layers = viewer, layers
         self._stack: DepthStack | None = None
         self._rested: list[int] = []
-        self._rest = QTimer(self)
-        self._rest.setSingleShot(True)
-        self._rest.setInterval(_REST_MS)
-        self._rest.timeout.connect(self._on_rest)
+        self._rest = QSignalDebouncer(parent=self)
+        self._rest.setTimeout(_REST_MS)
+        self._rest.triggered.connect(self._on_rest)
         viewer.dims.events.current_step.connect(self._on_step)
 
     def begin(self, stack: DepthStack) -> None:
@@ -75,14 +75,14 @@ class DepthController(QObject):
 
     def release(self) -> None:
         """Let go of the viewer."""
-        self._rest.stop()
+        self._rest.cancel()
         self._viewer.dims.events.current_step.disconnect(self._on_step)
 
     def _go(self, z: int) -> None:
         self._viewer.dims.set_point(0, z)
 
     def _on_step(self, *_: object) -> None:
-        self._rest.start()
+        self._rest.throttle()
         self.changed.emit()
 
     def _on_rest(self) -> None:

@@ -52,9 +52,7 @@ class ExportController:
         if (plane := self._plane(what, source)) is None:
             self._store.fail(f"There is nothing to export {what} from; predict or label something first.", Step.EXPORT)
             return
-        self._jobs.run(
-            "export", export_job(plane, path), self._on_exported, step=Step.EXPORT, busy=f"Writing {path.name}…"
-        )
+        self._run(export_job(plane, path), path)
 
     def export_figure(self, source: ExportFrom, path: Path) -> None:
         """Write a picture of what is in sight, with ink and edges over it and a scale bar."""
@@ -64,12 +62,10 @@ class ExportController:
             return
         planes = self._plane("ink", source), self._plane("edges", source)
         figure = Figure(stack, self._layers.viewport.current_z(), part, *planes)
-        self._jobs.run(
-            "export", figure_job(figure, path), self._on_exported, step=Step.EXPORT, busy=f"Writing {path.name}…"
-        )
+        self._run(figure_job(figure, path), path)
 
     def _run(self, job: Events, path: Path) -> None:
-        self._store.update(exported="")
+        self._store.update(exported="")  # else a failed export would look like the one before it, done
         self._jobs.run("export", job, self._on_exported, step=Step.EXPORT, busy=f"Writing {path.name}…")
 
     def _plane(self, what: ExportWhat, source: ExportFrom) -> LabelPlane | None:

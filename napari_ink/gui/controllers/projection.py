@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from napari.layers import Image
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, Signal
+from superqt.utils import QSignalDebouncer
 
 from napari_ink.gui.layers.lazy_levels import TiledSource
 from napari_ink.gui.models.status import ProjectionStatus
@@ -43,10 +44,9 @@ class ProjectionController(QObject):
         self.status = ProjectionStatus()
         self._stack: DepthStack | None = None
         self._browser: TiledSource | None = None
-        self._settled = QTimer(self)
-        self._settled.setSingleShot(True)
-        self._settled.setInterval(_SETTLE_MS)
-        self._settled.timeout.connect(self._show)
+        self._settled = QSignalDebouncer(parent=self)
+        self._settled.setTimeout(_SETTLE_MS)
+        self._settled.triggered.connect(self._show)
         layers.gone.connect(self._on_gone)
 
     def begin(self, stack: DepthStack) -> None:
@@ -70,7 +70,7 @@ class ProjectionController(QObject):
         """Project in another way, or other layers, `last` included; shown a moment after the last change."""
         self._tell(replace(self.status, how=how, first=first, last=last))
         if self.status.is_shown:
-            self._settled.start()
+            self._settled.throttle()
 
     def release(self) -> None:
         """Read nothing more."""
@@ -105,7 +105,7 @@ class ProjectionController(QObject):
             self._tell(replace(self.status, is_shown=False))
 
     def _close(self) -> None:
-        self._settled.stop()
+        self._settled.cancel()
         if self._browser is not None:
             self._browser.close()
             self._browser = None

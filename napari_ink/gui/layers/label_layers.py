@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from napari.layers import Labels
 from napari.utils.colormaps import DirectLabelColormap
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, Signal
+from superqt.utils import QSignalDebouncer
 
 from napari_ink.annotation import EDGE_COLOURS, INK_COLOURS, EdgeValue, LabelValue
 from napari_ink.gui.models.actions import Tool
@@ -89,10 +90,9 @@ class LabelLayers(QObject):
         self._selected = {what: int(layer.selected_label) for what, layer in self.layers.items()}
         self._read_only, self._can_draw = read_only, not read_only
         self._is_own_change = self.is_drawing = False
-        self._settled = QTimer(self)
-        self._settled.setSingleShot(True)
-        self._settled.setInterval(_SETTLE_MS)
-        self._settled.timeout.connect(self._on_settled)
+        self._settled = QSignalDebouncer(parent=self)
+        self._settled.setTimeout(_SETTLE_MS)
+        self._settled.triggered.connect(self._on_settled)
         for what, layer in self.layers.items():
             layer.translate = (window.y0, window.x0)
             layer.editable = self._can_draw
@@ -201,12 +201,12 @@ class LabelLayers(QObject):
     def _on_paint(self) -> None:
         # napari tells of a stroke once it is in the data, but of what a script paints just before.
         if not self.commit():
-            self._settled.start()
+            self._settled.throttle()
 
     def _on_data(self) -> None:
         # Something other than a brush may have written into the layer: napari's own undo, a script, another plugin.
         if not self._is_own_change:
-            self._settled.start()
+            self._settled.throttle()
 
     def _hold_editable(self, *_: object) -> None:
         # napari makes a layer editable anew whenever its data is set.
@@ -248,7 +248,7 @@ class LabelLayers(QObject):
 
     def _on_settled(self) -> None:
         if self.is_drawing:
-            self._settled.start()
+            self._settled.throttle()
         else:
             self.commit()
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 from napari.utils.notifications import show_error
-from qtpy.QtCore import QObject, Qt, QTimer, Signal
+from qtpy.QtCore import QObject, Qt, Signal
+from superqt.utils import QSignalThrottler
 
 from napari_ink.stack import Level, Tiles
 
@@ -45,10 +46,10 @@ class TiledSource(QObject):
         self._layer: Layer | None = None
         self._has_failed = False
         self._is_behind = False
-        self._later = QTimer(self)
-        self._later.setSingleShot(True)
-        self._later.setInterval(_REFRESH_MS)
-        self._later.timeout.connect(self._refresh)
+        # Trailing: several tiles that arrive together are drawn together.
+        self._arrivals = QSignalThrottler(QSignalThrottler.EmissionPolicy.Trailing, parent=self)
+        self._arrivals.setTimeout(_REFRESH_MS)
+        self._arrivals.triggered.connect(self._refresh)
         self._arrived.connect(self._on_arrival, Qt.ConnectionType.QueuedConnection)
         self._failed.connect(self._on_failure, Qt.ConnectionType.QueuedConnection)
 
@@ -84,8 +85,8 @@ class TiledSource(QObject):
 
     def _on_arrival(self) -> None:
         self._has_failed = False
-        if self._is_behind and not self._later.isActive():
-            self._later.start()
+        if self._is_behind:
+            self._arrivals.throttle()
 
     def _refresh(self) -> None:
         if self._layer is not None and self._layer.visible:

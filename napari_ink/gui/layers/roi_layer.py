@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from napari.layers import Shapes
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, Signal
+from superqt.utils import QSignalDebouncer
 
 from napari_ink.gui.models.polygons import Polygon, as_polygon
 
@@ -40,10 +41,9 @@ class RoiLayer(QObject):
         super().__init__(parent)
         self._layers = layers
         self._is_pressed = self._is_half_made = False
-        self._settled = QTimer(self)
-        self._settled.setSingleShot(True)
-        self._settled.setInterval(_SETTLE_MS)
-        self._settled.timeout.connect(self._on_settled)
+        self._settled = QSignalDebouncer(parent=self)
+        self._settled.setTimeout(_SETTLE_MS)
+        self._settled.triggered.connect(self._on_settled)
         layers.viewport.settled.connect(self._follow_zoom)
 
     def begin(self) -> None:
@@ -74,7 +74,7 @@ class RoiLayer(QObject):
             self._is_half_made = True
         elif action in ("added", "changed", "removed"):
             self._is_half_made = False
-            self._settled.start()
+            self._settled.throttle()
 
     def _on_drag(self, _: Shapes, event: Event) -> Iterator[None]:
         self._is_pressed = True
@@ -85,7 +85,7 @@ class RoiLayer(QObject):
 
     def _on_settled(self) -> None:
         if self._is_pressed or self._is_half_made:
-            self._settled.start()
+            self._settled.throttle()
         else:
             self.changed.emit()
 

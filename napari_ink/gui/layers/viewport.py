@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QMainWindow, QWidget
+from superqt.utils import QSignalDebouncer
 
 from napari_ink.gui.models.edit_window import EditWindow
 
@@ -50,10 +51,9 @@ class Viewport(QObject):
     def __init__(self, viewer: Viewer, dock: QWidget, stack: Callable[[], DepthStack | None]) -> None:
         super().__init__(dock)
         self._viewer, self._dock, self._stack = viewer, dock, stack
-        self._at_rest = QTimer(self)
-        self._at_rest.setSingleShot(True)
-        self._at_rest.setInterval(_REST_MS)
-        self._at_rest.timeout.connect(self.settled)
+        self._at_rest = QSignalDebouncer(parent=self)
+        self._at_rest.setTimeout(_REST_MS)
+        self._at_rest.triggered.connect(self.settled)
         camera_of(viewer).events.center.connect(self._on_camera)
         camera_of(viewer).events.zoom.connect(self._on_camera)
         viewer.dims.events.ndisplay.connect(self._on_turned)
@@ -117,7 +117,7 @@ class Viewport(QObject):
         self._viewer.dims.events.order.disconnect(self._on_turned)
 
     def _on_camera(self, *_: object) -> None:
-        self._at_rest.start()
+        self._at_rest.throttle()
 
     def _on_turned(self, *_: object) -> None:
         self.turned.emit()

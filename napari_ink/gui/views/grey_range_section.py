@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import QTimer, Signal
+from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QSizePolicy, QSpinBox, QWidget
+from superqt.utils import QSignalDebouncer
 
 _TOP = 65535
 _SETTLE_MS = 400
@@ -19,10 +20,9 @@ class GreyRangeBox(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self._rest = QTimer(self)
-        self._rest.setSingleShot(True)
-        self._rest.setInterval(_SETTLE_MS)
-        self._rest.timeout.connect(self.settled)
+        self._rest = QSignalDebouncer(parent=self)
+        self._rest.setTimeout(_SETTLE_MS)
+        self._rest.triggered.connect(self.settled)
         self.use_box, self.low_box, self.high_box = QCheckBox(), QSpinBox(), QSpinBox()
         self.use_box.setToolTip(
             "For a stack that fills little of its range, such as 12 bits kept in 16 (0 to 4095): "
@@ -54,13 +54,13 @@ class GreyRangeBox(QWidget):
         for box, value in zip((self.low_box, self.high_box), suggested or (0, top), strict=True):
             box.setRange(0, top)
             box.setValue(value)
-        self._rest.stop()  # nobody changed anything
+        self._rest.cancel()  # nobody changed anything
 
     def _on_use(self, is_used: bool) -> None:
         self.low_box.setEnabled(is_used)
         self.high_box.setEnabled(is_used)
-        self._rest.start()
+        self._rest.throttle()
 
     def _on_value(self) -> None:
         if self.use_box.isChecked():
-            self._rest.start()
+            self._rest.throttle()

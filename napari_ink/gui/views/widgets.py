@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QSignalBlocker, Qt, QTimer, Signal
+from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QSlider, QSpinBox, QWidget
+from superqt.utils import QSignalDebouncer
 
 if TYPE_CHECKING:
     from napari_ink.model import InputContract
@@ -26,10 +27,9 @@ class OffsetBox(QSpinBox):
     def __init__(self) -> None:
         super().__init__()
         self._own = 0
-        self._rest = QTimer(self)
-        self._rest.setSingleShot(True)
-        self._rest.setInterval(_SETTLE_MS)
-        self._rest.timeout.connect(self.settled)
+        self._rest = QSignalDebouncer(parent=self)
+        self._rest.setTimeout(_SETTLE_MS)
+        self._rest.triggered.connect(self.settled)
         self.setRange(-_MOST, _MOST)
         self.setKeyboardTracking(False)
         self.setToolTip(
@@ -57,7 +57,7 @@ class OffsetBox(QSpinBox):
 
     def _on_value(self, value: int) -> None:
         self._name_value(value)
-        self._rest.start()
+        self._rest.throttle()
 
     def _name_value(self, value: int) -> None:
         suffix = " layers, as the model has it" if value == self._own else " layers"
