@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import zlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_ink.stack import DepthStack
+if TYPE_CHECKING:
+    from napari_ink.stack import DepthStack
 
 _ROWS, _LAYERS = 4, 3
 

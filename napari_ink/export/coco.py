@@ -13,8 +13,8 @@ import numpy.typing as npt
 from napari_ink.errors import LabelError
 from napari_ink.export.canvas import Canvas, checked_names
 from napari_ink.export.classes import ClassValues, values_of_classes
-from napari_ink.export.kaggle_csv import runs_of
 from napari_ink.export.planes import INK_MASK, LabelPlane
+from napari_ink.export.runs import runs_of
 
 _MOST_BITS = 60
 

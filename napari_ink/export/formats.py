@@ -9,8 +9,9 @@ from typing import Literal
 
 from napari_ink.errors import OutputError
 from napari_ink.export.coco import write_coco
-from napari_ink.export.geojson import read_json, write_geojson
+from napari_ink.export.geojson import write_geojson
 from napari_ink.export.images import read_image, read_npy, write_npy, write_png, write_tiff
+from napari_ink.export.json_files import read_json
 from napari_ink.export.kaggle_csv import read_kaggle_csv, write_kaggle_csv
 from napari_ink.export.names import parse_label_name
 from napari_ink.export.ome_zarr import read_zarr, write_ome_zarr

@@ -11,11 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from napari_ink.decoding import decoder_errors, parse_json, read_document
+from napari_ink.decoding import parse_json
 from napari_ink.errors import LabelError
 from napari_ink.export.canvas import Canvas, checked_names
 from napari_ink.export.classes import values_of_classes
-from napari_ink.export.coco import read_coco
 from napari_ink.export.outlines import Points, Ring, trace
 from napari_ink.export.planes import LabelPlane
 
@@ -23,8 +22,6 @@ _OURS = "napari_ink"
 _COLLECTIONS = {"FeatureCollection": "features", "GeometryCollection": "geometries"}
 _OTHER_TYPES = ("Point", "MultiPoint", "LineString", "MultiLineString")
 _TYPES = ("Feature", "Polygon", "MultiPolygon", *_COLLECTIONS, *_OTHER_TYPES)
-# Short numbers in lists become this many times the bytes of their digits.
-_GROWS = 16
 
 
 def write_geojson(plane: LabelPlane, path: Path) -> None:
@@ -42,42 +39,23 @@ def write_geojson(plane: LabelPlane, path: Path) -> None:
         file.write("\n]}\n")
 
 
-def read_json(path: Path, shape: tuple[int, int] | None) -> LabelPlane:
-    """Read GeoJSON or COCO, whichever it is.
-
-    GeoJSON may be a collection, or bare features or geometries, as other programs write it. Polygons without a value
-    of ours are read by their classes (`values_of_classes`); where those of one value overlap, it is there once. `shape`
-    says the size where the file does not.
-
-    Raises
-    ------
-    LabelError
-        If it is neither, or a size is missing.
-    """
-    said = parse_json(read_document(path, LabelError, _GROWS, "cut it into parts"), LabelError, path)
-    remedy = "write it again as polygons in pixels, or as COCO's run lengths"
-    with decoder_errors(LabelError, path, remedy):
-        if isinstance(said, dict) and ("images" in said or "annotations" in said):
-            return read_coco(said, path)
-        if isinstance(said, dict | list) and _is_geojson(said):
-            return _plane(said, path, shape)
-    raise LabelError(f"{path} is neither GeoJSON nor COCO; {remedy}.")
-
-
-@dataclass(frozen=True)
-class _Shape:
-    """The rings ``(y, x)`` of a polygon, with the properties of its feature."""
-
-    rings: list[Points]
-    properties: dict[str, Any]
-
-
-def _is_geojson(said: dict[str, Any] | list[Any]) -> bool:
+def is_geojson(said: dict[str, Any] | list[Any]) -> bool:
+    """Whether a JSON document is GeoJSON: a collection, or bare features or geometries."""
     first = said if isinstance(said, dict) else next(iter(said), None)
     return isinstance(first, dict) and first.get("type") in _TYPES
 
 
-def _plane(said: dict[str, Any] | list[Any], path: Path, shape: tuple[int, int] | None) -> LabelPlane:
+def read_geojson(said: dict[str, Any] | list[Any], path: Path, shape: tuple[int, int] | None) -> LabelPlane:
+    """Return the plane of GeoJSON.
+
+    Polygons without a value of ours are read by their classes (`values_of_classes`); where those of one value overlap,
+    it is there once. `shape` says the size where the file does not.
+
+    Raises
+    ------
+    LabelError
+        If it holds no polygons that can be read, or a size is missing.
+    """
     ours = said.get(_OURS) if isinstance(said, dict) else None
     left_out: Counter[str] = Counter()
     shapes = list(_shapes(said, left_out))
@@ -103,6 +81,14 @@ def _plane(said: dict[str, Any] | list[Any], path: Path, shape: tuple[int, int] 
                 f"{path.name}: every corner lies half a pixel off, so pixels are taken to lie around whole numbers.",
             )
     return canvas.plane(names, (*notes, *_painted(canvas, shapes, values, left_out, path)))
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """The rings ``(y, x)`` of a polygon, with the properties of its feature."""
+
+    rings: list[Points]
+    properties: dict[str, Any]
 
 
 def _painted(

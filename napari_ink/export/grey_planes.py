@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from napari_ink.annotation.reading import Samples, bits_of, meaning_of, values_of
 from napari_ink.errors import LabelError
 from napari_ink.export.planes import INK_LABELS, INK_MASK, LabelPlane, Span
+from napari_ink.mask_meaning import Samples, bits_of, meaning_of, values_of
 from napari_ink.typing import UInt8Array
 
 

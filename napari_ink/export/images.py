@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_ink.annotation.reading import LABELS_KEY, LABELS_TEXT, open_numpy, opened_plane
+from napari_ink.annotation.reading import open_numpy, opened_plane
 from napari_ink.export.grey_planes import plane_of_levels
 from napari_ink.export.planes import LabelPlane
+from napari_ink.mask_meaning import LABELS_KEY, LABELS_TEXT
 from napari_ink.typing import UInt8Array
 
 _TILE = 512

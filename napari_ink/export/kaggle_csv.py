@@ -2,40 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from napari_ink.decoding import decode_text, read_document
 from napari_ink.errors import LabelError
 from napari_ink.export.canvas import Canvas
 from napari_ink.export.names import parse_label_name
 from napari_ink.export.planes import INK_MASK, WHITE, LabelPlane
-from napari_ink.typing import UInt8Array
+from napari_ink.export.runs import Integers, runs_of
 
 _HEADER = "Id,Predicted"
 # As spreadsheets save it where a comma parts decimals.
 _SEPARATORS = (",", ";", "\t")
 # Bytes that words and numbers take, for one of the text.
 _GROWS = 40
-Integers = npt.NDArray[np.int64]
-
-
-def runs_of(bands: Iterable[UInt8Array]) -> tuple[Integers, Integers]:
-    """Return where runs of nonzero pixels begin, counted from 0 along the rows of all bands, and how long they are."""
-    begins, ends, offset = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], 0
-    for band in bands:
-        change = np.diff(np.pad(band.ravel() != 0, 1).view(np.int8))
-        begins.append(np.flatnonzero(change == 1) + offset)
-        ends.append(np.flatnonzero(change == -1) + offset)
-        offset += band.size
-    begin, end = np.concatenate(begins), np.concatenate(ends)
-    # A run that goes on in the next band was cut in two there.
-    apart = begin[1:] != end[:-1]
-    begin, end = begin[np.append(True, apart)[: len(begin)]], end[np.append(apart, True)[: len(end)]]
-    return begin, end - begin
 
 
 def write_kaggle_csv(plane: LabelPlane, path: Path) -> None:

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_ink.annotation import EdgeValue, LabelValue
-from napari_ink.annotation.reading import EDGE_LABELS as EDGE_LABELS
-from napari_ink.annotation.reading import INK_LABELS as INK_LABELS
+from napari_ink.mask_meaning import EDGE_LABELS as EDGE_LABELS
+from napari_ink.mask_meaning import INK_LABELS as INK_LABELS
 from napari_ink.typing import Mask, UInt8Array
 
 Span = tuple[int, int]

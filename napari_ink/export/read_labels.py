@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from napari_ink.annotation import EdgeValue, LabelValue
-from napari_ink.annotation.reading import HALF
 from napari_ink.errors import LabelError
 from napari_ink.export.formats import SUFFIXES, format_of
 from napari_ink.export.names import beside
 from napari_ink.export.planes import EDGE_LABELS, EDGE_MASK, INK_LABELS, INK_MASK, LabelPlane, Span, cropped, mapped
+from napari_ink.mask_meaning import HALF
 from napari_ink.typing import UInt8Array
 
 
@@ -23,7 +23,7 @@ def read_labels(
 ) -> LabelPlane:
     """Open a label file of any format: label values, or a mask that may be soft, of levels of 0 to 255.
 
-    Which of them its values mean is decided by `stack.meaning_of`, for images, NumPy files and Zarrs alike.
+    Which of them its values mean is decided by `mask_meaning.meaning_of`, for images, NumPy files and Zarrs alike.
 
     Parameters
     ----------

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from napari_ink.annotation import is_project, labels_of_project, supervision
-from napari_ink.annotation.reading import HALF
 from napari_ink.errors import BadInputError
 from napari_ink.export.planes import (
     EDGE_LABELS,
@@ -27,6 +26,7 @@ from napari_ink.export.planes import (
 )
 from napari_ink.export.read_labels import cut, read_labels
 from napari_ink.export.write_labels import check_output, write_plane
+from napari_ink.mask_meaning import HALF
 from napari_ink.typing import ExportWhat as ExportWhat
 from napari_ink.typing import UInt8Array
 

@@ -10,18 +10,6 @@ from napari_ink.stack.convert import Converted, convert
 from napari_ink.stack.depth_stack import DepthStack, Level
 from napari_ink.stack.grey_range import GreyFill, grey_fill, grey_note, suggested_range
 from napari_ink.stack.mask import InkFile, SegmentMask, read_ink, read_mask, read_segment_mask
-from napari_ink.stack.mask_meaning import (
-    EDGE_LABELS,
-    HALF,
-    INK_LABELS,
-    LABELS_KEY,
-    LABELS_TEXT,
-    Meaning,
-    Samples,
-    bits_of,
-    meaning_of,
-    values_of,
-)
 from napari_ink.stack.opening import LAYER_FOLDERS, open_stack, suffix_of
 from napari_ink.stack.plane import StoredPlane, as_plane, crop_plane, open_numpy, opened_plane
 from napari_ink.stack.projected import projected_levels
@@ -32,12 +20,7 @@ from napari_ink.stack.zarr_plane import SURFACE_Z, ZarrPlane, open_zarr_plane
 from napari_ink.stack.zarr_stack import holds_zarr
 
 __all__ = [
-    "EDGE_LABELS",
-    "HALF",
     "HOWS",
-    "INK_LABELS",
-    "LABELS_KEY",
-    "LABELS_TEXT",
     "LAYER_FOLDERS",
     "SURFACE_Z",
     "Converted",
@@ -46,8 +29,6 @@ __all__ = [
     "How",
     "InkFile",
     "Level",
-    "Meaning",
-    "Samples",
     "SegmentFiles",
     "SegmentMask",
     "StoredPlane",
@@ -55,7 +36,6 @@ __all__ = [
     "ZarrPlane",
     "address_path",
     "as_plane",
-    "bits_of",
     "convert",
     "crop_plane",
     "find_beside",
@@ -64,7 +44,6 @@ __all__ = [
     "grey_note",
     "holds_zarr",
     "is_address",
-    "meaning_of",
     "open_numpy",
     "open_stack",
     "open_zarr_plane",
@@ -77,6 +56,5 @@ __all__ = [
     "stack_of_array",
     "suffix_of",
     "suggested_range",
-    "values_of",
     "viewing_levels",
 ]

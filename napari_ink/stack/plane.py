@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from napari_ink.decoding import check_memory, check_regular, decoder_errors
 from napari_ink.errors import LabelError
-from napari_ink.stack.mask_meaning import Meaning, Samples, bits_of, meaning_of, values_of
+from napari_ink.mask_meaning import Meaning, Samples, bits_of, meaning_of, values_of
 
 STRIP_PX = 256
 _SAVE_GREY = "save it as a grey PNG or TIFF"

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from napari_ink.decoding import decoder_errors
 from napari_ink.errors import LabelError
-from napari_ink.stack.mask_meaning import EDGE_LABELS, INK_LABELS, Samples, bits_of
+from napari_ink.mask_meaning import EDGE_LABELS, INK_LABELS, Samples, bits_of
 from napari_ink.stack.ngff import ome_attributes
 from napari_ink.stack.plane import STRIP_PX, StoredPlane, check_plane
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from napari_ink.errors import LabelError
-from napari_ink.stack import Samples, meaning_of, values_of
+from napari_ink.mask_meaning import Samples, meaning_of, values_of
 
 ANY = st.sets(st.integers(0, 65535), min_size=1, max_size=12).map(sorted)
 
