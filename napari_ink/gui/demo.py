@@ -97,7 +97,7 @@ def run_demo(headless: Path | None = None) -> int:
     demo = Demonstration(viewer, dock, headless)
     with TemporaryDirectory() as folder:
         if headless is not None:  # what was drawn by hand in the sample's own project stays out of the pictures
-            dock.session.projects_in = Path(folder)
+            dock.session.stack.projects_in = Path(folder)
         demo.begin()
         napari.run()
     return demo.exit_code

@@ -86,7 +86,7 @@ class InkDock(QWidget):
         if (model := self.predict.model()) is not None:
             self.session.prediction.shown.use_thresholds(model)
         self._on_changed(self.session.state)
-        self.session.adopt_open_stack()
+        self.session.stack.adopt_open_stack()
 
     def sizeHint(self) -> QSize:  # noqa: N802
         """Ask for a width that shows every button whole."""

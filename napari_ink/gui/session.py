@@ -12,10 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, Signal
 
-from napari_ink.annotation import ReviewState, default_project_folder
-from napari_ink.errors import NapariInkError, StackMovedError
+from napari_ink.annotation import ReviewState
 from napari_ink.gui.controllers import key_bindings
 from napari_ink.gui.controllers.compare import CompareController
 from napari_ink.gui.controllers.contrast import ContrastMemory
@@ -30,33 +29,22 @@ from napari_ink.gui.controllers.profile import ProfileController
 from napari_ink.gui.controllers.projection import ProjectionController
 from napari_ink.gui.controllers.review import ReviewController
 from napari_ink.gui.controllers.similar import SimilarController
+from napari_ink.gui.controllers.stack import StackController
 from napari_ink.gui.controllers.state_store import StateStore
-from napari_ink.gui.jobs.prediction import PredictionBand, PredictionFound
-from napari_ink.gui.jobs.project import ProjectOpened, StackOpened, open_job, project_job
+from napari_ink.gui.controllers.view_memory import ViewMemory
 from napari_ink.gui.jobs.runner import JobRunner
-from napari_ink.gui.jobs.worker import JobFailed
 from napari_ink.gui.layers.manager import LayerManager
-from napari_ink.gui.layers.stack_layer import stack_of
 from napari_ink.gui.layers.viewport import canvas_of
 from napari_ink.gui.models.actions import ACTIONS, TOOL_ACTIONS, Tool
 from napari_ink.gui.models.state import InkState, Step
-from napari_ink.gui.models.status import ConversionStatus, LabelCounts
 from napari_ink.gui.tools import ToolManager
 from napari_ink.gui.tools.box import BoxTool
-from napari_ink.stack import DepthStack, find_beside
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-
-    from napari.layers import Layer
     from napari.viewer import Viewer
     from qtpy.QtWidgets import QWidget
 
-    from napari_ink.annotation import Project
     from napari_ink.gui.views import CorrectPanel, ExportPanel, PredictPanel, StackPanel
-
-_REMEMBER_MS = 3000
-_RUNNING = "A prediction is running; cancel it before you open another stack."
 
 
 class InkSession(QObject):
@@ -79,10 +67,8 @@ class InkSession(QObject):
         The jobs in the background.
     prediction, labels, labelling, export, review, similar, compare : QObject
         Controllers of what is predicted and labelled.
-    projection, contrast, conversion, depth, profile, display : QObject
-        Controllers of how the stack is shown.
-    projects_in : Path or None
-        A folder for projects, in place of beside their segments.
+    stack, projection, contrast, conversion, depth, profile, display, view_memory : QObject
+        Controllers of the stack, and of how it is shown.
     """
 
     changed = Signal(object)
@@ -96,61 +82,71 @@ class InkSession(QObject):
         sample_folder: Path | None = None,
     ) -> None:
         super().__init__(parent)
-        self.projects_in: Path | None = None
-        self._viewer, self._sample_folder = viewer, sample_folder
-        self._widget = parent
+        self._viewer, self._widget = viewer, parent
         self._layers = layers = LayerManager(viewer, parent)
-        self.store, self.display = StateStore(self), DisplayController(viewer, layers)
-        self.jobs = JobRunner(self.store.fail, self.store.succeed, lambda what: self.store.update(busy=what))
-        self.store.changed.connect(self.changed)
-        self.store.failed.connect(self.failed)
-        self.labels = LabelsController(layers, self.jobs, self)
-        self.prediction = PredictionController(self.store, self.jobs, layers, self.project_folder, self)
+        self.store = store = StateStore(self)
+        self.jobs = jobs = JobRunner(store.fail, store.succeed, lambda what: store.update(busy=what))
+        self.labels = labels = LabelsController(layers, jobs, self)
+        self.stack = StackController(store, jobs, layers, labels, sample_folder, self)
+        self.prediction = PredictionController(store, jobs, layers, self.stack.project_folder, self)
         overlay = self.prediction.shown
         self.labelling = LabellingController(
-            self.store, self.jobs, layers, self.labels, overlay, ToolManager(viewer, self), self.project_folder, self
+            store, jobs, layers, labels, overlay, ToolManager(viewer, self), self.stack.project_folder, self
         )
-        self.export = ExportController(self.store, self.jobs, layers, self.labels, overlay)
-        self.review = ReviewController(layers, self.display, self.labels, self.jobs, self)
-        self.similar = SimilarController(
-            layers, self.display, self.labels, self.labelling.context.preview, self.jobs, self
-        )
-        self.compare = CompareController(layers, self.labels, self.jobs, self)
-        self.projection, self.contrast, self.conversion = (
-            ProjectionController(layers, self),
-            ContrastMemory(self),
-            ConversionController(self.jobs, self),
-        )
+        self.export = ExportController(store, jobs, layers, labels, overlay)
+        self.display = DisplayController(viewer, layers)
+        self.review = ReviewController(layers, self.display, labels, jobs, self)
+        self.similar = SimilarController(layers, self.display, labels, self.labelling.context.preview, jobs, self)
+        self.compare = CompareController(layers, labels, jobs, self)
+        self.projection, self.contrast = ProjectionController(layers, self), ContrastMemory(layers, self)
+        self.conversion = ConversionController(jobs, self)
         self.depth = DepthController(viewer, layers, self)
-        self.profile = ProfileController(viewer, self.prediction.ready_model, self.jobs, self)
-        self.projection.changed.connect(lambda: self.store.update(projection=self.projection.status))
-        self.conversion.changed.connect(self._on_converting)
-        self.review.changed.connect(lambda: self.store.update(review=self.review.status))
-        self.similar.changed.connect(lambda: self.store.update(similar=self.similar.status))
-        self.compare.changed.connect(lambda: self.store.update(compared=self.compare.against))
-        for stack_signal in (self.conversion.failed, self.profile.failed):
-            stack_signal.connect(partial(self.store.fail, step=Step.STACK))
-        for label_signal in (self.review.failed, self.similar.failed, self.compare.failed, self.labels.failed):
-            label_signal.connect(partial(self.store.fail, step=Step.CORRECT))
+        self.profile = ProfileController(viewer, self.prediction.ready_model, jobs, self)
+        self.view_memory = ViewMemory(viewer, layers, labels, overlay, store, jobs, self)
+        self._actions: dict[str, Callable[[], Any]] = {}
+        self._connect_stack()
+        self._connect_store()
+
+    def _connect_stack(self) -> None:
+        """Let the controllers leave one stack and begin on the next; slots run in the order of these lines."""
+        stack = self.stack
+        stack.missing.connect(self.stack_missing)
+        for leave in (self.similar.cancel, self.compare.end, self.prediction.reset, self.review.reset):
+            stack.left.connect(leave)
+        for controller in (self.projection, self.depth, self.profile, self.contrast):
+            stack.begun.connect(controller.begin)
+        # The view first, so that the labels are read where it looks.
+        stack.project_opened.connect(self.view_memory.begin)
+        stack.project_opened.connect(self.labels.begin)
+        stack.prediction_found.connect(self.prediction.show_again)
+        stack.prediction_found.connect(self.view_memory.restore_layers)
+        stack.band_read.connect(self.prediction.show_band)
         box_tool = self.labelling.tools[Tool.FIND_SIMILAR]
         assert isinstance(box_tool, BoxTool)
         box_tool.box_drawn.connect(self.similar.search)
-        layers.stack_arrived.connect(self.adopt)
-        layers.gone.connect(self._on_layers_gone)
-        self.labels.ending.connect(self._remember)
-        self.labels.shown.connect(self._on_shown)
-        self._actions: dict[str, Callable[[], Any]] = {}
-        self._to_recall: dict[str, Any] = {}
-        self._remembering = QTimer(self)
-        self._remembering.setInterval(_REMEMBER_MS)
-        self._remembering.timeout.connect(self._remember_on_a_thread)
+
+    def _connect_store(self) -> None:
+        """Put what controllers tell of themselves into the state; they do not know the store."""
+        store = self.store
+        store.changed.connect(self.changed)
+        store.failed.connect(self.failed)
+        self.projection.changed.connect(lambda: store.update(projection=self.projection.status))
+        self.conversion.changed.connect(lambda: store.update(conversion=self.conversion.status))
+        self.conversion.converted.connect(partial(store.succeed, Step.STACK))
+        self.review.changed.connect(lambda: store.update(review=self.review.status))
+        self.similar.changed.connect(lambda: store.update(similar=self.similar.status))
+        self.compare.changed.connect(lambda: store.update(compared=self.compare.against))
+        for failed in (self.conversion.failed, self.profile.failed):
+            failed.connect(partial(store.fail, step=Step.STACK))
+        for failed in (self.review.failed, self.similar.failed, self.compare.failed, self.labels.failed):
+            failed.connect(partial(store.fail, step=Step.CORRECT))
 
     def connect_views(
         self, stack: StackPanel, predict: PredictPanel, correct: CorrectPanel, export: ExportPanel
     ) -> None:
         """Let controllers do what the steps of the panel ask for."""
-        stack.open_requested.connect(self.open_stack)
-        stack.convert.convert_requested.connect(self.convert)
+        stack.open_requested.connect(self.stack.open)
+        stack.convert.convert_requested.connect(lambda out: self.conversion.start(self.state.stack, out))
         stack.convert.cancel_requested.connect(self.conversion.cancel)
         depths = stack.depths
         depths.action_requested.connect(self.do)
@@ -228,11 +224,6 @@ class InkSession(QObject):
         """Return the canvas of the viewer's window."""
         return canvas_of(self._widget)
 
-    def adopt_open_stack(self) -> None:
-        """Work on the stack that the viewer shows already, if it shows one."""
-        if (layer := self._layers.find_stack()) is not None:
-            self.adopt(layer)
-
     def stop_showing(self) -> None:
         """Stop the prediction and add no more layers: the window is closing."""
         self.prediction.cancel()
@@ -250,55 +241,12 @@ class InkSession(QObject):
 
     def open_stack(self, source: Path | str, stack_at: Path | None = None) -> None:
         """Open a stack, or a project with its stack, and show it; `stack_at` says where a project's was moved."""
-        if self.state.run is not None:
-            self.store.fail(_RUNNING, Step.STACK)
-            return
-        if self.state.storage.problem:
-            self.store.fail(self.state.storage.problem, Step.STACK)
-            return
-        project = self.labels.project
-        if project is not None and isinstance(source, Path) and source.resolve() == project.folder.resolve():
-            return
-
-        def fail(failure: JobFailed) -> None:
-            if isinstance(failure.error, StackMovedError):
-                self.stack_missing.emit(source, failure.message)
-            else:
-                self.store.fail(failure.message, Step.STACK)
-
-        busy = f"Opening {str(source).rpartition('/')[2]}…"
-        self.jobs.run("open", open_job(source, stack_at), self._on_opened, on_failure=fail, step=Step.STACK, busy=busy)
-
-    def adopt(self, layer: Layer) -> None:
-        """Work on a stack that came into the viewer another way: dropped on it, opened by napari, or the sample."""
-        stack = stack_of(layer)
-        if stack is None:
-            return
-        if self.state.run is not None:
-            self.store.fail(_RUNNING, Step.STACK)
-            self._layers.reject_layer(layer)
-            return
-        self.labels.end()
-        self._layers.take_over(layer)
-        self._begin(stack, find_beside(stack).mask)
-
-    def convert(self, out: Path) -> None:
-        """Convert the stack to an OME-Zarr."""
-        if self.state.stack is not None:
-            self.conversion.start(self.state.stack, out)
-
-    def project_folder(self, stack: DepthStack) -> Path:
-        """Return where a stack's project is, or will be."""
-        if self.labels.project is not None and stack is self.state.stack:
-            return self.labels.project.folder
-        if self.projects_in is not None:
-            return self.projects_in / f"{stack.name}.ink"
-        return default_project_folder(stack, keep_apart=self._sample_folder)
+        self.stack.open(source, stack_at)
 
     def shut_down(self) -> None:
         """Stop what is running and let go of the viewer; for when the panel goes away, so nothing is emitted."""
         self.store.close()
-        self._remembering.stop()
+        self.view_memory.release()
         self.similar.cancel()
         self.review.cancel()
         self.conversion.cancel()
@@ -313,107 +261,3 @@ class InkSession(QObject):
         self._layers.release()
         self.jobs.cancel()
         self.prediction.shut_down()
-
-    def _on_opened(self, event: StackOpened) -> None:
-        self.labels.end()  # before the view is another one: it is remembered
-        self._layers.show_stack(event.stack, event.contrast_limits)
-        self._begin(event.stack, event.beside.mask, event.project)
-        self.store.update(missing=event.missing, grey_note=event.grey_note, suggested_greys=event.suggested_greys)
-
-    def _begin(self, stack: DepthStack, mask: Path | None, project: Project | None = None) -> None:
-        self.jobs.cancel("draft", "export", "project", "version")
-        self.similar.cancel()
-        self.compare.end()
-        self.prediction.reset()
-        self.review.begin()
-        now = self.state
-        self.store.reset(
-            InkState(
-                stack=stack,
-                mask=mask,
-                device_line=now.device_line,
-                ink_threshold=now.ink_threshold,
-                edge_threshold=now.edge_threshold,
-                conversion=now.conversion if now.conversion.done is not None else ConversionStatus(),
-            )
-        )
-        folder = self.project_folder(stack) if project is None else project.folder
-        self.projection.begin(stack)
-        self.depth.begin(stack)
-        self.profile.begin(stack)
-        if (layer := self._layers.stack_layer) is not None:
-            limits = (float(layer.contrast_limits[0]), float(layer.contrast_limits[1]))
-            self.contrast.begin(layer, stack.fingerprint()[:16], limits)
-        self.jobs.run(
-            "project", project_job(stack, folder, project), self._on_found, step=Step.STACK, busy="Looking for labels…"
-        )
-
-    def _on_found(self, event: ProjectOpened | PredictionFound | PredictionBand) -> None:
-        if isinstance(event, PredictionBand):
-            self.prediction.show_band(event)
-            return
-        if isinstance(event, PredictionFound):
-            self.prediction.show_again(event)
-            self.display.recall_layers(self._to_recall)
-            return
-        self._to_recall = view = event.project.view
-        self.display.recall(view)
-        said = view.get("thresholds")
-        for what in ("ink", "edge"):
-            if isinstance(said, dict) and isinstance(said.get(what), float) and 0 <= said[what] <= 1:
-                self.prediction.shown.set_threshold(what, said[what])
-        self.labels.begin(event.project)
-        self._remembering.start()
-
-    def _on_shown(self) -> None:
-        self._remembering.start()
-        self.display.recall_layers(self._to_recall)
-        self._to_recall = {}
-
-    def _view(self) -> dict[str, Any]:
-        project, shown = self.labels.project, self.state.prediction
-        view = self.display.describe()
-        if project is None or not view:
-            return {}
-        if shown is not None and shown.is_relative_to(project.folder):
-            view["prediction"] = shown.relative_to(project.folder).as_posix()
-        return view | {"thresholds": self.prediction.shown.thresholds()}
-
-    def _remember(self) -> None:
-        """Keep how the segment is looked at, for when it is opened again."""
-        project, view = self.labels.project, self._view()
-        if project is None or not view or view == project.view:
-            return
-        try:
-            project.save_view(view)
-        except NapariInkError as error:
-            self.store.fail(str(error), Step.CORRECT)
-
-    def _remember_on_a_thread(self) -> None:
-        project, view = self.labels.project, self._view()
-        if project is not None and view and view != project.view and not self.state.busy:
-
-            def save() -> Generator[None]:
-                project.save_view(view)
-                yield
-
-            self.jobs.run("view", save(), lambda _: None, is_silent=True)
-
-    def _on_converting(self) -> None:
-        self.store.update(conversion=self.conversion.status)
-        if self.conversion.status.out is not None:
-            self.store.succeed(Step.STACK)
-
-    def _on_layers_gone(self) -> None:
-        """Keep up with layers that the user took out of the list."""
-        if not self._layers.has_stack:
-            self.prediction.reset()
-            self.labels.end()
-            self.store.reset(InkState(device_line=self.state.device_line, run=self.state.run))
-        labels = self._layers.editable is not None
-        self.store.update(
-            has_prediction=self._layers.overlay is not None,
-            labels=labels,
-            labels_edited=labels and self.state.labels_edited,
-            counts=self.state.counts if labels else LabelCounts(),
-        )

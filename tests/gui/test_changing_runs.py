@@ -162,4 +162,4 @@ def test_a_region_without_papyrus_is_said_to_have_none(open_dock, viewer, click,
         click(open_dock.predict.run_button)
         wait(lambda: bool(errors) and open_dock.session.state.run is None)
         assert "no papyrus" in errors.pop() and not open_dock.session.state.has_prediction
-    assert not list(open_dock.session.project_folder(open_dock.session.state.stack).rglob("*-region.*"))
+    assert not list(open_dock.session.stack.project_folder(open_dock.session.state.stack).rglob("*-region.*"))

@@ -1,4 +1,4 @@
-"""The contrast that a person gave each stack: remembered in napari's Preferences, from one day to the next."""
+"""The contrast that a person gave each stack, remembered in napari's Preferences from one day to the next."""
 
 from __future__ import annotations
 
@@ -14,47 +14,52 @@ from napari_ink.gui.preferences import PLUGIN
 if TYPE_CHECKING:
     from napari.layers import Layer
 
+    from napari_ink.gui.layers.manager import LayerManager
+    from napari_ink.stack import DepthStack
+
 _MOST = 200
 _SETTLE_MS = 600
 
 
 class ContrastMemory(QObject):
-    """Gives a stack the contrast that it was given last, and remembers each change of it."""
+    """Gives a stack the contrast that it was given last, and remembers each change of it.
 
-    def __init__(self, parent: QObject | None = None) -> None:
+    Parameters
+    ----------
+    layers
+        The viewer's layers.
+    """
+
+    def __init__(self, layers: LayerManager, parent: QObject | None = None) -> None:
         super().__init__(parent)
+        self._layers = layers
         self._layer: Layer | None = None
-        self._name, self._first = "", (0.0, 1.0)
+        self._name, self._percentiles = "", (0.0, 1.0)
         self._settled = QSignalDebouncer(parent=self)
         self._settled.setTimeout(_SETTLE_MS)
         self._settled.triggered.connect(self._save)
 
-    def begin(self, layer: Layer, name: str, limits: tuple[float, float]) -> None:
-        """Look after another stack's layer.
-
-        Parameters
-        ----------
-        layer
-            The layer.
-        name
-            By which the stack is known again.
-        limits
-            From its percentiles: what it has if nobody chose otherwise.
-        """
+    def begin(self, stack: DepthStack) -> None:
+        """Look after the layer of another stack, which has the limits from its percentiles as yet."""
         self.release()
-        self._layer, self._name, self._first = layer, name, limits
-        said = _remembered().get(name)
-        if _are_limits(said):
-            layer.contrast_limits = said
+        layer = self._layers.stack_layer
+        if layer is None:
+            return
+        low, high = (float(value) for value in layer.contrast_limits)
+        # By its fingerprint a stack is known again wherever it was moved.
+        self._layer, self._name, self._percentiles = layer, stack.fingerprint()[:16], (low, high)
+        limits = _remembered().get(self._name)
+        if _are_limits(limits):
+            layer.contrast_limits = limits
         layer.events.contrast_limits.connect(self._on_changed)
 
     def reset(self) -> None:
         """Go back to the percentiles."""
         if self._layer is not None:
-            self._layer.contrast_limits = self._first
+            self._layer.contrast_limits = self._percentiles
 
     def release(self) -> None:
-        """Look after no layer any more; what was changed a moment ago is kept now."""
+        """Look after no layer any more; a change of a moment ago is saved now."""
         self._settled.flush()
         if self._layer is not None:
             self._layer.events.contrast_limits.disconnect(self._on_changed)
@@ -67,11 +72,11 @@ class ContrastMemory(QObject):
         group = _group()
         if self._layer is None or group is None:
             return
-        kept = {name: limits for name, limits in _remembered().items() if name != self._name}
+        others = {name: limits for name, limits in _remembered().items() if name != self._name}
         now = tuple(float(value) for value in self._layer.contrast_limits)
-        if now != self._first:
-            kept[self._name] = now
-        group.remembered = json.dumps(dict(list(kept.items())[-_MOST:]))
+        if now != self._percentiles:
+            others[self._name] = now  # at the end, since the oldest are dropped first
+        group.remembered = json.dumps(dict(list(others.items())[-_MOST:]))
 
 
 def _group() -> Any:
@@ -85,16 +90,16 @@ def _group() -> Any:
 
 def _remembered() -> dict[str, Any]:
     try:
-        said = json.loads(getattr(_group(), "remembered", "{}"))
-    except (ValueError, TypeError):
+        saved = json.loads(getattr(_group(), "remembered", "{}"))
+    except (ValueError, TypeError):  # a person can edit Preferences, and napari's file of them
         return {}
-    return said if isinstance(said, dict) else {}
+    return saved if isinstance(saved, dict) else {}
 
 
-def _are_limits(said: Any) -> bool:
+def _are_limits(value: Any) -> bool:
     return (
-        isinstance(said, list)
-        and len(said) == 2
-        and all(isinstance(one, int | float) for one in said)
-        and said[0] < said[1]
+        isinstance(value, list)
+        and len(value) == 2
+        and all(isinstance(one, int | float) for one in value)
+        and value[0] < value[1]
     )

@@ -29,6 +29,7 @@ class ConversionController(QObject):
     """
 
     changed = Signal()
+    converted = Signal()
     failed = Signal(str)
 
     def __init__(self, jobs: JobRunner, parent: QObject | None = None) -> None:
@@ -36,9 +37,9 @@ class ConversionController(QObject):
         self._jobs = jobs
         self.status = ConversionStatus()
 
-    def start(self, stack: DepthStack, out: Path) -> None:
-        """Convert a stack."""
-        if self._jobs.is_running(_JOB):
+    def start(self, stack: DepthStack | None, out: Path) -> None:
+        """Convert a stack, unless a conversion is running or no stack is open."""
+        if stack is None or self._jobs.is_running(_JOB):
             return
         began, first = time.monotonic(), [0]
         self._tell(ConversionStatus(done=0.0))
@@ -53,9 +54,11 @@ class ConversionController(QObject):
             self._tell(ConversionStatus())
             self.failed.emit(failure.message)
 
-        self._jobs.run(
-            _JOB, convert(stack, out), deliver, on_failure=fail, on_end=lambda: self._tell(ConversionStatus(out=out))
-        )
+        def end() -> None:
+            self._tell(ConversionStatus(out=out))
+            self.converted.emit()
+
+        self._jobs.run(_JOB, convert(stack, out), deliver, on_failure=fail, on_end=end)
 
     def cancel(self) -> None:
         """Stop; what is written stays, to go on with."""

@@ -13,6 +13,7 @@ from napari_ink.annotation import Edit
 from napari_ink.gui.controllers import key_bindings
 from napari_ink.gui.jobs.project import Cut, ProjectOpened, draft_job, import_job
 from napari_ink.gui.models.state import Step
+from napari_ink.gui.models.status import LabelCounts
 from napari_ink.gui.tools import (
     ToolContext,
     ToolManager,
@@ -77,6 +78,7 @@ class LabellingController(QObject):
         self._versions: tuple[str, ...] = ()
         self.context = ToolContext(layers, labels, jobs, partial(store.tell, step=Step.CORRECT))
         self._tool_manager, self.tools = tool_manager, make_tools(self.context)
+        layers.gone.connect(self._on_layers_gone)
         layers.tool_changed.connect(self._on_tool_changed)
         tool_manager.changed.connect(self._on_tool_changed)
         labels.shown.connect(self._on_shown)
@@ -204,6 +206,14 @@ class LabellingController(QObject):
         for layer in () if self._layers.editable is None else self._layers.editable.layers.values():
             key_bindings.bind_layer(layer, {"undo": self.undo, "redo": self.redo})
         self._store.update(labels=True, exported="", **self._status())
+
+    def _on_layers_gone(self) -> None:
+        has_labels, state = self._layers.editable is not None, self._store.state
+        self._store.update(
+            labels=has_labels,
+            labels_edited=has_labels and state.labels_edited,
+            counts=state.counts if has_labels else LabelCounts(),
+        )
 
     def _on_edited(self, _edit: object) -> None:
         self._store.update(exported="", **self._status())

@@ -29,6 +29,7 @@ class OverlayController:
 
     def __init__(self, store: StateStore, layers: LayerManager) -> None:
         self._store, self._layers = store, layers
+        layers.gone.connect(self._on_layers_gone)
 
     def is_of(self, path: Path, has_disagreement: bool) -> bool:
         """Whether all that is stored there is in the overlay."""
@@ -85,6 +86,9 @@ class OverlayController:
         self._cut(what, threshold)
         if self._layers.overlay is not None:
             self._layers.overlay.layers[what].visible = True
+
+    def _on_layers_gone(self) -> None:
+        self._store.update(has_prediction=self._layers.overlay is not None)
 
     def _cut(self, what: LabelKind, threshold: float) -> None:
         if self._layers.overlay is not None:

@@ -77,8 +77,8 @@ class ReviewController(QObject):
         labels.shown.connect(self._on_shown)
         labels.changed.connect(self._tell)
 
-    def begin(self) -> None:
-        """Forget the segment before."""
+    def reset(self) -> None:
+        """Forget the segment: the next one has regions, a queue and notes of its own."""
         self.cancel()
         self.region, self._queue, self._seconds, self.status = None, [], [], ReviewStatus()
         self._marks, self._history_read, self._shown = {}, 0, None

@@ -204,9 +204,17 @@ class LayerManager(QObject):
         if (layer := self._extras.pop(key, None)) is not None:
             self._changes.remove([layer])
 
+    def label_layers(self) -> list[Labels]:
+        """Return the layers of the editable labels; none before there are any."""
+        return [] if self.editable is None else list(self.editable.layers.values())
+
+    def predicted_layers(self) -> list[Image]:
+        """Return the layers of predicted ink and edges; none before there are any."""
+        return [] if self.overlay is None else list(self.overlay.layers.values())
+
     def show_prediction(self, visible: bool) -> None:
         """Show or hide the predicted overlays."""
-        for layer in self.overlay.layers.values() if self.overlay is not None else ():
+        for layer in self.predicted_layers():
             layer.visible = visible
 
     def activate_tool(self, tool: str) -> None:

@@ -1,0 +1,174 @@
+"""The stack being worked on: opened, taken over from napari's layers, and gone with its layer."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject, Signal
+
+from napari_ink.annotation import default_project_folder
+from napari_ink.errors import StackMovedError
+from napari_ink.gui.jobs.prediction import PredictionBand, PredictionFound
+from napari_ink.gui.jobs.project import ProjectOpened, StackOpened, open_job, project_job
+from napari_ink.gui.layers.stack_layer import stack_of
+from napari_ink.gui.models.state import InkState, Step
+from napari_ink.gui.models.status import ConversionStatus
+from napari_ink.stack import DepthStack, find_beside
+
+if TYPE_CHECKING:
+    from napari.layers import Layer
+
+    from napari_ink.annotation import Project
+    from napari_ink.gui.controllers.labels import LabelsController
+    from napari_ink.gui.controllers.state_store import StateStore
+    from napari_ink.gui.jobs.runner import JobRunner
+    from napari_ink.gui.jobs.worker import JobFailed
+    from napari_ink.gui.layers.manager import LayerManager
+
+_RUNNING = "A prediction is running; cancel it before you open another stack."
+
+
+class StackController(QObject):
+    """Opens stacks, begins the work on each, and ends it.
+
+    Signals: `left` once the work on a stack has ended; `begun` with the next stack, when its layer is there;
+    `project_opened`, `prediction_found` and `band_read` with what its project folder holds; `missing` with the project
+    and a sentence when a project's stack is not where it was.
+
+    Parameters
+    ----------
+    store
+        The state of the work.
+    jobs
+        Opens stacks and projects.
+    layers
+        The viewer's layers.
+    labels
+        The labels; their project is closed before another stack is shown.
+    sample_folder
+        Where the shipped sample lies: nothing is ever written there.
+
+    Attributes
+    ----------
+    projects_in : Path or None
+        A folder for projects, in place of beside their segments.
+    """
+
+    left = Signal()
+    begun = Signal(object)
+    project_opened = Signal(object)
+    prediction_found = Signal(object)
+    band_read = Signal(object)
+    missing = Signal(object, str)
+
+    def __init__(
+        self,
+        store: StateStore,
+        jobs: JobRunner,
+        layers: LayerManager,
+        labels: LabelsController,
+        sample_folder: Path | None = None,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._store, self._jobs, self._layers, self._labels = store, jobs, layers, labels
+        self._sample_folder = sample_folder
+        self.projects_in: Path | None = None
+        layers.stack_arrived.connect(self.adopt)
+        layers.gone.connect(self._on_layers_gone)
+
+    def open(self, source: Path | str, stack_at: Path | None = None) -> None:
+        """Open a stack, or a project with its stack, and show it; `stack_at` says where a project's was moved."""
+        if why_not := self._why_not():
+            self._store.fail(why_not, Step.STACK)
+            return
+        project = self._labels.project
+        if project is not None and isinstance(source, Path) and source.resolve() == project.folder.resolve():
+            return
+        self._jobs.run(
+            "open",
+            open_job(source, stack_at),
+            self._on_opened,
+            on_failure=partial(self._on_failure, source),
+            step=Step.STACK,
+            busy=f"Opening {str(source).rpartition('/')[2]}…",
+        )
+
+    def adopt(self, layer: Layer) -> None:
+        """Work on a stack that came into the viewer another way: dropped on it, opened by napari, or the sample."""
+        stack = stack_of(layer)
+        if stack is None:
+            return
+        if self._store.state.run is not None:
+            self._store.fail(_RUNNING, Step.STACK)
+            self._layers.reject_layer(layer)
+            return
+        self._labels.end()
+        self._layers.take_over(layer)
+        self._begin(stack, find_beside(stack).mask)
+
+    def adopt_open_stack(self) -> None:
+        """Work on the stack that the viewer shows already, if it shows one."""
+        if (layer := self._layers.find_stack()) is not None:
+            self.adopt(layer)
+
+    def project_folder(self, stack: DepthStack) -> Path:
+        """Return where a stack's project is, or will be."""
+        if self._labels.project is not None and stack is self._store.state.stack:
+            return self._labels.project.folder
+        if self.projects_in is not None:
+            return self.projects_in / f"{stack.name}.ink"
+        return default_project_folder(stack, keep_apart=self._sample_folder)
+
+    def _why_not(self) -> str:
+        return _RUNNING if self._store.state.run is not None else self._store.state.storage.problem
+
+    def _on_failure(self, source: Path | str, failure: JobFailed) -> None:
+        if isinstance(failure.error, StackMovedError):
+            self.missing.emit(source, failure.message)
+        else:
+            self._store.fail(failure.message, Step.STACK)
+
+    def _on_opened(self, event: StackOpened) -> None:
+        # First, since the view that is saved with the labels must be the view of the stack before.
+        self._labels.end()
+        self._layers.show_stack(event.stack, event.contrast_limits)
+        self._begin(event.stack, event.beside.mask, event.project)
+        self._store.update(missing=event.missing, grey_note=event.grey_note, suggested_greys=event.suggested_greys)
+
+    def _begin(self, stack: DepthStack, mask: Path | None, project: Project | None = None) -> None:
+        self._jobs.cancel("draft", "export", "project", "version")
+        self.left.emit()
+        now = self._store.state
+        self._store.reset(
+            InkState(
+                stack=stack,
+                mask=mask,
+                device_line=now.device_line,
+                ink_threshold=now.ink_threshold,
+                edge_threshold=now.edge_threshold,
+                conversion=now.conversion if now.conversion.done is not None else ConversionStatus(),
+            )
+        )
+        folder = self.project_folder(stack) if project is None else project.folder
+        self.begun.emit(stack)
+        job = project_job(stack, folder, project)
+        self._jobs.run("project", job, self._on_project, step=Step.STACK, busy="Looking for labels…")
+
+    def _on_project(self, event: ProjectOpened | PredictionFound | PredictionBand) -> None:
+        match event:
+            case ProjectOpened():
+                self.project_opened.emit(event.project)
+            case PredictionFound():
+                self.prediction_found.emit(event)
+            case PredictionBand():
+                self.band_read.emit(event)
+
+    def _on_layers_gone(self) -> None:
+        """End the work on a stack whose layer the user has removed from the list."""
+        if not self._layers.has_stack and self._store.state.stack is not None:
+            self._labels.end()
+            self.left.emit()
+            self._store.reset(InkState(device_line=self._store.state.device_line, run=self._store.state.run))
