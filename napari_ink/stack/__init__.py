@@ -1,5 +1,6 @@
 """A depth stack, wherever it lies: opened from its headers, read a block at a time; and the masks beside it."""
 
+from napari_ink.stack.address import address_path, is_address
 from napari_ink.stack.arrays import stack_of_array
 from napari_ink.stack.beside import (
     SegmentFiles,
@@ -14,7 +15,6 @@ from napari_ink.stack.opening import LAYER_FOLDERS, open_stack, suffix_of
 from napari_ink.stack.plane import StoredPlane, as_plane, crop_plane, open_numpy, opened_plane
 from napari_ink.stack.projected import projected_levels
 from napari_ink.stack.projection import HOWS, How, project_layers
-from napari_ink.stack.remote import address_path, is_address
 from napari_ink.stack.tiles import Tiles, viewing_levels
 from napari_ink.stack.zarr_plane import SURFACE_Z, ZarrPlane, open_zarr_plane
 from napari_ink.stack.zarr_stack import holds_zarr

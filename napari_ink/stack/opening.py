@@ -8,21 +8,25 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_ink.decoding import check_regular, decode_text, decoder_errors, read_bounded
 from napari_ink.errors import StackError
+from napari_ink.stack.address import address_path, is_address
 from napari_ink.stack.arrays import NRRD_SUFFIXES, open_npy, open_nrrd
 from napari_ink.stack.depth_stack import DepthStack, Grey
 from napari_ink.stack.grey import grey_dtype, reading_grey, scaling_in_words
 from napari_ink.stack.hdf5 import HDF5_SUFFIXES, open_hdf5
 from napari_ink.stack.layer_names import in_sequence, layers_among
 from napari_ink.stack.pictures import PICTURE_SUFFIXES, Picture, Pictures, read_picture_header
-from napari_ink.stack.remote import Remote, RemoteFile, address_path, is_address
 from napari_ink.stack.sizes import check_shape
 from napari_ink.stack.tiff import TiffPlane, check_axes, read_planes, voxel_size_um
 from napari_ink.stack.zarr_stack import METADATA, holds_zarr, open_zarr
+
+if TYPE_CHECKING:
+    from napari_ink.stack.remote import Remote, RemoteFile
 
 LAYER_FOLDERS = ("layers", "surface_volume")
 TIFF_SUFFIXES = (".tif", ".tiff")
@@ -96,6 +100,9 @@ def _open_file(path: Path) -> DepthStack:
 
 
 def _open_address(address: str) -> DepthStack:
+    # Addresses are rare, and what reaches them takes its time to load.
+    from napari_ink.stack.remote import Remote
+
     remote = Remote(address)
     suffix = suffix_of(address)
     if suffix in TIFF_SUFFIXES:

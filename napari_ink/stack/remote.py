@@ -9,14 +9,13 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import cache, partial
-from pathlib import PurePosixPath
 from typing import Any, Protocol, TypeVar
-from urllib.parse import unquote, urlsplit
 
 from platformdirs import user_cache_path
 
 from napari_ink.decoding import MOST_METADATA_BYTES, reason_of
 from napari_ink.errors import StackError
+from napari_ink.stack.address import address_path
 from napari_ink.stack.remote_cache import CheckedCache, cache_gigabytes
 from napari_ink.stack.remote_http import TIMEOUT_S, AccessError, HttpFiles, NoRangesError, Part
 
@@ -29,22 +28,6 @@ _BLOCK = 2**16
 _MOST_VALUE_BYTES = 2**29
 _MOST_S = 120.0
 _NEEDED = "needs the packages of the extra [remote]; install them with: pip install 'napari-ink[remote]'"
-
-
-def is_address(source: str | os.PathLike[str]) -> bool:
-    """Whether a source is an address rather than a path."""
-    return "://" in os.fspath(source)
-
-
-def address_path(address: str) -> PurePosixPath:
-    """Return the path in an address, without the query and fragment of a web address, as people read it."""
-    scheme, _, rest = address.partition("://")
-    if scheme.lower() in ("http", "https"):
-        try:
-            return PurePosixPath(unquote(urlsplit(address).path))
-        except ValueError:  # a bracket in the name of the server, say; it is refused where it is opened
-            return PurePosixPath(rest)
-    return PurePosixPath(rest)
 
 
 def is_page(data: bytes) -> bool:

@@ -18,11 +18,12 @@ from napari_ink.stack.axes import Axes, find_axes
 from napari_ink.stack.depth_stack import DepthStack, Grey, Level, ReadBlock
 from napari_ink.stack.grey import check_dtype, grey_dtype, reading_grey, scaling_in_words
 from napari_ink.stack.ngff import Said, is_pyramid, is_series, ome_attributes, read_multiscales, steps
-from napari_ink.stack.remote import Remote
 from napari_ink.stack.sizes import check_shape
 
 if TYPE_CHECKING:
     import zarr
+
+    from napari_ink.stack.remote import Remote
 
 METADATA = ("zarr.json", ".zarray", ".zgroup", ".zattrs")
 _FIRST_LEVELS = ("0", "s0")
