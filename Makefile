@@ -41,7 +41,7 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python tools/import_depth.py --most 24
+	$(BIN)/python tools/import_depth.py --most 14
 
 wheel-test:
 	@PYTHON="$(PYTHON)" bash tools/wheel_test.sh

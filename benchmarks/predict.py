@@ -180,7 +180,7 @@ def tiles_of(size: int, overlap: float) -> int:
 
 
 def _everywhere(size: int) -> Any:
-    from napari_ink.predict import Region
+    from napari_ink.region import Region
 
     return Region.whole((size, size))
 

@@ -22,7 +22,7 @@ import torch
 from napari_ink.model import DEFAULT_MODEL, InkModel, load_model
 from napari_ink.phantom import Phantom, make_phantom, set_config
 from napari_ink.predict import ProbeEnded, ProbeRequest, WindowProbed, probe
-from napari_ink.predict.probe.verdict import Verdict, Window
+from napari_ink.predict.probing.verdict import Verdict, Window
 from napari_ink.stack import DepthStack
 
 DEPTH, SPARE = 65, 16

@@ -21,8 +21,8 @@ from tqdm import tqdm
 
 from napari_ink.model import DEFAULT_MODEL, InkModel, load_model
 from napari_ink.phantom import make_phantom, set_config
-from napari_ink.predict.probe.separation import labelled_separation, unlabelled_separation
-from napari_ink.predict.probe.verdict import Window, decide
+from napari_ink.predict.probing.separation import labelled_separation, unlabelled_separation
+from napari_ink.predict.probing.verdict import Window, decide
 
 DIRECTIONS = ("as stored", "reversed")
 OFFSETS = range(-20, 21, 4)

@@ -3,7 +3,7 @@
 import pytest
 
 from napari_ink.errors import BadInputError
-from napari_ink.predict import Region
+from napari_ink.region import Region
 
 
 def test_reads_what_it_writes() -> None:

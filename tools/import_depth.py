@@ -2,8 +2,12 @@
 
     python tools/import_depth.py [--most N]
 
-Ends with exit code 1 and prints the chain where it is longer than N modules; `make check` runs it. Imports inside
-functions and for type checkers do not count. Modules that import each other are one link.
+Ends with exit code 1 and prints the chain where it is longer than N modules; `make check` runs it.
+
+What counts is what Python loads when a module is loaded: what it imports outside of functions (but for type checkers
+alone), and the packages around what it imports, unless it lies in them itself. A room, which is a package with a stub,
+loads nothing by itself: a name imported from it loads the module that the stub takes it from. Modules that import each
+other are one link.
 """
 
 from __future__ import annotations
@@ -25,19 +29,51 @@ def modules() -> dict[str, Path]:
     return {".".join(file.with_suffix("").parts).removesuffix(".__init__"): PACKAGE.parent / file for file in files}
 
 
-def imports(path: Path, known: dict[str, Path]) -> Iterator[str]:
-    """Yield the modules of the package that one imports when it is loaded."""
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith(PACKAGE.name):
-            for alias in node.names:
-                inner = f"{node.module}.{alias.name}"
-                yield inner if inner in known else node.module
+def offers(known: dict[str, Path]) -> dict[str, str]:
+    """Return the module behind each name that a package offers by its stub, as ``package.name``."""
+    found = {}
+    for package, path in known.items():
+        stub = path.with_suffix(".pyi")
+        for node in ast.parse(stub.read_text(encoding="utf-8")).body if stub.exists() else ():
+            if isinstance(node, ast.ImportFrom):
+                found.update({f"{package}.{alias.name}": f"{package}.{node.module}" for alias in node.names})
+    return found
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Yield what a module imports when it is loaded, as ``module`` or ``module.name``."""
+    waiting: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            waiting += node.orelse
+        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            waiting += ast.iter_child_nodes(node)
+
+
+def loaded(name: str, imported: str, known: dict[str, Path], offered: dict[str, str]) -> Iterator[str]:
+    """Yield the modules of the package that are loaded as the module `name` imports one, or a name of one."""
+    module = offered.get(imported, imported if imported in known else imported.rpartition(".")[0])
+    while module in known:
+        if name != module and not name.startswith(f"{module}."):
+            yield module
+        module = module.rpartition(".")[0]
 
 
 def longest_chain() -> list[str]:
     """Return the modules of the longest chain, the importing one first."""
     known = modules()
-    graph = networkx.DiGraph((name, other) for name, path in known.items() for other in imports(path, known))
+    offered = offers(known)
+    graph = networkx.DiGraph(
+        (name, module)
+        for name, path in known.items()
+        for imported in imports(path)
+        for module in loaded(name, imported, known, offered)
+    )
     links = networkx.condensation(graph)
     return [" + ".join(sorted(links.nodes[link]["members"])) for link in networkx.dag_longest_path(links)]
 

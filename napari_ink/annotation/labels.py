@@ -6,7 +6,6 @@ from enum import IntEnum
 
 import numpy as np
 import numpy.typing as npt
-from skimage.morphology import skeletonize
 
 Labels = npt.NDArray[np.uint8]
 Colour = tuple[float, float, float, float]
@@ -56,5 +55,7 @@ def draft_ink_labels(ink: npt.NDArray[np.uint8], threshold: float) -> Labels:
 
 def draft_edge_labels(edge: npt.NDArray[np.uint8], threshold: float) -> Labels:
     """Return edge labels ``(y, x)``: the likely pixels, thinned to lines one pixel wide; all else is unreviewed."""
+    from skimage.morphology import skeletonize
+
     lines = skeletonize(edge >= threshold * 255)  # type: ignore[no-untyped-call]
     return np.where(lines, EdgeValue.EDGE, EdgeValue.UNREVIEWED).astype(np.uint8)

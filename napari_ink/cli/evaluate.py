@@ -117,7 +117,8 @@ def _edge_scores(edge: Plane | None, truth: Plane, inside: Plane | None, thinned
 
 def _read_probabilities(path: Path) -> tuple[Plane, Plane | None, tuple[int, int], tuple[slice, slice]]:
     """Return ink and, where the file knows them, edges; the segment's shape, and the part of it that they cover."""
-    from napari_ink.predict import NoPredictionError, Region, open_prediction
+    from napari_ink.predict import NoPredictionError, open_prediction
+    from napari_ink.region import Region
     from napari_ink.stack import holds_zarr
 
     try:

@@ -211,8 +211,9 @@ def _predict(source: str, out: Path, arguments: argparse.Namespace, asked: _Aske
     """Predict one stack, and say how that went."""
     from tqdm import tqdm
 
-    from napari_ink.predict import PredictionEnded, PredictionNote, PredictionStarted, Region, TilePredicted
+    from napari_ink.predict import PredictionEnded, PredictionNote, PredictionStarted, TilePredicted
     from napari_ink.predict import predict as predict_tiles
+    from napari_ink.region import Region
     from napari_ink.stack import open_stack, read_segment_mask
 
     stack = open_stack(source)

@@ -15,8 +15,8 @@ from napari_ink.cli.ground_truth import read_truth
 
 if TYPE_CHECKING:
     from napari_ink.predict import ProbeRequest
-    from napari_ink.predict.probe.probe import ProbeEnded, ProbeStarted, WindowProbed
-    from napari_ink.predict.probe.verdict import Window
+    from napari_ink.predict.probing.probe import ProbeEnded, ProbeStarted, WindowProbed
+    from napari_ink.predict.probing.verdict import Window
 
 _BAR = 40
 
@@ -79,7 +79,8 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _request(arguments: argparse.Namespace) -> ProbeRequest:
     from napari_ink.model import DEFAULT_MODEL, load_model
-    from napari_ink.predict import ProbeRequest, Region
+    from napari_ink.predict import ProbeRequest
+    from napari_ink.region import Region
     from napari_ink.stack import find_beside, open_stack, read_segment_mask
 
     stack = open_stack(arguments.stack)

@@ -11,8 +11,8 @@ from napari_ink.durable import replacing
 if TYPE_CHECKING:
     from PIL import ImageDraw
 
-    from napari_ink.predict.probe.probe import WindowProbed
-    from napari_ink.predict.probe.verdict import Verdict, Window
+    from napari_ink.predict.probing.probe import WindowProbed
+    from napari_ink.predict.probing.verdict import Verdict, Window
 
 _SIZE = (900, 640)
 _PLOT = (60, 60, 870, 330)  # left, top, right, bottom

@@ -11,6 +11,7 @@ import numpy as np
 
 from napari_ink.annotation import is_project, labels_of_project, supervision
 from napari_ink.errors import BadInputError
+from napari_ink.export.import_labels import cut, read_labels
 from napari_ink.export.planes import (
     EDGE_LABELS,
     EDGE_MASK,
@@ -24,7 +25,6 @@ from napari_ink.export.planes import (
     mapped,
     supervision_mask,
 )
-from napari_ink.export.read_labels import cut, read_labels
 from napari_ink.export.write_labels import check_output, write_plane
 from napari_ink.mask_meaning import HALF
 from napari_ink.typing import ExportWhat as ExportWhat

@@ -3,6 +3,6 @@
 Importing this imports zarr, which takes its time: import it where it is used.
 """
 
-from napari_ink.zarr_reading.arrays import child_names, chunks_stored, has_chunks, naming, open_node, sound_array
+import lazy_loader
 
-__all__ = ["child_names", "chunks_stored", "has_chunks", "naming", "open_node", "sound_array"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from skimage.draw import polygon2mask
 
 from napari_ink.gui.models.polygons import around, as_polygon, inside, is_upright_box
-from napari_ink.predict import Region
+from napari_ink.region import Region
 
 SHAPE = (30, 40)
 coordinates = st.one_of(

@@ -4,7 +4,8 @@ import numpy as np
 from PIL import Image
 
 import napari_ink.gui.layers.growing_pyramid as growing
-from napari_ink.predict import Region, engine, open_prediction
+from napari_ink.predict import engine, open_prediction
+from napari_ink.region import Region
 from tests.gui.driving import is_over, tiles_done
 
 ROI = "Region of interest"

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from napari_ink.model import InkEdgeConfig, InkModel, load_model
 from napari_ink.model.network import InkEdgeNetwork
-from napari_ink.predict import PredictRequest, Region, TilePredicted, open_prediction, predict
+from napari_ink.predict import PredictRequest, TilePredicted, open_prediction, predict
 from napari_ink.predict.blending import weight_map
 from napari_ink.predict.cells import CellGrid, CellStore
 from napari_ink.predict.tiles import tile_grid
+from napari_ink.region import Region
 from tests.predict.stand_ins import Smear, ink_model, make_stack, run
 
 

@@ -22,11 +22,12 @@ from hypothesis import strategies as st
 from napari_ink.cli import main
 from napari_ink.errors import BadInputError, NapariInkError
 from napari_ink.model import InkEdgeConfig, load_model, save_checkpoint
-from napari_ink.predict import PredictionStarted, PredictRequest, Region, TilePredicted, open_prediction, predict
+from napari_ink.predict import PredictionStarted, PredictRequest, TilePredicted, open_prediction, predict
 from napari_ink.predict.cluster.cluster import in_patches, unpacked
 from napari_ink.predict.cluster.connect import open_cluster
 from napari_ink.predict.cluster.worker import _model, job_model
 from napari_ink.predict.tiles import blocks_in, plan_tiles, tile_grid
+from napari_ink.region import Region
 from napari_ink.stack import open_stack
 from tests.predict.stand_ins import Smear, ink_model, make_stack, run
 from tests.predict.test_cells import random_model

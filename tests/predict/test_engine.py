@@ -11,16 +11,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_ink.predict import (
-    PredictionEnded,
-    PredictionStarted,
-    PredictRequest,
-    Region,
-    TilePredicted,
-    open_prediction,
-)
+from napari_ink.predict import PredictionEnded, PredictionStarted, PredictRequest, TilePredicted, open_prediction
 from napari_ink.predict.blending import weight_map
 from napari_ink.predict.tiles import tile_grid
+from napari_ink.region import Region
 from tests.predict.stand_ins import Constant, Smear, ink_model, make_stack, run
 
 sizes = st.integers(16, 330)

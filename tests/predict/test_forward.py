@@ -10,8 +10,9 @@ import torch
 
 import napari_ink.predict.forward as forward_module
 from napari_ink.model import load_model
-from napari_ink.predict import PredictRequest, Region, open_prediction
+from napari_ink.predict import PredictRequest, open_prediction
 from napari_ink.predict.memory import memory_kept
+from napari_ink.region import Region
 from tests.predict.stand_ins import make_stack, run
 
 

@@ -16,9 +16,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from napari_ink.errors import StackError
-from napari_ink.predict import PredictRequest, Region, open_prediction
+from napari_ink.predict import PredictRequest, open_prediction
 from napari_ink.predict.cells import CellGrid
 from napari_ink.predict.grey_source import GreySource
+from napari_ink.region import Region
 from napari_ink.stack import DepthStack, open_stack
 from tests.predict.stand_ins import Smear, ink_model, make_stack, run
 

@@ -16,9 +16,10 @@ from torch import Tensor
 
 import napari_ink
 from napari_ink.errors import OutputError
-from napari_ink.predict import PredictionStarted, PredictRequest, Region, TilePredicted, open_prediction, predict
+from napari_ink.predict import PredictionStarted, PredictRequest, TilePredicted, open_prediction, predict
 from napari_ink.predict.storage.writer import PredictionWriter
 from napari_ink.predict.tiles import block_area
+from napari_ink.region import Region
 from napari_ink.stack import open_stack
 from tests.predict.stand_ins import Constant, Smear, ink_model, make_stack, run, run_until
 

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 
 from napari_ink.errors import BadInputError, DeviceMemoryError
 from napari_ink.model import InkModel
-from napari_ink.predict import PredictionNote, PredictRequest, Region, TilePredicted, cores_for_torch, predict
+from napari_ink.predict import PredictionNote, PredictRequest, TilePredicted, cores_for_torch, predict
 from napari_ink.predict.device import lanes_for, usable_cores
+from napari_ink.region import Region
 from tests.predict.stand_ins import Constant, Smear, ink_model, make_stack, run
 from tests.predict.test_cells import random_model
 from tests.predict.test_interruption import chunks

@@ -16,10 +16,11 @@ from torch import Tensor, nn
 from napari_ink.cli import main
 from napari_ink.errors import BadInputError, ContractError
 from napari_ink.model import Direction
-from napari_ink.predict import ProbeEnded, ProbeRequest, ProbeStarted, Region, WindowProbed, probe
-from napari_ink.predict.probe.sampling import SampleShape, choose_tiles
-from napari_ink.predict.probe.separation import labelled_separation, unlabelled_separation
-from napari_ink.predict.probe.verdict import Verdict, Window, decide
+from napari_ink.predict import ProbeEnded, ProbeRequest, ProbeStarted, WindowProbed, probe
+from napari_ink.predict.probing.sampling import SampleShape, choose_tiles
+from napari_ink.predict.probing.separation import labelled_separation, unlabelled_separation
+from napari_ink.predict.probing.verdict import Verdict, Window, decide
+from napari_ink.region import Region
 from napari_ink.stack import DepthStack, open_stack
 from tests.predict.stand_ins import Constant, ink_model
 

@@ -24,7 +24,6 @@ from napari_ink.errors import (
 from napari_ink.predict import (
     PredictionNote,
     PredictRequest,
-    Region,
     TilePredicted,
     choose_device,
     device_title,
@@ -33,6 +32,7 @@ from napari_ink.predict import (
 )
 from napari_ink.predict.device import cores_left_free, default_batch_size, usable_cores
 from napari_ink.predict.tiles import tile_grid
+from napari_ink.region import Region
 from napari_ink.stack import DepthStack, open_stack
 from tests.predict.stand_ins import Hungry, NotANumber, OutOfMemory, Smear, ink_model, make_stack, run, run_until
 

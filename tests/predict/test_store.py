@@ -13,7 +13,8 @@ import zarr
 import napari_ink
 from napari_ink.cli import main
 from napari_ink.errors import BadInputError
-from napari_ink.predict import PredictRequest, Region, TilePredicted, open_prediction, predict, remove_if_empty
+from napari_ink.predict import PredictRequest, TilePredicted, open_prediction, predict, remove_if_empty
+from napari_ink.region import Region
 from tests.predict.stand_ins import Constant, Smear, ink_model, make_stack, run
 
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_ink.predict import Region
 from napari_ink.predict.tile_queue import TileQueue
 from napari_ink.predict.tiles import BLOCK, Batch, blocks_in, plan_tiles, tile_grid
+from napari_ink.region import Region
 
 SHAPE = (9 * BLOCK, 7 * BLOCK)
 

@@ -345,7 +345,7 @@ def test_a_source_that_is_cut_while_it_is_read_has_changed(
         for _ in convert(stack, tmp_path / "out.zarr"):
             pass
     np.save(file, values) if kind == "npy" else tifffile.imwrite(file, values, photometric="minisblack")
-    job = sys.modules["napari_ink.stack.convert"]._Job
+    job = sys.modules["napari_ink.stack.conversion"]._Job
     monkeypatch.setattr(job, "check", lambda *_: os.truncate(file, 9000) or iter(()))
     assert main(["convert", str(file), str(tmp_path / "other.zarr")]) == 2
     assert "has changed" in capsys.readouterr().err

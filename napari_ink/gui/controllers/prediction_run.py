@@ -14,7 +14,8 @@ from napari_ink.gui.jobs.worker import EventWorker, JobFailed, start_worker
 from napari_ink.gui.models.status import RunProgress
 
 if TYPE_CHECKING:
-    from napari_ink.predict import PredictionEnded, Region, TilePredicted
+    from napari_ink.predict import PredictionEnded, TilePredicted
+    from napari_ink.region import Region
 
 
 _TELL_S = 0.2

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from napari_ink.gui.layers.roi_layer import RoiLayer
     from napari_ink.gui.models.prediction import RunSettings
     from napari_ink.model import InkModel
-    from napari_ink.predict import Region
+    from napari_ink.region import Region
     from napari_ink.stack import DepthStack
 
 
@@ -80,7 +80,7 @@ class RunRequestFactory:
 
     def from_stored(self, event: PredictionFound) -> RunRequest | None:
         """Return what goes on with an earlier prediction; None where its record lacks something."""
-        from napari_ink.predict import Region
+        from napari_ink.region import Region
 
         stack, record = self._store.state.stack, event.record
         source = _at(record, "model", "source")
@@ -131,7 +131,7 @@ class RunRequestFactory:
 
     def in_sight(self) -> Region | None:
         """Return what of the segment is in sight; None where nothing is."""
-        from napari_ink.predict import Region
+        from napari_ink.region import Region
 
         view = self._layers.viewport.visible_region()
         return None if view is None else Region(view.y0, view.y1, view.x0, view.x1)

@@ -22,7 +22,8 @@ from napari_ink.typing import UInt8Array
 
 if TYPE_CHECKING:
     from napari_ink.model import Direction, InkModel
-    from napari_ink.predict import DeviceName, Region, TestTimeAugmentation
+    from napari_ink.predict import DeviceName, TestTimeAugmentation
+    from napari_ink.region import Region
 
 
 _BAND_PX = 256
@@ -95,7 +96,8 @@ def predict_job(
     removed once it has begun, if nothing was predicted there yet.
     """
     from napari_ink.model import load_model
-    from napari_ink.predict import PredictionStarted, PredictRequest, Region, cores_for_torch, predict
+    from napari_ink.predict import PredictionStarted, PredictRequest, cores_for_torch, predict
+    from napari_ink.region import Region
 
     if request.reads_stored:
         yield from (event for event in stored_job(request.out, request.stack) if isinstance(event, PredictionBand))

@@ -14,7 +14,7 @@ from napari_ink.gui.models.polygons import Polygon, inside
 from napari_ink.stack import SegmentMask
 
 if TYPE_CHECKING:
-    from napari_ink.predict import Region
+    from napari_ink.region import Region
 
 _BAND_PX = 256
 
@@ -65,7 +65,7 @@ def roi_mask(
 
 
 def _bands(polygons: Sequence[Polygon], region: Region, shape: tuple[int, int]) -> Iterator[npt.NDArray[np.bool_]]:
-    from napari_ink.predict import Region
+    from napari_ink.region import Region
 
     for top in range(0, shape[0], _BAND_PX):
         band = np.zeros((min(_BAND_PX, shape[0] - top), shape[1]), bool)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari_ink.predict import Region
+    from napari_ink.region import Region
 
 _ELLIPSE_CORNERS = 64
 Polygon = npt.NDArray[np.float64]
@@ -30,7 +30,7 @@ def as_polygon(corners: Polygon, kind: str) -> Polygon:
 
 def around(polygons: Sequence[Polygon], shape: tuple[int, int]) -> Region | None:
     """Return the pixels of a segment whose middles lie in the box around polygons; None where none does."""
-    from napari_ink.predict import Region
+    from napari_ink.region import Region
 
     if not polygons:
         return None

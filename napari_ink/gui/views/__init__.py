@@ -1,9 +1,5 @@
 """The four steps of the dock: each renders the session's state, and says what its user asks for."""
 
-from napari_ink.gui.views.correct_panel import CorrectPanel
-from napari_ink.gui.views.export_panel import ExportPanel
-from napari_ink.gui.views.predict_panel import PredictPanel
-from napari_ink.gui.views.stack_panel import StackPanel
-from napari_ink.gui.views.step_panel import StepPanel
+import lazy_loader
 
-__all__ = ["CorrectPanel", "ExportPanel", "PredictPanel", "StackPanel", "StepPanel"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -16,9 +16,9 @@ import numpy.typing as npt
 from napari_ink.errors import BadInputError, LabelError
 from napari_ink.model import Direction, InkModel, InputContract
 from napari_ink.predict.device import DeviceName, choose_device
-from napari_ink.predict.probe.sampling import choose_tiles, sample_shape
-from napari_ink.predict.probe.separation import Separation, labelled_separation, unlabelled_separation
-from napari_ink.predict.probe.verdict import Verdict, Window, decide
+from napari_ink.predict.probing.sampling import choose_tiles, sample_shape
+from napari_ink.predict.probing.separation import Separation, labelled_separation, unlabelled_separation
+from napari_ink.predict.probing.verdict import Verdict, Window, decide
 from napari_ink.region import Region
 from napari_ink.stack import DepthStack, grey_note
 from napari_ink.typing import Float32Array, Mask

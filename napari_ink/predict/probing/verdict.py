@@ -28,7 +28,7 @@ class Window:
         Layers from the stack's middle to the window's, counted in that direction, as ``napari-ink predict --offset``
         takes them.
     separation
-        -255 to 255, see `napari_ink.predict.probe.separation`.
+        -255 to 255, see `napari_ink.predict.probing.separation`.
     is_clear
         Whether anything can be told by it.
     """

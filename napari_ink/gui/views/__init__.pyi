@@ -1,0 +1,7 @@
+from .correct_panel import CorrectPanel
+from .export_panel import ExportPanel
+from .predict_panel import PredictPanel
+from .stack_panel import StackPanel
+from .step_panel import StepPanel
+
+__all__ = ["CorrectPanel", "ExportPanel", "PredictPanel", "StackPanel", "StepPanel"]

@@ -1,0 +1,58 @@
+from .address import address_path, is_address
+from .arrays import stack_of_array
+from .beside import (
+    SegmentFiles,
+    find_beside,
+    find_mask_of_labels,
+)
+from .conversion import Converted, convert
+from .depth_stack import DepthStack, Level
+from .grey_range import GreyFill, grey_fill, grey_note, suggested_range
+from .mask import InkFile, SegmentMask, read_ink, read_mask, read_segment_mask
+from .opening import LAYER_FOLDERS, open_stack, suffix_of
+from .plane import StoredPlane, as_plane, crop_plane, open_numpy, opened_plane
+from .projected import projected_levels
+from .projection import HOWS, How, project_layers
+from .tiles import Tiles, viewing_levels
+from .zarr_plane import SURFACE_Z, ZarrPlane, open_zarr_plane
+from .zarr_stack import holds_zarr
+
+__all__ = [
+    "HOWS",
+    "LAYER_FOLDERS",
+    "SURFACE_Z",
+    "Converted",
+    "DepthStack",
+    "GreyFill",
+    "How",
+    "InkFile",
+    "Level",
+    "SegmentFiles",
+    "SegmentMask",
+    "StoredPlane",
+    "Tiles",
+    "ZarrPlane",
+    "address_path",
+    "as_plane",
+    "convert",
+    "crop_plane",
+    "find_beside",
+    "find_mask_of_labels",
+    "grey_fill",
+    "grey_note",
+    "holds_zarr",
+    "is_address",
+    "open_numpy",
+    "open_stack",
+    "open_zarr_plane",
+    "opened_plane",
+    "project_layers",
+    "projected_levels",
+    "read_ink",
+    "read_mask",
+    "read_segment_mask",
+    "stack_of_array",
+    "suffix_of",
+    "suggested_range",
+    "viewing_levels",
+]

@@ -1,0 +1,47 @@
+from .batching import Batch, batches, spare_workers
+from .contract import fit_contract
+from .crops import Crop, CropSampler, TrainingPair
+from .events import (
+    BatchSkipped,
+    CheckpointSaved,
+    StepEnded,
+    TrainingEnded,
+    TrainingEvent,
+    TrainingStarted,
+    Validated,
+)
+from .loop import train
+from .pairs import PairFiles, read_pair
+from .request import TrainRequest
+from .settings import AugmentationSettings, DepthVariation, Precision, TrainSettings
+from .targets import OUTSIDE, edge_target, ink_target
+from .validation import Scores
+
+__all__ = [
+    "OUTSIDE",
+    "AugmentationSettings",
+    "Batch",
+    "BatchSkipped",
+    "CheckpointSaved",
+    "Crop",
+    "CropSampler",
+    "DepthVariation",
+    "PairFiles",
+    "Precision",
+    "Scores",
+    "StepEnded",
+    "TrainRequest",
+    "TrainSettings",
+    "TrainingEnded",
+    "TrainingEvent",
+    "TrainingPair",
+    "TrainingStarted",
+    "Validated",
+    "batches",
+    "edge_target",
+    "fit_contract",
+    "ink_target",
+    "read_pair",
+    "spare_workers",
+    "train",
+]
