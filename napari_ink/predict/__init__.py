@@ -1,6 +1,6 @@
-"""A stack and a model in, a prediction store out: tile plan, blending, streaming, resuming.
+"""Prediction: from a stack and a model to a prediction store, tile by tile, with blending and resuming.
 
-What is named here is quick to import; torch and zarr come in when a prediction starts or a store is opened.
+Importing this package is quick; torch and zarr are imported when a prediction starts or a store is opened.
 """
 
 import lazy_loader

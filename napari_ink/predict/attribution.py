@@ -1,4 +1,4 @@
-"""Which depth layers a model's answer at a place rests on."""
+"""Attribution: how much each depth layer contributes to a model's prediction at a pixel."""
 
 from __future__ import annotations
 
@@ -12,35 +12,37 @@ from napari_ink.stack import DepthStack
 if TYPE_CHECKING:
     from napari_ink.model import InkModel
 
+# The mean over 9 × 9 pixels: the gradient of a single logit is noisy.
 _RADIUS_PX = 4
 
 
 def contribution(model: InkModel, stack: DepthStack, y: int, x: int) -> npt.NDArray[np.float32]:
-    """Return how much each depth layer adds to a model's ink logit around a place.
+    """Return the contribution of each depth layer to a model's ink logit around a pixel.
 
-    It is the gradient times the input, summed over a layer (Shrikumar et al., "Not just a black box", 2016): exact for
-    a linear network, a hint for any other.
+    The contribution is the gradient times the input, summed over a layer (Shrikumar et al., "Not just a black box",
+    2016): exact for a linear network, an indication for any other.
 
     Parameters
     ----------
     model
-        The model; it is run on the CPU.
+        Model to explain; it runs on the device that its network is on.
     stack
-        Where it reads.
+        Depth stack to read.
     y, x
-        The place; nine pixels square around it are asked about.
+        The pixel; the logits of 9 × 9 pixels around it are averaged.
 
     Returns
     -------
     ndarray
-        float32 ``(z,)`` of the stack's depth, 0 where the model reads nothing; positive speaks for ink.
+        float32 ``(z,)`` over the stack's layers, 0 for layers that the model does not read; positive values speak for
+        ink.
 
     Raises
     ------
     ContractError
-        If the stack does not fit the model.
+        If the stack does not fit the model's contract.
     StackError
-        If it cannot be read.
+        If the stack cannot be read.
     """
     import torch
 
@@ -64,6 +66,7 @@ def contribution(model: InkModel, stack: DepthStack, y: int, x: int) -> npt.NDAr
         ]
         (gradient,) = torch.autograd.grad(around.mean(), block)
     by_layer = (gradient * block.detach()).sum(dim=(0, 2, 3)).cpu().numpy()
+    # `prepare` put the layers into the network's order; the result is in the stack's.
     if contract.direction == "reversed":
         by_layer = by_layer[::-1]
     out = np.zeros(depth, np.float32)

@@ -1,7 +1,7 @@
-"""Blending of overlapping tiles: a smooth weight map, and sums over the blocks that are not final yet.
+"""Blending of overlapping tiles: a smooth weight map, and weighted sums over the blocks that are not final yet.
 
-Probabilities and weights are multiples of small powers of two, so that every product and every sum here is exact in
-float32: the blend of equal values is that value to the bit, and the order of the tiles never matters.
+Probabilities and weights are multiples of small negative powers of two, so every product and every sum here is exact in
+float32: the blend of equal values is that value to the bit, and the order of the tiles does not matter.
 """
 
 from __future__ import annotations
@@ -17,20 +17,22 @@ from napari_ink.stack import SegmentMask
 from napari_ink.typing import Float32Array, UInt8Array
 
 PROBABILITY_STEPS = 2048
-"""Probabilities are rounded to this many steps, 8 to each of the 255 that are stored."""
+"""Probabilities are rounded to multiples of 1 / 2048, about 8 steps for each of the 255 stored levels."""
 
 _WEIGHT_STEPS = 256
-# Exact while the weights in one place add up to no more than 2^24 / (2048 · 256) = 32; an overlap of 0.75 gives 25.
+# Sums are exact while the weights at a pixel add up to at most 2^24 / (2048 · 256) = 32 (float32 has 24 bits); the
+# largest overlap, 0.75, gives 25.
 
 
 def weight_map(grid: TileGrid) -> Float32Array:
     """Return the blending weights of one tile, ``(y, x)`` float32 in (0, 1].
 
-    Flat in the middle, with a squared sine over the overlap at each side: neighbours change over smoothly, and values
-    from a tile's border, where the network sees least around them, count least.
+    They are 1 in the middle and fall off as a squared sine over the overlap at each side, so that neighbours blend
+    smoothly and a tile's border, where the network sees the least context, counts least.
     """
     sides = [_ramps(tile, tile - stride) for tile, stride in zip(grid.tile, grid.stride, strict=True)]
     weights = np.rint(np.outer(*sides) * _WEIGHT_STEPS) / _WEIGHT_STEPS
+    # Never 0: a corner of the segment has one tile only, and its sum is divided by the weight.
     return np.maximum(weights, 1 / _WEIGHT_STEPS).astype(np.float32)
 
 
@@ -43,20 +45,21 @@ def _ramps(length: int, ramp: int) -> npt.NDArray[np.float64]:
 
 
 class OpenBlocks:
-    """Weighted sums of what tiles say, over the blocks that are not final yet.
+    """Weighted sums of tile probabilities over the blocks that are not final yet.
 
-    Memory is that of the blocks that tiles have touched and that were not let go of: those along the front of a run.
+    Memory is used only for blocks that tiles have touched and that are not discarded yet: those along the front of a
+    run, whatever the size of the segment.
 
     Parameters
     ----------
     grid
         The tiles of the segment.
     region
-        What is being predicted.
+        Region that is predicted.
     mask
-        Where there is papyrus, or None for everywhere; elsewhere all is 0.
+        Papyrus mask of the whole segment, or None for everywhere; levels outside it are 0.
     channels
-        How many values a tile has for each pixel.
+        Number of values that a tile has for each pixel.
     """
 
     def __init__(
@@ -74,16 +77,16 @@ class OpenBlocks:
         return sum(one.sums.nbytes + one.weights.nbytes for one in self._open.values())
 
     def add(self, tile: Region, probabilities: Float32Array, blocks: Collection[BlockIndex]) -> None:
-        """Add one tile.
+        """Add one tile to the sums.
 
         Parameters
         ----------
         tile
-            Where it lies.
+            The tile, clipped to the segment.
         probabilities
-            ``(c, y, x)`` in 0…1, as large as the grid's tiles: larger than `tile` where that was padded.
+            ``(c, y, x)`` float32 in 0…1, as large as the grid's tiles: larger than `tile` if that was padded.
         blocks
-            The blocks that wait for it; the rest of the tile is dropped.
+            The blocks that are not final yet; the rest of the tile is ignored.
         """
         for block in blocks:
             area = block_area(block, self._region)
@@ -99,7 +102,7 @@ class OpenBlocks:
             one.weights[here] += weights
 
     def levels(self, area: Region) -> UInt8Array:
-        """Return the blend so far, ``(c, y, x)`` uint8 with 255 for a probability of 1 and 0 where no tile was."""
+        """Return the blend so far, ``(c, y, x)`` uint8 with 255 for a probability of 1, and 0 without a tile."""
         levels: UInt8Array = np.zeros((self._channels, *area.shape), np.uint8)
         for block in blocks_in(area):
             if (one := self._open.get(block)) is None:
@@ -107,6 +110,7 @@ class OpenBlocks:
             part = one.area.within(area)
             here = part.slices_in(one.area)
             weights = one.weights[here]
+            # Where no tile was added the sum is 0 and so is the blend, without a division by zero.
             blend = one.sums[:, *here] / np.where(weights > 0, weights, 1)
             blend *= 255
             levels[:, *part.slices_in(area)] = np.rint(blend, out=blend)
@@ -114,13 +118,13 @@ class OpenBlocks:
             levels[:, ~self._mask[area.slices]] = 0
         return levels
 
-    def let_go(self, block: BlockIndex) -> None:
-        """Forget a block, which is final."""
+    def discard(self, block: BlockIndex) -> None:
+        """Discard the sums of a block that is final."""
         self._open.pop(block, None)
 
 
 class _Sums:
-    """The sums of one block's part of the region."""
+    """The weighted sums of one block's part of the region."""
 
     def __init__(self, area: Region, channels: int) -> None:
         self.area = area

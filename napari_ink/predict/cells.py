@@ -1,8 +1,8 @@
-"""Cells: parts of a segment that several tiles share, and what is computed of each but once.
+"""Cells: parts of a segment that several tiles share, so that each is computed only once.
 
-Tiles overlap, and what a network's first layers say of the overlap is the same for all of them. Cells do not overlap;
-a tile is put together from those that it touches. They lie the same in every run over a segment, so that what they
-hold, and with it a prediction, does not depend on the order of the tiles.
+Tiles overlap, and the output of a network's first layers in the overlap is the same for all of them. Cells do not
+overlap; a tile is assembled from the cells that it touches. The grid of cells is the same in every run over a segment,
+so the prediction does not depend on the order of the tiles.
 """
 
 from __future__ import annotations
@@ -20,22 +20,23 @@ if TYPE_CHECKING:
     import torch
 
 CellIndex = tuple[int, int]
-_KEPT_BYTES = 384 * 2**20
+# Beyond it the least recently used cells are dropped, and computed again if a tile needs them.
+_CACHE_BYTES = 384 * 2**20
 Planes = tuple["torch.Tensor", ...]
 
 
 @dataclass(frozen=True, slots=True)
 class CellGrid:
-    """Where cells lie on the canvas of all tiles.
+    """A grid of cells over the canvas of all tiles.
 
     Attributes
     ----------
     canvas
-        Height and width of what all tiles cover.
+        Height and width of the area that all tiles cover, in pixels.
     side
-        Rows and columns from one cell to the next.
+        Rows and columns from one cell to the next, in pixels.
     halo
-        Rows and columns around a cell that tell on it.
+        Width of the border around a cell whose pixels affect the cell's values.
     """
 
     canvas: tuple[int, int]
@@ -43,12 +44,13 @@ class CellGrid:
     halo: int = 0
 
     def edges(self, axis: int) -> list[int]:
-        """Return where cells begin along an axis, and where the last ends.
+        """Return the starts of the cells along an axis, followed by the end of the last.
 
-        They are moved up by the halo: to fill one, rows are read down to a multiple of the side, which is where files
-        are cut, and further up only rows that the cell before has read as well.
+        Cells are shifted by the halo towards the origin: the area to read for a cell then ends at a multiple of `side`,
+        where the chunks of files end too, and begins in rows that the cell before has read as well.
         """
         length = self.canvas[axis]
+        # A rest of less than a quarter of a side is added to the last cell: a thin cell is mostly halo.
         inner = range(self.side - self.halo, length - self.side // 4, self.side)
         return [0, *inner, length]
 
@@ -68,7 +70,7 @@ class CellGrid:
         return Region(y0, y1, x0, x1)
 
     def read_area(self, cell: CellIndex) -> Region:
-        """Return what is to be read for a cell: its pixels and its halo, where the canvas has one."""
+        """Return the area to read for a cell: its pixels and its halo, clipped to the canvas."""
         area = self.area(cell)
         return Region(
             max(area.y0 - self.halo, 0), min(area.y1 + self.halo, self.canvas[0]),
@@ -77,49 +79,49 @@ class CellGrid:
 
 
 class CellStore:
-    """What was computed of cells, kept as long as tiles to come need it and memory has room; any thread may ask for it.
+    """A store of computed cells, kept while later tiles need them and memory allows; safe to use from any thread.
 
     Parameters
     ----------
     grid
-        Where the cells lie.
+        Grid of cells.
     tiles
-        All tiles to come, with what they reach over the border; None where nobody knows, so that memory alone decides.
+        All tiles of the run in full size; None if they are unknown, then only memory limits how long cells are kept.
     most_bytes
-        Most memory that it takes.
+        Largest amount of memory to use, in bytes.
     """
 
-    def __init__(self, grid: CellGrid, tiles: Iterable[Region] | None, most_bytes: int = _KEPT_BYTES) -> None:
+    def __init__(self, grid: CellGrid, tiles: Iterable[Region] | None, most_bytes: int = _CACHE_BYTES) -> None:
         self._grid = grid
         self._waiting = None if tiles is None else Counter(cell for tile in tiles for cell in grid.touching(tile))
-        self._kept: SharedCache[CellIndex, Planes] = SharedCache(_nbytes, most_bytes)
+        self._cache: SharedCache[CellIndex, Planes] = SharedCache(_nbytes, most_bytes)
 
     def __contains__(self, cell: CellIndex) -> bool:
-        return cell in self._kept
+        return cell in self._cache
 
     @property
     def awaited(self) -> Collection[CellIndex]:
-        """The cells that tiles to come need, as far as that is known."""
+        """The cells that the run's tiles need; empty if the tiles are unknown."""
         return () if self._waiting is None else self._waiting.keys()
 
     @property
     def nbytes(self) -> int:
-        """Memory that it takes now, in bytes."""
-        return self._kept.nbytes
+        """Memory in use now, in bytes."""
+        return self._cache.nbytes
 
     def planes(self, cell: CellIndex, compute: Callable[[], Planes]) -> Planes:
-        """Return what is computed of a cell, which is done now unless it is there."""
-        return self._kept.get(cell, compute)
+        """Return the planes of a cell, from the store or computed now."""
+        return self._cache.get(cell, compute)
 
-    def tidy(self, done: Iterable[Region]) -> None:
-        """Let go of what no tile needs once `done` are through; to be called on one thread."""
+    def release(self, done: Iterable[Region]) -> None:
+        """Drop cells that no tile needs after the tiles `done`; call it on one thread only."""
         if self._waiting is None:
             return
         for tile in done:
             for cell in self._grid.touching(tile):
                 self._waiting[cell] -= 1
                 if self._waiting[cell] <= 0:
-                    self._kept.drop(cell)
+                    self._cache.drop(cell)
 
 
 def _nbytes(planes: Planes) -> int:

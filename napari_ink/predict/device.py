@@ -1,4 +1,4 @@
-"""Where the network runs."""
+"""The device that the network runs on, and how many tiles and processor cores it gets."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 
+# A lane's tiles, cells and activations take memory; eight fill an ordinary machine.
 _MOST_LANES = 8
 _ADVICE = {
     "cuda": "install a CUDA build of torch and NVIDIA's driver, or choose auto or cpu",
@@ -37,12 +38,12 @@ def choose_device(name: str = "auto") -> torch.device:
     if name not in present:
         raise BadInputError(f"There is no device called {name!r}; choose auto, cpu, cuda or mps.")
     if not present[name]:
-        raise BadInputError(f"The device {name} is not available here: {_ADVICE[name]}.")
+        raise BadInputError(f"The device {name} is not available here; {_ADVICE[name]}.")
     return torch.device(name)
 
 
 def device_title(device: torch.device) -> str:
-    """Return a device in words, for a person."""
+    """Return a device's name for messages."""
     import torch
 
     if device.type == "cuda":
@@ -51,9 +52,9 @@ def device_title(device: torch.device) -> str:
 
 
 def default_batch_size(device: torch.device, tile: tuple[int, int]) -> int:
-    """Return how many tiles of a size go through the network together.
+    """Return how many tiles of a given height and width go through the network together.
 
-    A CPU is busy with one tile of 256 pixels a side: more only take memory and make Cancel slow. A GPU is not.
+    One tile of 256 × 256 pixels keeps a CPU busy: more only take memory and make Cancel slow. A GPU needs more.
     """
     tiles_of_256 = 1 if device.type == "cpu" else 8
     most = 4 if device.type == "cpu" else 32
@@ -62,16 +63,17 @@ def default_batch_size(device: torch.device, tile: tuple[int, int]) -> int:
 
 def usable_cores() -> int:
     """Return how many processor cores this process may run on."""
+    # Fewer than the machine has in a container or a batch job; macOS and Windows do not tell.
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def cores_for_torch(spared: int = 0) -> int:
-    """Return how many cores a network may use: as many as torch would, which ``OMP_NUM_THREADS`` bounds.
+    """Return how many cores a network may use: as many as torch would, which ``OMP_NUM_THREADS`` limits.
 
     Parameters
     ----------
     spared
-        Cores that stay free; one is used all the same.
+        Number of cores to leave free; at least one is used in any case.
     """
     import torch
 
@@ -79,9 +81,10 @@ def cores_for_torch(spared: int = 0) -> int:
 
 
 def lanes_for(device: torch.device, cores: int, tile: tuple[int, int]) -> tuple[int, int]:
-    """Return how many batches are computed side by side, and with how many threads each.
+    """Return the number of batches that are computed side by side, and the number of threads for each.
 
-    On a CPU one thread each, as long as memory has room for so many: tiles of 256 pixels a side take some 80 MB.
+    On a CPU each batch gets one thread, unless memory limits the number of batches: a tile of 256 × 256 pixels takes
+    about 80 MB.
     """
     if device.type != "cpu":
         return 1, cores
@@ -92,12 +95,12 @@ def lanes_for(device: torch.device, cores: int, tile: tuple[int, int]) -> tuple[
 
 @contextmanager
 def cores_left_free(spared: int = 1) -> Iterator[None]:
-    """Keep torch off the last `spared` cores, so that a window stays quick, and restore after.
+    """Let torch use all but `spared` cores, so that the window stays responsive; restore the setting afterwards.
 
     Parameters
     ----------
     spared
-        Cores that stay free; one is used all the same.
+        Number of cores to leave free; at least one is used in any case.
     """
     import torch
 

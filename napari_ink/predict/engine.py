@@ -1,4 +1,4 @@
-"""The engine: tiles go through the network, and blocks are stored as soon as no tile to come touches them."""
+"""The engine: runs tiles through the network and stores each block as soon as no remaining tile touches it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from napari_ink.predict.memory import memory_kept
 from napari_ink.predict.nan_tiles import drop_nan_tiles
 from napari_ink.predict.request import PredictRequest
 from napari_ink.predict.storage.create import check_resumable, create_store
-from napari_ink.predict.storage.provenance import MUST_AGREE, describe_going_on, describe_run, written_since
+from napari_ink.predict.storage.provenance import MUST_AGREE, describe_resumption, describe_run, written_since
 from napari_ink.predict.storage.store import open_prediction
 from napari_ink.predict.storage.writer import PredictionWriter
 from napari_ink.predict.tile_queue import TileQueue
@@ -45,31 +45,37 @@ Answers = Generator[tuple[Batch, npt.NDArray[np.float32]], None, None]
 def predict(request: PredictRequest) -> Generator[PredictionEvent, None, None]:
     """Predict ink and edges over a stack, tile by tile, into a prediction store.
 
-    Closing the generator between two events stops the run; what is final by then is stored, and `resume` goes on. Where
-    memory does not hold a batch, the run goes on with fewer tiles at once, then with smaller ones if none is stored
-    yet, then on the CPU; on a CPU with fewer cores.
+    Closing the generator between two events stops the run; blocks that are final by then are stored, and a request with
+    `resume` continues from them. If a batch does not fit into memory, the run continues with fewer tiles per batch,
+    then (on a CPU) with fewer cores, then with smaller tiles if nothing is stored yet, and last on the CPU.
 
     Yields
     ------
-    PredictionStarted, TilePredicted, PredictionNote, PredictionEnded
-        One at the beginning, one for each tile after its batch, one where the run goes on in another way, one at the
-        end.
+    PredictionStarted
+        At the beginning, and again after a note that the run continues with less memory.
+    TilePredicted
+        For each tile, after its batch.
+    PredictionNote
+        When the run continues with less memory, and for each tile that is left out.
+    PredictionEnded
+        At the end.
 
     Raises
     ------
     BadInputError
         If the stack does not fit the model's contract, the mask or region does not fit the stack, the output exists or
-        cannot be written, the device is not there, or files of the stack cannot be read.
+        cannot be written, the device is not available, or files of the stack cannot be read.
     DeviceMemoryError
-        If memory does not hold a single small tile, not even the CPU's.
+        If a single small tile does not fit into memory, not even on the CPU.
     NapariInkError
-        If the network gives values that are not numbers in all of its first tiles; single tiles are left out and told.
+        If the network's output is NaN in all of its first tiles; single such tiles are left out with a note.
     """
     with nullcontext() if request.scheduler is None else open_cluster(request.scheduler, request.device) as cluster:
-        yield from _until_it_fits(request, cluster)
+        yield from _with_memory_fallback(request, cluster)
 
 
-def _until_it_fits(request: PredictRequest, cluster: Cluster | None) -> Generator[PredictionEvent, None, None]:
+def _with_memory_fallback(request: PredictRequest, cluster: Cluster | None) -> Generator[PredictionEvent, None, None]:
+    """Run a request, and run it again with less memory each time that memory runs out."""
     began, asked = time.monotonic(), request.tile_size
     while True:
         run = _Run(request, cluster, asked)
@@ -81,6 +87,7 @@ def _until_it_fits(request: PredictRequest, cluster: Cluster | None) -> Generato
             if instead is None:
                 raise
             request, how = instead
+            # The error's remedy (after the semicolon) is dropped: the note says what was done instead.
             reason = str(error).split(";", 1)[0]
         yield PredictionNote(f"{reason}: {how}.")
 
@@ -96,7 +103,7 @@ def _attempt(run: _Run, began: float) -> Generator[PredictionEvent, None, None]:
 
 
 class _Run:
-    """One prediction: everything about the request is checked before anything is written."""
+    """One attempt at a prediction; the request is checked completely before anything is written."""
 
     def __init__(self, request: PredictRequest, cluster: Cluster | None, tile_asked: int | None) -> None:
         stack, model = request.stack, request.model
@@ -110,43 +117,49 @@ class _Run:
         self._region = (request.region or Region.whole(self._shape)).clip(self._shape)
         self._mask = _checked_mask(request.mask, self._shape, self._region)
         self._path = Path(request.out).absolute()
-        self._begun = self._begun_with()
-        self._going_on: Mapping[str, Any] | None = None
-        self._grid = choose_grid(request, self._members, self._begun)
+        # Read before the grid is chosen: a run that had to shrink its tiles must be resumed with those tiles.
+        self._earlier = self._earlier_record()
+        self._resumed: Mapping[str, Any] | None = None
+        self._grid = choose_grid(request, self._members, self._earlier)
         self._device = choose_device(request.device) if cluster is None else cluster.torch_device()
         for name, number in (("A batch of {} tiles", request.batch_size), ("A machine of {} cores", request.cores)):
             if number is not None and number < 1:
-                raise BadInputError(f"{name.format(number)} is none; give at least 1.")
+                raise BadInputError(f"{name.format(number)} is not possible; give at least 1.")
         self._batch_size = request.batch_size or default_batch_size(self._device, self._grid.tile)
         self._cores = request.cores or cores_for_torch()
 
-    def _begun_with(self) -> Mapping[str, Any] | None:
-        """Return the record of the run to go on with; None where there is none."""
+    def _earlier_record(self) -> Mapping[str, Any] | None:
+        """Return the provenance of the run to resume, or None if there is none."""
         try:
             return open_prediction(self._path).provenance if self._request.resume else None
         except BadInputError:
-            return None  # it is refused where the store is opened to write
+            return None  # `open_writer` refuses it with a full message
 
     def with_less_memory(self) -> tuple[PredictRequest, str] | None:
-        """Return a request that needs less memory, and in words how; None where there is none left."""
-        # What is stored already goes on; its tiles must stay as large as they were.
+        """Return a request that needs less memory, and how in words; None if nothing is left to try.
+
+        The order is from the cheapest change to the dearest: a smaller batch, fewer cores, smaller tiles, the CPU.
+        """
+        # Stored blocks are kept, so the tiles of a store that exists must keep their size.
         again = replace(self._request, resume=True)
         if self._batch_size > 1:
             fewer = self._batch_size // 2
             return replace(
                 again, batch_size=fewer
-            ), f"{fewer} {'tiles' if fewer > 1 else 'tile'} at a time from here on"
+            ), f"continuing with {fewer} {'tiles' if fewer > 1 else 'tile'} at a time"
         if self._device.type == "cpu" and self._cores > 1 and self._cluster is None:
             fewer = self._cores // 2
-            return replace(again, cores=fewer), f"{fewer} {'cores' if fewer > 1 else 'core'} from here on"
+            return replace(again, cores=fewer), f"continuing with {fewer} {'cores' if fewer > 1 else 'core'}"
         if not self._path.exists() and (side := smaller_side(self._request, self._members, self._grid)) is not None:
-            return replace(again, tile_size=side), f"tiles are {side} pixels from here on, not {max(self._grid.tile)}"
+            return replace(
+                again, tile_size=side
+            ), f"continuing with tiles of {side} pixels instead of {max(self._grid.tile)}"
         if self._device.type != "cpu" and self._cluster is None:
-            return replace(again, device="cpu", batch_size=None), "the CPU goes on with it"
+            return replace(again, device="cpu", batch_size=None), "continuing on the CPU"
         return None
 
     def open_writer(self) -> PredictionWriter:
-        """Make the store, or open the one to go on with."""
+        """Create the store, or open the one to resume, and return its writer."""
         request, path = self._request, self._path
         provenance = describe_run(
             request, self._region, self._mask, self._grid.tile, self._batch_size, self._device.type, self._tile_asked
@@ -155,19 +168,21 @@ class _Run:
         if is_new:
             create_store(path, self._shape, request.stack.voxel_size_um, provenance, channels_of(self._members))
         else:
-            begun = check_resumable(path, provenance, MUST_AGREE)
-            self._going_on = describe_going_on(provenance, written_since(request.stack, begun["started"]))
-        return PredictionWriter(path, self._region, self._going_on)
+            earlier = check_resumable(path, provenance, MUST_AGREE)
+            self._resumed = describe_resumption(provenance, written_since(request.stack, earlier["started"]))
+        return PredictionWriter(path, self._region, self._resumed)
 
     def plan(self, writer: PredictionWriter) -> TilePlan:
-        """Plan the tiles that are left to do."""
+        """Return the plan of the tiles that are left to predict."""
         return plan_tiles(self._grid, self._region, writer.pending, self._batch_size, self._has_papyrus)
 
     def started(self, plan: TilePlan) -> PredictionStarted:
         """Return the first event."""
-        notes = [*self._notes_on_models(), *self._notes_on_going_on(), *self._notes_on_mask()]
+        notes = [*self._notes_on_models(), *self._notes_on_resuming(), *self._notes_on_mask()]
         if len(self._members) > 1:
-            notes.append(f"Each pixel is the mean of {len(self._members)} predictions; their disagreement is kept too.")
+            notes.append(
+                f"Each pixel is the mean of {len(self._members)} predictions; their disagreement is stored too."
+            )
         return PredictionStarted(
             path=self._path,
             shape=self._shape,
@@ -193,20 +208,21 @@ class _Run:
         if isinstance(self._request.mask, SegmentMask) and self._request.mask.note:
             yield self._request.mask.note
 
-    def _notes_on_going_on(self) -> Iterator[str]:
-        if self._going_on is None or self._begun is None:
+    def _notes_on_resuming(self) -> Iterator[str]:
+        if self._resumed is None or self._earlier is None:
             return
-        if (newer := self._going_on["written_since"]) is not None:
+        if (newer := self._resumed["written_since"]) is not None:
             yield (
-                f"{newer} was written after the run began; a sample of grey values is the same, but if others changed, "
-                "predict anew."
+                f"{newer} was written after the run began; a sample of grey values is unchanged, but if others "
+                "changed, predict again under another name."
             )
         for name, words in (("version", "napari-ink"), ("torch", "torch"), ("device", "the device")):
-            if self._begun.get(name) != self._going_on[name]:
-                yield f"It was begun with {words} {self._begun.get(name)} and goes on with {self._going_on[name]}."
+            if self._earlier.get(name) != self._resumed[name]:
+                yield f"The run began with {words} {self._earlier.get(name)} and continues with {self._resumed[name]}."
 
     def tiles(self, plan: TilePlan, writer: PredictionWriter) -> Iterator[TilePredicted | PredictionNote]:
-        """Predict, blend and store batch after batch."""
+        """Predict, blend and store the batches of a plan, and yield an event for each tile."""
+        # A file in strips decodes whole rows, so whole rows of blocks are predicted together.
         is_in_strips = self._request.stack.stored_px[1] >= self._shape[1]
         queue = TileQueue(plan.batches, self._request.looking_at, in_rows=is_in_strips)
         blend = OpenBlocks(self._grid, self._region, self._mask, channels_of(self._members))
@@ -217,22 +233,21 @@ class _Run:
                     if tile not in bad:
                         blend.add(tile, probabilities, batch.blocks)
                 for tile in bad:
-                    writer.leave_out(tile)
-                    yield PredictionNote(
-                        f"The tile at {tile} is left out: the model gives values there that are not numbers."
-                    )
-                shown = [
+                    writer.record_left_out(tile)
+                    yield PredictionNote(f"The tile at {tile} is left out: the model's output there is not a number.")
+                # Events read the blend, so they are made before `_store` discards the blocks that became final.
+                events = [
                     self._event(tile, blend, writer, done + n, plan.tiles) for n, tile in enumerate(batch.tiles, 1)
                 ]
                 self._store(queue.finish(batch), blend, writer)
                 done += len(batch.tiles)
-                yield from shown
+                yield from events
 
     def _run_batches(self, plan: TilePlan, queue: TileQueue) -> Answers:
-        """Have the batches of a queue answered, in its order, or by a cluster as they are done."""
+        """Return an iterator of batches with their outputs: in the queue's order, or as a cluster completes them."""
         if self._cluster is not None:
             return self._cluster.run_batches(self._job(), plan.batches)
-        return self._answers_here(plan, queue)
+        return self._run_batches_here(plan, queue)
 
     def _job(self) -> Job:
         request, cluster = self._request, self._cluster
@@ -243,12 +258,12 @@ class _Run:
             self._grid, cluster.device,
         )  # fmt: skip
 
-    def _answers_here(self, plan: TilePlan, queue: TileQueue) -> Answers:
+    def _run_batches_here(self, plan: TilePlan, queue: TileQueue) -> Answers:
         from napari_ink.predict.forward import Forward
         from napari_ink.predict.pipeline import run_batches
         from napari_ink.predict.tile_inference import TileInference
 
-        # Where somebody looks, tiles are taken from there outwards, else row by row.
+        # Without a view to start from, tiles go row by row, so parts of files as wide as the region pay off.
         row_px = self._region.width if self._request.looking_at() is None else None
         inference = TileInference(self._members, self._request.stack, self._grid, Forward(self._device), row_px)
         tiles = (self._grid.padded(tile) for batch in plan.batches for tile in batch.tiles)
@@ -257,15 +272,16 @@ class _Run:
         yield from run_batches(inference, self._grid, store, queue, self._cores)
 
     def _store(self, final: Sequence[BlockIndex], blend: OpenBlocks, writer: PredictionWriter) -> None:
-        """Have the blocks written that are final now."""
+        """Write the blocks that have become final, and discard their sums."""
         if final:
             writer.store({block: blend.levels(block_area(block, self._region)) for block in final})
             for block in final:
-                blend.let_go(block)
+                blend.discard(block)
 
     def _event(self, tile: Region, blend: OpenBlocks, writer: PredictionWriter, done: int, total: int) -> TilePredicted:
         area = tile.within(self._region)
         levels = blend.levels(area)
+        # Blocks of an earlier run are final and have no sums here; their stored levels fill the gap.
         writer.restore(area, levels)
         return TilePredicted(done, total, *area.slices, *levels)
 
@@ -284,10 +300,10 @@ def _checked_mask(
             f"The papyrus mask is {kind} of {mask.shape} pixels and the segment's height and width are {shape}; "
             "give a bool mask of that size."
         )
-    kept = mask if isinstance(mask, SegmentMask) else SegmentMask(shape, [mask])
-    if not kept.any(*region.slices):
+    packed = mask if isinstance(mask, SegmentMask) else SegmentMask(shape, [mask])
+    if not packed.any(*region.slices):
         raise LabelError(
             f"The papyrus mask leaves nothing to predict in {region}; give one that is white where there is papyrus, "
             "or another region."
         )
-    return kept
+    return packed

@@ -1,4 +1,4 @@
-"""What a prediction tells while it runs: frozen events, alike for the command line and for a worker in a window."""
+"""Events of a running prediction: frozen dataclasses, the same for the command line and for the window's workers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from napari_ink.region import Region
 
 @dataclass(frozen=True, slots=True)
 class PredictionStarted:
-    """The store is there, and the first tile is about to be read.
+    """The store exists, and the first tile is about to be read.
 
     Attributes
     ----------
@@ -22,19 +22,19 @@ class PredictionStarted:
     shape
         The segment's height and width.
     region
-        What is predicted, cut to the segment.
+        Region that is predicted, clipped to the segment.
     device
         ``"cpu"``, ``"cuda"`` or ``"mps"``.
     device_name
         The device in words.
     tiles
-        Number of tiles to come; after an interruption, of those that are left.
+        Number of tiles to predict in this run; when resuming, those that are left.
     notes
-        Sentences on what the model reads, and on what does not quite fit.
+        Sentences about what the model reads and what does not quite fit.
     z_window
         The depth layers that are read.
     members
-        Predictions that each pixel is the mean of.
+        Number of predictions that are averaged for each pixel.
     """
 
     path: Path
@@ -55,14 +55,14 @@ class TilePredicted:
     Attributes
     ----------
     done, total
-        Tiles that went through, and those of this run.
+        Number of tiles predicted so far in this run, and of all tiles of this run.
     y, x
         The tile's part of the region, in segment pixels.
     ink, edge
-        The blend there so far, ``(y, x)`` uint8, 255 for a probability of 1. Tiles to come may still change it; the
-        last of these events that touches a pixel holds what is stored.
+        The blend so far, ``(y, x)`` uint8 with 255 for a probability of 1. Later tiles may still change it; the last
+        event that touches a pixel holds the stored value.
     disagreement
-        How far several models or views disagree on ink there; None where there is only one.
+        Disagreement on ink between several models or views, ``(y, x)`` uint8; None if there is only one.
     """
 
     done: int
@@ -76,15 +76,15 @@ class TilePredicted:
 
 @dataclass(frozen=True, slots=True)
 class PredictionNote:
-    """Something that whoever asked should know, and the run goes on.
+    """A sentence for the user about a run that continues.
 
-    Either it goes on in another way, for want of memory, and begins anew with `PredictionStarted`; or a tile was left
+    Either memory ran out and the run starts again with other settings (`PredictionStarted` follows), or a tile was left
     out.
 
     Attributes
     ----------
     sentence
-        What happened, and why.
+        What happened and why.
     """
 
     sentence: str
@@ -99,9 +99,9 @@ class PredictionEnded:
     path
         The prediction store.
     tiles
-        Tiles that went through the network in this run.
+        Number of tiles that went through the network in this run.
     seconds
-        How long it took.
+        Duration of the run, in seconds.
     complete
         Whether every block of the region is final.
     """

@@ -1,4 +1,4 @@
-"""Networks on a device: what every way of running them has in common."""
+"""The forward pass of networks on a device: memory errors, precision and rounding."""
 
 from __future__ import annotations
 
@@ -24,77 +24,79 @@ class Forward:
     Parameters
     ----------
     device
-        Where.
+        Device to run on.
     """
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
 
     def place(self, network: nn.Module) -> nn.Module:
-        """Return a network on the device, set to predict; ours is copied into a faster form.
+        """Return a network on the device in evaluation mode; our own network is copied into a faster form.
 
         Raises
         ------
         DeviceMemoryError
-            If it does not fit there.
+            If the network does not fit into the device's memory.
         """
         with self.translating_memory_errors():
-            # Metal is left alone: nobody has measured there.
+            # Not on Metal: whether the faster form is faster there has not been measured.
             fast = network if self.device.type == "mps" else for_prediction(network)
             return fast.to(self.device).eval()
 
     def __call__(self, work: Callable[[], T]) -> T:
-        """Run a part of a network.
+        """Run a part of a network without gradients and in full float32, and return its result.
 
         Parameters
         ----------
         work
-            Runs it, on tensors that lie on the device.
+            Function that runs it, on tensors on the device.
 
         Raises
         ------
         DeviceMemoryError
-            If the device's memory does not hold it.
+            If the work does not fit into the device's memory.
         """
         with self.translating_memory_errors(), torch.inference_mode(), _full_float32(self.device):
             return work()
 
     def probabilities(self, network: nn.Module, block: Float32Array) -> Float32Array:
-        """Return what a network says of prepared grey values ``(b, z, y, x)``: ``(b, 2, y, x)``, as `rounded`.
+        """Return a network's probabilities of prepared grey values ``(b, z, y, x)``: ``(b, 2, y, x)``, see `rounded`.
 
-        A core is left to others.
+        One processor core stays free for other work.
         """
         with cores_left_free():
             return self(lambda: rounded(torch.sigmoid(network(torch.from_numpy(block).to(self.device)).float())))
 
     @contextmanager
     def translating_memory_errors(self) -> Iterator[None]:
-        """Say in words that memory ran out, as a `DeviceMemoryError`; on any thread."""
+        """Raise torch's errors about memory as a `DeviceMemoryError`; usable on any thread."""
         try:
             yield
         except RuntimeError as error:
-            raise self._explained(error) from error
+            raise self._translated(error) from error
 
-    def _explained(self, error: RuntimeError) -> RuntimeError | DeviceMemoryError:
-        """Return the error itself, unless it says that memory ran out."""
+    def _translated(self, error: RuntimeError) -> RuntimeError | DeviceMemoryError:
+        """Return a `DeviceMemoryError` if the error is about memory, else the error itself."""
+        # By its text: torch has an error class of its own for CUDA only, and the CPU raises a plain RuntimeError.
         text = str(error).lower()
         if "out of memory" not in text and "can't allocate memory" not in text:
             return error
         return DeviceMemoryError(
-            f"The memory of {device_title(self.device)} does not hold a batch of tiles; close what else uses it, "
+            f"The memory of {device_title(self.device)} does not hold a batch of tiles; close other programs that use it, "
             "or choose another device."
         )
 
 
 def rounded(probabilities: Tensor) -> Float32Array:
-    """Return probabilities as the blending takes them: multiples of 1 / `PROBABILITY_STEPS`, on the CPU."""
+    """Return probabilities rounded to multiples of 1 / `PROBABILITY_STEPS`, float32 on the CPU, as `blending` needs."""
+    # In place, since a batch of probabilities is large; `contiguous` copies views so that they stay unchanged.
     steps = (probabilities.contiguous() * PROBABILITY_STEPS).round_()
     values: Float32Array = steps.div_(PROBABILITY_STEPS).cpu().numpy()
     return values
 
 
 def _full_float32(device: torch.device) -> AbstractContextManager[None]:
-    """Keep cuDNN from TF32, its default: that moves probabilities by up to 0.008 (docs/decisions/0009-speed.md)."""
+    """Keep cuDNN from using TF32, its default, which changes probabilities by up to 0.008 (decision 0009)."""
     if device.type != "cuda":
         return nullcontext()
     now = torch.backends.cudnn

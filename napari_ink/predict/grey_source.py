@@ -1,4 +1,4 @@
-"""Grey values, read in parts as files hold them, each once while memory has room."""
+"""Grey values, read in whole parts as files store them, and each part only once while memory allows."""
 
 from __future__ import annotations
 
@@ -18,38 +18,39 @@ from napari_ink.stack import DepthStack
 
 Grey = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
-_KEPT_BYTES = 256 * 2**20
-# Few and large parts: for each layer of one a file is mapped, which costs as much as to copy some rows, and makes every
-# thread forget where its memory lies. But less than glibc takes from the system anew each time, which is 32 MiB.
+_CACHE_BYTES = 256 * 2**20
+# Large parts, since each read opens one file a layer, which costs as much as copying some rows. But below 32 MiB: from
+# there on glibc requests fresh memory from the system for each allocation (see `memory.py`).
 _PART_BYTES = 24 * 2**20
 _LEAST_WIDTH = 2 * BLOCK
 UnitIndex = tuple[int, int]
 
 
 class GreySource:
-    """Reads windows of a range of layers; any number of threads may.
+    """Reads windows from a range of layers; safe to use from any number of threads.
 
-    A strip or a chunk costs as much to decode for a few of its pixels as for all. Where the stack is stored in such,
-    whole ones are decoded. What was read is kept as long as there is room.
+    Decoding a few pixels of a strip or chunk costs as much as decoding all of it, so whole strips and chunks are
+    decoded, and kept while memory allows.
 
     Parameters
     ----------
     stack
-        What is read.
+        Depth stack to read.
     z
-        Its layers.
+        Range of layers to read.
     row_px
-        How many columns are read in a row, so that wide parts are worth while; None where nobody knows what comes next,
-        as where somebody looks around: then a wide part would be dropped before its other end has its turn.
-    kept_bytes
-        Most memory that is kept; by default also as much as a row of blocks takes where strips are longer than that.
+        Number of columns that are read one after another in a row, which makes wide parts worthwhile; None if the order
+        is unknown, as when the user moves the view: a wide part would then be dropped before its other end is needed.
+    cache_bytes
+        Largest amount of memory to keep, in bytes; by default 256 MiB, or one row of blocks if that is larger.
     """
 
     def __init__(
-        self, stack: DepthStack, z: slice, row_px: int | None = None, kept_bytes: int | None = None
+        self, stack: DepthStack, z: slice, row_px: int | None = None, cache_bytes: int | None = None
     ) -> None:  # fmt: skip
         self._stack, self._z = stack, z
         self._shape = stack.shape[1:]
+        # Height and width of a stored strip or chunk; below, a part is made of as many whole ones as fit.
         tall, wide = (min(stored, length) for stored, length in zip(stack.stored_px, self._shape, strict=True))
         column_bytes = (z.stop - z.start) * stack.dtype.itemsize
         wanted = _LEAST_WIDTH
@@ -61,23 +62,24 @@ class GreySource:
         rows = min(BLOCK, _PART_BYTES // row_bytes)
         tall = max(rows // tall, 1) * tall
         self._unit = tall, wide
+        # A row of blocks with its halo starts in the middle of a part, hence one part more.
         row_of_blocks = (math.ceil((BLOCK + 2 * DepthStem.halo) / tall) + 1) * tall * row_bytes
-        most_bytes = max(_KEPT_BYTES, row_of_blocks) if kept_bytes is None else kept_bytes
-        self._kept: SharedCache[UnitIndex, Grey] = SharedCache(_nbytes, most_bytes)
+        most_bytes = max(_CACHE_BYTES, row_of_blocks) if cache_bytes is None else cache_bytes
+        self._cache: SharedCache[UnitIndex, Grey] = SharedCache(_nbytes, most_bytes)
         self._waiting: Counter[UnitIndex] = Counter()
         self._lock = threading.Lock()
 
     def expect(self, areas: Iterable[Region]) -> None:
-        """Let go of what was read as soon as none of these is left to be read, each once, which needs it."""
+        """Declare the areas to be read, each once, so that a part is dropped after the last area that needs it."""
         self._waiting = Counter(unit for area in areas for unit in self._touching(area))
 
     def read(self, area: Region) -> Grey:
-        """Return grey values ``(z, y, x)``.
+        """Return the grey values of an area, ``(z, y, x)`` in the stack's dtype.
 
         Raises
         ------
         StackError
-            If they cannot be read.
+            If the files cannot be read.
         """
         out: Grey = np.empty((self._z.stop - self._z.start, *area.shape), self._stack.dtype)
         for index in self._touching(area):
@@ -85,7 +87,7 @@ class GreySource:
             part = area.within(unit)
             values = self._values(index)
             out[:, *part.slices_in(area)] = values[:, *part.slices_in(unit)]
-            self._tidy(index)
+            self._release(index)
         return out
 
     def _touching(self, area: Region) -> Iterator[UnitIndex]:
@@ -94,19 +96,20 @@ class GreySource:
             for column in range(area.x0 // wide, -(-area.x1 // wide)):
                 yield row, column
 
-    def _tidy(self, index: UnitIndex) -> None:
+    def _release(self, index: UnitIndex) -> None:
         with self._lock:
             self._waiting[index] -= 1
+            # Exactly 0: without `expect` counts go below and parts stay until memory is short.
             is_last = self._waiting[index] == 0
         if is_last:
-            self._kept.drop(index)
+            self._cache.drop(index)
 
     def _area(self, index: UnitIndex) -> Region:
         y0, x0 = (place * side for place, side in zip(index, self._unit, strict=True))
         return Region(y0, min(y0 + self._unit[0], self._shape[0]), x0, min(x0 + self._unit[1], self._shape[1]))
 
     def _values(self, index: UnitIndex) -> Grey:
-        return self._kept.get(index, lambda: self._stack.read(self._z, *self._area(index).slices))
+        return self._cache.get(index, lambda: self._stack.read(self._z, *self._area(index).slices))
 
 
 def _nbytes(values: Grey) -> int:

@@ -1,7 +1,7 @@
-"""Lanes: threads on which batches go through the networks side by side, each on a core of its own.
+"""Lanes: threads that run batches through the networks side by side, each on its own core.
 
-Several tiles at once, each computed by one thread, keep processors busier than one tile that many threads share: these
-wait for each other after every layer. And sums in one thread come out the same however many cores a machine has.
+Several tiles at once, one thread each, keep a processor busier than one tile shared by many threads, which wait for
+each other after every layer. Sums within one thread are also the same whatever number of cores a machine has.
 """
 
 from __future__ import annotations
@@ -24,96 +24,102 @@ if TYPE_CHECKING:
     from napari_ink.predict.tile_queue import TileQueue
     from napari_ink.region import Region
 
+# Two, so that one can decode while the other waits for the disk.
 _READERS = 2
 Answers = Generator[tuple[Batch, "Float32Array"], None, None]
 
 
 def run_batches(inference: TileInference, grid: TileGrid, store: CellStore, queue: TileQueue, cores: int) -> Answers:
-    """Go through a queue of batches, and yield each with what the networks say of its tiles.
+    """Run the batches of a queue, and yield each with the probabilities of its tiles, ``(b, c, y, x)`` float32.
 
-    What the next batches need is read and prepared on further threads, and what they share is computed before the first
-    of them has its turn, so that no lane waits for another.
+    Grey values for the next batches are read and prepared on other threads, and cells that several batches share are
+    computed before the first of those batches starts, so that no lane waits for another.
 
     Parameters
     ----------
     inference
-        What is read and computed of cells and of tiles.
+        Reads and computes cells and tiles.
     grid
-        The tiles.
+        Grid that the tiles lie on.
     store
-        Where cells are kept that tiles to come need again.
+        Store of computed cells, which later tiles may need again.
     queue
-        Batches are taken from it a little ahead, until it is empty; they come back in the order in which it gave them.
+        Queue to take batches from, a few ahead of time, until it is empty; results keep its order.
     cores
-        How many processor cores the networks may use.
+        Number of processor cores that the networks may use.
     """
     lanes, threads = (1, cores) if inference.has_own_threads else lanes_for(inference.device, cores, grid.tile)
     threads_before = torch.get_num_threads()
     readers = ThreadPoolExecutor(_READERS, thread_name_prefix="napari-ink-read")
     workers = ThreadPoolExecutor(lanes, "napari-ink-lane", initializer=torch.set_num_threads, initargs=(threads,))
     work = _Work(inference, grid, store)
-    read = _begun_ahead(iter(queue.take, None), lambda batch: work.read_ahead(batch, readers), lanes)
-    ready = _begun_ahead(read, lambda batch: work.compute_ahead(batch, workers), lanes - 1)
-    ahead: deque[tuple[Batch, Future[Float32Array]]] = deque()
+    # Two stages pull from the queue: reading runs `lanes` batches ahead of computing cells, and that `lanes` - 1 ahead
+    # of the batches themselves. More would hold more grey values in memory and react later to a view that moves.
+    read = _start_ahead(iter(queue.take, None), lambda batch: work.read_ahead(batch, readers), lanes)
+    ready = _start_ahead(read, lambda batch: work.compute_ahead(batch, workers), lanes - 1)
+    pending: deque[tuple[Batch, Future[Float32Array]]] = deque()
     try:
         while True:
-            for batch in islice(ready, lanes + 1 - len(ahead)):
-                ahead.append((batch, workers.submit(work.answer, batch)))
-            if not ahead:
+            # One batch more than lanes, so that a lane has work while the caller blends the last result.
+            for batch in islice(ready, lanes + 1 - len(pending)):
+                pending.append((batch, workers.submit(work.answer, batch)))
+            if not pending:
                 return
-            batch, coming = ahead.popleft()
-            said = coming.result()
-            store.tidy(map(grid.padded, batch.tiles))
-            yield batch, said
+            batch, future = pending.popleft()
+            probabilities = future.result()
+            store.release(map(grid.padded, batch.tiles))
+            yield batch, probabilities
     finally:
+        # Cancel both pools before waiting for either: lanes may be waiting for readers.
         for pool in (workers, readers):
             pool.shutdown(wait=False, cancel_futures=True)
         for pool in (workers, readers):
             pool.shutdown(wait=True)
-        # Each thread has a number of threads of its own; the one set last is what threads begin with, too.
+        # torch keeps the setting per thread, but new threads start with the value that any thread set last.
         torch.set_num_threads(threads_before)
 
 
-def _begun_ahead(batches: Iterable[Batch], begin: Callable[[Batch], None], count: int) -> Iterator[Batch]:
-    """Hand batches on, each once something has begun for it and for so many that follow it."""
-    begun: deque[Batch] = deque()
+def _start_ahead(batches: Iterable[Batch], start: Callable[[Batch], None], count: int) -> Iterator[Batch]:
+    """Yield batches, each only after `start` was called for it and for the `count` batches after it."""
+    started: deque[Batch] = deque()
     for batch in batches:
-        begin(batch)
-        begun.append(batch)
-        if len(begun) > count:
-            yield begun.popleft()
-    yield from begun
+        start(batch)
+        started.append(batch)
+        if len(started) > count:
+            yield started.popleft()
+    yield from started
 
 
 class _Work:
-    """What lanes and readers do."""
+    """The tasks of lanes and readers."""
 
     def __init__(self, inference: TileInference, grid: TileGrid, store: CellStore) -> None:
         self._inference, self._grid, self._store = inference, grid, store
-        self._asked: set[CellIndex] = set()
-        self._begun: set[CellIndex] = set()
-        self._coming: dict[CellIndex, Future[list[Float32Array]]] = {}
+        self._requested: set[CellIndex] = set()
+        self._started: set[CellIndex] = set()
+        self._reading: dict[CellIndex, Future[list[Float32Array]]] = {}
 
     def read_ahead(self, batch: Batch, readers: ThreadPoolExecutor) -> None:
-        """Have the cells read that a batch needs, each once in a run."""
-        for cell in self._new_of(batch, self._asked):
-            self._coming[cell] = readers.submit(self._inference.read, cell)
+        """Start reading the cells of a batch, each once in a run."""
+        for cell in self._new_cells(batch, self._requested):
+            self._reading[cell] = readers.submit(self._inference.read, cell)
 
     def compute_ahead(self, batch: Batch, workers: ThreadPoolExecutor) -> None:
-        """Have the cells computed that a batch needs, each once in a run."""
-        for cell in self._new_of(batch, self._begun):
+        """Start computing the cells of a batch, each once in a run."""
+        for cell in self._new_cells(batch, self._started):
+            # The result is not awaited here: `answer` finds it in the store, or waits for the thread that computes it.
             workers.submit(self._planes, cell)
 
     def answer(self, batch: Batch) -> Float32Array:
-        """Return what the networks say of a batch's tiles."""
+        """Return the probabilities of a batch's tiles, ``(b, c, y, x)``."""
         cells = [{cell: self._planes(cell) for cell in self._cells(tile)} for tile in batch.tiles]
         return self._inference.probabilities(self._inference.assembled(batch.tiles, cells))
 
     def _cells(self, tile: Region) -> list[CellIndex]:
         return self._inference.cells.touching(self._grid.padded(tile))
 
-    def _new_of(self, batch: Batch, known: set[CellIndex]) -> Iterator[CellIndex]:
-        """Go through the cells of a batch that are neither known nor computed, each of which is known from then on."""
+    def _new_cells(self, batch: Batch, known: set[CellIndex]) -> Iterator[CellIndex]:
+        """Yield the cells of a batch that are neither in `known` nor computed, and add them to `known`."""
         for cell in (cell for tile in batch.tiles for cell in self._cells(tile)):
             if cell not in known and cell not in self._store:
                 known.add(cell)
@@ -123,7 +129,7 @@ class _Work:
         return self._store.planes(cell, lambda: self._computed(cell))
 
     def _computed(self, cell: CellIndex) -> Planes:
-        coming = self._coming.pop(cell, None)
-        # What was dropped for want of memory is read again.
-        values = self._inference.read(cell) if coming is None else coming.result()
+        reading = self._reading.pop(cell, None)
+        # A cell that the store dropped to save memory was read before and must be read again.
+        values = self._inference.read(cell) if reading is None else reading.result()
         return self._inference.planes(cell, values)

@@ -1,4 +1,4 @@
-"""What is asked of a prediction."""
+"""The request that starts a prediction."""
 
 from __future__ import annotations
 
@@ -20,45 +20,45 @@ from napari_ink.stack import DepthStack, SegmentMask
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PredictRequest:
-    """All that a prediction needs.
+    """Everything that a prediction needs.
 
     Attributes
     ----------
     stack
-        What is read.
+        Depth stack to read.
     model
-        What predicts; its network is moved to the device.
+        Model to predict with; its network is moved to the device.
     out
         The prediction store to write, in a folder that exists.
     region
-        What to predict; None for the whole segment.
+        Region to predict, in segment pixels; None for the whole segment.
     mask
-        Where there is papyrus, ``(y, x)`` bool of the whole segment, which is kept in much less memory where
-        `read_segment_mask` read it; the rest is not predicted and stays 0.
+        Papyrus mask, ``(y, x)`` bool of the whole segment; pixels outside it are not predicted and stay 0. A mask from
+        `read_segment_mask` takes much less memory than an array.
     device
-        Where the network runs.
+        Device that the network runs on.
     others
-        More models, whose answers are averaged with the first one's; how far they disagree is stored too.
+        More models; all predictions are averaged, and their disagreement is stored too.
     augment
-        Views that every model has of the stack besides the plain one: likewise.
+        Test-time augmentation: views that every model predicts besides the plain one, averaged in the same way.
     overlap
-        Share of a tile's height and width that its neighbour reads too, 0 to 0.75.
+        Overlap of neighbouring tiles as a share of a tile's height and width, 0 to 0.75.
     batch_size
-        Tiles that go through the network together; None chooses by device and tile.
+        Tiles that go through the network together; None chooses by device and tile size.
     cores
-        Processor cores that the network may use; None for as many as torch would.
+        Processor cores that the network may use; None for as many as torch would use.
     tile_size
-        Height and width of tiles; None takes the model's own.
+        Height and width of tiles, in pixels; None for the model's own.
     resume
-        Go on with `out` if it exists; it must come from the same stack, model, region, mask and overlap.
+        Continue `out` if it exists; it must come from the same stack, model, region, mask and overlap.
     looking_at
-        Returns what somebody looks at, which is predicted first, and from there outwards; None where nobody looks.
-        Called before each batch, on the thread of the run.
+        Returns the region that the user is looking at, which is predicted first and from there outwards; None if there
+        is none. Called before each batch, on the thread of the run.
     mask_source
-        Where the mask was read, for the provenance.
+        File that the mask was read from, for the provenance.
     scheduler
-        Address of a dask scheduler whose workers predict, how many workers to start here, or workers that are there
-        already (`open_cluster`); None for this process.
+        Address of a dask scheduler whose workers predict, a number of workers to start on this machine, or an open
+        `Cluster`; None to predict in this process.
     """
 
     stack: DepthStack

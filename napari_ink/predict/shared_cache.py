@@ -1,4 +1,4 @@
-"""Values that several threads need: each is made once, by whoever asks first, and kept while there is room."""
+"""A cache shared by threads: each value is made once, by the first thread that asks, and kept while there is room."""
 
 from __future__ import annotations
 
@@ -13,23 +13,24 @@ V = TypeVar("V")
 
 
 class SharedCache(Generic[K, V]):
-    """A bounded store of values; any number of threads may ask it.
+    """A bounded least-recently-used cache, safe to use from any number of threads.
 
     Parameters
     ----------
     size_of
-        Bytes that a value takes.
+        Returns the size of a value in bytes.
     most_bytes
-        Most bytes that are kept; what was not asked for longest goes first. The value made last stays in any case.
+        Largest total size, in bytes; the least recently used value is dropped first. The newest value always stays.
 
     Attributes
     ----------
     nbytes : int
-        Bytes that are kept now.
+        Total size of the values now, in bytes.
     """
 
     def __init__(self, size_of: Callable[[V], int], most_bytes: int) -> None:
         self._size_of, self.most_bytes = size_of, most_bytes
+        # Futures, not values: a key is taken as soon as one thread starts, and the others wait on its future.
         self._values: OrderedDict[K, Future[V]] = OrderedDict()
         self._lock = threading.Lock()
         self.nbytes = 0
@@ -38,49 +39,51 @@ class SharedCache(Generic[K, V]):
         return key in self._values
 
     def get(self, key: K, make: Callable[[], V]) -> V:
-        """Return a value, made now unless it is there; whoever asks while another thread makes it waits for that.
+        """Return a value, from the cache or made now; a thread waits if another one is making it.
 
         Raises
         ------
         Exception
-            What `make` raises, in all threads that wait for it; the next one to ask tries again.
+            Whatever `make` raises, in all threads that wait for the value; the next request tries again.
         """
         with self._lock:
-            coming = self._values.get(key)
-            is_mine = coming is None
-            if coming is None:
-                coming = self._values[key] = Future()
+            future = self._values.get(key)
+            is_mine = future is None
+            if future is None:
+                future = self._values[key] = Future()
             self._values.move_to_end(key)
+        # Outside the lock, so that other keys can be made and read meanwhile.
         if is_mine:
-            self._make(key, make, coming)
-        return coming.result()
+            self._make(key, make, future)
+        return future.result()
 
     def drop(self, key: K) -> None:
-        """Let go of a value, if it is there."""
+        """Remove a value if it is in the cache."""
         with self._lock:
             self._drop(key)
 
-    def _make(self, key: K, make: Callable[[], V], coming: Future[V]) -> None:
+    def _make(self, key: K, make: Callable[[], V], future: Future[V]) -> None:
         try:
             value = make()
-        except BaseException as error:
+        except BaseException as error:  # KeyboardInterrupt too: threads that wait would wait for ever
             with self._lock:
                 self._values.pop(key, None)
-            coming.set_exception(error)
+            future.set_exception(error)
             raise
         with self._lock:
-            coming.set_result(value)
-            if self._values.get(key) is coming:  # else it was dropped meanwhile
+            future.set_result(value)
+            if self._values.get(key) is future:  # else it was dropped meanwhile
                 self.nbytes += self._size_of(value)
-                self._tidy(key)
+                self._evict(key)
 
-    def _tidy(self, newest: K) -> None:
+    def _evict(self, newest: K) -> None:
         for key in [key for key, one in self._values.items() if one.done() and key != newest]:
             if self.nbytes <= self.most_bytes:
                 return
             self._drop(key)
 
     def _drop(self, key: K) -> None:
-        coming = self._values.pop(key, None)
-        if coming is not None and coming.done():
-            self.nbytes -= self._size_of(coming.result())
+        future = self._values.pop(key, None)
+        # A value still being made was not counted yet; `_make` sees that its future is gone and leaves it so.
+        if future is not None and future.done():
+            self.nbytes -= self._size_of(future.result())

@@ -1,8 +1,8 @@
-"""How answers come about: what is read of a cell, what is computed of it once, and what of each tile.
+"""Inference on tiles: what is computed once per cell, and what for each tile.
 
-Of our own network the stem, which is most of its work, runs once over every cell, with what lies around it; the rest
-runs on tiles. Of another network, or one that sees tiles turned, whole tiles go through, put together from grey values
-that were read and prepared once.
+With our own network, the stem (most of the work) runs once over every cell and its halo; the rest runs on tiles. With
+another network, or one that sees rotated tiles, whole tiles go through the network; they are assembled from grey values
+that were read and prepared once per cell.
 """
 
 from __future__ import annotations
@@ -26,45 +26,46 @@ from napari_ink.region import Region
 from napari_ink.stack import DepthStack
 from napari_ink.typing import Float32Array
 
+# Without a stem, cells only avoid reading voxels twice.
 _WHOLE_CELL = 128
 
 
 def grid_step(members: Sequence[EnsembleMember]) -> int:
-    """Return what the rows and columns that tiles begin at must be multiples of."""
+    """Return the number that the first row and column of a tile must be multiples of."""
     return max(DepthStem.steps) if has_shared_stem(members) else 1
 
 
 def has_shared_stem(members: Sequence[EnsembleMember]) -> bool:
-    """Whether the stem of all members can run on cells."""
+    """Return whether the stem of every member can run on cells."""
     return all(isinstance(member.network, InkEdgeNetwork) and member.turn == Orientation() for member in members)
 
 
 class TileInference:
-    """What is done with cells and with tiles.
+    """Computes cells and tiles.
 
     Parameters
     ----------
     members
-        Who predicts.
+        Ensemble members that predict.
     stack
-        What is read.
+        Depth stack to read.
     grid
         The tiles.
     forward
         Runs networks on a device.
     row_px
-        How many columns are read in a row; None where nobody knows what comes next.
+        Number of columns that are read one after another in a row; None if the order of tiles is unknown.
 
     Attributes
     ----------
     cells : CellGrid
-        Where cells lie.
+        Grid of cells.
     device : torch.device
-        Where networks run.
+        Device that networks run on.
     has_own_threads : bool
-        Whether a network keeps processors busy by itself, with threads that are none of torch's.
+        Whether a network uses threads of its own besides torch's, as ONNX Runtime does.
     has_shared_stem : bool
-        Whether the stem is computed of a cell; else it is read and prepared, and no more.
+        Whether a cell holds the stem's output; if not, it holds prepared grey values.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class TileInference:
         self._z = z_range(members, stack.shape[0])
         self._source = GreySource(stack, self._z, row_px)
         self._members = list(members)
+        # Members that are views of one network share its copy on the device, and those of one contract its grey values.
         self._networks: dict[int, nn.Module] = {}
         for member in members:
             if id(member.network) not in self._networks:
@@ -94,18 +96,18 @@ class TileInference:
         )  # fmt: skip
 
     def expect(self, cells: Iterable[CellIndex]) -> None:
-        """Be told all cells that will be read, so that no grey values are kept longer than one of them needs."""
+        """Declare all cells that will be read, so that grey values are dropped once no cell needs them."""
         self._source.expect(map(self._in_segment, cells))
 
     def _in_segment(self, cell: CellIndex) -> Region:
-        """Return what is read for a cell, which may lie beyond the segment where that is smaller than a tile."""
+        """Return the area to read for a cell, clipped to the segment; a cell beyond it gets the last row or column."""
         wanted, (height, width) = self.cells.read_area(cell), self._grid.shape
         return Region(
             min(wanted.y0, height - 1), min(wanted.y1, height), min(wanted.x0, width - 1), min(wanted.x1, width)
         )  # fmt: skip
 
     def read(self, cell: CellIndex) -> list[Float32Array]:
-        """Read and prepare a cell, once for each contract: ``(z, y, x)``; on any thread."""
+        """Read a cell and prepare it for each contract, ``(z, y, x)`` float32 each; safe on any thread."""
         wanted = self.cells.read_area(cell)
         grey = self._source.read(self._in_segment(cell))
         values = []
@@ -116,7 +118,7 @@ class TileInference:
         return values
 
     def planes(self, cell: CellIndex, values: Sequence[Float32Array]) -> Planes:
-        """Compute of a cell what its tiles share: planes ``(c, y, x)``."""
+        """Return what the tiles share of a cell: planes ``(c, y, x)``, the stem's or the prepared grey values."""
         tensors = [torch.from_numpy(one) for one in values]
         if not self.has_shared_stem:
             return tuple(tensors)
@@ -127,67 +129,71 @@ class TileInference:
             block = tensors[self._number(member)][None].to(self._forward.device)
             for plane, step in zip(self._forward(lambda: stem(block)), DepthStem.steps, strict=True):  # noqa: B023
                 y, x = (slice(part.start // step, part.stop // step) for part in area.slices_in(read))
-                # A view: what lies around it is little, and to copy it would take longer.
+                # A view without the halo: the halo is small, and copying would take longer than it saves memory.
                 planes.append(plane[0, :, y, x])
         return tuple(planes)
 
     def assembled(self, tiles: Sequence[Region], cells: Sequence[Mapping[CellIndex, Planes]]) -> list[Tensor]:
-        """Put tiles together.
+        """Assemble tiles from the planes of cells.
 
         Parameters
         ----------
         tiles
-            Where they lie.
+            The tiles, clipped to the segment.
         cells
-            For each tile the planes of the cells that it touches.
+            For each tile, the planes of the cells that it touches.
 
         Returns
         -------
         list of Tensor
-            Of each plane of a cell that of the tiles, ``(b, c, y, x)``.
+            For each plane of a cell, the same plane of the tiles, ``(b, c, y, x)``.
 
         Raises
         ------
         DeviceMemoryError
-            If the device's memory does not hold them.
+            If the tiles do not fit into the device's memory.
         """
+        # Planes come in the order member by member and, within a member, step by step of its stem.
         steps = DepthStem.steps if self.has_shared_stem else (1,)
         number = len(next(iter(cells[0].values())))
         with self._forward.translating_memory_errors(), torch.inference_mode():
             return [self._assembled(tiles, cells, n, steps[n % len(steps)]) for n in range(number)]
 
     def probabilities(self, blocks: Sequence[Tensor]) -> Float32Array:
-        """Return what the members say of tiles that were put together.
+        """Return the members' combined probabilities of assembled tiles.
 
         Returns
         -------
         ndarray
-            ``(b, c, y, x)`` as `combine` and `rounded` give it; NaN where a network gives none.
+            ``(b, c, y, x)`` float32, see `combine` and `rounded`; NaN where a network gives NaN.
 
         Raises
         ------
         DeviceMemoryError
-            If the device's memory does not hold the batch.
+            If the batch does not fit into the device's memory.
         """
-        return self._forward(lambda: rounded(combine(self._said(blocks), [m.predicts_edges for m in self._members])))
+        return self._forward(lambda: rounded(combine(self._outputs(blocks), [m.predicts_edges for m in self._members])))
 
-    def _said(self, blocks: Sequence[Tensor]) -> list[Tensor]:
-        said = []
+    def _outputs(self, blocks: Sequence[Tensor]) -> list[Tensor]:
+        """Return each member's probabilities of assembled tiles, ``(b, 2, y, x)``."""
+        outputs = []
         for n, member in enumerate(self._members):
             if self.has_shared_stem:
+                # The stem gives two planes for each member, at half and at quarter resolution.
                 logits = self._own(member).after_stem(blocks[2 * n], blocks[2 * n + 1])
             else:
                 block = blocks[self._number(member)].to(self._forward.device)
                 network = self._networks[id(member.network)]
                 logits = member.turn.undo(network(member.turn.apply(block).contiguous()))
-            said.append(torch.sigmoid(logits.float()))
-        return said
+            outputs.append(torch.sigmoid(logits.float()))
+        return outputs
 
     def _assembled(
         self, tiles: Sequence[Region], cells: Sequence[Mapping[CellIndex, Planes]], number: int, step: int
     ) -> Tensor:
         like = next(iter(cells[0].values()))[number]
         height, width = (side // step for side in self._grid.tile)
+        # Convolutions after the stem are faster on channels-last tensors; whole tiles go in as they were read.
         layout = torch.channels_last if self.has_shared_stem else torch.contiguous_format
         out = torch.empty(
             (len(tiles), like.shape[0], height, width), dtype=like.dtype, device=like.device, memory_format=layout
@@ -209,7 +215,7 @@ class TileInference:
 
 
 def _plain(tensor: Tensor) -> Any:
-    """Return what copies fastest: NumPy's view of a tensor on the CPU."""
+    """Return NumPy's view of a tensor on the CPU, which copies faster than torch; else the tensor itself."""
     return tensor.numpy() if tensor.device.type == "cpu" else tensor
 
 
@@ -219,7 +225,7 @@ def _coarser(slices: tuple[slice, slice], step: int) -> tuple[slice, slice]:
 
 
 def _filled(values: npt.NDArray[np.float32], shape: tuple[int, int]) -> Float32Array:
-    """Repeat the last row and column of ``(z, y, x)`` up to a height and width, and lay it out in order."""
+    """Return ``(z, y, x)`` padded to a height and width by repeating its last row and column, C-contiguous."""
     missing = [(0, 0), *((0, wanted - there) for wanted, there in zip(shape, values.shape[1:], strict=True))]
     filled = np.pad(values, missing, mode="edge") if any(after for _, after in missing) else values
     return np.ascontiguousarray(filled)

@@ -1,6 +1,6 @@
-"""Where tiles and blocks lie: pure arithmetic on half-open ranges of full-resolution segment pixels.
+"""The geometry of tiles and blocks: arithmetic on half-open ranges of full-resolution segment pixels.
 
-Tiles lie on a grid anchored at the segment's origin, whatever region is asked for, so a region's values are those of a
+The grid of tiles starts at the segment's origin, whatever region is requested, so a region gets the same values as in a
 run over the whole segment. Blocks are the chunks of the prediction store; a block is final once no later tile touches
 it.
 """
@@ -24,7 +24,7 @@ BLOCK = 256
 """Height and width of a block, in pixels."""
 
 DEFAULT_OVERLAP = 0.25
-"""Scores as well as half overlap, with half as many tiles: see docs/decisions/0004-tiles.md."""
+"""Default overlap: it scores as well as 0.5 with half as many tiles (docs/decisions/0004-tiles.md)."""
 
 MAX_OVERLAP = 0.75
 BlockIndex = tuple[int, int]
@@ -39,11 +39,12 @@ class TileGrid:
     shape
         The segment's height and width.
     tile
-        Height and width of what the network reads; larger than the segment only where that is smaller than a tile.
+        Height and width of a tile, the network's input; larger than the segment only if the segment is smaller than a
+        tile.
     stride
-        Rows and columns from one tile to the next. The last one is moved back to lie flush with the border.
+        Rows and columns from one tile to the next. The last tile is moved back to end at the segment's border.
     step
-        What rows and columns that tiles begin at are multiples of; the last tile may reach over the border by less.
+        Tiles start at multiples of this number of pixels; the last tile may exceed the border by less than that.
     """
 
     shape: tuple[int, int]
@@ -53,7 +54,7 @@ class TileGrid:
 
     @property
     def canvas(self) -> tuple[int, int]:
-        """Height and width of all tiles together, with what they reach over the segment's border."""
+        """Height and width of the area that all tiles cover, which may exceed the segment at the bottom and right."""
         ends = [
             tile_starts(length, tile, stride, self.step)[-1] + tile
             for length, tile, stride in zip(self.shape, self.tile, self.stride, strict=True)
@@ -61,11 +62,11 @@ class TileGrid:
         return ends[0], ends[1]
 
     def padded(self, tile: Region) -> Region:
-        """Return a tile with what it reaches over the segment's border."""
+        """Return a tile in full size, including its part beyond the segment's border."""
         return Region(tile.y0, tile.y0 + self.tile[0], tile.x0, tile.x0 + self.tile[1])
 
     def rows(self, region: Region) -> Iterator[tuple[Region, ...]]:
-        """Go through the rows of tiles that touch `region`; each tile is cut to the segment."""
+        """Yield the rows of tiles that touch `region`, each tile clipped to the segment."""
         ys, xs = (self._ranges(axis) for axis in (0, 1))
         xs = [(x0, x1) for x0, x1 in xs if x0 < region.x1 and region.x0 < x1]
         for y0, y1 in ys:
@@ -100,31 +101,33 @@ class TilePlan:
 
 
 def tile_starts(length: int, tile: int, stride: int, step: int = 1) -> tuple[int, ...]:
-    """Return where tiles begin along one axis, at multiples of `step`, so that they cover it.
+    """Return the starts of the tiles that cover one axis, all multiples of `step`.
 
-    None ends `step` pixels outside or more. An axis shorter than a tile has a single one, which begins at 0.
+    Every tile ends less than `step` pixels beyond the axis. An axis shorter than a tile has a single tile, at 0.
     """
     if length <= tile:
         return (0,)
+    # Rounded up to a multiple of `step`; rounded down, the last pixels would be in no tile.
     last = -(-(length - tile) // step) * step
     return (*range(0, last, stride), last)
 
 
 def tile_grid(shape: tuple[int, int], tile_size: int, divisor: int, overlap: float, step: int = 1) -> TileGrid:
-    """Lay tiles over a segment.
+    """Return the grid of tiles over a segment.
 
     Parameters
     ----------
     shape
         The segment's height and width, in pixels.
     tile_size
-        Height and width wanted; made a multiple of `divisor`, and made smaller on a segment that is smaller.
+        Height and width of a tile, in pixels; rounded down to a multiple of `divisor`, and reduced if the segment is
+        smaller.
     divisor
-        What height and width of a network's input must be multiples of.
+        Number that the height and width of the network's input must be multiples of.
     overlap
-        Share of a tile's height and width that its neighbour reads too, 0 to 0.75.
+        Overlap of neighbouring tiles as a share of a tile's height and width, 0 to 0.75.
     step
-        What rows and columns that tiles begin at are multiples of; it divides `divisor`.
+        Number that tiles start at multiples of; it divides `divisor`.
 
     Raises
     ------
@@ -139,12 +142,12 @@ def tile_grid(shape: tuple[int, int], tile_size: int, divisor: int, overlap: flo
 
 
 def check_overlap(overlap: float) -> None:
-    """Refuse an overlap that makes no sense.
+    """Refuse an overlap that is out of range.
 
     Raises
     ------
     BadInputError
-        If it is out of range.
+        If it is less than 0 or more than `MAX_OVERLAP`.
     """
     if not 0 <= overlap <= MAX_OVERLAP:
         raise BadInputError(
@@ -160,7 +163,7 @@ def blocks_in(region: Region) -> list[BlockIndex]:
 
 
 def block_area(block: BlockIndex, region: Region) -> Region:
-    """Return the pixels of a block that lie in `region`, which it must touch."""
+    """Return the part of a block that lies in `region`, which the block must touch."""
     y0, x0 = block[0] * BLOCK, block[1] * BLOCK
     return Region(y0, y0 + BLOCK, x0, x0 + BLOCK).within(region)
 
@@ -172,26 +175,27 @@ def plan_tiles(
     batch_size: int,
     is_wanted: Callable[[Region], bool],
 ) -> TilePlan:
-    """Put the tiles that a run needs into batches.
+    """Return the batches of tiles that a run needs.
 
-    A batch holds tiles of one row, and is made up the same way whatever is pending: after an interruption each tile
-    goes through the network in the same company, so that it gives the same bits.
+    A batch holds tiles of one row, and its tiles do not depend on which blocks are pending: after an interruption each
+    tile goes through the network in the same batch as before, so its values are the same to the bit.
 
     Parameters
     ----------
     grid
         The tiles of the segment.
     region
-        What is to be predicted.
+        Region to predict.
     pending
         Blocks of the region that are not final yet.
     batch_size
-        Most tiles in a batch.
+        Largest number of tiles in a batch.
     is_wanted
-        Whether a tile's part of the region has anything to predict.
+        Returns whether a tile's part of the region contains anything to predict.
     """
     wanted = frozenset(pending)
     batches = []
+    # Tiles are put into batches first and batches are dropped after: dropping tiles first would shift the others.
     for row in grid.rows(region):
         for tiles in _in_batches([tile for tile in row if is_wanted(tile.within(region))], batch_size):
             touched = {block for tile in tiles for block in blocks_in(tile.within(region))} & wanted
@@ -206,38 +210,40 @@ def _in_batches(tiles: list[Region], size: int) -> Iterator[tuple[Region, ...]]:
         yield tuple(tiles[start : start + size])
 
 
+# Smaller tiles would give a network too little context.
 _SMALLEST_TILE = 64
 
 
 def choose_grid(
     request: PredictRequest, members: Sequence[EnsembleMember], begun: Mapping[str, Any] | None = None
 ) -> TileGrid:  # fmt: skip
-    """Lay tiles over a stack.
+    """Return the grid of tiles for a request.
 
     Parameters
     ----------
     request
-        What is asked for.
+        The request.
     members
-        Who predicts.
+        Ensemble members that predict.
     begun
-        Provenance of the run to go on with, which may have had to take smaller tiles than were asked for.
+        Provenance of the run to resume, which may have reduced its tiles to save memory; None for a new run.
 
     Raises
     ------
     BadInputError
-        If the tile size makes no sense, or a network does not take it.
+        If the tile size is less than 1, or a network does not accept it.
     """
     from napari_ink.predict.tile_inference import grid_step
 
     shape, asked = request.stack.shape[1:], request.tile_size
     if asked is not None and asked < 1:
-        raise BadInputError(f"Tiles of {asked} pixels are none; give at least 1, or leave the tile size out.")
+        raise BadInputError(f"Tiles of {asked} pixels are not possible; give at least 1, or leave the tile size out.")
     divisor = math.lcm(*(int(getattr(member.network, "size_divisor", 1)) for member in members))
     fixed = {int(side) for member in members if (side := getattr(member.network, "fixed_tile", None)) is not None}
     if fixed:
         side = _only(fixed, divisor, asked)
     elif begun is not None and asked in (None, begun.get("tile_asked")):
+        # The same command resumes a run whose tiles were reduced; another size is refused later, by its name.
         side = max(begun["tile"])
     else:
         side = asked or request.model.contract.tile_size
@@ -245,7 +251,7 @@ def choose_grid(
 
 
 def smaller_side(request: PredictRequest, members: Sequence[EnsembleMember], grid: TileGrid) -> int | None:
-    """Return a tile size that takes less memory, about half as large a side; None where there is none."""
+    """Return a tile size of about half the side, which needs less memory; None if there is none."""
     side = max(max(grid.tile) // 2, _SMALLEST_TILE)
     if any(getattr(member.network, "fixed_tile", None) for member in members):
         return None
@@ -255,13 +261,13 @@ def smaller_side(request: PredictRequest, members: Sequence[EnsembleMember], gri
 
 
 def _only(fixed: set[int], divisor: int, asked: int | None) -> int:
-    """Return the one size of tiles that networks with a fixed one take, and all others beside them."""
+    """Return the only tile size that all networks accept, where at least one accepts a single size."""
     sizes = " and ".join(map(str, sorted(fixed)))
     if len(fixed) > 1 or min(fixed) % divisor:
         raise BadInputError(
-            f"These models do not go together: one takes tiles of {sizes} pixels only, and another does not take "
-            "those; predict with each by itself."
+            f"These models cannot be combined: one takes only tiles of {sizes} pixels, and another does not take "
+            "those; predict with each model separately."
         )
     if asked not in (None, min(fixed)):
-        raise BadInputError(f"A model takes tiles of {sizes} pixels only, not of {asked}; leave the tile size out.")
+        raise BadInputError(f"A model takes only tiles of {sizes} pixels, not of {asked}; leave the tile size out.")
     return min(fixed)

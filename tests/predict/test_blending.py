@@ -68,7 +68,7 @@ def test_only_blocks_that_are_open_take_memory() -> None:
             blend.add(tile, said, blocks_in(tile))
         for block in blocks_in(Region.whole(grid.shape)):
             if (block[0] + 1) * BLOCK <= row[0].y0 + grid.stride[0]:
-                blend.let_go(block)
+                blend.discard(block)
         assert blend.nbytes <= 3 * 4 * 300 * 2 * BLOCK
 
 

@@ -56,7 +56,7 @@ def test_cells_are_kept_as_long_as_a_tile_needs_them_and_memory_has_room() -> No
     store = CellStore(grid, tiles, most_bytes=10_000)
     for cell in grid.touching(tiles[0]):
         store.planes(cell, lambda: (torch.zeros(100),))
-    store.tidy([tiles[0]])
+    store.release([tiles[0]])
     assert (0, 0) not in store and (0, 1) in store and store.nbytes == 2 * 400
     small = CellStore(grid, tiles, most_bytes=500)
     for cell in grid.touching(tiles[1]):

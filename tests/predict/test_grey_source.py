@@ -83,7 +83,7 @@ def test_parts_are_whole_strips_and_a_row_of_blocks_fits(
     least = min(math.ceil(512 / chunk) * chunk, width)  # what a part is at least as wide as
     assert part_bytes <= max(32 * 2**20, strip * least * layers * 2)
     touched = (256 + 8 - 2) // tall + 2  # parts that a block and the stem's halo reach into, wherever they lie
-    assert source._kept.most_bytes >= touched * part_bytes
+    assert source._cache.most_bytes >= touched * part_bytes
 
 
 def test_threads_that_want_the_same_wait_for_one(tmp_path: Path) -> None:
@@ -145,11 +145,11 @@ def test_what_no_reader_waits_for_is_let_go_of(tmp_path: Path) -> None:
     source, areas = GreySource(watched, slice(0, 5)), [Region(0, 260, 0, 400), Region(240, 600, 0, 400)]
     source.expect(areas)
     source.read(areas[0])
-    assert set(source._kept._values) == {(1, 0)}  # rows 200 to 400, which the other one begins in
+    assert set(source._cache._values) == {(1, 0)}  # rows 200 to 400, which the other one begins in
     source.read(areas[1])
-    assert not source._kept._values and source._kept.nbytes == 0 and set(begins.values()) == {1}
+    assert not source._cache._values and source._cache.nbytes == 0 and set(begins.values()) == {1}
     source.read(areas[0])  # once more, as what was dropped for want of memory is
-    assert source._kept._values
+    assert source._cache._values
 
 
 def test_looking_around_reads_little_more_than_once(tmp_path: Path) -> None:

@@ -215,8 +215,8 @@ def test_a_run_that_goes_on_with_something_else_says_so_and_is_recorded(tmp_path
     record = dict(group.attrs["napari_ink"])
     group.attrs["napari_ink"] = {**record, "version": "0.0.9", "device": "cuda"}
     began, *_ = run(request)
-    assert "It was begun with napari-ink 0.0.9 and goes on with " + napari_ink.__version__ + "." in began.notes
-    assert "It was begun with the device cuda and goes on with cpu." in began.notes
+    assert "The run began with napari-ink 0.0.9 and continues with " + napari_ink.__version__ + "." in began.notes
+    assert "The run began with the device cuda and continues with cpu." in began.notes
     made = open_prediction(request.out).provenance
     assert made["version"] == "0.0.9" and made["complete"]
     (continued,) = made["continued"]

@@ -126,7 +126,7 @@ def test_where_memory_does_not_hold_so_many_at_a_time_there_are_fewer(tmp_path: 
     network = HungryTogether()
     events = run(replace(request_in(tmp_path, ink_model(network, 128)), cores=2, batch_size=1))
     said = [event.sentence for event in events if isinstance(event, PredictionNote)]
-    assert len(said) == 1 and said[0].endswith("1 core from here on.")
+    assert len(said) == 1 and said[0].endswith("continuing with 1 core.")
     assert events[-1].complete
 
 

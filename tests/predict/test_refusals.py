@@ -116,7 +116,7 @@ def test_an_output_that_exists(request_here: PredictRequest) -> None:
     (request_here.out.parent / "notes").mkdir()
     elsewhere = replace(request_here, out=request_here.out.parent / "notes")
     refuse(elsewhere, OutputError, "exists already")
-    refuse(replace(elsewhere, resume=True), OutputError, "no prediction that could be resumed")
+    refuse(replace(elsewhere, resume=True), OutputError, "not a prediction that can be resumed")
 
 
 def test_an_output_in_no_folder(request_here: PredictRequest) -> None:
@@ -133,7 +133,7 @@ def test_a_tile_without_an_answer_is_left_out_told_and_does_not_spread(
     np.save(tmp_path / "segment.npy", grey)
     request = replace(request_here, stack=open_stack(tmp_path / "segment.npy"), overlap=0.25, batch_size=2)
     said = _changes(replace(request, model=ink_model(NotANumber())))
-    assert said and all("not numbers" in one and "left out" in one for one in said)
+    assert said and all("not a number" in one and "left out" in one for one in said)
     prediction = open_prediction(request.out)
     left_out = prediction.provenance["left_out"]
     assert [one[12:].split(" is ")[0] for one in said] == [str(Region(*one)) for one in left_out]
@@ -150,7 +150,7 @@ def test_a_tile_without_an_answer_is_left_out_told_and_does_not_spread(
 def test_a_model_without_any_answer_is_refused(request_here: PredictRequest, tmp_path: Path) -> None:
     np.save(tmp_path / "segment.npy", np.full((5, 90, 120), 65535, np.uint16))
     request = replace(request_here, stack=open_stack(tmp_path / "segment.npy"), model=ink_model(NotANumber()))
-    assert "the tile at 0:32,0:32" in refuse(request, NapariInkError, "not numbers")
+    assert "the tile at 0:32,0:32" in refuse(request, NapariInkError, "not a number")
 
 
 def test_a_run_may_begin_and_go_on_where_there_is_no_answer(request_here: PredictRequest, tmp_path: Path) -> None:
@@ -191,7 +191,7 @@ def test_too_little_memory_takes_fewer_tiles_and_says_it_once(request_here: Pred
     whole = replace(request_here, batch_size=4)
     run(whole)
     less = replace(whole, model=ink_model(Hungry(32 * 32 * 2)), out=request_here.out.with_name("less.zarr"))
-    assert [said.split(": ")[1] for said in _changes(less)] == ["2 tiles at a time from here on."]
+    assert [said.split(": ")[1] for said in _changes(less)] == ["continuing with 2 tiles at a time."]
     for what in ("ink", "edge"):
         assert np.array_equal(open_prediction(less.out).read(what), open_prediction(whole.out).read(what))
 
@@ -199,7 +199,7 @@ def test_too_little_memory_takes_fewer_tiles_and_says_it_once(request_here: Pred
 def test_then_smaller_tiles_and_then_nothing_is_left(request_here: PredictRequest) -> None:
     small = replace(request_here, model=ink_model(Hungry(64 * 64), tile_size=128), batch_size=2)
     said = _changes(small)
-    assert "1 tile at a time" in said[0] and "tiles are 64 pixels from here on" in said[1] and len(said) == 2
+    assert "1 tile at a time" in said[0] and "tiles of 64 pixels instead of" in said[1] and len(said) == 2
     prediction = open_prediction(small.out)
     assert prediction.complete and prediction.provenance["tile"] == [64, 64]
     refuse(replace(small, model=ink_model(Hungry(64), tile_size=128), out=small.out.with_name("b.zarr")),
@@ -239,7 +239,7 @@ def test_a_network_of_one_tile_size_gets_that_or_says_so(request_here: PredictRe
     refuse(divided, BadInputError, "do not go together")
     starved = replace(request, out=larger.out.with_name("c.zarr"), batch_size=1, cores=1)
     starved.model.network.forward = OutOfMemory().forward  # type: ignore[method-assign]
-    assert "from here on" not in refuse(starved, DeviceMemoryError, "does not hold")
+    assert "continuing" not in refuse(starved, DeviceMemoryError, "does not hold")
 
 
 def test_tiles_that_are_stored_already_stay_as_large_as_they_were(request_here: PredictRequest) -> None:

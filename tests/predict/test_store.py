@@ -203,7 +203,7 @@ def test_a_record_of_other_types_or_sizes_is_one_sentence(
         assert main(arguments) == 2
         said = capsys.readouterr().err
         assert "is damaged (" in said and place[0] in said and len(said.splitlines()) == 1
-    with pytest.raises(BadInputError, match="is damaged|no prediction that could be resumed") as caught:
+    with pytest.raises(BadInputError, match="is damaged|not a prediction that can be resumed") as caught:
         list(predict(replace(request_here, resume=True)))
     assert "\n" not in str(caught.value)
 

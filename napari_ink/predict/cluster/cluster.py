@@ -1,8 +1,8 @@
-"""Other processes and machines at work on one prediction, by dask.distributed: workers read and predict, we store.
+"""Prediction on other processes and machines with dask.distributed: workers read and predict, this process stores.
 
 A worker gets a few batches of tiles at a time, reads their grey values itself and sends probabilities back; only the
-process that was started blends and writes. Batches are made up as on one machine and sums do not depend on their order,
-so the bytes are the same, whichever worker did what and however often.
+process that the user started blends and writes. Batches are the same as on one machine and sums do not depend on their
+order, so the stored bytes do not depend on which worker predicted which tile, or how often.
 """
 
 from __future__ import annotations
@@ -31,30 +31,32 @@ if TYPE_CHECKING:
     from distributed import Client
 
 
+# A patch is this many tiles on a side: large ones share more cells, small ones share work more evenly.
 _SMALLEST_PATCH, _LARGEST_PATCH = 2, 8
 _TASKS_PER_WORKER = 8
+# One task runs while the next waits at the worker, so that it never waits for the network.
 _WAITING_PER_WORKER = 2
 _RETRIES = 3
-_LOOK_S = 1
-# A worker that died is started again within seconds, by its nanny; a batch system may take longer than we can wait.
+_CHECK_S = 1
+# dask's nanny restarts a dead worker within seconds; a batch system may take longer than it makes sense to wait.
 _WORKERLESS_S = 30
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """Workers that are there.
+    """A connection to the workers of a dask cluster.
 
     Attributes
     ----------
     client
-        The connection.
+        The connection to the scheduler.
     workers
-        Addresses of those that were there at the beginning.
+        Addresses of the workers at the time of connecting.
     device, device_title
-        What they predict on, and that in words.
+        Device that all workers predict on, and its name for messages.
     address
-        Where their scheduler is, for messages.
+        Address of the scheduler, for messages.
     """
 
     client: Client
@@ -64,139 +66,144 @@ class Cluster:
     address: str
 
     def torch_device(self) -> torch.device:
-        """Return what they predict on."""
+        """Return the device that the workers predict on."""
         import torch
 
         return torch.device(self.device)
 
     def run_batches(self, job: Job, batches: Sequence[Batch]) -> Generator[tuple[Batch, Float32Array], None, None]:
-        """Have batches answered, each as it is done; see `pipeline.run_batches`.
+        """Predict batches on the workers, and yield each as it is done; see `pipeline.run_batches`.
 
         Raises
         ------
         NapariInkError
-            If a worker cannot, workers are lost again and again, none is left for some time, or the scheduler is lost.
+            If a worker fails, workers are lost repeatedly, none is left for some time, or the scheduler is lost.
         """
         from distributed import as_completed
 
         workers = list(self.workers)
         left = in_shares(list(in_patches(batches, job.grid, len(workers) * _TASKS_PER_WORKER)), len(workers))
-        coming = as_completed()
-        asked: dict[Any, tuple[int, Sequence[Batch]]] = {}
+        completed = as_completed()
+        submitted: dict[Any, tuple[int, Sequence[Batch]]] = {}
 
-        def ask(worker: int) -> None:
-            """Ask a worker for the next patch of its share, whose neighbours it has, or of the longest that is left."""
+        def submit(worker: int) -> None:
+            """Submit the next patch of a worker's share, next to its last one, or else of the longest share left."""
             share = left[worker] or max(left, key=len)
             if share:
                 patch = share.popleft()
+                # Not pure: dask must not merge tasks. Other workers are allowed, since a lost one must not block its
+                # patch.
                 future = self.client.submit(
                     answer, job, patch, pure=False, retries=_RETRIES,
                     workers=[workers[worker]], allow_other_workers=True,
                 )  # fmt: skip
-                asked[future] = worker, patch
-                coming.add(future)
+                submitted[future] = worker, patch
+                completed.add(future)
 
         waiting = ThreadPoolExecutor(1, thread_name_prefix="napari-ink-workers")
         try:
-            with said_if_lost(self.address):
+            with reporting_lost_scheduler(self.address):
                 for worker in [*range(len(workers))] * _WAITING_PER_WORKER:
-                    ask(worker)
-            while asked:
-                future, answers = self._patient(waiting.submit(_next_of, coming))
-                with said_if_lost(self.address):
-                    worker, patch = asked.pop(future)
-                    ask(worker)
-                    for newcomer in self._now().difference(workers):
+                    submit(worker)
+            while submitted:
+                future, answers = self._wait_for(waiting.submit(_next_result, completed))
+                with reporting_lost_scheduler(self.address):
+                    worker, patch = submitted.pop(future)
+                    submit(worker)
+                    for newcomer in self._current_workers().difference(workers):
                         workers.append(newcomer)
-                        left.append(deque())  # it helps with the longest share
+                        left.append(deque())  # a newcomer helps with the longest share
                         for _ in range(_WAITING_PER_WORKER):
-                            ask(len(workers) - 1)
+                            submit(len(workers) - 1)
                 for batch, steps in zip(patch, answers, strict=True):
                     yield batch, unpacked(steps)
         finally:
-            with suppress(*_signs_of_loss()):
-                self.client.cancel(list(asked))
-            waiting.shutdown(wait=False)  # its thread ends with what was cancelled
+            with suppress(*_connection_errors()):
+                self.client.cancel(list(submitted))
+            waiting.shutdown(wait=False)  # its thread ends once the tasks are cancelled
 
-    def _patient(self, coming: Future[_T]) -> _T:
-        """Wait for as long as there are workers; where there are none, only so long as one may need to start again."""
+    def _wait_for(self, result: Future[_T]) -> _T:
+        """Return a result; wait without limit while there are workers, else only as long as a worker needs to restart.
+
+        dask itself would wait for ever once all workers are gone.
+        """
         deadline = None
-        while not wait([coming], timeout=_LOOK_S).done:
-            with said_if_lost(self.address):
-                is_alone = not self._now()
-            if not is_alone:
+        while not wait([result], timeout=_CHECK_S).done:
+            with reporting_lost_scheduler(self.address):
+                has_workers = bool(self._current_workers())
+            if has_workers:
                 deadline = None
             elif deadline is None:
                 deadline = time.monotonic() + _WORKERLESS_S
             elif time.monotonic() > deadline:
                 raise NapariInkError(
-                    f"All workers of the scheduler at {self.address} are lost; start some, and --resume goes on."
+                    f"All workers of the scheduler at {self.address} are lost; start some, then --resume continues."
                 )
-        with said_if_lost(self.address):
-            return coming.result()
+        with reporting_lost_scheduler(self.address):
+            return result.result()
 
-    def _now(self) -> set[str]:
-        """Return the addresses of the workers that are there now."""
+    def _current_workers(self) -> set[str]:
+        """Return the addresses of the workers that are connected now."""
         found = self.client.scheduler_info(n_workers=-1)
-        if "workers" not in found:  # so it is once a client has given up to find its scheduler again
+        if "workers" not in found:  # the client has given up reconnecting to its scheduler
             raise CancelledError("The connection is closed.")
         return set(found["workers"])
 
 
 @contextmanager
-def said_if_lost(address: str) -> Iterator[None]:
-    """Turn the many signs of a scheduler that is gone into one clear sentence.
+def reporting_lost_scheduler(address: str) -> Iterator[None]:
+    """Raise the various errors of a lost scheduler as one `NapariInkError`.
 
     Parameters
     ----------
     address
-        Where it was; it stands in the message.
+        Address of the scheduler, for the message.
 
     Raises
     ------
     NapariInkError
-        In place of any of them.
+        If the connection to the scheduler is lost.
     """
     try:
         yield
-    except _signs_of_loss() as error:
-        raise NapariInkError(f"The scheduler at {address} is lost; start it again, and --resume goes on.") from error
+    except _connection_errors() as error:
+        raise NapariInkError(f"The scheduler at {address} is lost; start it again, then --resume continues.") from error
 
 
-def _next_of(coming: Iterator[Any]) -> tuple[Any, Any]:
-    """Return what is done next, and what it came to."""
+def _next_result(completed: Iterator[Any]) -> tuple[Any, Any]:
+    """Return the next task that is done, and its result."""
     from distributed.scheduler import KilledWorker
 
-    future = next(coming)
+    future = next(completed)
     try:
         return future, future.result()
     except KilledWorker as error:
-        raise NapariInkError("Workers were lost again and again over the same tiles; see in their logs why.") from error
+        raise NapariInkError("Workers were lost repeatedly on the same tiles; their logs say why.") from error
     except OSError as error:
         if future.status != "error":
             raise
-        # The worker's own: it must not pass for a sign of loss.
-        raise NapariInkError(f"A worker cannot go on ({error}); see in its log why.") from error
+        # An OSError of the worker's own, such as a file it may not read, is not a lost connection.
+        raise NapariInkError(f"A worker failed ({error}); its log says why.") from error
 
 
-def _signs_of_loss() -> tuple[type[Exception], ...]:
-    """Return what dask raises once a connection is gone: futures that are cancelled, or a call that comes too late."""
+def _connection_errors() -> tuple[type[Exception], ...]:
+    """Return the errors that dask raises for a lost connection: cancelled futures and calls on a closed client."""
     from distributed.client import ClosedClientError
 
     return CancelledError, ClosedClientError, OSError
 
 
 def unpacked(steps: npt.NDArray[np.uint16]) -> Float32Array:
-    """Return probabilities from what a worker sent, which are whole steps, and one more for those that are none."""
+    """Return a worker's probabilities as float32; it sends them as steps, and NaN as the largest uint16."""
     values = steps.astype(np.float32) / np.float32(PROBABILITY_STEPS)
     values[steps > PROBABILITY_STEPS] = np.nan
     return values
 
 
 def in_patches(batches: Sequence[Batch], grid: TileGrid, most: int) -> Iterator[list[Batch]]:
-    """Put batches that lie together into patches: large ones, whose tiles share most, but about `most` if there can be.
+    """Yield patches of neighbouring batches, as large as possible while there are about `most` of them.
 
-    They come row by row, so that few blocks are open at a time.
+    Tiles of a large patch share more cells. Patches come row by row, so that few blocks are open at a time.
     """
     tiles = sum(len(batch.tiles) for batch in batches)
     side = min(max(math.isqrt(max(tiles // most, 1)), _SMALLEST_PATCH), _LARGEST_PATCH)
@@ -210,6 +217,6 @@ def in_patches(batches: Sequence[Batch], grid: TileGrid, most: int) -> Iterator[
 
 
 def in_shares(patches: Sequence[list[Batch]], count: int) -> list[deque[list[Batch]]]:
-    """Part patches among workers, each a run of neighbours."""
+    """Return the patches divided among `count` workers, each share a sequence of neighbours."""
     ends = [len(patches) * n // count for n in range(count + 1)]
     return [deque(patches[first:last]) for first, last in pairwise(ends)]

@@ -1,4 +1,4 @@
-"""How workers are found or started, and whether they are all alike."""
+"""Connecting to workers or starting them, and checking that they all have the same versions and device."""
 
 from __future__ import annotations
 
@@ -14,28 +14,35 @@ from typing import TYPE_CHECKING, TypeVar
 import napari_ink
 from napari_ink.decoding import decoder_errors
 from napari_ink.errors import BadInputError, NapariInkError
-from napari_ink.predict.cluster.cluster import Cluster, said_if_lost
+from napari_ink.predict.cluster.cluster import Cluster, reporting_lost_scheduler
 from napari_ink.predict.device import DeviceName, choose_device, device_title, usable_cores
 
 if TYPE_CHECKING:
     from distributed import Client, LocalCluster
 
 _CONNECT_S = 10
-_GREET_S = 15
-_SURVEY_S = 120  # torch may be read from a slow disk for the first time
+_HANDSHAKE_S = 15
+_CHECK_S = 120  # importing torch for the first time from a slow disk takes long
 T = TypeVar("T")
 
 
 @contextmanager
 def open_cluster(scheduler: str | Cluster, device: DeviceName) -> Iterator[Cluster]:
-    """Connect to a scheduler's address, or start as many workers here as a number says.
+    """Connect to a scheduler, or start workers on this machine, and close them at the end of the ``with``.
 
-    Workers that are there already are handed on, and stay: several predictions may share them, one after the other.
+    Parameters
+    ----------
+    scheduler
+        Address of a scheduler, a number of workers to start here, or an open `Cluster`. An open one is returned as it
+        is and stays open, so that several predictions can use it one after the other.
+    device
+        Device that the workers predict on.
 
     Raises
     ------
     BadInputError
-        If there is no such scheduler, it has no workers, they differ in version or device, or the extra is missing.
+        If no scheduler answers at the address, it has no workers, they differ in version or device, or the extra
+        ``distributed`` is not installed.
     NapariInkError
         If workers cannot be started here, or the scheduler is lost.
     """
@@ -51,45 +58,44 @@ def open_cluster(scheduler: str | Cluster, device: DeviceName) -> Iterator[Clust
     if scheduler.isdecimal():
         count = int(scheduler)
         if count < 1:
-            raise BadInputError("A cluster of 0 workers predicts nothing; give at least 1.")
-        with _started(count) as local, Client(local) as client:
-            yield _surveyed(client, local.scheduler_address, device)
+            raise BadInputError("A cluster of 0 workers is not possible; give at least 1.")
+        with _local_cluster(count) as local, Client(local) as client:
+            yield _checked(client, local.scheduler_address, device)
         return
     no_answer = f"No scheduler answers at {scheduler}; check the address, which dask's scheduler prints as it starts."
     try:
-        with decoder_errors(_NoGreetingError, scheduler, "check the address"):
-            _greet(scheduler)
+        with decoder_errors(_HandshakeError, scheduler, "check the address"):
+            _shake_hands(scheduler)
         client = Client(scheduler, timeout=_CONNECT_S)
-    except (OSError, ValueError, _NoGreetingError) as error:
+    except (OSError, ValueError, _HandshakeError) as error:
         raise BadInputError(no_answer) from error
     with _without_tracebacks(), client:
-        yield _surveyed(client, scheduler, device)
+        yield _checked(client, scheduler, device)
 
 
-class _NoGreetingError(BadInputError):
-    """What answers at an address is no scheduler; it never leaves this module."""
+class _HandshakeError(BadInputError):
+    """The program at an address is not a dask scheduler; never raised outside this module."""
 
 
-def _greet(scheduler: str) -> None:
-    """Exchange greetings with a scheduler, and hang up; `TimeoutError` where nothing comes back.
+def _shake_hands(scheduler: str) -> None:
+    """Do dask's handshake with a scheduler and close the connection; raise `TimeoutError` without an answer.
 
-    Dask's client waits without end where something takes the connection and then says nothing: another program at that
-    port, or a scheduler that is stopped. What other programs say may be anything, so whatever dask makes of it is
-    raised.
+    dask's client waits for ever if something accepts the connection and then stays silent: another program at that
+    port, or a suspended scheduler. Other programs may answer anything, so any error may be raised.
     """
     from distributed.comm.core import connect
 
-    async def greet() -> None:
-        async with asyncio.timeout(_GREET_S):
+    async def shake_hands() -> None:
+        async with asyncio.timeout(_HANDSHAKE_S):
             comm = await connect(scheduler, timeout=_CONNECT_S)
             await comm.close()
 
-    # On a thread of its own: where somebody's own event loop runs, such as in a notebook, there can be no other.
-    _on_a_thread(lambda: asyncio.run(greet()))
+    # On its own thread: `asyncio.run` fails on a thread that already has an event loop, as in a notebook.
+    _on_a_thread(lambda: asyncio.run(shake_hands()))
 
 
 def _on_a_thread(work: Callable[[], T], seconds: float | None = None) -> T:
-    """Do something on a thread of its own; `TimeoutError` where it is not done in so many seconds."""
+    """Return the result of `work`, run on its own thread; raise `TimeoutError` if it takes longer than `seconds`."""
     thread = ThreadPoolExecutor(1, thread_name_prefix="napari-ink-connecting")
     try:
         return thread.submit(work).result(seconds)
@@ -97,11 +103,11 @@ def _on_a_thread(work: Callable[[], T], seconds: float | None = None) -> T:
         thread.shutdown(wait=False)
 
 
-def _started(count: int) -> LocalCluster:
+def _local_cluster(count: int) -> LocalCluster:
     from distributed import LocalCluster
 
     try:
-        with _out_of_reach_of_ctrl_c():
+        with _shielded_from_ctrl_c():
             return LocalCluster(
                 n_workers=count,
                 threads_per_worker=max(usable_cores() // count, 1),
@@ -110,22 +116,20 @@ def _started(count: int) -> LocalCluster:
             )
     except (RuntimeError, OSError) as error:
         reason = " ".join(str(error).split())
-        raise NapariInkError(
-            f"A cluster of {count} cannot be started here ({reason}); try with fewer workers."
-        ) from error
+        raise NapariInkError(f"A cluster of {count} cannot be started here ({reason}); try fewer workers.") from error
 
 
 @contextmanager
-def _out_of_reach_of_ctrl_c() -> Iterator[None]:
-    """Have what is started here, and what that starts later, not be interrupted with us: we end it ourselves.
+def _shielded_from_ctrl_c() -> Iterator[None]:
+    """Keep Ctrl-C from processes started inside the block and from their children; the cluster stops them itself.
 
-    A terminal sends Ctrl-C to all processes alike, and each would tell where it was. Threads and processes inherit what
-    is held back where they are started; here it arrives as soon as it is let through again.
+    A terminal sends Ctrl-C to every process, and each worker would print a traceback. Processes inherit the blocked
+    signals of the thread that starts them; this process receives a Ctrl-C when the block ends.
     """
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
-    # It lets SIGINT through where it is started itself, which would be just before the first worker is.
+    # Starting the tracker unblocks SIGINT, so it must not happen just before the first worker starts.
     resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
@@ -136,7 +140,7 @@ def _out_of_reach_of_ctrl_c() -> Iterator[None]:
 
 @contextmanager
 def _without_tracebacks() -> Iterator[None]:
-    """Keep dask's client from logging how it lost its scheduler, which we tell in a sentence."""
+    """Keep dask's client from logging tracebacks of a lost scheduler; `reporting_lost_scheduler` reports it."""
     logger = logging.getLogger("distributed.client")
     before = logger.level
     logger.setLevel(logging.CRITICAL)
@@ -146,27 +150,28 @@ def _without_tracebacks() -> Iterator[None]:
         logger.setLevel(before)
 
 
-def _surveyed(client: Client, address: str, device: DeviceName) -> Cluster:
+def _checked(client: Client, address: str, device: DeviceName) -> Cluster:
+    """Return a cluster whose workers all have the same versions and device, which are those of this process."""
     import torch
     from distributed import TimeoutError as NoWorkersError
 
     here = napari_ink.__version__, torch.__version__
-    with said_if_lost(address):
+    with reporting_lost_scheduler(address):
         try:
             client.wait_for_workers(1, timeout=_CONNECT_S)
         except NoWorkersError as error:
             raise BadInputError(f"The scheduler at {address} has no workers; start some, and run again.") from error
         try:
-            found = _on_a_thread(lambda: client.run(_about, device, on_error="return"), _SURVEY_S)
+            found = _on_a_thread(lambda: client.run(_versions_and_device, device, on_error="return"), _CHECK_S)
         except TimeoutError as error:
             raise NapariInkError(
-                f"Workers of the scheduler at {address} do not answer; see in their logs why, and start them again."
+                f"Workers of the scheduler at {address} do not answer; their logs say why, then start them again."
             ) from error
         _refuse_if_unable(found)
     for n, what in enumerate(("versions of napari-ink", "versions of torch", "devices")):
         if len(values := {about[n] for about in found.values()}) > 1:
             raise BadInputError(
-                f"The workers have different {what}, {' and '.join(sorted(values))}; give them all the same."
+                f"The workers have different {what}, {' and '.join(sorted(values))}; give all workers the same."
             )
         if n < len(here) and _release(theirs := values.pop()) != _release(here[n]):
             raise BadInputError(
@@ -179,11 +184,12 @@ def _surveyed(client: Client, address: str, device: DeviceName) -> Cluster:
 
 
 def _refuse_if_unable(found: Mapping[str, object]) -> None:
-    """Name a worker that could not say what it has."""
+    """Raise the error of the first worker that could not report its versions and device."""
     from distributed.comm.core import CommClosedError
 
     for worker, about in found.items():
-        if isinstance(about, (NapariInkError, CommClosedError)):  # its device is not there; it was lost meanwhile
+        # A missing device has its own message already; a closed connection is reported by the caller.
+        if isinstance(about, (NapariInkError, CommClosedError)):
             raise about
         if isinstance(about, Exception):
             raise BadInputError(
@@ -192,7 +198,8 @@ def _refuse_if_unable(found: Mapping[str, object]) -> None:
             ) from about
 
 
-def _about(device: DeviceName) -> tuple[str, str, str, str]:
+def _versions_and_device(device: DeviceName) -> tuple[str, str, str, str]:
+    """Return, on a worker, the versions of napari-ink and torch, and the device with its name."""
     import torch
 
     chosen = choose_device(device)
@@ -200,5 +207,5 @@ def _about(device: DeviceName) -> tuple[str, str, str, str]:
 
 
 def _release(version: str) -> str:
-    """Leave out which GPU torch was built for: who asks may have none."""
+    """Return a version without its local part, which names the GPU build of torch; this process may have another."""
     return version.partition("+")[0]

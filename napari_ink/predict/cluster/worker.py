@@ -1,4 +1,4 @@
-"""What a worker of a cluster does: it opens the stack and the models once, and predicts the tiles that it is given."""
+"""The task of a cluster's worker: it opens the stack and the models once, and predicts the tiles that it gets."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from napari_ink.predict.tiles import Batch, TileGrid
 if TYPE_CHECKING:
     from napari_ink.predict.tile_inference import TileInference
 
-_NONE = np.iinfo(np.uint16).max
+_NAN = np.iinfo(np.uint16).max
 # One prediction at a time in each process: its networks and cells stay in memory from one task to the next.
 _one_at_a_time = threading.Lock()
 _ready: dict[Job, tuple[TileInference, CellStore]] = {}
@@ -31,24 +31,24 @@ _ready: dict[Job, tuple[TileInference, CellStore]] = {}
 
 @dataclass(frozen=True)
 class Job:
-    """All that a worker must know of a prediction; it is sent with every task, and so holds names, not data.
+    """Everything that a worker needs for a prediction; it is sent with every task, so it holds paths and no data.
 
     Attributes
     ----------
     stack
-        Where it lies, on every worker.
+        Path of the stack, the same on every worker.
     fingerprint
-        Of what it must hold.
+        Fingerprint that the stack must have.
     models
-        Of each where it lies, its hash, and what in its contract was asked for.
+        For each model its path, its SHA-256 and the requested changes to its contract.
     augment
-        Views besides the plain one.
+        Test-time augmentation, see `PredictRequest`.
     grid
         The tiles.
     device
-        Where networks run.
+        Device that networks run on.
     version
-        Of napari-ink.
+        Version of napari-ink that sent the job.
     """
 
     stack: str
@@ -61,19 +61,19 @@ class Job:
 
 
 def answer(job: Job, batches: Sequence[Batch]) -> list[npt.NDArray[np.uint16]]:
-    """Predict batches of tiles.
+    """Return the probabilities of batches of tiles, computed on this worker.
 
     Returns
     -------
     list of ndarray
-        For each batch ``(b, c, y, x)``: probabilities in whole steps, and the largest uint16 for those that are none.
+        For each batch ``(b, c, y, x)`` uint16: multiples of 1 / `PROBABILITY_STEPS`, and the largest uint16 for NaN.
 
     Raises
     ------
     BadInputError
-        If the stack or a model is not there, or is another one.
+        If the stack or a model is missing, or differs from the one of the job.
     DeviceMemoryError
-        If memory does not hold a batch.
+        If a batch does not fit into memory.
     """
     from contextlib import closing
 
@@ -81,19 +81,20 @@ def answer(job: Job, batches: Sequence[Batch]) -> list[npt.NDArray[np.uint16]]:
 
     with _one_at_a_time, memory_kept():
         inference, store = _ready_for(job)
-        with closing(run_batches(inference, job.grid, store, TileQueue(batches), _cores())) as said:
-            return [_packed(one) for _, one in said]
+        with closing(run_batches(inference, job.grid, store, TileQueue(batches), _cores())) as answered:
+            return [_packed(one) for _, one in answered]
 
 
 def _packed(probabilities: npt.NDArray[np.float32]) -> npt.NDArray[np.uint16]:
-    none = np.isnan(probabilities)
-    steps = np.where(none, 0, probabilities * PROBABILITY_STEPS).astype(np.uint16)
-    steps[none] = _NONE
+    """Return probabilities as steps, half the bytes of float32; exact, since `rounded` gave multiples of a step."""
+    is_nan = np.isnan(probabilities)
+    steps = np.where(is_nan, 0, probabilities * PROBABILITY_STEPS).astype(np.uint16)
+    steps[is_nan] = _NAN
     return steps
 
 
 def _cores() -> int:
-    """Return how many cores this worker may use: as many as whoever started it gave it threads."""
+    """Return how many cores this worker may use: the number of threads that it was started with."""
     from distributed import get_worker
 
     return int(get_worker().state.nthreads)
@@ -101,9 +102,9 @@ def _cores() -> int:
 
 def _ready_for(job: Job) -> tuple[TileInference, CellStore]:
     if job not in _ready:
-        _ready.clear()  # what was predicted before takes no memory any more
+        _ready.clear()  # networks and cells of an earlier job would stay in memory
         inference = _prepared(job)
-        # Tiles of the next task may need the cells of this one.
+        # Without a list of tiles, cells stay as long as memory allows: the next task's tiles may need them.
         _ready[job] = inference, CellStore(inference.cells, None)
     return _ready[job]
 
@@ -117,11 +118,12 @@ def _prepared(job: Job) -> TileInference:
 
     if napari_ink.__version__ != job.version:
         raise BadInputError(
-            f"A worker has napari-ink {napari_ink.__version__}, and this is {job.version}; install the same everywhere."
+            f"A worker has napari-ink {napari_ink.__version__}, but the job needs {job.version}; install the same "
+            "everywhere."
         )
     stack = open_stack(job.stack)
     if stack.fingerprint() != job.fingerprint:
-        raise BadInputError(f"What a worker finds at {job.stack} is another stack; give all the same folders.")
+        raise BadInputError(f"A worker finds another stack at {job.stack}; give all workers the same folders.")
     members = members_of([_model(*one) for one in job.models], job.augment, stack.shape[0])
     return TileInference(members, stack, job.grid, Forward(torch.device(job.device)))
 
@@ -129,19 +131,19 @@ def _prepared(job: Job) -> TileInference:
 def _model(source: str, sha256: str, asked: tuple[tuple[str, Any], ...]) -> InkModel:
     model = load_model(source)
     if model.sha256 != sha256:
-        raise BadInputError(f"What a worker finds at {source} is another model; give all the same files.")
+        raise BadInputError(f"A worker finds another model at {source}; give all workers the same files.")
     return model.reading(**dict(asked))
 
 
 def job_model(model: InkModel) -> tuple[str, str, tuple[tuple[str, Any], ...]]:
-    """Return what a worker must know of a model.
+    """Return a model's path, SHA-256 and requested changes to its contract, for a `Job`.
 
     Raises
     ------
     BadInputError
-        If it lies in no file.
+        If the model has no file.
     """
     if model.source is None:
-        raise BadInputError(f"The model {model.name} lies in no file, so that workers cannot load it; save it first.")
+        raise BadInputError(f"The model {model.name} has no file, so workers cannot load it; save it first.")
     asked = tuple((name, getattr(model.contract, name)) for name in sorted(model.asked or {}))
     return model.source, model.sha256, asked

@@ -1,1 +1,1 @@
-"""The probe: does a stack fit a model, and which direction and window separate best."""
+"""The probe: whether a stack fits a model, and which direction and window separate ink best."""

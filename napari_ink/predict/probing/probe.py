@@ -1,7 +1,7 @@
 """The probe: whether a stack fits a model's contract, and which direction and window of layers separate ink best.
 
 A reversed stack or a wrong window raises no error, and nothing in the output looks wrong. So the model runs over a few
-tiles in both directions and at several depths, and it is held against each other how well ink stands out.
+tiles in both directions and at several depths, and the probe compares how well ink stands out.
 """
 
 from __future__ import annotations
@@ -28,27 +28,28 @@ DIRECTIONS: tuple[Direction, Direction] = ("as stored", "reversed")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ProbeRequest:
-    """All that a probe needs.
+    """Everything that a probe needs.
 
     Attributes
     ----------
     stack
-        What is read.
+        Depth stack to read.
     model
-        What predicts, with the contract that is in question.
+        Model to predict with, whose contract is checked.
     region
-        Where tiles are taken from; None for the whole segment.
+        Region to take tiles from, in segment pixels; None for the whole segment.
     mask
-        Where to look, ``(y, x)`` bool of the whole segment: papyrus, and if there are labels what was reviewed. None
-        for everywhere but empty places.
+        Pixels to use, ``(y, x)`` bool of the whole segment: papyrus, and with labels only what was reviewed. None for
+        all pixels that are not empty.
     ink
-        Where there is ink, ``(y, x)`` bool of the whole segment; None where nobody knows.
+        Ink labels, ``(y, x)`` bool of the whole segment; None if there are none.
     device
-        Where the network runs.
+        Device that the network runs on.
     tiles
-        How many tiles at most.
+        Largest number of tiles.
     reach, step
-        Windows from the model's own minus `reach` to it plus `reach`, every `step` layers, as far as the stack goes.
+        The windows lie from `reach` layers before the model's own to `reach` layers after it, every `step` layers, as
+        far as the stack allows.
     """
 
     stack: DepthStack
@@ -69,13 +70,13 @@ class ProbeStarted:
     Attributes
     ----------
     windows
-        Number of windows to come, both directions.
+        Number of windows to probe, in both directions together.
     tiles
-        Where the tiles lie.
+        The tiles, in segment pixels.
     has_labels
-        Whether separation is measured against labels.
+        Whether separation is measured with labels.
     notes
-        What is wrong with the stack's grey values, in sentences.
+        Sentences about problems with the stack's grey values.
     """
 
     windows: int
@@ -86,14 +87,14 @@ class ProbeStarted:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WindowProbed:
-    """The model ran over all tiles at one place of its window.
+    """The model ran over all tiles with one window of layers.
 
     Attributes
     ----------
     window
         Direction, offset and separation.
     ink
-        The first tile's ink, ``(y, x)`` uint8.
+        Ink of the first tile, ``(y, x)`` uint8 with 255 for a probability of 1.
     """
 
     window: Window
@@ -102,14 +103,14 @@ class WindowProbed:
 
 @dataclass(frozen=True, slots=True)
 class ProbeEnded:
-    """All is probed.
+    """The probe is over.
 
     Attributes
     ----------
     verdict
-        What it amounts to.
+        Its result.
     seconds
-        How long it took.
+        Duration of the probe, in seconds.
     """
 
     verdict: Verdict
@@ -120,25 +121,32 @@ ProbeEvent = ProbeStarted | WindowProbed | ProbeEnded
 
 
 def probe(request: ProbeRequest) -> Generator[ProbeEvent, None, None]:
-    """Run a model over a few tiles, in both directions and at several depths, and say which separates best.
+    """Run a model over a few tiles, in both directions and at several depths, and report which separates ink best.
 
     Yields
     ------
-    ProbeStarted, WindowProbed, ProbeEnded
-        One at the beginning, one for each window, one at the end.
+    ProbeStarted
+        At the beginning.
+    WindowProbed
+        For each window.
+    ProbeEnded
+        At the end.
 
     Raises
     ------
     BadInputError
-        If the stack does not fit the model, nothing is there to look at, or the device is not there.
-    DeviceMemoryError, NapariInkError
-        As `predict` does.
+        If the stack does not fit the model, the region has no papyrus, or the device is not available.
+    DeviceMemoryError
+        If a tile does not fit into the device's memory.
     """
     from napari_ink.predict.forward import Forward
 
     began = time.monotonic()
     if request.tiles < 1 or request.step < 1 or request.reach < 0:
-        raise BadInputError("A probe takes at least one tile, steps of at least a layer and no negative reach.")
+        raise BadInputError(
+            f"A probe of {request.tiles} tiles, reach {request.reach} and step {request.step} is not possible; give at "
+            "least 1 tile, a reach of at least 0 and a step of at least 1."
+        )
     contract = request.model.contract
     contract.check_greys(request.stack.dtype)
     contracts = _contracts(request)
@@ -163,9 +171,9 @@ def probe(request: ProbeRequest) -> Generator[ProbeEvent, None, None]:
 
 
 def _contracts(request: ProbeRequest) -> list[InputContract]:
-    """Return the model's contract in both directions, at offsets whose window the stack holds as well as its own."""
+    """Return the contract in both directions, at all offsets with as many layers in the stack as the model's own."""
     own, depth = request.model.contract, request.stack.shape[0]
-    layers = _layers(own.z_window(depth))  # raises where not even the model's own fits
+    layers = _layers(own.z_window(depth))  # raises if not even the model's own window fits
     steps = range(-(request.reach // request.step), request.reach // request.step + 1)
     offsets = []
     for offset in (own.surface_offset + step * request.step for step in steps):
@@ -188,11 +196,11 @@ def _check_planes(request: ProbeRequest) -> None:
     shape = request.stack.shape[1:]
     for name, plane in (("mask has", request.mask), ("labels have", request.ink)):
         if plane is not None and plane.shape != shape:
-            raise LabelError(f"The {name} {plane.shape} pixels and the segment {shape}; give those of this segment.")
+            raise LabelError(f"The {name} {plane.shape} pixels, but the segment {shape}; give those of this segment.")
 
 
 class _Sample:
-    """The grey values of a few tiles, through all layers that any window reads, and what is known of them."""
+    """The grey values of a few tiles through all layers that any window reads, with their masks and labels."""
 
     def __init__(self, request: ProbeRequest, tiles: Sequence[Region], contracts: Sequence[InputContract]) -> None:
         depth = request.stack.shape[0]
@@ -202,6 +210,7 @@ class _Sample:
         self._tiles = tiles
         self._padded = sample_shape(request.model).fit(tiles[0].shape)
         z = slice(self._first, max(window.stop for window in used))
+        # Read once for all windows: they overlap, and files are slower than memory.
         self._blocks = [request.stack.read(z, *tile.slices) for tile in tiles]
         inside = [block.any(axis=0) for block in self._blocks]
         if request.mask is not None:
@@ -210,7 +219,7 @@ class _Sample:
         self.ink: Mask | None = None
         if request.ink is not None:
             ink = np.stack([request.ink[tile.slices] for tile in tiles])[self._inside]
-            if ink.any() and not ink.all():  # else it tells nothing
+            if ink.any() and not ink.all():  # labels of one kind only cannot be separated
                 self.ink = ink
 
     def predict(
@@ -228,6 +237,6 @@ class _Sample:
         return levels
 
     def separation(self, levels: npt.NDArray[np.uint8]) -> Separation:
-        """Return how well ink stands out."""
+        """Return how well ink stands out in levels ``(tile, y, x)``, with labels if there are any."""
         inside = levels[self._inside]
         return unlabelled_separation(inside) if self.ink is None else labelled_separation(inside, self.ink)

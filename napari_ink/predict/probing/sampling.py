@@ -1,4 +1,4 @@
-"""Which few tiles of a segment to look at: those full of papyrus, spread over it."""
+"""Choosing a few tiles for a probe: full of papyrus, and spread over the segment."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ from napari_ink.region import Region
 from napari_ink.stack import DepthStack
 from napari_ink.typing import Mask
 
-_LOOKED_AT = 48
+# Candidates whose surface layer is read; more would take longer than the probe itself on a slow disk.
+_CANDIDATES = 48
+# A tile is used if it has at least this share of the papyrus in the fullest tile.
 _FULL_ENOUGH = 0.7
 
 
 @dataclass(frozen=True, slots=True)
 class SampleShape:
-    """Tiles of at most a side, whose height and width the network takes in multiples of a divisor."""
+    """The size of a probe's tiles: at most `side` pixels, padded to multiples of `divisor` for the network."""
 
     side: int
     divisor: int
@@ -32,57 +34,58 @@ class SampleShape:
 
 
 def sample_shape(model: InkModel) -> SampleShape:
-    """Return the tiles that a model takes."""
+    """Return the size of tiles that a model takes."""
     return SampleShape(model.contract.tile_size, int(getattr(model.network, "size_divisor", 1)))
 
 
 def choose_tiles(
     stack: DepthStack, shape: SampleShape, count: int, region: Region | None, mask: Mask | None, ink: Mask | None
 ) -> tuple[Region, ...]:
-    """Choose tiles of one size that do not overlap, full of papyrus and, where labels tell, with ink on them.
+    """Return tiles of one size that do not overlap, full of papyrus and, if there are labels, with ink on them.
 
     Parameters
     ----------
     stack
-        What they are tiles of.
+        Depth stack to choose from.
     shape
-        How large they are.
+        Size of the tiles.
     count
-        How many at most.
+        Largest number of tiles.
     region
-        Where to choose from; None for the whole segment.
+        Region to choose from, in segment pixels; None for the whole segment.
     mask, ink
-        Where to look, and where ink is, ``(y, x)`` bool of the whole segment; None where nobody knows.
+        Pixels to use, and ink labels, ``(y, x)`` bool of the whole segment; None if there are none.
 
     Raises
     ------
     BadInputError
-        If no tile there has any papyrus, or the region lies outside the segment.
+        If no tile contains papyrus, or the region lies outside the segment.
     """
     area = (region or Region.whole(stack.shape[1:])).clip(stack.shape[1:])
     tiles: Sequence[Region] = _grid(area, shape)
     if ink is not None:
         tiles = [tile for tile in tiles if ink[tile.slices].any()] or tiles
+    # The mask is in memory, so it sorts out tiles before any grey values are read.
     if mask is not None:
         tiles = _fullest(tiles, [float(mask[tile.slices].mean()) for tile in tiles])
-    tiles = _spread(tiles, _LOOKED_AT)
+    tiles = _spread(tiles, _CANDIDATES)
     tiles = _fullest(tiles, [_papyrus_share(stack, tile) for tile in tiles])
     if not tiles:
         raise BadInputError(
-            f"There is nothing to probe in {area}: all of it that was looked at is empty or masked; choose another "
+            f"There is nothing to probe in {area}: all tiles that were checked are empty or masked; choose another "
             "--region."
         )
     return _spread(tiles, count)
 
 
 def _fullest(tiles: Sequence[Region], shares: Sequence[float]) -> list[Region]:
-    """Return the tiles about as full as the fullest, or none where all are empty."""
+    """Return the tiles that are about as full as the fullest; none if all are empty."""
     enough = _FULL_ENOUGH * max(shares, default=0.0)
     return [tile for tile, share in zip(tiles, shares, strict=True) if share >= enough and share > 0]
 
 
 def _grid(area: Region, shape: SampleShape) -> list[Region]:
-    """Lay tiles of one size over an area, beside one another; what is left at the bottom and right is not looked at."""
+    """Return tiles of one size side by side over an area; a rest at the bottom and right is not used."""
     grid = tile_grid(area.shape, shape.side, shape.divisor, 0.0)
     height, width = min(grid.tile[0], area.height), min(grid.tile[1], area.width)
     return [
@@ -93,7 +96,7 @@ def _grid(area: Region, shape: SampleShape) -> list[Region]:
 
 
 def _spread(tiles: Sequence[Region], count: int) -> tuple[Region, ...]:
-    """Return at most `count` of the tiles, as far from one another as can be: each next one is the farthest."""
+    """Return at most `count` tiles, far apart from each other, by farthest-point sampling from the middle."""
     if len(tiles) <= count:
         return tuple(tiles)
     places = np.array([(tile.y0, tile.x0) for tile in tiles], dtype=np.float64)

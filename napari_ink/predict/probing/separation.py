@@ -1,4 +1,4 @@
-"""How well a map of ink separates ink from papyrus, with labels and without any."""
+"""The separation of ink and papyrus in a map of ink, with labels and without."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from napari_ink.typing import Mask
 Levels = npt.NDArray[np.uint8]
 
 _LEVELS = 256
+# Chosen on samples with known ink: see docs/decisions/0010-probe.md.
 _LEAST_WITH_LABELS = 10.0
 _SURELY_APART = 0.8 * 255
 _HALF_TRUSTED_SHARE = 0.01
@@ -19,14 +20,14 @@ _HALF_TRUSTED_SHARE = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Separation:
-    """How well ink stands out.
+    """A measure of how well ink stands out.
 
     Attributes
     ----------
     value
-        -255 to 255, the more the better.
+        -255 to 255; higher is better.
     is_clear
-        Whether anything can be told by it.
+        Whether the value is high enough to draw conclusions.
     """
 
     value: float
@@ -34,14 +35,14 @@ class Separation:
 
 
 def labelled_separation(levels: Levels, ink: Mask) -> Separation:
-    """Return by how much the mean level on ink exceeds that on papyrus; 0 where there is but one of them.
+    """Return the difference of the mean levels on ink and on papyrus; 0 if there is only one of them.
 
     Parameters
     ----------
     levels
-        Probabilities of ink as 0 to 255, any shape.
+        Probabilities of ink as uint8 with 255 for 1, any shape.
     ink
-        Which of them lie on ink; the others lie on papyrus.
+        Labels of the same shape, True for ink and False for papyrus.
     """
     if ink.all() or not ink.any():
         return Separation(0.0, False)
@@ -50,13 +51,14 @@ def labelled_separation(levels: Levels, ink: Mask) -> Separation:
 
 
 def unlabelled_separation(levels: Levels) -> Separation:
-    """Return how well a map's pixels fall into two groups, 0 to 255, without knowing which is right.
+    """Return how well the pixels of a map fall into two groups, 0 to 255, without labels.
 
-    The groups are Otsu's (1979), and the value is the distance of their means times the cube of the share of variance
-    that they explain. It counts the less, the fewer pixels are in the brighter group: by half at one in a hundred. It
-    is clear where the means lie four fifths of the range apart: a model that sees no ink it knows is seldom so sure.
-    `docs/decisions/0010-probe.md` has what this was chosen from.
+    The groups are those of Otsu's threshold ("A threshold selection method from gray-level histograms", 1979). The
+    value is the distance of their means times the cube of the share of the variance that they explain. It is reduced if
+    the brighter group is small: to half if it has one pixel in a hundred. It is clear if the means are four fifths of
+    the range apart: a model that recognises no ink is seldom so sure. `docs/decisions/0010-probe.md` compares measures.
     """
+    # On the histogram of levels, so that the work does not grow with the number of candidate thresholds.
     counts = np.bincount(levels.ravel(), minlength=_LEVELS).astype(np.float64)
     total, scale = max(counts.sum(), 1.0), np.arange(_LEVELS)
     below = counts.cumsum()[:-1] / total
@@ -70,4 +72,4 @@ def unlabelled_separation(levels: Levels) -> Separation:
         return Separation(0.0, False)
     few = (1 - below[cut]) / (1 - below[cut] + _HALF_TRUSTED_SHARE)
     value = float(apart[cut] * few * (between[cut] / variance) ** 3)
-    return Separation(value, bool(apart[cut] >= _SURELY_APART - 1e-6))  # sums of many levels are not exact
+    return Separation(value, bool(apart[cut] >= _SURELY_APART - 1e-6))  # tolerance for rounding errors in the sums

@@ -1,4 +1,4 @@
-"""What a probe's separations amount to: pure arithmetic, and the sentence that a person reads."""
+"""The verdict of a probe: which window fits, from the separations alone, and the sentence for the user."""
 
 from __future__ import annotations
 
@@ -11,26 +11,27 @@ from napari_ink.model import Direction
 Kind = Literal["fits", "reversed", "shifted", "reversed and shifted", "cannot tell"]
 
 MARGIN = 0.1
-"""How much worse than the best, as a part of it, the model's own window may separate and still fit."""
+"""The model's own window still fits if its separation is less than the best by at most this share of the best."""
 
+# Offsets with at least this share of the best separation count as equally good.
 _PLATEAU = 0.95
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A place of the model's window, and how well it separates ink from papyrus there.
+    """A window of layers, and how well the model separates ink from papyrus with it.
 
     Attributes
     ----------
     direction
-        Which end of the stack comes first.
+        Direction in which layers are read.
     offset
-        Layers from the stack's middle to the window's, counted in that direction, as ``napari-ink predict --offset``
-        takes them.
+        Layers from the middle of the stack to the middle of the window, counted in that direction; the same number as
+        in ``napari-ink predict --offset``.
     separation
         -255 to 255, see `napari_ink.predict.probing.separation`.
     is_clear
-        Whether anything can be told by it.
+        Whether the separation is high enough to draw conclusions.
     """
 
     direction: Direction
@@ -41,18 +42,18 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a probe found.
+    """The result of a probe.
 
     Attributes
     ----------
     kind
-        In a word.
+        Kind of result.
     direction, offset
-        What to predict with; the model's own where it fits or nothing can be told.
+        Window to predict with; the model's own if it fits or the probe cannot tell.
     shift
-        Layers from the model's own window to that one; 0 unless it is shifted.
+        Layers from the model's own window to that one; 0 if it is not shifted.
     sentence
-        For a person: what was found, and what to do.
+        Sentence for the user: what was found, and what to do.
     """
 
     kind: Kind
@@ -63,19 +64,19 @@ class Verdict:
 
 
 def decide(windows: Sequence[Window], own: tuple[Direction, int], margin: float = MARGIN) -> Verdict:
-    """Say whether a model's own window fits a stack, or which other does.
+    """Return whether a model's own window fits a stack, or which other window does.
 
-    Another one is named only where the model's own separates worse by more than the margin: a network that tolerates a
-    wandering surface separates about as well a few layers off, and there is nothing to mend.
+    Another window is recommended only if the model's own separates worse by more than the margin: a network that
+    tolerates an uneven surface separates about as well a few layers off, and then nothing needs to change.
 
     Parameters
     ----------
     windows
-        What was probed, the model's own window among it.
+        All probed windows, including the model's own.
     own
         Direction and offset of the model's own window.
     margin
-        Part of the best separation that the model's own may fall short of it.
+        Share of the best separation by which the model's own may be worse.
     """
     best = max(windows, key=lambda window: window.separation)
     mine = next(window for window in windows if (window.direction, window.offset) == own)
@@ -87,29 +88,33 @@ def decide(windows: Sequence[Window], own: tuple[Direction, int], margin: float 
     row = sorted((w for w in windows if w.direction == best.direction), key=lambda window: window.offset)
     is_reversed = best.direction != mine.direction
     if is_reversed and any(window.offset == own[1] and window.separation >= enough for window in row):
-        said = f"The stack looks reversed: predict with {_flags(best.direction, own[1])}."
-        return Verdict("reversed", best.direction, own[1], 0, said)
+        sentence = f"The stack looks reversed: predict with {_flags(best.direction, own[1])}."
+        return Verdict("reversed", best.direction, own[1], 0, sentence)
     offset = _middle_of_the_plateau(row, best)
     shift = offset - own[1]
+    # At the end of the probed offsets the best window may lie further out.
     at_the_end = "or more " if len(row) > 1 and best.offset in (row[0].offset, row[-1].offset) else ""
     layers = f"{abs(shift)} {'layer' if abs(shift) == 1 else 'layers'}"
-    # The sentence names layers by their numbers, which fall where the offset rises in a stack that is read in reverse.
+    # The sentence speaks of layer numbers, which decrease as the offset increases if the stack is read in reverse.
     is_later = (shift > 0) == (best.direction == "as stored")
     moved = f"shifted by {layers} {at_the_end}towards {'later' if is_later else 'earlier'} ones"
     looks = f"reversed and {moved}" if is_reversed else moved
     kind: Kind = "reversed and shifted" if is_reversed else "shifted"
-    said = f"The stack looks {looks}: predict with {_flags(best.direction, offset)}."
-    return Verdict(kind, best.direction, offset, shift, said)
+    sentence = f"The stack looks {looks}: predict with {_flags(best.direction, offset)}."
+    return Verdict(kind, best.direction, offset, shift, sentence)
 
 
 _CANNOT_TELL = (
-    "Nothing can be told: ink stands out clearly in no window; probe a --region with more ink, give its --labels, or "
-    "try another model."
+    "The probe cannot tell: ink does not stand out clearly in any window; probe a --region with more ink, give its "
+    "--labels, or try another model."
 )
 
 
 def _middle_of_the_plateau(row: Sequence[Window], best: Window) -> int:
-    """Return the middle of the offsets around the best that separate nearly as well: the peak is flat."""
+    """Return the middle of the offsets around the best that separate nearly as well.
+
+    The peak is flat, and its middle is a better estimate of the surface than its highest point.
+    """
     first = last = row.index(best)
     enough = _PLATEAU * best.separation
     while first > 0 and row[first - 1].separation >= enough:

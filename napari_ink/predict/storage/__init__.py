@@ -1,1 +1,1 @@
-"""The prediction store on disk: made, written block by block, read, and its provenance."""
+"""The prediction store on disk: creating, writing block by block and reading it, and its provenance."""

@@ -1,4 +1,4 @@
-"""Prediction stores, made: whole under another name, and then moved into place; and found again to go on with."""
+"""Creating prediction stores under a temporary name, which is then renamed, and checking stores to resume."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from napari_ink.predict.tiles import BLOCK
 def create_store(
     path: Path, shape: tuple[int, int], voxel_size_um: float | None, provenance: Mapping[str, Any], channels: int
 ) -> None:
-    """Make an empty store of the first so many of `CHANNELS`; it is whole before it has its name.
+    """Create an empty store with the first `channels` of `CHANNELS`; it is complete before it gets its name.
 
     Raises
     ------
     OutputError
-        If there is something at `path`, or it cannot be written.
+        If something exists at `path`, or the store cannot be written.
     """
     if is_being_written(path):
         raise _taken(path)
@@ -41,18 +41,20 @@ def create_store(
         raise OutputError(f"{path} exists already; choose another name, or resume it if it is a prediction.")
     if not path.parent.is_dir():
         raise OutputError(
-            f"There is no folder {path.parent} to write {path.name} in; make it, or choose another place."
+            f"There is no folder {path.parent} to write {path.name} to; create it, or choose another place."
         )
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         with storage_errors(path):
-            shutil.rmtree(partial, ignore_errors=True)  # of a process of the same number that was killed at this
+            # Left behind by a killed process that had the same process id.
+            shutil.rmtree(partial, ignore_errors=True)
             _make(partial, shape, voxel_size_um, provenance, path.stem, CHANNELS[:channels])
             sync_all(partial)
+            # A rename onto a folder that is not empty fails, so of two runs that start at once only one gets the name.
             try:
                 os.rename(partial, path)
             except OSError as error:
-                if error.errno in (errno.ENOTEMPTY, errno.EEXIST):  # another one began at the same moment
+                if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
                     raise _taken(path) from error
                 raise
             sync(path.parent)
@@ -65,12 +67,12 @@ def _taken(path: Path) -> OutputError:
 
 
 def remove_if_empty(path: Path) -> bool:
-    """Remove a store that nobody writes to if nothing was predicted in it yet, and return whether it was removed."""
+    """Remove a store if nothing was predicted in it yet, and return whether it was removed; no run may write to it."""
     try:
         open_prediction(path)
     except BadInputError:
-        return False  # it is no store
-    # Chunks that are 0 all over are not stored, and blocks without papyrus are final from the start.
+        return False  # not a store
+    # The flags do not tell: blocks without papyrus are final from the start. Chunks that are all 0 have no file.
     if (path / LEVELS / "c").exists():
         return False
     shutil.rmtree(path, ignore_errors=True)
@@ -102,7 +104,7 @@ def _make(
 
 
 def _ome(name: str, voxel_size_um: float | None, channels: Sequence[What]) -> dict[str, Any]:
-    """Return the metadata of NGFF 0.5: one level, a channel for each plane, pixels in micrometres where known."""
+    """Return the metadata of OME-NGFF 0.5: one level, a channel for each plane, and the pixel size where known."""
     unit = {} if voxel_size_um is None else {"unit": "micrometer"}
     side = voxel_size_um or 1.0
     return {
@@ -137,33 +139,33 @@ def _ome(name: str, voxel_size_um: float | None, channels: Sequence[What]) -> di
 def check_resumable(
     path: Path, provenance: Mapping[str, Any], must_agree: Mapping[str, tuple[str, ...]]
 ) -> Mapping[str, Any]:
-    """Return the record of a store to go on with; refuse one that was begun with something else.
+    """Return the provenance of a store to resume; refuse one that was made from something else.
 
     Parameters
     ----------
     path
         The store.
     provenance
-        That of the run that wants to go on.
+        Provenance of the run that resumes.
     must_agree
-        In words, what must be the same, and where it stands in the provenance.
+        Properties that must be the same: their names in messages, and their keys in the provenance.
 
     Raises
     ------
     OutputError
-        If it is no prediction, or names everything that differs.
+        If `path` is not a prediction, or properties differ; the message names all of them.
     BadInputError
-        If it is a damaged one.
+        If the store is damaged.
     """
     try:
         before = open_prediction(path).provenance
     except NoPredictionError as error:
-        raise OutputError(f"{path} exists and is no prediction that could be resumed; choose another name.") from error
+        raise OutputError(f"{path} exists and is not a prediction that can be resumed; choose another name.") from error
     differing = [words for words, keys in must_agree.items() if _at(before, keys) != _at(provenance, keys)]
     if differing:
         raise OutputError(
             f"{path} was begun with another {', '.join(differing)}, so it cannot be resumed; "
-            "give the same again, or choose another name."
+            "use the same again, or choose another name."
         )
     return before
 

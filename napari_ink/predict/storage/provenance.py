@@ -1,4 +1,4 @@
-"""Where a prediction comes from: enough to make it again, kept in the store itself."""
+"""The provenance of a prediction: everything needed to repeat it, stored with the prediction."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ MUST_AGREE: dict[str, tuple[str, ...]] = {
     "overlap": ("overlap",),
     "tile size": ("tile",),
 }
-"""What a run that goes on with a store must have in common with the one that began it."""
+"""Properties, with their keys, in which a run that resumes a store must agree with the run that began it."""
 
 MAY_DIFFER = ("version", "torch", "device", "batch_size", "started")
-"""What is noted of each run that goes on with a store."""
+"""Properties that may differ; they are recorded for each run that resumes a store."""
 
 
 def describe_run(
@@ -48,7 +48,7 @@ def describe_run(
     device: str,
     tile_asked: int | None,
 ) -> dict[str, Any]:
-    """Return, as JSON values, what a prediction is made from and how."""
+    """Return the provenance of a run as JSON values: what it reads, with which model and settings."""
     import torch
 
     stack, model = request.stack, request.model
@@ -93,9 +93,10 @@ def describe_run(
 
 
 def _hash_of(mask: SegmentMask) -> str:
-    """Return the SHA-256 of a mask's bits, row after row."""
+    """Return the SHA-256 of a mask's bits, row by row."""
     digest = hashlib.sha256()
-    for top in range(0, mask.shape[0], BLOCK):  # a multiple of 8 rows: the bits of a strip end with a byte
+    # Strips of a multiple of 8 rows end at a whole byte, so that the hash is that of the whole mask packed at once.
+    for top in range(0, mask.shape[0], BLOCK):
         digest.update(np.packbits(mask[top : top + BLOCK, :]).tobytes())
     return digest.hexdigest()
 
@@ -115,32 +116,32 @@ def _z_window(model: InkModel, depth: int) -> list[int]:
     return [window.start, window.stop]
 
 
-def describe_going_on(now: Mapping[str, Any], written_since: str | None) -> dict[str, Any]:
-    """Return, as JSON values, how a run goes on with a store: what of it may differ from how it was begun.
+def describe_resumption(now: Mapping[str, Any], written_since: str | None) -> dict[str, Any]:
+    """Return the record of a run that resumes a store, as JSON values: the properties that may differ.
 
     Parameters
     ----------
     now
-        What `describe_run` says of the run that goes on.
+        Provenance of the run that resumes, from `describe_run`.
     written_since
-        A file of the stack that was written after the run began, or None.
+        Name of a file of the stack that was written after the first run began, or None.
     """
     return {**{name: now[name] for name in MAY_DIFFER}, "written_since": written_since}
 
 
-# A run's beginning is recorded in whole seconds.
+# Start times are recorded in whole seconds.
 _SLACK_S = 1
 
 
 def written_since(stack: DepthStack, begun: str) -> str | None:
-    """Return a file of a stack that was written after a run began; None where there is none, or nobody can tell.
+    """Return the name of a file of a stack that was written after a run began; None if there is none or it is unknown.
 
     Parameters
     ----------
     stack
-        The stack; of a Zarr only what lies at its top is looked at, of an address nothing.
+        The stack; only the top folder of a Zarr store is checked, and nothing of a remote address.
     begun
-        When, in ISO 8601.
+        Time at which the run began, in ISO 8601.
     """
     source = stack.source
     if not isinstance(source, Path):

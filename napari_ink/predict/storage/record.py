@@ -1,4 +1,4 @@
-"""What a prediction store records of itself, held against its arrays before anything is made from it."""
+"""The record in a prediction store's attributes, checked for types, ranges and agreement with its arrays."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Area = tuple[Pixels, Pixels, Pixels, Pixels]
 
 
 class _Part(BaseModel):
-    # Other versions record more, and what is only shown may be anything.
+    # Extra keys are ignored, since other versions record more.
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
 
@@ -60,7 +60,7 @@ class _Stack(_Part):
 
 
 class Record(_Part):
-    """The attributes of a store, as far as anything is made from them; see `describe_run` for what each holds."""
+    """The attributes of a store that the program uses; `describe_run` documents their meaning."""
 
     region: Area
     tile: tuple[Side, Side]
@@ -83,12 +83,12 @@ class Record(_Part):
 
 
 def check_record(path: Path, values: Mapping[str, Any], shape: tuple[int, ...]) -> None:
-    """Refuse a record that makes no sense, or not for a segment of `shape` ``(y, x)``.
+    """Refuse a record with invalid values, or one that does not fit a segment of `shape` ``(y, x)``.
 
     Raises
     ------
     BadInputError
-        If it does not; it names what.
+        If a value is invalid; the message names it.
     """
     try:
         record = Record.model_validate(values)
@@ -99,7 +99,7 @@ def check_record(path: Path, values: Mapping[str, Any], shape: tuple[int, ...]) 
         raise _damaged(path, f"region {y0}:{y1},{x0}:{x1} in a segment of {shape[0]} × {shape[1]} pixels")
     if record.stack.shape[1:] != shape:
         _, height, width = record.stack.shape
-        raise _damaged(path, f"stack of {height} × {width} pixels, and {shape[0]} × {shape[1]} are stored")
+        raise _damaged(path, f"stack of {height} × {width} pixels, but {shape[0]} × {shape[1]} are stored")
 
 
 def _damaged(path: Path, what: str) -> BadInputError:

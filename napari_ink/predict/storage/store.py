@@ -1,4 +1,4 @@
-"""Prediction stores, read: OME-Zarr with ink and edge probabilities, which blocks are final, and its provenance."""
+"""Reading prediction stores: OME-Zarr with ink and edge probabilities, flags of final blocks, and provenance."""
 
 from __future__ import annotations
 
@@ -27,28 +27,29 @@ if TYPE_CHECKING:
 
 What = Literal["ink", "edge", "disagreement"]
 CHANNELS: tuple[What, What, What] = ("ink", "edge", "disagreement")
-"""Planes of a store; the third is there where several models or views were put together."""
+"""Planes of a store; the third exists if several models or views were averaged."""
 
 ATTRIBUTES = "napari_ink"
 LEVELS, DONE = "0", "done"
+# Limits on what a store's metadata may claim, checked before memory is allocated for it.
 _LONGEST_SIDE = 1_000_000
 _LARGEST_CHUNK = 2**28
 
 
 class NoPredictionError(BadInputError):
-    """What lies at a place is something else than a prediction, rather than a damaged one."""
+    """A path holds something other than a prediction, as opposed to a damaged prediction."""
 
 
 @dataclass(frozen=True, eq=False)
 class Plane:
-    """One channel of a store: indexed like an array ``(y, x)`` of uint8, it reads the chunks that the index needs.
+    """One channel of a store: a lazy array ``(y, x)`` of uint8 that reads only the chunks that an index needs.
 
     Attributes
     ----------
     array
         The store's levels ``(c, y, x)``.
     channel
-        Which channel.
+        Index of the channel.
     """
 
     array: zarr.Array[Any]
@@ -76,7 +77,7 @@ class Plane:
             return np.asarray(self.array[(self.channel, *rest)], np.uint8)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
-        """Read the whole plane; NumPy calls it where somebody asks for an array."""
+        """Return the whole plane as an array; NumPy calls this to convert it."""
         return self[:, :].astype(dtype or self.dtype, copy=False)
 
 
@@ -87,11 +88,11 @@ class Prediction:
     Attributes
     ----------
     path
-        Where it lies.
+        Folder of the store.
     group
         The Zarr group.
     provenance
-        Model, contract, stack, region and settings that it was made with, as JSON values.
+        Model, contract, stack, region and settings of the run, as JSON values.
     """
 
     path: Path
@@ -105,24 +106,24 @@ class Prediction:
 
     @property
     def region(self) -> Region:
-        """What was asked to be predicted; the rest of the segment is 0."""
+        """Region that was requested, in segment pixels; the rest of the segment is 0."""
         return Region(*self.provenance["region"])
 
     @property
     def ink(self) -> Plane:
-        """Probabilities of ink, read where they are indexed."""
+        """Probabilities of ink, read lazily."""
         return self._plane("ink")
 
     @property
     def edge(self) -> Plane:
-        """Probabilities of edges, read where they are indexed."""
+        """Probabilities of edges, read lazily."""
         return self._plane("edge")
 
     @property
     def disagreement(self) -> Plane | None:
-        """How far several models or views disagree on ink, 255 for the most there can be; None where one predicted.
+        """Disagreement on ink between several models or views, 0 to 255; None if only one predicted.
 
-        It is twice the standard deviation of their probabilities, blended like these.
+        It is twice the standard deviation of their probabilities, blended in the same way as these.
         """
         return self._plane("disagreement") if self.channels > 2 else None
 
@@ -132,48 +133,49 @@ class Prediction:
         return int(self._levels.shape[0])
 
     def read(self, what: What, y: slice = slice(None), x: slice = slice(None)) -> UInt8Array:
-        """Read a window of one plane, ``(y, x)`` uint8 with 255 for a probability of 1."""
+        """Return a window of one plane, ``(y, x)`` uint8 with 255 for a probability of 1."""
         return self._plane(what)[y, x]
 
     def mask(
         self, what: What, threshold: float, y: slice = slice(None), x: slice = slice(None)
     ) -> npt.NDArray[np.bool_]:
-        """Return where a window of one plane reaches a threshold.
+        """Return a bool mask ``(y, x)`` of the pixels in a window of one plane that reach a threshold.
 
         Parameters
         ----------
         what
-            Ink or edges.
+            Name of the plane.
         threshold
-            0…1; a pixel of level v is in the mask if v / 255 is at least this.
+            Probability, 0…1; a pixel of level v is in the mask if v / 255 is at least this.
         y, x
-            The window; by default the whole segment.
+            Rows and columns of the window; by default the whole segment.
 
         Raises
         ------
         BadInputError
-            If the threshold is no probability.
+            If the threshold is not between 0 and 1.
         """
         if not 0 <= threshold <= 1:
             raise BadInputError(
-                f"The threshold is {threshold}, and a probability lies between 0 and 1; choose one there."
+                f"The threshold is {threshold}, but a probability lies between 0 and 1; choose a value in that range."
             )
+        # A table of the 256 levels compares exactly and in one pass over the plane.
         reaches = np.arange(256) / 255 >= threshold
         mask: npt.NDArray[np.bool_] = reaches[self.read(what, y, x)]
         return mask
 
     def recommended_threshold(self, what: What) -> float:
-        """Return where the model that made this says its probabilities are best cut; a half where it does not say."""
+        """Return the threshold that the model recommends for a plane; 0.5 if it recommends none."""
         return recommended_thresholds(self.provenance["model"]["provenance"]).get(what, 0.5)
 
     @property
     def predicts_edges(self) -> bool:
-        """Whether a model that made this tells edges at all; if not, `edge` is 0 everywhere."""
+        """Whether at least one of the models predicts edges; if not, `edge` is 0 everywhere."""
         models = [self.provenance["model"], *self.provenance.get("others", [])]
         return any(bool(model.get("predicts_edges", True)) for model in models)
 
     def done(self) -> npt.NDArray[np.bool_]:
-        """Return which blocks are final, ``(rows of blocks, columns of blocks)``, as it stands on disk now."""
+        """Return flags of the final blocks, bool ``(rows of blocks, columns of blocks)``, read from disk now."""
         array = _sound(self.path, self.group, DONE)
         done: npt.NDArray[np.bool_] = read_done(array) == 1
         return done
@@ -199,14 +201,14 @@ class Prediction:
 
 
 def open_prediction(path: str | os.PathLike[str]) -> Prediction:
-    """Open a prediction store, finished or not.
+    """Return a prediction store opened for reading, complete or not.
 
     Raises
     ------
     NoPredictionError
-        If something else lies at that place.
+        If the path holds something else.
     BadInputError
-        If nothing does, or what it records makes no sense.
+        If nothing exists at the path, or the store is damaged.
     """
     import zarr
 
@@ -214,15 +216,15 @@ def open_prediction(path: str | os.PathLike[str]) -> Prediction:
 
     path = Path(path).absolute()
     not_one = NoPredictionError(
-        f"{path} is not a prediction of napari-ink; name a store that `napari-ink predict` wrote."
+        f"{path} is not a prediction of napari-ink; give a store that `napari-ink predict` wrote."
     )
     with decoder_errors(BadInputError, path, "check the path"):
         if not path.exists():
-            raise BadInputError(f"There is no prediction at {path}; check the path, or predict one.")
+            raise BadInputError(f"There is no prediction at {path}; check the path, or run a prediction.")
         if not path.is_dir():
             raise not_one
     try:
-        with decoder_errors(BadInputError, path, "name a store that `napari-ink predict` wrote"):
+        with decoder_errors(BadInputError, path, "give a store that `napari-ink predict` wrote"):
             group = open_node(path, BadInputError)
             if not isinstance(group, zarr.Group):
                 raise not_one
@@ -230,7 +232,7 @@ def open_prediction(path: str | os.PathLike[str]) -> Prediction:
             levels, done = (array_in(group, name) for name in (LEVELS, DONE))
     except BadInputError as error:
         if isinstance(error.__cause__, OSError):
-            raise  # the disk or the rights to it, and not what lies there
+            raise  # a failing disk or missing rights, which say nothing about the content
         raise not_one from error
     provenance = attributes.get(ATTRIBUTES)
     if not isinstance(provenance, dict) or levels.ndim != 3 or levels.shape[0] not in (2, len(CHANNELS)):
@@ -241,7 +243,7 @@ def open_prediction(path: str | os.PathLike[str]) -> Prediction:
 
 
 def _check_arrays(path: Path, levels: zarr.Array[Any], done: zarr.Array[Any]) -> None:
-    """Refuse arrays that a prediction does not have, before memory is taken for what they claim."""
+    """Refuse arrays that no prediction has, before memory is allocated for the sizes that they claim."""
     height, width = levels.shape[1:]
     wanted = blocks_of((height, width))
     faults = {
@@ -262,13 +264,14 @@ def _sound(path: Path, group: zarr.Group, name: str) -> zarr.Array[Any]:
 
 
 def blocks_of(shape: tuple[int, ...]) -> tuple[int, int]:
-    """Return how many rows and columns of blocks a segment has."""
+    """Return the numbers of rows and columns of blocks in a segment."""
     return -(-shape[0] // BLOCK), -(-shape[1] // BLOCK)
 
 
 def read_done(array: zarr.Array[Any]) -> UInt8Array:
-    """Return which blocks are final, 1 for those that are; where that is damaged on the disk, none is."""
+    """Return the flags of blocks, uint8 with 1 for final; blocks whose flags are damaged on disk are not final."""
     done = np.zeros(array.shape, np.uint8)
+    # Row by row, which is chunk by chunk: a damaged chunk costs the flags of its row and no others.
     for row in range(len(done)):
         with suppress(BadInputError), decoder_errors(BadInputError, array.store_path, ""):
             done[row] = np.asarray(array[row])
@@ -276,10 +279,10 @@ def read_done(array: zarr.Array[Any]) -> UInt8Array:
 
 
 def array_in(group: zarr.Group, name: str) -> zarr.Array[Any]:
-    """Return the array of that name in a store; `TypeError` if it is none."""
+    """Return the array of that name in a store; raise `TypeError` if it is not an array."""
     import zarr
 
     array = group[name]
     if not isinstance(array, zarr.Array):
-        raise TypeError(f"{name} is no array")
+        raise TypeError(f"{name} is not an array")
     return array

@@ -1,4 +1,4 @@
-"""Prediction stores, filled: block by block, on a thread, and by one run at a time."""
+"""Writing prediction stores: block by block, on a thread, and by one run at a time."""
 
 from __future__ import annotations
 
@@ -25,58 +25,59 @@ from napari_ink.region import Region
 from napari_ink.typing import UInt8Array
 
 _LOCK = ".lock"
-_MOST_COMING = 16
-_NOTED_EVERY_S = 0.5
+# Writes that may be queued; beyond, the run waits for the disk rather than fill memory.
+_MOST_PENDING = 16
+_RECORD_EVERY_S = 0.5
 
 
 class PredictionWriter:
-    """An open store that takes in final blocks; use it in a ``with``. Nobody else can write to it until that ends.
+    """A context manager that writes final blocks to a store; it locks the store until it is closed.
 
-    If an error ends the ``with`` before a first block is final, a store that was made new is taken away again. A
-    cancelled one stays, so that it can be resumed.
+    If an error ends the ``with`` before the first block is final, a store that this run created is removed. The store
+    of a cancelled run stays, so that it can be resumed.
 
     Parameters
     ----------
     path
-        The store.
+        Folder of the store.
     region
-        What is predicted.
-    going_on
-        What is to be noted of a run that goes on with it; None for the run that made it.
+        Region that is predicted.
+    resumption
+        Record of a run that resumes the store; None for the run that created it.
 
     Attributes
     ----------
     pending : tuple of (row, column)
-        The region's blocks that were not final when it was opened.
+        The region's blocks that were not final when the store was opened.
 
     Raises
     ------
     OutputError
-        If another run is writing to it.
+        If another run is writing to the store.
     """
 
-    def __init__(self, path: Path, region: Region, going_on: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, path: Path, region: Region, resumption: Mapping[str, Any] | None = None) -> None:
         import zarr
 
         self.path = path
         self._lock = _locked(path)
         self._region = region
-        self._is_new = going_on is None
+        self._is_new = resumption is None
         self._group = zarr.open_group(path, mode="r+")
         self._levels, self._done_on_disk = array_in(self._group, LEVELS), array_in(self._group, DONE)
         self._done = read_done(self._done_on_disk)
-        # Writing takes its time, which the network need not wait for.
+        # One thread, so that the network does not wait for the disk and blocks are written in order.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="napari-ink-write")
-        self._coming: deque[Future[None]] = deque()
-        self._unnoted: list[BlockIndex] = []
-        self._alarm: threading.Timer | None = None
-        self._noted_at = -math.inf  # the first one at once
-        self._unsettled: set[int] = set()
-        self._settled_folders: set[Path] = set()
+        self._writes: deque[Future[None]] = deque()
+        self._unrecorded: list[BlockIndex] = []
+        self._timer: threading.Timer | None = None
+        self._recorded_at = -math.inf  # so that the first block is recorded at once
+        self._unsynced_rows: set[int] = set()
+        self._synced_folders: set[Path] = set()
         self.pending = tuple(block for block in blocks_in(region) if not self._done[block])
-        self._kept = frozenset(blocks_in(region)).difference(self.pending)
-        if going_on is not None and self.pending:
-            self._add_to_record("continued", dict(going_on))
+        self._final_before = frozenset(blocks_in(region)).difference(self.pending)
+        if resumption is not None and self.pending:
+            self._add_to_record("continued", dict(resumption))
 
     def __enter__(self) -> Self:
         return self
@@ -85,24 +86,25 @@ class PredictionWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         try:
-            # What is on its way is final as well; an error of it counts only where there is none yet.
+            # Queued blocks are final too. Their errors are raised only if no other error ended the run.
             with suppress(OutputError) if kind is not None else nullcontext():
-                self._settled()
+                self._flush()
         finally:
             self._thread.shutdown(wait=True, cancel_futures=True)
-            self._let_go(kind)
+            self._close(kind)
 
-    def _let_go(self, kind: type[BaseException] | None) -> None:
+    def _close(self, kind: type[BaseException] | None) -> None:
+        # Cancel raises GeneratorExit or KeyboardInterrupt, which are not Exceptions: such a store stays.
         if kind is not None and issubclass(kind, Exception) and self._is_new and not self._done.any():
             shutil.rmtree(self.path, ignore_errors=True)
-        with suppress(OSError):  # of a disk that can be written no more
+        with suppress(OSError):  # the disk may not be writable any more
             (self.path / _LOCK).unlink(missing_ok=True)
         self._lock.release()
 
     @property
     def has_begun(self) -> bool:
-        """Whether anything of it was final before this run."""
-        return bool(self._kept)
+        """Whether any block of the region was final before this run."""
+        return bool(self._final_before)
 
     @property
     def is_complete(self) -> bool:
@@ -110,19 +112,24 @@ class PredictionWriter:
         return all(self._done[block] for block in self.pending)
 
     def store(self, levels: Mapping[BlockIndex, UInt8Array]) -> None:
-        """Have blocks' final levels ``(c, y, x)`` of their parts of the region written.
+        """Queue final blocks for writing.
 
-        Done on a thread, which notes them as final within half a second; what goes wrong there is raised by a later
-        call, or at the end of the ``with``.
+        A thread writes them and records them as final within half a second; its errors are raised by a later call or at
+        the end of the ``with``.
+
+        Parameters
+        ----------
+        levels
+            For each block the levels ``(c, y, x)`` uint8 of its part of the region.
 
         Raises
         ------
         OutputError
-            If earlier ones cannot be written.
+            If earlier blocks cannot be written.
         """
-        while len(self._coming) >= _MOST_COMING:
-            self._coming.popleft().result()
-        self._coming.append(self._thread.submit(self._store, levels))
+        while len(self._writes) >= _MOST_PENDING:
+            self._writes.popleft().result()
+        self._writes.append(self._thread.submit(self._store, levels))
 
     def _store(self, levels: Mapping[BlockIndex, UInt8Array]) -> None:
         try:
@@ -131,51 +138,51 @@ class PredictionWriter:
                     self._levels[:, *block_area(block, self._region).slices] = values
         except OutputError:
             with suppress(OutputError):
-                self._note()  # what was stored before is as good as ever
+                self._record_done()  # blocks written before the error are final
             raise
-        self._unnoted += levels
-        # Not with each block, which takes longer than to store it; a crash costs the work of half a second.
-        if time.monotonic() - self._noted_at > _NOTED_EVERY_S:
-            self._note()
-        elif self._alarm is None:  # the next block may be long in coming
-            self._alarm = threading.Timer(_NOTED_EVERY_S, self._have_noted)
-            self._alarm.daemon = True
-            self._alarm.start()
+        self._unrecorded += levels
+        # Not for each block: recording one takes longer than writing it, and a crash loses only half a second's work.
+        if time.monotonic() - self._recorded_at > _RECORD_EVERY_S:
+            self._record_done()
+        elif self._timer is None:  # the next block may take long, so record these without it
+            self._timer = threading.Timer(_RECORD_EVERY_S, self._queue_recording)
+            self._timer.daemon = True
+            self._timer.start()
 
-    def _have_noted(self) -> None:
-        with suppress(RuntimeError):  # at the very end, when all is noted and the thread gone
-            self._coming.append(self._thread.submit(self._note))
+    def _queue_recording(self) -> None:
+        with suppress(RuntimeError):  # the thread has ended, and with it everything was recorded
+            self._writes.append(self._thread.submit(self._record_done))
 
-    def _note(self) -> None:
-        if self._alarm is not None:
-            self._alarm.cancel()
-            self._alarm = None
-        self.mark_done(self._unnoted)
-        self._unnoted.clear()
-        self._noted_at = time.monotonic()
+    def _record_done(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self.mark_done(self._unrecorded)
+        self._unrecorded.clear()
+        self._recorded_at = time.monotonic()
 
-    def _settled(self) -> None:
-        """Wait for what is being written, and have the notes of it written out.
+    def _flush(self) -> None:
+        """Wait for queued blocks, record them as final, and sync the flags to disk.
 
-        Only now: a note that a failing machine loses costs the work on its row of blocks, and no more.
+        Flags are synced only here: one that is lost in a power failure costs the work on its row of blocks and no more.
         """
-        while self._coming:
-            self._coming.popleft().result()
-        self._thread.submit(self._note).result()
+        while self._writes:
+            self._writes.popleft().result()
+        self._thread.submit(self._record_done).result()
         with storage_errors(self.path):
-            self._settle(DONE, ((row, 0) for row in self._unsettled))
-        self._unsettled.clear()
+            self._sync_chunks(DONE, ((row, 0) for row in self._unsynced_rows))
+        self._unsynced_rows.clear()
 
     def mark_done(self, blocks: Iterable[BlockIndex]) -> None:
-        """Note that blocks are final; to be called once their levels are written.
+        """Record blocks as final; call it after their levels were written.
 
-        The levels are on the disk before the note is, so that a machine that fails loses no block that is said to be
-        final.
+        The levels are synced to disk before the flags are written, so that no block is recorded as final whose levels
+        are lost in a power failure.
 
         Raises
         ------
         OutputError
-            If it cannot be written.
+            If the flags cannot be written.
         """
         blocks = tuple(blocks)
         rows = set()
@@ -183,65 +190,71 @@ class PredictionWriter:
             self._done[block] = 1
             rows.add(block[0])
         with storage_errors(self.path):
-            self._settle(LEVELS, ((channel, *block) for channel in range(self._levels.shape[0]) for block in blocks))
+            self._sync_chunks(
+                LEVELS, ((channel, *block) for channel in range(self._levels.shape[0]) for block in blocks)
+            )
             for row in rows:
                 self._done_on_disk[row] = self._done[row]
-        self._unsettled |= rows
+        self._unsynced_rows |= rows
 
-    def _settle(self, array: str, chunks: Iterable[tuple[int, ...]]) -> None:
-        """Have the system write out chunks of an array, and their names."""
+    def _sync_chunks(self, array: str, chunks: Iterable[tuple[int, ...]]) -> None:
+        """Sync chunks of an array to disk, and the folders that hold their names."""
         folders = set()
         for index in chunks:
             chunk = (self.path / array / "c").joinpath(*map(str, index))
-            if chunk.exists():  # chunks that are 0 all over are not stored
+            if chunk.exists():  # chunks that are all 0 have no file
                 sync(chunk)
-                is_new = chunk.parent not in self._settled_folders  # then its own name must be written out too
+                # A folder that may be new: its own name, and those of the folders above it, must be synced as well.
+                is_new = chunk.parent not in self._synced_folders
                 folders |= {*chunk.parents[: len(index)]} if is_new else {chunk.parent}
         for folder in folders:
             sync(folder)
-        self._settled_folders |= folders
+        self._synced_folders |= folders
 
     def finish(self) -> None:
-        """Write into the provenance that the prediction is complete.
+        """Write all queued blocks, and record in the provenance that the prediction is complete.
 
         Raises
         ------
         OutputError
-            If it cannot be written.
+            If blocks or the provenance cannot be written.
         """
-        self._settled()
-        if not (self.path / DONE / "zarr.json").exists():  # zarr makes anew what it misses
-            raise OutputError(f"{self.path} was moved away while it was written; put it back, and --resume goes on.")
+        self._flush()
+        # zarr creates missing folders without a word, so a store that was moved would be half here and half there.
+        if not (self.path / DONE / "zarr.json").exists():
+            raise OutputError(
+                f"{self.path} was moved away while it was being written; move it back, then --resume continues."
+            )
         provenance = cast("dict[str, Any]", self._group.attrs[ATTRIBUTES])
         with storage_errors(self.path):
             self._group.attrs[ATTRIBUTES] = {**provenance, "complete": True}
 
-    def leave_out(self, tile: Region) -> None:
-        """Write into the provenance that a tile had no answer.
+    def record_left_out(self, tile: Region) -> None:
+        """Record in the provenance that a tile was left out, since the model gave NaN for it.
 
         Raises
         ------
         OutputError
-            If it cannot be written.
+            If the provenance cannot be written.
         """
         self._add_to_record("left_out", [tile.y0, tile.y1, tile.x0, tile.x1])
 
     def _add_to_record(self, name: str, value: Any) -> None:
         provenance = cast("dict[str, Any]", self._group.attrs[ATTRIBUTES])
-        there = provenance.get(name, [])
-        if value not in there:  # a tile that was left out is again where a run goes on
+        values = provenance.get(name, [])
+        if value not in values:  # a resumed run may leave out the same tile again
             with storage_errors(self.path):
-                self._group.attrs[ATTRIBUTES] = {**provenance, name: [*there, value]}
+                self._group.attrs[ATTRIBUTES] = {**provenance, name: [*values, value]}
 
     def restore(self, area: Region, levels: UInt8Array) -> None:
-        """Put into `levels` of `area` what an earlier run has stored there for good."""
-        for block in self._kept.intersection(blocks_in(area)):
+        """Fill `levels` of `area` with the stored levels of blocks that were final before this run, in place."""
+        for block in self._final_before.intersection(blocks_in(area)):
             part = block_area(block, area)
             levels[:, *part.slices_in(area)] = np.asarray(self._levels[:, *part.slices])
 
 
 def is_being_written(path: Path) -> bool:
-    """Whether a run is writing to a store at this moment."""
+    """Return whether a run is writing to a store at this moment."""
     if not (path / _LOCK).is_file():
         return False
     lock = FileLock(path / _LOCK, thread_local=False)
@@ -250,17 +263,17 @@ def is_being_written(path: Path) -> bool:
             return False
     except Timeout:
         return True
-    except OSError:  # that cannot be written: what else is wrong with the place is told where it is used
+    except OSError:  # the lock cannot be opened for writing; the caller's next step reports why
         return False
 
 
 def _locked(path: Path) -> FileLock:
-    """Return the lock of a store, taken."""
-    # Opened on one thread and closed on another, in a window: a lock of one thread alone would stay behind.
+    """Return a store's lock, acquired."""
+    # The window opens the store on one thread and closes it on another; a thread-local lock would not be released.
     lock = FileLock(path / _LOCK, thread_local=False)
     with storage_errors(path):
         try:
             lock.acquire(timeout=0)
         except Timeout as error:
-            raise OutputError(f"Another run is writing {path}; wait for it, or choose another name.") from error
+            raise OutputError(f"Another run is writing {path}; wait for it to end, or choose another name.") from error
     return lock
