@@ -82,8 +82,8 @@ class Forward:
         if "out of memory" not in text and "can't allocate memory" not in text:
             return error
         return DeviceMemoryError(
-            f"The memory of {device_title(self.device)} does not hold a batch of tiles; close other programs that use it, "
-            "or choose another device."
+            f"The memory of {device_title(self.device)} does not hold a batch of tiles; close other programs that use "
+            "it, or choose another device."
         )
 
 

@@ -232,11 +232,11 @@ class OneSize(Smear):
 
 def test_a_network_of_one_tile_size_gets_that_or_says_so(request_here: PredictRequest) -> None:
     request = replace(request_here, model=ink_model(OneSize(), 32, 32))
-    refuse(replace(request, tile_size=64), BadInputError, "tiles of 32 pixels only, not of 64")
+    refuse(replace(request, tile_size=64), BadInputError, "only tiles of 32 pixels, not of 64")
     larger = replace(request, model=ink_model(Smear(), 64), others=(request.model,))
     assert run(larger)[-1].complete and open_prediction(larger.out).provenance["tile"] == [32, 32]
     divided = replace(larger, model=ink_model(Smear(), 64, 64), out=larger.out.with_name("b.zarr"))
-    refuse(divided, BadInputError, "do not go together")
+    refuse(divided, BadInputError, "cannot be combined")
     starved = replace(request, out=larger.out.with_name("c.zarr"), batch_size=1, cores=1)
     starved.model.network.forward = OutOfMemory().forward  # type: ignore[method-assign]
     assert "continuing" not in refuse(starved, DeviceMemoryError, "does not hold")
