@@ -1,4 +1,4 @@
-"""How a stack is known again after it was moved or copied to another machine."""
+"""Fingerprints, which identify a stack after it was moved or copied to another machine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ROWS, _LAYERS = 4, 3
 
 
 def fingerprint(stack: DepthStack) -> dict[str, Any]:
-    """Return what tells a stack from others: its shape, dtype, and a check sum of a few rows of a few layers.
+    """Return a stack's fingerprint: its shape, its dtype and a checksum of a few rows of a few layers.
 
     Raises
     ------
@@ -26,18 +26,19 @@ def fingerprint(stack: DepthStack) -> dict[str, Any]:
     for z in _spread(depth, _LAYERS):
         for y in _spread(height, _ROWS):
             row = stack.read(slice(z, z + 1), slice(y, y + 1), slice(0, width))
+            # In one byte order, so that a copy in the other one has the same fingerprint.
             little_endian = np.ascontiguousarray(row.astype(row.dtype.newbyteorder("<"), copy=False))
             check = zlib.crc32(little_endian.data, check)
     return {"shape": list(stack.shape), "dtype": str(stack.dtype), "rows_crc32": check}
 
 
 def differences(found: dict[str, Any], wanted: dict[str, Any]) -> str:
-    """Say in what a stack's fingerprint differs from the one wanted; empty when it does not."""
+    """Return in words how two fingerprints differ; empty if they are the same."""
     if found["shape"] != wanted["shape"]:
         return f"it has {_by(found['shape'])} layers, rows and columns where {_by(wanted['shape'])} are wanted"
     if found["dtype"] != wanted["dtype"]:
         return f"its pixels are {found['dtype']} where {wanted['dtype']} is wanted"
-    return "" if found["rows_crc32"] == wanted["rows_crc32"] else "its grey values are others"
+    return "" if found["rows_crc32"] == wanted["rows_crc32"] else "its grey values differ"
 
 
 def _spread(length: int, number: int) -> list[int]:

@@ -12,7 +12,7 @@ Colour = tuple[float, float, float, float]
 
 
 class LabelValue(IntEnum):
-    """What a pixel of an ink label says. Unreviewed is never background: nobody has looked there."""
+    """Values of ink labels. Unreviewed never means background: nobody has looked at that pixel."""
 
     UNREVIEWED = 0
     PAPYRUS = 1
@@ -20,14 +20,14 @@ class LabelValue(IntEnum):
 
 
 class EdgeValue(IntEnum):
-    """What a pixel of an edge label says."""
+    """Values of edge labels."""
 
     UNREVIEWED = 0
     EDGE = 1
     NOT_EDGE = 2
 
 
-# Okabe & Ito's colours, told apart by the colour-blind, thin enough for the papyrus to show through.
+# Okabe and Ito's palette, which colour-blind people can distinguish; transparent enough to see the papyrus.
 INK_COLOURS: dict[LabelValue, Colour] = {
     LabelValue.UNREVIEWED: (0.0, 0.0, 0.0, 0.0),
     LabelValue.PAPYRUS: (0.0, 0.62, 0.45, 0.8),
@@ -41,20 +41,20 @@ EDGE_COLOURS: dict[EdgeValue, Colour] = {
 
 
 def draft_ink_labels(ink: npt.NDArray[np.uint8], threshold: float) -> Labels:
-    """Return labels ``(y, x)`` that call ink what the prediction finds likely, and leave all else unreviewed.
+    """Return ink labels ``(y, x)`` of the pixels that reach a threshold; all others stay unreviewed.
 
     Parameters
     ----------
     ink
-        Probability of ink, uint8 of 0 to 255.
+        Probability of ink, uint8 with 255 for 1.
     threshold
-        Least probability called ink, 0 to 1.
+        Lowest probability that counts as ink, 0 to 1.
     """
     return np.where(ink >= threshold * 255, LabelValue.INK, LabelValue.UNREVIEWED).astype(np.uint8)
 
 
 def draft_edge_labels(edge: npt.NDArray[np.uint8], threshold: float) -> Labels:
-    """Return edge labels ``(y, x)``: the likely pixels, thinned to lines one pixel wide; all else is unreviewed."""
+    """Return edge labels ``(y, x)`` of pixels that reach a threshold, thinned to lines; others stay unreviewed."""
     from skimage.morphology import skeletonize
 
     lines = skeletonize(edge >= threshold * 255)  # type: ignore[no-untyped-call]

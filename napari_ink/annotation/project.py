@@ -1,4 +1,4 @@
-"""A project: the folder that holds all the work on one segment, and finds its stack again wherever both moved."""
+"""Projects: the folder with all work on one segment, and the path to its stack, relative so that both can move."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _FILE, _VIEW, _VERSION = "project.json", "view.json", 1
 
 
 class Project:
-    """The work on one segment: its stack, its labels, and how it was looked at last.
+    """The work on one segment: its stack, its labels and its last view.
 
-    Made by `create_project` or `open_project`. Plain files: ``project.json``, ``view.json``, the labels, predictions.
+    Use `create_project` or `open_project`. The folder holds ``project.json``, ``view.json``, labels and predictions.
 
     Attributes
     ----------
@@ -35,17 +35,17 @@ class Project:
     stack : DepthStack
         The stack that the labels belong to.
     author : str
-        Who is editing.
+        Name of the person who edits.
     annotation : Annotation
         The labels.
     versions : Versions
-        The labels as they were at moments that were given a name.
+        Named versions of the labels.
     notes : Notes
-        What was written about places.
+        Notes on places of the segment.
     view : dict
-        What `save_view` was last given; empty at first.
+        The view that `save_view` stored last; empty at first.
     holder : str
-        Who has the project open elsewhere, so that it is open here for reading only; empty otherwise.
+        Who has the project open elsewhere, so that it is read-only here; empty if it can be edited.
     """
 
     def __init__(self, folder: Path, stack: DepthStack, author: str, look_only: bool = False) -> None:
@@ -63,12 +63,12 @@ class Project:
 
     @property
     def read_only(self) -> bool:
-        """Whether it can only be looked at here."""
+        """Whether the project is open for reading only."""
         return bool(self.holder)
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What of it was found damaged, and what came of it, in sentences."""
+        """Sentences about damage that was found, and about what was done."""
         others = (self.notes.warning, self._view_warning)
         return (*self.annotation.warnings, *(one for one in others if one))
 
@@ -78,12 +78,12 @@ class Project:
         return self.folder.name.removesuffix(SUFFIX)
 
     def save_view(self, view: dict[str, Any]) -> None:
-        """Remember how the segment is looked at: plain values that JSON knows.
+        """Store how the segment is displayed, as JSON values.
 
         Raises
         ------
         OutputError
-            If it cannot be written.
+            If the view cannot be written.
         """
         self.view = view
         if not self.read_only:
@@ -91,12 +91,12 @@ class Project:
                 write_bytes(self.folder / _VIEW, json.dumps(view).encode())
 
     def close(self) -> None:
-        """Write what is not written yet, and let others have the project.
+        """Write pending changes to disk and release the lock.
 
         Raises
         ------
         OutputError
-            If something cannot be written; the project stays open, so that nothing is lost.
+            If changes cannot be written; the project stays open, so that nothing is lost.
         """
         self.annotation.close()
         self._release()
@@ -107,18 +107,18 @@ class Project:
 
 
 def default_project_folder(stack: DepthStack, keep_apart: Path | None = None) -> Path:
-    """Return where a stack's project lies: ``<segment>.ink`` beside it, or in the user's cache if that is closed.
+    """Return the folder of a stack's project: ``<segment>.ink`` beside the stack, or in the user's cache.
 
     Parameters
     ----------
     stack
         The stack.
     keep_apart
-        A folder that nothing may be written into (the shipped sample's).
+        A folder that must not be written to (that of the shipped sample).
     """
     apart_from_all = user_cache_path("napari-ink") / f"{stack.name}{SUFFIX}"
     if stack.home is None:
-        return apart_from_all  # it lies at an address
+        return apart_from_all  # a remote stack
     source = Path(stack.source)
     if source.is_dir() and source.name in LAYER_FOLDERS:
         source = source.parent
@@ -130,19 +130,19 @@ def default_project_folder(stack: DepthStack, keep_apart: Path | None = None) ->
 
 
 def is_project(folder: Path) -> bool:
-    """Whether a folder holds a project, be it a damaged one."""
+    """Return whether a folder holds a project, even a damaged one."""
     return os.path.lexists(folder / _FILE)
 
 
 def create_project(folder: Path, stack: DepthStack, author: str | None = None) -> Project:
-    """Make a project for a stack; predictions that lie in the folder already stay.
+    """Create and open a project for a stack; predictions that are in the folder already stay.
 
     Raises
     ------
     ProjectError
         If the folder holds a project already.
     OutputError
-        If it cannot be written.
+        If the project cannot be written.
     """
     if is_project(folder):
         raise ProjectError(f"{folder} holds a project already; open it.")
@@ -152,7 +152,7 @@ def create_project(folder: Path, stack: DepthStack, author: str | None = None) -
         try:
             if project.read_only:
                 raise ProjectError(f"{folder} is being made already by {project.holder}; open it there.")
-            _write(folder, stack)  # last: what has no such file is no project yet
+            _write(folder, stack)  # last, since this file makes the folder a project
         except BaseException:
             project.close()
             raise
@@ -162,32 +162,33 @@ def create_project(folder: Path, stack: DepthStack, author: str | None = None) -
 def open_project(
     folder: Path, stack_at: Path | str | None = None, author: str | None = None, look_only: bool = False
 ) -> Project:
-    """Open a project; for reading only, if it is open elsewhere.
+    """Open a project, for reading only if it is open elsewhere.
 
     Parameters
     ----------
     folder
-        ``<segment>.ink``.
+        Folder of the project, ``<segment>.ink``.
     stack_at
-        Where its stack lies now, if it was moved.
+        New path of the stack, if it was moved.
     author
-        Who is editing; the name of the user when None.
+        Name of the person who edits; None for the user's name.
     look_only
-        Whether to open it for reading only in any case, so that nothing of it changes.
+        Whether to open the project for reading only in any case.
 
     Raises
     ------
     ProjectError
-        If it is no project, one of a later version, or damaged.
+        If the folder is not a project, or it is damaged or of a later version.
     StackMovedError
-        If its stack is not where it was.
+        If the stack is not at its path.
     BadInputError
-        If the stack there is another one.
+        If a different stack is there.
     """
     said = _read(folder)
     place: Path | str = said["stack"] if stack_at is None else stack_at
     if not is_address(place):
         place = Path(os.path.normpath(folder / place))
+    # "FILE::DATASET" names a stack inside a file, which must exist itself.
     if isinstance(place, Path) and not Path(str(place).partition("::")[0]).exists():
         raise StackMovedError(f"The stack of {folder.name} is not at {place} any more; say where it lies now.")
     try:
@@ -209,19 +210,19 @@ def open_project(
 
 
 def labels_of_project(folder: Path) -> tuple[Annotation, float | None]:
-    """Open a project's labels for reading only, whether or not it is open elsewhere or its stack is there.
+    """Open a project's labels for reading only, even if it is open elsewhere or its stack is missing.
 
     Returns
     -------
     Annotation
         The labels.
     float or None
-        The stack's voxel size in micrometres, where it is known.
+        The stack's voxel size in micrometres; None if unknown.
 
     Raises
     ------
     ProjectError
-        If it is no project, or cannot be read.
+        If the folder is not a project, or cannot be read.
     """
     said = _read(folder)
     with decoder_errors(ProjectError, f"The labels of {folder}", "bring them back from a backup"):
@@ -230,7 +231,7 @@ def labels_of_project(folder: Path) -> tuple[Annotation, float | None]:
 
 
 def _read(folder: Path) -> dict[str, Any]:
-    """Return what a project says of itself, as far as this version knows what to make of it."""
+    """Return the checked contents of a project's file."""
     path = folder / _FILE
     if not os.path.lexists(path):
         raise ProjectError(f"{folder} is no project; name a folder that ends in {SUFFIX} and holds {_FILE}.")
@@ -239,7 +240,7 @@ def _read(folder: Path) -> dict[str, Any]:
         version = said["version"]
         if not isinstance(version, int):
             raise ValueError("its version is no number")
-        if version <= _VERSION:  # a later version may say everything else in another way
+        if version <= _VERSION:  # a later version may use other keys
             _check_sound(said)
     if version > _VERSION:
         raise ProjectError(f"{folder} was made by a later version of napari-ink; update napari-ink to open it.")
@@ -247,7 +248,7 @@ def _read(folder: Path) -> dict[str, Any]:
 
 
 def _check_sound(said: dict[str, Any]) -> None:
-    """Raise a `ValueError` or `TypeError` where a project says something else than a project does."""
+    """Raise a `ValueError`, `TypeError` or `KeyError` if a value in a project's file is invalid."""
     if not isinstance(said["stack"], str) or "\0" in said["stack"]:
         raise ValueError("its stack is no path")
     found = said["fingerprint"]
@@ -282,7 +283,7 @@ def _relative(folder: Path, stack: DepthStack) -> str:
 
 
 def _read_view(path: Path) -> tuple[dict[str, Any], str]:
-    """Return how a segment was looked at last, and a warning where that cannot be read: nothing depends on it."""
+    """Return the stored view, and a warning if it cannot be read; a lost view is no reason not to open a project."""
     if not os.path.lexists(path):
         return {}, ""
     try:

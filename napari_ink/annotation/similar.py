@@ -1,7 +1,8 @@
-"""Find similar: where else on the segment something looks like a boxed stroke, turned and sized a little differently.
+"""Find similar: search a segment for places that look like a boxed stroke, slightly rotated or scaled.
 
-Normalised cross-correlation (Lewis 1995, as in scikit-image) of the box with the whole segment, coarsely and by FFT, on
-the prediction and on a projection of the layers near the surface; the best places are then looked at more closely.
+The search is a normalised cross-correlation (Lewis, "Fast normalized cross-correlation", 1995, as in scikit-image) of
+the box with the whole segment, at reduced resolution, on the prediction and on a projection of the layers near the
+surface; the best places are then refined.
 """
 
 from __future__ import annotations
@@ -22,9 +23,12 @@ Plane = npt.NDArray[np.float32]
 Read = Callable[[tuple[int, int], tuple[int, int]], Plane]
 ANGLES = (-15.0, -7.5, 0.0, 7.5, 15.0)
 SCALES = (0.85, 1.0, 1.18)
+# The box is reduced to this many pixels on its shorter side for the coarse search.
 _SEEN_PX = 20
 _LEAST_PX = 6
+# The segment is searched in bands of this height (of reduced pixels), so that memory does not grow with it.
 _BAND_PX = 1024
+# Degrees around a coarse angle, half the distance to the next one.
 _FINER = (-3.75, 0.0, 3.75)
 
 
@@ -35,15 +39,15 @@ class Candidate:
     Attributes
     ----------
     y, x
-        Its middle, in pixels of the segment.
+        Its centre, in segment pixels.
     angle, scale
-        How the box is turned (degrees, counterclockwise) and sized there.
+        Rotation of the box (degrees, counterclockwise) and its scale.
     score
         Correlation, −1…1.
     ink
-        What the match covers: the box's ink turned and sized, bool ``(y, x)`` around the middle.
+        The box's ink, rotated and scaled, bool ``(y, x)`` around the centre.
     picture
-        Grey values there, uint8 ``(y, x)``, to be shown small.
+        Grey values around the centre, uint8 ``(y, x)``, for a thumbnail.
     """
 
     y: int
@@ -62,7 +66,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SearchProgress:
-    """How far a search has come, and what has been found once it is over.
+    """The progress of a search, and its results at the end.
 
     Attributes
     ----------
@@ -93,7 +97,7 @@ def find_similar(
     most: int = 60,
     least_score: float = 0.5,
 ) -> Iterator[SearchProgress]:
-    """Search a segment for what looks like a box in it.
+    """Search a segment for places that look like a box, and yield progress; the last event holds the candidates.
 
     Parameters
     ----------
@@ -102,18 +106,18 @@ def find_similar(
     box
         ``y0, y1, x0, x1``, half open.
     ink
-        Which pixels of the box are ink.
+        Ink inside the box, bool ``(y, x)``.
     channels
-        Each reads one picture of the segment: prediction, projection. Their correlations are averaged.
+        Functions that read an image of the segment, such as prediction and projection; correlations are averaged.
     most
-        How many candidates at most.
+        Largest number of candidates.
     least_score
-        Correlation below which nothing is one.
+        Lowest correlation of a candidate.
 
     Raises
     ------
     LabelError
-        If the box is too small, or empty of ink or of anything to be seen.
+        If the box is too small, has no ink, or shows nothing.
     """
     y0, y1, x0, x1 = box
     side = min(y1 - y0, x1 - x0)
@@ -130,13 +134,14 @@ def find_similar(
     bands = [(top, min(top + _BAND_PX * step, shape[0])) for top in range(0, shape[0], _BAND_PX * step)]
     places: list[_Place] = []
     for number, (top, bottom) in enumerate(bands):
-        # What a box in this band covers may reach into the next ones.
+        # A box whose centre is in this band may reach into the bands around it.
         first, last = max(top - reach, 0), min(bottom + reach, shape[0])
         pictures = [_coarse(channel((first, last), (0, shape[1])), step) for channel in channels]
         for tried, (angle, scale) in enumerate(transforms):
             correlation = _correlation(pictures, templates, angle, scale)
             places.extend(_peaks(correlation, first, step, angle, scale, least_score - 0.1, most))
             yield SearchProgress((number + (tried + 1) / len(transforms)) / len(bands) * 0.9)
+    # The box itself is its own best match. Twice as many as wanted: refining changes the order.
     inside = [place for place in places if not _is_box(place, box)]
     chosen = _apart(inside, side, 2 * most)
     full = [channel((y0, y1), (x0, x1)) for channel in channels]
@@ -146,7 +151,7 @@ def find_similar(
 
 
 def _coarse(picture: Plane, step: int) -> Plane:
-    """Return means of squares of `step` pixels."""
+    """Return an image reduced by the mean of squares of `step` pixels."""
     if step == 1:
         return np.asarray(picture, np.float32)
     height, width = (max(length // step, 1) for length in picture.shape)
@@ -155,19 +160,20 @@ def _coarse(picture: Plane, step: int) -> Plane:
 
 
 def _turned(picture: npt.NDArray[np.float32], angle: float, scale: float) -> Plane:
-    """Return a picture turned about its middle and sized, all corners kept, its rim repeated outwards."""
+    """Return an image scaled and rotated about its centre; its border is repeated outwards."""
     sized = ndimage.zoom(picture, scale, order=1, mode="nearest", grid_mode=True)
     return np.asarray(ndimage.rotate(sized, angle, order=1, mode="nearest", reshape=False), np.float32)
 
 
 def _correlation(pictures: list[Plane], templates: list[Plane], angle: float, scale: float) -> Plane:
-    """Return the mean correlation of every place that the turned box fits around, by the place's own middle."""
+    """Return the correlation ``(y, x)`` of the rotated box centred at each pixel, averaged over channels."""
     from skimage.feature import match_template
 
     found = []
     for picture, template in zip(pictures, templates, strict=True):
         turned = _turned(template, angle, scale)
         if np.ptp(turned) == 0 or any(a < b for a, b in zip(picture.shape, turned.shape, strict=True)):
+            # A flat template has no correlation, and one larger than the image does not fit.
             found.append(np.zeros(picture.shape, np.float32))
             continue
         inner = match_template(picture, turned)  # type: ignore[no-untyped-call]
@@ -194,7 +200,7 @@ def _peaks(
 
 
 def _apart(places: list[_Place], side: int, most: int) -> list[_Place]:
-    """Return the best places of which no two lie nearer than half a box."""
+    """Return the best places, no two of them closer than half a box."""
     kept: list[_Place] = []
     for place in sorted(places, key=lambda one: -one.score):
         if all(max(abs(place.y - one.y), abs(place.x - one.x)) > side / 2 for one in kept):
@@ -207,13 +213,13 @@ def _apart(places: list[_Place], side: int, most: int) -> list[_Place]:
 def _refined(
     place: _Place, shape: tuple[int, int], full: list[Plane], channels: list[Read], step: int
 ) -> _Place:  # fmt: skip
-    """Look at a place again, finely: nearby angles, and every pixel of the coarse one."""
+    """Return a place refined at a finer resolution: position and nearby angles."""
     reach = _reach(full[0].shape) + 2 * step
     y, x = round(place.y), round(place.x)
     rows, columns = (
         (max(at - reach, 0), min(at + reach + 1, length)) for at, length in zip((y, x), shape, strict=True)
     )
-    # Where the box is large, half of its pixels tell as much.
+    # For a large box, half of the coarse step is precise enough.
     finer = max(1, step // 2)
     pictures = [_coarse(channel(rows, columns), finer) for channel in channels]
     templates = [_coarse(one, finer) for one in full]
@@ -231,7 +237,7 @@ def _refined(
 
 
 def _candidate(place: _Place, shape: tuple[int, int], ink: Mask, picture: Read) -> Candidate:
-    # Room around it, so that no stroke is cut off as it turns.
+    # Padded, so that no stroke is cut off by the rotation.
     turned = np.asarray(_turned(np.pad(ink, max(ink.shape) // 4).astype(np.float32), place.angle, place.scale) >= 0.5)
     y, x = round(place.y), round(place.x)
     rows, columns = (
@@ -250,5 +256,5 @@ def _is_box(place: _Place, box: tuple[int, int, int, int]) -> bool:
 
 
 def _reach(shape: tuple[int, ...]) -> int:
-    """Return how far from its middle a box reaches, turned and sized as much as may be."""
+    """Return the largest distance from a box's centre to its corners over all rotations and scales, in pixels."""
     return math.ceil(max(SCALES) * math.hypot(*shape) / 2) + 1

@@ -108,7 +108,7 @@ def test_a_stack_that_was_moved_is_asked_for_and_known_again(folder, stack, tmp_
 
 
 @pytest.mark.parametrize(
-    ("shape", "seed", "says"), [((5, 700, 601), 0, "5 × 700 × 601"), ((5, *SHAPE), 1, "grey values are others")]
+    ("shape", "seed", "says"), [((5, 700, 601), 0, "5 × 700 × 601"), ((5, *SHAPE), 1, "grey values differ")]
 )
 def test_another_stack_is_refused(folder, tmp_path, shape, seed, says):
     _stack(tmp_path / "other.npy", seed, shape)

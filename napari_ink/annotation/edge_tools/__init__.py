@@ -1,1 +1,1 @@
-"""Edits that know about edges: livewire, edge brush, fill, grow and line fragments."""
+"""Edge-aware tools: livewire, edge brush, fill, grow and line fragments."""

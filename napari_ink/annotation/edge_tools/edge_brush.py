@@ -1,4 +1,4 @@
-"""The edge-aware brush: a disc that paints what it reaches from its centre without crossing an edge."""
+"""The edge-aware brush: a disc that paints only pixels connected to its centre without crossing an edge."""
 
 from __future__ import annotations
 
@@ -12,38 +12,38 @@ _AROUND = ndimage.generate_binary_structure(2, 1)
 
 
 def reach(barrier: Mask, y: int, x: int, radius_px: int) -> Mask:
-    """Return what a brush paints ``(y, x)`` in a box.
+    """Return the mask ``(y, x)`` that a brush paints in a box.
 
     Parameters
     ----------
     barrier
-        Where edges are, in a box that holds the disc as far as the segment goes.
+        Edges, bool ``(y, x)``, in a box around the disc, clipped to the segment.
     y, x
-        The disc's centre in the box. On an edge it paints nothing: nobody can tell which side is meant.
+        Centre of the disc in the box. On an edge it paints nothing, since the side is ambiguous.
     radius_px
-        The disc's radius.
+        Radius of the disc, in pixels.
     """
     rows, columns = np.ogrid[: barrier.shape[0], : barrier.shape[1]]
     free = ((rows - y) ** 2 + (columns - x) ** 2 <= radius_px**2) & ~barrier
     if not free[y, x]:
         return np.zeros_like(free)
-    # Four neighbours only, so that an edge of one pixel's width, drawn diagonally, is not slipped through.
+    # Four neighbours only: with eight, the brush would pass through a diagonal edge of one pixel's width.
     labels, _ = ndimage.label(free, _AROUND)
     mask: Mask = labels == labels[y, x]
     return mask
 
 
 def barrier_of(edge_labels: npt.NDArray[np.uint8], probability: npt.NDArray[np.uint8] | None, threshold: float) -> Mask:
-    """Return where edges are: those drawn, and those predicted unless they were called no edge.
+    """Return a mask of the edges: drawn ones, and predicted ones that are not labelled as "not an edge".
 
     Parameters
     ----------
     edge_labels
         Edge labels ``(y, x)``.
     probability
-        Probability of an edge, 0…255, or None where nothing is predicted.
+        Probability of edges, uint8, or None without a prediction.
     threshold
-        Least probability that counts, 0…1.
+        Lowest probability that counts as an edge, 0…1.
     """
     from skimage.morphology import skeletonize
 
@@ -53,6 +53,6 @@ def barrier_of(edge_labels: npt.NDArray[np.uint8], probability: npt.NDArray[np.u
     if probability is None:
         return drawn
     likely = (probability >= max(threshold * 255, 1)) & (edge_labels != EdgeValue.NOT_EDGE)
-    # A predicted edge is several pixels wide: its middle is where it is.
+    # A predicted edge is several pixels wide; its centre line is the best estimate.
     middle: Mask = skeletonize(likely)  # type: ignore[no-untyped-call]
     return drawn | middle

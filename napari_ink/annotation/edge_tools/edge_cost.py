@@ -1,4 +1,4 @@
-"""How hard it is for an outline to pass through a pixel: little on an edge, much everywhere else."""
+"""The cost of passing an outline through a pixel: low on edges, high elsewhere."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy.typing as npt
 from scipy import ndimage
 
 Cost = npt.NDArray[np.float32]
-# A pixel that is surely an edge costs this much of one that is surely none: an outline goes thirty pixels round to
-# stay on an edge rather than cut one across.
+# Cost of a certain edge pixel relative to a pixel that is certainly none: an outline takes a detour of about thirty
+# pixels along an edge rather than leave the edge for one pixel.
 _FLOOR = 0.03
 _SIGMA_PX = 1.5
 
@@ -21,22 +21,22 @@ def cost_of_probability(edge: npt.NDArray[np.uint8], step: int = 1) -> Cost:
     Parameters
     ----------
     edge
-        Probability of an edge, 0…255.
+        Probability of edges, uint8.
     step
-        Pixels a side that become one: the surest edge among them counts, so that thin edges stay.
+        Reduction factor; each square of `step` pixels takes its highest probability, so that thin edges survive.
     """
     return _cost(_coarser(edge, step).astype(np.float32) / np.float32(255))
 
 
 def cost_of_image(image: npt.NDArray[Any], step: int = 1) -> Cost:
-    """Return the cost ``(y, x)`` where nothing is predicted: an edge is where grey values change most.
+    """Return the cost ``(y, x)`` without a prediction: edges are where the gradient of the grey values is largest.
 
     Parameters
     ----------
     image
-        Grey values.
+        Grey values ``(y, x)``.
     step
-        Pixels a side that become one, by their mean.
+        Reduction factor; each square of `step` pixels takes its mean.
     """
     grey = image.astype(np.float32)
     if step > 1:
@@ -62,22 +62,22 @@ def _blocks(values: npt.NDArray[Any], step: int) -> npt.NDArray[Any]:
 
 
 def snap(y: int, x: int, cost: npt.NDArray[np.float32], origin: tuple[int, int], radius_px: int) -> tuple[int, int]:
-    """Return where a point settles: the cheapest pixel within a radius, nearer ones before farther ones.
+    """Return a point moved to the cheapest pixel within a radius, with a preference for near ones.
 
     Parameters
     ----------
     y, x
-        The point.
+        The point, in segment pixels.
     cost
-        Edge costs ``(y, x)`` of a box that holds the point.
+        Edge costs ``(y, x)`` of a box that contains the point.
     origin
-        Where the box begins.
+        First row and column of the box, in segment pixels.
     radius_px
-        How far the point may move.
+        Largest distance to move, in pixels.
     """
     rows, columns = np.ogrid[: cost.shape[0], : cost.shape[1]]
     distance = np.hypot(rows + origin[0] - y, columns + origin[1] - x)
-    # Over the whole radius a point gives up a third of an edge's sureness to stay near.
+    # At the full radius, distance weighs as much as a third of the difference between edge and no edge.
     weighed = np.where(distance <= radius_px, cost + distance / (3 * max(radius_px, 1)), np.inf)
     row, column = np.unravel_index(int(np.argmin(weighed)), cost.shape)
     return int(row) + origin[0], int(column) + origin[1]

@@ -1,4 +1,4 @@
-"""Edge lines in pieces: one is removed with a click, and gaps between two ends are bridged."""
+"""Fragments of edge lines: finding one under a click, short ones, line ends and the gaps between them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from napari_ink.annotation.labels import EdgeValue
 from napari_ink.typing import Mask
 
 EdgeLabels = npt.NDArray[np.uint8]
+# Eight neighbours: a diagonal line is one line.
 _ALL_AROUND = np.ones((3, 3), bool)
 
 

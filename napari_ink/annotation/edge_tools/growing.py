@@ -1,4 +1,4 @@
-"""Growing a region from a stroke, in a bounded box: a watershed on the edges, and a plain flood."""
+"""Growing a region from a stroke within a box: a watershed on the edges, and a flood fill."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from napari_ink.typing import Mask
 
 
 def grow(cost: npt.NDArray[np.float32], ink: Mask, papyrus: Mask) -> tuple[Mask, bool]:
-    """Return what belongs with a stroke, and whether it reaches the border of the box.
+    """Return the region that a stroke grows to ``(y, x)``, and whether it reaches the border of the box.
 
     The stroke and the papyrus grow towards each other over the edge map, and meet on the edges between them: a
     watershed from markers (Meyer 1991, as in scikit-image), which is the cut between the two whose weakest edge is
@@ -28,6 +28,7 @@ def grow(cost: npt.NDArray[np.float32], ink: Mask, papyrus: Mask) -> tuple[Mask,
     """
     from skimage.segmentation import watershed
 
+    # The order matters: papyrus overrides the border, and the stroke overrides both.
     seeds = np.zeros(cost.shape, np.int32)
     seeds[0], seeds[-1], seeds[:, 0], seeds[:, -1] = 2, 2, 2, 2
     seeds[papyrus] = 2

@@ -21,14 +21,14 @@ ReadCost = Callable[[int, int, int, int, int], npt.NDArray[np.float32]]
 
 
 class Livewire:
-    """An outline in the making.
+    """An outline that is being drawn.
 
     Parameters
     ----------
     shape
         The segment's height and width in pixels.
     read_cost
-        Called with ``y0, y1, x0, x1, step``; returns what passing through each square of `step` pixels costs there.
+        Called with ``y0, y1, x0, x1, step``; returns the cost of each square of `step` pixels in that box.
 
     Attributes
     ----------
@@ -43,13 +43,13 @@ class Livewire:
         self._levels: dict[int, _Level] = {}
 
     def path_to(self, y: int, x: int, straight: bool = False) -> Path:
-        """Return the way ``(n, 2)`` from the last anchor to a pixel, both included; empty without an anchor."""
+        """Return the path ``(n, 2)`` from the last anchor to a pixel, both included; empty without an anchor."""
         if not self.anchors:
             return np.empty((0, 2), np.intp)
         return self._way(self.anchors[-1], self._inside(y, x), straight, self._levels)
 
     def add(self, y: int, x: int, straight: bool = False) -> None:
-        """Set an anchor, joined to the one before along the edges or straight."""
+        """Add an anchor, connected to the one before along edges or by a straight line."""
         point = self._inside(y, x)
         if self.anchors:
             self._paths.append(self.path_to(*point, straight=straight))
@@ -57,14 +57,14 @@ class Livewire:
         self._levels = {}
 
     def remove_last(self) -> None:
-        """Take the last anchor back."""
+        """Remove the last anchor."""
         if self.anchors:
             self.anchors.pop()
             del self._paths[max(len(self.anchors) - 1, 0) :]
             self._levels = {}
 
     def move(self, number: int, y: int, x: int) -> None:
-        """Put an anchor elsewhere; the ways from and to it are found anew."""
+        """Move an anchor; the paths from and to it are computed again."""
         self.anchors[number] = self._inside(y, x)
         for before in (number - 1, number):
             if 0 <= before < len(self._paths):
@@ -72,11 +72,11 @@ class Livewire:
         self._levels = {}
 
     def clear(self) -> None:
-        """Begin anew."""
+        """Remove all anchors."""
         self.anchors, self._paths, self._levels = [], [], {}
 
     def contour(self, closed: bool = False) -> Path:
-        """Return the outline so far ``(n, 2)``; `closed` brings it back to the first anchor along the edges."""
+        """Return the outline so far ``(n, 2)``; `closed` connects it with the first anchor along edges."""
         parts = list(self._paths)
         if closed and len(self.anchors) > 1:
             parts.append(self._way(self.anchors[-1], self.anchors[0], False, self._levels))
@@ -99,7 +99,7 @@ class Livewire:
 
 
 class _Level:
-    """The cheapest ways from one anchor to everywhere within reach."""
+    """The cheapest paths from one anchor to every square within reach."""
 
     def __init__(self, anchor: Point, reach: int, step: int, shape: tuple[int, int], read_cost: ReadCost) -> None:
         self._y0, self._x0 = (max(place - reach, 0) // step * step for place in anchor)
@@ -111,7 +111,7 @@ class _Level:
     def way(self, start: Point, end: Point) -> Path:
         squares = np.array(self._ways.traceback(self._square(end)), np.intp)
         path = squares * self._step + self._step // 2 + (self._y0, self._x0)
-        # Squares are the pixels themselves, or else near them.
+        # Centres of squares are only near the anchors, so both ends are set exactly.
         path[0], path[-1] = start, end
         return path if len(path) > 1 or start == end else np.array([start, end], np.intp)
 
@@ -127,11 +127,12 @@ def straight_path(start: Point, end: Point) -> Path:
 
 
 def region_inside(contour: Path) -> tuple[int, int, npt.NDArray[np.bool_]]:
-    """Return what a closed outline encloses, itself included: y and x where its box begins, and the box's mask."""
+    """Return the region inside a closed outline, outline included: first row and column of its box, and its mask."""
     from skimage.draw import polygon2mask
 
     (y0, x0), (y1, x1) = contour.min(axis=0), contour.max(axis=0)
     mask: npt.NDArray[np.bool_] = polygon2mask((y1 - y0 + 1, x1 - x0 + 1), contour - (y0, x0))  # type: ignore[no-untyped-call]
+    # polygon2mask leaves out part of the outline's own pixels.
     for start, end in zip(contour, np.roll(contour, -1, axis=0), strict=True):
         rows, columns = straight_path(tuple(start - (y0, x0)), tuple(end - (y0, x0))).T
         mask[rows, columns] = True

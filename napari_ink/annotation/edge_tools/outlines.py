@@ -1,4 +1,4 @@
-"""Two ways of saying the same: closed edge lines enclose ink, and ink has outlines."""
+"""Conversion between ink and its outlines: edge lines around ink, and ink inside closed edge lines."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from napari_ink.typing import Mask
 
 
 def edges_from_ink(ink: npt.NDArray[np.uint8]) -> Mask:
-    """Return the outline ``(y, x)`` of ink labels: the ink's own outermost pixels, one pixel wide.
+    """Return the outline ``(y, x)`` of ink labels: the outermost pixels of the ink, one pixel wide.
 
-    Where ink goes on beyond the border of the array, the border is no outline.
+    Ink at the border of the array has no outline there, since it may continue beyond.
     """
     inside = ink == LabelValue.INK
     outline: Mask = inside & ~ndimage.binary_erosion(inside, border_value=1)
@@ -21,10 +21,10 @@ def edges_from_ink(ink: npt.NDArray[np.uint8]) -> Mask:
 
 
 def ink_from_edges(edges: npt.NDArray[np.uint8]) -> Mask:
-    """Return what closed edge lines ``(y, x)`` enclose, the lines that enclose it included.
+    """Return the ink ``(y, x)`` inside closed edge lines, the lines around it included.
 
-    What lies at an even number of outlines deep, as the hole of a ring does, is not ink; what is open, or touches the
-    border of the array, is not enclosed.
+    Regions inside an even number of outlines, such as the hole of a ring, are not ink; neither are regions that touch
+    the border of the array.
     """
     lines: Mask = edges == EdgeValue.EDGE
     regions, number = ndimage.label(~lines)
@@ -34,6 +34,7 @@ def ink_from_edges(edges: npt.NDArray[np.uint8]) -> Mask:
     depth[list(frontier)] = 0
     neighbours = _neighbours(regions)
     level = 0
+    # Breadth-first search from the border: a region's depth is the number of lines between it and the border.
     while frontier:
         level += 1
         frontier = {other for one in frontier for other in neighbours.get(one, ()) if depth[other] < 0}
@@ -46,7 +47,7 @@ def ink_from_edges(edges: npt.NDArray[np.uint8]) -> Mask:
 
 
 def _neighbours(regions: npt.NDArray[np.int32]) -> dict[int, set[int]]:
-    """Return which regions lie on two sides of one line: within two pixels of each other."""
+    """Return for each region those across a line from it, which are within two pixels."""
     found: dict[int, set[int]] = {}
     for dy, dx in ((0, 2), (2, 0), (2, 2), (2, -2), (1, 2), (2, 1), (1, -2), (2, -1)):
         top, bottom = regions[: regions.shape[0] - dy], regions[dy:]

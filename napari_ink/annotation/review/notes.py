@@ -1,4 +1,4 @@
-"""Notes on a place: what somebody wants to remember, or to tell the next one who looks."""
+"""Notes on places of a segment, for oneself or for others."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from napari_ink.errors import ProjectError, storage_errors
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What was written about a place.
+    """A note on a pixel.
 
     Attributes
     ----------
     y, x
-        The pixel.
+        The pixel, in segment coordinates.
     text
-        The words.
+        Text of the note.
     author, at
-        Who wrote it, and when (ISO 8601, UTC).
+        Author, and time of writing (ISO 8601, UTC).
     """
 
     y: int
@@ -42,13 +42,13 @@ class Notes:
     Parameters
     ----------
     path
-        The file; it need not be there yet.
+        JSON file of the notes; it is created with the first note.
 
     Attributes
     ----------
     warning
-        What was damaged when it was read; empty if nothing was. A damaged file stays where it is until there is a new
-        note, and is kept beside it then.
+        Sentence about damage to the file; empty if there is none. A damaged file stays in place until a note is added,
+        and is then renamed and kept.
     """
 
     def __init__(self, path: Path) -> None:
@@ -66,7 +66,7 @@ class Notes:
 
     @property
     def _aside(self) -> Path:
-        """Where a damaged file is moved to."""
+        """Free name that a damaged file is moved to."""
         names = (self._path.with_name(f"{self._path.name}.damaged-{number}") for number in count(1))
         return next(path for path in names if not os.path.lexists(path))
 
@@ -77,38 +77,39 @@ class Notes:
         return len(self._notes)
 
     def add(self, y: int, x: int, text: str, author: str) -> Note:
-        """Write a note, and save it at once.
+        """Add a note, save it at once and return it.
 
         Raises
         ------
         OutputError
-            If it cannot be saved.
+            If the notes cannot be written.
         """
         note = Note(y, x, text, author, datetime.now(UTC).isoformat(timespec="seconds"))
         self._save([*self._notes, note])
         return note
 
     def remove(self, note: Note) -> None:
-        """Take a note away, for good.
+        """Remove a note and save the rest at once.
 
         Raises
         ------
         OutputError
-            If that cannot be saved.
+            If the notes cannot be written.
         """
         self._save([one for one in self._notes if one != note])
 
     def _save(self, notes: list[Note]) -> None:
         with storage_errors(self._path):
+            # Only now, so that reading notes changes no file.
             if self.warning:
                 os.rename(self._path, self._aside)
                 self.warning = ""
             write_bytes(self._path, json.dumps([asdict(note) for note in notes], indent=1).encode())
-        self._notes = notes
+        self._notes = notes  # after the file, so that memory never holds a note that is not saved
 
 
 def _note(y: object, x: object, text: object, author: object, at: object) -> Note:
-    """Return a note, if these are what one holds."""
+    """Return a note; raise `ValueError` if a value has the wrong type or range."""
     if not (isinstance(y, int) and isinstance(x, int) and abs(y) < 2**31 and abs(x) < 2**31):
         raise ValueError("a place in it is none")
     if not (isinstance(text, str) and isinstance(author, str) and isinstance(at, str)):

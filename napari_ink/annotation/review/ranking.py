@@ -1,4 +1,4 @@
-"""Which regions are most worth a person's time."""
+"""Ranking of regions by how much a review of them is worth."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ _SQUARE = np.ones((2 * _NEAR_PX + 1, 2 * _NEAR_PX + 1), bool)
 
 @dataclass(frozen=True, slots=True)
 class RegionScore:
-    """Why a region is worth looking at; each part is 0 to 1.
+    """Reasons to review a region, each 0 to 1.
 
     Attributes
     ----------
     region
-        Its row and column.
+        Row and column of the region.
     uncertainty
         Mean entropy of the predicted ink, in bits.
     disagreement
-        Share of the predicted ink's outline without a predicted edge near it, and of the edges without an outline.
+        Share of the outline pixels of predicted ink and of the predicted edge pixels with none of the other nearby.
     contradiction
         Share of the labelled pixels that the prediction contradicts.
     content
-        Share of pixels that are predicted or labelled ink.
+        Share of pixels that are predicted or labelled as ink.
     """
 
     region: ReviewCell
@@ -44,10 +44,10 @@ class RegionScore:
 
     @property
     def worth(self) -> float:
-        """What the queue is ordered by.
+        """Value that the review queue is ordered by.
 
-        The three reasons to doubt count alike, and count for more where there is more ink: by the square root of its
-        share, so that a region with one doubtful stroke comes before an empty one, and after a full one.
+        The three reasons have equal weight, and their sum is multiplied by the square root of the share of ink, so that
+        a region with one doubtful stroke comes before an empty one and after a full one.
         """
         return (self.uncertainty + self.disagreement + self.contradiction) * float(np.sqrt(self.content + 1e-3))
 
@@ -61,20 +61,20 @@ def score_regions(
     ink_threshold: float = 0.5,
     edge_threshold: float = 0.5,
 ) -> Iterator[RegionScore]:
-    """Score each region that is neither reviewed nor flagged, one after the other; memory does not grow.
+    """Yield the score of each region that is neither reviewed nor flagged; memory does not grow with the segment.
 
     Parameters
     ----------
     shape
         Height and width of the segment.
     ink, edge
-        Read predicted probabilities, 0…255, of a range of y and one of x.
+        Read predicted probabilities, uint8, of a range of rows and one of columns.
     labels
-        Reads ink labels likewise.
+        Reads ink labels in the same way.
     review
-        The review plane.
+        The review plane ``(rows, columns)`` of regions.
     ink_threshold, edge_threshold
-        Least probabilities called ink and edge, 0…1.
+        Lowest probabilities that count as ink and as edge, 0…1.
     """
     for row, column in np.argwhere((review != ReviewState.REVIEWED) & (review != ReviewState.FLAGGED)).tolist():
         y0, y1, x0, x1 = cell_bounds((row, column), shape)
@@ -83,12 +83,12 @@ def score_regions(
 
 
 def rank(scores: Iterator[RegionScore] | list[RegionScore]) -> list[RegionScore]:
-    """Return the scores, most worth first."""
+    """Return the scores, the highest worth first."""
     return sorted(scores, key=lambda score: (-score.worth, score.region))
 
 
 def seconds_left(seconds: list[float], regions: int) -> float | None:
-    """Return how long so many regions will take, by the median of those done; None before any is."""
+    """Return the expected time for a number of regions, from the median of the times so far; None without any."""
     return float(np.median(seconds)) * regions if seconds else None
 
 
@@ -96,8 +96,10 @@ def _score(
     region: ReviewCell, ink: UInt8Array, edge: UInt8Array, labels: UInt8Array, ink_cut: float, edge_cut: float
 ) -> RegionScore:
     p = ink.astype(np.float32) / np.float32(255)
+    # Clipped, since the logarithm of 0 is infinite.
     sure = np.clip(p, 1e-6, 1 - 1e-6)
     entropy = -(sure * np.log2(sure) + (1 - sure) * np.log2(1 - sure))
+    # At least level 1, so that a threshold of 0 does not make empty pixels ink.
     is_ink, is_edge = p >= max(ink_cut, 1 / 255), edge >= max(edge_cut * 255, 1)
     labelled = labels != LabelValue.UNREVIEWED
     is_label = labels == LabelValue.INK
@@ -111,7 +113,7 @@ def _score(
 
 
 def _apart(outline: npt.NDArray[np.bool_], edges: npt.NDArray[np.bool_]) -> float:
-    """Return the share of both that has nothing of the other near it."""
+    """Return the share of outline and edge pixels that have none of the other nearby."""
     total = int(outline.sum() + edges.sum())
     if not total:
         return 0.0

@@ -1,4 +1,4 @@
-"""Review: which regions of a segment somebody has looked at, and what that says about unlabelled pixels."""
+"""Review: the regions of a segment that were reviewed, and what this means for unlabelled pixels."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ReviewCell = tuple[int, int]
 
 
 class ReviewState(IntEnum):
-    """How far a region has been looked at."""
+    """State of a region's review."""
 
     UNREVIEWED = 0
     IN_PROGRESS = 1
@@ -23,12 +23,12 @@ class ReviewState(IntEnum):
 
 
 def cell_at(y: float, x: float) -> ReviewCell:
-    """Return row and column of the region that a pixel is in."""
+    """Return the row and column of the region that contains a pixel."""
     return int(y) // REGION_PX, int(x) // REGION_PX
 
 
 def cell_bounds(region: ReviewCell, shape: tuple[int, int]) -> tuple[int, int, int, int]:
-    """Return ``y0, y1, x0, x1`` of a region, cut off at the segment's border."""
+    """Return ``y0, y1, x0, x1`` of a region in pixels, clipped to the segment."""
     y, x = region[0] * REGION_PX, region[1] * REGION_PX
     return y, min(y + REGION_PX, shape[0]), x, min(x + REGION_PX, shape[1])
 
@@ -36,7 +36,7 @@ def cell_bounds(region: ReviewCell, shape: tuple[int, int]) -> tuple[int, int, i
 def supervision(
     ink: npt.NDArray[np.uint8], review: npt.NDArray[np.uint8], y: int = 0, x: int = 0
 ) -> npt.NDArray[np.bool_]:
-    """Return where somebody has looked: labelled pixels, and all of a reviewed region; nothing of a flagged one.
+    """Return the pixels that were looked at: labelled ones and all of reviewed regions, but none of flagged ones.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def supervision(
     review
         The review plane of the whole segment.
     y, x
-        Where the part begins, in pixels.
+        First row and column of the part, in segment pixels.
     """
     states = _states(ink.shape, review, y, x)
     labelled = ink != LabelValue.UNREVIEWED
@@ -56,7 +56,7 @@ def supervision(
 def labels_to_learn_from(
     ink: npt.NDArray[np.uint8], review: npt.NDArray[np.uint8], y: int = 0, x: int = 0
 ) -> npt.NDArray[np.uint8]:
-    """Return ink labels ``(y, x)`` as training wants them: unlabelled pixels of reviewed regions are papyrus.
+    """Return ink labels ``(y, x)`` for training, in which unlabelled pixels of reviewed regions are papyrus.
 
     Parameters
     ----------
@@ -64,8 +64,9 @@ def labels_to_learn_from(
         As for `supervision`.
     """
     seen = supervision(ink, review, y, x)
-    told = np.where(ink == LabelValue.UNREVIEWED, LabelValue.PAPYRUS, ink)
-    return np.where(seen, told, LabelValue.UNREVIEWED).astype(np.uint8)
+    # Whoever reviewed a region has labelled all its ink, so the rest of it is papyrus.
+    complete = np.where(ink == LabelValue.UNREVIEWED, LabelValue.PAPYRUS, ink)
+    return np.where(seen, complete, LabelValue.UNREVIEWED).astype(np.uint8)
 
 
 def _states(shape: tuple[int, ...], review: npt.NDArray[np.uint8], y: int, x: int) -> npt.NDArray[np.uint8]:

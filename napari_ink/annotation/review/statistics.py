@@ -1,4 +1,4 @@
-"""What has been done on a segment, in figures."""
+"""Statistics of the work on a segment."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from napari_ink.annotation.store.store import Annotation
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """Figures of one segment's labels.
+    """Statistics of one segment's labels.
 
     Attributes
     ----------
     ink_px, papyrus_px
-        Labelled pixels.
+        Number of pixels labelled as ink and as papyrus.
     ink_cm2
-        The ink's area, or None where the voxel size is not known.
+        Area of the ink in square centimetres; None if the voxel size is unknown.
     regions, reviewed, flagged, in_progress
-        Regions in all, and by their state.
+        Number of regions in all, and by state.
     changes, changes_today
-        What was ever done, and what since midnight.
+        Number of edits in all, and since midnight.
     """
 
     ink_px: int
@@ -40,16 +40,16 @@ class Statistics:
 
 
 def statistics(annotation: Annotation, voxel_size_um: float | None, now: datetime | None = None) -> Statistics:
-    """Return the figures of a segment's labels; nothing is scanned for them.
+    """Return the statistics of a segment's labels, from counts that the store keeps.
 
     Parameters
     ----------
     annotation
         The labels.
     voxel_size_um
-        A pixel's side in micrometres, where it is known.
+        Side of a pixel in micrometres; None if unknown.
     now
-        The present moment; the clock's when None.
+        Current time; None for the clock's.
     """
     ink, review = annotation.count("ink"), annotation.count("review")
     rows, columns = annotation.plane_shape("review")
@@ -69,10 +69,11 @@ def statistics(annotation: Annotation, voxel_size_um: float | None, now: datetim
 
 
 def _since_midnight(history: Sequence[EditHeader], now: datetime) -> int:
+    # Midnight of the user's time zone; edits are recorded in UTC.
     local = now.astimezone()
     midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
     count = 0
-    for header in reversed(history):  # in order of time: the first that is older ends it
+    for header in reversed(history):  # newest first, so the first older one ends the count
         if datetime.fromisoformat(header.at) < midnight:
             break
         count += 1

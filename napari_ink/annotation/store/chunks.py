@@ -1,4 +1,4 @@
-"""Label planes in chunks: some in memory, all of them in a Zarr that any reader opens."""
+"""Label planes in chunks: all of them in a Zarr store on disk, recent and changed ones in memory."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from napari_ink.decoding import check_regular, decoder_errors, read_bounded
 from napari_ink.errors import ProjectError
 from napari_ink.typing import UInt8Array
 
+# Unchanged chunks that stay in memory; changed ones stay in any case.
 _KEPT_BYTES = 64 * 2**20
 Key = tuple[Plane, int, int]
 _MEANING = {
@@ -33,7 +34,7 @@ _MEANING = {
 
 
 def make_planes(folder: Path, shape: tuple[int, int]) -> None:
-    """Make the empty Zarr of a segment's planes, whole or not at all."""
+    """Create the empty Zarr store of a segment's planes under a temporary name, and rename it when it is complete."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -45,7 +46,7 @@ def make_planes(folder: Path, shape: tuple[int, int]) -> None:
             chunks=(CHUNK_PX, CHUNK_PX),
             dtype="uint8",
             fill_value=0,
-            # The check sum at the end: a flipped bit would otherwise unpack to other labels, without a word.
+            # The checksum comes last: without it, a flipped bit would silently decode to other labels.
             compressors=(BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"), Crc32cCodec()),
             config={"write_empty_chunks": False},
         )
@@ -54,32 +55,32 @@ def make_planes(folder: Path, shape: tuple[int, int]) -> None:
 
 
 class Chunks:
-    """The chunks of all planes. Changed ones stay in memory until they are written; the rest is kept within a bound.
+    """The chunks of all planes; changed ones stay in memory until they are written, others up to a limit.
 
-    Not safe for several threads by itself: its owner holds a lock around every call but `store`.
+    Not thread-safe: the owner holds a lock around every call except `store`.
 
     Parameters
     ----------
     folder
-        The Zarr.
+        Folder of the Zarr store.
     shape
         The segment's height and width in pixels.
     read_only
-        Whether nothing is ever written.
+        Whether the chunks are open for reading only.
 
     Attributes
     ----------
     strange : set of tuple
-        Planes and values that were found there and mean nothing; they are read as 0, unreviewed.
+        Planes and unknown values that were found in chunks; they are read as 0, unreviewed.
     warnings : list of str
-        Which chunks were damaged and made again.
+        Sentences about chunks that were damaged and restored.
     rebuild : callable
-        Returns the values of a chunk from elsewhere, or None.
+        Returns the values of a damaged chunk from the journal, or None.
 
     Raises
     ------
     ProjectError
-        If the Zarr cannot be read, or is not that of such a segment.
+        If the Zarr store cannot be read, or its planes do not fit the segment.
     """
 
     def __init__(self, folder: Path, shape: tuple[int, int], read_only: bool = False) -> None:
@@ -90,13 +91,14 @@ class Chunks:
         self.strange: set[tuple[Plane, int]] = set()
         self.warnings: list[str] = []
         self.rebuild: Callable[[Key], UInt8Array | None] = lambda _: None
+        # A chunk goes from dirty (changed) to leaving (being written) to clean; the newest of the three counts.
         self._clean: OrderedDict[Key, UInt8Array] = OrderedDict()
         self._dirty: dict[Key, UInt8Array] = {}
         self._leaving: dict[Key, UInt8Array] = {}
 
     @property
     def is_dirty(self) -> bool:
-        """Whether something was changed and is not on the disk yet."""
+        """Whether there are changes that are not on disk yet."""
         return bool(self._dirty or self._leaving)
 
     def shape(self, plane: Plane) -> tuple[int, int]:
@@ -104,7 +106,7 @@ class Chunks:
         return self._shapes[plane]
 
     def read(self, plane: Plane, y: tuple[int, int], x: tuple[int, int]) -> UInt8Array:
-        """Return a part of a plane, an array of its own.
+        """Return a part of a plane ``(y, x)`` as a new array.
 
         Raises
         ------
@@ -118,31 +120,31 @@ class Chunks:
         return out
 
     def write(self, plane: Plane, y: int, x: int, values: UInt8Array) -> None:
-        """Put values into a plane, in memory."""
+        """Change values of a plane, in memory."""
         for key, here, there in self._pieces(plane, (y, y + values.shape[0]), (x, x + values.shape[1])):
             chunk = self._dirty.get(key)
             if chunk is None:
                 found = self._find(key)
-                # What is being written to the disk right now is never changed in place.
+                # Copied, since the writer thread may be writing this array to disk right now.
                 chunk = np.zeros(self._extent(key), np.uint8) if found is None else found.copy()
                 self._clean.pop(key, None)
                 self._dirty[key] = chunk
             chunk[here] = values[there]
 
     def take_dirty(self) -> dict[Key, UInt8Array]:
-        """Return what was changed since the last time, to be stored; `are_stored` or `put_back` must follow."""
+        """Return the chunks changed since the last call, to be written; call `are_stored` or `put_back` afterwards."""
         self._leaving, self._dirty = self._dirty, {}
         return dict(self._leaving)
 
     def are_stored(self) -> None:
-        """Count what was taken as safe on the disk."""
+        """Mark the chunks from `take_dirty` as written."""
         for key, chunk in self._leaving.items():
             if key not in self._dirty:
                 self._keep(key, chunk)
         self._leaving = {}
 
     def put_back(self) -> None:
-        """Count what was taken, and could not be stored, as changed again, unless it has been since."""
+        """Mark the chunks from `take_dirty` as changed again after a failed write; newer changes take precedence."""
         self._dirty = self._leaving | self._dirty
         self._leaving = {}
 
@@ -153,7 +155,7 @@ class Chunks:
         self._arrays[plane][y : y + chunk.shape[0], x : x + chunk.shape[1]] = chunk
 
     def stored(self, plane: Plane) -> set[tuple[int, int]]:
-        """Return row and column of every chunk of a plane that holds anything, on disk or in memory."""
+        """Return row and column of every chunk of a plane that exists, on disk or in memory."""
         folder = self._folder / plane / "c"
         named = [(path.parent.name, path.name) for path in folder.glob("[0-9]*/[0-9]*")]
         found = {(int(row), int(column)) for row, column in named if row.isdecimal() and column.isdecimal()}
@@ -163,7 +165,7 @@ class Chunks:
         }
 
     def histogram(self, key: Key) -> npt.NDArray[np.int64]:
-        """Return how many pixels of a chunk have which value, values that mean nothing too.
+        """Return the number of pixels of each value in a chunk, including unknown values.
 
         Raises
         ------
@@ -175,7 +177,7 @@ class Chunks:
         return np.bincount([] if chunk is None else chunk.ravel())
 
     def pieces(self, plane: Plane, y: int, x: int, values: UInt8Array) -> Iterator[tuple[int, int, UInt8Array]]:
-        """Cut a block along the chunks."""
+        """Yield the parts of a block in each chunk: first row and column on the plane, and values."""
         for key, here, there in self._pieces(plane, (y, y + values.shape[0]), (x, x + values.shape[1])):
             yield key[1] * CHUNK_PX + here[0].start, key[2] * CHUNK_PX + here[1].start, values[there]
 
@@ -185,7 +187,7 @@ class Chunks:
         return min(CHUNK_PX, height - row * CHUNK_PX), min(CHUNK_PX, width - column * CHUNK_PX)
 
     def _find(self, key: Key) -> UInt8Array | None:
-        """Return a chunk from memory or disk, or None where nothing was ever drawn."""
+        """Return a chunk from memory or disk, or None if nothing was ever drawn in it."""
         for changed in (self._dirty, self._leaving):
             if (chunk := changed.get(key)) is not None:
                 return chunk
@@ -195,7 +197,7 @@ class Chunks:
         try:
             read = self.stored_values(key)
         except ProjectError as error:
-            return self._made_again(key, error)
+            return self._restored(key, error)
         if read is None:
             return None
         known = known_values(key[0], read)
@@ -205,7 +207,7 @@ class Chunks:
         return known
 
     def stored_values(self, key: Key) -> UInt8Array | None:
-        """Return a chunk as it is on the disk; None where there is none.
+        """Return a chunk as it is on disk; None if it has no file.
 
         Raises
         ------
@@ -222,8 +224,8 @@ class Chunks:
             _check_chunk(path, self._arrays[plane])
             return np.asarray(self._arrays[plane][y : y + height, x : x + width], np.uint8)
 
-    def _made_again(self, key: Key, error: ProjectError) -> UInt8Array:
-        """Put a chunk that can be made again in place of one that cannot be read, which is kept; or raise `error`."""
+    def _restored(self, key: Key, error: ProjectError) -> UInt8Array:
+        """Return a damaged chunk restored from the journal, and keep the damaged file; raise `error` if impossible."""
         path = self.path_of(key)
         kept = self._folder.with_name(f"{self._folder.name}.damaged")
         if isinstance(error.__cause__, PermissionError) or (chunk := self.rebuild(key)) is None:
@@ -244,7 +246,7 @@ class Chunks:
         return chunk
 
     def path_of(self, key: Key) -> Path:
-        """Return where a chunk is on the disk."""
+        """Return the path of a chunk's file."""
         plane, row, column = key
         return self._folder / plane / "c" / str(row) / str(column)
 
@@ -269,9 +271,9 @@ class Chunks:
 
 
 def _open_arrays(folder: Path, shapes: dict[Plane, tuple[int, int]], read_only: bool) -> dict[Plane, zarr.Array[Any]]:
-    """Open the planes of a Zarr, and see that they are those of such a segment."""
+    """Return the opened planes of a Zarr store, after checking that they fit the segment."""
     for metadata in ("zarr.json", *(f"{plane}/zarr.json" for plane in PLANES)):
-        read_bounded(folder / metadata, ProjectError)  # no pipe, which would never end, and nothing endless
+        read_bounded(folder / metadata, ProjectError)  # refuses pipes, which would block, and huge files
     with decoder_errors(ProjectError, folder, "bring it back from a backup"):
         store = LocalStore(folder, read_only=True) if read_only else DurableStore(folder)
         group = zarr.open_group(store, mode="r" if read_only else "r+", zarr_format=3)
@@ -284,7 +286,7 @@ def _open_arrays(folder: Path, shapes: dict[Plane, tuple[int, int]], read_only: 
 
 
 def _check_chunk(path: Path, array: zarr.Array[Any]) -> None:
-    """Refuse a chunk that would unpack to anything but a chunk, before it takes memory."""
+    """Refuse a chunk file that would not decode to the size of a chunk, before memory is allocated for it."""
     size = check_regular(path, ProjectError)
     if not any(isinstance(one, BloscCodec) for one in array.compressors):
         return
@@ -293,7 +295,7 @@ def _check_chunk(path: Path, array: zarr.Array[Any]) -> None:
     ):  # four bytes at the end, unless an earlier version made it
         size -= 4
     with path.open("rb") as file:
-        header = file.read(16)  # Blosc's: four single bytes, then the sizes unpacked, of a block, and packed
+        header = file.read(16)  # Blosc: four bytes, then three sizes: decoded, block and encoded
     unpacked, _, packed = struct.unpack_from("<III", header.ljust(16, b"\0"), 4)
     if unpacked != CHUNK_PX**2 or packed != size:
         raise ValueError("it is damaged")

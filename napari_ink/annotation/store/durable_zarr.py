@@ -1,4 +1,4 @@
-"""A Zarr store whose chunks survive a crash; apart from `durable`, because Zarr takes its time to import."""
+"""A Zarr store whose chunks survive a crash; not in `durable`, since importing Zarr is slow."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ if TYPE_CHECKING:
 
 
 class DurableStore(LocalStore):
-    """A Zarr store in a folder whose chunks are written through to the disk, and replaced, never rewritten."""
+    """A Zarr store in a folder; chunks are synced to disk, and replaced rather than overwritten."""
 
     async def set(self, key: str, value: Buffer) -> None:
-        """Put a value in place of the one before."""
+        """Replace a value."""
         self._check_writable()
+        # Versions hard-link chunks, so a file must be replaced: overwriting it would change the versions too.
         await asyncio.to_thread(write_bytes, self.root / key, value.to_bytes())
 
     async def delete(self, key: str) -> None:
-        """Remove a value for good."""
+        """Remove a value, and sync its folder so that it stays removed."""
         await super().delete(key)
         path = self.root / key
         if path.parent.is_dir():

@@ -1,4 +1,4 @@
-"""Changes of labels: blocks of values before and after, and who made them when with what."""
+"""Edits of labels: blocks of values before and after, with author, time and tool."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from napari_ink.typing import UInt8Array
 
 Plane = Literal["ink", "edge", "review"]
 PLANES: tuple[Plane, ...] = ("ink", "edge", "review")
-# Of `LabelValue`, `EdgeValue` and `ReviewState`, which would import far more than this module needs.
+# The largest of `LabelValue`, `EdgeValue` and `ReviewState`; importing those would import far more than needed here.
 LARGEST_VALUE: Mapping[Plane, int] = {"ink": 2, "edge": 2, "review": 3}
 REGION_PX = 256
 CHUNK_PX = 512
@@ -26,11 +26,11 @@ class Change:
     Attributes
     ----------
     plane
-        ``"ink"`` and ``"edge"``: a value a pixel. ``"review"``: a value a region of `REGION_PX` pixels square.
+        ``"ink"`` and ``"edge"`` have a value for each pixel, ``"review"`` one for each region of `REGION_PX` pixels.
     y, x
-        Where the block begins on its plane.
+        First row and column of the block on its plane.
     before, after
-        Its values ``(y, x)``, uint8.
+        Values ``(y, x)`` uint8 before and after the edit.
     """
 
     plane: Plane
@@ -42,16 +42,16 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class EditHeader:
-    """Who changed what, and when.
+    """The author, time, tool and place of an edit, without its values.
 
     Attributes
     ----------
     number
-        Counts everything that was ever done in a project, from 1; undoing and redoing count too.
+        Number of the edit in the project, from 1; undo and redo are counted as well.
     tool
-        What it was done with.
+        Name of the tool.
     author, at
-        Who did it, and when (ISO 8601, UTC).
+        Author, and time (ISO 8601, UTC).
     bounds
         Plane and ``y0, y1, x0, x1`` of each block, half open.
     """
@@ -65,29 +65,29 @@ class EditHeader:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Edit:
-    """One step to undo: who, what and when, with the values themselves."""
+    """One undoable step: its header and the changed values."""
 
     header: EditHeader
     changes: tuple[Change, ...]
 
     @property
     def number(self) -> int:
-        """Its number in the project."""
+        """Number of the edit in the project."""
         return self.header.number
 
     @property
     def tool(self) -> str:
-        """What it was done with."""
+        """Name of the tool."""
         return self.header.tool
 
 
 def plane_shape(plane: Plane, shape: tuple[int, int]) -> tuple[int, int]:
-    """Return height and width of a plane for a segment of so many pixels."""
+    """Return the height and width of a plane for a segment of `shape` pixels."""
     return (-(-shape[0] // REGION_PX), -(-shape[1] // REGION_PX)) if plane == "review" else shape
 
 
 def known_values(plane: Plane, values: UInt8Array) -> UInt8Array:
-    """Return values of which those that mean nothing on a plane are 0, unreviewed; the same array if there are none."""
+    """Return values with unknown ones replaced by 0, unreviewed; the same array if there are none."""
     largest = LARGEST_VALUE[plane]
     if not values.size or int(values.max()) <= largest:
         return values

@@ -1,4 +1,4 @@
-"""What was done, and what of it can be undone and made again."""
+"""The history of edits, and the stacks of edits that can be undone and redone."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from napari_ink.annotation.store.journal_scan import Record
 
 @dataclass(slots=True)
 class Step:
-    """One edit that can be undone or redone: its values in memory until the journal has them, then where they lie."""
+    """An edit that can be undone or redone: its values while in memory, later their place in the journal."""
 
     header: EditHeader
     edit: Edit | None = None
@@ -20,27 +20,26 @@ class Step:
 
 
 class History:
-    """Every edit there ever was, and two stacks of steps.
+    """All edits of a project, and the stacks of steps for undo and redo.
 
-    Undo puts back whole blocks as they were, which is right only while nothing unknown happened since. So where records
-    are missing, or one takes back what is not known as the last step, what was done before can be neither undone nor
-    made again.
+    Undo restores whole blocks, which is correct only if nothing unknown changed them since. So where records are
+    missing, or an undo does not match the last step, earlier edits can be neither undone nor redone.
 
     Parameters
     ----------
     records
-        What the journal holds.
+        Records of the journal.
     through
-        The last change that is known to have been made, whether or not the journal holds it.
+        Number of the last change that is known to have been made, whether or not the journal holds it.
 
     Attributes
     ----------
     headers : list of EditHeader
-        Who changed what and when, oldest first.
+        Headers of all edits, oldest first.
     undo, redo : list of Step
-        What can be taken back, and made again; the next one last.
+        Steps that can be undone and redone; the next one is last.
     last_gap : int
-        The last change that is missing; 0 if none is.
+        Number of the last missing change; 0 if none is missing.
     """
 
     def __init__(self, records: Sequence[Record] = (), through: int = 0) -> None:
@@ -50,6 +49,7 @@ class History:
         self.last_gap = 0
         expected = records[0].number if records else 0
         for record in records:
+            # Numbers have no gaps, so a missing one means a lost record.
             if record.number != expected:
                 self._forget_before(record.number)
             expected = record.number + 1
@@ -68,7 +68,7 @@ class History:
         _drop_those_without_values(self.redo)
 
     def add(self, step: Step) -> None:
-        """Take an edit that was just made; nothing can be made again any more."""
+        """Add an edit that was just made; nothing can be redone any more."""
         self.headers.append(step.header)
         self.undo.append(step)
         self.redo.clear()
@@ -77,6 +77,7 @@ class History:
         if from_ and from_[-1].header.number == number:
             to.append(from_.pop())
         else:
+            # The record refers to an edit that is lost, so the state of the labels before it is unknown.
             self.undo.clear()
             self.redo.clear()
 
@@ -87,6 +88,6 @@ class History:
 
 
 def _drop_those_without_values(steps: list[Step]) -> None:
-    """Keep the steps that can be taken: those since the last one whose values the journal has given up."""
+    """Remove the steps up to the last one whose values were dropped from the journal to save space."""
     given_up = max((place for place, step in enumerate(steps) if not step.size), default=-1)
     del steps[: given_up + 1]

@@ -1,9 +1,9 @@
-"""The journal: every change in the order it was made, one record each, appended and never altered.
+"""The journal: a file with one record for each change, in order; records are appended and never altered.
 
-A record is a length of its head and of its body, a check sum over both, the head (JSON: who, what, when, where) and the
-body (the values before and after, compressed). A record that was being written when the program was killed fails its
-check sum and is cut off. A record that is damaged later is set aside in a file of its own, and the records after it
-stay; records are numbered without gaps, so a missing number tells that one was there.
+A record consists of the lengths of its head and body, a checksum over both, the head (JSON: author, tool, time, place)
+and the body (compressed values before and after). A record that was being written when the program was killed fails its
+checksum and is cut off. A record that is damaged later is moved to a separate file, and the records after it stay;
+numbers have no gaps, so a missing number shows that a record is lost.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ class Journal:
     Parameters
     ----------
     path
-        The file; made when it is first appended to.
+        The file; created with the first record.
 
     Attributes
     ----------
     damage : list of Damage
-        What was found damaged when the records were read.
+        Damaged parts that were found when the records were read.
     """
 
     def __init__(self, path: Path) -> None:
@@ -49,14 +49,14 @@ class Journal:
         self._end = 0
 
     def records(self) -> list[Record]:
-        """Read every whole record in order, and find where the next one is to be appended.
+        """Return all intact records in order, and find the place for the next one.
 
         Raises
         ------
         ProjectError
-            If there is something else in the file's place, or it cannot be looked at.
+            If the path is not a regular file, or cannot be accessed.
         OSError
-            If it cannot be read.
+            If the file cannot be read.
         """
         self.damage, self._end = [], 0
         if not self.path.exists():
@@ -66,41 +66,42 @@ class Journal:
             found = list(JournalScan(file, size))
         self.damage = [one for one in found if isinstance(one, Damage)]
         self._end = size
+        # The next record overwrites a half-written one; other damage stays until `mend`.
         if self.damage and self.damage[-1].is_torn:
             self._end = self.damage[-1].start
         return [one for one in found if isinstance(one, Record)]
 
     @property
     def lost(self) -> list[Damage]:
-        """Where the file held something that cannot be read any more."""
+        """Parts of the file whose records are lost."""
         return [one for one in self.damage if not one.is_torn and not one.is_length]
 
     @property
     def has_lost_end(self) -> bool:
-        """Whether the last thing in the file cannot be read any more."""
+        """Whether the last record of the file is lost."""
         return bool(self.lost) and self.lost[-1].end >= self._end
 
     def mend(self, records: list[Record], keep_torn: bool = False) -> Path | None:
-        """Remove what was only half written, and set aside what is damaged, after all records were read.
+        """Cut off a half-written end, and move damaged parts to a separate file.
 
-        Offsets may be other ones afterwards: read the records again.
+        Offsets may change: read the records again afterwards.
 
         Parameters
         ----------
         records
-            All of them.
+            All intact records.
         keep_torn
-            Whether the end that looks half written was whole once, so that it is set aside, too.
+            Whether the half-written end was complete once, so that it is kept as well.
 
         Returns
         -------
         Path or None
-            The file in which the damaged parts are kept; None if there were none.
+            File that holds the damaged parts; None if there are none.
 
         Raises
         ------
         OSError
-            If that cannot be written; the journal is as it was.
+            If a file cannot be written; the journal is unchanged.
         """
         aside = [one for one in self.damage if not one.is_length and (keep_torn or not one.is_torn)]
         kept = self._set_aside(aside) if aside else None
@@ -113,12 +114,12 @@ class Journal:
         return kept
 
     def append(self, entries: list[tuple[int, Kind, Edit]]) -> list[tuple[int, int]]:
-        """Write records, which a killed program cannot lose then; returns where the body of each lies: offset and size.
+        """Append records and return the offset and size of each body; a killed program does not lose them.
 
         Raises
         ------
         OSError
-            If they cannot be written; the journal is as it was.
+            If the records cannot be written; the journal is unchanged.
         """
         is_new = self._end == 0
         places: list[tuple[int, int]] = []
@@ -134,7 +135,7 @@ class Journal:
                     file.write(head)
                     places.append((file.tell(), len(body)))
                     file.write(body)
-                file.flush()
+                file.flush()  # to the system, which survives a killed program; `sync` is for a failing machine
             except OSError:
                 _take_back(file, self._end)
                 raise
@@ -142,24 +143,24 @@ class Journal:
         return places
 
     def sync(self) -> None:
-        """Write the records through to the disk, so that a crash of the machine cannot take them either.
+        """Sync the records to disk, so that they survive a crash of the machine.
 
         Raises
         ------
         OSError
-            If they cannot be written.
+            If the file cannot be synced.
         """
         with self.path.open("r+b") as file:
             os.fsync(file.fileno())
         sync(self.path.parent)
 
     def read(self, record_header: EditHeader, offset: int, size: int) -> Edit:
-        """Read an edit's values back.
+        """Return an edit with its values, read from the file.
 
         Raises
         ------
         OSError
-            If the file cannot be read, or holds something else there.
+            If the file cannot be read, or is damaged there.
         """
         with self.path.open("rb") as file:
             file.seek(offset)
@@ -171,13 +172,13 @@ class Journal:
 
     @property
     def size(self) -> int:
-        """The file's size in bytes."""
+        """Size of the file in bytes."""
         return self._end
 
     def drop_oldest(self, records: list[Record], keep_bytes: int) -> None:
-        """Write the journal anew without the values of its oldest edits, whose heads stay.
+        """Rewrite the journal without the values of its oldest edits; their heads stay.
 
-        Offsets are other ones afterwards: read the records again.
+        Offsets change: read the records again afterwards.
         """
         kept, total = set(), 0
         for record in reversed(records):
@@ -188,7 +189,7 @@ class Journal:
         self._write_anew(records, kept)
 
     def _write_anew(self, records: Iterable[Record], kept: Collection[int]) -> None:
-        """Put another file in the journal's place, with all records, and the values of those whose number is kept."""
+        """Replace the journal by one with all records, and with the values of those in `kept`."""
         partial = self.path.with_name(f".{self.path.name}.{os.getpid()}.partial")
         try:
             with self.path.open("rb") as old, partial.open("wb") as new:
@@ -211,7 +212,7 @@ class Journal:
         sync(self.path.parent)
 
     def _set_aside(self, damage: list[Damage]) -> Path:
-        """Copy damaged parts to a file of their own, each after a line that says where it was."""
+        """Copy damaged parts to a new file, each after a line with its place, and return that file."""
         names = (self.path.with_name(f"{self.path.name}.damaged-{number}") for number in count(1))
         kept = next(path for path in names if not os.path.lexists(path))
         partial = kept.with_name(f".{kept.name}.{os.getpid()}.partial")
@@ -239,7 +240,7 @@ def _copy(source: BinaryIO, target: BinaryIO, size: int) -> None:
 
 
 def _take_back(file: BinaryIO, end: int) -> None:
-    # A full disk may hold half a record now; the next try writes over it, and opening would cut it off.
+    # If truncating fails too, half a record stays: the next record overwrites it, and opening cuts it off.
     try:
         file.truncate(end)
     except OSError:
@@ -274,7 +275,7 @@ def _packer() -> Any:
 def _changes(header: EditHeader, body: bytes) -> tuple[Change, ...]:
     sizes = [(y1 - y0) * (x1 - x0) for _, y0, y1, x0, x1 in header.bounds]
     values = np.zeros(2 * sum(sizes), np.uint8)
-    _packer().decode(body, values)  # a body that would unpack to more is refused before it takes memory
+    _packer().decode(body, values)  # refuses a body that would decode to more, before allocating memory
     changes: list[Change] = []
     place = 0
     for (plane, y0, y1, x0, x1), pixels in zip(header.bounds, sizes, strict=True):

@@ -1,8 +1,8 @@
-"""Reading a journal from end to end: every whole record in it, and where it is damaged.
+"""Scanning a journal: all intact records, and the parts that are damaged.
 
-A damaged record hides how long it is, so the next one is looked for: the head of every record begins with the same ten
-bytes, and a check sum over head and body tells a record from what only looks like one. So one flipped bit costs one
-record at most, and none where it only changed a length.
+The length of a damaged record is unknown, so the scan searches for the next one: every head begins with the same ten
+bytes, and a checksum over head and body confirms a record. One flipped bit therefore costs at most one record, and none
+if it only changed a length.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ class Record:
     number
         Its number, from 1.
     kind
-        What was done: an edit, or one taken back or made again.
+        Edit, undo or redo.
     header
-        Of the edit that this is about; one that says nothing where that edit's own record is lost.
+        Header of the edit that is made, undone or redone; an empty one if that edit's record is lost.
     of
-        The number of the edit that is undone or redone; its own for an edit.
+        Number of the edit that is undone or redone; for an edit its own number.
     offset, size
-        Where the body lies in the file; a size of 0 when it was dropped to save room.
+        Place of the body in the file; the size is 0 if it was dropped to save space.
     """
 
     number: int
@@ -54,14 +54,14 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """A part of the file without a whole record in it, from byte `start` to `end`.
+    """A part of the file without an intact record, from byte `start` to `end`.
 
     Attributes
     ----------
     is_torn
-        Whether it is the half-written end that a killed program leaves behind: nothing finished was in it.
+        Whether it is a half-written end, left by a killed program, that held nothing complete.
     is_length
-        Whether only the lengths of the record there are wrong: nothing is lost, and the record follows.
+        Whether only the record's lengths are wrong: nothing is lost, and the record is yielded next.
     """
 
     start: int
@@ -71,7 +71,7 @@ class Damage:
 
 
 class JournalScan:
-    """One pass through a journal.
+    """One pass through a journal, yielding records and damaged parts in order.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ class JournalScan:
     def __init__(self, file: BinaryIO, size: int) -> None:
         self._file, self._size = file, size
         self._headers: dict[int, EditHeader] = {}
-        # What may be read in search of whole records: a file made to look like millions of them must have an end, too.
+        # Limit on the bytes read in search of records: a file that imitates millions of heads must not take for ever.
         self._search_bytes = 4 * size + 64 * 2**20
 
     def __iter__(self) -> Iterator[Record | Damage]:
@@ -107,7 +107,7 @@ class JournalScan:
         return self._file.read(size)
 
     def _record_at(self, place: int) -> Record | None:
-        """Return the record that begins at a byte, or None if no whole one does."""
+        """Return the intact record that begins at a byte, or None if there is none."""
         prefix = self._at(place, PREFIX.size)
         if len(prefix) < PREFIX.size:
             return None
@@ -121,14 +121,14 @@ class JournalScan:
         return self._parsed(head, offset, body_size)
 
     def _check_sum(self, head: bytes, body_size: int) -> int:
-        """Return the check sum of a head and the body that follows in the file, read in pieces."""
+        """Return the checksum of a head and of the body that follows in the file, read in pieces."""
         check, left = zlib.crc32(head), body_size
         while left and (piece := self._file.read(min(left, _BLOCK_BYTES))):
             check, left = zlib.crc32(piece, check), left - len(piece)
         return check
 
     def _next_record(self, place: int) -> int:
-        """Return where the next whole record after `place` begins; the end of the file where there is none."""
+        """Return the start of the next intact record after `place`, or the end of the file if there is none."""
         for head_at in self._heads_after(place + PREFIX.size + 1):
             begin = head_at - PREFIX.size
             head_size, body_size, _ = PREFIX.unpack(self._at(begin, PREFIX.size))
@@ -140,7 +140,8 @@ class JournalScan:
         return self._size
 
     def _heads_after(self, place: int) -> Iterator[int]:
-        """Yield every place from `place` on where a head may begin."""
+        """Yield every byte from `place` on at which a head may begin."""
+        # Blocks overlap, so that a mark across their border is found.
         overlap = len(_HEAD_BEGIN) - 1
         for start in range(place, self._size, _BLOCK_BYTES):
             block = self._at(start, _BLOCK_BYTES + overlap)
@@ -150,13 +151,14 @@ class JournalScan:
                 at = block.find(_HEAD_BEGIN, at + 1)
 
     def _record_of_wrong_lengths(self, place: int, end: int) -> Record | None:
-        """Return the record that fills a damaged part, if it is whole and only its lengths are wrong."""
+        """Return the record that fills a damaged part, if only its lengths are wrong."""
         if end - place <= PREFIX.size:  # stray bytes before the next record
             return None
         prefix = self._at(place, PREFIX.size)
         text = self._file.read(min(end - place - PREFIX.size, _MOST_HEAD_BYTES))
         if not text.startswith(_HEAD_BEGIN):
             return None
+        # The head is JSON, so its end can be found without the stored length; the body fills the rest.
         try:
             _, head_size = json.JSONDecoder().raw_decode(text.decode("latin-1"))
         except (ValueError, RecursionError):
@@ -167,7 +169,7 @@ class JournalScan:
         return self._parsed(text[:head_size], offset, end - offset) if whole else None
 
     def _is_torn(self, place: int, end: int) -> bool:
-        """Whether a damaged part is the beginning of a record, and the file ends before that record does."""
+        """Return whether a damaged part is the beginning of a record that the end of the file cuts off."""
         if end < self._size:
             return False
         data = self._at(place, PREFIX.size + len(_HEAD_BEGIN))
@@ -180,14 +182,14 @@ class JournalScan:
         return begins_as_head and place + PREFIX.size + head_size + body_size > self._size
 
     def _is_prefix_or_zero(self, place: int) -> bool:
-        """Whether only part of a prefix is left, or nothing but the zeros of a file that grew before it was filled."""
+        """Return whether only part of a prefix is left, or only zeros, as in a file that grew before it was filled."""
         if self._size - place < PREFIX.size:
             return True
         starts = range(place, self._size, _BLOCK_BYTES)
         return not any(any(self._at(start, _BLOCK_BYTES)) for start in starts)
 
     def _parsed(self, head: bytes, offset: int, size: int) -> Record | None:
-        """Return a record by what its head says; None if that is not what a head says."""
+        """Return the record that a head describes; None if the head is invalid."""
         try:
             said: Any = json.loads(head)
         except (ValueError, RecursionError):
@@ -215,7 +217,7 @@ def _edit_header(number: int, said: dict[str, Any]) -> EditHeader | None:
 
 
 def _is_block(bounds: object) -> bool:
-    """Whether this is a plane and ``y0, y1, x0, x1`` of a block within one chunk."""
+    """Return whether this is a plane and ``y0, y1, x0, x1`` of a block no larger than a chunk."""
     if not isinstance(bounds, list) or len(bounds) != 5 or bounds[0] not in PLANES:
         return False
     sides = bounds[1:]

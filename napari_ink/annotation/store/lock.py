@@ -1,4 +1,4 @@
-"""Who has a project open: a lock of the operating system, which a killed program lets go of, and who holds it."""
+"""The lock of a project: a lock of the operating system, which ends with the program, and the name of its holder."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ class ProjectLock:
     folder
         The project's folder.
     author
-        Who asks for it.
+        Name of the person who wants to edit.
 
     Attributes
     ----------
     holder : str
-        Who has it, where and since when; empty when it was got here.
+        Who holds the lock elsewhere, where and since when; empty if it was acquired here.
     """
 
     def __init__(self, folder: Path, author: str) -> None:
-        # A project is opened on a worker and closed from the window: a lock of one thread alone would stay behind.
+        # A project is opened on a worker thread and closed on another; a thread-local lock would not be released.
         self._lock = FileLock(folder / _LOCK, thread_local=False)
         self.holder = ""
         try:
@@ -50,7 +50,7 @@ class ProjectLock:
             write_bytes(folder / _OWNER, json.dumps(said).encode())
 
     def release(self) -> None:
-        """Let others have it."""
+        """Release the lock."""
         self._lock.release()
 
 

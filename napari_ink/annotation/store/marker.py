@@ -1,4 +1,4 @@
-"""The marker: up to which change the chunks are on the disk, and how many pixels carry which value then."""
+"""The marker: the last change that is in the chunks on disk, and the number of pixels of each value at that point."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _LARGEST_NUMBER = 2**53
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """What ``written.json`` says.
+    """The contents of ``written.json``.
 
     Attributes
     ----------
     through
-        The last change that is in the chunks on the disk.
+        Number of the last change that is in the chunks on disk.
     counts
-        Pixels by plane and value.
+        Number of pixels by plane and value.
     """
 
     through: int
@@ -34,19 +34,19 @@ class Marker:
 
 
 def write_marker(path: Path, marker: Marker) -> None:
-    """Put a marker in place, with a check sum.
+    """Write a marker with a checksum, replacing the one before.
 
     Raises
     ------
     OSError
-        If it cannot be written; the one before is untouched.
+        If the marker cannot be written; the one before stays.
     """
     said = {"through": marker.through, "counts": marker.counts}
     write_bytes(path, json.dumps(said | {"crc32": _check_sum(said)}).encode())
 
 
 def read_marker(path: Path) -> Marker | None:
-    """Return a marker; None where there is no file.
+    """Return the marker in a file; None if there is no file.
 
     Raises
     ------
@@ -78,5 +78,5 @@ def _whole(number: object, least: int) -> int:
 
 
 def _check_sum(said: Mapping[str, Any]) -> int:
-    # JSON turns the numbers that are keys into text; written and read must be summed alike.
+    # JSON turns numeric keys into text, so values go through JSON once: before and after storing, the sum is the same.
     return zlib.crc32(json.dumps(json.loads(json.dumps(said)), sort_keys=True).encode())

@@ -1,4 +1,4 @@
-"""The label planes: what an edit would change, what it changes, and how many pixels carry which value."""
+"""The label planes of a segment: computing and applying changes, and counting pixels by value."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ from napari_ink.errors import BadInputError, ProjectError
 
 
 class Planes:
-    """The planes of one segment, and their counts.
+    """The planes of one segment, and the number of pixels of each value.
 
-    Not safe for several threads by itself: its owner holds a lock around every call.
+    Not thread-safe: the owner holds a lock around every call.
 
     Parameters
     ----------
     folder
-        The Zarr; it is made if it is not there.
+        Folder of the Zarr store; created if missing.
     shape
         The segment's height and width in pixels.
     read_only
-        Whether nothing is ever written.
+        Whether the planes are open for reading only.
 
     Attributes
     ----------
     folder : Path
-        As given.
+        Folder of the Zarr store.
     chunks : Chunks
-        Where the values are.
+        Chunks that hold the values.
     is_new : bool
-        Whether the Zarr was not there, and was made empty.
+        Whether the Zarr store was missing and was created empty.
     """
 
     def __init__(self, folder: Path, shape: tuple[int, int], read_only: bool = False) -> None:
@@ -57,7 +57,7 @@ class Planes:
         self._counts: dict[Plane, Counter[int]] = {plane: Counter() for plane in PLANES}
 
     def count(self, plane: Plane) -> dict[int, int]:
-        """Return how many pixels of a plane have which value that means something."""
+        """Return the number of pixels of each known value other than 0 on a plane."""
         return {
             value: self._counts[plane][value]
             for value in range(1, LARGEST_VALUE[plane] + 1)
@@ -65,15 +65,15 @@ class Planes:
         }
 
     def counts(self) -> dict[Plane, dict[int, int]]:
-        """Return what is known of all values, to be kept beside the chunks."""
+        """Return the counts of all values, for the marker."""
         return {plane: dict(self._counts[plane]) for plane in PLANES}
 
     def take_counts(self, counts: Mapping[Plane, Mapping[int, int]]) -> None:
-        """Take what was kept beside the chunks."""
+        """Set the counts from the marker."""
         self._counts = {plane: Counter(counts.get(plane, {})) for plane in PLANES}
 
     def recount(self) -> None:
-        """Count the values anew, chunk by chunk; one that cannot be read counts as empty until it is read."""
+        """Count the values again, chunk by chunk; a chunk that cannot be read counts as empty."""
         for plane in PLANES:
             self._counts[plane] = Counter()
             for row, column in self.chunks.stored(plane):
@@ -82,16 +82,16 @@ class Planes:
                     self._counts[plane].update(dict(enumerate(histogram.tolist())))
 
     def holds(self, header: EditHeader) -> bool:
-        """Whether all blocks of an edit lie within these planes."""
+        """Return whether all blocks of an edit lie within these planes."""
         sizes = {plane: self.chunks.shape(plane) for plane in PLANES}
         return all(y1 <= sizes[plane][0] and x1 <= sizes[plane][1] for plane, _, y1, _, x1 in header.bounds)
 
     def strange_values(self) -> list[str]:
-        """Say which planes hold values that mean nothing, by their counts."""
+        """Return sentences about planes with unknown values, according to the counts."""
         return [self._strange_in_words(plane, found) for plane in PLANES if (found := self._strange_counts(plane))]
 
     def strange_in_chunks(self) -> list[str]:
-        """Say which planes held more such values when chunks were read."""
+        """Return sentences about further unknown values that were found when chunks were read."""
         more = {
             plane: {value for of, value in self.chunks.strange if of == plane} - self._strange_counts(plane)
             for plane in PLANES
@@ -108,14 +108,14 @@ class Planes:
         )
 
     def changes(self, block: Block) -> list[Change]:
-        """Return what a block would change, cut along the chunks.
+        """Return the changes that a block would make, one for each chunk that it changes.
 
         Raises
         ------
         BadInputError
-            If it holds a value that means nothing on that plane.
+            If the block holds a value that its plane does not have.
         ValueError
-            If it leaves its plane.
+            If the block exceeds its plane.
         """
         plane, y, x, values = block
         height, width = self.chunks.shape(plane)
@@ -130,6 +130,7 @@ class Planes:
         for top, left, piece in self.chunks.pieces(plane, y, x, values):
             before = self.chunks.read(plane, (top, top + piece.shape[0]), (left, left + piece.shape[1]))
             differs = before != piece
+            # Only the bounding box of what differs is stored: a stroke's window is mostly unchanged.
             rows, columns = np.flatnonzero(differs.any(axis=1)), np.flatnonzero(differs.any(axis=0))
             if rows.size:
                 part = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
@@ -138,8 +139,9 @@ class Planes:
         return changes
 
     def put(self, kind: Kind, edit: Edit) -> None:
-        """Make an edit, or make it again, or take it back."""
+        """Apply an edit: make it, undo it or redo it."""
         for change in edit.changes:
+            # A journal of another version may hold values that this one does not know.
             before, after = (known_values(change.plane, one) for one in (change.before, change.after))
             old, new = (after, before) if kind == "undo" else (before, after)
             self.chunks.write(change.plane, change.y, change.x, new)

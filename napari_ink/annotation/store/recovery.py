@@ -1,4 +1,4 @@
-"""Opening labels: history, counts and chunks are brought to where the journal ends, whatever state they are in."""
+"""Recovery on opening: bringing history, counts and chunks to the journal's last change, whatever their state."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ if TYPE_CHECKING:  # Zarr takes its time to import
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """What opening found.
+    """The result of recovery.
 
     Attributes
     ----------
     history
-        Who changed what, and what can be undone.
+        Edits, and the steps that can be undone and redone.
     number
-        The last change there ever was.
+        Number of the last change that was ever made.
     warnings
-        What was damaged, and what came of it, in sentences.
+        Sentences about damage that was found, and about what was done.
     is_mended
-        Whether the marker is to be written anew.
+        Whether the marker must be written again.
     """
 
     history: History
@@ -48,30 +48,31 @@ def recover(planes: Planes, journal: Journal, marker_path: Path, read_only: bool
     Parameters
     ----------
     planes
-        The label planes as they are on the disk.
+        The label planes as they are on disk.
     journal
-        What was done to them. Unless `read_only`, it is mended: a half-written end is cut, damaged parts are set aside.
+        The journal. Unless `read_only`, it is mended: a half-written end is cut off, damaged parts are moved away.
     marker_path
-        The file that says up to which change the planes are.
+        Path of the marker.
     read_only
         Whether nothing may be written.
     journal_bytes
-        Above this size the journal gives up the values of its oldest edits.
+        Above this size the journal drops the values of its oldest edits.
 
     Raises
     ------
     ProjectError
-        If what is left cannot be worked with.
+        If the labels cannot be recovered.
     OSError
-        If something cannot be read or written.
+        If a file cannot be read or written.
     """
     warnings: list[str] = []
     marker = _marker(marker_path, planes, warnings)
     records = journal.records()
     last = records[-1].number if records else 0
     through = marker.through if marker else 0
-    # A lost record at the end has a number, too: without it the next change would hide that one is missing.
+    # A lost last record had a number too; if the next change took that number, the loss would be hidden.
     number = max(through, last + (1 if journal.has_lost_end else 0))
+    # The chunks are ahead of the journal, so the journal lost its end after it had been synced.
     is_cut = through > last and not journal.has_lost_end
     journal_was_damaged = any(not one.is_torn for one in journal.damage)
     if journal.damage:
@@ -81,6 +82,7 @@ def recover(planes: Planes, journal: Journal, marker_path: Path, read_only: bool
         warnings += [f"{lost} {_where(kept)}"] if lost else []
     if is_cut:
         warnings.append(_cut_in_words(journal, last, through))
+    # Only if the chunks hold every change: values that must be replayed are still needed.
     if not read_only and journal.size > journal_bytes and last <= through:
         journal.drop_oldest(records, journal_bytes // 2)
         records = journal.records()
@@ -101,7 +103,7 @@ def recover(planes: Planes, journal: Journal, marker_path: Path, read_only: bool
 
 
 def _marker(path: Path, planes: Planes, warnings: list[str]) -> Marker | None:
-    """Return the marker, unless it says nothing of these planes; its counts are taken over."""
+    """Return the marker and adopt its counts; None if it is missing, damaged or about planes that are gone."""
     if planes.is_new:
         if path.exists():
             warnings.append(
@@ -120,9 +122,9 @@ def _marker(path: Path, planes: Planes, warnings: list[str]) -> Marker | None:
 
 
 def _first_to_replay(planes: Planes, history: History, records: list[Record]) -> int:
-    """Return the change after which all may be made again, where nothing says how far the chunks are.
+    """Return the change after which to replay the journal if there is no marker.
 
-    Whole blocks are put back, so making a change again is right as long as every later one is made again as well.
+    Replaying restores whole blocks, so replaying a change twice is harmless as long as every later one is replayed too.
     """
     if planes.is_new:
         return 0
@@ -131,7 +133,7 @@ def _first_to_replay(planes: Planes, history: History, records: list[Record]) ->
 
 
 def _replay(planes: Planes, journal: Journal, records: list[Record], begin: int) -> int:
-    """Make the changes after `begin` again; return how many could not be."""
+    """Replay the changes after `begin`, and return the number that could not be replayed."""
     edits = {record.number: record for record in records if record.kind == "edit"}
     skipped = 0
     for record in (one for one in records if one.number > begin):
@@ -149,9 +151,9 @@ def _replay(planes: Planes, journal: Journal, records: list[Record], begin: int)
 
 
 def _make_lost_chunks_again(planes: Planes, journal: Journal, marker_path: Path, records: list[Record]) -> list[str]:
-    """Make chunks again that are gone, though the journal knows what was drawn there; say which.
+    """Restore missing chunks from the journal, and return a sentence for each.
 
-    A chunk without any labels is no file either, so only the journal can tell.
+    A chunk without labels has no file either, so only the journal shows that one is missing.
     """
     drawn = {
         (plane, y // CHUNK_PX, x // CHUNK_PX)
@@ -171,7 +173,7 @@ def _make_lost_chunks_again(planes: Planes, journal: Journal, marker_path: Path,
 
 
 def _in_words(journal: Journal, records: list[Record], number: int, through: int) -> str:
-    """Say what of the journal cannot be read; empty if nothing is lost."""
+    """Return a sentence about lost records of the journal; empty if nothing is lost."""
     if not journal.lost:
         return ""
     numbers = {record.number for record in records}
@@ -208,8 +210,8 @@ def _changes(number: int) -> str:
 def chunk_from_journal(
     planes: Planes, journal_path: Path, marker_path: Path, plane: Plane, row: int, column: int
 ) -> UInt8Array | None:
-    """Return a chunk as everything that was ever done to it left it; None where the journal does not know all of it."""
-    journal = Journal(journal_path)  # not the one that is being written to
+    """Return a chunk rebuilt from all its changes; None if the journal does not have all of them."""
+    journal = Journal(journal_path)  # a second reader, since the first one's end must not move while it is written to
     records = journal.records()
     try:
         marker = read_marker(marker_path)
@@ -231,7 +233,7 @@ def chunk_from_journal(
             continue
         try:
             changes = journal.read(edit.header, edit.offset, edit.size).changes
-        except OSError:  # damaged, or given up to save room
+        except OSError:  # damaged, or dropped to save space
             return None
         for one in changes:
             if one.plane == plane and one.y // CHUNK_PX == row and one.x // CHUNK_PX == column:

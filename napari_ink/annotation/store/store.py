@@ -1,9 +1,9 @@
-"""The annotation store: label planes that survive a crash, with everything that was ever done to them.
+"""The annotation store: label planes that survive a crash, with their complete history.
 
-An edit is in memory when `apply` returns, in the journal a moment later, and in the chunks within a second, all in the
-background. What a crash can cost is the edit in hand: the journal has the others, and opening makes the chunks agree
-with it. How: write-ahead logging, as databases do it (Mohan et al. 1992, simplified: values before and after are
-stored whole, so replaying twice does no harm).
+An edit is in memory when `apply` returns, in the journal a moment later and in the chunks within a second, all in the
+background. A crash can cost only the current edit: the journal has all others, and opening brings the chunks in line
+with it. This is write-ahead logging (Mohan et al., "ARIES", 1992), simplified: values before and after are stored
+completely, so that replaying twice is harmless.
 """
 
 from __future__ import annotations
@@ -31,27 +31,27 @@ PLANES_NAME, JOURNAL_NAME, MARKER_NAME = "annotation.zarr", "journal.bin", "writ
 class Annotation:
     """Labels of one segment on disk, and their history.
 
-    Every method may be called from any thread. One `Annotation` at most may write to a folder at a time.
+    All methods are thread-safe. At most one `Annotation` may write to a folder at a time.
 
     Parameters
     ----------
     folder
-        The project's folder; an empty annotation is made there if it holds none.
+        Folder of the project; empty labels are created there if it has none.
     shape
         The segment's height and width in pixels.
     author
-        Who is editing; the name of the user when None.
+        Name of the person who edits; None for the user's name.
     read_only
-        Whether to look on only: nothing is written, not even what a crash left to be repaired.
+        Whether nothing is written, not even repairs after a crash.
     journal_bytes
-        Above this size the journal gives up the values of its oldest edits, on opening.
+        Above this size the journal drops the values of its oldest edits when it is opened.
 
     Attributes
     ----------
     shape : tuple of int
-        Height and width.
+        The segment's height and width in pixels.
     read_only : bool
-        As given.
+        Whether the labels are open for reading only, or closed.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Annotation:
         self.shape, self.read_only = shape, read_only
         self._author = author or user_name()
         self._marker = folder / MARKER_NAME
-        from napari_ink.annotation.store.planes import Planes  # Zarr takes its time to import
+        from napari_ink.annotation.store.planes import Planes  # importing Zarr is slow
 
         self._planes = Planes(folder / PLANES_NAME, shape, read_only)
         self._chunks = self._planes.chunks
@@ -82,26 +82,26 @@ class Annotation:
     # Reading
 
     def read(self, plane: Plane, y: tuple[int, int], x: tuple[int, int]) -> UInt8Array:
-        """Return a part of a plane ``(y, x)``, an array of its own.
+        """Return a part of a plane ``(y, x)`` as a new uint8 array.
 
         Raises
         ------
         ProjectError
-            If it cannot be read from the disk, nor made again from the journal.
+            If the part can neither be read from disk nor be restored from the journal.
         ValueError
-            If the part runs backwards or leaves the plane.
+            If the ranges are reversed or exceed the plane.
         """
         height, width = self._chunks.shape(plane)
         if not (0 <= y[0] <= y[1] <= height and 0 <= x[0] <= x[1] <= width):
             raise ValueError(f"{y}, {x} leaves the {plane} plane of {height} × {width}")
         with self._lock:
             values = self._chunks.read(plane, y, x)
-            if self._chunks.is_dirty and not self.read_only:  # a damaged chunk may have been made again
+            if self._chunks.is_dirty and not self.read_only:  # a damaged chunk may have been restored
                 self._writer.wake()
             return values
 
     def overview(self, plane: Plane, step: int) -> UInt8Array:
-        """Return every `step`-th pixel of a plane; chunks where nothing was drawn are not read."""
+        """Return every `step`-th pixel of a plane ``(y, x)``; chunks without labels are not read."""
         height, width = self._chunks.shape(plane)
         out = np.zeros((-(-height // step), -(-width // step)), np.uint8)
         for row, column in sorted(self.stored(plane)):
@@ -113,47 +113,47 @@ class Annotation:
         return out
 
     def stored(self, plane: Plane) -> set[tuple[int, int]]:
-        """Return row and column of every chunk of a plane in which something may have been drawn."""
+        """Return row and column of every chunk of a plane that may have labels."""
         with self._lock:
             return self._chunks.stored(plane)
 
     def plane_shape(self, plane: Plane) -> tuple[int, int]:
-        """Return height and width of a plane: pixels, or regions of the review plane."""
+        """Return the height and width of a plane, in pixels, or in regions for the review plane."""
         return self._chunks.shape(plane)
 
     def count(self, plane: Plane) -> dict[int, int]:
-        """Return how many pixels (regions, of the review plane) have which value other than 0."""
+        """Return the number of pixels of each value other than 0 (of regions for the review plane)."""
         with self._lock:
             return self._planes.count(plane)
 
     def history(self) -> Sequence[EditHeader]:
-        """Return who changed what and when, oldest first: every edit ever made, also those too old to undo."""
+        """Return the headers of all edits, oldest first, including those too old to undo."""
         with self._lock:
             return tuple(self._history.headers)
 
     # Editing
 
     def apply(self, blocks: Sequence[Block], tool: str) -> Edit | None:
-        """Change labels, as one step to undo.
+        """Change labels as one undoable step.
 
         Parameters
         ----------
         blocks
-            Plane, y and x where a block begins, and its new values ``(y, x)`` uint8.
+            For each block its plane, first row and column, and new values ``(y, x)`` uint8.
         tool
-            What it is done with; stands in the history.
+            Name of the tool, for the history.
 
         Returns
         -------
         Edit or None
-            What changed, cut along the chunks; None if nothing did.
+            The changes, split by chunk; None if nothing changed.
 
         Raises
         ------
         BadInputError
             If the labels are open for reading only.
         ValueError
-            If a block leaves its plane.
+            If a block exceeds its plane.
         """
         self._refuse_if_read_only()
         with self._lock:
@@ -170,74 +170,74 @@ class Annotation:
             return self._commit("edit", step)
 
     def undo(self) -> Edit | None:
-        """Take the last edit back; returns it, or None if there is none."""
+        """Undo the last edit and return it; None if there is none."""
         return self._take("undo", self._history.undo, self._history.redo)
 
     def redo(self) -> Edit | None:
-        """Make the edit again that was taken back last; returns it, or None if there is none."""
+        """Redo the edit that was undone last and return it; None if there is none."""
         return self._take("redo", self._history.redo, self._history.undo)
 
     @property
     def can_undo(self) -> bool:
-        """Whether there is an edit to take back."""
+        """Whether there is an edit to undo."""
         return bool(self._history.undo)
 
     @property
     def can_redo(self) -> bool:
-        """Whether there is an edit to make again."""
+        """Whether there is an edit to redo."""
         return bool(self._history.redo)
 
     @property
     def undo_name(self) -> str:
-        """The tool of the edit that undo would take back; empty when there is none."""
+        """Tool of the edit that `undo` would undo; empty if there is none."""
         with self._lock:
             return self._history.undo[-1].header.tool if self._history.undo else ""
 
     @property
     def redo_name(self) -> str:
-        """The tool of the edit that redo would make again; empty when there is none."""
+        """Tool of the edit that `redo` would redo; empty if there is none."""
         with self._lock:
             return self._history.redo[-1].header.tool if self._history.redo else ""
 
-    # Keeping
+    # Saving
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What was found damaged on opening and since, and what came of it, in sentences."""
+        """Sentences about damage found on opening and since, and about what was done."""
         return (*self._warnings, *self._chunks.warnings, *self._planes.strange_in_chunks())
 
     @property
     def is_saved(self) -> bool:
-        """Whether everything is on the disk."""
+        """Whether all changes are on disk."""
         return self._writer.is_saved
 
     @property
     def problem(self) -> str:
-        """What keeps the labels from being written, and what to do; empty when nothing does."""
+        """Sentence about why labels cannot be written, and what to do; empty if there is no problem."""
         return self._writer.problem
 
     @property
     def journalled(self) -> int:
-        """The number of the last change that a crash cannot take away."""
+        """Number of the last change that is in the journal, safe from a crash."""
         return self._writer.journalled
 
     def flush(self, seconds: float = 60.0) -> None:
-        """Wait until everything is on the disk.
+        """Wait until all changes are on disk.
 
         Raises
         ------
         OutputError
-            If it cannot be written, or not within the time.
+            If they cannot be written, or not within `seconds`.
         """
         self._writer.flush(seconds)
 
     def close(self) -> None:
-        """Write what is not written yet, and stop; the labels cannot be changed afterwards.
+        """Write pending changes to disk and stop; the labels cannot be changed afterwards.
 
         Raises
         ------
         OutputError
-            If something cannot be written; the annotation stays open, so that nothing is lost.
+            If changes cannot be written; the annotation stays open, so that nothing is lost.
         """
         self.flush()
         with self._lock:
@@ -256,6 +256,7 @@ class Annotation:
             if not from_:
                 return None
             step = from_[-1]
+            # Read first: if the journal cannot be read, the step stays where it is.
             edit = step.edit or self._journal_edit(step)
             from_.pop()
             to.append(step)
@@ -279,20 +280,20 @@ class Annotation:
         return chunk_from_journal(self._planes, self._journal.path, self._marker, *key)
 
     def _recover(self, journal_bytes: int) -> None:
-        """Bring history, counts and chunks to where the journal ends."""
+        """Bring history, counts and chunks to the journal's last change."""
         found = recover(self._planes, self._journal, self._marker, self.read_only, journal_bytes)
         self._history, self._warnings = found.history, found.warnings
         self._writer.number = found.number
         if self._chunks.is_dirty:
-            return  # the writer brings the chunks to the disk, and the marker after them
+            return  # the writer writes the chunks, and then the marker
         self._writer.written = found.number
         if found.is_mended and not self.read_only:
             self._writer.mark()
 
 
 def user_name() -> str:
-    """Return the name of who is logged in, as the system knows it."""
+    """Return the user's login name; "someone" if the system has none."""
     try:
         return getpass.getuser()
-    except (OSError, KeyError):  # a container without names
+    except (OSError, KeyError):  # a container without user names
         return "someone"

@@ -1,4 +1,4 @@
-"""Versions: labels as they were at a moment that somebody gave a name, to compare with and to go back to."""
+"""Versions: named copies of the labels, to compare with and to restore."""
 
 from __future__ import annotations
 
@@ -30,36 +30,36 @@ _MOST_DATE_BYTES = 100
 class Versions:
     """The named versions of one project's labels.
 
-    A version is a copy of the chunks. On one disk it is made of hard links, and takes no room until one is drawn on:
-    the store replaces chunks and never rewrites them.
+    A version is a copy of the chunks. On the same disk it consists of hard links, which take no space until a chunk
+    changes: the store replaces chunks and never overwrites them.
 
     Parameters
     ----------
     folder
-        The project's folder.
+        Folder of the project.
     annotation
-        Its labels.
+        Labels of the project.
     """
 
     def __init__(self, folder: Path, annotation: Annotation) -> None:
         self._planes, self._folder, self._annotation = folder / PLANES_NAME, folder / "versions", annotation
 
     def names(self) -> list[str]:
-        """Return the names, oldest first."""
+        """Return the names of all versions, oldest first."""
         if not self._folder.is_dir():
             return []
         found = [path for path in self._folder.iterdir() if path.is_dir() and not path.name.startswith(".")]
         return [path.name for path in sorted(found, key=lambda path: (_made(path), path.name))]
 
     def save(self, name: str) -> None:
-        """Keep the labels as they are now under a name.
+        """Save the current labels under a name.
 
         Raises
         ------
         BadInputError
-            If the name is taken, or cannot be the name of a folder, or the labels are open for reading only.
+            If the name is taken or cannot name a folder, or the labels are open for reading only.
         OutputError
-            If it cannot be written, or somebody draws all the time.
+            If the version cannot be written, or the labels keep changing.
         """
         if self._annotation.read_only:
             raise BadInputError(
@@ -67,7 +67,7 @@ class Versions:
             )
         if not _NAME.fullmatch(name) or name.endswith((" ", ".")) or name.split(".")[0].upper() in _RESERVED:
             raise BadInputError(f"“{name}” cannot name a version; use up to 64 letters, figures, spaces and .()+-.")
-        if name.casefold() in (one.casefold() for one in self.names()):  # some disks know no capitals
+        if name.casefold() in (one.casefold() for one in self.names()):  # some file systems ignore case
             raise BadInputError(f"There is a version “{name}” already; choose another name.")
         final = self._folder / name
         with storage_errors(final):
@@ -81,7 +81,7 @@ class Versions:
                 shutil.rmtree(partial, ignore_errors=True)
 
     def plane(self, name: str, plane: Plane, y: tuple[int, int], x: tuple[int, int]) -> UInt8Array:
-        """Return a part of a plane ``(y, x)`` as it was.
+        """Return a part of a plane ``(y, x)`` of a version.
 
         Raises
         ------
@@ -91,7 +91,7 @@ class Versions:
         return self._open(name).read(plane, y, x)
 
     def differences(self, name: str, plane: Plane) -> Iterator[tuple[int, int, UInt8Array, UInt8Array]]:
-        """Go through the chunks in which a version differs from now: y, x, the values then and now.
+        """Yield the chunks that differ between a version and now: first row, first column, values then and now.
 
         Raises
         ------
@@ -108,7 +108,7 @@ class Versions:
                 yield y, x, before, now
 
     def restore(self, name: str) -> Edit | None:
-        """Make the labels what they were, as one step that can be undone; None if nothing differs.
+        """Restore a version as one undoable step and return it; None if nothing differs.
 
         Raises
         ------
@@ -131,7 +131,7 @@ class Versions:
             began = self._annotation.journalled
             shutil.rmtree(partial, ignore_errors=True)
             shutil.copytree(self._planes, partial / PLANES_NAME, copy_function=_link, ignore=_leave_out_partial)
-            # No chunk is written before its change is in the journal: without a new one, all chunks are of one moment.
+            # A change is in the journal before its chunk is written: without a new record, no chunk changed meanwhile.
             if self._annotation.journalled == began:
                 return
         raise OutputError(f"{final} was not saved: the labels changed all the time; try again when nobody draws.")
@@ -146,7 +146,7 @@ class Versions:
 
 
 def _link(source: str, target: str) -> None:
-    # Where the disk knows no links, or allows none, a copy does as well.
+    # A copy if the file system does not support or allow hard links.
     try:
         os.link(source, target)
     except OSError:
@@ -158,7 +158,7 @@ def _leave_out_partial(_folder: str, names: list[str]) -> list[str]:
 
 
 def _made(path: Path) -> str:
-    """Return when a version was made; nothing where that cannot be read."""
+    """Return the time at which a version was made; empty if it cannot be read."""
     try:
         return read_bounded(path / "made", ProjectError, _MOST_DATE_BYTES).decode(errors="replace")
     except ProjectError:

@@ -1,4 +1,4 @@
-"""The thread that writes: the journal at once, the chunks a little later and together, again and again if it must."""
+"""The writer thread: it writes the journal at once and the chunks together a little later, and retries on errors."""
 
 from __future__ import annotations
 
@@ -17,31 +17,33 @@ from napari_ink.errors import OutputError
 if TYPE_CHECKING:
     from napari_ink.annotation.store.chunks import Chunks
 
+# Strokes within this time are written to the chunks together.
 _WAIT_S = 0.3
 _RETRY_S = 2.0
+# Larger changes are journalled on the thread, since compressing them would block the window.
 _AT_ONCE_BYTES = 8 * 2**20
 
 
 class Writer:
-    """Brings changes to the disk.
+    """Writes changes to disk.
 
     Parameters
     ----------
     lock
-        Held by whoever changes labels; the writer takes it for moments only.
+        Lock that protects the labels; the writer holds it only briefly.
     journal, chunks
-        What it writes.
+        Journal and chunks to write.
     marker
-        The file that says up to which change the chunks are.
+        Path of the marker.
     counts
-        Returns the labelled pixels by plane and value, which stand in the marker too.
+        Returns the number of pixels by plane and value, for the marker.
 
     Attributes
     ----------
     number, written : int
-        The last change, and the last one that is in the chunks on the disk.
+        Numbers of the last change, and of the last change that is in the chunks on disk.
     problem : str
-        What keeps labels from being written, and what to do; empty when nothing does.
+        Sentence about why labels cannot be written, and what to do; empty if there is no problem.
     """
 
     def __init__(
@@ -64,18 +66,18 @@ class Writer:
 
     @property
     def is_saved(self) -> bool:
-        """Whether everything is on the disk."""
+        """Whether all changes are on disk."""
         with self._lock:
             return self._thread is None or (not self._chunks.is_dirty and self.written == self.number)
 
     @property
     def journalled(self) -> int:
-        """The number of the last change that a crash cannot take away."""
+        """Number of the last change that is in the journal, safe from a crash."""
         with self._lock:
             return self.number - len(self._queue)
 
     def submit(self, kind: Kind, edit: Edit, step: Step) -> None:
-        """Take one change that is in the chunks in memory already; the lock is held."""
+        """Queue a change that is in the chunks in memory already; the caller holds the lock."""
         self.number += 1
         self._queue.append((self.number, kind, edit, step))
         if sum(change.after.size for change in edit.changes) <= _AT_ONCE_BYTES:
@@ -84,37 +86,37 @@ class Writer:
         self._wake.notify_all()
 
     def start(self) -> None:
-        """Start the thread, if it does not run."""
+        """Start the thread if it is not running."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._keep_written, name="napari-ink annotation", daemon=True)
             self._thread.start()
 
     def mark(self) -> None:
-        """Write the marker anew, where the chunks on the disk are complete.
+        """Write the marker; the chunks on disk must be up to date.
 
         Raises
         ------
         OSError
-            If it cannot be written.
+            If the marker cannot be written.
         """
         write_marker(self._marker, Marker(self.written, self._counts()))
 
     def wake(self) -> None:
-        """Have the thread write what is not written yet; the lock is held."""
+        """Have the thread write pending changes; the caller holds the lock."""
         self.start()
         self._wake.notify_all()
 
     def flush(self, seconds: float) -> None:
-        """Wait until everything is on the disk.
+        """Wait until all changes are on disk.
 
         Raises
         ------
         OutputError
-            If it cannot be written, or not within the time.
+            If they cannot be written, or not within `seconds`.
         """
         with self._lock:
             self._is_hurried = True
-            failures = self._failures  # what was the matter before may be over: it is tried again at once
+            failures = self._failures  # an earlier problem may be over, so only a new failure counts
             self._wake.notify_all()
             self._idle.wait_for(lambda: self.is_saved or self._failures > failures, seconds)
             self._is_hurried = False
@@ -122,7 +124,7 @@ class Writer:
                 raise OutputError(self.problem or f"The labels were not written within {seconds:.0f} s; try again.")
 
     def stop(self) -> None:
-        """End the thread, once all is written."""
+        """End the thread after all changes are written."""
         with self._lock:
             self._is_closing = True
             self._wake.notify_all()
@@ -130,13 +132,13 @@ class Writer:
             self._thread.join()
 
     def _journal_at_once(self) -> None:
-        """Put a small change into the journal before anything else happens; a killed program loses nothing then."""
-        # If the thread is at it just now, or fails with an earlier one, the change waits in the queue like that.
+        """Journal a small change before `submit` returns, so that a killed program does not lose it."""
+        # If the thread is journalling just now, or earlier changes wait after a failure, this one waits in the queue.
         if len(self._queue) == 1 and self._journalling.acquire(blocking=False):
             try:
                 self._write_journal()
             except OSError:
-                return  # the thread tries again, and says what the matter is
+                return  # the thread tries again and reports the problem
             finally:
                 self._journalling.release()
 
@@ -166,7 +168,7 @@ class Writer:
     def _attempt(self, write: Callable[[], None]) -> bool:
         try:
             write()
-        # A codec may raise others than OSError; an exception that ended this thread would end all saving in silence.
+        # Codecs raise other errors than OSError; one that ended this thread would silently end all saving.
         except (OSError, RuntimeError, TypeError, ValueError) as error:
             reason = reason_of(error)
             self.problem = (
@@ -199,7 +201,7 @@ class Writer:
     def _write_chunks(self) -> None:
         self._write_journal()
         with self._lock:
-            if self._queue:  # something new: its record goes first
+            if self._queue:  # a new change: its record must be written before its chunks
                 return
             through, chunks, counts = self.number, self._chunks.take_dirty(), self._counts()
         try:
