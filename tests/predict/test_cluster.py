@@ -284,8 +284,8 @@ def test_a_queue_starts_its_workers_once(
     from napari_ink.predict.cluster import connect
 
     started: list[int] = []
-    start = connect._started
-    monkeypatch.setattr(connect, "_started", lambda count: (started.append(count), start(count))[1])
+    start = connect._local_cluster
+    monkeypatch.setattr(connect, "_local_cluster", lambda count: (started.append(count), start(count))[1])
     small = tmp_path / "small.npy"
     np.save(small, np.load(request_here.stack.source)[:, :200, :300])
     run(replace(request_here, stack=open_stack(small), out=tmp_path / "q.zarr"))
