@@ -337,7 +337,7 @@ def test_workers_that_cannot_be_started(request_here: PredictRequest) -> None:
 def test_what_takes_a_connection_and_is_no_scheduler_is_told(
     request_here: PredictRequest, monkeypatch: pytest.MonkeyPatch, greeting: bytes
 ) -> None:
-    monkeypatch.setattr("napari_ink.predict.cluster.connect._GREET_S", 1)
+    monkeypatch.setattr("napari_ink.predict.cluster.connect._HANDSHAKE_S", 1)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         taken: list[socket.socket] = []
 
