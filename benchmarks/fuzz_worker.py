@@ -85,7 +85,9 @@ class Settings:
         folder = self.scratch / str(number)
         with contextlib.suppress(OSError):
             said += "\n" + (folder / "output").read_text(errors="replace")[-2000:]
-        told = json.loads((folder / "told.json").read_text())
+        told = {"command": ["(none yet)"], "damage": ["(not made yet)"]}
+        with contextlib.suppress(OSError, ValueError):  # its process may have been ended before that was written
+            told = json.loads((folder / "told.json").read_text())
         result = Result(number, kind, told["command"], told["damage"], outcome, said, f"{kind} {told['command'][0]}")
         _keep(self, folder, result)
         return result
