@@ -64,5 +64,5 @@ def test_a_palette_of_greys_and_one_of_colours() -> None:
     assert "number 3, #000009, counts as white" in meaning_of([0, 3], Samples(8, colours), "m").note
     with pytest.raises(LabelError, match="0, 1 and 3"):
         meaning_of([0, 1, 3], Samples(8, colours), "m")
-    with pytest.raises(LabelError, match="opposite"):
+    with pytest.raises(LabelError, match="contradict each other"):
         meaning_of([0, 1], Samples(8, greys[::-1]), "m")

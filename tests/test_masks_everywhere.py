@@ -383,7 +383,7 @@ def test_twelve_bits_in_sixteen(tmp_path: Path, stack: Path) -> None:
 def test_numbers_are_refused_with_the_values(tmp_path: Path, form: str, values: np.ndarray, listed: str) -> None:
     suffix, save = FORMATS[form]
     save(tmp_path / f"m{suffix}", values.astype(np.uint8))
-    with pytest.raises(LabelError, match=f"m{suffix} holds the values {listed}, .*save what is meant as 255"):
+    with pytest.raises(LabelError, match=f"m{suffix} holds the values {listed}, .*save the wanted pixels as 255"):
         import_ink_labels(tmp_path / f"m{suffix}", SHAPE)
 
 

@@ -1,4 +1,4 @@
-"""A depth stack, wherever it lies: opened from its headers, read a block at a time; and the masks beside it."""
+"""Depth stacks of all formats, opened by their headers and read block by block, and masks and labels beside them."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""A depth stack that is one array in a file, NumPy or NRRD, or in memory."""
+"""Depth stacks in one array: a NumPy or NRRD file, or an array in memory."""
 
 from __future__ import annotations
 
@@ -35,25 +35,26 @@ _NRRD_DTYPES = {
 
 
 def open_npy(file: Path | RemoteFile, voxel_size: float | None) -> DepthStack:
-    """Open a NumPy file, which is read block by block.
+    """Open a NumPy file as a depth stack; only its header is read.
 
     Raises
     ------
     StackError
-        If it is damaged, or no depth stack.
+        If the file is damaged, or holds no depth stack.
     """
     if isinstance(file, Path):
         check_regular(file, StackError)
     with decoder_errors(StackError, file, "save it again with numpy.save", "as a NumPy array"):
-        # Only the beginning: a header may claim a length of gigabytes.
+        # Read only the beginning of the file: a damaged header may state a length of gigabytes.
         stream = io.BytesIO(_beginning(file, _LONGEST_NPY_HEADER))
-        headers = np.lib.format  # which open no pickles and no archives
+        headers = np.lib.format  # unlike np.load, these functions open neither pickles nor archives
         version = headers.read_magic(stream)
         read_header = headers.read_array_header_1_0 if version == (1, 0) else headers.read_array_header_2_0
         shape, is_fortran, stored = read_header(stream)
         offset = stream.tell()
         if stored.hasobject:
             raise ValueError("it holds Python objects")
+        # NumPy's header is a Python literal, and NumPy accepts `True` as a length.
         if any(type(length) is not int for length in shape):
             raise ValueError(f"its shape is {shape}")
     return _from_raw(file, shape, stored, offset, "npy", voxel_size, "F" if is_fortran else "C")
@@ -67,12 +68,12 @@ def _beginning(file: Path | RemoteFile, most: int) -> bytes:
 
 
 def stack_of_array(values: Grey, name: str) -> DepthStack:
-    """Return a depth stack of grey values ``(z, y, x)`` that are in memory.
+    """Return a depth stack of values ``(z, y, x)`` in memory.
 
     Raises
     ------
     StackError
-        If they are none, or too many.
+        If the dtype cannot be read as grey, or the shape is no depth stack's.
     """
     check_shape(name, values.shape)
     check_dtype(name, values.dtype)
@@ -88,23 +89,24 @@ def stack_of_array(values: Grey, name: str) -> DepthStack:
 
 
 def open_nrrd(file: Path) -> DepthStack:
-    """Open an uncompressed NRRD file, its axes x, y, z as the format has them.
+    """Open an uncompressed NRRD file, whose header lists the axes in the order x, y, z.
 
     Raises
     ------
     StackError
-        If it is damaged, compressed, or no depth stack.
+        If the file is damaged or compressed, or holds no depth stack.
     """
     import nrrd
 
     check_regular(file, StackError)
     with decoder_errors(StackError, file, "save it again", "as a grey NRRD"):
-        # Only the beginning: where no line ends, all values would be read in search of the header's lines.
+        # Read only the beginning of the file: in one without line breaks, pynrrd would read all values as one line.
         text = _beginning(file, _LONGEST_NRRD_HEADER)
         if _SEVERAL_FILES.search(re.split(rb"\r?\n\r?\n", text, maxsplit=1)[0]):
             raise StackError(f"{file} keeps its layers in several files; save it as one NRRD file.")
         lines = io.BytesIO(text)
         header: Any = nrrd.read_header(cast("Any", lines))
+        # NRRD lists the fastest axis first, NumPy last.
         shape = tuple(int(one) for one in reversed(header["sizes"]))
         stored, encoding = _nrrd_dtype(header["type"]), header["encoding"]
         axes = find_axes(file, shape)
@@ -125,9 +127,10 @@ def _nrrd_dtype(name: str) -> np.dtype[Any]:
 
 
 def _nrrd_data(file: Path, header: Any, offset: int, shape: tuple[int, ...], stored: np.dtype[Any]) -> tuple[Path, int]:
-    """Return the file that holds the values, and where they begin in it."""
+    """Return the file that holds the values, and the byte at which they begin."""
     apart = header.get("data file", header.get("datafile"))
     if apart is not None:
+        # A header from elsewhere must not open files in other folders.
         if PurePath(str(apart)).name != str(apart) or "\\" in str(apart):
             raise StackError(f"{file} keeps its values in {apart}, not beside it; such a header is not followed.")
         file, offset = file.parent / str(apart), 0
@@ -135,6 +138,7 @@ def _nrrd_data(file: Path, header: Any, offset: int, shape: tuple[int, ...], sto
             raise StackError(f"{file} is not there, and its header says that it holds the values; copy it, too.")
     check_regular(file, StackError)
     skip = int(header.get("byte skip", header.get("byteskip", 0)))
+    # By the format, -1 means that the values take up the end of the file.
     if skip == -1:
         return file, file.stat().st_size - int(np.prod(shape, dtype=object)) * stored.itemsize
     if skip < 0 or int(header.get("line skip", header.get("lineskip", 0))):
@@ -143,8 +147,8 @@ def _nrrd_data(file: Path, header: Any, offset: int, shape: tuple[int, ...], sto
 
 
 def _nrrd_voxel_size(header: Any, axes: Axes) -> float | None:
-    """Return the spacing of x and y where they are one, in a unit that is known."""
-    # The format's axes run the other way round than NumPy's.
+    """Return the spacing of x and y in micrometres if the two are equal and their unit is known, else None."""
+    # NRRD's axes are in the reverse order of NumPy's.
     y, x = (axes.ndim - 1 - place for place in axes.places[1:])
     if "space directions" in header and "space units" in header:
         units = {_UM.get(str(unit)) for unit in header["space units"]}
@@ -173,6 +177,8 @@ def _from_raw(
     shape = axes.of(shape)
     check_shape(file, shape)
     check_dtype(file, stored)
+    # In Fortran order the pixels of one layer are spread over the whole file: reading it remotely would fetch all of
+    # it.
     if order == "F" and not isinstance(file, Path):
         raise StackError(f"{file} is stored in Fortran order; download it and open the copy.")
     raw = RawArray(file, stored, offset, (shape[0], shape[1], shape[2]), state_of(file), order)

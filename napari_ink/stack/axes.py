@@ -1,4 +1,4 @@
-"""Which axes of an array are depth, height and width; axes of one entry are left out."""
+"""Depth, height and width among the axes of an array; other axes may have one entry only."""
 
 from __future__ import annotations
 
@@ -17,48 +17,48 @@ _SPATIAL = ("z", "y", "x")
 
 @dataclass(frozen=True, slots=True)
 class Axes:
-    """Where depth, height and width are among an array's axes; the others have one entry.
+    """The positions of depth, height and width among an array's axes; all other axes have one entry.
 
     Attributes
     ----------
     ndim
         Number of axes.
     places
-        The place of z, of y and of x.
+        Positions of z, y and x.
     """
 
     ndim: int
     places: tuple[int, int, int]
 
     def of(self, lengths: Sequence[int]) -> tuple[int, int, int]:
-        """Return the entries for z, y and x of what has one for each axis, such as a shape."""
+        """Return the entries of z, y and x from a sequence with one entry an axis, such as a shape."""
         z, y, x = (int(lengths[place]) for place in self.places)
         return z, y, x
 
     def index(self, z: slice, y: slice, x: slice) -> tuple[Any, ...]:
-        """Return the index of a block of the array."""
+        """Return the index that cuts the block ``(z, y, x)`` out of the array."""
         wanted: list[Any] = [0] * self.ndim
         for place, part in zip(self.places, (z, y, x), strict=True):
             wanted[place] = part
         return tuple(wanted)
 
     def turned(self, block: Grey) -> Grey:
-        """Return a block read with `index`, its axes in the order z, y, x."""
+        """Return a block that was read with `index`, with its axes in the order z, y, x."""
         order = sorted(self.places)
         return np.ascontiguousarray(block.transpose([order.index(place) for place in self.places]))
 
 
 def find_axes(where: object, shape: Sequence[int], names: Sequence[str] = ()) -> Axes:
-    """Find depth, height and width by the names of the axes; without, they are the last three.
+    """Find depth, height and width by the names of the axes, or else take the last three.
 
     Parameters
     ----------
     where
-        What is opened, for the message.
+        The file or store, for the message.
     shape
-        The array's.
+        Shape of the array.
     names
-        The names of its axes in small letters; may be fewer or others, and then tell nothing.
+        Names of its axes in lower case; ignored unless there is one an axis and z, y and x are among them.
 
     Raises
     ------
@@ -71,9 +71,9 @@ def find_axes(where: object, shape: Sequence[int], names: Sequence[str] = ()) ->
     places = [tuple(names).index(axis) for axis in _SPATIAL] if is_named else _last_three(shape)
     others = [place for place in range(len(shape)) if place not in places]
     if len(places) != 3 or any(shape[place] != 1 for place in others):
-        told = f" ({', '.join(names)})" if is_named else ""
+        axes = f" ({', '.join(names)})" if is_named else ""
         raise StackError(
-            f"{where} has the shape {tuple(shape)}{told}; a depth stack has layers, height and width alone, "
+            f"{where} has the shape {tuple(shape)}{axes}; a depth stack has layers, height and width alone, "
             "so save one image of them by itself."
         )
     z, y, x = places
@@ -81,9 +81,9 @@ def find_axes(where: object, shape: Sequence[int], names: Sequence[str] = ()) ->
 
 
 def _last_three(shape: Sequence[int]) -> list[int]:
-    """Return the places of the last three axes, once those of one entry behind and before them are left out."""
+    """Return the positions of the last three axes, ignoring axes of one entry after and before them."""
     places = list(range(len(shape)))
-    # First those behind: a stack of a single layer keeps its depth.
+    # Axes of one entry go from the end first, so that a stack of a single layer keeps its depth axis.
     while len(places) > 3 and shape[places[-1]] == 1:
         places.pop()
     while len(places) > 3 and shape[places[0]] == 1:

@@ -1,7 +1,7 @@
-"""The masks and labels that lie beside a stack, found by their names.
+"""Masks and labels beside a stack, found by their file names.
 
-The highest version counts, in whatever format it is. Of one version the image comes first: people paint images, and
-villa's label Zarrs are made from them.
+The highest version wins, whatever its format. Among files of one version an image wins over a Zarr: people paint
+images, and villa's label Zarrs are made from them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _SUFFIXES = (".png", ".tif", ".tiff", _ZARR)
 
 @dataclass(frozen=True)
 class SegmentFiles:
-    """What was found beside a stack; None where there is no such file."""
+    """Paths of the masks and labels beside a stack; None for a file that does not exist."""
 
     mask: Path | None
     ink_labels: Path | None
@@ -34,7 +34,7 @@ def find_beside(stack: DepthStack) -> SegmentFiles:
     home = stack.home
     if home is None:
         return SegmentFiles(None, None)
-    # In a folder with other segments, a bare mask.png may be another's.
+    # In a folder that holds several segments, a plain mask.png may belong to another one.
     source = Path(stack.source)
     plain = source == home or source.name in LAYER_FOLDERS
 
@@ -46,9 +46,9 @@ def find_beside(stack: DepthStack) -> SegmentFiles:
 
 
 def find_mask_of_labels(labels: Path, kind: str) -> Path | None:
-    """Find the mask that goes with ``<segment>_inklabels[_vN]``: of the same version, as one of another may not fit.
+    """Find the mask of the same version as ``<segment>_inklabels[_vN]``; one of another version may not fit.
 
-    One in the labels' own format comes first, then images, then a Zarr.
+    A mask in the labels' own format wins, then an image, then a Zarr.
 
     Parameters
     ----------
@@ -66,6 +66,7 @@ def find_mask_of_labels(labels: Path, kind: str) -> Path | None:
 def _newest(home: Path, stem: str) -> Path | None:
     """Return the file ``<stem>_vN`` of the highest version, or the one without a version if there is no other."""
     plain = _first_file(home / f"{stem}{suffix}" for suffix in _SUFFIXES)
+    # An image sorts above a Zarr of the same version: `max` prefers the suffix that comes first in `_SUFFIXES`.
     versions = [
         (int(path.stem.rpartition("_v")[2]), -_SUFFIXES.index(path.suffix), path)
         for path in home.glob(f"{glob.escape(stem)}_v*")

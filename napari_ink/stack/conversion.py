@@ -1,4 +1,4 @@
-"""Conversion of any depth stack to an OME-Zarr pyramid: in bounded memory, taken up again where it stopped, checked."""
+"""Conversion of any depth stack to an OME-Zarr pyramid: in bounded memory, resumable, and verified by checksums."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ if TYPE_CHECKING:
     import zarr
 
 _WORKERS = 2
-_SPOOLED = -1  # the level of what is only spooled
+_SPOOLED = -1  # stands for a level in the shards of spooled layers
 _LARGE_LAYER = 128 * 2**20  # two of them at once would be too much memory
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
 class Converted:
-    """How much has been written: shards of all levels, and bytes of grey values.
+    """The progress of a conversion.
 
     Attributes
     ----------
     done, total
-        Shards.
+        Number of shards of all levels.
     done_bytes, total_bytes
-        Grey values, uncompressed.
+        Size of their grey values, uncompressed.
     """
 
     done: int
@@ -47,21 +47,21 @@ class Converted:
 
 
 def convert(stack: DepthStack, out: Path, workers: int | None = None) -> Generator[Converted, None, None]:
-    """Write a stack as OME-Zarr 0.5: sharded, compressed by zstd, with levels for looking at more of it at once.
+    """Write a stack as OME-Zarr 0.5: sharded, compressed with Zstandard, with coarser levels.
 
-    It is written to ``OUT.partial`` and moved once it is whole. A conversion that was stopped there, or killed at any
-    instant, goes on from what still has the check sum that was noted. Every shard is read back and held against the
-    check sum of what was read from the source. Layers that can only be decoded whole are first copied to a file beside
-    it, so that each is decoded once.
+    Shards go to ``OUT.partial``, which is renamed when complete. A conversion that was stopped or killed resumes with
+    the shards whose stored checksum still matches. Every shard is read back and compared with the checksum of the
+    values from the source. Layers that can only be decoded whole are first copied to an uncompressed file, so that
+    each is decoded once.
 
     Parameters
     ----------
     stack
-        What is converted.
+        The stack to convert.
     out
-        The folder to write, whose name ends in ``.zarr``; there must be nothing yet.
+        Folder to write, with a name that ends in ``.zarr``; it must not exist.
     workers
-        Shards that are written at once; default: two.
+        Number of shards to write at the same time; two by default.
 
     Yields
     ------
@@ -71,7 +71,7 @@ def convert(stack: DepthStack, out: Path, workers: int | None = None) -> Generat
     Raises
     ------
     OutputError
-        If `out` exists, cannot be written, or a conversion of another stack was begun there.
+        If `out` exists, cannot be written, or holds an unfinished conversion of another stack.
     StackError
         If the stack cannot be read.
     """
@@ -89,7 +89,7 @@ def convert(stack: DepthStack, out: Path, workers: int | None = None) -> Generat
             job = _Job(stack, folder)
             yield job.progress()
             yield from job.check(workers)
-            for level in job.levels():  # each is made of the one before, which must be whole
+            for level in job.levels():  # a level is computed from the one before, which must be complete
                 for place, check in _in_parallel(job.todo(level), job.work_of(level), job.at_once(level, workers)):
                     job.note(place, check)
                     yield job.progress()
@@ -98,14 +98,14 @@ def convert(stack: DepthStack, out: Path, workers: int | None = None) -> Generat
 
 
 class _Job:
-    """All that is to be written, and what of it is done.
+    """The shards of one conversion, and which of them are done.
 
     Parameters
     ----------
     stack
-        What is converted.
+        The stack to convert.
     folder
-        Where; what is noted there as done counts as done until `check` finds otherwise.
+        Working folder; shards in its list count as done until `check` finds them damaged.
     """
 
     def __init__(self, stack: DepthStack, folder: ConversionFolder) -> None:
@@ -148,7 +148,7 @@ class _Job:
             if self._stack.by_layer:
                 self._spool = Spool(self._folder.spool_path, self._stack)
             return
-        for place in [one for one in self._sizes if one[0] == _SPOOLED]:  # nothing is read from there any more
+        for place in [one for one in self._sizes if one[0] == _SPOOLED]:  # level 0 is complete: no copy is needed
             if place in self._done:
                 self._forget(place)
             self._total_bytes -= self._sizes.pop(place)
@@ -171,20 +171,20 @@ class _Job:
         )
 
     def levels(self) -> list[int]:
-        """Return the levels in their order, the copied layers first where they are needed."""
+        """Return the levels to write in order, starting with the copies of layers if these are needed."""
         return sorted({place[0] for place in self._sizes})
 
     def todo(self, level: int) -> list[Place]:
-        """Return the places of a level that are not done."""
+        """Return the shards of a level that are not done."""
         return sorted(place for place in self._sizes if place[0] == level and place not in self._done)
 
     def at_once(self, level: int, workers: int) -> int:
-        """Return how many places of a level are worked on at once."""
+        """Return how many shards of a level to write at the same time."""
         is_large = level == _SPOOLED and self._spool is not None and self._spool.layer_bytes >= _LARGE_LAYER
         return 1 if is_large else workers
 
     def work_of(self, level: int) -> Callable[[Place], int]:
-        """Return what is to be done at each place of a level."""
+        """Return the function that writes a shard of a level and returns its checksum."""
         if level == _SPOOLED:
             return self._copy_layer
         if level == 0:
@@ -194,12 +194,12 @@ class _Job:
         return partial(self._write, partial(read_halved, self._arrays[level - 1], finer))
 
     def _write(self, read: ReadBlock, place: Place) -> int:
-        """Write a shard anew: one at an edge would be merged with what is there, noted or not, damaged or not."""
+        """Write a shard from nothing: zarr would merge one at the border with a file that may be damaged."""
         self._shard_path(place).unlink(missing_ok=True)
         return write_shard(self._arrays, read, place)
 
     def _copy_layer(self, place: Place) -> int:
-        """Copy a layer, unless an earlier run did and its bytes are still those that were noted."""
+        """Copy a layer, unless an earlier run did so and the copy still has its checksum."""
         assert self._spool is not None
         if (noted := self._noted.get(place)) is not None:
             with suppress(NapariInkError, OSError):
@@ -208,7 +208,7 @@ class _Job:
         return check_sum(self._spool.copy(place[1]))
 
     def describe(self) -> None:
-        """Say in the attributes what was converted and checked."""
+        """Store the source, its fingerprint and the checksums in the attributes."""
         self._group.attrs["napari_ink"] = {
             "converted_from": str(self._stack.source),
             "fingerprint": self._stack.fingerprint(),
@@ -217,9 +217,9 @@ class _Job:
 
 
 def _make_arrays(work: Path, stack: DepthStack) -> tuple[zarr.Group, list[zarr.Array[Any]]]:
-    """Return the group and the arrays of all levels.
+    """Create the group and the arrays of all levels, and return both.
 
-    Their metadata are written anew by each run, since those that are there may be damaged; the shards stay.
+    Each run writes the metadata again, since a killed run may have left damaged ones; existing shards stay.
     """
     import zarr
     from zarr.codecs import ZstdCodec
@@ -236,26 +236,28 @@ def _make_arrays(work: Path, stack: DepthStack) -> tuple[zarr.Group, list[zarr.A
         array = group.create_array(
             str(level), shape=shape, dtype=stack.dtype, chunks=chunks, shards=shards, fill_value=0,
             compressors=ZstdCodec(level=1), dimension_names=("z", "y", "x"),
-            config={"write_empty_chunks": True},  # looking for empty ones costs a sixth of the time
+            config={"write_empty_chunks": True},  # finding and leaving out empty ones takes a sixth of the time
         )  # fmt: skip
         arrays.append(array)
     return group, arrays
 
 
 def _in_parallel(places: list[Place], work: Callable[[Place], _T], workers: int) -> Iterator[tuple[Place, _T]]:
-    """Do the work of all places, so many at once, and hand each out as soon as it is done."""
+    """Do the work of all shards on `workers` threads, and yield each result as soon as it is there."""
     with ThreadPoolExecutor(workers, thread_name_prefix="napari-ink-convert") as pool:
-        coming = iter(places)
-        under_way: dict[Future[_T], Place] = {}
+        remaining = iter(places)
+        running: dict[Future[_T], Place] = {}
         try:
             while True:
-                for place in coming:
-                    under_way[pool.submit(work, place)] = place
-                    if len(under_way) > workers:
+                for place in remaining:
+                    running[pool.submit(work, place)] = place
+                    # One more than there are workers, so that none waits for the next shard; all at once would fill the
+                    # queue with futures of a whole segment.
+                    if len(running) > workers:
                         break
-                if not under_way:
+                if not running:
                     return
-                for future in wait(under_way, return_when=FIRST_COMPLETED).done:
-                    yield under_way.pop(future), future.result()
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    yield running.pop(future), future.result()
         finally:
             pool.shutdown(cancel_futures=True)

@@ -1,8 +1,7 @@
-"""The folder in which a conversion is under way: what it is a conversion of, and what of it is done.
+"""The working folder of a conversion: its plan, its lock and the list of shards that are done.
 
-Each step leaves a state that the next run can go on from, whatever instant the program is killed at: the plan is moved
-into place whole; what is done is noted after it is written; and the folder gets its final name before anything that is
-needed to go on is removed.
+A run can be killed at any moment and resumed by the next one: the plan is moved into place as a whole; a shard is
+listed after it is written; and the folder gets its final name before the files needed for resuming are removed.
 """
 
 from __future__ import annotations
@@ -23,31 +22,31 @@ _MOST_LOG_BYTES = 2**28
 
 
 def partial_path(out: Path) -> Path:
-    """Return the folder in which a conversion is under way, beside where it will be."""
+    """Return the working folder of a conversion to `out`, in the same folder."""
     return out.with_name(f"{out.name}.partial")
 
 
 class ConversionFolder:
-    """The folder of one conversion, held by this program alone.
+    """The working folder of one conversion, locked for this process.
 
     Parameters
     ----------
     out
-        Where the OME-Zarr will be.
+        Final path of the OME-Zarr.
     stack
-        What is converted.
+        The stack to convert.
 
     Attributes
     ----------
     path : Path
         The folder.
     spool_path : Path
-        Where layers that can only be decoded whole are copied to.
+        File for uncompressed copies of layers that can only be decoded whole.
 
     Raises
     ------
     OutputError
-        If another program writes there, or it holds something else than a conversion of this stack.
+        If another process is writing there, or the folder holds anything but a conversion of this stack.
     """
 
     def __init__(self, out: Path, stack: DepthStack) -> None:
@@ -55,7 +54,7 @@ class ConversionFolder:
         self.spool_path = self.path / _SPOOL
         self._log: TextIO | None = None
         self.path.mkdir(parents=True, exist_ok=True)
-        self._lock = _alone(self.path)
+        self._lock = _locked(self.path)
         try:
             self._begin(_plan_of(stack))
         except BaseException:
@@ -63,12 +62,12 @@ class ConversionFolder:
             raise
 
     def _begin(self, plan: dict[str, Any]) -> None:
-        """Begin a conversion, or take one up again."""
+        """Write the plan of a new conversion, or check the plan of one to resume."""
         if not os.path.lexists(self.path / _PLAN):
             # A killed program leaves at most the lock and a half-written plan behind.
-            if any(child.name != _LOCK and not _is_half_plan(child) for child in self.path.iterdir()):
+            if any(child.name != _LOCK and not _is_unfinished_plan(child) for child in self.path.iterdir()):
                 raise OutputError(
-                    f"{self.path} holds something else than a conversion; move it away, or choose another name."
+                    f"{self.path} is not the folder of a conversion; move it away, or choose another name."
                 )
             half = self.path / f".{_PLAN}.{os.getpid()}.partial"
             half.write_text(json.dumps(plan))
@@ -78,13 +77,12 @@ class ConversionFolder:
                 f"{self.path} is the conversion of another stack, or damaged; delete it, or choose another name."
             )
         for left in self.path.rglob("*.partial"):
-            left.unlink()  # half a plan, or half a shard, of a killed program
+            left.unlink()  # a plan or shard that a killed process left unfinished
 
     def read_done(self) -> dict[Place, int]:
-        """Return the check sums that are noted, by place.
+        """Return the checksums in the list of finished shards, by shard.
 
-        A line that says something else is damaged, or half of one that a killed program wrote: what it was about is
-        done again.
+        Damaged lines, and one that a killed process left unfinished, are skipped; their shards are written again.
         """
         path = self.path / _DONE
         if not os.path.lexists(path):
@@ -92,36 +90,36 @@ class ConversionFolder:
         done: dict[Place, int] = {}
         for line in read_bounded(path, OutputError, _MOST_LOG_BYTES).decode("ascii", errors="replace").splitlines():
             with suppress(ValueError, RecursionError):
-                said = json.loads(line)
-                if isinstance(said, list) and len(said) == 5 and all(isinstance(one, int) for one in said):
-                    done[said[0], said[1], said[2], said[3]] = said[4]
+                entry = json.loads(line)
+                if isinstance(entry, list) and len(entry) == 5 and all(isinstance(one, int) for one in entry):
+                    done[entry[0], entry[1], entry[2], entry[3]] = entry[4]
         return done
 
     def note_done(self, place: Place, check: int) -> None:
-        """Note that a place is written, and its check sum."""
+        """Add a finished shard and its checksum to the list."""
         if self._log is None:
             self._log = (self.path / _DONE).open("a", encoding="utf-8")
-            self._log.write("\n")  # ends the half line that a killed program may have left
+            self._log.write("\n")  # ends the unfinished line that a killed process may have left
         self._log.write(json.dumps([*place, check]) + "\n")
         self._log.flush()
 
     def finish(self) -> None:
-        """Give the folder its final name, and remove what was only needed to go on."""
+        """Give the folder its final name, and remove the files that were only needed for resuming."""
         self.close_log()
         self.spool_path.unlink(missing_ok=True)
         if hasattr(os, "sync"):
-            os.sync()  # what has its final name must outlive a power cut, too
+            os.sync()  # all shards must be on the disk before the final name is: a power cut may follow
         os.replace(self.path, self._out)
-        _tidy(self._out)
+        _remove_resume_files(self._out)
 
     def close_log(self) -> None:
-        """Let go of the list of what is done."""
+        """Close the list of finished shards."""
         if self._log is not None:
             self._log.close()
             self._log = None
 
     def close(self) -> None:
-        """Let others have the folder."""
+        """Close the list and release the lock."""
         self.close_log()
         self._lock.release()
 
@@ -133,18 +131,18 @@ class ConversionFolder:
 
 
 def is_finished(out: Path, stack: DepthStack) -> bool:
-    """Whether `out` is the finished conversion of a stack by a program that was killed in its very last step.
+    """Whether `out` is a finished conversion of the stack whose process was killed while it tidied up.
 
-    That step is made up for: what was only needed to go on is removed. A folder gets its final name when it is whole.
+    The tidying is then completed. A folder gets its final name only once all shards are written.
     """
     if not os.path.lexists(out / _PLAN) or _read_plan(out) != _plan_of(stack):
         return False
-    _tidy(out)
+    _remove_resume_files(out)
     return True
 
 
-def _tidy(folder: Path) -> None:
-    # The plan goes last: by it the next run knows that this is to be done.
+def _remove_resume_files(folder: Path) -> None:
+    # The plan goes last: as long as it is there, the next run knows that the tidying was not completed.
     for name in (_DONE, _LOCK, _PLAN):
         (folder / name).unlink(missing_ok=True)
 
@@ -154,7 +152,7 @@ def _plan_of(stack: DepthStack) -> dict[str, Any]:
 
 
 def _read_plan(folder: Path) -> Any:
-    """Return what a conversion said that it is of; None if that is damaged."""
+    """Return the plan of a conversion; None if it is damaged."""
     path = folder / _PLAN
     try:
         return parse_json(read_bounded(path, OutputError), OutputError, path)
@@ -162,12 +160,12 @@ def _read_plan(folder: Path) -> Any:
         return None
 
 
-def _is_half_plan(path: Path) -> bool:
+def _is_unfinished_plan(path: Path) -> bool:
     return path.name.startswith(f".{_PLAN}.") and path.name.endswith(".partial")
 
 
-def _alone(work: Path) -> Any:
-    """Hold the folder for this program: two conversions to one place would spoil each other."""
+def _locked(work: Path) -> Any:
+    """Lock the folder for this process: two conversions into one folder would damage each other's shards."""
     from filelock import FileLock, Timeout
 
     lock = FileLock(work / _LOCK, thread_local=False)

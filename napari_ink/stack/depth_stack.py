@@ -1,4 +1,4 @@
-"""A depth stack: grey values ``(z, y, x)`` on disk, of which only what is asked for is read."""
+"""Depth stacks: grey values ``(z, y, x)`` that stay in their files and are read block by block."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ _LAYERS_AT_ONCE = 8
 
 
 class ReadBlock(Protocol):
-    """Reads the block of the half-open ranges `z`, `y` and `x`; of rows and columns only every so many."""
+    """A function that reads a block of a stack."""
 
     def __call__(self, z: slice, y: slice, x: slice, step: int = 1) -> Grey:
-        """Return grey values ``(z, y, x)``."""
+        """Return grey values ``(z, y, x)`` of half-open ranges; of rows and columns only every `step`-th."""
         ...
 
 
 @dataclass(frozen=True, eq=False)
 class Level:
-    """A coarser copy of a stack, for looking at more of it at once.
+    """One resolution level of a stack, for viewing more of it at once.
 
     Attributes
     ----------
     shape
-        Depth layers, height and width of it.
+        Depth layers, height and width of the level.
     step
-        Voxels of the stack to one of the copy, along each axis.
+        Voxels of the stack to one voxel of the level, along each axis.
     read
-        Reads a block of it.
+        Function that reads a block of the level.
     layers_together
-        Layers that are stored together: one of them costs as much as all.
+        Number of layers in a stored chunk: reading one of them takes as long as reading all.
     """
 
     shape: tuple[int, int, int]
@@ -54,7 +54,7 @@ class Level:
 
 @dataclass(frozen=True, eq=False)
 class DepthStack:
-    """A depth stack that stays where it is; indexed like an array, it reads what the index asks for.
+    """A depth stack that stays in its files; indexing it like an array reads the indexed voxels.
 
     Attributes
     ----------
@@ -67,27 +67,27 @@ class DepthStack:
     dtype
         uint8 or uint16.
     voxel_size_um
-        Edge of a voxel in micrometres; None where nothing tells.
+        Edge of a voxel in micrometres; None if the source does not state it.
     format
-        How it is stored, in words.
+        Storage format, in words for the user.
     read_block
-        Reads a block of it.
+        Function that reads a block of the stack.
     home
-        The folder that masks and labels lie in; None where there is none.
+        Folder of the stack's masks and labels; None for an address or an array in memory.
     levels
-        Coarser copies that are stored with it, the finest first.
+        Coarser levels that are stored with the stack, the finest first.
     scaling
-        How stored values became grey values, in words; empty where they are what is stored.
+        Conversion of stored values to grey values, in words; empty if stored values are grey values.
     slow
-        Why moving through it takes long, in words; empty where it does not.
+        Reason why moving through the stack is slow, in words; empty if it is not.
     layers_together
-        Layers that are stored together: one of them costs as much to read as all.
+        Number of layers in a stored chunk: reading one of them takes as long as reading all.
     stored_px
-        Rows and columns that are stored together, likewise; 1 and 1 where any part can be read by itself.
+        Rows and columns of a stored chunk; 1 and 1 if any part can be read by itself.
     by_layer
-        Whether a part of a layer costs as much to read as a whole band of it, or all of it.
+        Whether reading part of a layer takes as long as reading a whole band of rows, or all of it.
     missing
-        Says what of it is not there and reads as black; empty when nothing is.
+        Function that returns which parts are missing and read as black, in words; empty if none are.
     """
 
     source: Path | str
@@ -119,14 +119,14 @@ class DepthStack:
         return self.shape[0] // 2
 
     def read(self, z: slice, y: slice, x: slice) -> Grey:
-        """Read the block ``(z, y, x)`` of half-open ranges.
+        """Return the block of half-open ranges as an array ``(z, y, x)`` of the stack's dtype.
 
         Raises
         ------
         ValueError
             If a range has a step, runs backwards, or leaves the stack.
         StackError
-            If the files can no longer be read there.
+            If the files can no longer be read.
         """
         z, y, x = (slice(*_bounds(s, n)) for s, n in zip((z, y, x), self.shape, strict=True))
         return self.read_block(z, y, x)
@@ -139,23 +139,28 @@ class DepthStack:
         x: slice = slice(None),
         limits: tuple[float, float] = (0.0, 1.0),
     ) -> Grey:
-        """Project a window of depth layers onto a plane, holding a few layers at a time; see `project_layers`.
+        """Return the projection of a window of depth layers, holding a few layers in memory at a time.
 
         Parameters
         ----------
         z
-            The window of depth layers.
+            Half-open range of depth layers.
         how
-            Which projection.
+            Kind of projection, as in `project_layers`.
         y, x
-            Rows and columns.
+            Half-open ranges of rows and columns; all by default.
         limits
-            For the composite.
+            Grey values that are fully transparent and fully opaque, for ``"alpha"`` only.
 
         Returns
         -------
         ndarray
-            ``(y, x)``.
+            Projection ``(y, x)``, of the dtype that `project_layers` states.
+
+        Raises
+        ------
+        ValueError
+            If the window is empty.
         """
         z0, z1 = _bounds(z, self.shape[0])
         if z0 == z1:
@@ -164,23 +169,23 @@ class DepthStack:
         return project_layers(self._layers(z0, z1, rows, columns), how, limits)
 
     def _layers(self, z0: int, z1: int, y: slice, x: slice) -> Iterator[Grey]:
-        """Read layers a few at a time: where blocks are stored, one alone costs as much as its neighbours with it."""
+        """Yield layers, read a few at a time: in a chunked store, one alone takes as long as its neighbours with it."""
         for z in range(z0, z1, _LAYERS_AT_ONCE):
             yield from self.read_block(slice(z, min(z + _LAYERS_AT_ONCE, z1)), y, x)
 
     def contrast_limits(self) -> tuple[float, float]:
-        """Return the greys between which 99 in 100 of sampled voxels lie, empty ones left out; the first is less."""
+        """Return the 0.5th and 99.5th percentile of sampled voxels, without empty ones; the first is always smaller."""
         sample = self.grey_sample()
         low, high = (float(v) for v in np.percentile(sample, (0.5, 99.5)))
         return (low, high) if low < high else (0.0, max(high, 1.0))
 
     def grey_sample(self) -> Grey:
-        """Return the grey values ``(n,)`` of sampled voxels; empty ones are left out where there are others."""
+        """Return the grey values ``(n,)`` of sampled voxels, without empty ones unless all are empty."""
         sample = np.concatenate([rows.ravel() for rows in self._samples])
         return sample[sample > 0] if (sample > 0).any() else sample
 
     def fingerprint(self) -> str:
-        """Return a digest of the shape, the dtype and a sample of the voxels: a copy elsewhere has the same."""
+        """Return a digest of the shape, the dtype and sampled voxels, which is the same for a copy elsewhere."""
         digest = hashlib.sha256(repr((self.shape, self.dtype.name)).encode())
         for rows in self._samples:
             digest.update(np.ascontiguousarray(rows).tobytes())
@@ -188,7 +193,7 @@ class DepthStack:
 
     @cached_property
     def _samples(self) -> tuple[Grey, ...]:
-        """Small blocks of voxels, spread evenly over a few layers: each touches few of a file's strips or chunks."""
+        """Small blocks of voxels, evenly spaced in a few layers: each touches only few strips or chunks of a file."""
         return tuple(self._sample_blocks())
 
     def _sample_blocks(self) -> Iterator[Grey]:
@@ -196,7 +201,7 @@ class DepthStack:
         for z in np.unique(np.linspace(0, depth - 1, _SAMPLED_LAYERS).astype(int)):
             layer = slice(int(z), int(z) + 1)
             for y in _spread(height):
-                # Where a band of a layer is stored together it is decoded once, not for each place in it.
+                # A band of rows that is compressed as a whole is decoded once, not once a block.
                 band = self.read_block(layer, y, slice(0, width)) if self.by_layer else None
                 for x in _spread(width):
                     yield np.array(self.read_block(layer, y, x) if band is None else band[:, :, x])
@@ -205,9 +210,10 @@ class DepthStack:
         return self.shape[0]
 
     def __getitem__(self, index: Any) -> Grey:
-        """Read what a NumPy index of whole numbers and slices selects; what else is in it is applied after reading."""
+        """Return what a NumPy index of integers and slices selects; steps are applied after reading."""
         parts = index if isinstance(index, tuple) else (index,)
         if Ellipsis in [p for p in parts if p is Ellipsis]:
+            # Not `parts.index(Ellipsis)`: comparing an array in the index with `==` would give an array.
             at = next(i for i, p in enumerate(parts) if p is Ellipsis)
             parts = parts[:at] + (slice(None),) * (3 - len(parts) + 1) + parts[at + 1 :]
         parts = parts + (slice(None),) * (3 - len(parts))
@@ -218,12 +224,12 @@ class DepthStack:
         return block
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Grey:
-        """Read the whole stack; NumPy calls it where somebody asks for an array."""
+        """Return the whole stack as an array; NumPy calls this in `np.asarray`."""
         return self.read(slice(None), slice(None), slice(None)).astype(dtype or self.dtype, copy=False)
 
 
 def _spread(length: int) -> list[slice]:
-    """Return short ranges, evenly spread; fewer where they would overlap."""
+    """Return short ranges, evenly spaced; fewer if they would overlap."""
     number = min(_SAMPLED_PLACES, max(1, length // _SAMPLE_PX))
     size = min(_SAMPLE_PX, length)
     starts = (round((place + 0.5) * length / number - size / 2) for place in range(number))
@@ -239,7 +245,7 @@ def _bounds(window: slice, size: int) -> tuple[int, int]:
 
 
 def _window(part: Any, size: int) -> tuple[slice, Any]:
-    """Return the half-open window that one part of an index touches, and the index to apply within it."""
+    """Return the half-open range that one part of an index touches, and the index to apply within it."""
     if isinstance(part, slice):
         start, stop, step = part.indices(size)
         if step == 1:

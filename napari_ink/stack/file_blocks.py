@@ -1,7 +1,7 @@
-"""Blocks of an array that lies in a file, read and written by ordinary calls of the system.
+"""Blocks of an uncompressed array in a file, read and written by ordinary system calls.
 
-Not by a memory map: where a file is cut while it is mapped, or a disk is full when a mapped page is written, the system
-ends the whole program (SIGBUS), and no sentence can be said.
+Memory maps would be simpler, but if a mapped file is truncated, or the disk is full when a mapped page is written, the
+operating system kills the process (SIGBUS) and no error message is possible.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 _BUFFER_BYTES = 2**23
-# A row that is this much longer than what is wanted of it costs more to read whole than by itself.
+# Reading whole rows, many at a time, pays off while a row is at most this many times longer than the part wanted.
 _WHOLE_ROWS_UP_TO = 24
 
 Values = npt.NDArray[Any]
@@ -22,25 +22,20 @@ Values = npt.NDArray[Any]
 def read_block(
     file: BinaryIO, stored: np.dtype[Any], offset: int, shape: tuple[int, int, int], block: tuple[slice, slice, slice]
 ) -> Values:
-    """Read a block of an array that lies in a file, the last axis running fastest.
+    """Return a block of a C-ordered array in a file.
 
     Parameters
     ----------
     file
         The file, open without a buffer.
     stored
-        Byte order, kind and size of its values.
+        Dtype of the array, with its byte order.
     offset
-        Where the array's first byte lies.
+        Byte at which the array begins.
     shape
-        The array's shape.
+        Shape of the array.
     block
-        What is read of each axis; steps are forward.
-
-    Returns
-    -------
-    ndarray
-        The values, in an array of their own.
+        Range to read along each axis; steps must be positive.
 
     Raises
     ------
@@ -65,7 +60,7 @@ def read_block(
 
 
 def _read_whole_rows(file: BinaryIO, start: int, width: int, rows: range, columns: range, out: Values) -> None:
-    """Read rows from end to end, several at once, and cut the columns out of them."""
+    """Read whole rows, several at a time, and cut the columns out of them."""
     row_bytes = width * out.itemsize
     at_once = max(_BUFFER_BYTES // row_bytes, 1)
     for first in range(0, len(rows), at_once):
@@ -80,7 +75,7 @@ def _read_whole_rows(file: BinaryIO, start: int, width: int, rows: range, column
 
 
 def _read_rows(file: BinaryIO, start: int, width: int, rows: range, columns: range, out: Values) -> None:
-    """Read what is wanted of each row by itself."""
+    """Read the wanted part of each row by itself."""
     row: Values = np.empty(columns[-1] + 1 - columns.start, out.dtype)
     for into, y in zip(out, rows, strict=True):
         place = start + (y * width + columns.start) * out.itemsize
@@ -92,7 +87,7 @@ def _read_rows(file: BinaryIO, start: int, width: int, rows: range, columns: ran
 
 
 def read_into(file: BinaryIO, place: int, values: Values) -> None:
-    """Fill an array that is contiguous with what lies in a file at a byte.
+    """Fill a contiguous array with the bytes of a file from byte `place` on.
 
     Raises
     ------
@@ -102,6 +97,7 @@ def read_into(file: BinaryIO, place: int, values: Values) -> None:
     into = _bytes_of(values)
     file.seek(place)
     while into:
+        # An unbuffered file may return fewer bytes than asked for, long before its end.
         got = file.readinto(into)  # type: ignore[attr-defined]
         if not got:
             raise EOFError(f"the file ends at byte {place}")
@@ -109,12 +105,12 @@ def read_into(file: BinaryIO, place: int, values: Values) -> None:
 
 
 def write_from(file: BinaryIO, place: int, values: Values) -> None:
-    """Write an array that is contiguous into a file at a byte.
+    """Write a contiguous array into a file from byte `place` on.
 
     Raises
     ------
     OSError
-        If it cannot be written; part of it may be.
+        If writing fails; part of the array may be written.
     """
     left = _bytes_of(values)
     file.seek(place)

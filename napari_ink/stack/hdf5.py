@@ -1,4 +1,4 @@
-"""A depth stack that is a dataset of an HDF5 file, as ilastik, beamlines, MATLAB and Imaris write them."""
+"""Depth stacks in HDF5 files, as ilastik, beamlines, MATLAB and Imaris write them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _MOST_NAMED = 8
 
 @dataclass(frozen=True)
 class _Found:
-    """A dataset, which of its axes are depth, height and width, and how much of these is image."""
+    """A dataset, the positions of its axes, and its shape ``(z, y, x)`` without padding."""
 
     data: Any
     axes: Axes
@@ -35,14 +35,14 @@ class _Found:
 
 
 def open_hdf5(file: Path, name: str) -> DepthStack:
-    """Open a dataset of an HDF5 file; without a name, the only one of three axes.
+    """Open a dataset of an HDF5 file as a depth stack; without a name, the only dataset of three axes.
 
-    Axes of one entry are left out. The order of the others is the one that axis tags or labels state, or MATLAB's.
+    Axes of one entry are dropped. Axis tags, dimension labels or MATLAB's convention decide the order of the others.
 
     Raises
     ------
     StackError
-        If h5py is not installed, there is no such dataset, or it leads out of the file.
+        If h5py is not installed, the dataset does not exist, or it is stored in another file.
     """
     try:
         import h5py
@@ -50,12 +50,12 @@ def open_hdf5(file: Path, name: str) -> DepthStack:
         raise StackError(f"{file} needs h5py to be read; install it with: pip install 'napari-ink[hdf5]'.") from error
     with decoder_errors(StackError, file, "replace it with the original file", "as HDF5"):
         if not h5py.is_hdf5(file):
-            _tell_other(file)
+            _check_other_format(file)
         found = _find(file, h5py.File(file, "r"), name)
     return _stack(file, found)
 
 
-def _tell_other(file: Path) -> None:
+def _check_other_format(file: Path) -> None:
     with file.open("rb") as stream:
         beginning = stream.read(128)
     if beginning.startswith(b"MATLAB 5.0"):
@@ -67,6 +67,7 @@ def _tell_other(file: Path) -> None:
 
 def _stack(file: Path, found: _Found) -> DepthStack:
     data, axes, stored, state = found.data, found.axes, found.data.dtype, state_of(file)
+    # A dataset without chunks is stored in one piece, of which any part can be read.
     chunks = None if data.chunks is None else axes.of(data.chunks)
 
     def read(z: slice, y: slice, x: slice, step: int = 1) -> Grey:
@@ -93,9 +94,10 @@ def _stack(file: Path, found: _Found) -> DepthStack:
 
 
 def _find(file: Path, opened: Any, name: str) -> _Found:
-    """Return a dataset whose values lie in this very file."""
+    """Return a dataset whose values are stored in this file."""
     data = _dataset(file, opened, name)
     where = f"{file}::{data.name}"
+    # HDF5 follows such references silently, so that a file from elsewhere could expose any file of this machine.
     if data.is_virtual or data.external or data.file.filename != opened.filename:
         raise StackError(f"{where} keeps its values in other files; such a dataset is not opened.")
     axes = find_axes(where, data.shape, _names(data))
@@ -115,13 +117,14 @@ def _dataset(file: Path, opened: Any, name: str) -> Any:
 
     def is_here(path: str) -> bool:
         parts = [part for part in path.split("/") if part]
+        # Each folder on the way may be a link, too, and h5py would open what it points to.
         links = (opened.get("/".join(parts[: n + 1]), getlink=True) for n in range(len(parts)))
         return not any(isinstance(link, h5py.ExternalLink) for link in links)
 
     if name and not is_here(name):
         raise StackError(f"{file}::{name} leads to another file; open that one.")
     if name and not isinstance(opened.get(name), h5py.Dataset):
-        raise StackError(f"{file} holds no dataset {name}; it holds {_there(opened)}.")
+        raise StackError(f"{file} holds no dataset {name}; it holds {_contents(opened)}.")
     if name:
         return opened[name]
     found = [data for data in _datasets(_images(opened)) if _may_be_stack(data)]
@@ -131,12 +134,12 @@ def _dataset(file: Path, opened: Any, name: str) -> Any:
             f"{file} holds {len(found)} datasets of three axes, {names}; name one, as in {file}::{found[0].name}."
         )
     if not found:
-        raise StackError(f"{file} holds no depth stack, but {_there(opened)}; open a file with a dataset of layers.")
+        raise StackError(f"{file} holds no depth stack, but {_contents(opened)}; open a file with a dataset of layers.")
     return found[0]
 
 
 def _images(opened: Any) -> Any:
-    """Return the group to look for datasets in: the finest level of an Imaris file, else all of it."""
+    """Return the group to search for datasets: the finest level of an Imaris file, or else the whole file."""
     return opened.get(_IMARIS, opened)
 
 
@@ -157,25 +160,25 @@ def _may_be_stack(data: Any) -> bool:
     return False
 
 
-def _there(opened: Any) -> str:
+def _contents(opened: Any) -> str:
     found = [f"{data.name} {data.shape}" for data in _datasets(opened)]
     return ", ".join(found[:_MOST_NAMED]) + (" and more" if len(found) > _MOST_NAMED else "") or "nothing"
 
 
 def _names(data: Any) -> Sequence[str]:
-    """Return the names of a dataset's axes in small letters; none where they are not said."""
+    """Return the names of a dataset's axes in lower case; empty texts if the file does not name them."""
     tags = data.attrs.get("axistags")
-    if tags is not None:  # by the library VIGRA, which ilastik writes with
+    if tags is not None:  # JSON by the library VIGRA, which ilastik writes with
         with suppress(ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return [str(axis["key"]).lower() for axis in json.loads(tags)["axes"]]
     if "MATLAB_class" in data.attrs and data.ndim >= 3:
-        # MATLAB's rows, columns and layers come the other way round: the last axis of its array is the first here.
+        # MATLAB writes (rows, columns, layers) in Fortran order, so that h5py sees the axes reversed.
         return [*(f"axis {number}" for number in range(data.ndim - 3)), "z", "x", "y"]
     return [str(dim.label).lower() for dim in data.dims]
 
 
 def _without_padding(data: Any, shape: tuple[int, int, int]) -> tuple[int, int, int]:
-    """Return the size of an Imaris image, whose dataset is filled up to whole chunks."""
+    """Return the shape of an Imaris image without padding: its dataset is padded to whole chunks."""
     z, y, x = (min(length, size) for length, size in zip(shape, _imaris_size(data, shape), strict=True))
     return z, y, x
 
@@ -183,5 +186,6 @@ def _without_padding(data: Any, shape: tuple[int, int, int]) -> tuple[int, int, 
 def _imaris_size(data: Any, shape: tuple[int, int, int]) -> Iterator[int]:
     for axis, length in zip("ZYX", shape, strict=True):
         stated = data.parent.attrs.get(f"ImageSize{axis}") if data.name.startswith(f"/{_IMARIS}/") else None
+        # Imaris writes numbers as arrays of single characters.
         digits = b"" if stated is None else np.asarray(stated).tobytes()
         yield int(digits) if digits.isdigit() and int(digits) > 0 else length

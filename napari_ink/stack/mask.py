@@ -1,4 +1,4 @@
-"""Masks of whole segments: read a strip at a time, and kept in little memory however large they are."""
+"""Masks of whole segments, read strip by strip and kept compressed in memory."""
 
 from __future__ import annotations
 
@@ -18,26 +18,27 @@ _SQUARE = STRIP_PX
 
 
 class SegmentMask:
-    """Where a segment has papyrus, or is to be predicted: cut like a bool array ``(y, x)``, and much smaller.
+    """A mask of a segment, such as its papyrus or the part to predict; sliced like a bool array ``(y, x)``.
 
-    Of squares of 256 pixels that are all of one value no pixel is kept, of the others a bit for each: that is a ten
-    thousandth of an array where an outline is smooth.
+    It stores no pixels of squares of 256 × 256 pixels with one value, and one bit a pixel of others. For a smooth
+    outline that is a ten-thousandth of the array's memory.
 
     Parameters
     ----------
     shape
         Height and width of the segment.
     strips
-        Its rows from the top, bool, as wide as it; each strip but the last a multiple of 256 rows high.
+        Rows of the mask from the top as bool arrays ``(rows, width)``; the number of rows must be a multiple of 256 for
+        all strips but the last.
     note
-        A sentence about what was guessed of the file that it was read from.
+        Sentence on guesses about the mask's file; empty if there were none.
 
     Attributes
     ----------
     shape
         Height and width of the segment.
     note
-        As given.
+        Sentence on guesses about the mask's file.
     """
 
     def __init__(self, shape: tuple[int, int], strips: Iterable[Mask], note: str = "") -> None:
@@ -47,24 +48,26 @@ class SegmentMask:
         row = 0
         for strip in strips:
             for top in range(0, len(strip), _SQUARE):
-                self._keep(row, strip[top : top + _SQUARE])
+                self._add_squares(row, strip[top : top + _SQUARE])
                 row += 1
 
-    def _keep(self, row: int, strip: Mask) -> None:
+    def _add_squares(self, row: int, strip: Mask) -> None:
         for column, left in enumerate(range(0, self.shape[1], _SQUARE)):
             square = strip[:, left : left + _SQUARE]
             if square.all():
                 self._all_true.add((row, column))
             elif square.any():
+                # Squares of False alone need no entry. Bits are packed row by row, so that a window can unpack its rows
+                # only.
                 self._mixed[row, column] = np.packbits(square, axis=1)
 
     @property
     def nbytes(self) -> int:
-        """Memory of what is neither all true nor all false, in bytes."""
+        """Memory of the squares with both values, in bytes."""
         return sum(bits.nbytes for bits in self._mixed.values())
 
     def __getitem__(self, window: tuple[slice, slice]) -> Mask:
-        """Return the values of rows and columns, bool ``(y, x)``; the slices have no step."""
+        """Return the mask in a window of rows and columns, bool ``(y, x)``; steps are ignored."""
         (y0, y1, _), (x0, x1, _) = (part.indices(n) for part, n in zip(window, self.shape, strict=True))
         found = np.zeros((max(y1 - y0, 0), max(x1 - x0, 0)), bool)
         for y, x, square in self._squares(y0, y1, x0, x1):
@@ -72,12 +75,12 @@ class SegmentMask:
         return found
 
     def any(self, y: slice, x: slice) -> bool:
-        """Whether any pixel of these rows and columns is true."""
+        """Whether any pixel of a window of rows and columns is true."""
         (y0, y1, _), (x0, x1, _) = (part.indices(n) for part, n in zip((y, x), self.shape, strict=True))
         return any(np.any(square) for _, _, square in self._squares(y0, y1, x0, x1))
 
     def _squares(self, y0: int, y1: int, x0: int, x1: int) -> Iterator[tuple[slice, slice, Mask | bool]]:
-        """Go through the squares in a window that are not all false: rows and columns in it, and their values."""
+        """Yield the rows, columns and values of the parts of squares in a window that are not all false."""
         if y0 >= y1 or x0 >= x1:
             return
         for row in range(y0 // _SQUARE, -(-y1 // _SQUARE)):
@@ -94,16 +97,16 @@ class SegmentMask:
 
 @dataclass(frozen=True)
 class InkFile:
-    """Ink as a file says it, of a stack's height and width.
+    """The ink in a mask or label file, cropped to a stack's height and width.
 
     Attributes
     ----------
     values
-        Label values 0 unreviewed, 1 papyrus, 2 ink ``(y, x)``; of a mask 0 and 1, where 1 is ink.
+        uint8 ``(y, x)``: label values 0 unreviewed, 1 papyrus and 2 ink; or of a mask, 1 for ink and 0 elsewhere.
     are_labels
-        Whether they are label values.
+        Whether these are label values.
     note
-        A sentence about what was guessed of the values; empty where nothing was.
+        Sentence on guesses about the values; empty if there were none.
     """
 
     values: npt.NDArray[np.uint8]
@@ -112,17 +115,15 @@ class InkFile:
 
 
 def read_segment_mask(path: str | os.PathLike[str], shape: tuple[int, int]) -> SegmentMask:
-    """Read a mask or a label image of a stack of height and width `shape`, a strip at a time.
+    """Read the mask of a stack of height and width `shape`, strip by strip.
 
-    A larger image is cropped at the bottom and right. What its values mean is decided in `mask_meaning`.
-
-    Of a grey TIFF, a NumPy file or a Zarr a few rows are in memory at a time; any other image is whole there, for as
-    long as it is being read.
+    A larger image is cropped at the bottom and right. `mask_meaning` decides what its values mean. A grey TIFF, a NumPy
+    file or a Zarr is in memory a few rows at a time; any other image is decoded whole while it is being read.
 
     Raises
     ------
     LabelError
-        If it cannot be read, is smaller than the stack, or its values are no mask.
+        If the file cannot be read, is smaller than the stack, or its values are no mask.
     """
     with opened_plane(path) as plane:
         meaning = _meaning_for(plane, shape)
@@ -133,23 +134,23 @@ def read_segment_mask(path: str | os.PathLike[str], shape: tuple[int, int]) -> S
 
 
 def read_mask(path: str | os.PathLike[str], shape: tuple[int, int]) -> Mask:
-    """Read a mask as `read_segment_mask` does, as one bool array ``(y, x)``.
+    """Read a mask as one bool array ``(y, x)``; see `read_segment_mask`.
 
     Raises
     ------
     LabelError
-        As there.
+        If the file cannot be read, is smaller than the stack, or its values are no mask.
     """
     return read_segment_mask(path, shape)[:, :]
 
 
 def read_ink(path: str | os.PathLike[str], shape: tuple[int, int]) -> InkFile:
-    """Read a mask of ink, or label values, of a stack of height and width `shape`; see `read_segment_mask`.
+    """Read an ink mask or label values of a stack of height and width `shape`; see `read_segment_mask`.
 
     Raises
     ------
     LabelError
-        If it cannot be read, is smaller than the stack, or its values are neither.
+        If the file cannot be read, is smaller than the stack, or its values are neither a mask nor labels.
     """
     with opened_plane(path) as plane:
         meaning = _meaning_for(plane, shape)

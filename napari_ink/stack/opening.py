@@ -1,4 +1,4 @@
-"""Open a depth stack, whatever holds it; only headers are read."""
+"""Opening a depth stack of any format, locally or at an address, by its headers alone."""
 
 from __future__ import annotations
 
@@ -32,23 +32,29 @@ LAYER_FOLDERS = ("layers", "surface_volume")
 TIFF_SUFFIXES = (".tif", ".tiff")
 ZIP_SUFFIXES = (".zip", ".ozx")
 _AT_ONCE = 8
-_PICTURE_ROWS = 1024  # decoded whole for any of its rows, but kept a band at a time
+_PICTURE_ROWS = 1024  # a picture is decoded whole for any of its rows, but cached decoded, so bands are cheap
 
 
 def open_stack(source: str | os.PathLike[str]) -> DepthStack:
-    """Open what holds a depth stack, reading its headers only.
+    """Open a depth stack of any format; only headers are read.
 
     Parameters
     ----------
     source
-        A folder of TIFF, PNG or JPEG layers, a segment folder that holds one called ``layers`` or ``surface_volume``, a
-        multi-page TIFF, a ``.npy``, NRRD or HDF5 file (``FILE.h5::DATASET``), a Zarr or OME-Zarr store, also in a
-        zip archive; or the address of one (``https://``, ``s3://``), but for pictures, NRRD, HDF5 and archives.
+        A folder of TIFF, PNG or JPEG layers; a segment folder with such a folder, named ``layers`` or
+        ``surface_volume``; a multi-page TIFF; a ``.npy``, NRRD or HDF5 file (``FILE.h5::DATASET``); a Zarr or OME-Zarr
+        store, also in a zip archive; or an address (``https://``, ``s3://``) of a Zarr store, TIFF layers, a TIFF or a
+        ``.npy`` file.
+
+    Returns
+    -------
+    DepthStack
+        The stack, whose voxels are read when needed.
 
     Raises
     ------
     StackError
-        If there is nothing there, or it is no stack of grey layers of one size.
+        If the source does not exist, or is no stack of grey layers of one size.
     """
     if is_address(source):
         return _open_address(os.fspath(source))
@@ -60,9 +66,9 @@ def open_stack(source: str | os.PathLike[str]) -> DepthStack:
 
 
 def suffix_of(source: str | os.PathLike[str]) -> str:
-    """Return the suffix that says how a source is opened, in small letters.
+    """Return the suffix that decides how a source is opened, in lower case.
 
-    That is the one of an address without its query, and of the file in ``FILE::DATASET``.
+    It is the suffix of an address without its query, and of the file in ``FILE::DATASET``.
     """
     if is_address(source):
         return address_path(os.fspath(source)).suffix.lower()
@@ -70,8 +76,8 @@ def suffix_of(source: str | os.PathLike[str]) -> str:
 
 
 def _file_and_inside(path: Path) -> tuple[Path, str]:
-    """Return the file, and the place in it where one is named."""
-    if "::" not in str(path) or os.path.exists(path):  # a Path raises for names too long
+    """Return the file, and the path inside it if one is given."""
+    if "::" not in str(path) or os.path.exists(path):  # Path.exists raises if a name is too long
         return path, ""
     place, _, inside = str(path).rpartition("::")
     return Path(place), inside
@@ -114,6 +120,7 @@ def _open_address(address: str) -> DepthStack:
 
         with ServerFailures():
             return open_zarr(remote)
+    # No Zarr metadata at the address: perhaps a web server that lists a folder of TIFF layers.
     names = remote.names()
     inner = next((name for name in LAYER_FOLDERS if name in names), "")
     listed = remote.names(inner) if inner else names
@@ -130,12 +137,13 @@ def _open_address(address: str) -> DepthStack:
 
 
 def _planes_at(remote: Remote, names: Sequence[str]) -> list[list[TiffPlane]]:
-    """Read several files' headers at once; the first that cannot be read ends it, with none left waiting."""
+    """Read the headers of several files in parallel; after the first error no more are read."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         coming = pool.map(lambda name: read_planes(remote.file(name)), names)
         try:
             return [list(pages) for pages in coming]
         except BaseException:
+            # Without this, leaving the `with` would wait for the headers of a thousand layers.
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
@@ -168,7 +176,7 @@ def _open_folder(path: Path) -> DepthStack:
 
 
 def _nothing_in(folder: Path) -> str:
-    """Say that a folder holds no layers, and which of the folders in it do."""
+    """Return the sentence on a folder without layers; it names the segments inside."""
     if (folder / "attributes.json").exists():
         return f"{folder} is an N5 store, and not Zarr; convert it to OME-Zarr."
     inside = sorted(one.name for one in folder.iterdir() if one.is_dir() and os.access(one, os.X_OK) and _is_stack(one))
@@ -213,13 +221,13 @@ def _check_bits(planes: Sequence[TiffPlane]) -> None:
 
 
 def _scaling_of(planes: Sequence[TiffPlane]) -> str:
-    """Say how stored values become grey, and where 0 is white in them."""
-    said = scaling_in_words(planes[0].dtype, planes[0].bits)
+    """Return how stored values are converted to grey values, in words, and which layers are inverted."""
+    scaling = scaling_in_words(planes[0].dtype, planes[0].bits)
     inverted = sum(plane.is_inverted for plane in planes)
     if not inverted:
-        return said
+        return scaling
     which = "" if inverted == len(planes) else f" in {inverted} of {len(planes)} layers"
-    return f"{said}{', ' if said else ''}0 is white{which}, turned round"
+    return f"{scaling}{', ' if scaling else ''}0 is white{which}, turned round"
 
 
 def _from_planes(
@@ -277,10 +285,10 @@ def _voxel_size(folder: Path | None, first: Path | RemoteFile) -> float | None:
 
 
 def meta_voxel_size(folder: Path) -> float | None:
-    """Return the voxel size that a segment's ``meta.json`` states, if there is one that can be read."""
+    """Return the voxel size in micrometres from a segment's ``meta.json``; None without a readable one."""
     file = folder / "meta.json"
     try:
-        # NaN may stand for anything else in it, so that it is not read as strictly as our own files.
+        # Other programs write this file, perhaps with NaN elsewhere, so it is not parsed as strictly as our own files.
         with decoder_errors(StackError, file, "write it again"):
             meta = json.loads(decode_text(read_bounded(file, StackError), StackError, file))
             stated = next(value for key, value in meta.items() if key.lower() == "voxelsize")

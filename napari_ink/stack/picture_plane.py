@@ -1,4 +1,4 @@
-"""Mask and label planes in pictures that Pillow reads: PNG above all."""
+"""Mask and label planes in pictures that Pillow reads, mostly PNG."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from napari_ink.stack.plane import StoredPlane, check_plane, grey_of_colours
 _SAVE_GREY = "save it as a grey PNG or TIFF"
 _GREY_MODES = {"1": 1, "L": 8, "P": 8, "I;16": 16, "I;16B": 16, "I;16L": 16, "I": None, "F": None}
 _COLOUR_MODES = ("LA", "RGB", "RGBA")
-# Pillow stretches greys of 2 and 4 bits to 8.
+# Pillow multiplies greys of 2 and 4 bits by these factors, to fill 8 bits.
 _STRETCHED = {2: 85, 4: 17}
 
 
 @contextmanager
 def opened_picture_plane(path: Path) -> Iterator[StoredPlane]:
-    """Open a grey or palette picture; all of it is decoded where a part is read.
+    """Open a grey or palette picture; reading any rows decodes all of it.
 
     Raises
     ------
     LabelError
-        If it cannot be read, also later, while it is open.
+        If the picture cannot be read; also raised later, while it is open.
     """
-    # Segments are larger than Pillow takes for an attack; a picture's size is held against its file instead.
+    # Pillow takes pictures as large as segments for an attack; `check_picture_size` compares size and file instead.
     Image.MAX_IMAGE_PIXELS = None
     with decoder_errors(LabelError, path, _SAVE_GREY):
         image = Image.open(path)
@@ -51,13 +51,14 @@ def opened_picture_plane(path: Path) -> Iterator[StoredPlane]:
             with decoder_errors(LabelError, path, _SAVE_GREY):
                 return _values(image.crop((0, y.start, width, y.stop)), path) // np.uint8(stretched)
 
+        # One row shows the number of channels and the dtype, before anybody relies on them.
         first = read(slice(0, min(1, height)))
         check_plane((height, *first.shape[1:]), first.dtype, path)
         yield StoredPlane(path, (height, width), first.dtype, _samples(image, stretched), read)
 
 
 def _wide_plane(path: Path, image: Image.Image) -> StoredPlane:
-    """Read a PNG in colours of 16 bits whole, since Pillow keeps the upper 8 of these, in which small values are 0."""
+    """Read a whole PNG with 16-bit colours; Pillow would keep only the upper 8 bits, in which small values are 0."""
     import imagecodecs
 
     width, height = image.size
@@ -70,7 +71,7 @@ def _wide_plane(path: Path, image: Image.Image) -> StoredPlane:
 
 
 def _values(image: Image.Image, path: Path) -> npt.NDArray[Any]:
-    """Return grey values, or numbers of a palette's colours."""
+    """Return grey values, or palette indices."""
     if image.mode in _GREY_MODES:
         return np.asarray(image)
     if image.mode in _COLOUR_MODES:

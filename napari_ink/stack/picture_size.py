@@ -1,4 +1,4 @@
-"""The size that a picture's header states, held against its file and the memory before anything is decoded."""
+"""Check of the size in a picture's header against the file's size and free memory, before decoding."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from PIL import Image
 from napari_ink.decoding import check_memory, check_regular
 from napari_ink.errors import BadInputError
 
-# Deflate codes at most 258 bytes in two bits, so one byte becomes 1032 at most.
+# Deflate encodes up to 258 bytes in two bits, so one byte unpacks to at most 1032.
 _MOST_DEFLATED = 1032
 _PNG_DEPTH_AT, _PNG_KIND_AT = 24, 25
 _PNG_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
@@ -17,34 +17,34 @@ _WIDE_MODES = {"I": 4, "F": 4, "I;16": 2, "I;16B": 2, "I;16L": 2, "1": 1, "L": 1
 
 
 def check_picture_size(path: Path, image: Image.Image, kind: type[BadInputError]) -> None:
-    """Refuse a picture whose pixels neither its file nor the memory can hold.
+    """Refuse a picture that states more pixels than its file can contain or memory can hold.
 
     Parameters
     ----------
     path
         The file.
     image
-        As `PIL.Image.open` returns it: its header is read, its pixels are not.
+        Picture as `PIL.Image.open` returns it: its header is read, its pixels are not.
     kind
-        The error to raise.
+        Class of the error to raise.
 
     Raises
     ------
     BadInputError
-        Of class `kind`.
+        As an instance of `kind`, if the picture is too large.
     """
     width, height = image.size
     stored = check_regular(path, kind)
     if image.format == "PNG" and (needed := height * -(-width * png_bits(path) // 8)) > stored * _MOST_DEFLATED:
         raise kind(
-            f"{path} says that it has {height} × {width} pixels, {needed} bytes, and its {stored} bytes cannot unpack "
+            f"{path} states {height} × {width} pixels, {needed} bytes, and its {stored} bytes cannot unpack "
             "to that many; replace it with the original file."
         )
     check_memory(height * width * _WIDE_MODES.get(image.mode, 4), kind, path, "check that it is the right picture")
 
 
 def png_bits(path: Path, samples: bool = True) -> int:
-    """Return how many bits a pixel of a PNG has as it is stored, or, without `samples`, a single value of it."""
+    """Return the stored bits per pixel of a PNG, or, without `samples`, the bits per channel."""
     with path.open("rb") as file:
         header = file.read(_PNG_KIND_AT + 1)
     return header[_PNG_DEPTH_AT] * (_PNG_SAMPLES.get(header[_PNG_KIND_AT], 1) if samples else 1)

@@ -1,4 +1,4 @@
-"""Depth layers as PNG or JPEG pictures: decoded whole, the last few kept, since people look at one for a while."""
+"""Depth layers as PNG or JPEG pictures: decoded whole, with the last few cached, since people view one for a while."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ _KEPT_BYTES = 256 * 2**20
 
 @dataclass(frozen=True)
 class Picture:
-    """One layer as a picture: what its header says.
+    """The header of one layer's picture.
 
     Attributes
     ----------
     file
-        The picture.
+        Path of the picture.
     shape
         Height and width.
     dtype
         uint8 or uint16.
     state
-        The file's, when its header was read.
+        Size and time of the file when its header was read.
     """
 
     file: Path
@@ -46,14 +46,14 @@ class Picture:
 
 
 def read_picture_header(path: Path) -> Picture:
-    """Read what a picture is, not its pixels.
+    """Read a picture's header, not its pixels.
 
     Raises
     ------
     StackError
-        If it is no picture, or not a grey one.
+        If the file is no grey picture.
     """
-    Image.MAX_IMAGE_PIXELS = None  # segments are larger than Pillow takes for an attack
+    Image.MAX_IMAGE_PIXELS = None  # Pillow takes pictures as large as segments for an attack
     check_regular(path, StackError)
     with decoder_errors(StackError, path, "replace it with the original file"), Image.open(path) as image:
         mode, (width, height) = image.mode, image.size
@@ -64,12 +64,12 @@ def read_picture_header(path: Path) -> Picture:
 
 
 class Pictures:
-    """Reads blocks of layers that are pictures, keeping the planes decoded last.
+    """Reader of blocks from layers that are pictures, with a cache of decoded layers.
 
     Parameters
     ----------
     pictures
-        The layers in their order.
+        The layers, in order of depth.
     """
 
     def __init__(self, pictures: Sequence[Picture]) -> None:
@@ -78,12 +78,12 @@ class Pictures:
         self._lock = Lock()
 
     def __call__(self, z: slice, y: slice, x: slice, step: int = 1) -> Grey:
-        """Read a block, of rows and columns only every `step`-th.
+        """Return a block ``(z, y, x)``; of rows and columns only every `step`-th.
 
         Raises
         ------
         StackError
-            If a picture has gone, changed or broken since it was opened.
+            If a picture was removed, changed or damaged since it was opened.
         """
         layers = [
             self._plane(layer)[y.start : y.stop : step, x.start : x.stop : step] for layer in range(z.start, z.stop)
@@ -100,10 +100,11 @@ class Pictures:
             if z in self._kept:
                 self._kept.move_to_end(z)
                 return self._kept[z]
+        # Decoded outside of the lock: two threads may decode the same layer, but none waits for another's.
         with decoder_errors(StackError, picture.file, "restore the file"), Image.open(picture.file) as image:
             plane: Grey = np.asarray(image).astype(picture.dtype, copy=False)
         if plane.shape != picture.shape:
-            raise StackError(f"{picture.file} is not what its header says; replace it with the original file.")
+            raise StackError(f"{picture.file} contradicts its header; replace it with the original file.")
         with self._lock:
             self._kept[z] = plane
             while len(self._kept) > 1 and sum(one.nbytes for one in self._kept.values()) > _KEPT_BYTES:

@@ -1,4 +1,4 @@
-"""One plane of a segment as an image, NumPy file or Zarr, such as a mask or labels: opened, and read by its rows."""
+"""Planes such as masks and labels in an image, NumPy file or Zarr, read by rows."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _DRAWN_IN_OPACITY = "save what was drawn in white on opaque black"
 
 @dataclass(frozen=True)
 class StoredPlane:
-    """A plane of whole numbers as a file stores it, but with 0 for black; it is read by its rows.
+    """A plane of integers in a file, read by rows; 0 is black, whatever the file's convention.
 
     Attributes
     ----------
@@ -32,13 +32,13 @@ class StoredPlane:
     shape
         Height and width.
     dtype
-        Of the values.
+        Dtype of the values.
     samples
-        What the file says about them.
+        What the file states about its values.
     read
-        Reads rows, all columns.
+        Function that reads a range of rows, all columns.
     at_once
-        How many rows are best read at once, a multiple of 256.
+        Number of rows to read at once for speed, a multiple of 256.
     """
 
     path: Path
@@ -49,28 +49,28 @@ class StoredPlane:
     at_once: int = STRIP_PX
 
     def strips(self, height: int | None = None) -> Iterator[npt.NDArray[Any]]:
-        """Read the first rows, `height` of them or all, a strip at a time."""
+        """Yield the first `height` rows, or all, in strips of `at_once` rows."""
         height = self.shape[0] if height is None else height
         for top in range(0, height, self.at_once):
             yield self.read(slice(top, min(top + self.at_once, height)))
 
     def meaning(self, threshold: float | None = None) -> Meaning:
-        """Decide what its values mean: all of it is read for that, also what a stack has no place for.
+        """Return the meaning of the values; this reads the whole plane, also rows and columns beyond the stack's.
 
         Raises
         ------
         LabelError
-            As in `meaning_of`.
+            If the plane cannot be read, or its values have no meaning, as in `meaning_of`.
         """
         return meaning_of(values_of(self.strips()), self.samples, self.path, threshold)
 
     def whole(self) -> npt.NDArray[Any]:
-        """Read everything.
+        """Return the whole plane as an array ``(y, x)``.
 
         Raises
         ------
         LabelError
-            If it cannot be read, or the memory does not hold it.
+            If it cannot be read, or does not fit in memory.
         """
         check_memory(
             self.shape[0] * self.shape[1] * self.dtype.itemsize, LabelError, self.path, "use a machine with more of it"
@@ -85,12 +85,12 @@ class StoredPlane:
 
 @contextmanager
 def opened_plane(path: str | os.PathLike[str]) -> Iterator[StoredPlane]:
-    """Open a mask or label plane: a grey or palette image (PNG, TIFF, what else Pillow reads), a NumPy file or a Zarr.
+    """Open a mask or label plane: a grey or palette image (PNG, TIFF, others of Pillow's formats), NumPy file or Zarr.
 
     Raises
     ------
     LabelError
-        If there is none, or it is no plane of whole numbers; also later, while it is open.
+        If the file does not exist or is no plane of integers; also raised later, while it is open.
     """
     from napari_ink.stack.picture_plane import opened_picture_plane
     from napari_ink.stack.tiff_plane import is_tiff, tiff_plane
@@ -101,6 +101,7 @@ def opened_plane(path: str | os.PathLike[str]) -> Iterator[StoredPlane]:
     if path.is_dir():
         if not holds_zarr(path):
             raise LabelError(f"{path} is a folder that is no Zarr; name an image, a NumPy file or a Zarr.")
+        # Zarr and NumPy planes stay on the disk without an open file; only pictures need closing.
         yield zarr_plane(path)
         return
     if not path.exists():
@@ -116,16 +117,17 @@ def opened_plane(path: str | os.PathLike[str]) -> Iterator[StoredPlane]:
 
 
 def open_numpy(path: Path) -> npt.NDArray[Any]:
-    """Open a NumPy file of labels or a mask; it stays on the disk.
+    """Open a NumPy file of labels or a mask as a memory map.
 
     Raises
     ------
     LabelError
-        If it cannot be read.
+        If the file cannot be read.
     """
     check_regular(path, LabelError)
     with decoder_errors(LabelError, path, "save it with numpy.save"):
         values: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+        # NumPy accepts a negative length in a damaged header, as long as the file's size fits.
         if min(values.shape, default=0) < 0:
             raise ValueError(f"a shape of {values.shape}")
         return values
@@ -142,42 +144,43 @@ def _numpy_plane(path: Path) -> StoredPlane:
 
 
 def as_plane(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return the plane of an array that has axes of length 1 before it."""
+    """Return an array without leading axes of length 1; others are left for `check_plane` to refuse."""
     if values.ndim > 2 and values.size == values.shape[-2] * values.shape[-1]:
         return values.reshape(values.shape[-2:])
     return values
 
 
 def check_plane(shape: tuple[int, ...], dtype: np.dtype[Any], path: Path) -> None:
-    """Refuse what is not a plane of whole numbers.
+    """Refuse anything but a plane of integers.
 
     Raises
     ------
     LabelError
-        If it is not.
+        If the shape is no plane's, or the dtype is neither bool nor integer.
     """
-    # A damaged TIFF may give its size as a fraction.
+    # The size in a damaged TIFF may be a fraction.
     if len(shape) != 2 or dtype.kind not in "bui" or not all(isinstance(side, int | np.integer) for side in shape):
         raise LabelError(f"{path} has the shape {shape} and {dtype} values; save it as one grey plane of 8 or 16 bits.")
 
 
 def grey_of_colours(colours: npt.NDArray[Any], path: Path) -> npt.NDArray[Any]:
-    """Return the grey values ``(y, x)`` of a picture ``(y, x, channels)`` that is saved in colour, but is grey.
+    """Return the grey values ``(y, x)`` of a grey picture that is saved in colour.
 
     Parameters
     ----------
     colours
-        One or three channels, and perhaps the opacity.
+        Values ``(y, x, channels)``: one or three channels, and perhaps the opacity.
     path
-        For the messages.
+        The picture, for the messages.
 
     Raises
     ------
     LabelError
-        If it has colours, or its transparent pixels are not black, or all of it is black and only some is opaque:
-        nobody knows what these are to mean.
+        If it has colours, or transparent pixels make its meaning unclear: some are not black, or all pixels are black
+        and only some are opaque.
     """
     channels = colours.shape[-1]
+    # Two and four channels end with the opacity.
     shades = colours[..., : channels - (channels + 1) % 2]
     grey = shades[..., 0]
     if not all(np.array_equal(grey, shades[..., channel]) for channel in range(1, shades.shape[-1])):
@@ -192,7 +195,7 @@ def grey_of_colours(colours: npt.NDArray[Any], path: Path) -> npt.NDArray[Any]:
 
 
 def crop_plane(plane: npt.NDArray[Any], shape: tuple[int, int], path: str | os.PathLike[str]) -> npt.NDArray[Any]:
-    """Cut a plane to `shape` at its bottom and right: label images are padded there, never resized.
+    """Return a plane cropped to `shape` at its bottom and right, where label images are padded.
 
     Raises
     ------
@@ -209,7 +212,7 @@ def check_size(size: tuple[int, ...], shape: tuple[int, int], path: str | os.Pat
     Raises
     ------
     LabelError
-        If it is.
+        If the plane has fewer rows or columns.
     """
     if size[0] < shape[0] or size[1] < shape[1]:
         raise LabelError(

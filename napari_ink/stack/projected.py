@@ -1,4 +1,4 @@
-"""Projections of a depth stack as levels, to be looked at like a stack of one layer."""
+"""Projections of a depth stack as levels, which are shown like a stack of one layer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,18 @@ _AT_ONCE = 8
 
 
 def projected_levels(stack: DepthStack, z: slice, how: How, limits: tuple[float, float]) -> list[Level]:
-    """Return a stack's levels as projections of a window of layers: each is one layer, worked out where it is read.
+    """Return levels of one layer, the projections of a window of layers; they are computed when read.
+
+    Parameters
+    ----------
+    stack
+        The stack to project.
+    z
+        Half-open range of depth layers.
+    how
+        Kind of projection.
+    limits
+        Grey values that are fully transparent and fully opaque, for ``"alpha"`` only.
 
     Raises
     ------
@@ -28,13 +39,14 @@ def projected_levels(stack: DepthStack, z: slice, how: How, limits: tuple[float,
 
 def _projected(level: Level, window: slice, how: How, limits: tuple[float, float], dtype: np.dtype[Any]) -> Level:
     deep = level.step[0]
+    # A level may be coarser in depth, too: take all of its layers that overlap the window, and at least one.
     first, last = window.start // deep, max(-(-window.stop // deep), window.start // deep + 1)
     last = min(last, level.shape[0])
 
     def read(z: slice, y: slice, x: slice, step: int = 1) -> Grey:
         layers = (
             layer
-            for at in range(first, last, _AT_ONCE)  # of its one layer, whatever `z` says
+            for at in range(first, last, _AT_ONCE)  # `z` can only be the projection's one layer
             for layer in level.read(slice(at, min(at + _AT_ONCE, last)), y, x, step)
         )
         plane = project_layers(layers, how, limits)

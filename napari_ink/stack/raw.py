@@ -1,4 +1,4 @@
-"""Values that lie uncompressed in a file, one after the other: read by ordinary calls, or by ranges from afar."""
+"""Uncompressed arrays in a file: read by system calls, or by ranges of bytes from an address."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ State = tuple[int, int]
 
 
 def state_of(file: Path | RemoteFile) -> State:
-    """Return a file's size and the time it was changed last, by which a change is noticed."""
+    """Return a file's size and modification time in nanoseconds, to detect later changes."""
     if isinstance(file, Path):
-        said = file.stat()
-        return said.st_size, said.st_mtime_ns
+        found = file.stat()
+        return found.st_size, found.st_mtime_ns
     return file.size, 0
 
 
 def check_unchanged(file: Path | RemoteFile, state: State) -> None:
-    """Refuse to read on in a file that is not what it was when its header was read.
+    """Refuse a file that changed since its header was read.
 
     Raises
     ------
     StackError
-        If it has changed or is gone.
+        If the file has changed or cannot be found.
     """
     try:
         now = state_of(file)
@@ -44,28 +44,33 @@ def check_unchanged(file: Path | RemoteFile, state: State) -> None:
 
 
 def changed(file: Path | RemoteFile) -> StackError:
-    """Return the error that a file is not what it was."""
+    """Return the error for a file that changed since the stack was opened."""
     return StackError(f"{file} has changed since the stack was opened; open the stack again.")
 
 
 @dataclass(frozen=True)
 class RawArray:
-    """An array ``(z, y, x)`` that lies in a file as it is in memory.
+    """An uncompressed array ``(z, y, x)`` in a file.
 
     Attributes
     ----------
     file
-        The file.
+        The file, local or remote.
     stored
-        Byte order, kind and size of its values.
+        Dtype of the array, with its byte order.
     offset
-        Where its first byte lies.
+        Byte at which the array begins.
     shape
         Depth layers, height and width.
-    order
-        ``"C"``, or ``"F"`` where the first axis runs fastest.
     state
-        The file's, when its header was read.
+        Size and time of the file when its header was read.
+    order
+        ``"C"``, or ``"F"`` if the first axis is contiguous.
+
+    Raises
+    ------
+    StackError
+        If the file is too short for the array.
     """
 
     file: Path | RemoteFile
@@ -76,21 +81,21 @@ class RawArray:
     order: str = "C"
 
     def __post_init__(self) -> None:
+        # Python integers, since a damaged header may state a size that overflows 64 bits.
         length = int(np.prod(self.shape, dtype=object)) * self.stored.itemsize
         needed = max(self.offset, 0) + length
         if self.offset < 0 or needed > self.state[0]:
             raise StackError(
-                f"{self.file} is cut short: it has {self.state[0]} bytes and its header speaks of "
-                f"{needed}; copy it again."
+                f"{self.file} is cut short: it has {self.state[0]} bytes and its header states {needed}; copy it again."
             )
 
     def __call__(self, z: slice, y: slice, x: slice, step: int = 1) -> Grey:
-        """Read a block, of rows and columns only every `step`-th.
+        """Return a block ``(z, y, x)``; of rows and columns only every `step`-th.
 
         Raises
         ------
         StackError
-            If the file has gone or changed since it was opened.
+            If the file was removed or changed since it was opened.
         """
         check_unchanged(self.file, self.state)
         y, x = slice(y.start, y.stop, step), slice(x.start, x.stop, step)
@@ -104,10 +109,10 @@ class RawArray:
                         return np.ascontiguousarray(block.T)
                     return read_block(file, self.stored, self.offset, self.shape, (z, y, x))
             except EOFError:
-                raise changed(self.file) from None  # it was cut just now
+                raise changed(self.file) from None  # truncated after the check above
 
     def _fetch(self, z: slice, y: slice, x: slice) -> Grey:
-        """Fetch whole rows of each layer, and cut the columns out of them."""
+        """Fetch whole rows of each layer in one request, and cut the columns out of them."""
         assert not isinstance(self.file, Path)
         _, height, width = self.shape
         row_bytes = width * self.stored.itemsize

@@ -1,4 +1,4 @@
-"""Files at an address: http, https, s3 and what else fsspec reaches, with a bounded cache on disk."""
+"""Files at an address (http, https, s3 and other protocols of fsspec), with a bounded cache on disk."""
 
 from __future__ import annotations
 
@@ -31,27 +31,27 @@ _NEEDED = "needs the packages of the extra [remote]; install them with: pip inst
 
 
 def is_page(data: bytes) -> bool:
-    """Whether bytes are a page of a web site rather than metadata."""
+    """Whether bytes are a web page, which servers send instead of a missing file, and not metadata."""
     return data[:200].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
 
 
 class Files(Protocol):
-    """What is read from under an address, without a second attempt or a cache."""
+    """Access to files under an address, without retries or a cache."""
 
     def read(self, path: str, most_bytes: int) -> bytes:
-        """Read a file whole; `StackError` if it is larger."""
+        """Return a whole file; raise `StackError` if it is larger than `most_bytes`."""
         ...
 
     def read_part(self, path: str, start: int, stop: int | None, most_bytes: int) -> Part:
-        """Read a range of a file, from its end where `start` is below zero; the whole, where a server knows no else."""
+        """Return a range of a file, counted from its end if `start` is negative; some servers send the whole file."""
         ...
 
     def read_range(self, path: str, start: int, stop: int) -> bytes:
-        """Read a range of a file; `NoRangesError` where it cannot be read by itself."""
+        """Return a range of a file; raise `NoRangesError` if the server only sends the whole file."""
         ...
 
     def describe(self, path: str) -> tuple[int | None, str]:
-        """Return a file's size, if it is known, and what changes with its content."""
+        """Return a file's size, None if unknown, and a text that changes with its content."""
         ...
 
     def names(self, path: str) -> list[str]:
@@ -60,7 +60,7 @@ class Files(Protocol):
 
 
 class Remote:
-    """What lies under an address, read whole or by ranges of bytes, and tried again where a network falters.
+    """Files under an address, read whole or by ranges of bytes, with retries after network errors.
 
     Parameters
     ----------
@@ -70,41 +70,43 @@ class Remote:
     Attributes
     ----------
     address
-        Without a slash at the end of its path, and without a fragment.
+        The address without a fragment and without a slash at the end of its path.
     path
-        The path in it.
+        Path in the address.
 
     Raises
     ------
     StackError
-        If nothing installed reaches such an address.
+        If no installed package can read such an address.
     """
 
     def __init__(self, address: str) -> None:
         self.address, self.path = _tidy(address), address_path(address)
-        cache_gigabytes()  # a setting that makes no sense is said before anything is read
+        cache_gigabytes()  # raises the error of an invalid setting before anything is read
         try:
             self._files = _files(self.address)
         except (ImportError, ValueError) as error:
-            said = _NEEDED if isinstance(error, ImportError) else f"cannot be reached ({error}); check the address"
-            raise StackError(f"{address} {said}.") from error
+            problem = _NEEDED if isinstance(error, ImportError) else f"cannot be reached ({error}); check the address"
+            raise StackError(f"{address} {problem}.") from error
 
     def at(self, path: str) -> str:
         """Return the address of a path under this one."""
         if not path:
             return self.address
+        # The path goes before the query, which may hold a signature; elsewhere, a question mark is part of a file's
+        # name.
         before, mark, query = self.address.partition("?") if _is_http(self.address) else (self.address, "", "")
         return f"{before}/{path}{mark}{query}"
 
     def read(self, path: str = "") -> bytes | None:
-        """Read a small file whole, such as metadata, and never from the cache; None if it is not there."""
+        """Return a small file such as metadata, always from the server; None if it does not exist."""
         return self._try(partial(self._files.read, path, MOST_METADATA_BYTES), path)
 
     def holds_any(self, names: Iterable[str]) -> bool:
-        """Whether one of some small files is there, and may be read.
+        """Whether one of several small files exists and can be read.
 
-        Where a server refuses one of them it may still hold another: buckets that cannot be listed refuse what is not
-        there. A page is no file: some sites answer with one whatever is asked for.
+        A refusal is no answer: buckets that cannot be listed refuse access to files that do not exist. Neither is a web
+        page: some sites send one for any path.
         """
         for name in names:
             with suppress(AccessError):
@@ -113,37 +115,37 @@ class Remote:
         return False
 
     def read_cached(self, path: str, start: int | None, stop: int | None, version: str) -> bytes | None:
-        """Read a file or a range of it, from the cache if it holds that of this version; None if it is not there."""
-        kept, part = _kept(), slice(start, stop)
+        """Return a file or a range of it, from the cache if it has this version; None if the file does not exist."""
+        stored, part = _cache(), slice(start, stop)
         key, whole = self._key(path, start, stop, version), self._key(path, None, None, version)
-        found = kept.get(key)
+        found = stored.get(key)
         if found is not None:
             return found
         if start is None:
             found = self._try(partial(self._files.read, path, _MOST_VALUE_BYTES), path)
-        elif (all_of_it := kept.get(whole)) is not None:
+        elif (all_of_it := stored.get(whole)) is not None:
             return all_of_it[part]
         else:
             most = _MOST_VALUE_BYTES
             sent = self._try(partial(self._files.read_part, path, start, stop, most), path)
-            if sent is not None and sent.is_whole:  # a plain server, which would send it all for the next part, too
-                kept.set(whole, sent.data)
+            if sent is not None and sent.is_whole:  # this server would send the whole file again for the next part
+                stored.set(whole, sent.data)
                 return sent.data[part]
             found = None if sent is None else sent.data
         if found is not None:
-            kept.set(key, found)
+            stored.set(key, found)
         return found
 
     def _key(self, path: str, start: int | None, stop: int | None, version: str) -> str:
         return "\n".join([self.at(path), str(start), str(stop), version])
 
     def read_range(self, path: str, start: int, stop: int) -> bytes:
-        """Read a range of a file that is there.
+        """Return a range of a file that existed when it was opened.
 
         Raises
         ------
         StackError
-            If it cannot be read, or is shorter now.
+            If the file cannot be read, or is shorter now.
         """
         try:
             data = self._try(partial(self._files.read_range, path, start, stop), path)
@@ -156,27 +158,27 @@ class Remote:
         return data
 
     def names(self, path: str = "") -> list[str]:
-        """Return the names in a folder; none where it cannot be listed."""
+        """Return the names in a folder; an empty list if it cannot be listed."""
         return self._try(partial(self._files.names, path), path) or []
 
     def file(self, path: str = "") -> RemoteFile:
-        """Return one file, to be read by ranges.
+        """Return one file, for reading by ranges.
 
         Raises
         ------
         StackError
-            If it is not there, or the server says no size.
+            If the file does not exist, or the server does not state its size.
         """
         found = self._try(partial(self._files.describe, path), path)
         if found is None:
             raise StackError(f"There is nothing at {self.at(path)}; check the address.")
         size, version = found
         if size is None:
-            raise StackError(f"{self.at(path)} has no size that its server says; download it and open the copy.")
+            raise StackError(f"The server of {self.at(path)} does not state its size; download it and open the copy.")
         return RemoteFile(self, path, size, version or _this_session())
 
     def _try(self, ask: Callable[[], T], path: str) -> T | None:
-        """Ask a few times, with pauses: a network falters, a server is busy. None for what is not there."""
+        """Call `ask`, again after pauses if the network fails or the server is busy; None if the file is missing."""
         reason = ""
         for attempt in range(_ATTEMPTS):
             if attempt:
@@ -198,12 +200,12 @@ class Remote:
 
 
 class RemoteFile:
-    """One file at an address, of a known size, read in blocks that the cache keeps.
+    """One file at an address, read in blocks that are cached on disk.
 
     Attributes
     ----------
     size
-        In bytes.
+        Size of the file in bytes.
     """
 
     def __init__(self, remote: Remote, path: str, size: int, version: str) -> None:
@@ -215,24 +217,24 @@ class RemoteFile:
 
     @property
     def name(self) -> str:
-        """The last part of its path."""
+        """Last part of the file's path."""
         return self._remote.path.joinpath(self._path).name
 
     def fetch(self, start: int, stop: int) -> bytes:
-        """Return the bytes of a range.
+        """Return the bytes of a half-open range, which ends at the end of the file at the latest.
 
         Raises
         ------
         StackError
-            If the network gives them in no attempt, or the file is not whole any more.
+            If all attempts to read them fail, or the file is shorter now.
         """
         wanted = range(start // _BLOCK, -(-min(stop, self.size) // _BLOCK))
-        blocks = {one: kept for one in wanted if (kept := _kept().get(self._key(one))) is not None}
+        blocks = {one: kept for one in wanted if (kept := _cache().get(self._key(one))) is not None}
         for first, last in _runs([one for one in wanted if one not in blocks]):
             data = self._remote.read_range(self._path, first * _BLOCK, min(last * _BLOCK, self.size))
             for one in range(first, last):
                 blocks[one] = data[(one - first) * _BLOCK : (one - first + 1) * _BLOCK]
-                _kept().set(self._key(one), blocks[one])
+                _cache().set(self._key(one), blocks[one])
         data = b"".join(blocks[one] for one in wanted)
         skipped = start - start // _BLOCK * _BLOCK
         return data[skipped : skipped + stop - start]
@@ -241,12 +243,12 @@ class RemoteFile:
         return "\n".join([str(self), str(block), self._version])
 
     def open(self) -> io.BufferedReader:
-        """Return a file object over it."""
+        """Return a file object that reads from this file."""
         return io.BufferedReader(_Reader(self))
 
 
 def _runs(numbers: list[int]) -> list[tuple[int, int]]:
-    """Return the half-open runs of consecutive numbers: each is fetched at once."""
+    """Return the half-open runs of consecutive numbers, each of which needs one request."""
     runs: list[tuple[int, int]] = []
     for number in numbers:
         if runs and runs[-1][1] == number:
@@ -280,22 +282,20 @@ class _Reader(io.RawIOBase):
 
 
 class _OtherFiles:
-    """What lies under an address that fsspec reaches by other ways than http."""
+    """Files under an address of a protocol other than http, read by fsspec."""
 
     def __init__(self, address: str) -> None:
         from fsspec.core import url_to_fs
 
         self._files, root = url_to_fs(address, **_options(address))
         self._root = root.rstrip("/")
-        # Only file systems of this kind can be told how long to wait.
+        # Only asynchronous file systems of fsspec accept a time limit.
         self._limit = {"timeout": _MOST_S} if self._files.async_impl else {}
 
     def read(self, path: str, most_bytes: int) -> bytes:
         data: bytes = self._files.cat_file(self._under(path), **self._limit)
         if len(data) > most_bytes:
-            raise StackError(
-                f"{self._under(path)} has more than the {most_bytes} bytes that it may; check that it is the right one."
-            )
+            raise StackError(f"{self._under(path)} has more than {most_bytes} bytes; check that it is the right file.")
         return data
 
     def read_part(self, path: str, start: int, stop: int | None, most_bytes: int) -> Part:
@@ -327,7 +327,7 @@ def _files(address: str) -> Files:
 
 
 def _tidy(address: str) -> str:
-    """Return an address with its scheme in small letters, without a slash at its end and, of the web, a fragment."""
+    """Return an address with its scheme in lower case, without a slash at its end; a web address without fragment."""
     scheme, _, rest = address.partition("://")
     scheme = scheme.lower()
     if scheme not in ("http", "https"):
@@ -338,7 +338,7 @@ def _tidy(address: str) -> str:
 
 def _options(address: str) -> dict[str, Any]:
     if address.startswith("s3:"):
-        # The scrolls' buckets are public; who has credentials of their own says so by a profile.
+        # The scrolls' buckets are public, and unsigned requests work without credentials; these variables set some.
         is_public = not any(os.environ.get(name) for name in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID"))
         return {"anon": is_public, "config_kwargs": {"connect_timeout": TIMEOUT_S, "read_timeout": TIMEOUT_S}}
     return {}
@@ -346,12 +346,13 @@ def _options(address: str) -> dict[str, Any]:
 
 @cache
 def _this_session() -> str:
-    """Return what stands for the version of a file where a server does not say it: it holds for this process alone."""
+    """Return a version for files whose server states none: cached blocks are then used by this process alone."""
     return f"process {os.getpid()} {time.time_ns()}"
 
 
 @cache
 def _network_errors() -> tuple[type[BaseException], ...]:
+    # The libraries may be missing: http needs no botocore, and s3 no aiohttp of ours.
     errors: list[type[BaseException]] = [OSError, TimeoutError, ValueError, EOFError]
     try:
         import aiohttp
@@ -368,12 +369,12 @@ def _network_errors() -> tuple[type[BaseException], ...]:
     return tuple(errors)
 
 
-def _kept() -> CheckedCache:
-    """Return the one cache on disk."""
+def _cache() -> CheckedCache:
+    """Return the cache on disk, which the process opens once."""
     with _opening:
-        return _kept_for_all()
+        return _opened_cache()
 
 
 @cache
-def _kept_for_all() -> CheckedCache:
+def _opened_cache() -> CheckedCache:
     return CheckedCache(user_cache_path("napari-ink") / "remote", cache_gigabytes())

@@ -1,4 +1,4 @@
-"""What was read from addresses, kept on disk: bounded, checked whenever it is used, and never needed."""
+"""Cache on disk for data from addresses: bounded in size, verified by checksums, and optional."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 CACHE_GB = "NAPARI_INK_CACHE_GB"
 _DEFAULT_GB = 10.0
-_LARGEST_VALUE = 2**28  # a larger one would be held in memory twice, to be kept for once
+_LARGEST_VALUE = 2**28  # caching copies a value in memory, too much for larger ones
 _HEADER_BYTES = 12
 _BUSY_S = 5
 
@@ -27,36 +27,36 @@ _logger = logging.getLogger(__name__)
 
 
 def cache_gigabytes() -> float:
-    """Return how large the cache may grow; 0 for none.
+    """Return the most gigabytes that the cache may take; 0 for no cache.
 
     Raises
     ------
     StackError
-        If the environment says something that is no size.
+        If the environment variable is set to anything but a size.
     """
-    said = os.environ.get(CACHE_GB, "")
+    setting = os.environ.get(CACHE_GB, "")
     try:
-        size = float(said) if said else _DEFAULT_GB
+        size = float(setting) if setting else _DEFAULT_GB
     except ValueError:
         size = math.nan
     if not 0 <= size < 2**30:
-        raise StackError(f"{CACHE_GB} is {said!r}, which is no size; set it to gigabytes, such as 10, or 0 for none.")
+        raise StackError(f"{CACHE_GB} is {setting!r}, which is no size; set it to gigabytes, such as 10, or 0.")
     return size
 
 
 class CheckedCache:
-    """A cache on disk that answers only with what was put in, and that nothing depends on.
+    """A cache on disk that never returns damaged values and that readers work without.
 
-    Each value is stored with its length, and a checksum of its key and itself: what was cut or changed on the disk
-    counts as not there. Where the folder cannot be used (read-only, full, damaged), a note says so once, and the cache
-    is empty from then on.
+    Each value is stored with its length and a checksum of key and value; one that was truncated or changed counts as
+    missing. If the folder cannot be used (read-only, full, damaged), a warning says so once, and the cache is switched
+    off.
 
     Parameters
     ----------
     folder
-        Where it is kept.
+        Folder of the cache.
     gigabytes
-        What was read longest ago leaves first once it is that large; 0 keeps nothing.
+        Most that the cache takes, after which the least recently used values are removed; 0 stores nothing.
     """
 
     def __init__(self, folder: Path, gigabytes: float) -> None:
@@ -73,7 +73,7 @@ class CheckedCache:
             self._give_up(error)
 
     def get(self, key: str) -> bytes | None:
-        """Return a value, or None if it is not there, or no longer what was put in."""
+        """Return a stored value; None if it is missing or damaged."""
         if (cache := self._cache) is None:
             return None
         try:
@@ -85,7 +85,7 @@ class CheckedCache:
         return None if stored is None else _checked(key, stored)
 
     def set(self, key: str, value: bytes) -> None:
-        """Keep a value, if that can be done."""
+        """Store a value, unless it is too large or the cache cannot be used."""
         if (cache := self._cache) is None or len(value) > _LARGEST_VALUE:
             return
         try:
@@ -95,33 +95,33 @@ class CheckedCache:
             self._give_up(error)
 
     def volume(self) -> int:
-        """Return how many bytes it takes."""
+        """Return the cache's size on disk in bytes."""
         return 0 if self._cache is None else int(self._cache.volume())
 
     def close(self) -> None:
-        """Close its files."""
+        """Close the cache's files."""
         if self._cache is not None:
             self._cache.close()
 
     def _give_up(self, error: _CacheError) -> None:
-        with self._giving_up:  # threads may find out at the same time
+        with self._giving_up:  # several threads may fail at the same time
             is_told, self._is_told, self._cache = self._is_told, True, None
         if not is_told:
             _logger.warning(
-                "The cache in %s cannot be used (%s); going on without it. To have it again, see that the folder can "
-                "be written and has room, or delete it.", self._folder, reason_of(error.__cause__ or error),
+                "The cache in %s cannot be used (%s), so nothing is cached; make sure that the folder can be written "
+                "and has room, or delete it.", self._folder, reason_of(error.__cause__ or error),
             )  # fmt: skip
 
 
 class _CacheError(StackError):
-    """What the cache's library or the disk complains of; it never leaves this module."""
+    """Any failure of the cache's library or the disk; it never leaves this module."""
 
 
 def _opened(folder: Path, size_limit: int) -> diskcache.Cache:
     import diskcache
 
     class BytesAlone(diskcache.Disk):  # type: ignore[misc]
-        """Values are bytes; a record that claims to be a pickle is damaged, and must not be run."""
+        """A store of bytes that refuses pickles: they are damaged records, or an attack, since unpickling runs code."""
 
         def fetch(self, mode: int, filename: str, value: Any, read: bool) -> Any:
             if mode == diskcache.core.MODE_PICKLE:
@@ -134,6 +134,7 @@ def _opened(folder: Path, size_limit: int) -> diskcache.Cache:
 
 
 def _digest(key: str) -> str:
+    # An address from the command line may hold bytes that are no UTF-8, which Python keeps as surrogates.
     return hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()
 
 
@@ -143,7 +144,7 @@ def _header(key: str, value: bytes) -> bytes:
 
 
 def _checked(key: str, stored: object) -> bytes | None:
-    """Return the value in what was stored; None where it is not what was put in."""
+    """Return the value in a stored record; None if length or checksum do not match."""
     if not isinstance(stored, bytes):
         return None
     value = stored[_HEADER_BYTES:]

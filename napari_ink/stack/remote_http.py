@@ -1,4 +1,4 @@
-"""Files on web servers: bounded in bytes and in time, whatever a server sends."""
+"""Files on web servers, read with limits on bytes and time that hold for any server."""
 
 from __future__ import annotations
 
@@ -23,32 +23,32 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 TIMEOUT_S = 10.0
-"""How long nothing may come: no connection, no answer, no further byte."""
+"""Longest wait, in seconds, for a connection, an answer, or the next byte."""
 
-_SLOWEST_BYTES_PER_S = 500  # many requests may share one slow line
+_SLOWEST_BYTES_PER_S = 500  # low, since many requests may share one slow connection
 _MOST_METADATA_S = 60.0
 _TRY_AGAIN = frozenset({408, 425, 429})
 _SAFE = "/:@!$&'()*+,;=~%"
 
 
 class AccessError(StackError):
-    """A server that refuses access; to ask again would change nothing."""
+    """The server refuses access, so that retrying is useless."""
 
 
 class NoRangesError(StackError):
-    """A server that sends files only whole."""
+    """The server sends files only as a whole."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """What a server sent.
+    """A server's answer to a request for a range.
 
     Attributes
     ----------
     data
-        The bytes.
+        Bytes that the server sent.
     is_whole
-        Whether it is the whole file, although a range was asked for.
+        Whether they are the whole file, although a range was requested.
     """
 
     data: bytes
@@ -56,59 +56,59 @@ class Part:
 
 
 class HttpFiles:
-    """What lies under an address of a web server. A query, such as a signature, goes along with every request.
+    """Files under an address of a web server; the address's query, such as a signature, is part of every request.
 
     Parameters
     ----------
     address
-        Its address; what follows a ``#`` is left out.
+        The address; its fragment is dropped.
 
     Raises
     ------
     ValueError
-        If it is no address of a server.
+        If the address names no server.
     """
 
     def __init__(self, address: str) -> None:
-        import aiohttp  # noqa: F401  # what is missing is said before anything is read
+        import aiohttp  # noqa: F401  # a missing package raises here, before anything is read
         import fsspec  # noqa: F401
 
         self._parts = urlsplit(address)
         if not self._parts.hostname:
             raise ValueError("it names no server")
-        _ = self._parts.port  # a ValueError where it is no number
+        _ = self._parts.port  # raises a ValueError if it is no number
         self._url("")
 
     def read(self, path: str, most_bytes: int) -> bytes:
-        """Read a file whole."""
+        """Return a whole file."""
         return _wait(self._read(path, None, most_bytes)).data
 
     def read_part(self, path: str, start: int, stop: int | None, most_bytes: int) -> Part:
-        """Read a range of a file, from the end where `start` is below zero; some servers send it whole instead."""
+        """Return a range of a file, counted from its end if `start` is negative; some servers send the whole file."""
         asked = f"bytes={start}" if start < 0 else f"bytes={start}-{'' if stop is None else stop - 1}"
         return _wait(self._read(path, asked, most_bytes))
 
     def read_range(self, path: str, start: int, stop: int) -> bytes:
-        """Read a range of a file.
+        """Return a range of a file.
 
         Raises
         ------
         NoRangesError
-            If the server sends the file only whole, and that is more.
+            If the server sends the whole file, and this is larger.
         """
         return _wait(self._read(path, f"bytes={start}-{stop - 1}", stop - start, is_exact=True)).data
 
     def describe(self, path: str) -> tuple[int | None, str]:
-        """Return a file's size, if the server says it, and what changes with its content: an ETag or a date."""
+        """Return a file's size, None if the server does not state it, and its ETag or date."""
         return _wait(self._describe(path))
 
     def names(self, path: str) -> list[str]:
-        """Return what the page at a folder's address links to in that folder, as web servers list folders."""
+        """Return the names of a folder's files, from the links on the page that web servers send as a listing."""
         return _wait(self._names(path))
 
     async def _read(self, path: str, asked: str | None, most_bytes: int, is_exact: bool = False) -> Part:
         async with self._answer(path, {"Range": asked} if asked else {}) as answer:
-            if answer.status == 416:  # a range behind the end
+            if answer.status == 416:  # the range begins after the end of the file
                 return Part(b"")
             is_whole = asked is not None and answer.status != 206
             if is_whole and is_exact and answer.content_length != most_bytes:
@@ -116,7 +116,7 @@ class HttpFiles:
             return Part(await _body(answer, most_bytes), is_whole)
 
     async def _describe(self, path: str) -> tuple[int | None, str]:
-        # Not HEAD: addresses that are signed for reading refuse it.
+        # GET one byte instead of HEAD, which addresses signed for reading refuse.
         async with self._answer(path, {"Range": "bytes=0-0"}) as answer:
             version = answer.headers.get("ETag") or answer.headers.get("Last-Modified") or ""
             total = answer.headers.get("Content-Range", "").rpartition("/")[2]
@@ -136,10 +136,10 @@ class HttpFiles:
 
     @asynccontextmanager
     async def _answer(self, path: str, headers: dict[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Ask, and give the answer once its headers are here; its body is not read yet."""
+        """Send a request, and yield the answer when its headers are here; its body is not read yet."""
         session = await _session()
         url = self._url(path)
-        # A range counts the bytes that are sent, so they must be those of the file.
+        # Ranges count bytes as sent, so a compressed answer would give other bytes than the file's.
         own = {**headers, "Accept-Encoding": "identity"} if headers else None
         asking = session.get(url, headers=own, timeout=_limits())
         try:
@@ -159,54 +159,53 @@ class HttpFiles:
         split = self._parts
         inner = f"{split.path.rstrip('/')}/{quote(path, safe='/')}" if path else split.path
         whole = SplitResult(split.scheme, split.netloc, _quoted(inner, _SAFE), _quoted(split.query, _SAFE + "?"), "")
-        # A signature holds for the very characters that were signed.
+        # A signature is only valid for exactly the characters that were signed, so yarl must not normalize them.
         return URL(whole.geturl(), encoded=split.netloc.isascii())
 
 
 def _quoted(text: str, safe: str) -> str:
-    """Quote what addresses must not hold, and keep what is quoted already."""
+    """Return text with characters quoted that addresses must not contain; existing quotes are kept."""
     return quote(re.sub(r"%(?![0-9A-Fa-f]{2})", "%25", text), safe=safe)
 
 
 def _check_status(answer: aiohttp.ClientResponse, url: str) -> None:
-    status, said = answer.status, f"{answer.status} {answer.reason or ''}".strip()
+    status, answered = answer.status, f"{answer.status} {answer.reason or ''}".strip()
     if status in (404, 410):
         raise FileNotFoundError(url)
     if status == 401:
-        raise AccessError(f"{url} asks for a login ({said}); open a copy of it, or an address that needs none.")
+        raise AccessError(f"{url} asks for a login ({answered}); open a copy of it, or an address that needs none.")
     if status == 403:
         raise AccessError(
-            f"{url} is refused by its server ({said}); check the address, and whether its signature has run out."
+            f"{url} is refused by its server ({answered}); check the address, and whether its signature has expired."
         )
     if status >= 500 or status in _TRY_AGAIN:
-        raise OSError(said)
+        raise OSError(answered)
+    # aiohttp follows redirections itself, so any that arrive here lead nowhere.
     if status >= 300 and status != 416:
-        raise StackError(f"{url} is answered by its server with {said}; check the address.")
+        raise StackError(f"The server answered {answered} for {url}; check the address.")
 
 
 async def _body(answer: aiohttp.ClientResponse, most_bytes: int) -> bytes:
-    """Read what is sent, as long as it is not more than asked for, and not slower than any line."""
+    """Return the body of an answer; raise if it is too large, or arrives too slowly for any real connection."""
     clock = asyncio.get_running_loop().time
     began, data = clock(), bytearray()
     async for part in answer.content.iter_any():
         data += part
         if len(data) > most_bytes:
-            raise StackError(
-                f"{answer.url} sends more than the {most_bytes} bytes that it may; check that it is the right address."
-            )
+            raise StackError(f"{answer.url} sends more than {most_bytes} bytes; check that it is the right address.")
         if (seconds := clock() - began) > TIMEOUT_S + _patience(len(data), most_bytes):
-            raise TimeoutError(f"only {len(data)} bytes came in {seconds:.0f} s")
+            raise TimeoutError(f"only {len(data)} bytes in {seconds:.0f} s")
     return bytes(data)
 
 
 def _patience(received: int, most_bytes: int) -> float:
-    """Return for how many seconds so many bytes may be on their way: one more of them always buys some time."""
+    """Return the seconds that so many bytes may take; metadata get a fixed limit in addition."""
     allowed = received / _SLOWEST_BYTES_PER_S
     return min(allowed, _MOST_METADATA_S) if most_bytes <= MOST_METADATA_BYTES else allowed
 
 
 class _Links(HTMLParser):
-    """Where the links of a page lead."""
+    """A parser that collects the targets of a page's links."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -221,7 +220,7 @@ def _folder(path: str) -> str:
 
 
 def _name_in(folders: set[str], link: str) -> str:
-    """Return the name of what a link leads to, if it lies in one of the folders; else an empty text."""
+    """Return the name of a link's target, if it is in one of the folders; else an empty text."""
     try:
         path = unquote(urlsplit(link).path)
     except ValueError:
@@ -233,35 +232,36 @@ def _name_in(folders: set[str], link: str) -> str:
 
 
 @cache
-def _kept_sessions() -> dict[str, aiohttp.ClientSession]:
+def _sessions() -> dict[str, aiohttp.ClientSession]:
     atexit.register(_close)
     return {}
 
 
 async def _session() -> aiohttp.ClientSession:
-    """Return the one session of this process, on the loop that runs this."""
+    """Return the process's only session, which shares connections between requests."""
     import aiohttp
 
-    kept = _kept_sessions()
-    if "one" not in kept:
-        kept["one"] = aiohttp.ClientSession()
-    return kept["one"]
+    sessions = _sessions()
+    # Created here and not at import: a session belongs to the event loop that creates it.
+    if "one" not in sessions:
+        sessions["one"] = aiohttp.ClientSession()
+    return sessions["one"]
 
 
 def _limits() -> aiohttp.ClientTimeout:
-    """Return how long each step may take; the whole is bounded where bodies are read, by what has come."""
+    """Return time limits for single steps; `_body` limits the total, depending on the bytes received."""
     import aiohttp
 
     return aiohttp.ClientTimeout(total=None, sock_connect=TIMEOUT_S, sock_read=TIMEOUT_S)
 
 
 def _close() -> None:
-    if (session := _kept_sessions().pop("one", None)) is not None:
+    if (session := _sessions().pop("one", None)) is not None:
         _wait(session.close())
 
 
 def _wait(work: Coroutine[Any, Any, T]) -> T:
-    """Run on fsspec's loop, which has a thread of its own, and wait here."""
+    """Run a coroutine on fsspec's event loop, which has its own thread, and wait for the result."""
     from fsspec.asyn import get_loop
 
     return asyncio.run_coroutine_threadsafe(work, get_loop()).result()

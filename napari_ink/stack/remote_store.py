@@ -1,4 +1,4 @@
-"""A Zarr store at an address, to be read only."""
+"""A read-only Zarr store at an address."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _METADATA = ("zarr.json", ".zarray", ".zgroup", ".zattrs", ".zmetadata")
 
 
 class ServerFailures(AbstractContextManager["ServerFailures"]):
-    """Raise what a server failed with once zarr has ended a read, instead of inside zarr.
+    """Collects the errors of a server during a read of zarr, and raises the first one at its end.
 
-    Zarr asks for many chunks at once. An error raised in one of these requests would leave the others running, each
-    with attempts of its own, and their errors to nobody; they would be logged as tracebacks. So a request that fails
-    is noted here, the others of the same read then ask for nothing more, and the first error is raised at the end.
+    Zarr requests many chunks at the same time. If one of these requests raised its error, the others would go on, each
+    with retries, and nobody would handle their errors, which asyncio logs as tracebacks. So the first error is stored
+    here, the other requests of the same read return at once, and the error is raised when the ``with`` block ends.
     """
 
     def __init__(self) -> None:
@@ -49,30 +49,33 @@ class ServerFailures(AbstractContextManager["ServerFailures"]):
         if self._token is not None:
             _failures.reset(self._token)
         is_ours = kind is None or issubclass(kind, Exception)
-        # Metadata that a server refuses may be none: buckets that cannot be listed answer so for what is not there.
-        told = self.errors or (self.refused if kind is not None else [])
-        if told and is_ours:
-            raise told[0] from error
+        # A refusal counts only if zarr failed, too: buckets that cannot be listed refuse files that do not exist.
+        errors = self.errors or (self.refused if kind is not None else [])
+        if errors and is_ours:
+            raise errors[0] from error
 
 
-# Zarr runs requests on a thread of its own, in the context of whoever asked.
+# A context variable, since zarr runs requests on its own thread, but in the caller's context.
 _failures: ContextVar[ServerFailures | None] = ContextVar("server_failures", default=None)
 
 
 class RemoteStore(Store):
-    """Chunks come by way of the cache on disk; metadata are asked for anew, and chunks of older metadata forgotten.
+    """A read-only Zarr store at an address, with chunks cached on disk.
+
+    Metadata always come from the server. Their checksum is the version of cached chunks, so that changed metadata
+    invalidate these.
 
     Parameters
     ----------
     remote
-        The address of the store.
+        Files under the store's address.
 
     Attributes
     ----------
     missing : set of str
-        The chunks that were asked for and are not there.
+        Keys of chunks that were requested and do not exist.
     failures : type of ServerFailures
-        To be used in a ``with`` around whatever reads from the store.
+        Context manager for all reads from the store.
     """
 
     supports_writes = supports_deletes = supports_listing = False
@@ -86,7 +89,7 @@ class RemoteStore(Store):
         self.missing: set[str] = set()
 
     async def get(self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None) -> Buffer | None:
-        """Return a value or a range of it; None if it is not there."""
+        """Return a value or a range of it; None if it does not exist."""
         failures = _failures.get()
         if failures is not None and failures.errors:
             return None
@@ -127,31 +130,31 @@ class RemoteStore(Store):
         return list(await asyncio.gather(*(self.get(key, prototype, part) for key, part in key_ranges)))
 
     async def exists(self, key: str) -> bool:
-        """Whether a value is there."""
+        """Whether a value exists."""
         return await self._data(key, None) is not None
 
     async def set(self, key: str, value: Buffer) -> None:
-        """Refuse to write."""
+        """Raise, since the store is read-only."""
         raise NotImplementedError
 
     async def delete(self, key: str) -> None:
-        """Refuse to delete."""
+        """Raise, since the store is read-only."""
         raise NotImplementedError
 
     def list(self) -> AsyncIterator[str]:
-        """Refuse to list: a web server cannot."""
+        """Raise, since web servers cannot list."""
         raise NotImplementedError
 
     def list_prefix(self, prefix: str) -> AsyncIterator[str]:
-        """Refuse to list: a web server cannot."""
+        """Raise, since web servers cannot list."""
         raise NotImplementedError
 
     def list_dir(self, prefix: str) -> AsyncIterator[str]:
-        """Refuse to list: a web server cannot."""
+        """Raise, since web servers cannot list."""
         raise NotImplementedError
 
     def __eq__(self, other: object) -> bool:
-        """Whether two stores lie at one address."""
+        """Whether the other store has the same address."""
         return isinstance(other, RemoteStore) and other._remote.address == self._remote.address
 
     def __hash__(self) -> int:
@@ -159,7 +162,7 @@ class RemoteStore(Store):
 
 
 def _ends(byte_range: ByteRequest | None) -> tuple[int | None, int | None]:
-    """Return the ends of a range as fsspec takes them; a start below zero counts from the end."""
+    """Return start and stop of a range as fsspec takes them; a negative start counts from the end."""
     if isinstance(byte_range, RangeByteRequest):
         return byte_range.start, byte_range.end
     if isinstance(byte_range, OffsetByteRequest):

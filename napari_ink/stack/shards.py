@@ -1,4 +1,4 @@
-"""The shards of a conversion: each is written, read back, and held against the check sum of what it should be."""
+"""Shards of a conversion, which are written, read back, and compared by checksums."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Place = tuple[int, int, int, int]
 
 
 def places_of(arrays: list[zarr.Array[Any]]) -> list[Place]:
-    """Return where all shards of all levels are: the level, and the first voxel ``z, y, x``."""
+    """Return the places of all shards of all levels: level and first voxel ``z, y, x``."""
     places: list[Place] = []
     for level, array in enumerate(arrays):
         steps = zip(array.shape, array.shards or array.chunks, strict=True)
@@ -32,28 +32,29 @@ def places_of(arrays: list[zarr.Array[Any]]) -> list[Place]:
 
 
 def bytes_of(arrays: list[zarr.Array[Any]], place: Place) -> int:
-    """Return how many bytes of grey values a shard holds."""
+    """Return the size of a shard's grey values in bytes, uncompressed."""
     array = arrays[place[0]]
     voxels: int = math.prod(part.stop - part.start for part in _block(array, place))
     return voxels * array.dtype.itemsize
 
 
 def write_shard(arrays: list[zarr.Array[Any]], read: ReadBlock, place: Place) -> int:
-    """Write one shard, and return the check sum of what was written.
+    """Write one shard, and return the checksum of its grey values.
 
-    It is read back, and held against that, when the next level is made of it; shards of the last level at once.
+    Computing the next level reads the shard back and compares the checksum; shards of the last level are read back
+    here.
 
     Raises
     ------
     NapariInkError
-        If it reads back differently.
+        If the shard reads back differently.
     """
     array = arrays[place[0]]
     block = _block(array, place)
     values = read(*block)
     check = check_sum(values)
     array[block] = values
-    del values
+    del values  # not needed while the shard is read back, which takes as much memory
     if place[0] == len(arrays) - 1:
         _read_back(array, check, block)
     return check
@@ -62,17 +63,29 @@ def write_shard(arrays: list[zarr.Array[Any]], read: ReadBlock, place: Place) ->
 def read_halved(
     finer: zarr.Array[Any], checks: dict[tuple[int, int, int], int], z: slice, y: slice, x: slice, step: int = 1
 ) -> Grey:
-    """Read a shard of a level by halving the level before, shard by shard, each held against its check sum.
+    """Return a block of a level by halving the level before, one shard at a time, and compare the checksum of each.
+
+    Parameters
+    ----------
+    finer
+        The level before.
+    checks
+        Checksums of its shards, by their first voxel ``z, y, x``.
+    z, y, x
+        Half-open ranges of the block, which must be those of a shard.
+    step
+        Ignored; makes the function a `ReadBlock`.
 
     Raises
     ------
     NapariInkError
-        If one reads back differently.
+        If a shard reads back differently.
     """
     depth, height, width = finer.shape
     out: Grey = np.empty((z.stop - z.start, y.stop - y.start, x.stop - x.start), finer.dtype)
     half = SHARD_PX // 2
     for top, left in product(range(0, out.shape[1], half), range(0, out.shape[2], half)):
+        # One shard of the finer level becomes half a shard's rows and columns here.
         part = out[:, top : top + half, left : left + half]
         rows = slice(2 * (y.start + top), min(2 * (y.start + top + part.shape[1]), height))
         columns = slice(2 * (x.start + left), min(2 * (x.start + left + part.shape[2]), width))
@@ -82,7 +95,7 @@ def read_halved(
 
 
 def check_sum(values: Grey) -> int:
-    """Return the CRC-32 of grey values, the same on every machine."""
+    """Return the CRC-32 of grey values, which is the same on machines of any byte order."""
     little_endian = values.astype(values.dtype.newbyteorder("<"), copy=False)
     return zlib.crc32(np.ascontiguousarray(little_endian).data)
 
@@ -96,7 +109,7 @@ def _block(array: zarr.Array[Any], place: Place) -> tuple[slice, slice, slice]:
 
 
 def reads_back(arrays: list[zarr.Array[Any]], place: Place, check: int) -> bool:
-    """Whether a shard on the disk has a check sum."""
+    """Whether a shard on the disk can be read and has the given checksum."""
     array = arrays[place[0]]
     with suppress(NapariInkError):
         _read_back(array, check, _block(array, place))
@@ -105,10 +118,10 @@ def reads_back(arrays: list[zarr.Array[Any]], place: Place, check: int) -> bool:
 
 
 def _read_back(array: zarr.Array[Any], check: int, block: tuple[slice, slice, slice]) -> Grey:
-    """Read what was written, and see that it is what it was."""
+    """Return a block as it is on the disk; raise if its checksum differs."""
     z, y, x = block
-    where = f"What was written at layer {z.start}, row {y.start}, column {x.start} of a level"
-    remedy = "look at the disk, and run again: what is damaged is written anew"
+    where = f"The shard at layer {z.start}, row {y.start}, column {x.start} of level {array.path}"
+    remedy = "check the disk, and run again to write damaged shards once more"
     with decoder_errors(OutputError, where, remedy):
         values = np.asarray(array[block])
     if check_sum(values) != check:

@@ -1,4 +1,4 @@
-"""How large a depth stack may be: checked before anything is allocated for it."""
+"""Limits on the size of a depth stack, checked before memory is allocated."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ _LONGEST_SIDE = 1_000_000
 
 
 def check_shape(where: object, shape: Sequence[int]) -> None:
-    """Refuse what cannot be a depth stack by its shape.
+    """Refuse a shape that cannot be a depth stack's.
 
     Raises
     ------
     StackError
-        If it has not three axes, is empty or less, or is absurdly large.
+        If it does not have three axes, or a length is below 1 or absurdly large.
     """
     if len(shape) != 3 or min(shape) < 1:
         raise StackError(f"{where} has the shape {tuple(shape)}; a depth stack has layers, height and width.")
+    # Files with the axes in another order show here: what seem to be layers are rows.
     if shape[0] > MOST_LAYERS:
         raise StackError(
-            f"{where} has {shape[0]} layers of {shape[1]} × {shape[2]}, and a depth stack at most {MOST_LAYERS}; "
+            f"{where} has {shape[0]} layers of {shape[1]} × {shape[2]}, and a depth stack has at most {MOST_LAYERS}; "
             "its axes must be layers, height, width."
         )
     if max(shape[1:]) > _LONGEST_SIDE:
         raise StackError(
-            f"{where} claims {shape[1]} × {shape[2]} pixels, and {_LONGEST_SIDE} is the longest side that is read; "
+            f"{where} states {shape[1]} × {shape[2]} pixels, and {_LONGEST_SIDE} is the longest side that is read; "
             "its header may be damaged."
         )

@@ -1,4 +1,4 @@
-"""Layers copied to a file as they are in memory, so that what can only be decoded whole is decoded once."""
+"""Uncompressed copies of layers in a file, so that layers that can only be decoded whole are decoded once."""
 
 from __future__ import annotations
 
@@ -14,35 +14,36 @@ from napari_ink.stack.pyramid import SHARD_PX
 
 
 class Spool:
-    """A stack's layers in a scratch file, written and read by ordinary calls.
+    """A stack's layers in a scratch file.
 
-    They lie there in bands of columns as wide as a shard, each with all layers: so a shard is read as one piece a
-    layer, however wide the stack is.
+    The file is divided into bands of columns as wide as a shard, each with all layers, so that reading a shard takes
+    one contiguous read a layer, however wide the stack is.
 
     Parameters
     ----------
     path
-        The file; it is made if it is not there. It takes as much of the disk as the stack uncompressed.
+        The file; created if missing. It becomes as large as the uncompressed stack.
     stack
-        The stack that is copied.
+        The stack to copy.
 
     Attributes
     ----------
     layer_bytes
-        Of one layer, uncompressed.
+        Size of one uncompressed layer in bytes.
 
     Raises
     ------
     OutputError
-        If there is something else than a file in its place.
+        If the path is not a regular file.
     OSError
-        If it cannot be made.
+        If the file cannot be created.
     """
 
     def __init__(self, path: Path, stack: DepthStack) -> None:
         self._path, self._stack = path, stack
         _, height, width = stack.shape
         self.layer_bytes = height * width * stack.dtype.itemsize
+        # Appending creates the file, but keeps the layers that an earlier run copied.
         path.open("ab").close()
         check_regular(path, OutputError)
 
@@ -52,9 +53,9 @@ class Spool:
         Raises
         ------
         OSError
-            If it cannot be written.
+            If the copy cannot be written.
         StackError
-            If it cannot be read.
+            If the layer cannot be read.
         """
         _, height, width = self._stack.shape
         layer: Grey = self._stack.read_block(slice(z, z + 1), slice(0, height), slice(0, width))[0]
@@ -65,12 +66,12 @@ class Spool:
         return layer
 
     def read(self, z: slice, y: slice, x: slice, step: int = 1) -> Grey:
-        """Read a block of what was copied, whose columns begin where a band does and do not leave it.
+        """Return a block of copied layers, whose columns must begin at a band's and stay within it.
 
         Raises
         ------
         NapariInkError
-            If it was not copied, or the file was cut since.
+            If the block was not copied, or the file was truncated since.
         """
         out: Grey = np.empty((z.stop - z.start, y.stop - y.start, x.stop - x.start), self._stack.dtype)
         with self._path.open("rb", buffering=0) as file:
@@ -78,16 +79,16 @@ class Spool:
                 try:
                     read_into(file, self._place(at, y.start, x.start), layer)
                 except EOFError as error:
-                    raise NapariInkError(f"{self._path} was cut while it was needed; run again.") from error
+                    raise NapariInkError(f"{self._path} was truncated by another program; run again.") from error
         return out[:, ::step, ::step]
 
     def layer(self, z: int) -> Grey:
-        """Read one layer of what was copied.
+        """Return one copied layer.
 
         Raises
         ------
         NapariInkError
-            If it was not copied, or the file was cut since.
+            If the layer was not copied, or the file was truncated since.
         """
         _, height, width = self._stack.shape
         out: Grey = np.empty((height, width), self._stack.dtype)
@@ -97,7 +98,8 @@ class Spool:
         return out
 
     def _place(self, z: int, y: int, x: int) -> int:
-        """Return the byte at which a row of a band begins."""
+        """Return the byte at which row `y` of layer `z` begins in the band that starts at column `x`."""
         depth, height, width = self._stack.shape
+        # All bands before this one are full, so together they are x columns wide.
         band_width = min(SHARD_PX, width - x)
         return (depth * height * x + (z * height + y) * band_width) * self._stack.dtype.itemsize

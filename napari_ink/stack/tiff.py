@@ -1,4 +1,4 @@
-"""TIFF files as depth layers: headers read first, then memory maps or single strips and tiles."""
+"""Depth layers in TIFF files: headers are read first, then single strips, tiles or blocks of uncompressed values."""
 
 from __future__ import annotations
 
@@ -23,9 +23,8 @@ from napari_ink.stack.tiff_directories import RESTORE, open_tiff
 if TYPE_CHECKING:
     from napari_ink.stack.remote import RemoteFile
 
-# What tifffile, its codecs and the operating system raise over broken files. A damaged tag may come as a tuple where a
-# number is due, or as a zero to divide by: TypeError and ArithmeticError; a damaged size may ask for
-# more memory than there is.
+# Errors that tifffile, its codecs and the operating system raise for broken files. A damaged tag may be a tuple instead
+# of a number (TypeError) or a zero to divide by (ArithmeticError); a damaged size may need more memory than there is.
 READ_ERRORS = (
     tifffile.TiffFileError,
     OSError,
@@ -40,37 +39,37 @@ READ_ERRORS = (
     zlib.error,
 )
 
-# How many bytes one stored byte can become at most, by the number of the compression. JPEG, LZMA, Zstandard and fax
-# know no such bound, or one too large to be of use.
+# Most bytes that one stored byte unpacks to, by the number of the compression: none, LZW, Deflate and PackBits. JPEG,
+# LZMA, Zstandard and fax have no such limit, or one too large to be useful.
 _MOST_UNPACKED = {1: 1, 5: 4096, 8: 1032, 32773: 64, 32946: 1032}
 
 
 @dataclass(frozen=True)
 class TiffPlane:
-    """One plane in a TIFF file, grey or of palette indices: where it lies and how it is stored.
+    """One plane of grey values or palette indices in a TIFF file.
 
     Attributes
     ----------
     file, page
-        The file, and the number of the page in it.
+        The file, and the index of the page in it.
     shape
         Height and width.
     dtype
-        Of the values as they are stored.
-    stored_px
-        Rows and columns of a strip or tile that is compressed; 1 and 1 where none is.
-    in_strips
-        Whether it is compressed in strips, which are as wide as it.
+        Dtype of the stored values.
     raw
-        The plane as an array in the file, where it lies there uncompressed; else None.
+        The plane as an array in the file, if it is uncompressed and contiguous; else None.
     state
-        The file's, when its header was read.
+        Size and time of the file when its header was read.
+    in_strips
+        Whether the plane is compressed in strips, which are as wide as the plane.
+    stored_px
+        Rows and columns of a compressed strip or tile; 1 and 1 if the plane is uncompressed.
     bits
-        Bits of a value as the file states them: 12 where the dtype is uint16 and white is 4095. 1 where it is bool.
+        Bits per value that the file states, such as 12 for uint16 values with a white of 4095, or 1 for bool.
     is_inverted
-        Whether the file says that 0 is white; `read` turns the values round, so that bright is high everywhere.
+        Whether the file states that 0 is white; `read` inverts the values, so that bright pixels are high.
     is_palette
-        Whether the values are numbers of colours in a palette; `read` returns these numbers.
+        Whether the values are palette indices; `read` returns the indices.
     """
 
     file: Path | RemoteFile
@@ -86,14 +85,12 @@ class TiffPlane:
     is_palette: bool = False
 
     def read(self, y: slice, x: slice, step: int = 1) -> Grey:
-        """Read rows `y` and columns `x`, only every `step`-th of each; they may still lie in the file.
-
-        Values have their stored depth (`bits`); what the file calls black is 0.
+        """Return every `step`-th of the rows `y` and columns `x`, with 0 for black and values of `bits` bits.
 
         Raises
         ------
         StackError
-            If the file has gone, changed or broken since it was opened.
+            If the file was removed, changed or damaged since it was opened.
         """
         if self.raw is not None:
             plane: Grey = self.raw(slice(0, 1), y, x, step)[0]
@@ -103,7 +100,7 @@ class TiffPlane:
             return self._decode(y, x, step)
 
     def _decode(self, y: slice, x: slice, step: int) -> Grey:
-        """Decode only the strips or tiles that the window touches, one at a time."""
+        """Return a window by decoding the strips or tiles that it touches, one at a time."""
         rows, columns = range(y.start, y.stop, step), range(x.start, x.stop, step)
         out: Grey = np.zeros((len(rows), len(columns)), self.dtype.newbyteorder("="))
         if out.size == 0:
@@ -122,8 +119,9 @@ class TiffPlane:
             for index, (data, _) in zip(wanted, _segments(file, places), strict=True):
                 segment, position, size = page.decode(data, index, jpegtables=page.jpegtables)
                 if segment is None:
-                    continue  # a segment that was never written: black, whatever the file calls white
+                    continue  # a segment that was never written is black, also in a file in which 0 is white
                 top, left = position[2], position[3]
+                # The last strip may hold fewer rows, and the last tiles are padded beyond the image's border.
                 block = segment.reshape(segment.shape[-3:-1])[: size[1], : size[2]]
                 block = from_white(block, self.bits) if self.is_inverted else block
                 _paste(out, block, rows, columns, (top, left))
@@ -131,7 +129,7 @@ class TiffPlane:
 
 
 def _touches(wanted: range, start: int, length: int) -> bool:
-    """Whether any of the wanted rows lies among `length` from `start` on."""
+    """Whether any of the wanted rows is among the `length` rows from `start` on."""
     first = max(wanted.start, start)
     first += -(first - wanted.start) % wanted.step
     return first < min(start + length, wanted.stop)
@@ -139,12 +137,12 @@ def _touches(wanted: range, start: int, length: int) -> bool:
 
 def _segments(file: tifffile.TiffFile, places: list[tuple[int, int]]) -> Any:
     offsets, counts = zip(*places, strict=True)
-    # No `indices`: until the end of 2025 tifffile looked a lone segment up by them in the offsets.
+    # Without `indices`, since tifffile before the end of 2025 used the index of a single segment on these offsets.
     return sorted(file.filehandle.read_segments(offsets, counts), key=lambda found: found[1])
 
 
 def _paste(out: Grey, block: Grey, rows: range, columns: range, corner: tuple[int, int]) -> None:
-    """Put those of the wanted rows and columns into `out` that lie in a block with its corner there."""
+    """Copy the wanted rows and columns of a block into `out`; `corner` is the block's first row and column."""
     here = []
     for wanted, start, length in zip((rows, columns), corner, block.shape, strict=True):
         first = max(0, -(-(start - wanted.start) // wanted.step))
@@ -157,30 +155,30 @@ def _paste(out: Grey, block: Grey, rows: range, columns: range, corner: tuple[in
 
 
 def read_planes(path: Path | RemoteFile, of_masks: bool = False) -> list[TiffPlane]:
-    """Read the headers of every plane of a TIFF file; overviews, thumbnails and transparency masks are left out.
+    """Read the headers of all planes of a TIFF file, without overviews, thumbnails and transparency masks.
 
     Parameters
     ----------
     path
         The file.
     of_masks
-        Whether palettes and whole numbers of any size are let through besides grey values, as masks have them.
+        Whether to accept palettes and integers of any size, as masks have them, in addition to grey values.
 
     Raises
     ------
     StackError
-        If the file is no TIFF, is cut short, leads in circles, or holds anything but grey.
+        If the file is no TIFF, is cut short, has a loop of pages, or holds colours.
     """
     with decoder_errors(StackError, path, RESTORE):
         state = state_of(path)
         with open_tiff(path) as file:
             pages = [page.aspage() for page in file.pages]
-            # One header for many planes: ImageJ's hyperstacks, and what tifffile writes truncated.
+            # One header for many planes: ImageJ's hyperstacks, and files that tifffile writes with `truncate`.
             is_one = len(pages) == 1 and (file.is_imagej or file.is_shaped) and file.series
             if is_one and file.series[0].ndim == 3 and math.prod(file.series[0].shape) > math.prod(pages[0].shape):
                 return _contiguous_planes(path, file, state, of_masks)
             whole = [page for page in pages if not _is_extra(page)]
-            # A file of nothing but overviews is somebody's layers, flagged by mistake.
+            # If all pages are flagged as overviews, the flags are a mistake and the pages are layers.
             planes = [_plane(path, page, state, of_masks) for page in whole or pages]
     if not planes:
         raise StackError(f"{path} is a TIFF file without an image; {RESTORE}.")
@@ -188,7 +186,7 @@ def read_planes(path: Path | RemoteFile, of_masks: bool = False) -> list[TiffPla
 
 
 def _is_extra(page: Any) -> bool:
-    """Whether a page is a smaller copy of another one, or says which of its pixels count."""
+    """Whether a page is a smaller copy of another one, or its transparency mask."""
     return bool(page.is_reduced or page.is_mask or page.photometric == tifffile.PHOTOMETRIC.MASK)
 
 
@@ -197,11 +195,11 @@ def _plane(path: Path | RemoteFile, page: Any, state: State, of_masks: bool) -> 
     for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True):
         if offset + count > state[0]:
             raise StackError(
-                f"{path} is cut short: it has {state[0]} bytes and its header speaks of "
-                f"{offset + count}; copy it again."
+                f"{path} is cut short: it has {state[0]} bytes and its header states {offset + count}; copy it again."
             )
     shape, raw = (page.imagelength, page.imagewidth), None
     if page.is_memmappable:
+        # tifffile's dtype has the machine's byte order, whatever the file's is.
         stored = np.dtype(page.parent.byteorder + page.dtype.char)
         raw = RawArray(path, stored, page.dataoffsets[0], (1, *shape), state)
     else:
@@ -241,11 +239,11 @@ def _check_values(path: Path | RemoteFile, page: Any, of_masks: bool) -> None:
 
 
 def _check_segments(path: Path | RemoteFile, page: Any) -> None:
-    """Hold the strips or tiles against the image, the file and the memory, before any of them is decoded."""
+    """Refuse strips or tiles that do not fit the image, the file or free memory, before decoding any of them."""
     number, stored = math.prod(page.chunked), len(page.dataoffsets)
     if stored < number:
         raise StackError(
-            f"{path} is damaged: its {page.imagelength} × {page.imagewidth} pixels take {number} strips or tiles, and "
+            f"{path} is damaged: its {page.imagelength} × {page.imagewidth} pixels need {number} strips or tiles, and "
             f"it has {stored}; {RESTORE}."
         )
     tall, wide = (int(side) for side in page.chunks[-2:])
@@ -259,7 +257,7 @@ def _check_segments(path: Path | RemoteFile, page: Any) -> None:
 def _contiguous_planes(
     path: Path | RemoteFile, file: tifffile.TiffFile, state: State, of_masks: bool
 ) -> list[TiffPlane]:
-    """Return the planes of a file that has one header for many of them."""
+    """Return the planes of a file with one header for all of them, which follow each other in the file."""
     first = _plane(path, file.pages.first, state, of_masks)
     count = file.series[0].shape[0]
     length = int(np.prod(first.shape)) * first.dtype.itemsize
@@ -271,30 +269,28 @@ def _contiguous_planes(
 
 
 def check_axes(path: Path | RemoteFile, pages: int) -> None:
-    """Refuse a file whose pages are not the depth alone: its channels or times would pass for layers.
+    """Refuse a file with channels or times in addition to layers, whose pages would be taken for layers.
 
     Raises
     ------
     StackError
-        If an OME or ImageJ header speaks of channels or times besides layers, or of more layers than there are.
+        If an OME or ImageJ header states channels or times besides layers, or more layers than there are pages.
     """
     try:
         with decoder_errors(StackError, path, RESTORE), open_tiff(path) as file:
             lengths = _axes(file)
     except StackError:
-        return  # a header that cannot be read says nothing; the pages are what counts
-    # One axis alone is the depth, whatever it is called: programs that know nothing of depth call it channels or times.
+        return  # the header is optional: without a readable one, all pages count as layers
+    # A single axis is the depth, whatever its name: programs without a notion of depth write channels or times.
     if sum(length > 1 for length in lengths.values()) > 1:
-        said = " and ".join(f"{length} {axis}" for axis, length in lengths.items() if length > 1)
-        raise StackError(f"{path} holds {said}, and a depth stack is layers alone; save one of the others by itself.")
+        found = " and ".join(f"{length} {axis}" for axis, length in lengths.items() if length > 1)
+        raise StackError(f"{path} holds {found}, and a depth stack is layers alone; save one of the others by itself.")
     if (planes := max(lengths.values(), default=1)) > pages:
-        raise StackError(
-            f"{path} speaks of {planes} layers and holds {pages}; open the folder that has the others, too."
-        )
+        raise StackError(f"{path} states {planes} layers and holds {pages}; open the folder with all of its files.")
 
 
 def _axes(file: tifffile.TiffFile) -> dict[str, int]:
-    """Return how many channels, times and layers an OME or ImageJ header speaks of."""
+    """Return the numbers of channels, times and layers in an OME or ImageJ header."""
     if file.is_ome:
         elements = ElementTree.fromstring(file.ome_metadata or "").iter()
         pixels = next((element for element in elements if element.tag.endswith("}Pixels")), None)
@@ -307,12 +303,13 @@ def _axes(file: tifffile.TiffFile) -> dict[str, int]:
 
 
 def voxel_size_um(path: Path | RemoteFile) -> float | None:
-    """Return the pixel size that an ImageJ or OME header states in micrometres, or None."""
+    """Return the pixel size in micrometres from an ImageJ or OME header; None if it states none."""
     try:
         with decoder_errors(StackError, path, RESTORE), open_tiff(path) as file:
             if file.is_ome:
                 return _ome_pixel_size(file.ome_metadata or "")
             if file.is_imagej and (file.imagej_metadata or {}).get("unit") in ("um", "µm", "micron", "\\u00B5m"):
+                # TIFF stores a rational number of pixels per unit of length, here per micrometre.
                 pixels, length = file.pages.first.tags["XResolution"].value
                 return float(length / pixels) if pixels else None
     except StackError:
@@ -321,7 +318,7 @@ def voxel_size_um(path: Path | RemoteFile) -> float | None:
 
 
 def _ome_pixel_size(metadata: str) -> float | None:
-    """Return the pixel size that OME metadata state, where it is one for all images, the same in y and x, in µm."""
+    """Return the pixel size in OME metadata; None unless it is in µm and the same for all images, x and y."""
     pixels = [element for element in ElementTree.fromstring(metadata).iter() if element.tag.endswith("}Pixels")]
     stated = {element.get(f"PhysicalSize{axis}") for element in pixels for axis in "XY"}
     units = {element.get(f"PhysicalSize{axis}Unit", "µm") for element in pixels for axis in "XY"}

@@ -1,7 +1,7 @@
-"""The directories of a TIFF file, one for each page: walked before anything in them is parsed.
+"""Check of a TIFF file's directories, one a page, before tifffile parses them.
 
-A directory says where the next one lies, and how many values each of its tags has. A damaged file can lead in circles,
-or speak of tables that take gigabytes once they are parsed.
+A directory states the offset of the next one, and the number of values of each tag. A damaged file may contain a loop,
+or state tables that need gigabytes once they are parsed.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ if TYPE_CHECKING:
 RESTORE = "replace it with the original file"
 _MOST_PAGES = 8 * MOST_LAYERS  # each layer may come with overviews and a mask
 _MOST_TAGS = 4096
-_MOST_NUMBERS, _MOST_BYTES = 2**22, 2**26  # a table of strips or tiles; a text or what a program keeps to itself
-_OF_BYTES = (1, 2, 6, 7)
-# By the version: where the first offset stands; and how the number of tags, an offset, and an entry's tag, type and
-# count are packed.
+_MOST_NUMBERS, _MOST_BYTES = 2**22, 2**26  # in a table of strips or tiles; in a text or a program's private data
+_OF_BYTES = (1, 2, 6, 7)  # types BYTE, ASCII, SBYTE and UNDEFINED
+# By version (42 is TIFF, 43 BigTIFF): position of the first offset; and struct formats of the number of tags, an
+# offset, and an entry's tag, type and count.
 _FIRST = {42: 4, 43: 8}
 _LAYOUTS = {42: ("H", "I", "HHI4x"), 43: ("Q", "Q", "HHQ8x")}
 
 
 @contextmanager
 def open_tiff(path: Path | RemoteFile) -> Iterator[tifffile.TiffFile]:
-    """Open a TIFF file whose directories make sense.
+    """Open a TIFF file after a check of its directories.
 
     Raises
     ------
     StackError
-        If they lead in circles, are too many, or speak of tables larger than any image needs.
+        If the directories form a loop, are too many, or state tables larger than any image needs.
     Exception
-        Whatever tifffile raises over a damaged file.
+        Any error that tifffile raises for a damaged file.
     """
     with opened(path) as file:
         _check_directories(path, file)
@@ -50,7 +50,7 @@ def open_tiff(path: Path | RemoteFile) -> Iterator[tifffile.TiffFile]:
 
 
 def opened(path: Path | RemoteFile) -> Any:
-    """Open a file, wherever it lies, to read bytes.
+    """Open a local or remote file for reading bytes.
 
     Raises
     ------
@@ -63,7 +63,7 @@ def opened(path: Path | RemoteFile) -> Any:
 
 
 def _check_directories(path: Path | RemoteFile, file: BinaryIO) -> None:
-    """Go from directory to directory; where one cannot be read, what tifffile says of it is more to the point."""
+    """Follow the chain of directories; leave unreadable ones to tifffile, whose errors are more precise."""
     head = file.read(16)
     order = {b"II": "<", b"MM": ">"}.get(head[:2])
     if order is None or len(head) < 16:
@@ -76,7 +76,7 @@ def _check_directories(path: Path | RemoteFile, file: BinaryIO) -> None:
     seen: set[int] = set()
     while offset:
         if offset in seen:
-            raise StackError(f"{path} leads in circles: page {len(seen)} is followed by an earlier one; {RESTORE}.")
+            raise StackError(f"{path} is damaged: page {len(seen)} is followed by an earlier one; {RESTORE}.")
         seen.add(offset)
         if len(seen) > _MOST_PAGES:
             raise StackError(f"{path} has more than {_MOST_PAGES} pages; save the layers of one segment by themselves.")
@@ -87,7 +87,7 @@ def _check_directories(path: Path | RemoteFile, file: BinaryIO) -> None:
         for tag, kind, count in struct.iter_unpack(entry, _whole(file.read(tags * struct.calcsize(entry)), entry)):
             if count > (_MOST_BYTES if kind in _OF_BYTES else _MOST_NUMBERS):
                 raise StackError(
-                    f"{path} speaks of {count} values for tag {tag} of page {len(seen)}, more than any image needs; "
+                    f"{path} states {count} values for tag {tag} of page {len(seen)}, more than any image needs; "
                     f"{RESTORE}."
                 )
         (offset,) = _unpacked(place, file) or (0,)
@@ -99,5 +99,5 @@ def _unpacked(layout: str, file: BinaryIO) -> tuple[int, ...] | None:
 
 
 def _whole(data: bytes, layout: str) -> bytes:
-    """Cut what a file that is cut short has left to whole entries."""
+    """Return data without the incomplete entry at the end of a truncated file."""
     return data[: len(data) - len(data) % struct.calcsize(layout)]

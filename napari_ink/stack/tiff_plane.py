@@ -1,4 +1,4 @@
-"""Mask and label planes in TIFF files: by strips or tiles where they are grey, whole where they are saved in colour."""
+"""Mask and label planes in TIFF files: grey ones are read by strips or tiles, ones saved in colour as a whole."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LABELS_DESCRIPTION = f"{LABELS_KEY} {LABELS_TEXT}"
 
 
 def is_tiff(path: Path) -> bool:
-    """Whether a file is a TIFF, by its name or, if that says something else, by its first bytes."""
+    """Whether a file is a TIFF by its suffix or its first bytes."""
     if path.suffix.lower() in _SUFFIXES:
         return True
     with decoder_errors(LabelError, path, "check the path"), path.open("rb") as file:
@@ -32,12 +32,12 @@ def is_tiff(path: Path) -> bool:
 
 
 def tiff_plane(path: Path) -> StoredPlane:
-    """Open the one plane of a TIFF.
+    """Open a TIFF of one plane.
 
     Raises
     ------
     LabelError
-        If it cannot be read, or is not one plane of whole numbers.
+        If the file cannot be read, or is not one plane of integers.
     """
     with decoder_errors(LabelError, path, _SAVE_GREY), tifffile.TiffFile(path) as file:
         page = file.pages.first.aspage()
@@ -51,7 +51,7 @@ def tiff_plane(path: Path) -> StoredPlane:
     plane = planes[0]
     check_plane(plane.shape if len(planes) == 1 else (len(planes), *plane.shape), plane.dtype, path)
     with decoder_errors(LabelError, path, _SAVE_GREY), tifffile.TiffFile(path) as file:
-        # One page may stand for several planes that lie one after the other.
+        # One page may be the header of several planes, which only the series counts.
         shape = tuple(int(side) for side in file.series[0].shape)
     if math.prod(shape) > math.prod(plane.shape):
         check_plane(shape, plane.dtype, path)
@@ -63,16 +63,16 @@ def _by_strips(path: Path, plane: TiffPlane, samples: Samples) -> StoredPlane:
     def read(y: slice) -> npt.NDArray[Any]:
         try:
             return plane.read(y, slice(0, plane.shape[1]))
-        except StackError as error:  # a strip that is broken, or a file that changed while it was read
+        except StackError as error:  # a damaged strip, or a file that changed since it was opened
             raise LabelError(str(error)) from error
 
-    # All of a strip is decoded for any of its rows, so about as many are read at once.
+    # Any row needs its whole strip decoded, so about as many rows are read at once.
     at_once = -(-plane.stored_px[0] // STRIP_PX) * STRIP_PX
     return StoredPlane(path, plane.shape, plane.dtype.newbyteorder("="), samples, read, at_once)
 
 
 def _whole_page(path: Path, page: Any) -> StoredPlane:
-    """Read a page in colour, or in blocks of several layers, whole."""
+    """Read a whole page that is saved in colour, or in tiles of several layers."""
     check_memory(2 * math.prod(page.shape) * page.dtype.itemsize, LabelError, path, "save it as a grey TIFF")
     values: npt.NDArray[Any] = page.asarray()
     if page.samplesperpixel > 1:
@@ -88,9 +88,9 @@ def _whole_page(path: Path, page: Any) -> StoredPlane:
 
 
 def _palette(page: Any) -> tuple[Colour, ...]:
-    """Return the colours of a palette in 8 bits; empty where there is none."""
+    """Return the colours of a page's palette in 8 bits; an empty tuple without a palette."""
     if page.photometric != tifffile.PHOTOMETRIC.PALETTE or page.colormap is None:
         return ()
     parts = np.asarray(page.colormap)
-    parts = parts >> 8 if parts.max(initial=0) > 255 else parts  # some programs write 8 bits where 16 are due
+    parts = parts >> 8 if parts.max(initial=0) > 255 else parts  # TIFF states 16 bits, but some programs write 8
     return tuple((int(red), int(green), int(blue)) for red, green, blue in parts.T)

@@ -1,4 +1,4 @@
-"""Tiles of a depth stack, kept in memory and read on threads: what a window shows without ever waiting for a disk."""
+"""Tiles of a depth stack, read on threads and cached in memory, so that the viewer never waits for the disk."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ Key = tuple[int, int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What there is of a window.
+    """The values of a window that are available now.
 
     Attributes
     ----------
     values
-        Grey values ``(y, x)``; where they are not read yet, coarser ones, those of a layer near by, or black.
+        Grey values ``(y, x)``. Pixels not read yet come from a coarser level or a nearby layer, or are black.
     is_whole
-        Whether all of it has been read.
+        Whether all tiles of the window have been read.
     """
 
     values: Grey
@@ -40,7 +40,7 @@ class Shown:
 
 
 def viewing_levels(stack: DepthStack) -> list[Level]:
-    """Return a stack and coarser copies of it down to a screen's size; what is not stored is every n-th pixel."""
+    """Return levels of a stack down to a screen's size: the stored ones, or else every n-th pixel of the stack."""
     levels = [Level(stack.shape, (1, 1, 1), stack.read_block, stack.layers_together), *stack.levels]
     if not stack.levels:
         step = 2
@@ -64,18 +64,27 @@ def _thinned(stack: DepthStack, thin: int) -> Level:
 
 
 class Tiles:
-    """Reads tiles of levels on threads, the last asked for first, and keeps as many as fit in a bound of memory.
+    """A cache of tiles that are read on threads, with bounded memory.
+
+    Tiles that no window needs any more are dropped from the queue.
 
     Parameters
     ----------
     levels
-        The finest first.
+        Levels of the stack, the finest first.
     dtype
-        Of their values.
+        Dtype of the grey values.
     by_layer
-        Whether tiles are as wide as the level, since a part of a layer costs as much as a band of it.
+        Whether tiles are as wide as the level, since reading part of a layer takes as long as a band of rows.
     kept_bytes
-        Most memory that the tiles take.
+        Most memory for cached tiles, in bytes.
+
+    Attributes
+    ----------
+    on_arrival
+        Function that is called, on a thread, after tiles have been read.
+    on_failure
+        Function that is called, on a thread, with the message of an error in reading.
     """
 
     def __init__(
@@ -89,15 +98,16 @@ class Tiles:
         self._failed: dict[Key, float] = {}
         self._wanted: OrderedDict[int, set[Key]] = OrderedDict()
         self._last: dict[int, int] = {}
+        # Reading threads and the GUI thread share all of this; it is only held for bookkeeping, never while reading.
         self._lock = threading.RLock()
         self._pool = ThreadPoolExecutor(_READERS, thread_name_prefix="napari-ink-tiles")
         self.on_arrival: Callable[[], None] = lambda: None
         self.on_failure: Callable[[str], None] = lambda _: None
 
     def window(self, level: int, z: int, y: slice, x: slice, wait_s: float) -> Shown:
-        """Return what there is of a window of one layer, after waiting at most so long for what there is not.
+        """Return a window of one layer, after waiting at most `wait_s` seconds for tiles that are being read.
 
-        What is still missing is read on threads; `on_arrival` tells of each tile, on a thread.
+        Missing tiles are requested, and `on_arrival` is called when they have been read.
         """
         keys = list(self._keys(level, z, y, x))
         with self._lock:
@@ -111,7 +121,7 @@ class Tiles:
             return self._put_together(level, keys, y, x)
 
     def close(self) -> None:
-        """Read nothing more."""
+        """Stop reading, and drop the callbacks."""
         self.on_arrival, self.on_failure = lambda: None, lambda _: None
         self._pool.shutdown(wait=False, cancel_futures=True)
 
@@ -122,7 +132,7 @@ class Tiles:
                 yield level, z, row, column
 
     def _want(self, level: int, z: int, keys: list[Key], missing: list[Key]) -> None:
-        """Ask for what is missing, then for what comes next if the depth is moved through in the same direction."""
+        """Request missing tiles, then those of the next layers in the direction of the last move through the depth."""
         depth = self._levels[level].shape[0]
         step = 1 if z >= self._last.get(level, z) else -1
         self._last[level] = z
@@ -134,20 +144,21 @@ class Tiles:
         ]
         self._wanted[level] = {*keys, *ahead}
         self._wanted.move_to_end(level)
-        while len(self._wanted) > 2:  # what is seen, and the coarsest level for the thumbnail
+        while len(self._wanted) > 2:  # keep the level in view, and the coarsest one for napari's thumbnail
             self._wanted.popitem(last=False)
         keep = {self._block(key) for keys in self._wanted.values() for key in keys} - {
             self._block(key) for key in ahead if key not in missing
-        }  # what is read ahead is asked for anew, after what is seen
+        }  # tiles read ahead are cancelled, too: they are requested again below, after the tiles in view
         for block in [block for block, future in self._coming.items() if block not in keep and future.cancel()]:
             del self._coming[block]
         for key in [*missing, *(key for key in ahead if key not in self._kept)]:
             block = self._block(key)
+            # napari asks again with every redraw, so that a broken file would otherwise be read in a loop.
             if block not in self._coming and time.monotonic() - self._failed.get(block, -_RETRY_S) >= _RETRY_S:
                 self._coming[block] = self._pool.submit(self._read, block)
 
     def _block(self, key: Key) -> Key:
-        """Return the first of the tiles that are read with one: those of the layers that are stored together."""
+        """Return the first tile of the block that a tile is read with: the layers of one stored chunk."""
         level, z, row, column = key
         together = self._levels[level].layers_together
         return level, z // together * together, row, column
@@ -172,7 +183,7 @@ class Tiles:
             for layer, tile in enumerate(tiles, z):
                 key = (level, layer, row, column)
                 self._bytes += tile.nbytes - (self._kept[key].nbytes if key in self._kept else 0)
-                self._kept[key] = tile.copy() if len(tiles) > 1 else tile
+                self._kept[key] = tile.copy() if len(tiles) > 1 else tile  # a view would keep all layers in memory
             while self._bytes > self._kept_bytes and len(self._kept) > 1:
                 self._bytes -= self._kept.popitem(last=False)[1].nbytes
         self.on_arrival()
@@ -196,7 +207,7 @@ class Tiles:
         return Shown(out, is_whole)
 
     def _fill(self, place: Grey, level: int, z: int, corner: tuple[int, int]) -> None:
-        """Fill a part with coarser values of its layer, or else with those of a layer near by."""
+        """Fill a part of a window from a coarser level of its layer, or from a nearby layer of its own level."""
         near = [z, *(z + sign * n for n in range(1, _AHEAD + 2) for sign in (-1, 1))]
         for other in range(level, len(self._levels)):
             step = [
@@ -209,7 +220,7 @@ class Tiles:
             _, height, width = self._levels[other].shape
             rows, columns = rows.clip(0, height - 1), columns.clip(0, width - 1)
             tall, wide = self._size[other]
-            # The part lies in one tile of a coarser level, or in few: the one at its middle stands for all.
+            # The part covers one tile of a coarser level, or few; the tile at its centre is close enough for all.
             row, column = rows[len(rows) // 2] // tall, columns[len(columns) // 2] // wide
             for layer in near if other == level else near[:1]:
                 tile = self._kept.get(

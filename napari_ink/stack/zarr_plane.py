@@ -1,4 +1,4 @@
-"""Mask and label planes in Zarr stores: OME-Zarr, villa's label Zarrs and plain arrays, read by their chunks."""
+"""Mask and label planes in Zarr stores: OME-Zarr, villa's label Zarrs and plain arrays."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ if TYPE_CHECKING:
     import zarr
 
 SURFACE_Z = 32
-_LAYERS = 65  # of which layer 32 is the middle
+_LAYERS = 65  # usual number of layers, with the surface in the middle
 _ADVICE = "name an OME-Zarr of labels or a mask"
-# Rows of chunks are read whole where this holds them, so that no chunk is decoded twice.
+# A strip covers a whole row of chunks if that fits in this size, so that no chunk is decoded twice.
 _MOST_AT_ONCE_BYTES = 2**26
 
 
 @dataclass(frozen=True)
 class ZarrPlane:
-    """A plane of a Zarr store that stays on the disk.
+    """A plane of a Zarr store, which stays on the disk.
 
     Attributes
     ----------
     values
-        The plane, read where it is sliced.
+        The plane; slicing it reads values.
     samples
-        What the store says about its values.
+        What the store states about its values.
     voxel_size_um
-        The side of a pixel; None where it is not said in micrometres.
+        Side of a pixel in micrometres; None if the store does not state it in this unit.
     """
 
     values: PlaneOfArray
@@ -47,12 +47,12 @@ class ZarrPlane:
 
 
 class PlaneOfArray:
-    """A Zarr array ``(y, x)``, or the surface's plane of an array ``(layers, y, x)``; sliced like a plane.
+    """A Zarr array ``(y, x)``, or the surface layer of an array ``(layers, y, x)``; sliced like a plane.
 
     Parameters
     ----------
     array
-        The array; axes before those are of length 1.
+        The array; additional leading axes must have length 1.
     path
         The store, for the messages.
 
@@ -61,9 +61,9 @@ class PlaneOfArray:
     shape
         Height and width.
     dtype
-        Of the values.
+        Dtype of the values.
     layer
-        Which layer it is; None where there is only one.
+        Index of the layer; None if there is only one.
     """
 
     def __init__(self, array: zarr.Array[Any], path: Path) -> None:
@@ -81,21 +81,21 @@ class PlaneOfArray:
 
     @property
     def rows_at_once(self) -> int:
-        """How many rows are best read at once, a multiple of 256: a row of chunks, unless these are very high."""
+        """Number of rows to read at once, a multiple of 256: a row of chunks, if it fits in bounded memory."""
         rows = -(-(self._array.shards or self._array.chunks)[-2] // STRIP_PX)
         most = _MOST_AT_ONCE_BYTES // max(self.shape[1] * self.dtype.itemsize * STRIP_PX, 1)
         return STRIP_PX * max(min(rows, most), 1)
 
 
 def open_zarr_plane(path: Path) -> ZarrPlane:
-    """Open the label plane of an OME-Zarr (0.4 or 0.5) or of a plain Zarr array.
+    """Open the mask or label plane of an OME-Zarr (0.4 or 0.5) or a plain Zarr array.
 
-    Of an array ``(layers, y, x)`` the plane is the one at the surface: layer 32, or the middle one of fewer than 33.
+    In an array ``(layers, y, x)`` it is the layer at the surface: layer 32, or the middle one of fewer than 33.
 
     Raises
     ------
     LabelError
-        If there is no such plane.
+        If the store cannot be read or holds no such plane.
     """
     import zarr
 
@@ -105,13 +105,13 @@ def open_zarr_plane(path: Path) -> ZarrPlane:
     with decoder_errors(LabelError, path, _ADVICE, "as a label plane"):
         voxel_size_um, are_labels = None, False
         if isinstance(found, zarr.Group):
-            said = ome_attributes(found.attrs.asdict())
-            if said.get("multiscales") is None:
+            metadata = ome_attributes(found.attrs.asdict())
+            if metadata.get("multiscales") is None:
                 raise LabelError(f"{path} holds no label plane; {_ADVICE}.")
-            image = said["multiscales"][0]
+            image = metadata["multiscales"][0]
             dataset = image["datasets"][0]
             found = found[dataset["path"]]
-            are_labels, voxel_size_um = _names_label_values(said), _voxel_size(image, dataset)
+            are_labels, voxel_size_um = _names_label_values(metadata), _voxel_size(image, dataset)
             _check_axes(path, image, getattr(found, "shape", ()))
         if not isinstance(found, zarr.Array) or found.ndim < 2 or any(length != 1 for length in found.shape[:-3]):
             raise ValueError("it holds no array of two or three axes")
@@ -122,12 +122,12 @@ def open_zarr_plane(path: Path) -> ZarrPlane:
 
 
 def zarr_plane(path: Path) -> StoredPlane:
-    """Open the label plane of a Zarr store to be read by its rows; see `open_zarr_plane`.
+    """Open the mask or label plane of a Zarr store for reading by rows; see `open_zarr_plane`.
 
     Raises
     ------
     LabelError
-        If there is none, or it is no plane of whole numbers.
+        If the store cannot be read or holds no plane of integers.
     """
     found = open_zarr_plane(path)
     check_plane(found.values.shape, found.values.dtype, path)
@@ -136,7 +136,7 @@ def zarr_plane(path: Path) -> StoredPlane:
 
 
 def _note(path: Path, array: zarr.Array[Any], layer: int | None) -> str:
-    """Say that no chunk is there, and which layer is read where the field has no rule for so many of them."""
+    """Return sentences on missing chunks, and on the layer that is read if there are not 65 of them."""
     from napari_ink.zarr_reading import has_chunks
 
     notes = []
@@ -148,7 +148,7 @@ def _note(path: Path, array: zarr.Array[Any], layer: int | None) -> str:
 
 
 def _check_axes(path: Path, image: Mapping[str, Any], shape: tuple[int, ...]) -> None:
-    """Refuse several channels or times, such as the ink and edges of a prediction: no layer of these is the surface."""
+    """Refuse several channels or times, such as ink and edges of a prediction, which are no layers."""
     axes = [axis if isinstance(axis, dict) else {"name": axis} for axis in image.get("axes") or ()]
     for axis, length in zip(axes, shape, strict=False):
         if length > 1 and (axis.get("name") in ("c", "t") or axis.get("type") in ("channel", "time")):
@@ -159,9 +159,9 @@ def _check_axes(path: Path, image: Mapping[str, Any], shape: tuple[int, ...]) ->
             )
 
 
-def _names_label_values(said: Mapping[str, Any]) -> bool:
-    """Whether its metadata name the values 1 and 2, as our exports of label values do."""
-    label = said.get("image-label")
+def _names_label_values(metadata: Mapping[str, Any]) -> bool:
+    """Whether the metadata name the values 1 and 2 in the way of our exports of label values."""
+    label = metadata.get("image-label")
     parts = label.get("properties") if isinstance(label, dict) else None
     if not isinstance(parts, list):
         return False
@@ -170,7 +170,7 @@ def _names_label_values(said: Mapping[str, Any]) -> bool:
 
 
 def _voxel_size(image: Mapping[str, Any], dataset: Mapping[str, Any]) -> float | None:
-    """Return the side of a pixel if it is said in micrometres."""
+    """Return the side of a pixel in micrometres; None if the metadata state none."""
     axis = (image.get("axes") or (None,))[-1]  # NGFF 0.1 and 0.2 name no axes, and 0.3 no units
     if not isinstance(axis, dict) or axis.get("unit") != "micrometer":
         return None

@@ -1,4 +1,4 @@
-"""A depth stack in a Zarr store, in a folder, a zip archive or at an address: OME-Zarr, or one plain array."""
+"""Depth stacks in Zarr stores (OME-Zarr or a plain array) in a folder, a zip archive or at an address."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from napari_ink.errors import StackError
 from napari_ink.stack.axes import Axes, find_axes
 from napari_ink.stack.depth_stack import DepthStack, Grey, Level, ReadBlock
 from napari_ink.stack.grey import check_dtype, grey_dtype, reading_grey, scaling_in_words
-from napari_ink.stack.ngff import Said, is_pyramid, is_series, ome_attributes, read_multiscales, steps
+from napari_ink.stack.ngff import ImageMetadata, is_pyramid, is_series, ome_attributes, read_multiscales, steps
 from napari_ink.stack.sizes import check_shape
 
 if TYPE_CHECKING:
@@ -33,24 +33,42 @@ _MOST_COUNTED = 100_000
 
 @dataclass(frozen=True)
 class _Found:
-    """The arrays of a stack, the finest first, the steps between their voxels, and what is said of them."""
+    """The arrays of a stack and their metadata.
+
+    Attributes
+    ----------
+    name
+        Path or address of the store.
+    arrays
+        Levels with stored chunks, the finest first.
+    steps
+        Voxels of the first level that make one voxel of each level, along each axis.
+    axes
+        Positions of depth, height and width.
+    metadata
+        OME-Zarr metadata of the image; None for plain arrays.
+    lost
+        Paths of levels without any stored chunk.
+    guesses
+        Text on what was found to differ from the metadata or guessed, for the format in words.
+    """
 
     name: str
     arrays: tuple[zarr.Array[Any], ...]
     steps: tuple[tuple[int, int, int], ...]
     axes: Axes
-    said: Said | None
+    metadata: ImageMetadata | None
     lost: tuple[str, ...]
-    told: str
+    guesses: str
 
     @property
     def first(self) -> zarr.Array[Any]:
-        """The array of the stack itself."""
+        """The array of the finest level."""
         return self.arrays[0]
 
 
 def holds_zarr(folder: Path) -> bool:
-    """Whether a folder is a Zarr array or group, or one that lacks the file that says so."""
+    """Whether a folder is a Zarr array or group, also one without its own metadata file but with a first level."""
     if any((folder / name).exists() for name in METADATA):
         return True
     return any((folder / level / name).exists() for level in _FIRST_LEVELS for name in METADATA[:2])
@@ -62,21 +80,21 @@ def open_zarr(where: Path | Remote, inside: str = "") -> DepthStack:
     Parameters
     ----------
     where
-        The folder, zip archive or address.
+        Folder or zip archive of the store, or the files at its address.
     inside
-        The path of a node in it.
+        Path of a node inside the store.
 
     Raises
     ------
     StackError
-        If it holds no depth stack, or its metadata contradict what is there.
+        If the store holds no depth stack, or its metadata contradict its arrays.
     """
     name = str(where) if isinstance(where, Path) else where.address
     node = _open(where, name, inside)
     place = f"{name}::{inside}" if inside else name
     with decoder_errors(StackError, place, "write it again", "as Zarr"):
-        arrays, said = _arrays_in(place, node)
-        found = _sound(place, arrays, said)
+        arrays, metadata = _arrays_in(place, node)
+        found = _sound(place, arrays, metadata)
     return _stack(where, found)
 
 
@@ -93,16 +111,16 @@ def _open(where: Path | Remote, name: str, inside: str) -> zarr.Array[Any] | zar
         return zarr.open(RemoteStore(where), mode="r")
 
 
-def _arrays_in(name: str, node: zarr.Array[Any] | zarr.Group) -> tuple[list[zarr.Array[Any]], Said | None]:
-    """Return the levels of the one image in a node, and what is said of them."""
+def _arrays_in(name: str, node: zarr.Array[Any] | zarr.Group) -> tuple[list[zarr.Array[Any]], ImageMetadata | None]:
+    """Return the levels of the only image in a node, and their metadata."""
     import zarr
 
     if isinstance(node, zarr.Array):
         return [node], None
     attributes = dict(node.attrs)
-    said = read_multiscales(name, attributes)
-    if said is not None:
-        return [_array(name, node, level.path) for level in said.levels], said
+    metadata = read_multiscales(name, attributes)
+    if metadata is not None:
+        return [_array(name, node, level.path) for level in metadata.levels], metadata
     if is_series(attributes):
         return _one_image(name, node, _series(node))
     return _without_metadata(name, node)
@@ -114,14 +132,14 @@ def _array(name: str, group: zarr.Group, path: str) -> zarr.Array[Any]:
     try:
         found = group[path]
     except KeyError as error:
-        raise StackError(f"{name} speaks of a level {path!r} that is not there; copy it again.") from error
+        raise StackError(f"{name} names a level {path!r} that does not exist; copy it again.") from error
     if not isinstance(found, zarr.Array):
-        raise StackError(f"{name} speaks of a level {path!r} that is no array; write it again.")
+        raise StackError(f"{name} names a level {path!r} that is no array; write it again.")
     return found
 
 
 def _series(group: zarr.Group) -> list[str]:
-    """Return the names of the images under a root that bioformats2raw wrote."""
+    """Return the names of the images in bioformats2raw's layout."""
     import zarr
 
     listed = group.get("OME")
@@ -133,8 +151,10 @@ def _series(group: zarr.Group) -> list[str]:
     return [name for name in child_names(group) if name.isdecimal()] or ["0"]
 
 
-def _one_image(name: str, group: zarr.Group, images: Sequence[str]) -> tuple[list[zarr.Array[Any]], Said | None]:
-    """Return the levels of the only image of several groups; name them where there are more."""
+def _one_image(
+    name: str, group: zarr.Group, images: Sequence[str]
+) -> tuple[list[zarr.Array[Any]], ImageMetadata | None]:
+    """Return the levels of the only image in a group, and their metadata; raise if it holds several images."""
     import zarr
 
     inner = f"{name}/{images[0]}"
@@ -142,13 +162,13 @@ def _one_image(name: str, group: zarr.Group, images: Sequence[str]) -> tuple[lis
         more = " and more" if len(images) > 5 else ""
         raise StackError(f"{name} holds the images {', '.join(images[:5])}{more}; name one of them, as in {inner}.")
     node = group.get(images[0])
-    if not isinstance(node, zarr.Group) or (said := read_multiscales(inner, dict(node.attrs))) is None:
-        raise StackError(f"{name} speaks of an image {images[0]} that is not there; copy it again.")
-    return [_array(inner, node, level.path) for level in said.levels], said
+    if not isinstance(node, zarr.Group) or (metadata := read_multiscales(inner, dict(node.attrs))) is None:
+        raise StackError(f"{name} names an image {images[0]} that does not exist; copy it again.")
+    return [_array(inner, node, level.path) for level in metadata.levels], metadata
 
 
-def _without_metadata(name: str, group: zarr.Group) -> tuple[list[zarr.Array[Any]], Said | None]:
-    """Return the only array, or the levels of a group of arrays that halve, or the only image in a group of groups."""
+def _without_metadata(name: str, group: zarr.Group) -> tuple[list[zarr.Array[Any]], ImageMetadata | None]:
+    """Return the levels in a group without metadata: its only array, a pyramid of arrays, or its only image."""
     import zarr
 
     from napari_ink.zarr_reading import child_names
@@ -168,11 +188,11 @@ def _describes_image(group: zarr.Group) -> bool:
     return ome_attributes(dict(group.attrs)).get("multiscales") is not None
 
 
-def _sound(name: str, arrays: Sequence[zarr.Array[Any]], said: Said | None) -> _Found:
-    """Check the levels against each other, and leave out those of which nothing is there."""
+def _sound(name: str, arrays: Sequence[zarr.Array[Any]], metadata: ImageMetadata | None) -> _Found:
+    """Return the levels after checking them against each other; levels without any stored chunk are left out."""
     from napari_ink.zarr_reading import has_chunks, sound_array
 
-    axes = find_axes(name, arrays[0].shape, _names(arrays[0], said))
+    axes = find_axes(name, arrays[0].shape, _names(arrays[0], metadata))
     check_dtype(name, arrays[0].dtype)
     check_shape(name, axes.of(arrays[0].shape))
     for array in arrays[1:]:
@@ -181,43 +201,44 @@ def _sound(name: str, arrays: Sequence[zarr.Array[Any]], said: Said | None) -> _
                 f"{name} has levels of {arrays[0].dtype} {arrays[0].shape} and of {array.dtype} {array.shape}; "
                 "write it again."
             )
-        find_axes(name, array.shape, _names(array, said))
-    steps_of = [(1, 1, 1), *_steps(name, said, [axes.of(array.shape) for array in arrays])]
+        find_axes(name, array.shape, _names(array, metadata))
+    steps_of = [(1, 1, 1), *_steps(name, metadata, [axes.of(array.shape) for array in arrays])]
     sound = [sound_array(name, array, StackError) for array in arrays]
+    # The first level counts even without chunks: a stack that is all empty is a stack, and `missing` says so.
     is_there = [True, *(has_chunks(array) for array in sound[1:])]
     return _Found(
         name,
         tuple(compress(sound, is_there)),
         tuple(compress(steps_of, is_there)),
         axes,
-        said,
+        metadata,
         lost=tuple(array.path for array, there in zip(sound, is_there, strict=True) if not there),
-        told=_told(arrays[0], sound[0], said is None and len(arrays) > 1),
+        guesses=_guesses(arrays[0], sound[0], metadata is None and len(arrays) > 1),
     )
 
 
-def _told(stated: zarr.Array[Any], sound: zarr.Array[Any], are_levels_guessed: bool) -> str:
-    """Say what was found otherwise than the metadata state it."""
+def _guesses(stated: zarr.Array[Any], sound: zarr.Array[Any], are_levels_guessed: bool) -> str:
+    """Return what was found to differ from the metadata or guessed, in words."""
     from napari_ink.zarr_reading import naming
 
-    told = []
+    guesses = []
     if naming(stated) != naming(sound):
-        told.append("the separator in their names is another than its metadata say")
+        guesses.append("the separator in their names differs from the metadata")
     if are_levels_guessed:
-        told.append("its levels are told by their sizes")
-    return f" ({'; '.join(told)})" if told else ""
+        guesses.append("its levels are guessed from their sizes")
+    return f" ({'; '.join(guesses)})" if guesses else ""
 
 
-def _names(array: zarr.Array[Any], said: Said | None) -> tuple[str, ...]:
-    """Return the names of an array's axes, by NGFF, Zarr 3 or xarray."""
-    if said is not None:
-        return said.axes
+def _names(array: zarr.Array[Any], metadata: ImageMetadata | None) -> tuple[str, ...]:
+    """Return the names of an array's axes in lower case, from NGFF, Zarr 3 or xarray; empty if unnamed."""
+    if metadata is not None:
+        return metadata.axes
     names = getattr(array.metadata, "dimension_names", None) or array.attrs.get("_ARRAY_DIMENSIONS")
     return tuple(str(name).lower() for name in names) if isinstance(names, list | tuple) else ()
 
 
 def _stack(where: Path | Remote, found: _Found) -> DepthStack:
-    first, name, axes, said = found.first, found.name, found.axes, found.said
+    first, name, axes, metadata = found.first, found.name, found.axes, found.metadata
     reads = [reading_grey(name, array.dtype, _reading(name, array, axes)) for array in found.arrays]
     shapes = [axes.of(array.shape) for array in found.arrays]
     levels = tuple(
@@ -225,13 +246,14 @@ def _stack(where: Path | Remote, found: _Found) -> DepthStack:
         for shape, step, read, array in zip(shapes[1:], found.steps[1:], reads[1:], found.arrays[1:], strict=True)
     )
     _, tall, wide = axes.of(first.chunks)
+    kind = "ome-zarr" if metadata else "zarr"
     return DepthStack(
         where if isinstance(where, Path) else where.address,
         _name(where.name if isinstance(where, Path) else where.path.name),
         shapes[0],
         grey_dtype(first.dtype),
-        None if said is None else said.voxel_size_um,
-        f"{'ome-zarr' if said else 'zarr'} v{first.metadata.zarr_format}, {_chunks_in_words(first, axes)}{found.told}",
+        None if metadata is None else metadata.voxel_size_um,
+        f"{kind} v{first.metadata.zarr_format}, {_chunks_in_words(first, axes)}{found.guesses}",
         reads[0],
         home=where.parent if isinstance(where, Path) else None,
         levels=levels,
@@ -242,9 +264,11 @@ def _stack(where: Path | Remote, found: _Found) -> DepthStack:
     )
 
 
-def _steps(name: str, said: Said | None, shapes: Sequence[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
-    if said is not None:
-        return steps(name, said, shapes)
+def _steps(
+    name: str, metadata: ImageMetadata | None, shapes: Sequence[tuple[int, int, int]]
+) -> list[tuple[int, int, int]]:
+    if metadata is not None:
+        return steps(name, metadata, shapes)
     found = []
     for shape in shapes[1:]:
         z, y, x = (max(round(whole / length), 1) for whole, length in zip(shapes[0], shape, strict=True))
@@ -259,7 +283,7 @@ def _name(name: str) -> str:
 
 
 def _together(array: zarr.Array[Any], axes: Axes) -> int:
-    """Return how many layers come with one; of deep chunks a part, since memory is bounded."""
+    """Return how many layers to read together: those of a chunk, limited to bound memory."""
     return min(axes.of(array.chunks)[0], _MOST_TOGETHER)
 
 
@@ -299,6 +323,6 @@ def _missing_chunks(array: zarr.Array[Any]) -> str:
     if not has_chunks(array):
         return f"0 of {wanted} {what} are there and all reads as {array.fill_value}; copy it again, whole"
     if wanted > _MOST_COUNTED:
-        return ""  # counting would take longer than anybody waits
+        return ""  # listing so many files takes too long
     lost = wanted - chunks_stored(array)
     return f"{lost} of {wanted} {what} are not there and read as {array.fill_value}" if lost > 0 else ""

@@ -136,7 +136,7 @@ def test_a_disk_that_loses_bits_is_noticed(source: Path, tmp_path: Path) -> None
     data = bytearray(shard.read_bytes())
     data[len(data) // 3] ^= 4
     shard.write_bytes(data)
-    with pytest.raises(NapariInkError, match="row 512, column 1024 of a level reads back differently"):
+    with pytest.raises(NapariInkError, match="row 512, column 1024 of level 0 reads back differently"):
         for _ in events:
             pass
     assert not (tmp_path / "out.zarr").exists()

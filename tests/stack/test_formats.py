@@ -261,7 +261,7 @@ def test_an_ome_zarr_that_contradicts_itself(tmp_path: Path) -> None:
     path = image["datasets"][1]["path"]
     for outside in ("../secret", "/etc", "C:\\x", "http://x/y"):
         refused(rewritten(lambda outside=outside: image["datasets"][1].update(path=outside)), "outside")
-    refused(rewritten(lambda: image["datasets"][1].update(path="7")), "'7'", "not there")
+    refused(rewritten(lambda: image["datasets"][1].update(path="7")), "'7'", "does not exist")
     scale = image["datasets"][1]["coordinateTransformations"][0]
     refused(rewritten(lambda: (image["datasets"][1].update(path=path), scale.update(scale=[1, 1, 4, 4]))), "coarser")
     refused(rewritten(lambda: scale.update(scale=["two"])), "OME-Zarr metadata")
@@ -401,4 +401,4 @@ def test_an_ome_tiff_of_a_set_is_not_taken_for_all_of_it(tmp_path: Path) -> None
     with tifffile.TiffFile(tmp_path / "a.ome.tif") as file:
         said = file.ome_metadata
     tifffile.imwrite(tmp_path / "b.ome.tif", VOLUME[0], description=said, metadata=None)
-    refused(tmp_path / "b.ome.tif", "speaks of 5 layers and holds 1")
+    refused(tmp_path / "b.ome.tif", "states 5 layers and holds 1")

@@ -73,9 +73,9 @@ def test_what_is_suggested_can_be_given_and_is_filled(low: int, span: int, dtype
 def test_black_and_even_stacks_are_told() -> None:
     assert "are 0 (black); check" in grey_note(opened(np.zeros((3, 20, 20), np.uint16)))
     even = np.full((3, 20, 20), 20000, np.uint16)
-    assert grey_note(opened(even)).startswith("All grey values that were sampled are 20000; check")
+    assert grey_note(opened(even)).startswith("All sampled grey values are 20000; check")
     even[1, 10, 10] = 9
-    assert grey_note(opened(even)).startswith("Nearly all grey values that were sampled are 20000; check")
+    assert grey_note(opened(even)).startswith("Nearly all sampled grey values are 20000; check")
 
 
 def test_a_stack_that_cannot_be_read_says_why(tmp_path: Path) -> None:

@@ -81,6 +81,6 @@ def test_signed_layers_beside_a_composite_are_all_found() -> None:
 
 @pytest.mark.parametrize("name", ["{:02x}.tif", "{:04X}.png"])
 def test_hexadecimal_numbers_are_refused_rather_than_left_out(name: str) -> None:
-    with pytest.raises(StackError, match="segment holds .* numbers in hexadecimal"):
+    with pytest.raises(StackError, match="segment holds .* hexadecimal numbering"):
         layers_among([name.format(z) for z in range(32)], "segment")
     assert layers_among(["00.tif", "01.tif", "composite.tif", "face.tif", "ab.tif"], "segment") == ["00.tif", "01.tif"]

@@ -172,7 +172,7 @@ def test_levels_that_no_metadata_name(tmp_path: Path) -> None:
         write_zarr(place, VOLUME[:, :: 2**level, :: 2**level], path=str(level))
     stack = check_opens(place)
     assert [(level.shape, level.step) for level in stack.levels] == [((6, 12, 20), (1, 2, 2)), ((6, 6, 10), (1, 4, 4))]
-    assert "by their sizes" in stack.format
+    assert "from their sizes" in stack.format
     (place / ".zgroup").unlink()
     check_opens(place)
 
