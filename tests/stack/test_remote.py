@@ -219,11 +219,11 @@ def test_a_server_that_drips_or_never_ends_comes_to_an_end(server, monkeypatch: 
     monkeypatch.setattr(remote_http, "TIMEOUT_S", 0.4)
     server.faults["/zarr.json"] = "drip"  # never silent for long, and never done
     began = time.monotonic()
-    with pytest.raises(StackError, match="3 attempts .only [0-9]+ bytes came"):
+    with pytest.raises(StackError, match="3 attempts .only [0-9]+ bytes in"):
         open_stack(f"{server.address}/seg.zarr")
     assert time.monotonic() - began < 5
     server.faults["/zarr.json"] = "endless"
-    with pytest.raises(StackError, match="sends more than the 16777216 bytes"):
+    with pytest.raises(StackError, match="sends more than 16777216 bytes"):
         open_stack(f"{server.address}/seg.zarr")
     server.faults["/"] = "endless"
     with pytest.raises(StackError, match="sends more than"):
@@ -235,7 +235,7 @@ def test_chunks_that_never_end_are_bounded(server, store: str, monkeypatch: pyte
     zarr.create_array(server.root / "plain.zarr", data=VOLUME, chunks=(5, 37, 50))
     stack = open_stack(f"{server.address}/plain.zarr")
     server.faults["/c/"] = "endless"
-    with pytest.raises(StackError, match="sends more than the 1048576 bytes"):
+    with pytest.raises(StackError, match="sends more than 1048576 bytes"):
         stack.read(slice(None), slice(None), slice(None))
 
 
