@@ -1,4 +1,4 @@
-"""Reading files that others wrote: a damaged one ends in one clear sentence, checked before it takes memory."""
+"""Safe reading of files from other programs: damaged ones raise one clear sentence, before they take memory."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ _SHARE_OF_MEMORY = 0.8
 
 @contextmanager
 def decoder_errors(kind: type[BadInputError], where: object, remedy: str, as_what: str = "") -> Iterator[None]:
-    """Turn whatever a decoder raises over a damaged file into one clear sentence.
+    """Turn any exception that a decoder raises for a damaged file into one clear sentence.
 
-    This is the one place where every exception is caught. Decoders of other projects raise anything over damaged
-    input: `TypeError` over a tag of the wrong kind, `RecursionError` over deep nesting, classes of their own. A list of
-    them would never be complete.
+    This is the only place that catches every exception. Decoders of other projects raise anything for damaged input:
+    `TypeError` for a tag of the wrong kind, `RecursionError` for deep nesting, classes of their own. A list of them
+    would never be complete.
 
     Parameters
     ----------
     kind
-        The error to raise.
+        Class of the error to raise.
     where
-        The file, folder or address that is decoded; the sentence begins with it.
+        File, folder or address that is decoded; the sentence begins with it.
     remedy
-        What to do about it, without a full stop. Where the system denies access, the sentence says that instead.
+        What to do about it, without a full stop. If access is denied, the sentence says that instead.
     as_what
-        What it is read as, such as ``"as Zarr"``.
+        Format that it is read as, such as ``"as Zarr"``.
 
     Raises
     ------
     BadInputError
-        Of class `kind`, in place of anything but our own errors and an interruption.
+        As an instance of `kind`, in place of any error but our own ones and interruptions.
     """
     failed = f"{where} cannot be read{' ' if as_what else ''}{as_what}"
     try:
@@ -46,6 +46,7 @@ def decoder_errors(kind: type[BadInputError], where: object, remedy: str, as_wha
     except NapariInkError:
         raise
     except PermissionError as error:
+        # The file that may not be read can be one inside of a folder: name that one.
         place = error.filename or where
         raise kind(f"{place} cannot be read: permission denied; ask for the right to read it.") from error
     except MemoryError as error:
@@ -57,11 +58,11 @@ def decoder_errors(kind: type[BadInputError], where: object, remedy: str, as_wha
 
 
 def reason_of(error: BaseException) -> str:
-    """Return what an exception says in one line of at most 200 characters; its class where it says nothing."""
-    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    """Return the message of an exception in one line of at most 200 characters, or its class if it has none."""
+    message = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     if isinstance(error, KeyError):
-        said = f"{said} is missing"
-    reason = " ".join(said.split()).rstrip(".") or type(error).__name__
+        message = f"{message} is missing"
+    reason = " ".join(message.split()).rstrip(".") or type(error).__name__
     return reason if len(reason) <= 200 else reason[:199] + "…"
 
 
@@ -71,7 +72,7 @@ def check_regular(path: Path, kind: type[BadInputError]) -> int:
     Raises
     ------
     BadInputError
-        Of class `kind`, if it is no regular file, or cannot be looked at.
+        As an instance of `kind`, if it is no regular file, or cannot be examined.
     """
     try:
         found = path.stat()
@@ -83,7 +84,7 @@ def check_regular(path: Path, kind: type[BadInputError]) -> int:
 
 
 def check_memory(nbytes: int, kind: type[BadInputError], where: object, remedy: str) -> None:
-    """Refuse what would take more than four fifths of the memory that is free now, before any of it is taken.
+    """Refuse data that would take more than four fifths of the free memory, before any of it is allocated.
 
     Raises
     ------
@@ -100,18 +101,18 @@ def check_memory(nbytes: int, kind: type[BadInputError], where: object, remedy: 
 
 
 def check_unpacked(nbytes: int, stored: int, times: int, kind: type[BadInputError], where: object) -> None:
-    """Refuse what says that it unpacks to more than its compression can, before any memory is taken for it.
+    """Refuse data that states a larger unpacked size than its compression allows, before memory is allocated for it.
 
     Parameters
     ----------
     nbytes
-        Bytes that it says it has once unpacked.
+        Stated size after unpacking, in bytes.
     stored
-        Bytes that it has as it is stored.
+        Size as stored, in bytes.
     times
-        How many bytes one stored byte can become at most; 1032 with deflate.
+        Most bytes that one stored byte can unpack to; 1032 with Deflate.
     kind, where
-        The error to raise, and the file that the sentence begins with.
+        Class of the error to raise, and file that the sentence begins with.
 
     Raises
     ------
@@ -120,8 +121,8 @@ def check_unpacked(nbytes: int, stored: int, times: int, kind: type[BadInputErro
     """
     if nbytes > stored * times:
         raise kind(
-            f"{where} is damaged: it speaks of {nbytes} bytes, and the {stored} that are stored can't unpack to so "
-            "many; replace it with the original file."
+            f"{where} is damaged: it states {nbytes} bytes, and the {stored} stored ones cannot unpack to that many; "
+            "replace it with the original file."
         )
 
 
@@ -131,7 +132,7 @@ def read_bounded(path: Path, kind: type[BadInputError], most_bytes: int = MOST_M
     Raises
     ------
     BadInputError
-        Of class `kind`, if it is no regular file, larger than `most_bytes`, or cannot be read.
+        As an instance of `kind`, if it is no regular file, larger than `most_bytes`, or cannot be read.
     """
     size = check_regular(path, kind)
     if size > most_bytes:
@@ -141,23 +142,23 @@ def read_bounded(path: Path, kind: type[BadInputError], most_bytes: int = MOST_M
 
 
 def read_document(path: Path, kind: type[BadInputError], grows: int, remedy: str) -> bytes:
-    """Return the bytes of a file that is parsed as a whole, if what it becomes has room in memory.
+    """Return the bytes of a file that is parsed as a whole, if the parsed result fits in memory.
 
     Parameters
     ----------
     path
         The file.
     kind
-        The error to raise.
+        Class of the error to raise.
     grows
-        How many bytes one byte of the file becomes when it is parsed.
+        Bytes of memory that one byte of the file takes after parsing.
     remedy
-        What to do where there is no room, without a full stop.
+        What to do if it does not fit, without a full stop.
 
     Raises
     ------
     BadInputError
-        Of class `kind`, if it is no regular file, too large, or cannot be read.
+        As an instance of `kind`, if it is no regular file, too large, or cannot be read.
     """
     size = check_regular(path, kind)
     check_memory(size * grows, kind, path, remedy)
@@ -165,12 +166,12 @@ def read_document(path: Path, kind: type[BadInputError], grows: int, remedy: str
 
 
 def decode_text(data: bytes, kind: type[BadInputError], where: object) -> str:
-    """Return text as editors of any system save it: UTF-8 with or without a byte order mark, or UTF-16 with one.
+    """Decode text in the encodings that editors use: UTF-8 with or without a byte order mark, or UTF-16 with one.
 
     Raises
     ------
     BadInputError
-        Of class `kind`, if it is something else.
+        As an instance of `kind`, if it has another encoding.
     """
     utf16 = data.startswith((b"\xff\xfe", b"\xfe\xff"))
     with decoder_errors(kind, where, "save it as UTF-8 text"):
@@ -178,12 +179,12 @@ def decode_text(data: bytes, kind: type[BadInputError], where: object) -> str:
 
 
 def parse_json(data: bytes | str, kind: type[BadInputError], where: object) -> Any:
-    """Return what JSON holds; NaN and infinity, which JSON does not have, are refused.
+    """Return the value of a JSON text; NaN and infinity, which are not part of JSON, are refused.
 
     Raises
     ------
     BadInputError
-        Of class `kind`, if it is no JSON, or nested too deeply.
+        As an instance of `kind`, if it is no valid JSON, or nested too deeply.
     """
     text = data if isinstance(data, str) else decode_text(data, kind, where)
     with decoder_errors(kind, where, "write it again"):
@@ -196,6 +197,7 @@ def _refuse_constant(name: str) -> float:
 
 def _finite(digits: str) -> float:
     value = float(digits)
+    # Python reads a number such as 1e999 as infinity.
     if not math.isfinite(value):
         raise ValueError(f"{digits[:20]} is too large a number")
     return value

@@ -1,4 +1,4 @@
-"""Files and folders, on the disk for good: what is not may be empty after the machine has failed."""
+"""Durable writing: files and folders that survive a crash of the machine as a whole, or not at all."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from napari_ink.errors import storage_errors
 
 
 def sync(path: Path) -> None:
-    """Have the system write out a file, or the names in a folder.
+    """Flush a file's contents, or the names in a folder, to the disk.
 
     Raises
     ------
     OSError
-        If it cannot.
+        If the system reports a failure.
     """
     if path.is_dir() and os.name == "nt":
-        return  # Windows keeps names by itself and opens no folders
+        return  # Windows writes names by itself and cannot open folders
     handle = os.open(path, os.O_RDWR if path.is_file() else os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -29,26 +29,21 @@ def sync(path: Path) -> None:
 
 
 def sync_all(path: Path) -> None:
-    """Have the system write out a file, or a folder and all that is in it.
+    """Flush a file, or a folder and everything in it, to the disk.
 
     Raises
     ------
     OSError
-        If it cannot.
+        If the system reports a failure.
     """
     for inside in (*path.rglob("*"), path):
         sync(inside)
 
 
 def write_bytes(path: Path, content: bytes | memoryview) -> None:
-    """Write a small file beside its final name, through to the disk, and move it there.
+    """Write a small file beside its final path, flush it to the disk, and move it there.
 
-    A folder that is not there is made.
-
-    Raises
-    ------
-    OSError
-        If it cannot be written; what was there before is untouched.
+    Missing folders are created.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
@@ -61,17 +56,18 @@ def write_bytes(path: Path, content: bytes | memoryview) -> None:
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+    # The new name is an entry of the folder, which must reach the disk, too.
     sync(path.parent)
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a place of the same name to write a file or folder at; at the end it moves to `path`.
+    """Yield a temporary path of the same name for a new file or folder, which is moved to `path` at the end.
 
     Raises
     ------
     OutputError
-        If it cannot be written; what `path` was before is then still there.
+        If it cannot be written; an existing file or folder at `path` is then unchanged.
     """
     work = path.with_name(f".{path.stem[:40]}.{os.getpid()}.partial")
     partial, former = work / path.name, work / "former"
@@ -81,7 +77,7 @@ def replacing(path: Path) -> Iterator[Path]:
             work.mkdir()
             yield partial
             sync_all(partial)
-            if path.is_dir():  # a folder is not replaced in one step
+            if path.is_dir():  # no system call replaces a folder that is not empty
                 os.rename(path, former)
             try:
                 os.replace(partial, path)

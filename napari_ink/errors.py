@@ -1,4 +1,4 @@
-"""The errors that people see: each message is one sentence that says what is wrong, where, and what to do."""
+"""Errors for users: each message is one sentence that states what is wrong, where, and what to do."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from contextlib import contextmanager
 
 
 class NapariInkError(Exception):
-    """Root of every error raised on purpose; the command line ends with code 1."""
+    """Base class of all errors that are raised on purpose; the command line exits with code 1."""
 
 
 class BadInputError(NapariInkError):
-    """What was handed in cannot be used; the command line ends with code 2."""
+    """Input that cannot be used; the command line exits with code 2."""
 
 
 class StackError(BadInputError):
@@ -25,7 +25,7 @@ class ContractError(BadInputError):
 
 
 class CheckpointError(BadInputError):
-    """A file is no checkpoint, or not one that this version can load."""
+    """A file is no checkpoint that this version can load."""
 
 
 class LabelError(BadInputError):
@@ -33,7 +33,7 @@ class LabelError(BadInputError):
 
 
 class ProjectError(BadInputError):
-    """A folder is no project, or one that cannot be opened."""
+    """A folder is no project that can be opened."""
 
 
 class StackMovedError(ProjectError):
@@ -45,7 +45,7 @@ class OutputError(BadInputError):
 
 
 class DiskFullError(OutputError):
-    """There is no room left for an output: nothing was wrong with what was asked, so the command line ends with 1."""
+    """The disk has no room for an output; the input was fine, so the command line exits with code 1."""
 
 
 class DeviceMemoryError(NapariInkError):
@@ -54,21 +54,22 @@ class DeviceMemoryError(NapariInkError):
 
 @contextmanager
 def storage_errors(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Turn the operating system's refusals while writing `path` into one clear sentence.
+    """Turn the operating system's errors while writing `path` into one clear sentence.
 
     Parameters
     ----------
     path
-        The final name of what is being written; it stands in the message.
+        Final path of the output, for the message.
 
     Raises
     ------
     OutputError
-        In place of any `OSError` raised inside the block; `DiskFullError` where that is why.
+        In place of any `OSError` raised inside the block; as a `DiskFullError` if the disk is full.
     """
     try:
         yield
     except OSError as error:
+        # EDQUOT is a user's quota, which Windows does not have.
         if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
             raise DiskFullError(f"The disk is full: could not write {path}; free some space and run again.") from error
         reason = error.strerror or str(error)

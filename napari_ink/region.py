@@ -1,4 +1,4 @@
-"""A rectangle of full-resolution segment pixels."""
+"""Rectangles of full-resolution pixels of a segment."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _TEXT = re.compile(r"\s*(\d+)\s*:\s*(\d+)\s*,\s*(\d+)\s*:\s*(\d+)\s*")
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """Half-open ranges of rows and columns, origin at the segment's top left.
+    """Half-open ranges of rows and columns, with the origin at the segment's top left.
 
     Raises
     ------
     BadInputError
-        If it begins before the origin or holds no pixel.
+        If it begins before the origin or contains no pixel.
     """
 
     y0: int
@@ -35,7 +35,7 @@ class Region:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read ``"Y0:Y1,X0:X1"``.
+        """Return the region that a text such as ``"Y0:Y1,X0:X1"`` states.
 
         Raises
         ------
@@ -74,12 +74,12 @@ class Region:
         return slice(self.y0, self.y1), slice(self.x0, self.x1)
 
     def slices_in(self, outer: Region) -> tuple[slice, slice]:
-        """Slices ``(y, x)`` that cut this region out of an array that holds `outer` alone."""
+        """Return slices ``(y, x)`` that cut this region out of an array of the region `outer`."""
         y0, x0 = outer.y0, outer.x0
         return slice(self.y0 - y0, self.y1 - y0), slice(self.x0 - x0, self.x1 - x0)
 
     def touches(self, other: Region) -> bool:
-        """Whether the two share a pixel."""
+        """Whether the two regions share a pixel."""
         return self.y0 < other.y1 and other.y0 < self.y1 and self.x0 < other.x1 and other.x0 < self.x1
 
     def within(self, other: Region) -> Region:
@@ -89,12 +89,12 @@ class Region:
         )  # fmt: skip
 
     def clip(self, shape: tuple[int, int]) -> Region:
-        """Return the part that lies in a segment of `shape` ``(y, x)``.
+        """Return the part of this region in a segment of `shape` ``(y, x)``.
 
         Raises
         ------
         BadInputError
-            If none does.
+            If they share no pixel.
         """
         segment = Region.whole(shape)
         if not self.touches(segment):

@@ -74,5 +74,5 @@ def test_json_that_is_none_is_refused(text):
 
 def test_what_cannot_unpack_to_so_much_is_refused():
     check_unpacked(1032, 1, 1032, StackError, "f")
-    with pytest.raises(StackError, match="f is damaged: it speaks of 1033 bytes, and the 1 that are stored"):
+    with pytest.raises(StackError, match="f is damaged: it states 1033 bytes, and the 1 stored ones"):
         check_unpacked(1033, 1, 1032, StackError, "f")

@@ -1,4 +1,4 @@
-"""Stack × labels → checkpoint: sampling, augmentation, the training loop and its record."""
+"""Training of a network on stacks and labels: sampling, augmentation, the training loop and its log."""
 
 import lazy_loader
 

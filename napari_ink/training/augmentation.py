@@ -1,7 +1,7 @@
-"""Crops are varied a batch at a time, on the device that trains, by kornia: it takes depth layers for channels.
+"""Augmentation of batches of crops on the training device, by kornia with depth layers as channels.
 
-Labels follow every turn to the nearest pixel, and what comes in from beyond a crop is unreviewed: that is why 0 stands
-for it. The same holds under a cut-out, since nobody could tell what is ink where there is nothing to be seen.
+Labels follow every transformation by nearest neighbour. Pixels from outside of a crop become 0, unreviewed; so do
+those of a cut-out, where ink cannot be seen.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ _SHEAR_DEGREES = 5.0
 
 
 class Augmenter:
-    """Varies prepared crops and their labels.
+    """Augments prepared crops and their labels.
 
     Parameters
     ----------
     settings
-        What may happen to a crop, and how often.
+        Augmentations and their probabilities.
     contract
-        How the crops were prepared: chances are given for greys as they are stored, and black is what is missing.
+        Input contract that the crops were prepared with; augmentations apply to unscaled greys, where 0 is black.
     """
 
     def __init__(self, settings: AugmentationSettings, contract: InputContract) -> None:
         self._settings, self._mean, self._std = settings, contract.mean, contract.std
 
     def __call__(self, values: Tensor, labels: Tensor, seed: int) -> tuple[Tensor, Tensor]:
-        """Vary a batch.
+        """Return an augmented batch.
 
         Parameters
         ----------
@@ -44,12 +44,12 @@ class Augmenter:
         labels
             uint8 ``(b, y, x)``.
         seed
-            What happens follows from it alone.
+            Seed of all random choices.
 
         Returns
         -------
         tuple of Tensor
-            The same, varied.
+            Augmented values and labels, of the same shapes and dtypes.
         """
         from kornia import augmentation as kornia
         from kornia.constants import DataKey, Resample
@@ -63,6 +63,7 @@ class Augmenter:
             extra_args={DataKey.MASK: {"resample": Resample.NEAREST, "align_corners": True}},
         )
         greys = values * self._std + self._mean
+        # kornia draws from torch's global generator: fork it, so that the seed of this batch decides alone.
         with torch.random.fork_rng(_cuda_indices(values.device)):
             torch.manual_seed(seed)
             greys, planes = chain(greys, labels.unsqueeze(1).to(greys.dtype))
@@ -75,6 +76,7 @@ def _steps(settings: AugmentationSettings, layers: int) -> Iterator[Any]:
     if settings.flips:
         yield kornia.RandomHorizontalFlip(p=0.5)
         yield kornia.RandomVerticalFlip(p=0.5)
+        # With the flips, all eight orientations are equally likely.
         yield kornia.RandomRotation90((0, 3), p=1.0)
     if settings.affine:
         scale = (1 - settings.scale, 1 + settings.scale)
@@ -93,7 +95,7 @@ def _steps(settings: AugmentationSettings, layers: int) -> Iterator[Any]:
 
 
 def _cuda_indices(device: torch.device) -> list[int]:
-    """Return the GPUs whose random numbers are drawn from beside the CPU's."""
+    """Return the GPUs whose random state must be forked in addition to the CPU's."""
     if device.type != "cuda":
         return []
     return [torch.cuda.current_device() if device.index is None else device.index]

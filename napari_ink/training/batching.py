@@ -1,4 +1,4 @@
-"""Batches in order: the crop at each place of a run follows from the seed and that place alone."""
+"""Batches of a run: every crop depends only on the seed and its number, so that a resumed run gets the same ones."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from napari_ink.training.targets import edge_targets, ink_targets
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """What a step learns from.
+    """The crops of one training step.
 
     Attributes
     ----------
     values
         Prepared grey values ``(b, z, y, x)``.
     ink, edge
-        Targets ``(b, y, x)``, uint8, `IGNORE` where nothing is asked for.
+        Targets ``(b, y, x)``, uint8; `IGNORE` where no loss counts.
     places
-        For each crop the number of its pair and the row and column of its top left pixel.
+        For each crop, the index of its pair and the row and column of its top left pixel.
     """
 
     values: Tensor
@@ -60,21 +60,22 @@ def batches(
     rank: int = 0,
     world_size: int = 1,
 ) -> Iterator[Batch]:
-    """Give the batches of the steps from `first_step` to the last, read ahead and varied.
+    """Yield the augmented batches of the steps from `first_step` to the last.
 
     Parameters
     ----------
     sampler
-        Where crops come from.
+        Source of the crops.
     settings
-        Their size, number, seed and how they are varied.
+        Batch size, number of steps, seed and augmentation.
     device
-        Where the batch is wanted.
+        Device to put the batches on.
     first_step
-        The step to begin with: a run that goes on gets the batches that it would have had.
+        First step; a resumed run gets the same batches as an uninterrupted one.
     rank, world_size
-        Which of how many processes asks; each gets crops of its own.
+        Index of this process and number of processes; each gets different crops.
     """
+    # Crops are numbered through the whole run, and the sampler lists this process's: a crop's number is its seed.
     own = [
         (step * world_size + rank) * settings.batch_size + i
         for step in range(first_step, settings.steps)
@@ -87,7 +88,7 @@ def batches(
         num_workers=settings.workers,
         multiprocessing_context="fork" if settings.workers else None,
         pin_memory=device.type == "cuda",
-        generator=torch.Generator(),  # else its workers' seeds are drawn from everybody's
+        generator=torch.Generator(),  # otherwise the loader draws from torch's global generator
     )
     augmenter = Augmenter(settings.augmentation, sampler.contract)
     for step, read in enumerate(loader, first_step):
@@ -98,13 +99,13 @@ def batches(
 
 
 def step_seed(*numbers: int) -> int:
-    """Return a seed for torch that follows from `numbers` and looks like no other's."""
+    """Return a seed for torch that is a hash of `numbers`, so that seeds of neighbouring steps are unrelated."""
     digest = hashlib.sha256(repr(numbers).encode()).digest()
-    return int.from_bytes(digest[:8], "big") >> 1
+    return int.from_bytes(digest[:8], "big") >> 1  # torch's seeds are signed 64-bit integers
 
 
 def spare_workers() -> int:
-    """Return how many processes may read crops ahead: none on a small machine, or where none can be forked off."""
+    """Return the number of processes for reading crops ahead: 0 on small machines and where forking is impossible."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     can_fork = "fork" in multiprocessing.get_all_start_methods() and sys.platform == "linux"
     return min(8, cores - 2) if can_fork and cores > 3 else 0

@@ -1,4 +1,4 @@
-"""The input contract of a network that is trained from scratch, as its pairs suggest it."""
+"""Input contract of a network that is trained from scratch, fitted to its training pairs."""
 
 from __future__ import annotations
 
@@ -19,12 +19,19 @@ _LARGEST_DIFFERENCE = 1.1
 
 
 def fit_contract(pairs: Sequence[TrainingPair], seed: int = 0) -> tuple[InputContract, tuple[str, ...]]:
-    """Return a contract that suits the pairs: their middle layers, the mean and deviation of their greys.
+    """Return a contract with the middle layers of the pairs and the mean and standard deviation of their greys.
+
+    Parameters
+    ----------
+    pairs
+        Pairs to train on.
+    seed
+        Seed of the sampled crops.
 
     Returns
     -------
     tuple
-        The contract, and sentences on what does not quite fit.
+        The contract, and sentences on differences between the pairs.
 
     Raises
     ------
@@ -51,6 +58,7 @@ def _mean_and_deviation(pairs: Sequence[TrainingPair], plain: InputContract, see
     sums = np.zeros(3)
     for _ in range(_SAMPLE_CROPS):
         crop = sampler.draw(rng)
+        # Unreviewed pixels may lie outside of the papyrus, whose black would distort the mean.
         known = np.isin(crop.labels, (LabelValue.PAPYRUS, LabelValue.INK))
         greys = crop.values[:, known].astype(np.float64)
         sums += (greys.size, greys.sum(), np.square(greys).sum())
@@ -61,9 +69,9 @@ def _mean_and_deviation(pairs: Sequence[TrainingPair], plain: InputContract, see
 
 def _voxel_notes(sizes: Sequence[float]) -> tuple[str, ...]:
     if not sizes:
-        return ("No stack says how large its voxels are, so the checkpoint will not know it either.",)
+        return ("No stack states its voxel size, so the checkpoint will state none either.",)
     if sizes[-1] / sizes[0] <= _LARGEST_DIFFERENCE:
         return ()
     return (
-        f"The voxels of the stacks are from {sizes[0]} to {sizes[-1]} µm large; one network has to serve them all.",
+        f"The voxel sizes of the stacks range from {sizes[0]} to {sizes[-1]} µm, and one network is trained on all.",
     )

@@ -1,4 +1,4 @@
-"""Training crops: where they are cut from a stack, and which of its depth layers they hold."""
+"""Training crops: their sampling from stacks and depth layers."""
 
 from __future__ import annotations
 
@@ -23,16 +23,21 @@ HELD_OUT_MARGIN_PX = 16
 
 @dataclass(frozen=True, eq=False)
 class TrainingPair:
-    """A depth stack and what is known of its ink.
+    """A depth stack and its ink labels.
 
     Attributes
     ----------
     stack
-        What is read.
+        The depth stack.
     labels
-        uint8 ``(y, x)``: 0 unreviewed, 1 papyrus, 2 ink, 3 (`OUTSIDE`) beyond the papyrus.
+        uint8 ``(y, x)``: 0 unreviewed, 1 papyrus, 2 ink, 3 (`OUTSIDE`) outside of the papyrus.
     held_out
-        bool ``(y, x)``: where the network is judged, and never trained; None for nowhere.
+        bool ``(y, x)``: pixels for validation, which are never trained on; None for no such pixels.
+
+    Raises
+    ------
+    LabelError
+        If a plane's shape differs from the stack's.
     """
 
     stack: DepthStack
@@ -48,15 +53,16 @@ class TrainingPair:
                 )
 
     def to_train(self) -> Labels:
-        """Return the labels without those that are held out, and without a margin around them."""
+        """Return the labels to train on: without held-out pixels and a margin around them."""
         if self.held_out is None or not self.held_out.any():
             return self.labels
+        # Without the margin, pixels next to a trained one would be validated, and these are nearly the same.
         side = 2 * HELD_OUT_MARGIN_PX + 1
         near = ndimage.maximum_filter(self.held_out, side, mode="constant")
         return np.where(near, LabelValue.UNREVIEWED, self.labels).astype(np.uint8)
 
     def to_judge(self, y: slice = slice(None), x: slice = slice(None)) -> Labels:
-        """Return the labels of what is held out in these rows and columns, and nothing else."""
+        """Return the labels of held-out pixels in these rows and columns; all others are unreviewed."""
         labels = self.labels[y, x]
         if self.held_out is None:
             return np.zeros_like(labels)
@@ -73,35 +79,35 @@ class Crop:
 
     @property
     def ink(self) -> Labels:
-        """What is asked for as ink ``(y, x)``, see `ink_target`."""
+        """Ink target ``(y, x)``, see `ink_target`."""
         return ink_target(self.labels)
 
     @property
     def edge(self) -> Labels:
-        """What is asked for as edges ``(y, x)``, see `edge_target`."""
+        """Edge target ``(y, x)``, see `edge_target`."""
         return edge_target(self.labels)
 
 
 class CropSampler:
-    """Draws crops from pairs: half of them around ink, the others anywhere that has been reviewed.
+    """Draws crops from pairs: half of them around ink, the others around any reviewed pixel.
 
-    A pair is drawn as often as it has reviewed pixels, and so is each part of it.
+    The probability of a pair, and of each part of it, is proportional to its reviewed pixels.
 
     Parameters
     ----------
     pairs
-        What to draw from; those without labels to train on are left out.
+        Pairs to draw from; those without labels to train on are skipped.
     contract
-        How grey values are read.
+        Input contract, by which grey values are prepared.
     size
-        Height and width of a crop, in pixels; a smaller segment is padded with what nobody has reviewed.
+        Height and width of a crop, in pixels; a smaller segment is padded with unreviewed pixels.
     depth
-        How the depth is varied.
+        Variation of the depth window.
 
     Raises
     ------
     ContractError
-        If a stack has fewer layers than the contract asks for at least.
+        If a stack has fewer layers than the contract requires.
     LabelError
         If no pair has labels to train on.
     """
@@ -114,11 +120,11 @@ class CropSampler:
         depth: DepthVariation = DepthVariation(),  # noqa: B008 - frozen
     ) -> None:
         self.pairs, self.contract, self.size, self.depth = list(pairs), contract, size, depth
-        # A batch holds crops of several stacks: the shallowest says how many layers.
+        # All crops of a batch need the same number of layers, which the shallowest stack limits.
         windows = [contract.z_window(pair.stack.shape[0]) for pair in pairs]
         self._layers = min((window.stop - window.start for window in windows), default=0)
         self._labels = [pair.to_train() for pair in pairs]
-        # A crop around any pixel of a block must hold the whole block, so that what it was drawn for lies in it.
+        # A crop centred on any pixel of a block must contain the whole block, and with it the ink it was drawn for.
         self._blocks = [LabelledBlocks(labels, max(1, min(BLOCK_PX, size // 2))) for labels in self._labels]
         self._reviewed = np.cumsum([blocks.reviewed_px for blocks in self._blocks])
         self._ink = np.cumsum([blocks.ink_px for blocks in self._blocks])
@@ -127,21 +133,21 @@ class CropSampler:
 
     @property
     def used(self) -> int:
-        """How many of the pairs have labels to train on."""
+        """Number of pairs with labels to train on."""
         return sum(blocks.reviewed_px > 0 for blocks in self._blocks)
 
     @property
     def ink_px(self) -> int:
-        """Pixels of ink to train on, of all pairs."""
+        """Number of ink pixels to train on in all pairs."""
         return int(self._ink[-1])
 
     @property
     def reviewed_px(self) -> int:
-        """Reviewed pixels to train on, of all pairs."""
+        """Number of reviewed pixels to train on in all pairs."""
         return int(self._reviewed[-1])
 
     def draw(self, rng: np.random.Generator) -> Crop:
-        """Cut one crop."""
+        """Return a random crop."""
         on_ink = bool(rng.random() < 0.5) and self.ink_px > 0
         sums = self._ink if on_ink else self._reviewed
         pair = int(np.searchsorted(sums, rng.integers(int(sums[-1])), side="right"))
@@ -150,7 +156,7 @@ class CropSampler:
         return self.cut(pair, y - self.size // 2, x - self.size // 2, layers)
 
     def cut(self, pair: int, y: int, x: int, layers: npt.NDArray[np.intp]) -> Crop:
-        """Cut the crop nearest to the corner ``(y, x)`` that lies within its segment."""
+        """Return the crop at the corner ``(y, x)``, moved as little as needed to lie within the segment."""
         height, width = self._labels[pair].shape
         y, x = max(0, min(y, height - self.size)), max(0, min(x, width - self.size))
         labels = self._labels[pair][y : y + self.size, x : x + self.size]
@@ -164,7 +170,7 @@ class CropSampler:
 
 
 def read_layers(stack: DepthStack, layers: npt.NDArray[np.intp], y: slice, x: slice) -> npt.NDArray[Any]:
-    """Read depth layers by number, in any order; one that stands there twice is read once."""
+    """Return depth layers by index, in any order; repeated layers are read once."""
     first, last = int(layers.min()), int(layers.max())
     block = stack.read(slice(first, last + 1), y, x)
     return block if np.array_equal(layers, np.arange(first, last + 1)) else block[layers - first]
@@ -174,7 +180,7 @@ BLOCK_PX = 32
 
 
 class LabelledBlocks:
-    """Draws places by how much ink, or how much that has been reviewed, lies in their block.
+    """Draws pixels, with a probability proportional to the ink, or the reviewed pixels, in their block.
 
     Parameters
     ----------
@@ -186,7 +192,7 @@ class LabelledBlocks:
     Attributes
     ----------
     reviewed_px, ink_px : int
-        How many pixels somebody has looked at, and how many of these are ink.
+        Number of reviewed pixels, and of ink pixels among them.
     """
 
     def __init__(self, labels: npt.NDArray[np.uint8], side: int = BLOCK_PX) -> None:
@@ -198,8 +204,9 @@ class LabelledBlocks:
         self.ink_px, self.reviewed_px = int(self._ink[-1]), int(self._reviewed[-1])
 
     def draw(self, rng: np.random.Generator, on_ink: bool) -> tuple[int, int]:
-        """Return a pixel of a block that holds ink, or if not `on_ink` (or there is none) anything reviewed."""
+        """Return a pixel in a block with ink; without `on_ink` or any ink, in a block with reviewed pixels."""
         sums = self._ink if on_ink and self.ink_px else self._reviewed
+        # Inverse of the cumulative sum: memory of one number a block instead of one a pixel.
         block = int(np.searchsorted(sums, rng.integers(int(sums[-1])), side="right"))
         corner = (block // self._columns * self.side, block % self._columns * self.side)
         y, x = (int(rng.integers(c, min(c + self.side, n))) for c, n in zip(corner, self._shape, strict=True))
@@ -207,7 +214,7 @@ class LabelledBlocks:
 
 
 def _counts(plane: npt.NDArray[np.bool_], side: int) -> npt.NDArray[np.int64]:
-    """Return how many pixels of each block are true."""
+    """Return the number of true pixels in each block ``(rows, columns)``."""
     starts = [np.arange(0, length, side) for length in plane.shape]
     rows = np.add.reduceat(plane, starts[0], axis=0, dtype=np.int64)
     counts: npt.NDArray[np.int64] = np.add.reduceat(rows, starts[1], axis=1)

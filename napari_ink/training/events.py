@@ -1,4 +1,4 @@
-"""What a training run tells while it goes: frozen events, alike for the command line and for a worker in a window."""
+"""Events of a training run, frozen objects for the command line and for a worker of the window."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from napari_ink.training.validation import Scores
 
 @dataclass(frozen=True, slots=True)
 class TrainingStarted:
-    """Everything has been checked, and the first step is about to be taken.
+    """The request has been checked, and the first step comes next.
 
     Attributes
     ----------
     run
-        The folder that all is written into.
+        Folder of the run.
     first_step, steps
-        The step to begin with, and how many there are.
+        Steps that are done already, and number of all steps.
     parameters
         Number of weights.
     device, precision
-        Where, and in which arithmetic, the network is trained.
+        Device and arithmetic of the training.
     notes
-        Sentences on what is read, held out, and does not quite fit.
+        Sentences on what is read, what is held out, and what does not fit well.
     """
 
     run: Path
@@ -38,7 +38,7 @@ class TrainingStarted:
 
 @dataclass(frozen=True, slots=True)
 class StepEnded:
-    """One optimiser step: its number, its losses, and the seconds since this training, or its resumption, began."""
+    """One optimiser step: its number, its losses, and the seconds since the run was started or resumed."""
 
     step: int
     ink_loss: float
@@ -50,16 +50,16 @@ class StepEnded:
 
 @dataclass(frozen=True, slots=True)
 class BatchSkipped:
-    """A batch gave a loss or a gradient that is no number; the weights are as they were before it.
+    """A batch with a loss or gradient that is not finite was skipped; the weights are unchanged.
 
     Attributes
     ----------
     step
-        Its number.
+        Number of the step.
     report
-        A paragraph that names the crops, and the part of the network where it began.
+        Paragraph that names the crops, and the first layer of the network with an output that is not finite.
     learning_rate
-        The rate from here on.
+        Learning rate of the next step.
     """
 
     step: int
@@ -69,7 +69,7 @@ class BatchSkipped:
 
 @dataclass(frozen=True, slots=True)
 class Validated:
-    """The averaged weights were judged by what is held out."""
+    """The averaged weights were scored on held-out crops."""
 
     step: int
     scores: Scores
@@ -79,7 +79,7 @@ class Validated:
 
 @dataclass(frozen=True, slots=True)
 class CheckpointSaved:
-    """The averaged weights after `step` steps lie at `path`."""
+    """The averaged weights after `step` steps were saved at `path`."""
 
     step: int
     path: Path
@@ -87,20 +87,20 @@ class CheckpointSaved:
 
 @dataclass(frozen=True, slots=True)
 class TrainingEnded:
-    """The run is over.
+    """The run has ended.
 
     Attributes
     ----------
     step
         The last step.
     why
-        Whether all steps were taken, or the score rose no more.
+        Whether all steps were taken, or the score did not improve any more.
     best_step, best
-        The step whose weights were judged best, and their scores.
+        Step of the best weights, and their scores.
     path
-        The checkpoint with them.
+        Checkpoint with the best weights.
     seconds
-        How long it took, or how long since it was resumed.
+        Duration since the run was started or resumed.
     """
 
     step: int

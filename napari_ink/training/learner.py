@@ -1,4 +1,4 @@
-"""One optimiser step after another: the network, the moving average of its weights, and all that goes with them."""
+"""Optimiser steps of a network, with its moving average, learning rate schedule and loss scaling."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _LOWER_FROM = 2
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """What a step came to."""
+    """Losses, learning rate and gradient norm of a step."""
 
     ink_loss: float
     edge_loss: float
@@ -39,14 +39,14 @@ class StepResult:
 
 @dataclass(frozen=True, slots=True)
 class StepSkipped:
-    """Why a step was not taken, and the learning rate from here on."""
+    """Report on a skipped step, and the learning rate of the next one."""
 
     report: str
     learning_rate: float
 
 
 def rate_factor(step: int, steps: int, warm_up: float) -> float:
-    """Return a linear warm-up followed by half a cosine down to a hundredth, as a factor of the peak rate."""
+    """Return the learning rate as a factor of its peak: a linear warm-up, then half a cosine down to a hundredth."""
     warm = max(1, round(steps * warm_up))
     if step < warm:
         return (step + 1) / warm
@@ -55,29 +55,29 @@ def rate_factor(step: int, steps: int, warm_up: float) -> float:
 
 
 class Learner:
-    """A network that learns.
+    """A network in training.
 
     Parameters
     ----------
     network
-        What is trained; it is moved to the device.
+        Network to train; it is moved to the device.
     settings
-        How.
+        Training settings.
     arithmetic
-        Where, and how exactly.
+        Device and precision.
     team
         The processes that train together.
     starts_trained
-        Whether the weights are of a trained network: then the average begins at them and moves slowly from the first.
+        Whether the weights are of a trained network; the average then starts at them and moves slowly from the start.
 
     Attributes
     ----------
     network : Module
-        With the newest weights.
+        Network with the newest weights.
     average : AveragedModel
-        With the moving average of the weights, which is what predicts better.
+        Network with the moving average of the weights, which predicts better.
     skipped_in_a_row : int
-        Batches since the last step that was taken.
+        Number of batches skipped since the last step.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class Learner:
         )
         self.average.n_averaged.fill_(
             int(starts_trained)
-        )  # at 0, it would take over what the first step makes of the weights
+        )  # at 0, the first update would copy the weights instead of averaging
         self._spread = DistributedDataParallel(self.network) if team.size > 1 else self.network
         self._optimiser = torch.optim.AdamW(
             self.network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
@@ -106,11 +106,12 @@ class Learner:
 
     @property
     def learning_rate(self) -> float:
-        """The rate of the next step."""
+        """Learning rate of the next step."""
         return float(self._optimiser.param_groups[0]["lr"])
 
     def step(self, batch: Batch, pairs: Sequence[TrainingPair]) -> StepResult | StepSkipped:
-        """Learn from a batch, or leave the weights as they are where that would end in what is no number."""
+        """Train on a batch; skip it, with the weights unchanged, if its loss or gradient is not finite."""
+        # Batch norm updates its running statistics in the forward pass, before a bad loss is known.
         statistics = [buffer.clone() for buffer in self.network.buffers()]
         rate = self.learning_rate
         losses = self._losses(batch)
@@ -118,8 +119,8 @@ class Learner:
         if not self._team.all_agree(math.isfinite(ink) and math.isfinite(edge), self._arithmetic.device):
             return self._skip(batch, pairs, statistics, f"The loss is not finite (ink {ink:.4g}, edge {edge:.4g})")
         norm = self._gradients(losses[0] + self._settings.edge_weight * losses[1])
-        if not math.isfinite(norm):  # the same for the whole team, as gradients are shared
-            self._scaler.update()
+        if not math.isfinite(norm):  # the same in all processes, since gradients are averaged over them
+            self._scaler.update()  # lowers the factor that made fp16 overflow
             return self._skip(batch, pairs, statistics, f"The gradient is not finite (its norm is {norm:.4g})")
         self._scaler.step(self._optimiser)
         self._scaler.update()
@@ -136,9 +137,10 @@ class Learner:
         return ink, edge_loss(logits[:, EDGE], batch.edge, self._settings.edge_tolerance_px)
 
     def _gradients(self, loss: Tensor) -> float:
-        """Find the gradients, clip them, and return the norm that they had."""
+        """Compute and clip the gradients, and return their norm before clipping."""
         self._optimiser.zero_grad(set_to_none=True)
         self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        # Clipping needs the gradients' true size.
         self._scaler.unscale_(self._optimiser)
         return float(nn.utils.clip_grad_norm_(self.network.parameters(), self._settings.clip_norm))
 
@@ -150,13 +152,14 @@ class Learner:
         _restore(self.network, statistics)
         self.skipped_in_a_row += 1
         if self.skipped_in_a_row >= _LOWER_FROM:
+            # The schedule computes later rates from these, and the optimiser uses the current one: halve both.
             self._schedule.base_lrs = [rate / 2 for rate in self._schedule.base_lrs]
             for group in self._optimiser.param_groups:
                 group["lr"] = group["lr"] / 2
         return StepSkipped(report, self.learning_rate)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return all that the next steps follow from, as tensors and plain values."""
+        """Return the whole training state as tensors and plain values."""
         return {
             "network": self.network.state_dict(),
             "average": self.average.state_dict(),
@@ -167,7 +170,7 @@ class Learner:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go back to where `state_dict` was taken."""
+        """Restore a state from `state_dict`."""
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
         self._optimiser.load_state_dict(state["optimiser"])
@@ -177,7 +180,7 @@ class Learner:
 
 
 def _average(decay: float, starts_trained: bool, averaged: Any, newest: Any, count: Tensor | int) -> None:
-    """Move the average towards the newest weights; from scratch quickly at first, to forget where training began."""
+    """Move the average towards the newest weights; when training from scratch, faster at first to forget the start."""
     keep = decay if starts_trained else min(decay, (int(count) + 1) / (int(count) + 20))
     get_ema_multi_avg_fn(keep)(averaged, newest, count)  # type: ignore[no-untyped-call]
 

@@ -1,4 +1,4 @@
-"""The training loop: a generator of frozen events, so that whoever runs it decides how to show it and when to stop."""
+"""The training loop, a generator of events: its caller decides how to show them and when to stop."""
 
 from __future__ import annotations
 
@@ -33,29 +33,29 @@ from napari_ink.training.run_log import RunLog, read_log
 from napari_ink.training.validation import HeldOut, Scores, judge
 
 _MOST_SKIPPED = 5
-_MOST_SKIPPED_IN_FP16 = 20  # its scaler finds the largest factor that works by overflowing now and then
+_MOST_SKIPPED_IN_FP16 = 20  # more, since loss scaling searches for the largest factor by overflowing now and then
 
 
 def train(request: TrainRequest) -> Generator[TrainingEvent, None, None]:
-    """Train a network, keeping the moving average of its weights whenever it has been judged.
+    """Train a network, and save the moving average of its weights after each validation.
 
-    Closing the generator between two events stops the run, and `TrainRequest.resume` goes on to the same numbers.
-    Under ``torchrun`` several processes train together, and the first of them writes the files.
+    Closing the generator between two events stops the run; resuming it with `TrainRequest.resume` gives the same
+    weights as an uninterrupted run. Under ``torchrun``, several processes train together and the leader writes files.
 
     Yields
     ------
     TrainingStarted, StepEnded, BatchSkipped, Validated, CheckpointSaved, TrainingEnded
-        One at the beginning, one for each step that was taken or was not, one for each look at what is held out and for
-        each file that it leaves, one at the end.
+        One at the start, one for each step taken or skipped, one for each validation and each checkpoint it saves, one
+        at the end.
 
     Raises
     ------
     BadInputError
-        If the request contradicts itself or the pairs, the folder cannot be written, or there is no ink to learn from.
+        If the request contradicts itself or the pairs, the folder cannot be written, or the labels hold no ink.
     DeviceMemoryError
-        If the device's memory does not hold a batch.
+        If a batch does not fit in the device's memory.
     NapariInkError
-        If losses keep being no numbers; the last checkpoint is from before that.
+        If several losses in a row are not finite; the last checkpoint is from before them.
     """
     request.check()
     folder = RunFolder(request.out)
@@ -68,7 +68,7 @@ def train(request: TrainRequest) -> Generator[TrainingEvent, None, None]:
 
 @contextmanager
 def _memory_errors(plan: Plan) -> Iterator[None]:
-    """Turn torch's error for memory that ran out, which looks like any other of its errors, into one of ours."""
+    """Turn torch's out-of-memory errors, which only their text distinguishes, into `DeviceMemoryError`."""
     try:
         yield
     except RuntimeError as error:
@@ -77,13 +77,13 @@ def _memory_errors(plan: Plan) -> Iterator[None]:
             raise
         settings = plan.settings
         raise DeviceMemoryError(
-            f"The memory of {plan.arithmetic.device} does not hold a batch of {settings.batch_size} crops of "
+            f"The memory of {plan.arithmetic.device} cannot hold a batch of {settings.batch_size} crops of "
             f"{settings.crop_size} pixels; begin a new run with fewer or smaller ones."
         ) from error
 
 
 class _Run:
-    """One run, from its first step or from where it was left."""
+    """One run, from its first step or resumed."""
 
     def __init__(self, request: TrainRequest, folder: RunFolder, team: ProcessTeam, device: torch.device) -> None:
         self._folder, self._team, self._began = folder, team, time.monotonic()
@@ -92,20 +92,21 @@ class _Run:
         self._learner = Learner(plan.network, plan.settings, plan.arithmetic, team, request.start is not None)
         self._held_out = HeldOut(plan.pairs, plan.contract, plan.settings.crop_size, plan.settings.validation_crops)
         self._first = self._best_step = self._looks_since = 0
-        # What is trained further is judged before its first step too: the best checkpoint is never worse than that.
+        # A network that is trained further is validated before its first step, too, so that the best checkpoint is
+        # never worse than the start.
         self._looked_at = 0 if request.start is None else -1
         self._best: Scores | None = None
         if state is not None:
-            self._go_back_to(state)
+            self._restore(state)
 
-    def _go_back_to(self, state: dict[str, Any]) -> None:
+    def _restore(self, state: dict[str, Any]) -> None:
         self._learner.load_state_dict(state["learner"])
         self._first, self._looked_at, self._looks_since = state["step"], state["looked_at"], state["looks_since"]
         self._best_step = state["best_step"]
         self._best = Scores(*state["best"]) if state["best"] else None
 
     def events(self) -> Generator[TrainingEvent, None, None]:
-        """Take the steps that are left."""
+        """Run the remaining steps, and log their events."""
         keeper = RunLog(self._folder, self._first) if self._team.leads else nullcontext()
         with keeper as log, closing(self._steps()) as steps:
             step = self._first
@@ -115,6 +116,7 @@ class _Run:
                     if log is not None:
                         log.record(event)
                     yield event
+            # The caller stopped the run: save the state of this step, which may be long after the last validation.
             except GeneratorExit:
                 self._save_state(step)
                 raise
@@ -131,25 +133,25 @@ class _Run:
             plan.notes,
         )
         if self._is_due(step):
-            yield from self._validate(step)  # it is trained further, or was stopped just before
+            yield from self._validate(step)  # a trained start, or a run that was stopped just before a validation
         feed = batches(plan.sampler, plan.settings, plan.arithmetic.device, step, self._team.rank, self._team.size)
         while step < plan.settings.steps and not self._has_stalled:
             step += 1
             with _memory_errors(plan):
                 result = self._learner.step(next(feed), plan.pairs)
-            yield self._told(step, result)
-            self._stop_if_lost(step)
+            yield self._step_event(step, result)
+            self._stop_if_diverged(step)
             if self._is_due(step):
                 yield from self._validate(step)
         yield self._ended()
 
-    def _told(self, step: int, result: StepResult | StepSkipped) -> StepEnded | BatchSkipped:
+    def _step_event(self, step: int, result: StepResult | StepSkipped) -> StepEnded | BatchSkipped:
         if isinstance(result, StepSkipped):
             return BatchSkipped(step, result.report, result.learning_rate)
         seconds = time.monotonic() - self._began
         return StepEnded(step, result.ink_loss, result.edge_loss, seconds, result.learning_rate, result.gradient_norm)
 
-    def _stop_if_lost(self, step: int) -> None:
+    def _stop_if_diverged(self, step: int) -> None:
         skipped = self._learner.skipped_in_a_row
         if skipped >= (_MOST_SKIPPED_IN_FP16 if self._plan.arithmetic.precision == "fp16" else _MOST_SKIPPED):
             kept = f"the checkpoint of step {self._looked_at} is kept in {self._folder.path}" if self._best else ""
@@ -167,7 +169,7 @@ class _Run:
         return 0 < self._plan.settings.patience <= self._looks_since
 
     def _validate(self, step: int) -> Iterator[TrainingEvent]:
-        """Judge the averaged weights and save them; all is on disk before the first event tells of it."""
+        """Score and save the averaged weights; all files are written before the first event is yielded."""
         began = time.monotonic()
         scores = self._judge()
         is_best = self._best is None or scores.overall > self._best.overall
@@ -187,7 +189,7 @@ class _Run:
             draw_curves(read_log(self._folder), self._folder.curves)
 
     def _judge(self) -> Scores:
-        """Score what is held out; one process does, and the others take its word."""
+        """Return the scores on held-out crops, which the leader computes and shares."""
         numbers = [0.0] * len(Scores.__slots__)
         if self._team.leads:
             examples = list(self._held_out.examples(self._learner.average.module, self._plan.arithmetic))
@@ -214,7 +216,7 @@ class _Run:
         )
 
     def _ended(self) -> TrainingEnded:
-        assert self._best is not None  # the last step of a run is always looked at
+        assert self._best is not None  # a run always ends with a validation
         return TrainingEnded(
             self._looked_at,
             "no better score" if self._has_stalled else "all steps taken",

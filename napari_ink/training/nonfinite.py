@@ -1,4 +1,4 @@
-"""When a loss is no number: where it began, in words that help to find out why."""
+"""Report on a loss or gradient that is not finite, with the crops and the layer that it started in."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from napari_ink.training.precision import Arithmetic
 
 
 def explain(network: nn.Module, batch: Batch, arithmetic: Arithmetic, pairs: Sequence[TrainingPair], found: str) -> str:
-    """Run a batch again and say which crops it held, and which part of the network first gave what is no number.
+    """Run a batch again, and return a report on its crops and the first layer with an output that is not finite.
 
     Parameters
     ----------
     network
-        As it was before the batch; its running means move, so they must be restored after.
+        Network before the batch; this changes its running statistics, which the caller must restore.
     batch
-        What the loss or the gradient was not finite for.
+        Batch whose loss or gradient was not finite.
     arithmetic
-        What it was computed in.
+        Device and precision of the training.
     pairs
-        Where the crops come from.
+        Pairs that the crops come from.
     found
-        What was not finite, in words.
+        Sentence on what was not finite, without a full stop.
     """
     crops = "; ".join(_crop(pairs, place, values) for place, values in zip(batch.places, batch.values, strict=True))
     first = _first_not_finite(network, batch.values, arithmetic) or "every layer's output is finite without gradients"
@@ -49,8 +49,8 @@ def _crop(pairs: Sequence[TrainingPair], place: tuple[int, int, int], values: Te
 def _range(values: Tensor) -> str:
     finite = values[values.isfinite()].float()
     lost = values.numel() - finite.numel()
-    said = f"{float(finite.min()):.3g} to {float(finite.max()):.3g}" if finite.numel() else "none finite"
-    return said if not lost else f"{said}, {lost} of {values.numel()} not finite"
+    text = f"{float(finite.min()):.3g} to {float(finite.max()):.3g}" if finite.numel() else "none finite"
+    return text if not lost else f"{text}, {lost} of {values.numel()} not finite"
 
 
 @torch.no_grad()
@@ -67,6 +67,7 @@ def _first_not_finite(network: nn.Module, values: Tensor, arithmetic: Arithmetic
 
     with ExitStack() as hooks, arithmetic.autocast():
         for name, module in network.named_modules():
+            # Only leaves: a module with children would report what one of them gave.
             if not any(True for _ in module.children()):
                 hooks.callback(module.register_forward_hook(watcher(name)).remove)
         network(values)

@@ -1,4 +1,4 @@
-"""From files to training pairs: labels as the field stores them, and the masks that go with them."""
+"""Training pairs from files: stacks, labels in the field's formats, and their masks."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ from napari_ink.training.targets import OUTSIDE
 
 @dataclass(frozen=True, eq=False)
 class PairFiles:
-    """A pair as read, what was read for it, and what a person should know of that.
+    """A pair with the files that it was read from.
 
     Attributes
     ----------
     pair
         The stack and its labels.
     files
-        Every file that took part.
+        All files that were read.
     notes
-        Sentences.
+        Sentences for the user on guesses about them.
     """
 
     pair: TrainingPair
@@ -46,25 +46,25 @@ class PairFiles:
 
 
 def read_pair(stack: str | os.PathLike[str], labels: str | os.PathLike[str] | None = None) -> PairFiles:
-    """Read a stack and its ink labels, and the masks beside them.
+    """Read a stack, its ink labels and the masks beside them.
 
-    Labels are a mask of ink, or label values 0 unreviewed, 1 papyrus, 2 ink. What lies outside the supervision mask is
-    unreviewed. Without one, a mask of ink says that everything within the papyrus mask has been reviewed.
+    Labels are a mask of ink, or label values 0 unreviewed, 1 papyrus, 2 ink. Pixels outside the supervision mask are
+    unreviewed. Without one, labels from an ink mask count as reviewed everywhere within the papyrus mask.
 
     Parameters
     ----------
     stack
-        A depth stack.
+        Path or address of a depth stack.
     labels
-        An image or Zarr, a segment's folder with ``<name>_inklabels`` in it, or a project: there, all of a reviewed
-        region has been reviewed, and nothing of a flagged one. None looks beside the stack.
+        An image or Zarr; a segment's folder with ``<name>_inklabels``; or a project, in which all of a reviewed cell
+        counts as reviewed and nothing of a flagged one. By default, the labels beside the stack.
 
     Raises
     ------
     StackError
-        If there is no such stack.
+        If the stack cannot be opened.
     LabelError
-        If there are no labels, an image cannot be read or is smaller than the stack, or nothing has been reviewed.
+        If there are no labels, a file cannot be read or is smaller than the stack, or no pixel is reviewed.
     """
     opened = open_stack(stack)
     if labels is not None and is_project(Path(labels)):
@@ -72,6 +72,7 @@ def read_pair(stack: str | os.PathLike[str], labels: str | os.PathLike[str] | No
     path = _labels_path(opened, None if labels is None else Path(labels))
     beside = find_beside(opened)
     supervision, validation = (
+        # A mask of the labels' own version fits them best; one beside the stack may be of another version.
         find_mask_of_labels(path, kind) or found
         for kind, found in (("supervision_mask", beside.supervision_mask), ("validation_mask", beside.validation_mask))
     )
@@ -87,14 +88,14 @@ def read_pair(stack: str | os.PathLike[str], labels: str | os.PathLike[str] | No
             f"{path} has no reviewed pixel{_inside(supervision, beside.mask)}; review some, or leave it out."
         )
     if not (values == LabelValue.INK).any():
-        notes.append(f"{path} has no ink{_inside(supervision, beside.mask)}: all that is learnt from it is papyrus.")
+        notes.append(f"{path} has no ink{_inside(supervision, beside.mask)}: only papyrus is learnt from it.")
     held_out = None if validation is None else _mask(validation, shape, notes)
     files = [Path(file) for file in (opened.source, path, beside.mask, supervision, validation) if file is not None]
     return PairFiles(TrainingPair(opened, values, held_out), tuple(files), tuple(notes))
 
 
 def _pair_of_project(stack: DepthStack, folder: Path) -> PairFiles:
-    """Return a stack with the labels of a project; masks beside the stack take part as ever, but for supervision."""
+    """Return a stack with the labels of a project and the masks beside it, except the supervision mask."""
     annotation, _ = labels_of_project(folder)
     shape = stack.shape[1:]
     if annotation.shape != shape:
@@ -104,6 +105,7 @@ def _pair_of_project(stack: DepthStack, folder: Path) -> PairFiles:
         )
     rows, columns = annotation.plane_shape("review")
     review = annotation.read("review", (0, rows), (0, columns))
+    # A project's review cells say what is reviewed, in place of a supervision mask.
     values = labels_to_learn_from(annotation.read("ink", (0, shape[0]), (0, shape[1])), review)
     beside, notes = find_beside(stack), list[str]()
     if beside.mask is not None:
@@ -128,7 +130,7 @@ def _labels_path(stack: DepthStack, labels: Path | None) -> Path:
 
 
 def _is_segment(stack: DepthStack, labels: Path) -> bool:
-    """Whether a path names the folder that labels lie in, or the stack that they lie beside, rather than labels."""
+    """Whether a path is a segment's folder or the stack itself, beside which to look for labels."""
     is_stack = labels.expanduser().absolute() == Path(stack.source)
     return labels.is_dir() and (is_stack or not holds_zarr(labels))
 
@@ -158,7 +160,7 @@ def _inside(*masks: Path | None) -> str:
 
 
 def describe_pairs(pairs: Iterable[TrainingPair]) -> list[dict[str, Any]]:
-    """Return what a checkpoint should remember of the pairs it was trained on, as JSON values."""
+    """Return a checkpoint's record of its training pairs, as JSON values."""
     return [
         {
             "stack": pair.stack.name,

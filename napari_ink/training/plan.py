@@ -1,4 +1,4 @@
-"""What a run goes by, settled before its first step: everything about a request is checked here."""
+"""Plan of a run: everything that follows from a request, checked before the first step."""
 
 from __future__ import annotations
 
@@ -32,24 +32,24 @@ _SPREAD = "save it over the whole range, since what is trained on it will not re
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """What a run goes by.
+    """Everything that a run needs, resolved from a request.
 
     Attributes
     ----------
     request
-        What was asked for.
+        The request.
     settings, config, contract, arithmetic
-        What holds.
+        Training settings, network sizes, input contract, and device with precision.
     pairs
-        With what is held out.
+        Training pairs with their held-out pixels.
     sampler
-        Where crops come from.
+        Source of the crops.
     network
-        With the weights to begin with.
+        Network with its initial weights.
     held_out_by
-        A sentence on what the network is judged by.
+        Sentence on the choice of held-out pixels.
     notes
-        Sentences for a person.
+        Sentences for the user.
     """
 
     request: TrainRequest
@@ -65,12 +65,12 @@ class Plan:
 
     @classmethod
     def make(cls, request: TrainRequest, folder: RunFolder, team: ProcessTeam, device: torch.device) -> Self:
-        """Settle everything, and write it into the folder.
+        """Resolve a request, and write its record into the folder.
 
         Raises
         ------
         BadInputError
-            If something does not fit.
+            If the request contradicts itself, the pairs, or an earlier run in the folder.
         """
         settings = request.settings
         pairs, held_out_by = hold_out(request.pairs)
@@ -93,6 +93,7 @@ class Plan:
             device=str(device),
         )
         if team.leads:
+            # A resumed run keeps the precision it began with, also on a machine where `auto` means another one.
             record = folder.begin(record)
         arithmetic = Arithmetic(device, record.precision_used)
         share = f"{sampler.ink_px / sampler.reviewed_px:.1%}"
@@ -101,7 +102,7 @@ class Plan:
         return cls(request, settings, config, contract, arithmetic, tuple(pairs), sampler, network, held_out_by, notes)
 
     def provenance(self, step: int, scores: Scores) -> dict[str, Any]:
-        """Return what a checkpoint should remember of this run, as JSON values."""
+        """Return a checkpoint's record of this run, as JSON values."""
         start = self.request.start
         return {
             "made_by": "napari-ink train",
@@ -132,8 +133,8 @@ def _contract(request: TrainRequest, pairs: Sequence[TrainingPair]) -> tuple[Inp
     contract = request.contract if request.start is None else request.start.contract
     narrow = {pair.stack.name: note for pair in pairs if (note := grey_note(pair.stack, remedy=_SPREAD))}
     if contract is None:
-        contract, said = fit_contract(pairs, request.settings.seed)
-        return contract, (*said, *_named(narrow))
+        contract, fit_notes = fit_contract(pairs, request.settings.seed)
+        return contract, (*fit_notes, *_named(narrow))
     notes = [note for pair in pairs for note in contract.notes(pair.stack.shape[0], pair.stack.voxel_size_um)]
     for pair in pairs:
         contract.check_greys(pair.stack.dtype)
@@ -147,6 +148,7 @@ def _named(notes: Mapping[str, str]) -> list[str]:
 
 
 def _fresh_or_started(config: InkEdgeConfig, start: InkModel | None, seed: int) -> InkEdgeNetwork:
+    # The initial weights depend on the run's seed alone, and torch's global generator is left alone.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(step_seed(seed))
         network = InkEdgeNetwork(config)

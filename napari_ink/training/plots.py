@@ -1,4 +1,4 @@
-"""Plain pictures of a run: its curves, and what the network makes of crops that were held out."""
+"""Plots of a run: its curves, and predictions of held-out crops."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _EDGE_COLOUR = (1.0, 1.0, 1.0)
 
 
 def draw_curves(log: Sequence[dict[str, Any]], path: Path) -> Path:
-    """Draw losses, scores and learning rate over the steps.
+    """Plot losses, scores and learning rate over the steps.
 
     Parameters
     ----------
     log
-        The events that `read_log` returns.
+        Events from `read_log`.
     path
-        The PNG to write; an older one is replaced.
+        PNG file to write; an existing one is replaced.
     """
     from matplotlib.figure import Figure
 
@@ -67,20 +67,20 @@ def _draw_smoothed(axes: Axes, steps: Sequence[dict[str, Any]], name: str, title
 
 
 def draw_examples(examples: Sequence[Example], ink_threshold: float, edge_threshold: float, path: Path) -> Path:
-    """Draw crops that were held out: what the scan shows, the labels, and the probabilities of ink and of edges.
+    """Plot held-out crops: the scan, the labels, and the probabilities of ink and edges.
 
     Parameters
     ----------
     examples
-        Crops with predictions; the first few with ink are drawn.
+        Crops with predictions; a few with much ink are drawn.
     ink_threshold, edge_threshold
-        Where the probabilities are best cut: the outline of that cut is drawn over them.
+        Best thresholds of the probabilities; their contours are drawn.
     path
-        The PNG to write; an older one is replaced.
+        PNG file to write; an existing one is replaced.
     """
     from matplotlib.figure import Figure
 
-    chosen = _telling(examples)
+    chosen = _with_much_ink(examples)
     figure = Figure(figsize=(10, 2.6 * len(chosen)), layout="constrained")
     for row, example in zip(figure.subplots(len(chosen), 4, squeeze=False), chosen, strict=True):
         middle = example.crop.values.shape[0] // 2
@@ -89,6 +89,7 @@ def draw_examples(examples: Sequence[Example], ink_threshold: float, edge_thresh
         row[1].imshow(_COLOURS[example.crop.labels])
         for axes, plane, cut in ((row[2], example.ink, ink_threshold), (row[3], example.edge, edge_threshold)):
             axes.imshow(plane, cmap="magma", vmin=0, vmax=1)
+            # matplotlib warns about contours at a level that does not occur.
             if plane.min() < cut <= plane.max():
                 axes.contour(plane, levels=[cut], colors=[_EDGE_COLOUR], linewidths=0.6)
         for axes in row:
@@ -106,8 +107,8 @@ def draw_examples(examples: Sequence[Example], ink_threshold: float, edge_thresh
     return _save(figure, path)
 
 
-def _telling(examples: Sequence[Example]) -> list[Example]:
-    """Return a few of the examples, of those with much ink and from the whole of the list."""
+def _with_much_ink(examples: Sequence[Example]) -> list[Example]:
+    """Return a few examples with much ink, evenly spaced in the list."""
     ink = [int((one.crop.labels == LabelValue.INK).sum()) for one in examples]
     least = sorted(ink)[len(ink) // 2]
     return spread([one for one, here in zip(examples, ink, strict=True) if here >= least], _MOST_EXAMPLES)

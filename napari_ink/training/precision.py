@@ -1,4 +1,4 @@
-"""The arithmetic that the network is trained in."""
+"""Device and precision of the training's arithmetic."""
 
 from __future__ import annotations
 
@@ -16,36 +16,36 @@ _CPU_FEATURES = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
 
 @dataclass(frozen=True, slots=True)
 class Arithmetic:
-    """Where the network runs, and in which precision; weights, and sums over many values, stay float32."""
+    """Device and precision of the network's arithmetic; weights and long sums stay float32."""
 
     device: torch.device
     precision: Precision
 
     @contextmanager
     def autocast(self) -> Iterator[None]:
-        """Run what torch holds to be safe in the lower precision, if any."""
+        """Run operations that torch considers safe in the lower precision, if there is one."""
         dtype = _DTYPES.get(self.precision)
         with torch.autocast(self.device.type, dtype or torch.bfloat16, enabled=dtype is not None):
             yield
 
     def scaler(self) -> torch.amp.GradScaler:
-        """Return what keeps small gradients from vanishing in fp16; with other precisions it does nothing."""
-        # 2^12, as the usual 2^16 makes the first steps of a training overflow.
+        """Return the loss scaling that keeps small gradients from vanishing in fp16; otherwise it is disabled."""
+        # 2^12, since torch's default of 2^16 makes the first steps of a training overflow.
         return torch.amp.GradScaler(self.device.type, init_scale=4096.0, enabled=self.precision == "fp16")
 
 
 def choose_precision(asked: Precision, device: torch.device) -> Precision:
-    """Return the precision that ``"auto"`` stands for: bf16 where the processor itself computes in it, else fp32.
+    """Return the precision that ``"auto"`` stands for: bf16 if the processor supports it, else fp16 on a GPU or fp32.
 
-    It depends on what the processor can do, and on nothing else: if it were timed, the same seed would give other
-    weights on a busy machine. A processor that only emulates bf16 is a hundred times slower with it.
+    It depends only on the hardware: if it were timed, the same seed would give other weights on a busy machine. A
+    processor that only emulates bf16 is a hundred times slower with it.
 
     Parameters
     ----------
     asked
-        What the user set.
+        The user's setting; anything but ``"auto"`` is returned as it is.
     device
-        Where the network is trained.
+        Device of the training.
     """
     if asked != "auto":
         return asked
@@ -55,7 +55,7 @@ def choose_precision(asked: Precision, device: torch.device) -> Precision:
 
 
 def _cpu_knows_bf16() -> bool:
-    """Whether the CPU multiplies bf16 by instructions of its own, as far as this version of torch can tell."""
+    """Whether the CPU has instructions for bf16, as far as this version of torch can detect."""
     return any(getattr(torch.cpu, name, _unknown)() for name in _CPU_FEATURES)
 
 

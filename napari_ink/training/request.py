@@ -1,4 +1,4 @@
-"""What a training is asked for."""
+"""Requests to train a network."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ _LIBRARIES = ("kornia", "matplotlib", "tensorboardX")
 
 @dataclass(frozen=True, eq=False)
 class TrainRequest:
-    """All that a training follows from.
+    """Everything that a training run depends on.
 
     Attributes
     ----------
     pairs
-        What to learn from. Where none of them holds anything out, a part of each is held out.
+        Pairs to train on. If none of them has held-out pixels, a part of each is held out.
     out
-        The folder to write; it must not exist, unless `resume`.
+        Folder to write; it must not exist, unless `resume`.
     settings
-        How to train.
+        Training settings.
     config
-        Sizes of a fresh network; None for those of `start`, or the tiny ones.
+        Sizes of a new network; None for those of `start`, or else the tiny ones.
     contract
-        What a fresh network reads; None for what suits the pairs.
+        Input contract of a new network; None to fit it to the pairs.
     start
-        A model whose weights to begin with; its config and contract hold.
+        Model to train further; its config and contract are used.
     device
-        Where to train: ``"cpu"``, ``"cuda"`` or ``"mps"``.
+        Device to train on: ``"cpu"``, ``"cuda"`` or ``"mps"``.
     resume
-        Go on with the run in `out`, if there is one.
+        Whether to resume the run in `out`, if there is one.
     provenance
-        What else the checkpoints should remember, as JSON values.
+        Additional entries for the checkpoints' provenance, as JSON values.
     """
 
     pairs: Sequence[TrainingPair]
@@ -53,12 +53,12 @@ class TrainRequest:
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def check(self) -> None:
-        """Refuse what contradicts itself, or cannot be done here.
+        """Refuse a request that contradicts itself or needs packages that are not installed.
 
         Raises
         ------
         BadInputError
-            If it does.
+            If there are no pairs, a package is missing, or `start` does not fit.
         """
         missing = [name for name in _LIBRARIES if importlib.util.find_spec(name) is None]
         if missing:
@@ -74,7 +74,7 @@ class TrainRequest:
         if start.config is None:
             raise BadInputError(f"{start.name} is no network of napari-ink, and only those can be trained further.")
         if not all(weight.isfinite().all() for weight in start.network.parameters()):
-            raise BadInputError(f"{start.name} holds weights that are no numbers; choose another checkpoint.")
+            raise BadInputError(f"{start.name} holds weights that are not finite; choose another checkpoint.")
         if self.config not in (None, start.config):
             raise BadInputError(f"{start.name} has a size of its own; leave the size out, or train from scratch.")
         if self.contract not in (None, start.contract):

@@ -1,4 +1,4 @@
-"""The folder of a run: what was asked for, where it stands, and what came of it."""
+"""Folder of a run: its request, state, checkpoints, log and plots."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SETTINGS_THAT_MAY_DIFFER = {"workers"}
 
 
 class RunRecord(BaseModel):
-    """What a run follows from, as ``request.json`` keeps it."""
+    """The request of a run, as stored in ``request.json``."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -37,7 +37,7 @@ class RunRecord(BaseModel):
     device: str
 
     def first_difference(self, other: Self) -> str | None:
-        """Name what differs between two runs that must not be mixed, with both values."""
+        """Return the first setting in which two runs differ, with both values; None if one can resume the other."""
         mine, others = (record.model_dump(mode="json") for record in (self, other))
         for plain, nested in (("settings", True), *((name, False) for name in mine if name != "settings")):
             if nested:
@@ -56,7 +56,7 @@ def _short(value: object) -> str:
 
 
 def digest_pair(pair: TrainingPair) -> str:
-    """Return the name of a pair's stack, and a digest of a sample of its voxels and of all of its labels."""
+    """Return the name of a pair's stack, and a digest of its sampled voxels and all of its labels."""
     digest = hashlib.sha256(pair.stack.fingerprint().encode())
     for plane in (pair.labels, pair.held_out):
         digest.update(b"" if plane is None else np.ascontiguousarray(plane).tobytes())
@@ -64,12 +64,12 @@ def digest_pair(pair: TrainingPair) -> str:
 
 
 class RunFolder:
-    """A run's files; each appears under its name only once it is whole.
+    """The files of a run; each appears under its final name only when complete.
 
     Parameters
     ----------
     path
-        The folder.
+        Folder of the run; `begin` creates it.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -82,12 +82,12 @@ class RunFolder:
         self._record = self.path / "request.json"
 
     def check(self, resume: bool) -> None:
-        """Refuse a folder that cannot be written into.
+        """Refuse a folder that cannot be used for the run.
 
         Raises
         ------
         OutputError
-            If it exists, unless it is a run to `resume`, or the folder it should lie in does not.
+            If it exists and is no run to `resume`, or its parent folder does not exist.
         """
         if not self.path.parent.is_dir():
             raise OutputError(f"There is no folder {self.path.parent}; make it or choose another.")
@@ -99,12 +99,12 @@ class RunFolder:
             raise OutputError(f"{self.path} is no training run that could be gone on with; choose another name.")
 
     def begin(self, record: RunRecord) -> RunRecord:
-        """Make the folder, or see that the run in it is the same, and return the record that holds.
+        """Create the folder, or check that it holds the same run, and return the record to use.
 
         Raises
         ------
         OutputError
-            If the run in it is another, or the folder cannot be written.
+            If it holds a different run, or cannot be written.
         """
         if self._record.is_file():
             before = self._read_record()
@@ -126,17 +126,17 @@ class RunFolder:
             raise OutputError(f"{self._record} cannot be read; choose another name for the run.") from error
 
     def save_state(self, state: dict[str, Any]) -> None:
-        """Write where the run stands."""
+        """Write the training state."""
         import io
 
         import torch
 
-        content = io.BytesIO()  # torch would turn a full disk into an error of its own
+        content = io.BytesIO()  # writing to a file, torch would turn a full disk into an error of its own
         torch.save(state, content)
         write_whole(self.state, content.getvalue())
 
     def load_state(self) -> dict[str, Any] | None:
-        """Read where the run stood, or None at its very beginning; no code in the file is run.
+        """Read the training state without running code from it; None if the run has not saved one.
 
         Raises
         ------
@@ -157,19 +157,19 @@ class RunFolder:
 
 
 def write_whole(path: Path, content: bytes | Callable[[Path], object]) -> None:
-    """Write a file beside its final name, and move it there once it is whole.
+    """Write a file beside its final path, and move it there when complete.
 
     Parameters
     ----------
     path
-        The final name.
+        Final path.
     content
-        What to write, or what writes it to the path that it is given.
+        Bytes to write, or a function that writes the file to the path it is called with.
 
     Raises
     ------
     OutputError
-        If it cannot be written.
+        If the file cannot be written.
     """
     with replacing(path) as partial:
         if isinstance(content, bytes):
@@ -179,13 +179,13 @@ def write_whole(path: Path, content: bytes | Callable[[Path], object]) -> None:
 
 
 def kept_lines(lines: Sequence[str], last_step: int) -> list[str]:
-    """Return those lines of a log that tell of steps up to `last_step`; those after it will come again."""
+    """Return the lines of a log up to step `last_step`; a resumed run writes the later ones again."""
     kept = []
     for line in lines:
         try:
             step = json.loads(line).get("step", 0)
         except (json.JSONDecodeError, AttributeError):
-            continue  # the last line of a run that was killed may be half a line
+            continue  # a killed run may leave an incomplete last line
         if step <= last_step:
             kept.append(line)
     return kept

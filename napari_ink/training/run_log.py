@@ -1,4 +1,4 @@
-"""What happened in a run, as lines of JSON and as TensorBoard reads it."""
+"""Log of a run's events, as lines of JSON and for TensorBoard."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from napari_ink.training.run_folder import RunFolder, kept_lines, write_whole
 
 
 class RunLog:
-    """Keeps the events of a run; a context manager.
+    """Writes the events of a run to its log; a context manager.
 
     Parameters
     ----------
     folder
-        Where.
+        Folder of the run.
     first_step
-        The step that the run goes on after: what was kept of later ones is dropped.
+        Number of steps that are done; logged events of later steps are removed.
     """
 
     def __init__(self, folder: RunFolder, first_step: int) -> None:
@@ -47,7 +47,7 @@ class RunLog:
         self._board.close()
 
     def record(self, event: TrainingEvent) -> None:
-        """Keep an event.
+        """Write an event to the log and to TensorBoard.
 
         Raises
         ------
@@ -59,6 +59,7 @@ class RunLog:
             return
         with storage_errors(self._folder.log):
             self._lines.write(json.dumps({"event": type(event).__name__, **values}) + "\n")
+            # Another program may follow the log while the run goes on, and a killed run must not lose its lines.
             self._lines.flush()
         for name, value in values.items():
             if isinstance(value, float) and name != "seconds":
@@ -66,7 +67,7 @@ class RunLog:
 
 
 def read_log(folder: RunFolder) -> list[dict[str, Any]]:
-    """Return the events of a run so far, as JSON values."""
+    """Return the logged events of a run, as JSON values."""
     return [json.loads(line) for line in folder.log.read_text(encoding="utf-8").splitlines()]
 
 

@@ -1,4 +1,4 @@
-"""What a training run is set to: saved beside what came of it."""
+"""Settings of a training run, which are stored in its folder and its checkpoints."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ class _Frozen(BaseModel):
 
 
 class DepthVariation(_Frozen):
-    """How crops differ in the depth layers that they hold."""
+    """Random variation of the depth layers of crops."""
 
     shift: int = Field(3, ge=0, description="layers by which a window is moved at most")
     stretch: float = Field(0.1, ge=0, lt=1, description="share by which a window is stretched or squeezed at most")
     reversed_share: float = Field(0.0, ge=0, le=1, description="share of crops that are read back to front")
 
     def layers(self, rng: np.random.Generator, contract: InputContract, depth: int, count: int) -> npt.NDArray[np.intp]:
-        """Draw `count` depth layers of a stack of `depth`: the nearest ones, the last repeated at its ends."""
+        """Return `count` random depth layers of a stack of `depth` layers; beyond its ends the last is repeated."""
         if contract.direction == "reversed":
-            # As of the same stack numbered the other way round: `prepare` then turns the layers.
+            # Draw as for the same stack with layers numbered in reverse; `prepare` then reverses them.
             return depth - 1 - self.layers(rng, contract.changed(direction="as stored"), depth, count)[::-1]
         window = contract.z_window(depth)
         first = window.start + (window.stop - window.start - count + 1) // 2  # so that the middle layer stays
@@ -40,7 +40,7 @@ class DepthVariation(_Frozen):
 
 
 class AugmentationSettings(_Frozen):
-    """How crops are varied once they are read; greys are fractions of the dtype's range, chances are per crop."""
+    """Augmentation of crops; greys are fractions of the dtype's range, chances are per crop."""
 
     flips: bool = Field(True, description="mirror and turn by quarters, each way as often")
     affine: float = Field(0.3, ge=0, le=1, description="chance of a small turn, shift, scale and shear")
@@ -54,13 +54,13 @@ class AugmentationSettings(_Frozen):
 
     @classmethod
     def none(cls) -> AugmentationSettings:
-        """Return the setting that leaves crops as they are."""
+        """Return settings without any augmentation."""
         off = {"affine": 0, "brightness": 0, "contrast": 0, "noise": 0, "layer_dropout": 0, "cut_out": 0}
         return cls.model_validate({"flips": False, **off})
 
 
 class TrainSettings(_Frozen):
-    """How to train; with the same pairs, the same settings give the same weights on the same machine."""
+    """Training settings; the same settings and pairs give the same weights on the same machine."""
 
     steps: int = Field(2000, ge=1, description="optimiser steps")
     batch_size: int = Field(8, ge=1, description="crops a step, on each device")

@@ -1,4 +1,4 @@
-"""What the losses ask for: targets for ink and for edges, made from label values."""
+"""Targets of the losses, for ink and edges, from label values."""
 
 from __future__ import annotations
 
@@ -14,35 +14,36 @@ from napari_ink.annotation import LabelValue
 from napari_ink.model.losses import IGNORE
 
 OUTSIDE = 3
-"""A value that `TrainingPair.labels` may hold beside `LabelValue`'s: the papyrus mask says that nothing is there."""
+"""Additional value of `TrainingPair.labels`, besides `LabelValue`'s: pixels outside of the papyrus mask."""
 
 OUTLINE_REACH_PX = 8
 
 
 def ink_target(labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Return 0 papyrus, 1 ink and `IGNORE` for label values of 1, 2 and others ``(..., y, x)``."""
+    """Return 0 for papyrus, 1 for ink and `IGNORE` for all other label values ``(..., y, x)``."""
     return _by_torch(ink_targets, labels)
 
 
 def edge_target(labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Return 1 on ink pixels that touch papyrus, 0 on the rest, and `IGNORE` where the labels do not tell ``(y, x)``.
+    """Return 1 for ink pixels next to papyrus, 0 for others, and `IGNORE` where labels do not decide ``(y, x)``.
 
-    The papyrus's own outline is no edge of ink: 0 on papyrus there and up to `OUTLINE_REACH_PX` beyond. Where ink
-    touches it, or lies about as near, nothing is asked for.
+    The outline of the papyrus is no edge of ink: the target is 0 on papyrus there and up to `OUTLINE_REACH_PX` outside.
+    If ink touches the outline, or is about as near, the target is `IGNORE`.
     """
     return _by_torch(edge_targets, labels)
 
 
 def ink_targets(labels: Tensor) -> Tensor:
-    """Do as `ink_target` does, for a batch ``(b, y, x)`` on any device."""
+    """Return `ink_target` of a batch ``(b, y, x)`` on any device."""
     lookup = torch.tensor([IGNORE, 0, 1, IGNORE], dtype=torch.uint8, device=labels.device)
     return lookup[labels.long()]
 
 
 def edge_targets(labels: Tensor) -> Tensor:
-    """Do as `edge_target` does, for a batch ``(b, y, x)`` on any device."""
+    """Return `edge_target` of a batch ``(b, y, x)`` on any device."""
     unreviewed, outside = labels == LabelValue.UNREVIEWED, labels == OUTSIDE
     papyrus, ink = labels == LabelValue.PAPYRUS, labels == LabelValue.INK
+    # A pixel next to an unreviewed one may be an edge or not, depending on what is found there.
     unknown = _touched(unreviewed) | (ink & _touched(outside))
     beside_papyrus = _near(papyrus, OUTLINE_REACH_PX) & ~_near(ink | unreviewed, OUTLINE_REACH_PX)
     edge = (ink & _touched(papyrus)).to(torch.uint8)
@@ -50,8 +51,9 @@ def edge_targets(labels: Tensor) -> Tensor:
 
 
 def _touched(plane: Tensor) -> Tensor:
-    """Return where `plane` is, or one of the four neighbours."""
+    """Return where a pixel or one of its four neighbours is true."""
     values = plane.float().unsqueeze(1)
+    # Two pools along the axes make a cross; one of 3 × 3 would include diagonal neighbours.
     upright, level = F.max_pool2d(values, (3, 1), 1, (1, 0)), F.max_pool2d(values, (1, 3), 1, (0, 1))
     return torch.maximum(upright, level).squeeze(1) > 0
 

@@ -1,4 +1,4 @@
-"""How good the network is on what was held out: scores, and where its probabilities are best cut."""
+"""Validation of a network on held-out crops: scores and best thresholds."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from napari_ink.training.crops import Crop, TrainingPair
 from napari_ink.training.precision import Arithmetic
 from napari_ink.training.targets import edge_target
 
-# BSDS's tolerance for the crops of 512 pixels that `napari-ink evaluate` cuts segments into, as crops here are smaller.
+# BSDS's tolerance for crops of 512 pixels, the size that `napari-ink evaluate` uses; crops are smaller here.
 _EDGE_REACH_PX = 0.0075 * hypot(512, 512)
 _THRESHOLDS = 49
 _EDGE_CROPS = 12
@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Scores on what is held out, 0 to 1, and the thresholds that they were reached at."""
+    """Scores on held-out pixels, 0 to 1, and the thresholds they were reached at."""
 
     ink_f0_5: float
     ink_threshold: float
@@ -42,13 +42,13 @@ class Scores:
 
     @property
     def overall(self) -> float:
-        """The mean of the ink's F0.5 and the edges' ODS: what checkpoints are compared by."""
+        """Mean of the ink's F0.5 and the edges' ODS, by which checkpoints are compared."""
         return (self.ink_f0_5 + self.edge_ods) / 2
 
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """A crop that was held out, and what the network makes of it; probabilities are 0 to 1."""
+    """A held-out crop and its predicted probabilities ``(y, x)``, 0 to 1."""
 
     crop: Crop
     ink: npt.NDArray[np.float32]
@@ -56,18 +56,18 @@ class Example:
 
 
 class HeldOut:
-    """The crops that the network is judged by: the same at every look.
+    """The held-out crops, which are the same in every validation.
 
     Parameters
     ----------
     pairs
-        Pairs with something held out.
+        Pairs with held-out pixels.
     contract
-        How grey values are read.
+        Input contract, by which grey values are prepared.
     size
         Height and width of a crop.
     most
-        Most crops of a look, taken evenly from all.
+        Largest number of crops, evenly spaced in the list of all.
     """
 
     def __init__(self, pairs: Sequence[TrainingPair], contract: InputContract, size: int, most: int) -> None:
@@ -75,7 +75,7 @@ class HeldOut:
         self._chosen = spread(list(self._places()), most)
 
     def _places(self) -> Iterator[tuple[int, int, int]]:
-        """Go through the squares of all segments that hold something to judge; those with ink come first."""
+        """Return the places of squares with held-out labels; those with ink come first."""
         found = []
         for number, pair in enumerate(self._pairs):
             if pair.held_out is None:
@@ -87,7 +87,7 @@ class HeldOut:
         return ((number, y, x) for _, number, y, x in sorted(found))
 
     def crops(self) -> Iterator[Crop]:
-        """Read the crops, one at a time; those at the bottom and right reach back into the segment."""
+        """Yield the crops one by one; those at the bottom and right are moved into the segment."""
         for number, y, x in self._chosen:
             pair = self._pairs[number]
             height, width = pair.labels.shape
@@ -102,7 +102,7 @@ class HeldOut:
             yield Crop(np.ascontiguousarray(self._contract.prepare(block)), labels, (number, top, left))
 
     def examples(self, network: nn.Module, arithmetic: Arithmetic) -> Iterator[Example]:
-        """Let the network predict the crops; it is left set to predict."""
+        """Yield the crops with their predictions; the network is left in evaluation mode."""
         network.eval()
         for crop in self.crops():
             ink, edge = _probabilities(network, crop.values, arithmetic)
@@ -114,7 +114,7 @@ class HeldOut:
 
 
 def judge(examples: Sequence[Example]) -> Scores:
-    """Score predictions of what is held out; edges by at most a dozen crops, since matching them takes time."""
+    """Return the scores of predicted crops; edges are scored on at most a dozen, since matching them takes time."""
     reviewed = [np.isin(one.crop.labels, (LabelValue.PAPYRUS, LabelValue.INK)) for one in examples]
     levels = [np.rint(one.ink[known] * 255).astype(np.uint8) for one, known in zip(examples, reviewed, strict=True)]
     truth = [one.crop.labels[known] == LabelValue.INK for one, known in zip(examples, reviewed, strict=True)]
@@ -126,7 +126,7 @@ def judge(examples: Sequence[Example]) -> Scores:
 
 
 def spread(things: Sequence[T], most: int) -> list[T]:
-    """Return at most so many things, taken evenly from all."""
+    """Return at most `most` things, evenly spaced in the sequence."""
     chosen = np.unique(np.linspace(0, len(things) - 1, min(most, len(things))).astype(int))
     return [things[i] for i in chosen]
 

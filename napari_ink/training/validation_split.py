@@ -1,4 +1,4 @@
-"""What is held out where nobody drew a validation mask: squares of the segments, rich in ink and poor."""
+"""Choice of held-out squares in segments without a validation mask."""
 
 from __future__ import annotations
 
@@ -20,10 +20,15 @@ _LEAST_REVIEWED = 0.3
 
 
 def hold_out(pairs: Sequence[TrainingPair]) -> tuple[list[TrainingPair], str]:
-    """Hold out a part of each pair, unless somebody did so for any of them.
+    """Hold out a part of each pair, unless one of the pairs has a validation mask.
 
-    Squares that have been reviewed are put in order of their share of ink and every seventh is taken, so that what is
-    held out is as rich in ink as the rest.
+    Reviewed squares are sorted by their share of ink and every seventh is held out, so that held-out squares have about
+    as much ink as the others.
+
+    Parameters
+    ----------
+    pairs
+        Training pairs.
 
     Returns
     -------
@@ -36,15 +41,15 @@ def hold_out(pairs: Sequence[TrainingPair]) -> tuple[list[TrainingPair], str]:
         If no ink is held out, or none is left to train on.
     """
     if any(pair.held_out is not None and pair.held_out.any() for pair in pairs):
-        chosen, said = list(pairs), "Judged by what the validation masks hold out."
+        chosen, note = list(pairs), "The validation masks decide what is held out."
     else:
         chosen = [replace(pair, held_out=_squares(pair.labels)) for pair in pairs]
-        said = f"No validation mask was found: one in {_ONE_IN} squares of what has been reviewed is held out."
+        note = f"No validation mask was found: one in {_ONE_IN} reviewed squares is held out."
     if not any(_has_ink(pair.to_judge()) for pair in chosen):
-        raise LabelError("What is held out holds no ink, so nothing could be judged; mark some ink for validation.")
+        raise LabelError("The held-out pixels hold no ink to validate on; mark some ink for validation.")
     if not any(_has_ink(pair.to_train()) for pair in chosen):
-        raise LabelError("The labels hold no ink to train on beside what is held out; label some more.")
-    return chosen, said
+        raise LabelError("All ink is held out and none is left to train on; label some more.")
+    return chosen, note
 
 
 def _has_ink(labels: npt.NDArray[np.uint8]) -> bool:
@@ -61,7 +66,7 @@ def _squares(labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
         if reviewed >= _LEAST_REVIEWED:
             found.append((ink / reviewed, y, x))
     held_out = np.zeros(labels.shape, bool)
-    # From the richest down, beginning in the middle of the first seven: the very richest square is left to train on.
+    # Starting in the middle of the first seven leaves the square with most ink for training.
     for _, y, x in sorted(found, reverse=True)[_ONE_IN // 2 :: _ONE_IN]:
         held_out[y : y + side, x : x + side] = True
     return held_out

@@ -1,6 +1,6 @@
-"""Zarr that others wrote, read safely: sound files only, chunks of a bounded size, whatever their names' separator.
+"""Safe reading of Zarr from other programs: regular files, chunks of bounded size, and any separator in their names.
 
-Importing this imports zarr, which takes its time: import it where it is used.
+Importing this package imports zarr, which is slow: import it in the functions that use it.
 """
 
 import lazy_loader

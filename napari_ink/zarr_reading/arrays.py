@@ -1,4 +1,4 @@
-"""Zarr arrays of other programs, opened so that a damaged one ends in a sentence and never takes more than its size."""
+"""Opening of Zarr arrays from other programs: damaged ones raise one sentence and cannot take unbounded memory."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ _MOST_CHUNKS = 2**24
 _STORED_SLACK = 2**20
 _MOST_LISTED = 300_000
 
-# How the name of a chunk is made of its place in the grid: the metadata that say so, and what it looks like.
+# Names of chunks: Zarr format, the metadata that state the scheme, and a pattern of the names. `rest` is the number of
+# axes but one, `all` that of all axes.
 _NAMINGS: tuple[tuple[int, dict[str, Any], str], ...] = (
     (2, {"dimension_separator": "."}, r"\d+(\.\d+){%(rest)d}"),
     (2, {"dimension_separator": "/"}, r"\d+(/\d+){%(rest)d}"),
@@ -35,45 +36,46 @@ _NAMINGS: tuple[tuple[int, dict[str, Any], str], ...] = (
 
 
 def open_node(place: Path, kind: type[BadInputError], inside: str = "") -> zarr.Array[Any] | zarr.Group:
-    """Open a Zarr array or group in a folder or a zip archive, to be read only.
+    """Open a Zarr array or group in a folder or zip archive, read-only.
 
     Parameters
     ----------
     place
         The folder or archive.
     kind
-        The error to raise.
+        Class of the error to raise.
     inside
-        The path of a node in it.
+        Path of a node inside the store.
 
     Raises
     ------
     BadInputError
-        Of class `kind`, if there is none, or it is damaged.
+        As an instance of `kind`, if the node does not exist or is damaged.
     """
     import zarr
 
     store = ReadStore(place, kind=kind) if place.is_dir() else ZippedStore(place, kind=kind)
     with decoder_errors(kind, place, "write it again", "as Zarr"):
-        # Consolidated metadata may be older than the arrays.
+        # Consolidated metadata are a copy, which may be older than the arrays.
         return zarr.open(store, mode="r", path=inside, use_consolidated=False)
 
 
 def sound_array(where: object, array: zarr.Array[Any], kind: type[BadInputError]) -> zarr.Array[Any]:
-    """Return an array whose chunks are found and can be read within bounds.
+    """Return an array that can be read in bounded memory.
 
-    The separator in its chunks' names is taken from those that are there, where none has the one in its metadata.
+    If no chunk's name has the separator in the metadata, the separator is taken from the existing names.
 
     Raises
     ------
     BadInputError
-        Of class `kind`, if its chunks are too large, too small, or none.
+        As an instance of `kind`, if its chunks are too large or too many, or their shape is invalid.
     """
     _check_chunks(where, array, kind)
     store = array.store
     stored = array.shards or array.chunks
     if isinstance(store, ReadStore | ZippedStore):
         inner = math.prod(stored) // math.prod(array.chunks)
+        # Compression may enlarge random values, and a shard ends with an index of 16 bytes for each of its chunks.
         size = 2 * math.prod(stored) * array.dtype.itemsize + 32 * inner + _STORED_SLACK
         store.most_bytes = max(store.most_bytes, size)
     with decoder_errors(kind, where, "write it again"):
@@ -81,13 +83,13 @@ def sound_array(where: object, array: zarr.Array[Any], kind: type[BadInputError]
 
 
 def chunks_stored(array: zarr.Array[Any]) -> int:
-    """Return how many chunks, or shards, of an array in a folder or archive are there."""
+    """Return the number of stored chunks, or shards, of an array in a folder or archive."""
     is_chunk = _pattern(array.metadata.zarr_format, naming(array), array.ndim)
     return sum(is_chunk is not None and is_chunk.fullmatch(key) is not None for key in _keys(array))
 
 
 def has_chunks(array: zarr.Array[Any]) -> bool:
-    """Whether any chunk of an array is there; true where that cannot be told without asking a server."""
+    """Whether any chunk of an array is stored; true for a store at an address, where finding out takes requests."""
     if not isinstance(array.store, ReadStore | ZippedStore) or array.ndim == 0:
         return True
     is_chunk = _pattern(array.metadata.zarr_format, naming(array), array.ndim)
@@ -95,7 +97,7 @@ def has_chunks(array: zarr.Array[Any]) -> bool:
 
 
 def child_names(group: zarr.Group) -> list[str]:
-    """Return the names of the folders in a group in a folder or archive, in order; none of one at an address."""
+    """Return the names of a group's subfolders in order; an empty list for a store at an address."""
     store = group.store
     if isinstance(store, ReadStore):
         with decoder_errors(store.kind, store.root, "copy it again"):
@@ -112,7 +114,7 @@ def child_names(group: zarr.Group) -> list[str]:
 def _check_chunks(where: object, array: zarr.Array[Any], kind: type[BadInputError]) -> None:
     chunks, stored = array.chunks, array.shards or array.chunks
     if len(chunks) != array.ndim or min((*chunks, *stored), default=1) < 1:
-        raise kind(f"{where} says that its chunks have the shape {chunks}; write it again.")
+        raise kind(f"{where} states chunks of the shape {chunks}; write it again.")
     nbytes = math.prod(chunks) * array.dtype.itemsize
     if nbytes > _LARGEST_CHUNK or math.prod(stored) // math.prod(chunks) > _MOST_IN_SHARD:
         raise kind(f"{where} has chunks of {chunks} in {stored}, too large to read; write it in smaller ones.")
@@ -123,7 +125,7 @@ def _check_chunks(where: object, array: zarr.Array[Any], kind: type[BadInputErro
 
 
 def _naming_found(array: zarr.Array[Any]) -> dict[str, Any]:
-    """Return the changes to the metadata that find chunks, where the metadata as they are find none."""
+    """Return changes to the metadata by which chunks are found; empty if the metadata need none."""
     if not isinstance(array.store, ReadStore | ZippedStore) or array.ndim == 0 or has_chunks(array):
         return {}
     version = array.metadata.zarr_format
@@ -136,7 +138,7 @@ def _naming_found(array: zarr.Array[Any]) -> dict[str, Any]:
 
 
 def naming(array: zarr.Array[Any]) -> dict[str, Any]:
-    """Return the metadata of how the name of a chunk is made of its place."""
+    """Return the metadata entry that states the names of chunks."""
     metadata: Any = array.metadata
     if metadata.zarr_format == 2:
         return {"dimension_separator": metadata.dimension_separator}
@@ -144,7 +146,7 @@ def naming(array: zarr.Array[Any]) -> dict[str, Any]:
 
 
 def _pattern(version: int, how: dict[str, Any], ndim: int) -> re.Pattern[str] | None:
-    """Return what names of chunks look like; None where that is not known."""
+    """Return a pattern of the names of chunks; None for an unknown scheme."""
     for one, changes, pattern in _NAMINGS:
         if one == version and changes == how:
             return re.compile(pattern % {"rest": ndim - 1, "all": ndim})
@@ -152,7 +154,7 @@ def _pattern(version: int, how: dict[str, Any], ndim: int) -> re.Pattern[str] | 
 
 
 def _keys(array: zarr.Array[Any]) -> Iterator[str]:
-    """Return the paths of the files below an array, in a folder or archive, as many as anybody waits for."""
+    """Yield the paths of files below an array in a folder or archive, up to a number that takes seconds to list."""
     store = array.store
     if isinstance(store, ZippedStore):
         before = store.inside + (f"{array.path}/" if array.path else "")

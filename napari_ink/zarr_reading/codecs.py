@@ -1,7 +1,7 @@
-"""Compressed chunks whose unpacked size is checked before memory is taken for it.
+"""Decompression of chunks with a limit on their unpacked size.
 
-A few bytes can claim to hold gigabytes, and most decoders believe them. Here the size that a chunk states is held
-against the size that a chunk of its array has; where a format states none, decoding stops as soon as there is too much.
+A few bytes can state that they unpack to gigabytes, and most decoders believe them. Here the stated size is compared
+with the size of the array's chunks; for formats that state none, decoding stops at that size.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ _RUNS_CODE = frozenset({"pickle"})
 
 
 def bounded_array(array: zarr.Array[Any], **changes: Any) -> zarr.Array[Any]:
-    """Return the same array with compressors that unpack no more than a chunk's size.
+    """Return the same array with compressors whose output is limited to a chunk's size.
 
     Parameters
     ----------
     array
         An array of format 2 or 3.
     **changes
-        Entries of its metadata to read it with instead, such as the separator of chunk names.
+        Entries of its metadata to replace, such as the separator in names of chunks.
 
     Raises
     ------
@@ -60,30 +60,30 @@ def bounded_array(array: zarr.Array[Any], **changes: Any) -> zarr.Array[Any]:
 
 
 def unpack(name: str, data: bytes, most: int, raw_lzma: dict[str, Any] | None = None) -> bytes | None:
-    """Unpack data of a format that states no size; for others check what they state.
+    """Unpack data of a format that states no size; for other formats, only check the stated size.
 
     Parameters
     ----------
     name
-        The codec's name, as numcodecs has it.
+        Name of the codec in numcodecs.
     data
-        The compressed bytes.
+        Compressed bytes.
     most
-        How many bytes may come out.
+        Largest unpacked size, in bytes.
     raw_lzma
-        The settings of LZMA, its format and filters.
+        Format and filters of LZMA.
 
     Returns
     -------
     bytes or None
-        What came out; None where the size is stated and fits, so that the codec itself may unpack it.
+        Unpacked bytes; None if the stated size fits, so that the codec itself may unpack the data.
 
     Raises
     ------
     ValueError
-        If it states, or turns out to be, more than `most`.
+        If the stated or actual size is larger than `most`.
     EOFError
-        If it is cut short.
+        If the data are cut short.
     """
     if (stated := _stated_size(name, data)) is not None:
         if stated > most:
@@ -100,7 +100,7 @@ def unpack(name: str, data: bytes, most: int, raw_lzma: dict[str, Any] | None = 
 
 def _stated_size(name: str, data: bytes) -> int | None:
     if name == "blosc":
-        # Blosc believes its header, and goes on behind the end of a chunk that was cut: what lies there in memory.
+        # Blosc trusts the header and would read memory beyond the end of a truncated chunk.
         if len(data) < _BLOSC_HEADER or len(data) < int.from_bytes(data[12:16], "little"):
             raise EOFError("a chunk is cut short")
         return int.from_bytes(data[4:8], "little")
@@ -110,7 +110,7 @@ def _stated_size(name: str, data: bytes) -> int | None:
 
 
 def _zstd_size(data: bytes) -> int | None:
-    """Return the size in the header of a Zstandard frame (RFC 8878, 3.1.1.1); None where it is left out."""
+    """Return the size in the header of a Zstandard frame (RFC 8878, 3.1.1.1); None if it is omitted."""
     if len(data) < 6:
         raise EOFError("a chunk is cut short")
     descriptor = data[4]
@@ -118,6 +118,7 @@ def _zstd_size(data: bytes) -> int | None:
     if size_flag == 0 and not is_single:
         return None
     start = 5 + (0 if is_single else 1) + (0, 1, 2, 4)[descriptor & 3]
+    # By the RFC, a size of two bytes is stored minus 256.
     length = (1, 2, 4, 8)[size_flag]
     return int.from_bytes(data[start : start + length], "little") + (256 if length == 2 else 0)
 
@@ -131,12 +132,13 @@ _STREAMS: dict[str, Callable[[dict[str, Any]], Any]] = {
 
 
 def _lzma(format: int = lzma.FORMAT_XZ, filters: Any = None) -> lzma.LZMADecompressor:
+    # Raw LZMA takes no memory limit.
     limit = None if format == lzma.FORMAT_RAW else _MOST_LZMA_BYTES
     return lzma.LZMADecompressor(format, limit, filters)
 
 
 def _unpack_stream(begin: Callable[[], Any], data: bytes, most: int) -> bytes:
-    """Unpack one stream after the other until all is out, or too much."""
+    """Unpack concatenated streams; raise once the output exceeds `most`."""
     parts, length = [], 0
     while data:
         stream = begin()
@@ -147,19 +149,19 @@ def _unpack_stream(begin: Callable[[], Any], data: bytes, most: int) -> bytes:
             raise ValueError(f"a chunk unpacks to more than the {most} bytes that a chunk has at most")
         if not stream.eof:
             raise EOFError("a chunk is cut short")
-        data = stream.unused_data.lstrip(b"\0")  # gzip pads with zeros
+        data = stream.unused_data.lstrip(b"\0")  # gzip data may be padded with zeros
     return b"".join(parts)
 
 
 class BoundedCompressor(numcodecs.abc.Codec):  # type: ignore[misc]
-    """A compressor of an array of format 2 that unpacks a bounded number of bytes.
+    """A compressor for arrays of format 2 with a limit on the unpacked size.
 
     Parameters
     ----------
     inner
         The compressor.
     most
-        How many bytes may come out of a chunk.
+        Largest unpacked size of a chunk, in bytes.
     """
 
     codec_id = "bounded"
@@ -169,30 +171,30 @@ class BoundedCompressor(numcodecs.abc.Codec):  # type: ignore[misc]
         self.codec_id = inner.codec_id
 
     def encode(self, buf: Any) -> Any:
-        """Compress."""
+        """Return the compressed data."""
         return self.inner.encode(buf)
 
     def decode(self, buf: Any, out: Any = None) -> Any:
-        """Unpack, or raise if that would be too much."""
+        """Return the unpacked data; raise if they are larger than the limit."""
         unpacked = unpack(self.codec_id, bytes(memoryview(buf)), self.most, _raw_lzma(self.inner))
         return self.inner.decode(buf, out) if unpacked is None else unpacked
 
     def get_config(self) -> dict[str, Any]:
-        """Return the compressor's own settings."""
+        """Return the settings of the compressor."""
         config: dict[str, Any] = self.inner.get_config()
         return config
 
 
 @dataclass(frozen=True)
 class BoundedCodec(BytesBytesCodec):
-    """A compressor of an array of format 3 that unpacks a bounded number of bytes.
+    """A compressor for arrays of format 3 with a limit on the unpacked size.
 
     Attributes
     ----------
     inner
         The compressor.
     name
-        Its name, as numcodecs has it.
+        Its name in numcodecs.
     """
 
     inner: BytesBytesCodec
@@ -201,11 +203,11 @@ class BoundedCodec(BytesBytesCodec):
     is_fixed_size = False
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the compressor's own settings."""
+        """Return the settings of the compressor."""
         return self.inner.to_dict()
 
     def compute_encoded_size(self, input_byte_length: int, chunk_spec: ArraySpec) -> int:
-        """Return the compressed size, where the compressor can tell it."""
+        """Return the compressed size, if the compressor can compute it."""
         return self.inner.compute_encoded_size(input_byte_length, chunk_spec)
 
     async def _decode_single(self, chunk_data: Buffer, chunk_spec: ArraySpec) -> Buffer:
@@ -219,7 +221,7 @@ class BoundedCodec(BytesBytesCodec):
 
 
 def _most(chunks: tuple[int, ...], itemsize: int) -> int:
-    """Return how many bytes may come out of a chunk: filters and check sums that are undone later add some."""
+    """Return the largest unpacked size of a chunk, with room for checksums and filters that are decoded later."""
     length = itemsize
     for size in chunks:
         length *= size
@@ -233,6 +235,7 @@ def _bounded_codecs(codecs: tuple[Any, ...]) -> tuple[Any, ...]:
     for codec in codecs:
         name = _name_of(codec)
         if isinstance(codec, ShardingCodec):
+            # Chunks inside a shard have codecs of their own.
             codec = replace(codec, codecs=_bounded_codecs(codec.codecs))
         elif isinstance(codec, BytesBytesCodec) and name in {"blosc", "lz4", "zstd", *_STREAMS}:
             codec = BoundedCodec(codec, name)
@@ -245,7 +248,7 @@ def _name_of(codec: Any) -> str:
 
 
 def _raw_lzma(codec: Any) -> dict[str, Any] | None:
-    """Return the format and filters of LZMA; nothing for other compressors."""
+    """Return the format and filters of LZMA; None for other compressors."""
     config = getattr(codec, "codec_config", None) or (codec.get_config() if hasattr(codec, "get_config") else {})
     if "lzma" not in (config.get("id"), getattr(codec, "codec_id", ""), getattr(codec, "codec_name", "")[-4:]):
         return None

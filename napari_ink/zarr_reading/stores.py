@@ -1,4 +1,4 @@
-"""Zarr stores on this machine, to be read only: a folder or a zip archive, of which only sound files are read."""
+"""Read-only local Zarr stores, in a folder or zip archive, that read only regular files of bounded size."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ if TYPE_CHECKING:
 
 ARRAY_METADATA = ("zarr.json", ".zarray")
 METADATA = (*ARRAY_METADATA, ".zgroup", ".zattrs", ".zmetadata")
-_GROUP = b'{"zarr_format": 2}'
+_GROUP = b'{"zarr_format": 2}'  # contents of .zgroup
 
 
 class ReadStore(LocalStore):
-    """A folder that is read only: regular files of a bounded size; pipes, devices and folders are refused.
+    """A read-only store in a folder, which refuses pipes, devices and files that are too large.
 
-    A folder without `.zgroup` is a group of format 2 all the same: many programs leave that file out.
+    A folder without metadata counts as a group of format 2, since many programs omit the file `.zgroup`.
 
     Parameters
     ----------
     root
         The folder.
     read_only
-        Must be true.
+        Ignored; zarr passes it.
     kind
-        The error to raise over a file that cannot be read.
+        Class of the error to raise for a file that cannot be read.
 
     Attributes
     ----------
     most_bytes : int
-        How large a stored chunk may be; to be set once the chunks' shape is known.
+        Largest size of a stored chunk; set when the chunks' shape is known.
     """
 
     supports_writes = supports_deletes = supports_partial_writes = False
@@ -51,20 +51,20 @@ class ReadStore(LocalStore):
         self.most_bytes = MOST_METADATA_BYTES
 
     def with_read_only(self, read_only: bool = True) -> ReadStore:
-        """Return this store, which is read only already."""
+        """Return this store, which is always read-only."""
         return self
 
     async def get(
         self, key: str, prototype: BufferPrototype | None = None, byte_range: ByteRequest | None = None
     ) -> Buffer | None:
-        """Return a value or a range of it; None if it is not there."""
+        """Return a value or a range of it; None if it does not exist."""
         data = await asyncio.to_thread(self._read, key, byte_range)
         return None if data is None else (prototype or default_buffer_prototype()).buffer.from_bytes(data)
 
     def get_sync(
         self, key: str, *, prototype: BufferPrototype | None = None, byte_range: ByteRequest | None = None
     ) -> Buffer | None:
-        """Return a value or a range of it; None if it is not there."""
+        """Return a value or a range of it; None if it does not exist."""
         data = self._read(key, byte_range)
         return None if data is None else (prototype or default_buffer_prototype()).buffer.from_bytes(data)
 
@@ -81,7 +81,7 @@ class ReadStore(LocalStore):
                 path.stat()
             except (FileNotFoundError, NotADirectoryError):
                 return self._without(path)
-            # Looked at before it is opened: opening a pipe waits for somebody to write into it.
+            # Checked before opening, since opening a pipe waits until another program writes to it.
             size = check_regular(path, self.kind)
             start, stop = ends_of(byte_range, size)
             most = MOST_METADATA_BYTES if path.name in METADATA else self.most_bytes
@@ -91,9 +91,9 @@ class ReadStore(LocalStore):
                 return file.read(stop - start)
 
     def _without(self, path: Path) -> bytes | None:
-        """Return what stands for a file that is not there."""
+        """Return the value of a missing file: a group's metadata where these are omitted, else None."""
         if path.is_symlink():
-            raise self.kind(f"{path} is a link to a file that is not there; copy the file, too.")
+            raise self.kind(f"{path} is a link to a file that does not exist; copy the file, too.")
         return _GROUP if path.name == ".zgroup" and not self._is_described(path.parent) else None
 
     def _is_described(self, folder: Path) -> bool:
@@ -101,26 +101,26 @@ class ReadStore(LocalStore):
 
 
 class ZippedStore(ZipStore):
-    """A zip archive that holds a Zarr store, perhaps in one folder; it is read only.
+    """A read-only store in a zip archive, at its top or in its only folder.
 
     Parameters
     ----------
     path
         The archive.
     kind
-        The error to raise over a value that cannot be read.
+        Class of the error to raise for a value that cannot be read.
 
     Attributes
     ----------
     inside : str
-        The folder in the archive that is the store, with a slash; empty where the archive itself is.
+        Folder of the store in the archive, with a slash; empty if it is at the top.
     most_bytes : int
-        How large a stored chunk may be; to be set once the chunks' shape is known.
+        Largest size of a stored chunk; set when the chunks' shape is known.
 
     Raises
     ------
     BadInputError
-        Of class `kind`, if it is no archive.
+        As an instance of `kind`, if the file is no zip archive.
     """
 
     def __init__(self, path: Path, *, kind: type[BadInputError] = BadInputError) -> None:
@@ -151,11 +151,11 @@ class ZippedStore(ZipStore):
 
     @property
     def names(self) -> Iterable[str]:
-        """The names of all files in the archive."""
+        """Names of all files in the archive."""
         return self._sizes
 
     async def exists(self, key: str) -> bool:
-        """Whether a value is there."""
+        """Whether a value exists."""
         return self.inside + key in self._sizes
 
     async def list(self) -> Any:
@@ -165,7 +165,7 @@ class ZippedStore(ZipStore):
                 yield name.removeprefix(self.inside)
 
     async def list_dir(self, prefix: str) -> Any:
-        """List what lies in a folder."""
+        """List the names in a folder."""
         before = self.inside + (prefix.rstrip("/") + "/" if prefix.rstrip("/") else "")
         found = {name.removeprefix(before).partition("/")[0] for name in self._sizes if name.startswith(before)}
         for name in sorted(found - {""}):
@@ -173,12 +173,12 @@ class ZippedStore(ZipStore):
 
 
 def ends_of(byte_range: ByteRequest | None, size: int) -> tuple[int, int]:
-    """Return the half-open range of bytes that is asked for.
+    """Return the half-open range of bytes that a request means, for a value of `size` bytes.
 
     Raises
     ------
     EOFError
-        If a value of that size does not hold it.
+        If the range leaves the value.
     """
     start, stop = 0, size
     if isinstance(byte_range, RangeByteRequest):
@@ -188,24 +188,24 @@ def ends_of(byte_range: ByteRequest | None, size: int) -> tuple[int, int]:
     elif isinstance(byte_range, SuffixByteRequest):
         start = size - byte_range.suffix
     if not 0 <= start <= stop <= size:
-        raise EOFError(f"it has {size} bytes, and bytes {start} to {stop} are spoken of")
+        raise EOFError(f"it has {size} bytes, and bytes {start} to {stop} are requested")
     return start, stop
 
 
 def check_length(where: object, length: int, most: int, kind: type[BadInputError]) -> None:
-    """Refuse to read more bytes than a value of its kind can have.
+    """Refuse to read more than `most` bytes.
 
     Raises
     ------
     BadInputError
-        Of class `kind`.
+        As an instance of `kind`, if `length` is larger.
     """
     if length > most:
         raise kind(f"{where} has {length} bytes, and at most {most} are read; check that it is the right file.")
 
 
 def _outer_folder(names: Iterable[str]) -> str:
-    """Return the one folder of an archive that holds the store; empty where it lies at the top."""
+    """Return the archive's only folder if the store is in it; empty if it is at the top."""
     tops = {name.partition("/")[0] for name in names if not name.startswith(("__MACOSX", "."))}
     files = set(names)
     if any(name in files for name in METADATA) or len(tops) != 1:

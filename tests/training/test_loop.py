@@ -255,7 +255,7 @@ def test_damaged_weights_are_refused(pair: TrainingPair, tmp_path: Path) -> None
     with torch.no_grad():
         network.decoder.fuse[0].weight.fill_(float("inf"))
     path = save_checkpoint(tmp_path / "start.safetensors", network, CONFIG, CONTRACT, {})
-    with pytest.raises(BadInputError, match="start holds weights that are no numbers"):
+    with pytest.raises(BadInputError, match="start holds weights that are not finite"):
         next(train(TrainRequest([pair], tmp_path / "run", QUICK, start=load_model(path))))
 
 
@@ -290,7 +290,7 @@ def test_memory_that_runs_out_is_told_in_one_sentence(
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
 
     monkeypatch.setattr("napari_ink.training.learner.Learner.step", full)
-    with pytest.raises(DeviceMemoryError, match="does not hold a batch of 2 crops of 64 pixels"):
+    with pytest.raises(DeviceMemoryError, match="cannot hold a batch of 2 crops of 64 pixels"):
         list(train(request(pair, tmp_path / "run")))
 
 

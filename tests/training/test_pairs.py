@@ -151,7 +151,7 @@ def test_voxels_of_different_sizes_are_told_of(segment: Path) -> None:
     unknown = TrainingPair(replace(pair.stack, voxel_size_um=None), plane(2))
     assert "from 7.91 to 9.6 µm" in fit_contract([pair, coarse])[1][0]
     contract, notes = fit_contract([unknown])
-    assert contract.voxel_size_um is None and "No stack says" in notes[0]
+    assert contract.voxel_size_um is None and "No stack states" in notes[0]
 
 
 def test_a_project_is_what_its_reviewer_said(tmp_path: Path) -> None:
