@@ -1,4 +1,4 @@
-"""Arrays in, scores out: ink and edges against what is known."""
+"""Scores of ink and edge maps against known ink and edges."""
 
 import lazy_loader
 

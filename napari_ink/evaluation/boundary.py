@@ -1,4 +1,4 @@
-"""How well the outlines of two masks agree: boundary IoU (Cheng et al. 2021)."""
+"""Boundary IoU, the agreement of the outlines of two masks (Cheng et al. 2021)."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _PIXELS_AT_ONCE = 1 << 22
 
 
 def boundary_iou(found: Mask, truth: Mask, inside: Mask | None = None, distance: int | None = None) -> float:
-    """Return the intersection over union of what each mask has within a distance of its own outline.
+    """Return the intersection over union of each mask's pixels within a distance of its own outline.
 
-    The distance is that of the authors' code, in steps to any of the eight neighbours, and the image's border is an
-    outline as it is there. What lies outside `inside` is unknown: it is no outline, and does not count.
+    As in the authors' code, the distance is in steps to any of the eight neighbours, and the image's border is an
+    outline. Pixels outside `inside` are unknown: they make no outline and do not count.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def boundary_iou(found: Mask, truth: Mask, inside: Mask | None = None, distance:
     Returns
     -------
     float
-        0 to 1; 1 where neither mask has an outline.
+        0 to 1; 1 if neither mask has an outline.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def boundary_iou(found: Mask, truth: Mask, inside: Mask | None = None, distance:
 
 def _band(mask: Mask, inside: Mask | None, rows: slice, distance: int) -> Mask:
     """Return, in some rows, the pixels of a mask that lie within `distance` of its outline."""
-    above = min(rows.start, distance)  # rows that are read only for what they do to those asked for
+    above = min(rows.start, distance)  # rows read in addition, since they affect the wanted ones
     window = slice(rows.start - above, rows.stop + distance)
     part = mask[window]
     known = part if inside is None else part | ~inside[window]

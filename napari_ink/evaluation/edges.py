@@ -1,4 +1,4 @@
-"""How well edge maps match edges that people drew: the protocol of BSDS500 (Arbeláez et al. 2011)."""
+"""Scores of edge maps against drawn edges, by the protocol of BSDS500 (Arbeláez et al. 2011)."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ def edge_scores(
 ) -> EdgeScores:
     """Score edge maps against true edges, matched one to one.
 
-    As in BSDS the map is thinned at every threshold; matching goes on from one to the next rather than begin anew.
-    `docs/evaluation.md` has how the scores agree with others' code, and how much time they take. Where several people
-    drew, which of two equally good partners a pixel gets moves the scores in the fourth digit.
+    As in BSDS, the map is thinned at every threshold; matching continues from one threshold to the next.
+    `docs/evaluation.md` compares the scores and times with those of other programs. If several people drew edges, the
+    choice between two equally good partners of a pixel changes the scores in the fourth digit.
 
     Parameters
     ----------
@@ -151,7 +151,7 @@ def _image_counts(
     counts = np.zeros((len(thresholds), 4), np.int64)
     counts[:, 1], counts[:, 3] = present.sum(axis=1), sum(int(t.sum()) for t in truths)
     before = np.zeros(len(places), bool)
-    for row in reversed(range(len(thresholds))):  # the strongest first: few leave as more enter
+    for row in reversed(range(len(thresholds))):  # from the highest threshold, so that most pixels only enter
         for pairing in pairings:
             pairing.leave(np.flatnonzero(before & ~present[row]).tolist())
             pairing.enter(np.flatnonzero(present[row] & ~before).tolist())

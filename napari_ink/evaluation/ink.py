@@ -1,4 +1,4 @@
-"""How well probabilities of ink match known ink."""
+"""Scores of ink probabilities against known ink."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def ink_scores(probability: Plane, truth: Mask, inside: Mask | None = None) -> I
 
 
 def check_probability(plane: Plane) -> None:
-    """Refuse what would be scored as something else.
+    """Refuse values that are no probabilities.
 
     Raises
     ------
@@ -142,7 +142,7 @@ def _histograms(probability: Plane, truth: Mask, inside: Mask | None) -> tuple[C
 
 
 def _strips(shape: tuple[int, ...]) -> Iterator[slice]:
-    """Go through the rows of a segment a few at a time: counting takes many times the memory of what is counted."""
+    """Yield slices of a few rows each, since counting takes many times the memory of the counted values."""
     rows = max(_PIXELS_AT_ONCE // max(shape[1], 1), 1)
     yield from (slice(start, start + rows) for start in range(0, max(shape[0], 1), rows))
 

@@ -1,4 +1,4 @@
-"""Pair edge pixels one to one: as many as possible, while pixels come and go."""
+"""One-to-one matching of edge pixels with the largest number of pairs, kept up as pixels enter and leave."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Pairing:
         return np.frombuffer(self._is_paired, np.bool_)
 
     def enter(self, newcomers: Iterable[int]) -> None:
-        """Let found pixels enter, one after the other."""
+        """Add found pixels, one after the other."""
         for newcomer in newcomers:
             self._present[newcomer] = True
             free = self._search(newcomer)
@@ -79,7 +79,7 @@ class Pairing:
                 self._shift(newcomer, free)
 
     def leave(self, leavers: Iterable[int]) -> None:
-        """Let found pixels leave; who waited for a partner may get theirs."""
+        """Remove found pixels; others without a partner may get theirs."""
         for leaver in leavers:
             self._present[leaver] = False
             free = self.partners[leaver]
@@ -89,7 +89,7 @@ class Pairing:
                 self._offer(free)
 
     def _search(self, newcomer: int) -> int:
-        """Return a true pixel that is free, or will be once others have changed their partners; else -1."""
+        """Return a true pixel that is free or becomes free when others change partners; -1 if there is none."""
         self._searches += 1
         asked, reached = [newcomer], []
         for found in asked:  # grows while it is walked: breadth first
@@ -115,7 +115,7 @@ class Pairing:
             free = before
 
     def _take_from_the_farther(self, waiting: int) -> None:
-        """Hand over a true pixel that lies nearer than to its partner, who then waits, and so on."""
+        """Take a true pixel that is nearer than to its present partner, which then waits, and so on."""
         while waiting != _NOBODY:
             left = _NOBODY
             for true in self._near[waiting]:  # the nearest first
@@ -166,7 +166,7 @@ def _neighbours(found: npt.NDArray[Any], true: npt.NDArray[Any], reach: float) -
     number[true[:, 0] + side, true[:, 1] + side] = np.arange(len(true))
     steps = np.argwhere(np.ones((2 * side + 1, 2 * side + 1), bool)) - side
     lengths = np.hypot(*steps.T)
-    # What rounding leaves of a reach that is a whole number must not cost its outermost pixels.
+    # Rounding errors must not exclude the outermost pixels if the reach is an integer.
     steps = steps[np.argsort(lengths, kind="stable")][: int((lengths <= reach + 1e-9).sum())] + side
     near = number[found[:, 0, None] + steps[:, 0], found[:, 1, None] + steps[:, 1]]
     of, place = np.nonzero(near >= 0)

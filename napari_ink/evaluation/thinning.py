@@ -1,4 +1,4 @@
-"""Thin edge maps to lines: non-maximum suppression across the edge."""
+"""Thinning of edge maps to lines, by non-maximum suppression and morphological thinning."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from scipy import ndimage
 def label_edges(mask: npt.NDArray[np.bool_], inside: npt.NDArray[np.bool_] | None = None) -> npt.NDArray[np.bool_]:
     """Return the outline of a mask ``(y, x)``: its pixels that touch, by a side, one that is not of it.
 
-    What lies beyond the image's border, and outside `inside` where that is given, is unknown: a mask that runs out
-    there has no outline there.
+    Pixels beyond the image's border, and outside `inside` if given, are unknown: a mask that continues there has no
+    outline there.
     """
     cross = ndimage.generate_binary_structure(2, 1)
     known = mask if inside is None else mask | ~inside

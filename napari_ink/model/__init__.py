@@ -1,6 +1,6 @@
-"""Tensors in, ink and edge logits out: the network, its input contract, its losses and its checkpoints.
+"""Networks that map depth layers to logits of ink and edges, with input contracts, losses and checkpoints.
 
-`napari_ink.model.network` and `napari_ink.model.losses` hold what needs torch; what is named here is quick to import.
+The names below import quickly; `napari_ink.model.network` and `napari_ink.model.losses` import torch.
 """
 
 import lazy_loader

@@ -1,4 +1,4 @@
-"""The zip archives that torch keeps models in, looked at before they are read."""
+"""Check of the zip archives that torch stores models in, before they are read."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ _MOST_UNPACKED_BYTES = 2**28
 
 
 def check_archive(path: Path, kind: str) -> None:
-    """Refuse an archive that would take far more memory than the file is long.
+    """Refuse an archive that would unpack to far more memory than the file's size.
 
-    Weights lie in it as they are; only the code of a TorchScript is packed.
+    Weights are stored uncompressed; only the code of a TorchScript is compressed.
 
     Parameters
     ----------
     path
         The file.
     kind
-        What it should be, with an article.
+        Expected kind of file, with an article.
 
     Raises
     ------
     CheckpointError
-        If it is no archive, or claims to hold more than it can.
+        If it is no archive, or states contents larger than it can hold.
     """
     size = check_regular(path, CheckpointError)
     if not zipfile.is_zipfile(path):

@@ -1,4 +1,4 @@
-"""A model, and what a file says of one."""
+"""Loaded models, and cards that describe model files."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What a model file says of itself, read without running it.
+    """Description of a model file, read without running it.
 
     Attributes
     ----------
     name, path
-        What it is called and where it lies.
+        Name of the model and path of its file.
     config
-        The sizes of an `InkEdgeNetwork`; None for other people's networks.
+        Sizes of an `InkEdgeNetwork`; None for other networks.
     contract
-        What it reads.
+        Input contract.
     provenance
-        Where it comes from, as JSON values; ``validation`` holds its scores, ``thresholds`` where to cut.
+        Origin of the model, as JSON values; ``validation`` holds its scores, ``thresholds`` the recommended thresholds.
     parameters
-        Number of its weights; None where only running the file would tell.
+        Number of weights; None if only running the file would show it.
     predicts_edges
-        Whether it tells edges apart from ink at all.
+        Whether it predicts edges in addition to ink.
     """
 
     name: str
@@ -45,28 +45,28 @@ class ModelCard:
 
 @dataclass(frozen=True)
 class InkModel:
-    """A network ready to predict, with the contract that its input must keep and where it comes from.
+    """A network ready to predict, with its input contract and its origin.
 
     Attributes
     ----------
     name
-        What it is called.
+        Name of the model.
     network
         Maps prepared grey values ``(b, z, y, x)`` to logits ``(b, 2, y, x)``: ink, edge.
     config
-        The sizes of an `InkEdgeNetwork`; None for other people's networks, which cannot be trained further.
+        Sizes of an `InkEdgeNetwork`; None for other networks, which cannot be trained further.
     contract
-        What it reads.
+        Input contract.
     provenance
-        Where it comes from, as JSON values.
+        Origin of the model, as JSON values.
     sha256
-        Of the file.
+        Digest of the file.
     predicts_edges
-        Whether it tells edges apart from ink; if not, its edge logits stand for a probability of 0.
+        Whether it predicts edges; if not, its edge logits mean a probability of 0.
     asked
-        What in `contract` somebody asked for in place of the model's own values, which stand here.
+        The model's own values of those entries of `contract` that the user overrode.
     source
-        The name or file to load it by again; None for one that was never in a file.
+        Name or file to load the model by; None for a model without a file.
     """
 
     name: str
@@ -85,12 +85,12 @@ class InkModel:
         surface_offset: int | None = None,
         grey_range: tuple[float, float] | None = None,
     ) -> Self:
-        """Return this model with another direction, layer window or grey range; None keeps the model's own.
+        """Return this model with another direction, layer window or grey range; None keeps the model's own value.
 
         Raises
         ------
         ContractError
-            If a value makes no sense.
+            If a value is invalid.
         """
         wanted = {"direction": direction, "surface_offset": surface_offset, "grey_range": grey_range}
         own = {name: getattr(self.contract, name) for name, value in wanted.items() if value is not None}
@@ -101,27 +101,27 @@ class InkModel:
         return replace(self, contract=contract, asked={**own, **(self.asked or {})})
 
     def notes(self) -> tuple[str, ...]:
-        """Say in sentences what a user of this model should know."""
-        said = []
+        """Return sentences for the user about overridden values and missing edges."""
+        notes = []
         if self.asked:
             values = " and ".join(_in_words(name, value) for name, value in self.asked.items())
-            said.append(f"That is as asked; the model itself has {values}.")
+            notes.append(f"That is as asked; the model itself has {values}.")
         if not self.predicts_edges:
-            said.append("This model predicts no edges.")
-        return tuple(said)
+            notes.append("This model predicts no edges.")
+        return tuple(notes)
 
 
 def _in_words(name: str, value: Any) -> str:
-    """Say what a model itself has in its contract."""
+    """Return a contract's value in words."""
     if name == "grey_range":
         return "no grey range" if value is None else "the grey range {:g} to {:g}".format(*value)
     return f"the direction {value!r}" if name == "direction" else f"an offset of {value} layers"
 
 
 def recommended_thresholds(provenance: Mapping[str, Any]) -> dict[str, float]:
-    """Return where a model's probabilities of ``ink`` and ``edge`` are best cut, or a half where it does not say."""
-    said = provenance.get("thresholds")
-    values = said if isinstance(said, Mapping) else {}
+    """Return the recommended thresholds of a model for ``ink`` and ``edge``; 0.5 without a recommendation."""
+    stated = provenance.get("thresholds")
+    values = stated if isinstance(stated, Mapping) else {}
     return {what: _fraction(values.get(what)) for what in ("ink", "edge")}
 
 

@@ -33,7 +33,7 @@ def save_checkpoint(
     contract: InputContract,
     provenance: Mapping[str, Any],
 ) -> Path:
-    """Write a checkpoint, under its final name only once it is whole.
+    """Write a checkpoint, which gets its final name only when complete.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def save_checkpoint(
 
 
 def read_own_card(path: Path) -> ModelCard:
-    """Read what a checkpoint says of itself, without its weights.
+    """Read the card of a checkpoint, without its weights.
 
     Raises
     ------
@@ -94,14 +94,14 @@ def read_own_card(path: Path) -> ModelCard:
 
 
 def _read_header(path: Path) -> tuple[dict[str, str], dict[str, tuple[int, ...]]]:
-    """Return the metadata of a safetensors file, and the shapes of its tensors, which its length has to hold."""
+    """Return the metadata of a safetensors file and the shapes of its tensors."""
     from safetensors import SafetensorError, safe_open
 
     check_regular(path, CheckpointError)
     with decoder_errors(CheckpointError, path, "choose a .safetensors file of napari-ink"):
         try:
             with safe_open(path, framework="np") as file:
-                # safetensors holds the sizes in the header against the file's length.
+                # safetensors itself checks the sizes in the header against the file's length.
                 names = file.keys()
                 shapes = {name: tuple(file.get_slice(name).get_shape()) for name in names}
                 return file.metadata() or {}, shapes
@@ -125,7 +125,7 @@ def load_own(path: Path) -> InkModel:
 
     card = read_own_card(path)
     config = cast(InkEdgeConfig, card.config)
-    # Its content, the weights in it, and the network that they are copied to.
+    # Memory for the file's bytes, the tensors made from them, and the network that these are copied to.
     check_memory(3 * check_regular(path, CheckpointError), CheckpointError, path, "free some, or choose another model")
     _check_fit(path, config)
     with decoder_errors(CheckpointError, path, "save it again"):
@@ -138,19 +138,20 @@ def load_own(path: Path) -> InkModel:
 
 
 def _check_fit(path: Path, config: InkEdgeConfig) -> None:
-    """Hold the shapes that a config asks for against those in the file, before any of them takes memory."""
+    """Compare the shapes that a config requires with those in the file, before allocating memory."""
     import torch
 
     from napari_ink.model.network import InkEdgeNetwork
 
     _, there = _read_header(path)
-    # Even a network without memory takes time to build.
+    # Building a network of too many layers takes long, even without memory for its weights.
     if sum(config.per_stage("num_layers")) > max(len(there), _FEW_LAYERS):
         raise CheckpointError(
             f"The weights in {path} do not fit its config: {len(there)} weights cannot make so many layers; "
             "save it again."
         )
     try:
+        # Tensors on this device have shapes but no memory.
         with torch.device("meta"):
             wanted = {name: tuple(weight.shape) for name, weight in InkEdgeNetwork(config).state_dict().items()}
     except (RuntimeError, ValueError, TypeError, OverflowError) as error:

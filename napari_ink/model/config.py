@@ -1,4 +1,4 @@
-"""What a network is made of: one frozen description that is saved beside its weights."""
+"""Sizes of a network, which its checkpoint stores beside the weights."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ STAGES = 4
 
 
 class InkEdgeConfig(BaseModel):
-    """The sizes of an `InkEdgeNetwork`; a single number serves every stage, a tuple holds one per stage."""
+    """Sizes of an `InkEdgeNetwork`; a single number applies to all stages, a tuple has one number per stage."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -25,19 +25,19 @@ class InkEdgeConfig(BaseModel):
 
     @classmethod
     def tiny(cls) -> Self:
-        """Return the size that a laptop's CPU runs."""
+        """Return the sizes for a laptop's CPU."""
         return cls()
 
     @classmethod
     def base(cls) -> Self:
-        """Return the size for a desktop's GPU, or for patience: about four times the weights of tiny."""
+        """Return the sizes for a desktop's GPU: about four times the weights of tiny."""
         return cls(
             stem_channels=(12, 32), dims=(48, 96, 192, 320), heads=(1, 2, 4, 8), num_layers=(2, 2, 3, 2), decoder_dim=96
         )
 
     @classmethod
     def large(cls) -> Self:
-        """Return the size for a data-centre GPU: the encoder of SegFormer-b2 (Xie et al. 2021)."""
+        """Return the sizes for a data-centre GPU: the encoder of SegFormer-b2 (Xie et al. 2021)."""
         return cls(
             stem_channels=(16, 48),
             dims=(64, 128, 320, 512),

@@ -1,7 +1,7 @@
-"""The input contract: how grey values of a depth stack become the numbers that a network was trained on.
+"""Input contracts: which depth layers a network reads, and how their grey values are scaled.
 
-Wrong layers, a reversed depth or another scaling raise no error in a network: the prediction is merely bad. So the
-contract travels inside the checkpoint, every stack is checked against it, and every prediction records it.
+Wrong layers, a reversed depth or another scaling raise no error in a network, but the prediction is bad. So every
+checkpoint contains a contract, every stack is checked against it, and every prediction records it.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ Direction = Literal["as stored", "reversed"]
 LARGEST_TILE = 2**13
 _MOST_LAYERS = 2**12
 _VOXEL_TOLERANCE = 0.1
-# Beyond these many deviations a mean, and outside these shares a deviation, lie far from what a model was trained on: a
-# scan of another papyrus stays within them, 14 bits kept in 16 do not.
+# Limits for the mean, in standard deviations of the training data, and for the ratio of standard deviations. Scans of
+# other papyri stay within them; 14-bit values stored in 16 bits do not.
 _FAR_MEAN = 2.0
 _FAR_DEVIATION = (0.2, 4.0)
 
@@ -37,7 +37,7 @@ Greys = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
 
 class InputContract(BaseModel):
-    """What a network reads from a depth stack."""
+    """The layers that a network reads from a depth stack, and the scaling of their grey values."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -72,19 +72,19 @@ class InputContract(BaseModel):
 
     @model_serializer(mode="wrap")
     def _without_defaults(self, values: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave the grey range out where there is none, so that earlier versions read the record, and we theirs."""
-        said: dict[str, Any] = values(self)
-        if said["grey_range"] is None:
-            del said["grey_range"]
-        return said
+        """Omit an unset grey range, so that versions without this entry can read the record."""
+        entries: dict[str, Any] = values(self)
+        if entries["grey_range"] is None:
+            del entries["grey_range"]
+        return entries
 
     def changed(self, **changes: Any) -> Self:
-        """Return this contract with other values, checked as any contract is.
+        """Return this contract with other values, which are validated.
 
         Raises
         ------
         ContractError
-            If a value makes no sense.
+            If a value is invalid.
         """
         try:
             return self.model_validate({**self.model_dump(), **changes})
@@ -94,9 +94,9 @@ class InputContract(BaseModel):
     def z_window(self, depth: int) -> slice:
         """Return the half-open window of depth layers to read from a stack of `depth` layers.
 
-        The window is centred on the stack's middle layer, moved by `surface_offset`, and cut to the stack. Where the
-        stack is read in reverse, the window is mirrored about the middle of the layers: the same papyrus, numbered back
-        to front, gives the very same values.
+        The window is centred on the stack's middle layer, moved by `surface_offset`, and clipped to the stack. If the
+        direction is reversed, the window is mirrored about the middle of the layers, so that the same papyrus numbered
+        in reverse gives exactly the same values.
 
         Raises
         ------
@@ -115,9 +115,9 @@ class InputContract(BaseModel):
         return window
 
     def offsets(self, depth: int) -> tuple[int, int]:
-        """Return the least and the greatest `surface_offset` with which enough of `depth` layers can be read.
+        """Return the smallest and largest `surface_offset` with which enough of `depth` layers can be read.
 
-        Where there are fewer than `min_depth_layers` none will do, and the first is greater than the second.
+        With fewer than `min_depth_layers` layers there is none, and the first is greater than the second.
         """
         start = depth // 2 - self.depth_layers // 2
         if depth < self.min_depth_layers:
@@ -125,12 +125,12 @@ class InputContract(BaseModel):
         return self.min_depth_layers - self.depth_layers - start, depth - self.min_depth_layers - start
 
     def check_greys(self, dtype: np.dtype[Any]) -> None:
-        """Refuse a grey range that reaches beyond the values of a stack.
+        """Refuse a grey range that exceeds the range of a stack's dtype.
 
         Raises
         ------
         ContractError
-            If it does.
+            If its white is greater than the dtype's largest value.
         """
         top = np.iinfo(dtype).max
         if self.grey_range is not None and self.grey_range[1] > top:
@@ -156,7 +156,7 @@ class InputContract(BaseModel):
         if self.as_8_bit and block.dtype == np.uint16 and self.grey_range is None:
             block = (block >> 8).astype(np.uint8)
         top = float(np.iinfo(block.dtype).max)
-        # One pass each over a fresh float array: a block is read once and is as large as memory allows.
+        # All steps work in place on one float array, since blocks are as large as memory allows.
         values: npt.NDArray[np.float32] = block.astype(np.float32)
         if self.grey_range is not None:
             top = self._spread(values, top)

@@ -1,7 +1,7 @@
-"""A hierarchical transformer with overlapping patches, reduced attention and no positional table.
+"""Hierarchical transformer encoder with overlapping patches, reduced attention and no positional table.
 
-After SegFormer (Xie et al. 2021). Position comes from the convolutions (the patches' zero padding and the depth-wise
-one in the feed-forward part), so any tile size can be read with the same weights.
+It follows SegFormer (Xie et al. 2021). Positions come from convolutions (zero padding of the patches, and the
+depth-wise convolution in the feed-forward part), so that the same weights work for any tile size.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class OverlappingPatches(nn.Module):
 
 
 class ReducedAttention(nn.Module):
-    """Self-attention in which keys and values are read from a coarser grid, `reduction` times smaller a side."""
+    """Self-attention with keys and values on a coarser grid, `reduction` times smaller along each side."""
 
     def __init__(self, dim: int, heads: int, reduction: int) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ class ReducedAttention(nn.Module):
 
 
 class MixFeedForward(nn.Module):
-    """A feed-forward part with a depth-wise convolution inside, which tells tokens where their neighbours are."""
+    """Feed-forward part with a depth-wise convolution, which gives tokens information on their positions."""
 
     def __init__(self, dim: int, expansion: int) -> None:
         super().__init__()
@@ -70,7 +70,7 @@ class MixFeedForward(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention, then feed-forward, each normalised before and added to what came in."""
+    """Attention, then feed-forward, each with a norm before it and a residual connection."""
 
     def __init__(self, dim: int, heads: int, expansion: int, reduction: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Networks in TorchScript or ONNX, and the contract file that says what they read and what their output means."""
+"""Networks in TorchScript or ONNX, and contract files that describe their input and output."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CONTRACT_SUFFIX = ".contract.json"
 
 
 class ForeignContract(BaseModel):
-    """What a contract file holds: what the network reads, and what its output means."""
+    """Contents of a contract file: the input of a network and the meaning of its output."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -50,12 +50,12 @@ class ForeignContract(BaseModel):
 
     @property
     def divisor(self) -> int:
-        """What height and width of a tile must be multiples of, a fixed tile taken into account."""
+        """Divisor of valid heights and widths of a tile: the tile size itself if it is fixed."""
         return self.input.tile_size if self.fixed_tile else self.size_divisor
 
 
 def contract_path(path: Path) -> Path:
-    """Return where the contract file of a model file lies: beside it, ``<name>.contract.json``."""
+    """Return the path of a model file's contract file, ``<name>.contract.json`` in the same folder."""
     return path.with_name(path.stem + CONTRACT_SUFFIX)
 
 
@@ -65,7 +65,7 @@ def read_foreign_contract(path: Path) -> ForeignContract:
     Raises
     ------
     CheckpointError
-        If there is none, or it cannot be read.
+        If the file does not exist or cannot be read.
     """
     file = contract_path(path)
     if not file.exists():
@@ -80,23 +80,23 @@ def read_foreign_contract(path: Path) -> ForeignContract:
 
 
 class Adapter(nn.Module):
-    """Somebody's network with the interface of this package's.
+    """Another program's network with the interface of this package's networks.
 
     Parameters
     ----------
     name
-        The model file's name, for messages.
+        Name of the model file, for messages.
     network
-        Takes and gives what `contract` says.
+        The network, with input and output as `contract` states.
     contract
-        What the network takes and gives.
+        Description of the network's input and output.
 
     Attributes
     ----------
     size_divisor : int
         Height and width of an input must be multiples of this many pixels.
     fixed_tile : int or None
-        The only height and width that it takes; None if there are others.
+        The only valid height and width; None if others are valid, too.
     """
 
     def __init__(self, name: str, network: nn.Module, contract: ForeignContract) -> None:
@@ -112,7 +112,7 @@ class Adapter(nn.Module):
         Raises
         ------
         CheckpointError
-            If the network cannot read that, or gives something else than its contract says.
+            If the network fails on the input, or its output contradicts its contract.
         """
         given = x[:, None] if self._contract.layout == "bczyx" else x
         parts = torch.split(given, 1) if self._contract.one_by_one else (given,)
@@ -130,14 +130,14 @@ class Adapter(nn.Module):
         except RuntimeError as error:
             if "memory" in str(error).lower():
                 raise
-            # TorchScript puts its whole stack before the reason, which comes last.
+            # TorchScript's message is a stack trace with the reason in its last line.
             reason = [type(error).__name__, *str(error).strip().splitlines()][-1].strip()
             raise CheckpointError(
                 f"{self._name} cannot read tiles of {tuple(part.shape)} ({reason}); correct its contract file."
             ) from error
 
     def _checked(self, outputs: list[object], given: Tensor) -> Tensor:
-        """Return the planes of ink and edge ``(b, 1 or 2, y, x)``, once the outputs are what the contract says."""
+        """Return the planes of ink and edge ``(b, 1 or 2, y, x)``, after a check against the contract."""
         tensors = [output for output in outputs if isinstance(output, Tensor)]
         if len(tensors) < len(outputs):
             kind = type(outputs[0]).__name__

@@ -1,6 +1,6 @@
-"""The same network, laid out to predict faster: norms folded away, 3-D convolutions run as 2-D ones, channels last.
+"""Faster networks for prediction: folded norms, 3-D convolutions run as 2-D ones, and channels last in memory.
 
-Only the order of sums changes. What was tried, and how fast each is, stands in docs/decisions/0009-speed.md.
+Only the order of sums changes. docs/decisions/0009-speed.md has the measurements.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from napari_ink.model.stem import DepthPool
 
 
 def for_prediction(network: nn.Module) -> nn.Module:
-    """Return a copy of an `InkEdgeNetwork` that gives the same logits sooner; any other network is returned as it is.
+    """Return a faster copy of an `InkEdgeNetwork` with the same logits; other networks are returned unchanged.
 
-    The copy can predict only. Its input and output are laid out as the original's.
+    The copy can only predict. Its input and output are laid out like the original's.
     """
     if not isinstance(network, InkEdgeNetwork):
         return network
@@ -32,7 +32,7 @@ def for_prediction(network: nn.Module) -> nn.Module:
 
 
 def fold_norms(network: nn.Module) -> None:
-    """Put each batch norm that follows a convolution in an `nn.Sequential` into that convolution's weights."""
+    """Fold each batch norm that follows a convolution in an `nn.Sequential` into the convolution's weights."""
     for module in list(network.modules()):
         if isinstance(module, nn.Sequential) and _begins_with_conv_norm(module):
             module[0] = fuse_conv_bn_eval(module[0], module[1])  # type: ignore[type-var, arg-type]
@@ -45,7 +45,7 @@ def _begins_with_conv_norm(module: nn.Sequential) -> bool:
 
 
 def _swap(module: nn.Module) -> None:
-    """Replace, everywhere below a module, what works on volumes by what does the same with channels last."""
+    """Replace modules that work on volumes, everywhere below a module, with equivalents for channels last."""
     for name, child in module.named_children():
         if isinstance(child, nn.Conv3d) and FlatConv.fits(child):
             setattr(module, name, FlatConv(child))
@@ -56,14 +56,14 @@ def _swap(module: nn.Module) -> None:
 
 
 def _channels_last(x: Tensor) -> Tensor:
-    """Return ``(b, c, z, y, x)`` as contiguous ``(b, z, y, x, c)``: a mere view once an earlier part has laid it so."""
+    """Return ``(b, c, z, y, x)`` as contiguous ``(b, z, y, x, c)``, without a copy if memory is laid out so."""
     return x.permute(0, 2, 3, 4, 1).contiguous()
 
 
 class FlatConv(nn.Module):
-    """A 3-D convolution that runs in the plane alone, or along the depth alone, as the 2-D convolution that it is.
+    """A 3-D convolution within layers, or along the depth, that runs as a 2-D one.
 
-    With channels last, layers (or rows and columns) can be merged without moving a value.
+    With channels last, layers (or rows and columns) can be merged without copying.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ class FlatConv(nn.Module):
 
     @staticmethod
     def fits(conv: nn.Conv3d) -> bool:
-        """Whether the kernel is flat, and nothing else about the convolution is unusual."""
+        """Whether the kernel is flat and all other settings are the usual ones."""
         if (
             isinstance(conv.padding, str)
             or conv.padding_mode != "zeros"
@@ -115,7 +115,7 @@ class ChannelsLastDepthPool(nn.Module):
     Parameters
     ----------
     pool
-        The one that it stands for.
+        The module to replace.
     """
 
     def __init__(self, pool: DepthPool) -> None:
@@ -129,7 +129,7 @@ class ChannelsLastDepthPool(nn.Module):
         """Map ``(b, c, z, y, x)`` to ``(b, 2c, y, x)``, with channels last in memory."""
         values = _channels_last(x)
         weight = torch.softmax(self.score(values), dim=1)  # (b, z, y, x, 1)
-        # Layer by layer: the product of all at once is as large as the values, and leaves every cache.
+        # Layer by layer, since the product of all layers is as large as the values and exceeds every cache.
         mean = torch.zeros_like(values[:, 0])
         for z in range(values.shape[1]):
             mean.addcmul_(values[:, z], weight[:, z])

@@ -1,4 +1,4 @@
-"""Lightning checkpoints of the Grand Prize 2023 TimeSformer: their weights, read without running anything in them."""
+"""Lightning checkpoints of the Grand Prize 2023 TimeSformer, whose weights are read without running code."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ GRAND_PRIZE_CONTRACT = InputContract(
     voxel_size_um=7.91,
     tile_size=64,
 )
-"""What the Grand Prize's inference reads. Its files do not say so; a contract file beside one replaces this."""
+"""Input contract of the Grand Prize's inference. Its files do not state one; a contract file replaces this."""
 
 _PICKLED_GLOBAL = re.compile(r"GLOBAL ([\w.]+)")
 _KEPT_BESIDE = frozenset({"__main__", "argparse", "collections", "numpy", "omegaconf", "pathlib", "torch"}) | frozenset(
     {"lightning", "lightning_fabric", "pytorch_lightning", "warmup_scheduler"}
 )
-"""Packages whose objects trainers put beside the weights: schedulers, sizes, settings. They are left unread."""
+"""Packages whose objects trainers store beside the weights: schedulers, sizes, settings. They are not read."""
 
 _PLAIN: dict[str, Any] = {"builtins.dict": dict, "builtins.list": list, "builtins.set": set, "builtins.int": int}
 
 
 class _LeftUnread:
-    """Stands where a file has an object that is not a weight: takes anything, does nothing."""
+    """Replacement of objects that are not weights: accepts any arguments and does nothing."""
 
     def __new__(cls, *_: object) -> Self:
         return object.__new__(cls)
@@ -57,7 +57,7 @@ class _LeftUnread:
 
 
 def _empty_dict(*_: object) -> dict[object, object]:
-    """Stand where a file has a `defaultdict`, which it then fills."""
+    """Return a dict in place of a file's `defaultdict`, which unpickling then fills."""
     return {}
 
 
@@ -65,12 +65,12 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     """Return the weights in a Lightning checkpoint, or in a bare ``state_dict`` that `torch.save` wrote.
 
     Only tensors and plain values are read (`torch.load` with ``weights_only``). Optimizers, schedulers and settings
-    that trainers keep beside the weights are replaced by stand-ins that do nothing; any other object ends the reading.
+    that trainers store beside the weights are replaced by stand-ins that do nothing; any other object raises.
 
     Raises
     ------
     CheckpointError
-        If it is no such file, or holds objects that could run code when they are read.
+        If the file is no checkpoint, or contains objects that could run code when read.
     """
     import torch
 
@@ -83,21 +83,21 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     weights = content.get("state_dict", content) if isinstance(content, Mapping) else None
     if not isinstance(weights, Mapping) or not weights or not all(map(_is_plain, weights.values())):
         raise CheckpointError(f"{path} holds no state_dict of weights; choose a checkpoint that Lightning saved.")
-    # A weight may claim any size over a few bytes that it repeats.
+    # A tensor with strides of 0 may have any size over a few stored bytes.
     if (claimed := sum(weight.numel() * weight.element_size() for weight in weights.values())) > path.stat().st_size:
         raise CheckpointError(f"{path} holds fewer bytes than the {claimed} of its weights; fetch the file again.")
     return {str(name): tensor for name, tensor in weights.items()}
 
 
 def _is_plain(value: object) -> bool:
-    """Whether it is a tensor whose values are there, one by one."""
+    """Whether a value is a dense tensor in CPU memory."""
     import torch
 
     return isinstance(value, torch.Tensor) and value.layout == torch.strided and value.device.type == "cpu"
 
 
 def _stand_ins(path: Path) -> AbstractContextManager[Any]:
-    """Let stand-ins take the place of the harmless objects in a file, where this torch can (from 2.6 on)."""
+    """Return a context in which harmless objects of a file are replaced by stand-ins, with torch 2.6 or newer."""
     from torch import serialization
 
     find = getattr(serialization, "get_unsafe_globals_in_checkpoint", None)
@@ -119,12 +119,12 @@ def _why_not_loaded(path: Path, error: BaseException) -> str:
 
 
 def read_grand_prize_card(path: Path) -> ModelCard:
-    """Return what is known of a Grand Prize checkpoint; its weights are looked at, not read.
+    """Return the card of a Grand Prize checkpoint, from the shapes of its weights.
 
     Raises
     ------
     CheckpointError
-        If it is none.
+        If the file is no such checkpoint.
     """
     weights = read_weights(path)
     contract, provenance = _contract(path, _sizes(path, weights).tile)
@@ -133,12 +133,12 @@ def read_grand_prize_card(path: Path) -> ModelCard:
 
 
 def load_grand_prize(path: Path) -> InkModel:
-    """Build the TimeSformer that fits the weights in a file, and load them.
+    """Load a TimeSformer whose sizes are inferred from the weights in a file.
 
     Raises
     ------
     CheckpointError
-        If the file cannot be read, or names weights that do not fit.
+        If the file cannot be read, or its weights do not fit.
     """
     import torch
 
@@ -148,7 +148,7 @@ def load_grand_prize(path: Path) -> InkModel:
     sizes = _sizes(path, weights)
     remedy = "run it as TorchScript or ONNX instead, see docs/models.md"
     with decoder_errors(CheckpointError, f"As a TimeSformer of the Grand Prize, {path}", remedy):
-        with torch.device("meta"):  # shapes alone: the weights of the file take their places
+        with torch.device("meta"):  # shapes without memory: the file's weights are assigned below
             network = GrandPrizeNetwork(sizes)
         full = {name: w.float() if w.is_floating_point() else w for name, w in weights.items()}
         network.load_state_dict(full, strict=True, assign=True)
@@ -159,23 +159,23 @@ def load_grand_prize(path: Path) -> InkModel:
 
 
 def _contract(path: Path, tile_size: int) -> tuple[InputContract, dict[str, Any]]:
-    """Return the contract and provenance in the contract file beside a checkpoint, or what the Grand Prize used."""
+    """Return contract and provenance from a checkpoint's contract file, or else the Grand Prize's."""
     from napari_ink.model.foreign import contract_path, read_foreign_contract
 
     made_by = {"format": "Lightning checkpoint of a Grand Prize TimeSformer"}
     if not contract_path(path).exists():
         return GRAND_PRIZE_CONTRACT.changed(tile_size=tile_size), made_by
-    said = read_foreign_contract(path)
-    if said.model_fields_set - {"input", "provenance"} or said.input.tile_size != tile_size:
+    stated = read_foreign_contract(path)
+    if stated.model_fields_set - {"input", "provenance"} or stated.input.tile_size != tile_size:
         raise CheckpointError(
             f"{contract_path(path)} does not fit {path.name}: beside a .ckpt it may hold input and provenance alone, "
             f"with a tile_size of {tile_size}."
         )
-    return said.input, {**made_by, **said.provenance}
+    return stated.input, {**made_by, **stated.provenance}
 
 
 def _sizes(path: Path, weights: Mapping[str, Tensor]) -> TimeSformerSizes:
-    """Read the network's sizes off the shapes of its weights, or say that they are of another network."""
+    """Return the network's sizes, inferred from the shapes of its weights; raise if they are of another network."""
     try:
         return _sizes_of(weights)
     except (LookupError, ArithmeticError, ValueError) as error:

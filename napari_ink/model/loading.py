@@ -1,4 +1,4 @@
-"""From a name or a file to a model: which reader takes which file."""
+"""Loading of models by name or file, with the reader of each format."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SHIPPED_FOLDER = Path(__file__).parent / "checkpoints"
 DEFAULT_MODEL = "ink-tiny-2"
 OWN, LIGHTNING, TORCHSCRIPT, ONNX = ".safetensors", (".ckpt",), (".pt", ".pts", ".ts"), (".onnx",)
 MODEL_SUFFIXES = (OWN, *LIGHTNING, *TORCHSCRIPT, *ONNX)
-"""How the names of model files end."""
+"""Suffixes of model files."""
 
 
 def shipped_models() -> tuple[ModelCard, ...]:
@@ -28,12 +28,12 @@ def shipped_models() -> tuple[ModelCard, ...]:
 
 
 def read_card(name_or_path: str | os.PathLike[str]) -> ModelCard:
-    """Read what a model says of itself, or what the contract file beside it says.
+    """Read the card of a model, from its file or from the contract file beside it.
 
     Raises
     ------
     CheckpointError
-        If there is no such model, or it cannot be run here.
+        If the model does not exist, or its file is invalid.
     """
     path = _existing(name_or_path)
     if path.suffix == OWN:
@@ -44,8 +44,8 @@ def read_card(name_or_path: str | os.PathLike[str]) -> ModelCard:
         return read_grand_prize_card(path)
     from napari_ink.model.foreign import read_foreign_contract
 
-    said = read_foreign_contract(path)
-    return ModelCard(path.stem, path, None, said.input, said.provenance, None, said.edge is not None)
+    stated = read_foreign_contract(path)
+    return ModelCard(path.stem, path, None, stated.input, stated.provenance, None, stated.edge is not None)
 
 
 def load_model(name_or_path: str | os.PathLike[str] = DEFAULT_MODEL) -> InkModel:
@@ -54,7 +54,7 @@ def load_model(name_or_path: str | os.PathLike[str] = DEFAULT_MODEL) -> InkModel
     Raises
     ------
     CheckpointError
-        If there is no such model, it cannot be read, or its weights do not fit.
+        If the model does not exist, it cannot be read, or its weights do not fit.
     """
     path = _existing(name_or_path)
     source = path.stem if path.parent == SHIPPED_FOLDER else str(path.absolute())
@@ -74,11 +74,12 @@ def _load(path: Path) -> InkModel:
 def _load_foreign(path: Path) -> InkModel:
     from napari_ink.model.foreign import Adapter, read_foreign_contract
 
-    said = read_foreign_contract(path)
-    network = Adapter(path.name, _foreign_network(path), said).eval()
-    provenance = {"format": "ONNX" if path.suffix in ONNX else "TorchScript", **said.provenance}
-    digest = hashlib.sha256(path.read_bytes() + said.model_dump_json().encode()).hexdigest()
-    return InkModel(path.stem, network, None, said.input, provenance, digest, said.edge is not None)
+    stated = read_foreign_contract(path)
+    network = Adapter(path.name, _foreign_network(path), stated).eval()
+    provenance = {"format": "ONNX" if path.suffix in ONNX else "TorchScript", **stated.provenance}
+    # The contract file decides about predictions, too, so that a changed one is another model.
+    digest = hashlib.sha256(path.read_bytes() + stated.model_dump_json().encode()).hexdigest()
+    return InkModel(path.stem, network, None, stated.input, provenance, digest, stated.edge is not None)
 
 
 def _foreign_network(path: Path) -> nn.Module:
@@ -92,7 +93,7 @@ def _foreign_network(path: Path) -> nn.Module:
 
 
 def _existing(name_or_path: str | os.PathLike[str]) -> Path:
-    """Return the path of a model file that is there and of a kind that can be run; its content is not looked at."""
+    """Return the path of a shipped model or an existing model file, judged by its suffix."""
     shipped = SHIPPED_FOLDER / f"{name_or_path}{OWN}"
     if shipped.is_file():
         return shipped

@@ -1,4 +1,4 @@
-"""Losses for ink and for edges; pixels that nobody has reviewed never count."""
+"""Losses for ink and edges, in which unreviewed pixels never count."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def ink_loss(logits: Tensor, target: Tensor) -> Tensor:
     Returns
     -------
     Tensor
-        A scalar; 0 where nothing has been reviewed.
+        A scalar; 0 if no pixel is reviewed.
     """
     logits = logits.float()
     known = (target != IGNORE).float()
@@ -51,12 +51,12 @@ def edge_loss(
     pixel by pixel: a thin line within reach costs next to nothing, but a scatter of dots or a thick band, which a
     tolerance around every single pixel would let pass, does.
 
-    The two classes are averaged apart, so that their weights follow neither from the length of the lines nor from the
-    size of the tile; edges get less than the half that HED gives them (Xie & Tu 2015). Dice, of squares, is added after
-    Deng et al. 2018, who got thinner lines by it. It compares means over the reviewed pixels of a tile. What was
-    measured, and what was not, is in `docs/decisions/0006-edge-loss.md`.
+    The two classes are averaged separately, so that their weights depend neither on the length of the lines nor on the
+    size of the tile; edges get less than half, their weight in HED (Xie & Tu 2015). Dice of squares is added as in
+    Deng et al. 2018, who got thinner lines with it. It compares means over the reviewed pixels of a tile.
+    `docs/decisions/0006-edge-loss.md` has the measurements.
 
-    All is computed in float32, whatever comes in. The gradient takes the moved labels as given.
+    All computations are in float32. The gradient treats the moved labels as constants.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def hinge(logits: Tensor, target: Tensor, tolerance_px: int) -> Tensor:
     if tolerance_px == 0:
         return edge
     known = (target != IGNORE).float()
-    strength = logits.float().clamp(-_STRONGEST, _STRONGEST)  # no pixel decides alone
+    strength = logits.float().clamp(-_STRONGEST, _STRONGEST)  # so that no single pixel decides
     shifts = [
         (dy, dx)
         for dy, dx in product(range(-tolerance_px, tolerance_px + 1), repeat=2)

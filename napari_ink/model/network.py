@@ -1,4 +1,4 @@
-"""The ink and edge network: depth stack in, one logit for ink and one for an edge out, for every pixel."""
+"""The network that maps a depth stack to one logit for ink and one for edges at every pixel."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _resize(x: Tensor, like: Tensor) -> Tensor:
 
 
 class Decoder(nn.Module):
-    """Bring the stages together at a quarter of the resolution, then climb back with the stem's finer plane."""
+    """Merge the stages at a quarter of the resolution, then upsample with the stem's finer plane."""
 
     def __init__(self, half_channels: int, config: InkEdgeConfig) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ class InkEdgeNetwork(nn.Module):
         self.encoder = HierarchicalEncoder(self.stem.quarter_channels, config)
         self.decoder = Decoder(self.stem.half_channels, config)
         self.heads = nn.Conv2d(config.decoder_dim // 4, 2, 1)
-        # Ink and edges are rare: starting near their share of the pixels spares the first steps of training.
+        # Ink and edges are rare: a bias near their share of the pixels saves the first steps of training.
         nn.init.constant_(self.heads.bias, -2.0)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""ONNX: models in that format run with onnxruntime, and our networks are written in it."""
+"""ONNX: running models in this format with onnxruntime, and exporting our networks to it."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ class OnnxNetwork(nn.Module):
         self._name = path.name
         options = runtime.SessionOptions()
         options.log_severity_level = 3
-        options.intra_op_num_threads = max(torch.get_num_threads() - 1, 1)  # a core is left for the window
+        options.intra_op_num_threads = max(torch.get_num_threads() - 1, 1)  # leaves a core for the window
         size = check_regular(path, CheckpointError)
         check_memory(2 * size, CheckpointError, path, "free some, or choose another model")
         with decoder_errors(CheckpointError, path, "export it again"):
-            # The content, not the path: so no other file is read, and the hash of this one says all.
+            # Bytes instead of a path: then no other file is read, and the hash of this one identifies the model.
             self._session = runtime.InferenceSession(
                 path.read_bytes(), sess_options=options, providers=_providers(runtime)
             )
@@ -68,7 +68,7 @@ class OnnxNetwork(nn.Module):
         Raises
         ------
         CheckpointError
-            If the model cannot read that.
+            If the model fails on the input.
         """
         given = x.detach().cpu().numpy()
         where = f"Tiles of {tuple(x.shape)} given to {self._name}"
@@ -112,7 +112,7 @@ def _write(model: InkModel, path: Path) -> None:
     tile = torch.zeros(2, model.contract.depth_layers, side, side)
     free = {0: "batch", 2: "y", 3: "x"}
     with warnings.catch_warnings():
-        # The newer exporter takes fifteen times as long and another package, for the same figures.
+        # The newer exporter takes fifteen times as long and needs another package, for the same results.
         warnings.simplefilter("ignore")
         torch.onnx.export(
             model.network.eval(), (tile,), str(path), dynamo=False, opset_version=17, input_names=["stack"],

@@ -1,4 +1,4 @@
-"""What networks of other people lack to speak as ours do: logits of ink and of edges, in that order."""
+"""Conversion of other networks' outputs to logits of ink and edges, in that order."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _PROBABILITY_FLOOR = 1e-6  # far below what a prediction store resolves; keeps t
 
 
 def logits_of(probabilities: Tensor) -> Tensor:
-    """Return logits whose sigmoid is `probabilities`; those outside 1e-6 … 1 - 1e-6 are moved there."""
+    """Return logits whose sigmoid is `probabilities`, clipped to 1e-6 … 1 - 1e-6."""
     return torch.logit(probabilities, eps=_PROBABILITY_FLOOR)
 
 
 def ink_and_edge(ink: Tensor, edge: Tensor | None = None) -> Tensor:
-    """Put logits of ink and of edges ``(b, 1, y, x)`` together to ``(b, 2, y, x)``; without edges, none is anywhere."""
+    """Concatenate logits of ink and edges ``(b, 1, y, x)`` to ``(b, 2, y, x)``; None means no edges anywhere."""
     return torch.cat([ink, torch.full_like(ink, _NO_EDGE_LOGIT) if edge is None else edge], dim=1)

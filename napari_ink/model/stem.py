@@ -1,4 +1,4 @@
-"""From a depth stack to a plane of features, wherever in the depth the surface runs."""
+"""Stem that maps a depth stack to planes of features, independent of the surface's depth."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 
 class FirstPlaneConv(nn.Conv3d):
-    """A convolution of one grey channel within each layer, run as a 2-D one over all layers of the batch.
+    """A 3-D convolution of one grey channel within each layer, run as a 2-D one over all layers of the batch.
 
-    The sums are those of the 3-D convolution that its weights are stored as; processors do them three times as fast.
+    The results are the same, and processors compute them three times as fast.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -24,8 +24,8 @@ class FirstPlaneConv(nn.Conv3d):
 def conv_norm(c_in: int, c_out: int, kernel: tuple[int, int, int], stride: tuple[int, int, int]) -> nn.Sequential:
     """Return a 3-D convolution with batch norm and ReLU that keeps borders.
 
-    Batch norm rather than group norm: its scale is fixed once trained, so a value does not depend on what else lies in
-    the tile.
+    Batch norm instead of group norm, since its scale is fixed after training: a value then does not depend on other
+    pixels of the tile.
     """
     padding = (kernel[0] // 2, kernel[1] // 2, kernel[2] // 2)
     kind = FirstPlaneConv if c_in == kernel[0] == 1 else nn.Conv3d
@@ -34,10 +34,10 @@ def conv_norm(c_in: int, c_out: int, kernel: tuple[int, int, int], stride: tuple
 
 
 class DepthPool(nn.Module):
-    """Gather the depth into one plane: the strongest response, and a weighted mean that follows the surface.
+    """Pool the depth to one plane: the maximum, and an attention-weighted mean that follows the surface.
 
-    Both are independent of where along the depth a feature lies, so a surface that wanders changes nothing, and both
-    take any number of depth layers.
+    Both are independent of a feature's depth, so that a wandering surface changes nothing, and both accept any number
+    of depth layers.
     """
 
     def __init__(self, channels: int) -> None:
@@ -60,7 +60,7 @@ class DepthStem(nn.Module):
     steps : tuple of int
         Rows and columns of the stack to one of each plane that comes out.
     halo : int
-        How many rows and columns around a part of the stack tell on the planes of that part; a multiple of all steps.
+        Rows and columns around a part of the stack that affect the planes of this part; a multiple of all steps.
     """
 
     steps = (2, 4)

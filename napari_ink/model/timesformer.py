@@ -1,7 +1,7 @@
 """The Grand Prize TimeSformer: divided attention over depth layers and patches, one logit for each patch of a tile.
 
-After Bertasius et al. 2021 (divided space-time attention) and Su et al. 2021 (rotary positions). Modules bear the names
-that the `timesformer-pytorch` package gives them, so that weights trained with it load as they are.
+It follows Bertasius et al. 2021 (divided space-time attention) and Su et al. 2021 (rotary positions). Modules have the
+names of the `timesformer-pytorch` package, so that weights trained with it load unchanged.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ class TimeSformerSizes:
     ff_expansion
         Hidden width of the feed-forward part, in token widths.
     positions
-        Number of learned positions, or None where rotary ones are used.
+        Number of learned positions; None if positions are rotary.
     has_norm
-        Whether a batch norm of a single channel stands before it all.
+        Whether the input passes a batch norm of a single channel.
     """
 
     dim: int = 512
@@ -55,7 +55,7 @@ class TimeSformerSizes:
 
     @property
     def tile(self) -> int:
-        """Height and width of the one tile size that it reads, in pixels."""
+        """Height and width of the only valid tile size, in pixels."""
         return self.patch * self.grid
 
 
@@ -71,7 +71,8 @@ class DepthRotation(nn.Module):
     def forward(self, layers: int) -> tuple[Tensor, Tensor]:
         """Return sines and cosines, each ``(z, dim)``."""
         angles = torch.outer(torch.arange(layers, device=self.inv_freqs.device, dtype=torch.float32), self.inv_freqs)
-        # Frequencies one after the other, though pairs of neighbours are turned: so the weights were trained.
+        # Pairs of neighbouring features are rotated, so that each frequency should come twice in a row; but the weights
+        # were trained with the whole list repeated.
         angles = angles.repeat(1, 2)
         return angles.sin(), angles.cos()
 
@@ -97,7 +98,7 @@ class PlaneRotation(nn.Module):
 
 
 def _turn(x: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
-    """Turn pairs of neighbouring features ``(…, n, dim)`` by the angles of their positions; what is left over stays."""
+    """Rotate pairs of neighbouring features ``(…, n, dim)`` by their positions' angles; other features stay."""
     sin, cos = rotation
     turned, rest = x[..., : sin.shape[-1]], x[..., sin.shape[-1] :]
     even, odd = turned[..., 0::2], turned[..., 1::2]
@@ -106,7 +107,7 @@ def _turn(x: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
 
 
 class DividedAttention(nn.Module):
-    """Tokens look along the depth at their place, or at the patches of their layer; the class token looks at all."""
+    """Attention of tokens along the depth or within their layer; the class token attends to all tokens."""
 
     def __init__(self, sizes: TimeSformerSizes, along: Along) -> None:
         super().__init__()
@@ -143,7 +144,7 @@ class DividedAttention(nn.Module):
 
 
 class GatedGelu(nn.Module):
-    """One half of the features opens or shuts the other (GEGLU, Shazeer 2020)."""
+    """GELU gate in which one half of the features multiplies the other (GEGLU, Shazeer 2020)."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(…, 2·hidden)`` to ``(…, hidden)``."""
@@ -152,7 +153,7 @@ class GatedGelu(nn.Module):
 
 
 class FeedForward(nn.Module):
-    """Widen, gate, narrow; `nn.Identity` stands where dropout was while training."""
+    """Widen, gate, narrow; `nn.Identity` takes the place of dropout, so that names of weights match."""
 
     def __init__(self, dim: int, expansion: int) -> None:
         super().__init__()
@@ -166,7 +167,7 @@ class FeedForward(nn.Module):
 
 
 class Normed(nn.Module):
-    """A part of a block with the norm before it."""
+    """A part of a block with a norm before it."""
 
     def __init__(self, dim: int, fn: nn.Module) -> None:
         super().__init__()
@@ -179,7 +180,7 @@ class Normed(nn.Module):
 
 
 class TimeSformer(nn.Module):
-    """Patches of every depth layer become tokens; a class token gathers what they say.
+    """A transformer with patches of all depth layers as tokens, and a class token that the output is read from.
 
     Parameters
     ----------
@@ -233,8 +234,8 @@ class TimeSformer(nn.Module):
 class GrandPrizeNetwork(nn.Module):
     """A TimeSformer with the interface of this package's networks: full-resolution logits of ink, and no edges.
 
-    Its 4 × 4 probabilities are enlarged bilinearly, as in the Grand Prize's own inference: probabilities rather than
-    logits, since thresholds that people know were chosen on those.
+    Its 4 × 4 probabilities are upsampled bilinearly, as in the Grand Prize's own inference. Upsampled logits would
+    differ, and known thresholds were chosen on probabilities.
 
     Parameters
     ----------
@@ -254,7 +255,7 @@ class GrandPrizeNetwork(nn.Module):
         self.backbone = TimeSformer(sizes)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map prepared grey values ``(b, z, y, x)`` to logits ``(b, 2, y, x)``: ink, and edges that are never there."""
+        """Map prepared grey values ``(b, z, y, x)`` to logits ``(b, 2, y, x)``: ink, and a constant for no edges."""
         if self.normalization is not None:
             x = self.normalization(x[:, None])[:, 0]
         grid = self.backbone.sizes.grid

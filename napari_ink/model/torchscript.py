@@ -1,4 +1,4 @@
-"""TorchScript files: programs of tensors, run by torch's own interpreter."""
+"""TorchScript files, which are programs that torch's own interpreter runs."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from napari_ink.model.archives import check_archive
 def load_torchscript(path: Path) -> nn.Module:
     """Load a network that `torch.jit.save` wrote.
 
-    A TorchScript file holds a program, not weights alone. It can compute and allocate memory, but has no way to files,
-    the network or other programs.
+    A TorchScript file contains a program. It can compute and allocate memory, but cannot access files, the network or
+    other programs.
 
     Raises
     ------
@@ -30,7 +30,7 @@ def load_torchscript(path: Path) -> nn.Module:
         "torch.jit.trace(network, example).save(file)"
     )
     with decoder_errors(CheckpointError, path, remedy), warnings.catch_warnings():
-        # torch would have people use torch.export, whose files are read with pickle.
+        # torch recommends torch.export instead, whose files are read with pickle.
         warnings.simplefilter("ignore", DeprecationWarning)
         network: nn.Module = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
     return network.eval()

@@ -1,4 +1,4 @@
-"""A papyrus with known ink, made from a seed: a simulation for trying, training and testing."""
+"""Simulated papyrus with known ink, generated from a seed, for demonstration, training and tests."""
 
 import lazy_loader
 

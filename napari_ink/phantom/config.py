@@ -1,4 +1,4 @@
-"""What a phantom is made from: its size, its seed, and all that makes its ink hard to see."""
+"""Parameters of a phantom: its size, its seed, and the properties that make its ink hard to see."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ class PhantomConfig(BaseModel):
 
     @property
     def scale(self) -> float:
-        """Return how many voxels of this scan make one of `BASE_VOXEL_UM`."""
+        """Number of voxels of this scan along an edge of `BASE_VOXEL_UM`."""
         return BASE_VOXEL_UM / self.voxel_size_um
 
     @classmethod
     def varied(cls, seed: int, height: int = 512, width: int = 512, depth_layers: int = 65) -> PhantomConfig:
-        """Return a phantom whose hand, ink, sheet and scan are drawn from the seed too, as segments differ in them."""
+        """Return parameters with random handwriting, ink, sheet and scan, which differ between segments, too."""
         rng = np.random.default_rng([seed, 1])
         letter_height = float(rng.uniform(120, 240))
         return cls(
@@ -81,7 +81,7 @@ class PhantomConfig(BaseModel):
 
     @classmethod
     def hard(cls, seed: int, height: int = 512, width: int = 512, depth_layers: int = 65) -> PhantomConfig:
-        """Return a phantom whose ink is a thin crackle without contrast, on a torn sheet, badly scanned."""
+        """Return parameters of thin, cracked ink with little contrast, on a torn sheet in a noisy scan."""
         rng = np.random.default_rng([seed, 3])
         return cls.varied(seed, height, width, depth_layers).model_copy(
             update={

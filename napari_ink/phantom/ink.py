@@ -17,7 +17,7 @@ CRACK_WIDTH = 1.6
 
 @dataclass(frozen=True, eq=False)
 class Ink:
-    """What the pen left.
+    """The ink on the papyrus.
 
     Attributes
     ----------
@@ -40,6 +40,7 @@ def lay_ink(rng: np.random.Generator, strokes: npt.NDArray[np.bool_], config: Ph
     shape = strokes.shape
     count = max(int(strokes.size / PLATE_SIZE**2), 4)
     centres = rng.uniform((0, 0), shape, (count, 2))
+    # Cracks between exact Voronoi cells would be straight lines.
     jitter = np.stack([smooth_field(rng, shape, 4.0) for _ in range(2)], axis=-1) * 1.5
     pixels = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), axis=-1) + jitter
     distance, plate = cKDTree(centres).query(pixels, k=2)

@@ -1,4 +1,4 @@
-"""What people draw: labels a little beside the ink, on the part of a segment that they have looked at."""
+"""Labels as people draw them: a little beside the ink, on the reviewed part of a segment."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ Plane = npt.NDArray[np.bool_]
 
 
 def draw_labels(ink: Plane, mask: Plane, config: PhantomConfig) -> tuple[Plane, Plane]:
-    """Return the ink as drawn and where somebody has looked, both ``(y, x)``."""
-    rng = np.random.default_rng([config.seed, 2])  # apart, so that other labels leave the voxels as they are
+    """Return the ink as drawn and the reviewed pixels, both bool ``(y, x)``."""
+    rng = np.random.default_rng([config.seed, 2])  # its own generator, so that labels do not change the voxels
     angle = rng.uniform(0, 2 * np.pi)
     down, right = (round(config.label_shift * turn) for turn in (np.sin(angle), np.cos(angle)))
     reviewed = mask

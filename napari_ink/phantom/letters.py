@@ -49,10 +49,9 @@ STROKES: dict[str, tuple[Stroke, ...]] = {
 def draw_text(
     rng: np.random.Generator, shape: tuple[int, int], letter_height: float, stroke_width: float
 ) -> npt.NDArray[np.bool_]:
-    """Cover a plane ``(y, x)`` with lines of random letters.
+    """Return a plane ``(y, x)`` covered with lines of random letters, true in their strokes.
 
-    Each letter is drawn by hand, as it were: its corners, slant, size and pen differ a little every time, and some
-    places are left blank.
+    As in handwriting, corners, slant, size and pen of each letter differ a little, and some places are left blank.
     """
     page = Image.new("L", (shape[1], shape[0]))
     pen = ImageDraw.Draw(page)

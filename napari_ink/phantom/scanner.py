@@ -1,4 +1,4 @@
-"""What a CT scanner does to a volume: blur, rings, noise and bright specks."""
+"""Artefacts of a CT scanner: blur, rings, noise and bright specks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from napari_ink.phantom.fields import FloatArray
 
 
 def scan(rng: np.random.Generator, volume: FloatArray, config: PhantomConfig) -> FloatArray:
-    """Return the volume ``(z, y, x)`` as a scanner would give it, in greys of 0 to 255; `volume` is overwritten."""
+    """Return the volume ``(z, y, x)`` as scanned, in greys of 0 to 255; `volume` is overwritten."""
     for axis, sigma in enumerate((0.8, 0.75, 0.75)):
         ndimage.gaussian_filter1d(volume, sigma, axis=axis, output=volume, mode="nearest")
     profile = ndimage.gaussian_filter1d(rng.standard_normal(4096), 1.5)

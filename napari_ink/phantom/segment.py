@@ -1,4 +1,4 @@
-"""Phantoms on disk, in the layout that segments of the scrolls have, and the sample that comes with the package."""
+"""Phantoms on disk in the layout of the scrolls' segments, and the sample that comes with the package."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NOTE = "A simulation made by napari-ink from a seed, not a scan: its letters are
 
 
 def write_segment(phantom: Phantom, folder: str | os.PathLike[str]) -> Path:
-    """Write a phantom as a segment folder; it appears under its name only once it is whole.
+    """Write a phantom as a segment folder, which gets its final name only when complete.
 
     The folder holds ``layers/00.tif …`` (16-bit, deflate), ``<name>_mask.png``, ``<name>_inklabels.png`` and
     ``meta.json`` with the voxel size and everything the phantom was made from; where only a part has been reviewed,

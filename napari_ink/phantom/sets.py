@@ -1,6 +1,6 @@
-"""The published sets of phantoms: which seeds train, validate and test, and how hard each seed's phantom is.
+"""Published sets of phantoms: the seeds for training, validation and tests, and the difficulty of each.
 
-A seed belongs to one set for good, so that figures from different times and people can be compared.
+A seed never changes its set, so that results of different times and people can be compared.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SETS: dict[SetName, range] = {
 
 
 def set_config(seed: int, height: int = 512, width: int = 512, depth_layers: int = 65) -> PhantomConfig:
-    """Return the phantom that a seed of one of the `SETS` stands for.
+    """Return the parameters of a seed's phantom in one of the `SETS`.
 
     The test set is plain and the hard test set hard; of the seeds to train and validate with, the even ones are plain
     and the odd ones hard.

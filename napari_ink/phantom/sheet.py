@@ -45,7 +45,7 @@ class Sheet:
 
 
 def make_sheet(rng: np.random.Generator, config: PhantomConfig, shape: tuple[int, int]) -> Sheet:
-    """Grow a sheet: fibres along x on the written side, along y behind, each tilted a little."""
+    """Return a random sheet: fibres along x on the written side and along y behind it, each tilted a little."""
     first, planes = -4, int(config.sheet_thickness * 1.5) + 8
     tilt, crossed = rng.normal(0, 0.04, 2)
     front = fibre_texture(rng, (planes, *shape), tilt, rng.uniform(4, 7))

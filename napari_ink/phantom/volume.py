@@ -1,4 +1,4 @@
-"""A phantom: a simulated segment whose ink is known because it was put there."""
+"""Phantoms, simulated segments with known ink."""
 
 from __future__ import annotations
 

@@ -178,11 +178,11 @@ LIES = {
         "memory",
     ),
     "a deflated strip that cannot hold so much": (
-        tags_of(20000, 20000, offsets=8, counts=6, rows=20000, compression=8), "can't unpack"
+        tags_of(20000, 20000, offsets=8, counts=6, rows=20000, compression=8), "cannot unpack"
     ),
-    "a strip of LZW": (tags_of(20000, 20000, offsets=8, counts=6, rows=20000, compression=5), "can't unpack"),
+    "a strip of LZW": (tags_of(20000, 20000, offsets=8, counts=6, rows=20000, compression=5), "cannot unpack"),
     "plain values": (tags_of(20000, 20000, offsets=8, counts=6, rows=20000), "cut short"),
-    "few bits": (tags_of(20000, 20000, offsets=8, counts=6, rows=20000, bits=12), "can't unpack"),
+    "few bits": (tags_of(20000, 20000, offsets=8, counts=6, rows=20000, bits=12), "cannot unpack"),
     "24-bit floats": (tags_of(2, 2, offsets=8, counts=6, rows=2, bits=40, format=3), "bits"),
 }  # fmt: skip
 

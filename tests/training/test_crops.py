@@ -157,7 +157,7 @@ def test_labels_that_cannot_be_learnt_from_are_refused(pair: TrainingPair) -> No
         TrainingPair(pair.stack, pair.labels[:50])
     with pytest.raises(LabelError, match="No pair has reviewed labels"):
         CropSampler([TrainingPair(pair.stack, np.zeros_like(pair.labels))], CONTRACT, 64)
-    with pytest.raises(LabelError, match="holds no ink"):
+    with pytest.raises(LabelError, match="hold no ink"):
         hold_out([TrainingPair(pair.stack, np.ones_like(pair.labels))])
     everything = np.ones(pair.labels.shape, bool)
     with pytest.raises(LabelError, match="no ink to train on"):
