@@ -160,7 +160,7 @@ def test_labels_that_cannot_be_learnt_from_are_refused(pair: TrainingPair) -> No
     with pytest.raises(LabelError, match="hold no ink"):
         hold_out([TrainingPair(pair.stack, np.ones_like(pair.labels))])
     everything = np.ones(pair.labels.shape, bool)
-    with pytest.raises(LabelError, match="no ink to train on"):
+    with pytest.raises(LabelError, match="none is left to train on"):
         hold_out([replace(pair, held_out=everything)])
 
 
