@@ -1,7 +1,7 @@
-"""The command line: one module a command, with `add_arguments` and `run`; here they are put together.
+"""The command line: one module for each command, with `add_arguments` and `run`; this module combines them.
 
-Results go to standard output, progress to standard error. Rooms are imported inside the functions that need them, so
-that help and wrong arguments answer at once.
+Results go to standard output, progress to standard error. Other packages are imported inside the functions that need
+them, so that help and errors in arguments appear at once.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         _check_text(sys.argv[1:] if argv is None else argv)
-        # A window has an event loop of its own, in which nothing may be raised.
+        # Not for a window: an exception from a signal handler must not be raised inside Qt's event loop.
         with nullcontext() if _opens_window(arguments) else terminated_as_interrupted():
             code: int | None = arguments.run(arguments)
         sys.stdout.flush()
@@ -48,13 +48,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         _say(arguments.if_interrupted)
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read the results (`| head`) has enough; the interpreter must not stumble over it when it ends.
+        # The reader (`| head`) has closed the pipe; without this, the interpreter's last flush would fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     except UnicodeEncodeError as error:
-        _say(f"A name holds bytes that are no text ({_short(str(error.object))}); rename what is called so.")
+        _say(f"A name holds bytes that are not text ({_short(str(error.object))}); rename the file or folder.")
         return BAD_INPUT
-    except OSError as error:  # what no command foresaw, such as a name that is too long for the system
+    except OSError as error:  # an error that no command expects, such as a path that is too long
         where = "A file" if error.filename is None else _short(str(error.filename))
         _say(f"{where} cannot be used: {reason_of(error)}; check the path.")
         return BAD_INPUT
@@ -66,7 +66,7 @@ def _opens_window(arguments: argparse.Namespace) -> bool:
 
 
 def _allow_any_text() -> None:
-    """Have names be printed whose bytes are no text, and characters that a terminal does not know."""
+    """Make standard output escape what it cannot encode: bytes in names, and characters the terminal lacks."""
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="backslashreplace")
 
@@ -79,7 +79,7 @@ def _check_text(argv: Sequence[str]) -> None:
 
 
 def _short(text: str, longest: int = _LONGEST_NAME) -> str:
-    """Cut a name that nobody would read to the end, such as a path that is too long for the system."""
+    """Return a text cut to a length, since nobody reads a path of thousands of characters."""
     return text if len(text) <= longest else f"{text[:longest]}…"
 
 
@@ -88,7 +88,7 @@ def _say(sentence: str) -> None:
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser whose complaint is one line that says what to do."""
+    """A parser whose error message is one line with a remedy, without the usage."""
 
     def error(self, message: str) -> NoReturn:
         _say(f"{message}; `{self.prog} --help` shows how.")

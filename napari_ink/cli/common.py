@@ -1,4 +1,4 @@
-"""What several commands share."""
+"""Arguments and output that several commands share."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ STACK_SOURCES = (
 
 
 def stack_argument(parser: argparse.ArgumentParser) -> None:
-    """Ask for the stack."""
+    """Add the argument for the stack."""
     parser.add_argument("stack", metavar="STACK", help=STACK_SOURCES)
 
 
 def grey_range_argument(parser: argparse.ArgumentParser) -> None:
-    """Offer to spread grey values."""
+    """Add the option for the grey range."""
     parser.add_argument(
         "--grey-range",
         nargs=2,
@@ -29,12 +29,12 @@ def grey_range_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def grey_range(arguments: argparse.Namespace) -> tuple[float, float] | None:
-    """Return the grey range that was given."""
+    """Return the grey range that was given, or None."""
     return None if arguments.grey_range is None else (arguments.grey_range[0], arguments.grey_range[1])
 
 
 def json_argument(parser: argparse.ArgumentParser) -> None:
-    """Offer JSON instead of text."""
+    """Add the option for JSON output."""
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
 
 

@@ -9,7 +9,7 @@ from napari_ink.cli.common import stack_argument
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what the command takes."""
+    """Add the arguments of the command."""
     stack_argument(parser)
     parser.add_argument("out", type=Path, metavar="OUT.zarr", help="the OME-Zarr to write; a stopped one goes on")
     parser.set_defaults(if_interrupted="Interrupted; what was done is kept: the same command goes on.")

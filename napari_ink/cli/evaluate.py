@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 _CROP = 512
 _TOLERANCE = 0.0075
-_BOUNDARY_PX = 5  # as far as edges may lie apart, for crops of this size
+_BOUNDARY_PX = 5  # about the distance at which edges still match in crops of this size
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what the command takes."""
+    """Add the arguments of the command."""
     parser.add_argument(
         "prediction",
         type=Path,
@@ -98,7 +98,7 @@ def _print_for_people(scores: dict[str, Any]) -> None:
 
 
 def _edge_scores(edge: Plane | None, truth: Plane, inside: Plane | None, thinned: bool) -> dict[str, float | None]:
-    """Return the scores of the edges, or None for each where the prediction knows no edges."""
+    """Return the scores of the edges; None for each if the prediction has no edges."""
     import math
 
     from tqdm import tqdm
@@ -110,13 +110,13 @@ def _edge_scores(edge: Plane | None, truth: Plane, inside: Plane | None, thinned
         return {f"edge_{name}": None for name in names}
     crops = edge_crops(edge, label_edges(truth, inside), inside, _CROP)
     bar = tqdm(crops, desc="edges", unit="crop", disable=None, leave=False)
-    # In pixels, so that smaller crops at the border, and small segments, are held to the same.
+    # In pixels, so that smaller crops at the border and small segments get the same tolerance.
     scores = edge_scores(bar, reach=_TOLERANCE * math.hypot(_CROP, _CROP), thinned=thinned)
     return {f"edge_{name}": getattr(scores, name) for name in names}
 
 
 def _read_probabilities(path: Path) -> tuple[Plane, Plane | None, tuple[int, int], tuple[slice, slice]]:
-    """Return ink and, where the file knows them, edges; the segment's shape, and the part of it that they cover."""
+    """Return ink, edges (None if the file has none), the segment's shape, and the part of it that they cover."""
     from napari_ink.predict import NoPredictionError, open_prediction
     from napari_ink.region import Region
     from napari_ink.stack import holds_zarr
@@ -126,7 +126,7 @@ def _read_probabilities(path: Path) -> tuple[Plane, Plane | None, tuple[int, int
     except NoPredictionError:
         if not holds_zarr(path):
             raise
-        prediction = None  # some other Zarr, perhaps another program's prediction
+        prediction = None  # another Zarr, perhaps another program's prediction
     if prediction is None:
         plane = _read_levels(path)
         return plane, None, plane.shape, Region.whole(plane.shape).slices
@@ -137,7 +137,7 @@ def _read_probabilities(path: Path) -> tuple[Plane, Plane | None, tuple[int, int
 
 
 def _read_levels(path: Path) -> Plane:
-    """Return an image's probabilities as levels of 0 to 255; what was guessed about it is told on standard error."""
+    """Return an image's probabilities as levels of 0 to 255; guesses about its values go to standard error."""
     import numpy as np
 
     from napari_ink.stack import opened_plane

@@ -13,7 +13,7 @@ _FORMATS = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what the command takes."""
+    """Add the arguments of the command."""
     parser.add_argument(
         "source", type=Path, metavar="SOURCE", help="a prediction store, a project, or labels or a mask of any format"
     )

@@ -1,4 +1,4 @@
-"""Labels and the masks that say where they count, as commands take them."""
+"""Reading labels, and the masks of the pixels that count, for commands."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ if TYPE_CHECKING:
 def read_truth(
     labels: Path, mask: Path | None, everywhere: bool, shape: tuple[int, int], region: tuple[slice, slice]
 ) -> tuple[Plane, Plane | None, str]:
-    """Return where there is ink, where to count (None for everywhere), and that in words.
+    """Return masks of the ink and of the pixels that count (None for all), and the latter in words.
 
-    What was guessed about the images, and that there is no ink, is told on standard error.
+    Guesses about the images, and a lack of ink, are reported on standard error.
 
     Parameters
     ----------
     labels
-        Image of the ink, or of label values 0, 1 and 2, of which unreviewed ones do not count.
+        Image of the ink, or of label values 0, 1 and 2, of which unreviewed pixels do not count.
     mask
-        Image of where to count; the supervision mask beside the labels when None.
+        Image of the pixels that count; None for the supervision mask beside the labels.
     everywhere
-        Count every pixel, whatever lies beside the labels.
+        Whether to count every pixel, even with a supervision mask beside the labels.
     shape, region
-        The segment's height and width, and the part that is wanted.
+        The segment's height and width, and the rows and columns to return.
 
     Raises
     ------
     LabelError
         If an image cannot be read or does not fit the segment.
     BadInputError
-        If nothing is left to count.
+        If no pixel counts.
     """
     from napari_ink.annotation import LabelValue
     from napari_ink.stack import find_mask_of_labels, read_ink, read_segment_mask

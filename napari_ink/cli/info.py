@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what the command takes."""
+    """Add the arguments of the command."""
     stack_argument(parser)
     grey_range_argument(parser)
     json_argument(parser)
@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _greys(stack: DepthStack, grey_range: tuple[float, float] | None) -> dict[str, float] | None:
-    """Return what a sample of grey values fills; None where they cannot be read."""
+    """Return the range that a sample of grey values fills; None if they cannot be read."""
     from napari_ink.stack import grey_fill
 
     try:
@@ -77,12 +77,12 @@ def _greys(stack: DepthStack, grey_range: tuple[float, float] | None) -> dict[st
 
 
 def _prediction(source: str) -> dict[str, Any] | None:
-    """Return what a prediction store records of how it was made; None for anything else."""
+    """Return the provenance of a prediction store; None for anything else."""
     try:
         if not (Path(source) / "zarr.json").is_file():
             return None
     except (OSError, ValueError):
-        return None  # what cannot be looked at is told where it is opened
+        return None  # opening it as a stack reports the problem
     from napari_ink.predict import NoPredictionError, open_prediction
 
     try:
@@ -99,7 +99,7 @@ def _tell(values: dict[str, Any], as_json: bool) -> None:
         print_json(values)
         return
     if values["again"] is None:
-        del values["again"]  # a person is told why instead
+        del values["again"]  # the text output gives the reason instead
     for name, value in _flat(values):
         print(f"{name + ':':38}{value}")
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what the command takes."""
+    """Add the arguments of the command."""
     parser.add_argument("models", nargs="*", metavar="MODEL", help="names or files to look at; default: all shipped")
     json_argument(parser)
 

@@ -8,7 +8,7 @@ from napari_ink.cli.common import STACK_SOURCES
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what the command takes."""
+    """Add the arguments of the command."""
     parser.add_argument("stack", metavar="STACK", help=f"{STACK_SOURCES}; or a project, SEGMENT.ink")
 
 

@@ -9,7 +9,7 @@ from napari_ink.errors import BadInputError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what the command takes."""
+    """Add the arguments of the command."""
     parser.add_argument("out", type=Path, metavar="OUT", help="the segment folder to make")
     parser.add_argument("--seed", type=int, required=True, metavar="N", help="the same seed makes the same voxels")
     parser.add_argument("--size", type=int, nargs=2, required=True, metavar=("H", "W"), help="pixels")

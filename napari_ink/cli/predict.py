@@ -28,7 +28,7 @@ _DIRECTIONS: dict[str | None, Direction | None] = {None: None, "as-stored": "as 
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what the command takes."""
+    """Add the arguments of the command."""
     parser.add_argument(
         "stacks",
         nargs="+",
@@ -91,7 +91,7 @@ def run(arguments: argparse.Namespace) -> int | None:
 
 
 def _listed(sources: list[str]) -> list[str]:
-    """Return the stacks, those in list files among them; empty lines and those that begin with # are left out."""
+    """Return the stacks, including those in list files; empty lines and lines that begin with # are ignored."""
     found: list[str] = []
     for source in sources:
         if not source.endswith(".txt"):
@@ -105,13 +105,13 @@ def _listed(sources: list[str]) -> list[str]:
 
 
 def _unquoted(line: str) -> str:
-    """Return a path as it is in a list: Windows copies paths in quotes."""
+    """Return a line of a list without the quotes that Windows puts around copied paths."""
     line = line.strip()
     return line[1:-1].strip() if len(line) > 1 and line[0] == line[-1] and line[0] in "\"'" else line
 
 
 def _beside(line: str, source: Path) -> str:
-    """Return a stack that is named from where its list lies, if there is none from where the command was given."""
+    """Return a stack's path relative to its list's folder, if it does not exist relative to the current folder."""
     from napari_ink.stack import is_address
 
     place = source.parent / line
@@ -126,13 +126,13 @@ def _is_there(place: Path) -> bool:
 
 
 def _queue(stacks: list[str], arguments: argparse.Namespace) -> int:
-    """Predict stacks one after the other; what fails is told, and the others go on."""
+    """Predict stacks one after the other; a stack that fails is reported, and the rest continues."""
     from napari_ink.predict import open_cluster
 
     names = [_name(stack) for stack in stacks]
     if twice := {name for name in names if names.count(name) > 1}:
         raise BadInputError(f"Several stacks are called {', '.join(sorted(twice))}; predict them into other folders.")
-    # What would be wrong with each of them is told once, and before anything is made.
+    # Errors that concern all stacks are reported once, before anything is written.
     asked, scheduler = _asked(arguments), arguments.scheduler
     with nullcontext() if scheduler is None else open_cluster(scheduler, arguments.device) as cluster:
         with storage_errors(arguments.out):
@@ -156,7 +156,7 @@ def _one_by_one(stacks: list[str], names: list[str], arguments: argparse.Namespa
 
 
 def _asked(arguments: argparse.Namespace) -> _Asked:
-    """Check and load all that does not depend on the stack, and return what a request is made with."""
+    """Return a partial request with everything that does not depend on the stack, checked and loaded."""
     from napari_ink.model import DEFAULT_MODEL, load_model
     from napari_ink.predict import DEFAULT_OVERLAP, PredictRequest, check_overlap, choose_device
 
@@ -191,15 +191,15 @@ def _augmentations(text: str | None) -> tuple[TestTimeAugmentation, ...]:
 
 
 def _name(source: str) -> str:
-    """Return what a stack's prediction is called: as its segment, or as its file without the suffix.
+    """Return the name of a stack's prediction: that of its segment, or of its file without the suffix.
 
-    Of a file that holds several stacks, which of them comes behind.
+    For a file with several stacks, the name of the stack inside is appended.
     """
     from napari_ink.stack import address_path, is_address
 
     path, _, inside = (source, "", "") if is_address(source) or _is_there(Path(source)) else source.rpartition("::")
     path, inside = (path, inside) if path else (inside, "")
-    # A stack that is given as . or .. has a name, too.
+    # Absolute, so that a stack given as . or .. has a name.
     place = address_path(source) if is_address(source) else Path(os.path.abspath(path))
     segment = place.parent if place.name in _INNER else place
     segment = segment.with_suffix("") if segment.name.lower().endswith(".zarr.zip") else segment
@@ -208,7 +208,7 @@ def _name(source: str) -> str:
 
 
 def _predict(source: str, out: Path, arguments: argparse.Namespace, asked: _Asked) -> str:
-    """Predict one stack, and say how that went."""
+    """Predict one stack, and return a sentence about the result."""
     from tqdm import tqdm
 
     from napari_ink.predict import PredictionEnded, PredictionNote, PredictionStarted, TilePredicted

@@ -22,7 +22,7 @@ _BAR = 40
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what the command takes."""
+    """Add the arguments of the command."""
     stack_argument(parser)
     parser.add_argument("--model", metavar="M", help="a name that `napari-ink models` lists, or a model file")
     parser.add_argument("--region", metavar="Y0:Y1,X0:X1", help="look only at these rows and columns")

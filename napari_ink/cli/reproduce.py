@@ -1,4 +1,4 @@
-"""The command that makes a prediction again, from what its store records."""
+"""The command line that repeats a prediction, from the provenance in its store."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def why_no_command(record: Mapping[str, Any]) -> str | None:
-    """Return why no command makes a prediction again, where something of it lies in no file; None where one does.
+    """Return the reason why no command can repeat a prediction; None if one can.
 
     Parameters
     ----------
@@ -32,15 +32,15 @@ def why_no_command(record: Mapping[str, Any]) -> str | None:
 
 
 def _has_moved(record: Mapping[str, Any]) -> bool:
-    """Whether this version reads other layers with the same contract.
+    """Return whether this version reads other layers with the same contract than the version that predicted.
 
-    A window that is read in reverse is mirrored about the middle of the stack, and was not in earlier versions.
+    A window that is read in reverse is mirrored about the middle of the stack; earlier versions did not do that.
     """
     return any([*_window(contract, record["stack"]["shape"][0])] != window for contract, window in _contracts(record))
 
 
 def _offset_as_before(record: Mapping[str, Any]) -> int | None:
-    """Return the one offset with which all models of a prediction read the layers that they read; None without one."""
+    """Return the offset with which all models read the same layers as before; None if there is none."""
     depth = record["stack"]["shape"][0]
     common = [
         {
@@ -62,7 +62,7 @@ def _window(contract: InputContract, depth: int) -> tuple[int, int]:
 
 
 def _contracts(record: Mapping[str, Any]) -> list[tuple[InputContract, list[int]]]:
-    """Return what each model of a prediction read by, and which layers; of damaged records nothing."""
+    """Return the contract and the layers of each model of a prediction; nothing if the record is damaged."""
     from pydantic import ValidationError
 
     from napari_ink.model import InputContract
@@ -76,7 +76,7 @@ def _contracts(record: Mapping[str, Any]) -> list[tuple[InputContract, list[int]
 
 
 def command_again(record: Mapping[str, Any]) -> str | None:
-    """Return the command line that makes a prediction again; None where there is none, see `why_no_command`.
+    """Return the command line that repeats a prediction; None if there is none, see `why_no_command`.
 
     Parameters
     ----------
@@ -96,6 +96,7 @@ def command_again(record: Mapping[str, Any]) -> str | None:
         words += ["--mask", record["mask"]]
     if (asked := record.get("asked_instead_of")) and "direction" in asked:
         words += ["--direction", record["contract"]["direction"].replace(" ", "-")]
+    # Options only for what differs from the model's own contract, so that the command stays short.
     if _has_moved(record):
         words += ["--offset", str(_offset_as_before(record))]
     elif asked and "surface_offset" in asked:

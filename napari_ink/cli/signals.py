@@ -1,4 +1,4 @@
-"""Being asked to end by the system: as Ctrl-C asks."""
+"""SIGTERM, handled in the same way as Ctrl-C."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from types import FrameType
 
 @contextmanager
 def terminated_as_interrupted() -> Iterator[None]:
-    """Have SIGTERM, which `kill`, batch systems and services send, end what runs inside as Ctrl-C would.
+    """Make SIGTERM, which `kill`, batch systems and services send, act like Ctrl-C inside the block.
 
-    Whatever handles Ctrl-C by then handles it: a training, for one, ends its step first.
+    The current handler of Ctrl-C is called: training, for example, finishes its step first.
     """
-    if threading.current_thread() is not threading.main_thread():  # nobody else may set handlers
+    if threading.current_thread() is not threading.main_thread():  # only the main thread may set handlers
         yield
         return
     ours = os.getpid()
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        if os.getpid() != ours:  # a process that was forked off is ended by who forked it
+        if os.getpid() != ours:  # a forked child ends without the parent's clean-up
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             os.kill(os.getpid(), signal.SIGTERM)
             return
         handler = signal.getsignal(signal.SIGINT)
         if callable(handler):
             handler(signal.SIGINT, frame)
-        else:  # a job in the background has Ctrl-C ignored, and is to end all the same
+        else:  # a shell's background job ignores Ctrl-C, but must still end
             raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGTERM, interrupt)

@@ -23,7 +23,7 @@ _SIZES = ("tiny", "base", "large")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what the command takes."""
+    """Add the arguments of the command."""
     parser.add_argument(
         "--pair",
         nargs="+",
@@ -74,7 +74,7 @@ def run(arguments: argparse.Namespace) -> None:
     from napari_ink.training import train as train_steps
 
     request, notes = _request(arguments)
-    speaks = os.environ.get("RANK", "0") == "0"  # of those that torchrun has started, the first
+    speaks = os.environ.get("RANK", "0") == "0"  # only the first of torchrun's processes reports
     with (
         _interrupted_between_events() as check,
         closing(train_steps(request)) as events,
@@ -115,7 +115,7 @@ def _show(event: TrainingEvent, bar: Any, notes: tuple[str, ...]) -> None:
 
 
 def _request(arguments: argparse.Namespace) -> tuple[TrainRequest, tuple[str, ...]]:
-    """Read the pairs and the model, and return the request with what is to be said about them."""
+    """Return the request, with pairs and model read, and notes about the pairs."""
     from napari_ink.model import InkEdgeConfig, load_model
     from napari_ink.predict import choose_device
     from napari_ink.training import TrainRequest, read_pair
@@ -148,6 +148,7 @@ def _settings(arguments: argparse.Namespace) -> Any:
     names = [name for name in _HELP if name not in ("workers", "learning_rate")] + ["precision"]
     asked = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
     asked["workers"] = spare_workers() if arguments.workers is None else arguments.workers
+    # A third of the rate for a trained network, which a higher one would undo.
     asked["learning_rate"] = arguments.learning_rate or (5e-4 if arguments.start else 1.5e-3)
     asked.setdefault("validate_every", max(1, asked.get("steps", 2000) // 20))
     if arguments.either_direction:
@@ -162,7 +163,7 @@ def _settings(arguments: argparse.Namespace) -> Any:
 
 @contextmanager
 def _interrupted_between_events() -> Iterator[Any]:
-    """Let Ctrl-C wait for the end of a step, when what was done can be kept; pressed again, it does not wait."""
+    """Delay Ctrl-C to the end of a step, so that the run can be saved; a second Ctrl-C acts at once."""
     asked = threading.Event()
 
     def remember(number: int, frame: FrameType | None) -> None:

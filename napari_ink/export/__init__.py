@@ -1,4 +1,4 @@
-"""Labels and predictions in the formats of the field, and back."""
+"""Export of labels and predictions in the field's formats, and import from them."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""A plane that the outlines and runs of other programs are painted on, bounded in size and work."""
+"""A plane on which other programs' outlines and runs are painted, limited in size and work."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LEAST_WORK, _WORK_PER_PX = 2**30, 16
 
 
 class Canvas:
-    """A plane of zeros that is painted shape by shape, a later one over an earlier one.
+    """A plane of zeros on which shapes are painted; later shapes cover earlier ones.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class Canvas:
         self._work_left = _LEAST_WORK + _WORK_PER_PX * self._values.size
 
     def paint(self, rings: Sequence[Points], value: int, rule: FillRule = "evenodd") -> bool:
-        """Paint the pixels whose centres lie inside rings of points ``(y, x)``; return whether any may be in the plane.
+        """Paint the pixels whose centres lie inside rings of points ``(y, x)``; return whether any may be in it.
 
         Raises
         ------
@@ -78,7 +78,7 @@ class Canvas:
             flat[first:last] = value
 
     def plane(self, names: Mapping[int, str], notes: Sequence[str] = ()) -> LabelPlane:
-        """Return what was painted; `notes` are told to people, a sentence each."""
+        """Return the painted plane, with `notes` for the user, one sentence each."""
         plane = plane_of(self._values, names)
         return LabelPlane(plane.shape, plane.read, names, notes=tuple(notes))
 
@@ -97,7 +97,7 @@ class Canvas:
 
 
 def checked_size(height: Any, width: Any, path: Path) -> tuple[int, int]:
-    """Return the height and width that a file says, before anything of that size is allocated.
+    """Return the height and width that a file claims, checked before memory of that size is allocated.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Which values the classes of other programs mean: one rule for GeoJSON and COCO."""
+"""The values that other programs' classes stand for: one rule for GeoJSON and COCO."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _FAMILIES = {"ink": (INK_LABELS, INK_MASK), "edge": (EDGE_LABELS, EDGE_MASK)}
 
 @dataclass(frozen=True)
 class ClassValues:
-    """What becomes of the shapes of each class.
+    """The value of each class.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""The formats that planes are written in and read from, by the suffix of a name."""
+"""The file formats of planes, by the suffix of a name."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ FormatName = Literal["PNG", "TIFF", "NumPy", "OME-Zarr", "villa's Zarr", "Kaggle
 
 @dataclass(frozen=True)
 class Format:
-    """One format of files.
+    """A file format.
 
     Attributes
     ----------
     name
-        As people call it.
+        Name for messages.
     suffixes
-        What its names end in, the usual one first.
+        Suffixes of its files, the usual one first.
     write, read
-        Write a plane under a name; read one, of a height and width that only some formats need to be told.
+        Functions that write a plane to a path, and read one; some formats must be told the height and width.
     masks_only
-        Whether it has no place for several values.
+        Whether it can hold only one mask.
     is_folder
         Whether it is a folder of files.
     is_raster
         Whether it holds a value for each pixel; then `read` also takes the threshold of a soft mask.
     bytes_per_px
-        Memory that writing takes for each pixel; 0 where planes are written a part at a time.
+        Memory that writing takes for each pixel, in bytes; 0 if planes are written a part at a time.
     """
 
     name: FormatName
@@ -54,7 +54,7 @@ class Format:
     bytes_per_px: int = 0
 
 
-# The plane, the mask of a value, and what scipy and numpy make of it.
+# Bytes for each pixel: the plane, the mask of a value, and the arrays that scipy and numpy make from it.
 _TRACED = 12
 FORMATS = (
     Format("PNG", (".png",), write_png, read_image, is_raster=True),

@@ -1,4 +1,4 @@
-"""The names that the field gives to label files: ``<segment>_{inklabels,supervision_mask,validation_mask}[_vN]``."""
+"""The field's names of label files: ``<segment>_{inklabels,supervision_mask,validation_mask}[_vN]``."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def parse_label_name(path: Path) -> LabelName | None:
 
 
 def next_version(folder: Path, segment: str) -> int:
-    """Return the first version of a segment's labels above all that lie in a folder, of any kind and format."""
+    """Return the version after the highest one of a segment's labels in a folder, of any kind and format."""
     named = (parse_label_name(Path(name)) for name in (os.listdir(folder) if folder.is_dir() else ()))
     return max((name.version for name in named if name is not None and name.segment == segment), default=0) + 1
 

@@ -1,4 +1,4 @@
-"""What an export writes and an import reads: one plane of a segment, read a part at a time."""
+"""Label planes: what an export writes and an import returns, read a part at a time."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class LabelPlane:
 
     @property
     def is_mask(self) -> bool:
-        """Whether it says one thing only, white on black."""
+        """Whether the plane is a mask, white on black."""
         return set(self.names) == {WHITE}
 
     def whole(self) -> UInt8Array:
@@ -92,15 +92,15 @@ def cropped(plane: LabelPlane, shape: tuple[int, int]) -> LabelPlane:
 
 
 def ink_mask(labels: npt.NDArray[np.uint8]) -> Mask:
-    """Return where ink labels ``(y, x)`` say ink."""
+    """Return a mask of the ink in ink labels ``(y, x)``."""
     return np.asarray(labels == LabelValue.INK)
 
 
 def edge_mask(labels: npt.NDArray[np.uint8]) -> Mask:
-    """Return where edge labels ``(y, x)`` say edge."""
+    """Return a mask of the edges in edge labels ``(y, x)``."""
     return np.asarray(labels == EdgeValue.EDGE)
 
 
 def supervision_mask(labels: npt.NDArray[np.uint8]) -> Mask:
-    """Return where somebody has looked: what is not ink there is papyrus, and outside it nothing is known."""
+    """Return a mask of the reviewed pixels: those that are not ink are papyrus; nothing is known about the others."""
     return np.asarray(labels != LabelValue.UNREVIEWED)

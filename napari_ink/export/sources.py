@@ -1,4 +1,4 @@
-"""Export from what lies on disk: a prediction store, a project, or a label file of any format."""
+"""Export from files: from a prediction store, a project, or a label file of any format."""
 
 from __future__ import annotations
 
@@ -56,15 +56,14 @@ def export_source(
     source
         A prediction store (ink, edges), a project, or a label file.
     out
-        What to write; its suffix gives the format.
+        File or folder to write; its suffix gives the format.
     what
-        What to write. From edge labels only ``edges`` makes sense, from ink labels the others. A mask is what it is
-        called here.
+        Kind of plane. Edge labels give only ``edges``, ink labels all others; a mask is taken for the kind named here.
     threshold
-        Least probability, 0 to 1, that counts as ink or edge; what the model recommends when None, and a half for
-        masks. Labels need none.
+        Lowest probability, 0 to 1, that counts as ink or edge; None for the model's recommendation, or 0.5 for masks.
+        Ignored for labels.
     shape
-        Height and width, where the source does not say them, or is to be cropped to them.
+        Height and width, if the source does not contain them or is padded.
 
     Raises
     ------
@@ -82,7 +81,7 @@ def source_plane(
     threshold: float | None = None,
     shape: tuple[int, int] | None = None,
 ) -> LabelPlane:
-    """Return what `export_source` writes, to be read a part at a time.
+    """Return the plane that `export_source` writes, read a part at a time.
 
     Raises
     ------
@@ -90,7 +89,9 @@ def source_plane(
         If the source holds no such thing, or the threshold is no probability.
     """
     if threshold is not None and not 0 <= threshold <= 1:
-        raise BadInputError(f"The threshold is {threshold}, and a probability lies between 0 and 1; choose one there.")
+        raise BadInputError(
+            f"The threshold is {threshold}, but a probability lies between 0 and 1; choose a value in that range."
+        )
     source = Path(source).absolute()
     if not source.exists():
         raise BadInputError(f"There is nothing at {source}; name a prediction store, a project or a label file.")
@@ -102,10 +103,9 @@ def source_plane(
 
 
 def annotation_plane(annotation: Annotation, what: ExportWhat, voxel_size_um: float | None = None) -> LabelPlane:
-    """Return a mask or the ink labels of an annotation, read from it as it is then.
+    """Return a mask or the ink labels of an annotation, in its state when the plane is read.
 
-    Supervision is where ink or papyrus is labelled and all of a region that was reviewed, but nothing of one that was
-    flagged.
+    Supervision covers labelled ink and papyrus and all of reviewed regions, but nothing of flagged ones.
     """
     stored: Literal["ink", "edge"] = "edge" if what == "edges" else "ink"
 
@@ -120,7 +120,7 @@ def annotation_plane(annotation: Annotation, what: ExportWhat, voxel_size_um: fl
 
 
 def project_plane(folder: Path, what: ExportWhat) -> LabelPlane:
-    """Return a mask or the ink labels of a project, whether or not it is open elsewhere or its stack is there.
+    """Return a mask or the ink labels of a project, even if it is open elsewhere or its stack is missing.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Writing planes under names that are free, whole or not at all."""
+"""Writing planes under free names, completely or not at all."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ZARR_FILES = ("zarr.json", ".zgroup", ".zarray")
 
 
 def write_plane(plane: LabelPlane, path: str | os.PathLike[str], overwrite: bool = False) -> Path:
-    """Write a plane in the format of the name's suffix.
+    """Write a plane in the format of the name's suffix, and return its path.
 
     Raises
     ------
@@ -42,7 +42,7 @@ def write_plane(plane: LabelPlane, path: str | os.PathLike[str], overwrite: bool
 
 
 def notes_on_writing(plane: LabelPlane, path: str | os.PathLike[str]) -> tuple[str, ...]:
-    """Return sentences about what the format of the name's suffix loses of a plane; none where it loses nothing."""
+    """Return sentences about what a plane loses in the format of the name's suffix."""
     note = note_on_npy(plane, Path(path))
     return (note,) if note else ()
 
@@ -84,20 +84,19 @@ def write_label_values(
 def write_label_set(
     planes: Mapping[LabelKind, LabelPlane], folder: str | os.PathLike[str], segment: str, suffix: str
 ) -> tuple[Path, ...]:
-    """Write masks that belong together under the field's names, all of the next free version.
+    """Write masks that belong together under the field's names, with the next free version number.
 
     Parameters
     ----------
     planes
-        Masks by what they are.
+        Masks by kind.
     folder, segment, suffix
-        Where to, the segment's name, and the format, ``".png"`` for example.
+        Folder to write to, name of the segment, and suffix of the format, such as ``".png"``.
 
     Returns
     -------
     tuple of Path
-        What was written. The supervision and validation masks come first, so that whoever finds the labels finds
-        their masks as well.
+        Paths of the files. Supervision and validation masks are written first, so that labels never exist without them.
 
     Raises
     ------
@@ -112,7 +111,7 @@ def write_label_set(
 
 
 def check_output(path: Path, overwrite: bool = False) -> None:
-    """Refuse a name that nothing can be written under.
+    """Refuse a path that cannot be written to.
 
     Raises
     ------
@@ -120,14 +119,14 @@ def check_output(path: Path, overwrite: bool = False) -> None:
         If the name has another suffix, is taken (unless `overwrite`), or its folder is not there.
     """
     form = output_format(path)
-    # os.path answers no, where a Path raises, for names too long and folders that must not be looked into.
+    # os.path returns False where a Path raises: for names that are too long and folders without access.
     if os.path.lexists(path):
         if not overwrite:
             raise OutputError(f"{path} exists already; choose another name{_free(path)} or remove it.")
         if path.is_dir() != form.is_folder or (path.is_dir() and not _is_zarr(path)):
             raise OutputError(f"{path} exists and is no {form.name}, so it is not replaced; choose another name.")
     if not os.path.isdir(path.parent):
-        raise OutputError(f"There is no folder {path.parent}; make it or choose another.")
+        raise OutputError(f"There is no folder {path.parent}; create it or choose another.")
 
 
 def _is_zarr(folder: Path) -> bool:
