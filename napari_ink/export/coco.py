@@ -79,6 +79,7 @@ def _annotation(mask: npt.NDArray[np.bool_], category: int) -> dict[str, Any]:
     begin, length = runs_of([mask.T.view(np.uint8)])
     edges = np.concatenate([[0], np.stack([begin, begin + length], axis=1).ravel(), [mask.size]])
     counts = np.diff(edges)
+    # Counts alternate from 0 to 1 and begin with 0; pycocotools writes no empty last run.
     if not counts[-1]:
         counts = counts[:-1]
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
@@ -97,7 +98,7 @@ def _annotation(mask: npt.NDArray[np.bool_], category: int) -> dict[str, Any]:
 def _paint(canvas: Canvas, segmentation: dict[str, Any] | list[list[float]], value: int) -> None:
     if isinstance(segmentation, list):
         for corners in segmentation:
-            # Each by itself: polygons of one annotation are its pieces, and COCO knows no holes.
+            # One by one: polygons of an annotation are separate pieces, and COCO has no holes.
             canvas.paint([np.array(corners, np.float64).reshape(-1, 2)[:, ::-1]], value)
         return
     if tuple(segmentation["size"]) != canvas.shape:
@@ -118,7 +119,10 @@ def _checked(said: str | list[int], shape: tuple[int, int]) -> npt.NDArray[np.in
 
 
 def _unpacked(packed: str) -> list[int]:
-    """Return the counts of COCO's compressed form: 5 bits a character, each from the third on less the one 2 before."""
+    """Return the counts of COCO's compressed run lengths: 5 bits a character; from the third on, differences.
+
+    Each difference is to the count two before it, as in pycocotools' `rleFrString`.
+    """
     counts: list[int] = []
     number = shift = 0
     for character in packed.encode("ascii"):

@@ -118,7 +118,7 @@ def _check(path: Path, overwrite: bool) -> None:
     if os.path.lexists(path) and not (overwrite and path.is_file()):
         raise OutputError(f"{path} exists already; choose another name or remove it.")
     if not os.path.isdir(path.parent):
-        raise OutputError(f"There is no folder {path.parent}; make it or choose another.")
+        raise OutputError(f"There is no folder {path.parent}; create it or choose another.")
 
 
 def _stretched(image: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:

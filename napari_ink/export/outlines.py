@@ -1,4 +1,4 @@
-"""Masks as polygons along the pixels' own edges, and polygons as masks: there and back nothing changes.
+"""Masks as polygons along the pixels' edges, and polygons as masks; a round trip changes nothing.
 
 Points are ``(y, x)`` corners of pixels: the pixel of row r and column c covers r…r+1 and c…c+1.
 """
@@ -17,6 +17,7 @@ from napari_ink.typing import Mask
 Ring = npt.NDArray[np.int64]
 Points = npt.NDArray[np.floating | np.integer]
 FillRule = Literal["evenodd", "nonzero"]
+# Limits that bound memory: pixels of a band, and crossings that are sorted at once.
 _BAND_PX = 2**24
 _CROSSINGS_AT_ONCE = 2**21
 _EAST, _SOUTH, _WEST, _NORTH = range(4)
@@ -35,7 +36,7 @@ class Polygon:
 
 
 def trace(mask: Mask) -> list[Polygon]:
-    """Return the polygons of a mask ``(y, x)``, one for each piece; pixels that only touch by a corner are apart."""
+    """Return the polygons of a mask ``(y, x)``, one for each piece; pixels that share only a corner are separate."""
     if not mask.any():
         return []
     from scipy import ndimage
@@ -45,6 +46,7 @@ def trace(mask: Mask) -> list[Polygon]:
     piece_of = pieces[runs.inside[:, 0], runs.inside[:, 1]]
     outlines: dict[int, Ring] = {}
     holes: dict[int, list[Ring]] = {piece: [] for piece in range(1, number + 1)}
+    # The sign of its area tells an outline from a hole, since runs have the mask to their right.
     for ring in _rings(runs):
         corners, piece = runs.begins[ring], int(piece_of[ring[0]])
         if _area(corners) > 0:
@@ -60,11 +62,11 @@ def fill(rings: Sequence[Points], shape: tuple[int, int], rule: FillRule = "even
     Parameters
     ----------
     rings
-        Closed polygons of any slope, ``(n, 2)`` points ``(y, x)``; what lies outside of `shape` is cut off.
+        Closed polygons, ``(n, 2)`` points ``(y, x)``; parts outside `shape` are ignored.
     shape
         Height and width of the mask.
     rule
-        A centre is inside where an odd number of rings goes around it, or where they don't cancel out each other.
+        Even-odd: a centre is inside if an odd number of rings surrounds it; nonzero: if its winding number is not 0.
     """
     out = np.zeros(shape, np.bool_)
     for rows, columns, inside in filled(rings, shape, rule):
@@ -75,7 +77,7 @@ def fill(rings: Sequence[Points], shape: tuple[int, int], rule: FillRule = "even
 def filled(
     rings: Sequence[Points], shape: tuple[int, int], rule: FillRule = "evenodd"
 ) -> Iterator[tuple[slice, slice, Mask]]:
-    """Yield what `fill` returns in bands of the box around the rings, so that memory does not grow with the box.
+    """Yield the mask of `fill` in bands of the box around the rings, so that memory does not grow with the box.
 
     Yields
     ------
@@ -93,9 +95,9 @@ def filled(
 
 
 def box_of(rings: Sequence[Points], shape: tuple[int, int]) -> tuple[int, int, int, int]:
-    """Return top, bottom, left and right of the box around rings, half open; what lies outside of `shape` is cut off.
+    """Return top, bottom, left and right of the box around rings, half open and clipped to `shape`.
 
-    Where nothing of it lies inside, the box is empty.
+    The box is empty if it lies outside.
     """
     points = [ring for ring in rings if len(ring) > 2]
     if not points:
@@ -114,7 +116,8 @@ def _sides(rings: Sequence[Points]) -> tuple[npt.NDArray[np.float64], npt.NDArra
 def _band(
     begin: npt.NDArray[np.float64], end: npt.NDArray[np.float64], rows: tuple[int, int], width: int, rule: FillRule
 ) -> Mask:
-    """Return which pixels of some rows lie inside: along each row, every crossing of a side changes that."""
+    """Return the pixels of some rows that lie inside, by scan conversion: each crossing of a side toggles them."""
+    # `combine.at` and not indexing: several sides may cross a row at the same pixel.
     odd = rule == "evenodd"
     turns = np.zeros((rows[1] - rows[0], width + 1), np.uint8 if odd else np.int32)
     combine = np.bitwise_xor if odd else np.add
@@ -128,7 +131,7 @@ def _band(
 def _crossings(
     begin: npt.NDArray[np.float64], end: npt.NDArray[np.float64], rows: tuple[int, int], width: int
 ) -> Iterator[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.int32]]]:
-    """Yield where sides cross rows of centres, a bounded number at once.
+    """Yield the crossings of sides with the rows of pixel centres, a limited number at once.
 
     Yields
     ------
@@ -182,14 +185,14 @@ def _runs(mask: Mask) -> _Runs:
 
 
 def _straight(along: Mask) -> tuple[Ring, Ring, Ring]:
-    """Return line, first and one past the last place of each run of true values along the lines."""
+    """Return the line, start and end (exclusive) of each run of true values along the lines."""
     change = np.diff(np.pad(along, ((0, 0), (1, 1))).view(np.int8), axis=1)
     lines, firsts = np.nonzero(change == 1)
     return lines, firsts, np.nonzero(change == -1)[1]
 
 
 def _rings(runs: _Runs) -> Iterator[list[int]]:
-    """Follow the runs around; a ring that meets itself in a corner is parted there."""
+    """Yield the rings that the runs form; a ring that touches itself in a corner is split there."""
     span = int(runs.begins[:, 1].max()) + 1
     corner = runs.begins[:, 0] * span + runs.begins[:, 1]
     following, at = _following(runs, span).tolist(), corner.tolist()
@@ -205,7 +208,8 @@ def _rings(runs: _Runs) -> Iterator[list[int]]:
 
 
 def _following(runs: _Runs, span: int) -> npt.NDArray[np.intp]:
-    """Return for each run the one that goes on where it ends: the one to the right, where there are two."""
+    """Return for each run the next one, which begins where it ends; of two, the one that turns right."""
+    # Turning right keeps pixels that share only a corner in separate pieces.
     keys = (runs.begins[:, 0] * span + runs.begins[:, 1]) * 4 + runs.direction
     order = np.argsort(keys)
     ordered = keys[order]

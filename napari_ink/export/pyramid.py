@@ -18,7 +18,7 @@ Take = Callable[[Any, slice, slice], UInt8Array]
 
 
 def level_shapes(shape: tuple[int, int], number: int) -> list[tuple[int, int]]:
-    """Return height and width of each level, halved upward."""
+    """Return the height and width of each level, halved and rounded up."""
     shapes = [shape]
     while len(shapes) < number:
         shapes.append((-(-shapes[-1][0] // 2), -(-shapes[-1][1] // 2)))
@@ -26,20 +26,20 @@ def level_shapes(shape: tuple[int, int], number: int) -> list[tuple[int, int]]:
 
 
 def write_levels(plane: LabelPlane, levels: Sequence[zarr.Array[Any]], block: int, put: Put, take: Take) -> None:
-    """Fill the levels, the full one from `plane`, each further one from the one before.
+    """Write all levels: the first from `plane`, each further one from the one before.
 
-    A pixel of a further level is the highest of the four below it: a line one pixel wide stays a line.
+    A pixel of a further level is the maximum of four, so that a line of one pixel's width stays a line.
 
     Parameters
     ----------
     plane
-        What to write.
+        Plane to write.
     levels
-        The arrays, full size first.
+        Arrays of the levels, full size first.
     block
-        Height and width of what is written at once: whole chunks.
+        Height and width of the parts that are written at once, whole chunks.
     put, take
-        Write a block at y, x into a level, and read rows and columns of one.
+        Functions that write a block at y, x into a level, and read rows and columns of a level.
     """
     for y, x in _places(plane.shape, block):
         ends = min(y + block, plane.shape[0]), min(x + block, plane.shape[1])
@@ -52,7 +52,8 @@ def write_levels(plane: LabelPlane, levels: Sequence[zarr.Array[Any]], block: in
 
 
 def halved(part: UInt8Array) -> UInt8Array:
-    """Return the highest value of each square of two by two pixels; at an odd end, of what there is."""
+    """Return the maximum of each square of two by two pixels; at an odd border, of the pixels there are."""
+    # Padded with 0, which never exceeds a value.
     even = np.pad(part, [(0, side % 2) for side in part.shape])
     return np.asarray(even.reshape(even.shape[0] // 2, 2, even.shape[1] // 2, 2).max(axis=(1, 3)))
 

@@ -13,7 +13,7 @@ Integers = npt.NDArray[np.int64]
 
 
 def runs_of(bands: Iterable[UInt8Array]) -> tuple[Integers, Integers]:
-    """Return where runs of nonzero pixels begin, counted from 0 along the rows of all bands, and how long they are."""
+    """Return the starts (counted from 0 along the rows of all bands) and the lengths of runs of nonzero pixels."""
     begins, ends, offset = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], 0
     for band in bands:
         change = np.diff(np.pad(band.ravel() != 0, 1).view(np.int8))
@@ -21,7 +21,7 @@ def runs_of(bands: Iterable[UInt8Array]) -> tuple[Integers, Integers]:
         ends.append(np.flatnonzero(change == -1) + offset)
         offset += band.size
     begin, end = np.concatenate(begins), np.concatenate(ends)
-    # A run that goes on in the next band was cut in two there.
+    # A run that continues in the next band was split there, and is joined again.
     apart = begin[1:] != end[:-1]
     begin, end = begin[np.append(True, apart)[: len(begin)]], end[np.append(apart, True)[: len(end)]]
     return begin, end - begin

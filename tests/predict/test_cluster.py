@@ -366,7 +366,7 @@ def test_what_cannot_be_is_said_in_one_sentence(
         ({"scheduler": "nonsense://x"}, "No scheduler answers at nonsense://x"),
         ({"scheduler": "²"}, "No scheduler answers at ²"),
         ({"scheduler": "0"}, "at least 1"),
-        ({"scheduler": here, "model": ink_model(Smear(), 96)}, "lies in no file"),
+        ({"scheduler": here, "model": ink_model(Smear(), 96)}, "has no file"),
     ):
         with pytest.raises(BadInputError, match=words) as caught:
             run(replace(request_here, **change))
