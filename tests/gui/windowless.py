@@ -12,16 +12,28 @@ from napari.components import ViewerModel
 from qtpy.QtWidgets import QWidget
 
 from napari_ink.errors import NapariInkError
-from napari_ink.gui.controllers import prediction_run
+from napari_ink.gui.controllers import compare, contrast, depth, prediction_run, profile, projection
 from napari_ink.gui.controllers.state_store import StateStore
 from napari_ink.gui.jobs import runner
 from napari_ink.gui.jobs.runner import JobRunner
 from napari_ink.gui.jobs.worker import Events, JobFailed
-from napari_ink.gui.layers import layer_list, viewport
+from napari_ink.gui.layers import label_layers, layer_list, roi_layer, viewport
 from napari_ink.gui.session import InkSession
 from tests.gui.driving import settle
 
 CANVAS = (600, 800)
+# How long each part waits for the last of several changes.
+_RESTS = {
+    layer_list: "_TURN_MS",
+    viewport: "_REST_MS",
+    roi_layer: "_SETTLE_MS",
+    label_layers: "_SETTLE_MS",
+    compare: "_SETTLE_MS",
+    contrast: "_SETTLE_MS",
+    projection: "_SETTLE_MS",
+    depth: "_REST_MS",
+    profile: "_REST_MS",
+}
 
 
 class HeldJob:
@@ -131,9 +143,10 @@ def job_runner(held_jobs, state_store) -> JobRunner:
 
 @pytest.fixture
 def viewer_model(qapp, monkeypatch) -> ViewerModel:
-    """A viewer without a window, seen on a canvas of 600 × 800 pixels, to which layers are added without a rest."""
+    """A viewer without a window, seen on a canvas of 600 × 800 pixels; nothing waits longer than a turn."""
     monkeypatch.setattr(viewport, "canvas_size", lambda _dock: CANVAS)
-    monkeypatch.setattr(layer_list, "_TURN_MS", 0)
+    for module, rest in _RESTS.items():
+        monkeypatch.setattr(module, rest, 0)
     return ViewerModel()
 
 

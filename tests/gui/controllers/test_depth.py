@@ -5,7 +5,6 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 
-from napari_ink.gui.controllers import depth
 from napari_ink.gui.controllers.depth import DepthController
 from napari_ink.stack import open_stack
 
@@ -19,8 +18,7 @@ def stack(tmp_path):
 
 
 @pytest.fixture
-def depths(stack, viewer_model, monkeypatch):
-    monkeypatch.setattr(depth, "_REST_MS", 0)
+def depths(stack, viewer_model):
     viewer_model.add_image(np.zeros(stack.shape))
     layers = Mock()
     layers.viewport.current_z = lambda: int(viewer_model.dims.point[0])
