@@ -75,7 +75,8 @@ class RunRequestFactory:
         return RunRequest(
             stack, model.name_or_path, self._loaded(model.name_or_path), out, settings.device, region, mask,
             polygons, settings.direction, settings.offset, settings.grey_range, settings.augment,
-            superseded=superseded,
+            # A store of this name that is gone may be among them: this one is not to be removed in its place.
+            superseded=tuple(store for store in superseded if store != out),
         )  # fmt: skip
 
     def from_stored(self, event: PredictionFound) -> RunRequest | None:

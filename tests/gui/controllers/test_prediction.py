@@ -11,8 +11,9 @@ from napari_ink.errors import BadInputError, OutputError
 from napari_ink.gui.layers.stack_layer import stack_layer_data
 from napari_ink.gui.layers.viewport import camera_of
 from napari_ink.gui.models.state import Step, cut_level
-from napari_ink.predict import Region, engine, open_prediction
+from napari_ink.predict import engine, open_prediction
 from napari_ink.predict.storage.writer import PredictionWriter
+from napari_ink.region import Region
 from napari_ink.stack import open_stack
 from tests.gui.controllers.conftest import Driver
 from tests.gui.windowless import take_turns
@@ -527,7 +528,7 @@ def test_a_region_without_papyrus_is_said_to_have_none(run, errors):
         run.begin(where="roi")
         run.until_over()
         assert "no papyrus" in errors.pop() and not run.session.state.has_prediction
-    assert not list(run.session.project_folder(run.session.state.stack).rglob("*-region.*"))
+    assert not list(run.session.stack.project_folder(run.session.state.stack).rglob("*-region.*"))
 
 
 def test_another_stack_has_no_region_of_the_one_before(drawing_run, segment):

@@ -1,0 +1,213 @@
+"""What is shown while runs begin, fail, go on and are changed, without a window; and where it is cut."""
+
+from dataclasses import replace
+from pathlib import Path
+from unittest.mock import Mock, create_autospec
+
+import numpy as np
+import pytest
+
+import napari_ink.gui.layers.growing_pyramid as growing
+from napari_ink.gui.controllers.overlay import OverlayController
+from napari_ink.gui.controllers.state_store import StateStore
+from napari_ink.gui.jobs.prediction import PredictionBand, PredictionFound
+from napari_ink.gui.layers.manager import LayerManager
+from napari_ink.gui.layers.prediction_overlay import PredictionOverlay
+from napari_ink.gui.models.state import cut_level
+from napari_ink.predict import PredictionStarted
+from tests.gui.windowless import take_turns
+
+INK, EDGES = "Ink (predicted)", "Edges (predicted)"
+PATH = Path("seg.ink/predictions/one.zarr")
+
+
+@pytest.fixture
+def overlay(qapp):
+    return PredictionOverlay((40, 60), {"ink": 0.5, "edge": 0.5})
+
+
+@pytest.fixture
+def layers(overlay):
+    made = create_autospec(LayerManager, instance=True)
+    made.overlay, made.editable, made.gone = overlay, None, Mock()
+    return made
+
+
+@pytest.fixture
+def controller(layers, qapp):
+    return OverlayController(StateStore(), layers)
+
+
+def _started(**changes) -> Mock:
+    return Mock(spec=PredictionStarted, **({"shape": (40, 60), "members": 1, "path": PATH} | changes))
+
+
+def test_a_run_that_begins_takes_the_empty_layers_that_are_there(controller, layers, overlay):
+    controller.begin_growing(_started())
+    layers.begin_overlay.assert_not_called()
+    layers.show_prediction.assert_called_once_with(True)
+    assert overlay.shows == PATH
+
+
+@pytest.mark.parametrize("members", [1, 4])
+def test_a_run_that_begins_has_no_part_of_the_one_before(controller, layers, overlay, members):
+    if members == 1:
+        overlay.put(slice(0, 2), slice(0, 2), np.ones((2, 2), np.uint8), np.ones((2, 2), np.uint8))
+    controller.begin_growing(_started(members=members))
+    layers.begin_overlay.assert_called_once_with((40, 60), {"ink": 0.5, "edge": 0.5}, members > 1)
+
+
+def test_a_stored_prediction_stays_behind_labels(controller, layers):
+    found = Mock(spec=PredictionFound, shape=(40, 60), has_disagreement=False)
+    controller.begin_stored(found)
+    layers.show_prediction.assert_not_called()
+    layers.editable = object()
+    controller.begin_stored(found)
+    layers.show_prediction.assert_called_once_with(False)
+
+
+def test_a_stored_prediction_is_shown_once_its_last_band_is(controller, overlay):
+    ones = np.full((20, 60), 9, np.uint8)
+    controller.put_band(PredictionBand(slice(0, 20), (ones, ones), False), PATH)
+    assert not controller.is_of(PATH, False)
+    controller.put_band(PredictionBand(slice(20, 40), (ones, ones), True), PATH)
+    assert controller.is_of(PATH, False) and not controller.is_of(PATH, True)
+    assert (overlay.probabilities("ink") == 9).all()
+
+
+def test_without_an_overlay_thresholds_are_kept_for_the_next(controller, layers):
+    layers.overlay = None
+    controller.set_threshold("ink", 0.7)
+    controller.put_band(PredictionBand(slice(0, 2), (np.zeros((2, 60), np.uint8),) * 2, True), PATH)
+    assert controller.thresholds() == {"ink": 0.7, "edge": 0.5}
+    assert not controller.is_of(PATH, False) and not controller.fits(False)
+
+
+def test_a_model_brings_its_thresholds_and_shows_nothing(controller, overlay):
+    overlay.layers["ink"].visible = overlay.layers["edge"].visible = False
+    controller.use_thresholds(Mock(thresholds=(0.3, 0.6)))
+    assert controller.thresholds() == {"ink": 0.3, "edge": 0.6}
+    assert (overlay.level("ink"), overlay.level("edge")) == (cut_level(0.3), cut_level(0.6))
+    assert not overlay.layers["ink"].visible
+
+
+def test_a_threshold_shows_what_it_cuts_and_no_more(controller, overlay):
+    overlay.layers["ink"].visible = overlay.layers["edge"].visible = False
+    before = overlay.probabilities("ink").copy()
+    controller.set_threshold("ink", 0.7)
+    assert overlay.layers["ink"].visible and not overlay.layers["edge"].visible
+    assert list(overlay.layers["ink"].contrast_limits) == [cut_level(0.7) - 1, cut_level(0.7)]
+    assert np.array_equal(overlay.probabilities("ink"), before)
+
+
+def test_another_threshold_makes_an_export_of_the_one_before_old(controller):
+    controller._store.update(exported="ink.png")
+    controller.set_threshold("ink", 0.7)
+    assert controller._store.state.exported == ""
+
+
+# The overlay of runs.
+
+
+@pytest.fixture
+def _large_segments(monkeypatch):
+    """Take any segment for one whose planes memory does not hold."""
+    monkeypatch.setattr(growing, "_IN_MEMORY_PX", 1000)
+
+
+@pytest.mark.usefixtures("_large_segments")
+def test_a_large_segment_that_is_continued_keeps_what_was_predicted(stopped_run):
+    run, layer = stopped_run, stopped_run.layer()
+    before = run.stored.read("ink")
+    run.session.prediction.resume()
+    run.until_tiles(1)
+    assert run.layer() is layer and run.shown()[before > 0].all()
+    run.until_over()
+    assert run.stored.complete and run.shows_all_that_is_stored()
+
+
+@pytest.mark.usefixtures("_large_segments")
+def test_a_large_segment_gets_its_layers_once(run):
+    added = []
+    run.session._viewer.layers.events.inserted.connect(lambda event: added.append(event.value.name))
+    run.begin(tiles=3)
+    run.session.prediction.cancel()
+    run.until_over()
+    assert added == [INK, EDGES]
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_what_is_continued_without_its_layer_is_read_back(stopped_run, in_memory, monkeypatch):
+    run = stopped_run
+    if not in_memory:
+        monkeypatch.setattr(growing, "_IN_MEMORY_PX", 1000)
+    before = run.stored.read("ink")
+    run.session._viewer.layers.remove(INK)
+    assert not run.session.state.has_prediction
+    run.session.prediction.resume()
+    run.until_tiles(1)
+    assert run.session.state.has_prediction and run.shown()[before > 0].all()
+    run.until_over()
+    assert run.shows_all_that_is_stored()
+
+
+@pytest.mark.parametrize("augment", [(), ("flips",)])
+def test_a_run_that_fails_before_it_starts_leaves_what_is_shown(run, augment, errors):
+    torch = pytest.importorskip("torch")
+    run.begin()
+    run.until_over()
+    path, shown = run.path, run.shown().copy()
+    run.begin(device="cuda" if not torch.cuda.is_available() else "mps", augment=augment)
+    run.until_over()
+    assert "not available" in errors[0]
+    assert run.path == path and run.session.state.has_prediction and not run.session.state.busy
+    assert np.array_equal(run.shown(), shown) and run.shows_all_that_is_stored()
+    assert "Disagreement (predicted)" not in run.session._viewer.layers
+
+
+@pytest.mark.parametrize("augment", [(), ("flips",)])
+def test_a_run_that_is_cancelled_before_it_starts_leaves_what_was_stopped(stopped_run, augment):
+    run, path = stopped_run, stopped_run.path
+    stored = run.stored.read("ink")
+    run.session.prediction.predict(replace(run.settings, augment=augment))  # and, in the same turn:
+    run.session.prediction.cancel()
+    run.until_over()
+    assert run.path == path and run.session.state.can_continue
+    assert np.array_equal(run.shown()[stored > 0], stored[stored > 0])
+    run.session.prediction.resume()
+    run.until_over()
+    assert run.path == path and run.stored.complete and run.shows_all_that_is_stored()
+
+
+def test_a_run_whose_layer_is_taken_away_is_shown_at_its_end(run):
+    run.begin(tiles=3)
+    run.session._viewer.layers.remove(INK)
+    assert not run.session.state.has_prediction and EDGES not in run.session._viewer.layers
+    run.until_over()
+    assert run.session.state.has_prediction and not run.session.state.busy
+    assert run.shows_all_that_is_stored()
+
+
+def test_a_large_segment_is_shown_from_coarser_copies(run, monkeypatch):
+    monkeypatch.setattr(growing, "_SCREEN_PX", 40)
+    monkeypatch.setattr(growing, "_IN_MEMORY_PX", 1000)
+    run.begin()
+    run.until_over()
+    layer = run.layer()
+    assert layer.multiscale and [level.shape for level in layer.data] == [(96, 128), (48, 64), (24, 32)]
+    assert np.array_equal(layer.data[0], run.stored.read("ink"))
+    run.begin()
+    run.until_over()
+    assert run.layer() is not layer and run.shows_all_that_is_stored()
+
+
+def test_the_stack_is_stepped_through_under_the_overlay(run, viewer_model):
+    run.begin()
+    run.until_over()
+    take_turns()
+    assert run.layer().ndim == 2
+    volume = np.asarray(run.session.state.stack)
+    for z in (6, 2):
+        viewer_model.dims.set_point(0, z)
+        assert viewer_model.layers["seg-1"].get_value((z, 40, 50), world=True) == volume[z, 40, 50]
+    assert run.layer().visible

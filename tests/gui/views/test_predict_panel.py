@@ -1,0 +1,165 @@
+"""The second step as a widget of its own, without napari: what it shows of a state, and what it asks for."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from qtpy.QtCore import QSignalBlocker, Qt
+from qtpy.QtWidgets import QFileDialog
+
+from napari_ink.gui.models.prediction import model_entry
+from napari_ink.gui.models.state import InkState
+from napari_ink.gui.models.status import RunProgress
+from napari_ink.gui.views import PredictPanel
+from napari_ink.gui.views.widgets import ThresholdRow
+from napari_ink.stack import open_stack
+
+
+@pytest.fixture
+def state(segment) -> InkState:
+    """A stack of 12 layers with a mask is open."""
+    return InkState(stack=open_stack(segment), mask=segment / "seg-1_mask.png")
+
+
+@pytest.fixture
+def panel(checkpoint, state, qtbot):
+    made = PredictPanel((model_entry(checkpoint),))
+    qtbot.addWidget(made)
+    made.show_state(state)
+    made.show()
+    return made
+
+
+def test_what_a_run_said_is_shown_at_its_end(panel, state):
+    path = Path("seg-1.ink/predictions/random.zarr")
+    done = replace(
+        state, outcome="Predicted 20 tiles in 4 s.", device_line="Runs on the CPU.", notes=("Reads layers 2 to 9.",),
+        prediction=path, has_prediction=True,
+    )  # fmt: skip
+    panel.show_state(done)
+    said = "Predicted 20 tiles in 4 s. Runs on the CPU. Reads layers 2 to 9. Kept in random.zarr."
+    assert panel.about.text().replace("\u00a0", " ") == said
+    assert panel.run_button.text() == "Run again" and panel.thresholds.isVisible()
+    assert not panel.cancel_button.isVisible() and not panel.continue_button.isVisible()
+    panel.show_state(replace(done, can_continue=True))
+    assert panel.continue_button.isVisible()
+
+
+@pytest.mark.parametrize(
+    ("run", "said", "can_stop"),
+    [
+        (RunProgress(), "Getting the model ready…", True),
+        (RunProgress(3, 20, 40.0), "Tile 3 of 20, about 40 s left", True),
+        (RunProgress(3, 20, paused=True), "Paused at tile 3 of 20", True),
+        (RunProgress(3, 20, paused=True, cancelling=True), "Stopping after this batch…", False),
+    ],
+)
+def test_how_far_a_run_is(panel, state, run, said, can_stop):
+    panel.show_state(replace(state, run=run))
+    assert panel.status.text().replace("\u00a0", " ") == said
+    assert (panel.progress.value(), panel.progress.maximum()) == (run.done, run.total)
+    assert panel.cancel_button.isEnabled() is panel.pause_button.isEnabled() is can_stop
+    assert panel.pause_button.text() == ("Go on" if run.paused else "Pause")
+    assert not panel.run_button.isVisible()
+
+
+def test_what_cannot_be_chosen_during_a_run_says_so(panel, state):
+    boxes = (panel.model_box, panel.file_button, panel.device_box, panel.area_box, panel.views_box)
+    panel.show_state(replace(state, run=RunProgress()))
+    assert not any(box.isEnabled() for box in boxes)
+    assert {box.toolTip().split(";")[0] for box in boxes} == {"Cancel the run to choose another"}
+    panel.show_state(state)
+    assert all(box.isEnabled() for box in boxes)
+    assert panel.model_box.toolTip().startswith("The model that predicts")
+
+
+def test_without_a_model_nothing_is_asked_for(state, qtbot):
+    panel = PredictPanel(())
+    qtbot.addWidget(panel)
+    panel.show_state(state)
+    assert panel.settings() is None and not panel.run_button.isEnabled()
+    assert "choose a checkpoint" in panel.status.text()
+
+
+def test_all_that_is_chosen_is_asked_for(panel, qtbot):
+    panel.device_box.setCurrentText("CPU")
+    panel.direction_box.setCurrentText("Reversed")
+    panel.views_box.setCurrentIndex(1)
+    with qtbot.waitSignal(panel.run_requested) as asked:
+        qtbot.mouseClick(panel.run_button, Qt.MouseButton.LeftButton)
+    (settings,) = asked.args
+    assert (settings.device, settings.where, settings.use_mask) == ("cpu", "whole", True)
+    assert (settings.direction, settings.augment, settings.offset) == ("reversed", ("flips",), None)
+    assert settings.grey_range is None and settings.model == panel.model()
+
+
+def test_a_mask_that_is_not_there_is_not_used(panel, state):
+    panel.show_state(replace(state, mask=None))
+    assert not panel.mask_box.isEnabled() and not panel.settings().use_mask
+
+
+def test_a_change_of_direction_is_told_at_once_and_a_region_asked_for(panel, qtbot):
+    with qtbot.waitSignal(panel.settings_changed) as told:
+        panel.direction_box.setCurrentText("Reversed")
+    assert told.args[0].direction == "reversed"
+    with qtbot.waitSignal(panel.roi_requested):
+        panel.area_box.setCurrentText("Region of interest")
+
+
+def test_another_stack_is_predicted_whole_until_something_is_drawn_on_it(panel, state, tmp_path):
+    panel.area_box.setCurrentText("Region of interest")
+    panel.show_state(replace(state, busy="Reading…"))
+    assert panel.settings().where == "roi"
+    np.save(tmp_path / "other.npy", np.zeros((12, 20, 20), np.uint8))
+    panel.show_state(InkState(stack=open_stack(tmp_path / "other.npy")))
+    assert panel.settings().where == "whole"
+
+
+def test_only_offsets_that_the_stack_has_layers_for_are_offered(panel):
+    assert (panel.offset_box.minimum(), panel.offset_box.maximum()) == (-6, 6)  # 4 to 8 layers of 12
+
+
+def test_the_offset_goes_up_from_the_models_own_and_waits_for_the_last_step(panel, qtbot):
+    box, told = panel.offset_box, []
+    panel.settings_changed.connect(told.append)
+    assert box.text() == "0 layers, as the model has it" and box.offset() is None
+    for step in range(3):
+        qtbot.keyClick(box, Qt.Key.Key_Up)
+        assert box.value() == step + 1 and not told
+    assert box.text() == "3 layers"
+    qtbot.waitUntil(lambda: bool(told))
+    qtbot.wait(50)
+    assert [settings.offset for settings in told] == [3]
+
+
+def test_grey_values_that_fill_little_of_their_range_are_offered_to_be_spread(panel, state):
+    panel.show_state(replace(state, suggested_greys=(0, 4095)))
+    box = panel.grey_box
+    assert (box.low_box.value(), box.high_box.value()) == (0, 4095) and panel.settings().grey_range is None
+    box.use_box.setChecked(True)
+    assert panel.settings().grey_range == (0, 4095)
+    panel.show_state(replace(state, suggested_greys=(0, 4095), busy="Reading…"))
+    assert panel.settings().grey_range == (0, 4095)  # what was chosen stays
+
+
+def test_showing_a_threshold_asks_for_nothing(qtbot):
+    row, asked = ThresholdRow("Ink", "#fff", "ink"), []
+    qtbot.addWidget(row)
+    row.changed.connect(asked.append)
+    row.show_value(0.3)
+    assert row.slider.value() == 30 and not asked
+    row.slider.setValue(70)
+    assert asked == [0.7]
+    with QSignalBlocker(row):
+        row.slider.setValue(80)
+    assert asked == [0.7]
+
+
+def test_a_model_file_is_asked_for_and_added_once(panel, checkpoint, qtbot, monkeypatch):
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_, **__: (str(checkpoint), ""))
+    with qtbot.waitSignal(panel.model_file_requested) as asked:
+        panel.file_button.click()
+    assert asked.args == [checkpoint]
+    panel.add_model(model_entry(checkpoint))
+    assert panel.model_box.count() == 1
