@@ -31,15 +31,18 @@ class EdgeBrushTool(CanvasTool):
 
     def press(self, at: Pointer) -> None:
         """Begin a stroke."""
-        self._part, self._last = None, at.pixel
+        self._part, self._last = None, self._on_segment(at)
         self.move(at, pressed=True)
 
     def move(self, at: Pointer, pressed: bool) -> None:
         """Paint on from where the mouse was."""
-        if not pressed or not self._context.holds(at.y, at.x):
+        if not pressed:
+            return
+        if not self._context.holds(at.y, at.x):
+            self._last = self._on_segment(at)  # the stroke comes in from there
             return
         radius = self._context.brush_radius()
-        self._make_room(at.pixel, radius)
+        self._make_room([self._last, at.pixel], radius)
         part = self._part
         if part is None:
             return
@@ -65,13 +68,18 @@ class EdgeBrushTool(CanvasTool):
         labels[painted] = _value(at)
         self._context.apply([("ink", part.y0, part.x0, labels)], self.name)
 
-    def _make_room(self, pixel: tuple[int, int], radius: int) -> None:
-        """Have the barrier in memory around a pixel, with room for the stroke to go on."""
-        needed = self._context.around(*pixel, radius + 1)
+    def _on_segment(self, at: Pointer) -> tuple[int, int]:
+        """Return the pixel of the segment that is nearest to the mouse."""
+        (y, x), (height, width) = at.pixel, self._context.shape
+        return min(max(y, 0), height - 1), min(max(x, 0), width - 1)
+
+    def _make_room(self, pixels: list[tuple[int, int]], radius: int) -> None:
+        """Have the barrier in memory around pixels, with room for the stroke to go on."""
+        needed = self._context.spanning(pixels, radius + 1)
         part = self._part
         if part is not None and part.holds(needed):
             return
-        wider = self._context.around(*pixel, 2 * radius + 128)
+        wider = self._context.spanning(pixels, 2 * radius + 128)
         grown = wider if part is None else part.joined(wider)
         painted = np.zeros(grown.shape, bool)
         if part is not None:

@@ -1,0 +1,58 @@
+"""The box of Find similar: drawn while it is dragged, handed over on release, cut off at the segment's edge."""
+
+import pytest
+
+from napari_ink.gui.models.edit_window import EditWindow
+from napari_ink.gui.tools.base import Pointer
+from napari_ink.gui.tools.box import BoxTool
+from tests.gui.tools.pointing import HEIGHT, WIDTH, drag
+
+
+@pytest.fixture
+def box(context) -> BoxTool:
+    return BoxTool(context)
+
+
+@pytest.fixture
+def drawn(box) -> list[EditWindow]:
+    """The boxes that were handed over."""
+    boxes: list[EditWindow] = []
+    box.box_drawn.connect(boxes.append)
+    return boxes
+
+
+@pytest.mark.parametrize("places", [((20, 30), (40, 70)), ((40, 70), (20, 30)), ((20, 70), (30, 50), (40, 30))])
+def test_both_corners_are_in_the_box_whichever_comes_first(box, drawn, context, places):
+    drag(box, *places)
+    assert drawn == [EditWindow(20, 41, 30, 71)]
+    assert context.preview.is_empty
+
+
+def test_it_is_seen_while_it_is_dragged(box, context):
+    box.press(Pointer(20, 30))
+    box.move(Pointer(40, 70), pressed=True)
+    data = context.preview.layer.data
+    assert data[:, 0].min(axis=0).tolist() == [19.5, 29.5]
+    assert data[:, 0].max(axis=0).tolist() == [40.5, 70.5]
+
+
+def test_it_is_cut_off_at_the_edge_of_the_segment(box, drawn):
+    drag(box, (-20, -30), (HEIGHT + 50, WIDTH + 60))
+    assert drawn == [EditWindow(0, HEIGHT, 0, WIDTH)]
+
+
+def test_a_click_a_line_and_a_box_beside_the_segment_are_no_boxes(box, drawn):
+    drag(box, (20, 30))
+    drag(box, (20, 30), (20, 70))
+    drag(box, (-20, -30), (-5, -6))
+    assert drawn == []
+
+
+@pytest.mark.parametrize("key", ["Escape", "Enter"])
+def test_keys_give_it_up(box, drawn, context, key):
+    box.press(Pointer(20, 30))
+    box.move(Pointer(40, 70), pressed=True)
+    box.key(key)
+    assert context.preview.is_empty
+    box.release(Pointer(40, 70))
+    assert drawn == []

@@ -1,0 +1,91 @@
+"""What tools get: parts cut off at the segment's edge, the store's labels, and work on a thread that may come late."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from napari_ink.annotation import create_project, open_project
+from napari_ink.errors import LabelError
+from napari_ink.gui.models.edit_window import EditWindow
+from tests.gui.tools.pointing import HEIGHT, WIDTH
+
+
+def test_parts_are_cut_off_at_the_edge_of_the_segment(context):
+    assert context.around(3, 215, 10) == EditWindow(0, 14, 205, WIDTH)
+    assert context.spanning([(150, 20), (10, 30)], 20) == EditWindow(0, HEIGHT, 0, 51)
+
+
+@pytest.mark.parametrize(
+    ("place", "is_on"),
+    [((0, 0), True), ((-0.5, 0), True), ((-0.6, 0), False), ((0, WIDTH - 0.6), True), ((0, WIDTH - 0.5), False)],
+)
+def test_a_place_lies_on_the_segment_to_the_border_of_its_last_pixel(context, place, is_on):
+    assert context.holds(*place) is is_on
+
+
+def test_labels_are_the_tools_own_to_change(context, annotation):
+    part = EditWindow(10, 20, 30, 40)
+    context.labels("ink", part)[:] = 2
+    assert not context.labels("ink", part).any()
+    context.apply([("ink", 10, 30, np.full((2, 2), 2, np.uint8))], "ink")
+    assert context.labels("ink", part).sum() == 2 * 4
+
+
+def test_without_a_project_there_is_nothing(context, labels):
+    project, labels.project = labels.project, None
+    assert context.shape == (0, 0)
+    assert not context.holds(0, 0)
+    assert context.labels("ink", EditWindow(0, 2, 0, 3)).tolist() == [[0, 0, 0], [0, 0, 0]]
+    labels.project = project
+
+
+def test_where_nothing_is_predicted_the_picture_says_what_an_edge_costs(context, layers):
+    plane = np.zeros((HEIGHT, WIDTH), np.uint8)
+    plane[40:60, 50] = 255
+    layers.overlay = SimpleNamespace(probabilities=lambda _: plane, level=lambda _: 64)
+    assert context.probability("edge", EditWindow(100, 120, 40, 60)) is None
+    assert context.probability("edge", EditWindow(40, 60, 40, 60)) is not None
+    beside, on_it = context.edge_cost(40, 60, 40, 60, 1)[5, [3, 10]]
+    assert on_it < beside
+    layers.viewport.image.assert_not_called()
+    context.edge_cost(100, 120, 40, 60, 1)
+    layers.viewport.image.assert_called_once_with(EditWindow(100, 120, 40, 60))
+    assert context.edge_threshold() == 64 / 255
+
+
+def test_what_fails_on_a_thread_is_told(context, held_jobs, messages):
+    def fail() -> None:
+        raise LabelError("The labels are too small.")
+
+    context.run_in_background(fail, lambda _: pytest.fail("it has failed"))
+    held_jobs.work()
+    assert messages == ["The labels are too small."]
+
+
+def test_what_comes_once_another_project_is_open_is_dropped(context, labels, held_jobs, tmp_path):
+    arrived = []
+    context.run_in_background(lambda: 1, arrived.append)
+    before = labels.project
+    labels.project = create_project(tmp_path / "other.ink", before.stack)
+    held_jobs.work()
+    assert arrived == []
+    before.close()
+
+
+def test_one_piece_of_work_does_not_drop_another(context, held_jobs):
+    arrived = []
+    context.run_in_background(lambda: 1, arrived.append)
+    context.run_in_background(lambda: 2, arrived.append)
+    held_jobs.work()
+    assert sorted(arrived) == [1, 2]
+
+
+def test_labels_that_are_open_elsewhere_are_left_alone(context, labels, tmp_path):
+    own = labels.project
+    labels.project = open_project(own.folder)
+    assert labels.project.read_only
+    context.apply([("ink", 10, 30, np.full((2, 2), 2, np.uint8))], "ink")
+    assert context.labels("ink", EditWindow(0, HEIGHT, 0, WIDTH)).max() == 0
+    labels.project.close()
+    labels.project = own

@@ -1,0 +1,111 @@
+"""What is done to all edges in sight at once."""
+
+import numpy as np
+import pytest
+
+from napari_ink.gui.models.edit_window import EditWindow
+from napari_ink.gui.tools import (
+    bridge_gaps_in_sight,
+    edges_in_sight_from_ink,
+    ink_in_sight_from_edges,
+    remove_specks_in_sight,
+)
+from tests.gui.tools.pointing import HEIGHT, WIDTH, annotated, draw
+
+ALL = (bridge_gaps_in_sight, edges_in_sight_from_ink, ink_in_sight_from_edges, remove_specks_in_sight)
+SQUARE = ((20, 20), (20, 60), (60, 60), (60, 20), (20, 20))
+
+
+def test_closed_edges_become_ink_and_ink_becomes_edges(context, annotation, held_jobs):
+    draw(annotation, "edge", *SQUARE)
+    ink_in_sight_from_edges(context)
+    held_jobs.work()
+    ink, edges = annotated(annotation, "ink"), annotated(annotation, "edge")
+    assert (ink[20:61, 20:61] == 2).all()
+    assert (ink == 2).sum() == 41 * 41
+    annotation.apply([("edge", 0, 0, np.zeros((HEIGHT, WIDTH), np.uint8))], "erase edge")
+    edges_in_sight_from_ink(context)
+    held_jobs.work()
+    assert np.array_equal(annotated(annotation, "edge"), edges)
+    assert [one.tool for one in annotation.history()][-1] == "ink to edges"
+    annotation.undo()
+    assert annotated(annotation, "edge").max() == 0
+
+
+def test_what_somebody_has_judged_stays(context, annotation, held_jobs):
+    draw(annotation, "edge", *SQUARE)
+    annotation.apply([("ink", 30, 30, np.ones((5, 5), np.uint8))], "papyrus")
+    ink_in_sight_from_edges(context)
+    held_jobs.work()
+    assert (annotated(annotation, "ink")[30:35, 30:35] == 1).all()
+    values = annotated(annotation, "edge")
+    values[20, 25:30] = 2
+    annotation.apply([("edge", 0, 0, values)], "not edge")
+    edges_in_sight_from_ink(context)
+    held_jobs.work()
+    assert (annotated(annotation, "edge")[20, 25:30] == 2).all()
+
+
+def test_specks_go_and_gaps_close_in_all_that_is_in_sight(context, annotation, held_jobs):
+    lines = np.zeros((HEIGHT, WIDTH), np.uint8)
+    lines[20, 20:60] = lines[20, 66:120] = 1  # a gap of six pixels
+    lines[50, 30:36] = 1  # a speck
+    lines[60, 30:100], lines[60, 60:64] = 1, 2  # a gap that a person called no edge
+    annotation.apply([("edge", 0, 0, lines)], "edge")
+    remove_specks_in_sight(context)
+    held_jobs.work()
+    edge = annotated(annotation, "edge")
+    assert not edge[50].any()
+    assert np.array_equal(edge[[20, 60]], lines[[20, 60]])
+    bridge_gaps_in_sight(context)
+    held_jobs.work()
+    edge = annotated(annotation, "edge")
+    assert (edge[20, 20:120] == 1).all()
+    assert np.array_equal(edge[60], lines[60])
+    annotation.undo()
+    annotation.undo()
+    assert np.array_equal(annotated(annotation, "edge"), lines)
+
+
+def test_a_line_that_leaves_the_view_is_no_speck(context, annotation, layers, held_jobs, messages):
+    draw(annotation, "edge", (50, 80), (50, 200))
+    layers.viewport.visible_region.return_value = EditWindow(0, HEIGHT, 0, 86)  # six pixels of it are in sight
+    remove_specks_in_sight(context)
+    held_jobs.work()
+    assert (annotated(annotation, "edge")[50, 80:201] == 1).all()
+    assert "No edge line" in messages[-1]
+
+
+@pytest.mark.parametrize(
+    ("do", "said"),
+    [
+        (bridge_gaps_in_sight, "No two line ends"),
+        (edges_in_sight_from_ink, "no ink in sight"),
+        (ink_in_sight_from_edges, "is closed"),
+        (remove_specks_in_sight, "No edge line"),
+    ],
+)
+def test_nothing_to_do_is_said(context, annotation, held_jobs, messages, do, said):
+    do(context)
+    held_jobs.work()
+    assert said in messages[0]
+    assert not annotation.can_undo
+
+
+@pytest.mark.parametrize("do", ALL)
+@pytest.mark.parametrize("view", [None, EditWindow(0, 5000, 0, 100)])
+def test_one_is_asked_to_zoom_in_where_too_much_is_in_sight(context, layers, held_jobs, messages, do, view):
+    layers.viewport.visible_region.return_value = view
+    do(context)
+    assert "Zoom in" in messages[0]
+    assert held_jobs.names() == []
+
+
+def test_what_was_drawn_meanwhile_stays(context, annotation, held_jobs):
+    draw(annotation, "edge", *SQUARE)
+    ink_in_sight_from_edges(context)
+    annotation.apply([("ink", 40, 40, np.ones((3, 3), np.uint8))], "papyrus")
+    held_jobs.work()
+    ink = annotated(annotation, "ink")
+    assert (ink[40:43, 40:43] == 1).all()
+    assert ink[30, 30] == 2
