@@ -15,7 +15,7 @@ import platform
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from qtpy.QtGui import QMouseEvent
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
+from napari_ink.annotation import Annotation
 from napari_ink.gui.app import viewer_with_dock
 from napari_ink.gui.layers.viewport import camera_of
 from napari_ink.gui.models.edit_window import EditWindow
@@ -195,12 +196,28 @@ def match(session: Any, shape: tuple[int, int]) -> str:
         return f"{time.perf_counter() - began:.1f} s, longest stall {longest():.0f} ms"
 
 
+def store_cost(count: int = 2000) -> list[float]:
+    """Return the microseconds that each of many strokes takes in the store, its record in the journal among them."""
+    took, rng = [], np.random.default_rng(0)
+    with tempfile.TemporaryDirectory() as home, closing(Annotation(Path(home), (8192, 8192), "nobody")) as annotation:
+        for number in range(count):
+            y, x = (int(at) for at in rng.integers(0, 8192 - RING_PX, 2))
+            values = np.full((BRUSH_PX, RING_PX), 1 + number % 2, np.uint8)
+            began = time.perf_counter()
+            annotation.apply([("ink", y, x, values)], "ink")
+            took.append(1e6 * (time.perf_counter() - began))
+            time.sleep(0.002)  # a person rests between two strokes; chunks are written on a thread then
+    return took
+
+
 def main() -> None:
     """Measure, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="*", default=[2048, 8192, 29952])
     parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args()
+    p50, p99 = np.percentile(store_cost(), [50, 99])
+    print(f"A stroke in the store, microseconds: median {p50:.0f}, 99th percentile {p99:.0f}\n")
     print(f"Milliseconds: median, 95th percentile, longest; {platform.machine()}, napari {napari.__version__}\n")
     print("| segment | step | napari-ink | plain Labels |\n| --- | --- | --- | --- |")
     for size in args.sizes:

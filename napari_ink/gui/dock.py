@@ -11,7 +11,6 @@ from qtpy.QtGui import QKeySequence, QShortcut, QShowEvent
 from qtpy.QtWidgets import QFileDialog, QFrame, QInputDialog, QScrollArea, QVBoxLayout, QWidget
 
 from napari_ink.errors import NapariInkError
-from napari_ink.gui.contributions.sample import sample_folder
 from napari_ink.gui.layers.gl_context import guard_removal, main_window_of
 from napari_ink.gui.models.prediction import ModelEntry, known_models, model_entry
 from napari_ink.gui.models.state import InkState, Step
@@ -21,6 +20,7 @@ from napari_ink.gui.views import CorrectPanel, ExportPanel, PredictPanel, StackP
 from napari_ink.gui.views.cheat_sheet import CheatSheet
 from napari_ink.gui.views.input_filter import InputFilter
 from napari_ink.gui.views.style import style_sheet
+from napari_ink.phantom import sample_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -69,7 +69,7 @@ class InkDock(QWidget):
         self._scroll_later = QTimer(self)
         self._scroll_later.setSingleShot(True)
         self._scroll_later.timeout.connect(self._on_scroll)
-        self.session = InkSession(napari_viewer, self, sample_folder())
+        self.session = InkSession(napari_viewer, self, sample_path())
         self.stack, self.predict = StackPanel(), PredictPanel(known_models())
         self.correct, self.export = CorrectPanel(), ExportPanel()
         self._panels: tuple[StepPanel, ...] = (self.stack, self.predict, self.correct, self.export)
@@ -194,7 +194,7 @@ class InkDock(QWidget):
         self._scroll.ensureWidgetVisible(self._to_see)
 
     def _on_sample(self) -> None:
-        self.session.open_stack(sample_folder())
+        self.session.open_stack(sample_path())
 
     def _on_model(self, model: ModelEntry) -> None:
         self.session.prediction.shown.use_thresholds(model)

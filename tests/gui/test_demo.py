@@ -19,7 +19,7 @@ def sample(tmp_path, monkeypatch):
     """A phantom segment, small enough for a test, in the sample's place."""
     phantom = make_phantom(PhantomConfig(seed=3, height=128, width=160, depth_layers=17))
     folder = write_segment(phantom, tmp_path / "small")
-    monkeypatch.setattr(dock_module, "sample_folder", lambda: folder)
+    monkeypatch.setattr(dock_module, "sample_path", lambda: folder)
     monkeypatch.setattr(demo_module, "_SETTLE_MS", 200)
     monkeypatch.setattr(project, "user_cache_path", lambda _: tmp_path / "cache")
     return folder

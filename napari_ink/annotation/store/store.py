@@ -1,9 +1,9 @@
 """The annotation store: label planes that survive a crash, with their complete history.
 
-An edit is in memory when `apply` returns, in the journal a moment later and in the chunks within a second, all in the
-background. A crash can cost only the current edit: the journal has all others, and opening brings the chunks in line
-with it. This is write-ahead logging (Mohan et al., "ARIES", 1992), simplified: values before and after are stored
-completely, so that replaying twice is harmless.
+When `apply` returns, an edit is in memory, and in the journal unless it is large; large edits reach the journal a
+moment later and all edits the chunks within a second, on a thread. A crash can cost only the current edit: the journal
+has all others, and opening brings the chunks in line with it. This is write-ahead logging (Mohan et al., "ARIES",
+1992), simplified: values before and after are stored completely, so that replaying twice is harmless.
 """
 
 from __future__ import annotations
