@@ -5,7 +5,6 @@ import pytest
 from napari.settings import get_plugin_settings
 from qtpy.QtWidgets import QFileDialog, QInputDialog
 
-from napari_ink.gui.dock import InkDock
 from napari_ink.gui.preferences import key_of
 from napari_ink.stack import open_stack, project_layers
 
@@ -41,17 +40,6 @@ def test_keys_and_buttons_jump_and_flip(open_dock, depths, viewer, press, click,
     assert depth() == 0
 
 
-def test_the_distance_is_told_in_micrometres_where_the_voxel_size_is_known(dock, tmp_path, qtbot, press):
-    np.save(tmp_path / "seg.npy", np.random.default_rng(0).integers(0, 60000, (21, 64, 64), dtype=np.uint16))
-    (tmp_path / "meta.json").write_text('{"voxelsize": 7.91}')
-    dock.open_stack(tmp_path / "seg.npy")
-    qtbot.waitUntil(lambda: dock.session.state.stack is not None and not dock.session.state.busy, timeout=20000)
-    press(key_of("deeper"))
-    assert (
-        dock.stack.depths.where.text() == "Layer 15 of 0–20: +5 from the surface, +39.5 µm."
-    )  # 39.55, rounded to even
-
-
 def test_a_projection_follows_its_controls(open_dock, depths, viewer, press, click, qtbot):
     stack = open_dock.session.state.stack
     volume = np.asarray(stack)
@@ -81,12 +69,6 @@ def test_a_projection_follows_its_controls(open_dock, depths, viewer, press, cli
     qtbot.waitUntil(lambda: not depths.buttons["projection"].isChecked())
 
 
-def test_a_projection_lies_right_above_the_stack(labelled_dock, viewer, press, qtbot):
-    press(key_of("projection")[-1], shift=True)
-    qtbot.waitUntil(lambda: "Projection" in viewer.layers and viewer.layers.index("Projection") == 1)
-    assert viewer.layers.index("seg-1") == 0
-
-
 def test_the_profile_follows_the_mouse(predicted_dock, viewer, press, errors, qtbot):
     depths = predicted_dock.stack.depths
     volume = np.asarray(predicted_dock.session.state.stack)
@@ -104,18 +86,6 @@ def test_the_profile_follows_the_mouse(predicted_dock, viewer, press, errors, qt
     assert not errors
     picture = depths.plot.grab().toImage()
     assert len({picture.pixel(x, y) for x in range(0, picture.width(), 3) for y in range(0, picture.height(), 3)}) > 3
-
-
-def test_explaining_without_a_model_says_what_to_do(make_napari_viewer_proxy, segment, errors, qtbot):
-    viewer = make_napari_viewer_proxy(show=True)
-    dock = InkDock(viewer)
-    viewer.window.add_dock_widget(dock)
-    dock.session.prediction._requests.ready = None
-    dock.session.prediction.warm_up = lambda model: None
-    dock.open_stack(segment)
-    qtbot.waitUntil(lambda: dock.session.state.stack is not None and not dock.session.state.busy, timeout=20000)
-    dock.session.profile.explain()
-    assert "step 2" in errors[0]
 
 
 def test_contrast_is_remembered_for_each_stack_and_can_be_reset(
@@ -154,15 +124,6 @@ def test_a_stack_is_converted_and_opened(open_dock, viewer, click, tmp_path, mon
     )
     assert "ome-zarr" in open_dock.stack.summary.text()
     assert not panel.open_button.isVisible()
-
-
-def test_a_conversion_that_cannot_be_says_why(open_dock, click, tmp_path, monkeypatch, errors, qtbot):
-    (tmp_path / "there.zarr").mkdir()
-    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "there.zarr"), ""))
-    click(open_dock.stack.convert.button)
-    qtbot.waitUntil(lambda: bool(errors))
-    assert "exists already" in errors[0]
-    assert open_dock.session.state.conversion.out is None
 
 
 def test_a_slow_stack_offers_its_conversion(dock, tmp_path, qtbot):

@@ -4,7 +4,6 @@ import threading
 from pathlib import Path
 
 import numpy as np
-import pytest
 from qtpy.QtWidgets import QInputDialog, QMessageBox
 
 from napari_ink.gui.controllers import compare, profile
@@ -31,44 +30,6 @@ def test_labels_and_prediction_blink_and_swap_by_key(labelled_dock, viewer, pres
     assert _shown(viewer, *LABELS, *PREDICTED) == [False, False, True, True]
     press(key_of("swap")[-1], shift=True)
     assert _shown(viewer, *LABELS, *PREDICTED) == [True, True, False, False]
-
-
-def test_opacity_has_keys_and_ends(labelled_dock, viewer, press):
-    before = viewer.layers["Ink labels"].opacity
-    press("Down", shift=True)
-    assert viewer.layers["Ink labels"].opacity == pytest.approx(before - 0.15)
-    for _ in range(9):
-        press("Up", shift=True)
-    assert viewer.layers["Ink labels"].opacity == 1
-    for _ in range(9):
-        press("Down", shift=True)
-    assert viewer.layers["Ink labels"].opacity == pytest.approx(0.1)
-
-
-def test_the_difference_follows_what_is_drawn(labelled_dock, viewer, press, qtbot):
-    labels = labelled_dock.session.labels
-    predicted = viewer.layers["Ink (predicted)"].data >= labelled_dock.session._layers.overlay.level("ink")
-    assert predicted.any()
-    assert not predicted.all()
-    press(key_of("difference"))
-    qtbot.waitUntil(lambda: "Difference" in viewer.layers)
-    assert viewer.layers["Difference"].data.max() == 0  # they have just been cut from it
-    labels.apply([("ink", 40, 40, np.full((20, 30), 2, np.uint8))], "ink")
-    labels.apply([("ink", 70, 40, np.full((20, 30), 1, np.uint8))], "papyrus")
-    qtbot.waitUntil(lambda: viewer.layers["Difference"].data.max() > 0)
-    truth = np.zeros(predicted.shape, np.uint8)
-    truth[40:60, 40:70] = np.where(predicted[40:60, 40:70], 0, 1)
-    truth[70:90, 40:70] = np.where(predicted[70:90, 40:70], 2, 0)
-    assert np.array_equal(viewer.layers["Difference"].data, truth)
-    assert "Yellow" in labelled_dock.correct.look.legend.text()
-    press(key_of("difference"))
-    assert "Difference" not in viewer.layers
-    assert labelled_dock.correct.look.legend.text() == ""
-
-
-def test_a_difference_without_a_prediction_says_what_to_do(empty_dock, press, errors):
-    press(key_of("difference"))
-    assert "run one in step 2" in errors[0]
 
 
 def test_versions_are_saved_compared_and_gone_back_to(empty_dock, viewer, click, qtbot, monkeypatch):

@@ -135,22 +135,3 @@ def test_the_outline_is_as_wide_on_the_screen_at_every_zoom_and_on_top(
     wait(lambda: _done(drawing_dock) > 0)
     wait(lambda: INK in viewer.layers)
     wait(lambda: viewer.layers[-1].name == ROI)
-
-
-def test_a_region_whose_layer_was_removed_can_be_drawn_again(drawing_dock, viewer, click, wait, errors):
-    viewer.layers.remove(viewer.layers[ROI])
-    click(drawing_dock.predict.run_button)
-    assert "draw a rectangle" in errors[0]
-    wait(lambda: ROI in viewer.layers and viewer.layers.selection.active.name == ROI)
-    wait(lambda: viewer.layers[ROI].mode == "add_rectangle")
-    # And where something else was in hand, with nothing drawn.
-    viewer.layers.selection.active = viewer.layers["large"]
-    viewer.layers[ROI].mode = "pan_zoom"
-    click(drawing_dock.predict.run_button)
-    wait(lambda: viewer.layers.selection.active.name == ROI and viewer.layers[ROI].mode == "add_rectangle")
-
-
-def test_another_stack_is_predicted_whole_until_something_is_drawn_on_it(drawing_dock, segment, viewer, wait):
-    drawing_dock.open_stack(segment)
-    wait(lambda: drawing_dock.session.state.stack.name == "seg-1" and not drawing_dock.session.state.busy)
-    assert ROI not in viewer.layers and drawing_dock.predict.area_box.currentText() == "Whole segment"

@@ -2,9 +2,16 @@
 
 import numpy as np
 import pytest
+import tifffile
+from napari.layers import Image
+from qtpy.QtWidgets import QWidget
 
+from napari_ink.gui.dock import InkDock
+from napari_ink.gui.layers.manager import LayerManager
+from napari_ink.gui.layers.stack_layer import stack_layer_data
 from napari_ink.gui.models.state import Step
 from napari_ink.gui.models.status import RunProgress, SearchStatus
+from napari_ink.stack import DepthStack, open_stack
 from tests.gui.windowless import take_turns
 
 
@@ -54,3 +61,52 @@ def test_removing_the_layer_of_the_stack_ends_the_work_on_it(open_session, viewe
     open_session.similar._tell(SearchStatus(note="Nothing on the segment looks like it; try another box."))
     viewer_model.layers.remove(viewer_model.layers["seg-1"])
     assert (open_session.state.stack, open_session.similar.status) == (None, SearchStatus())
+
+
+def test_a_stack_is_shown_lazily_at_the_contrast_of_its_percentiles(open_session, viewer_model, segment):
+    (layer,) = viewer_model.layers
+    assert isinstance(layer.data, DepthStack)
+    assert list(layer.contrast_limits) == list(open_stack(segment).contrast_limits())
+    assert tuple(layer.scale) == (1, 1, 1)
+
+
+def test_a_missing_layer_is_one_clear_sentence(open_session, held_jobs, segment, errors):
+    before = open_session.state.stack
+    (segment / "layers" / "03.tif").unlink()
+    open_session.open_stack(segment)
+    held_jobs.work()
+    assert "3" in errors[0] and "\n" not in errors[0]
+    assert open_session.state.stack is before and not open_session.state.busy
+
+
+def test_a_folder_without_layers_and_uneven_files_are_refused(session, held_jobs, segment, tmp_path, errors):
+    (tmp_path / "empty").mkdir()
+    session.open_stack(tmp_path / "empty")
+    held_jobs.work()
+    assert "empty" in errors[0] and session.state.stack is None
+    tifffile.imwrite(segment / "layers" / "05.tif", np.zeros((96, 100), np.uint16))
+    session.open_stack(segment)
+    held_jobs.work()
+    assert "05.tif" in errors[1] and session.state.stack is None
+
+
+def test_layers_that_are_released_take_up_no_stack(viewer_model, segment, qapp):
+    parent = QWidget()
+    layers, arrived = LayerManager(viewer_model, parent), []
+    layers.stack_arrived.connect(arrived.append)
+    data, settings, _ = stack_layer_data(open_stack(segment), (0, 1))
+    viewer_model.add_layer(Image(data, **settings))
+    assert len(arrived) == 1
+    layers.release()
+    viewer_model.add_layer(Image(data, **settings))
+    assert len(arrived) == 1
+
+
+def test_a_dock_opened_late_takes_up_the_stack_that_is_there(viewer_model, segment, held_jobs, qtbot):
+    data, settings, _ = stack_layer_data(open_stack(segment), (0, 1))
+    viewer_model.add_layer(Image(data, **settings))
+    dock = InkDock(viewer_model)
+    qtbot.addWidget(dock)
+    assert isinstance(dock.session.state.stack, DepthStack)
+    dock.session.shut_down()
+    held_jobs.work()

@@ -1,0 +1,61 @@
+"""Differences without a window: from the prediction, from a version, kept up with, and put away."""
+
+import numpy as np
+import pytest
+
+from napari_ink.gui.models.state import Step
+from tests.gui.windowless import take_turns
+
+
+@pytest.fixture
+def labelled(run):
+    """The session with labels cut from a prediction."""
+    run.begin()
+    run.until_over()
+    run.session.labelling.make_editable()
+    run.jobs.work()
+    take_turns()
+    return run
+
+
+def _settle(run):
+    take_turns()
+    run.jobs.work()
+    take_turns()
+
+
+def test_the_difference_follows_what_is_drawn(labelled, viewer_model):
+    session, truth = labelled.session, np.zeros((96, 128), np.uint8)
+    predicted = labelled.shown() >= session._layers.overlay.level("ink")
+    assert predicted.any() and not predicted.all()
+    session.compare.toggle_prediction()
+    _settle(labelled)
+    assert viewer_model.layers["Difference"].data.max() == 0  # they have just been cut from it
+    session.labels.apply([("ink", 40, 40, np.full((20, 30), 2, np.uint8))], "ink")
+    session.labels.apply([("ink", 70, 40, np.full((20, 30), 1, np.uint8))], "papyrus")
+    _settle(labelled)
+    truth[40:60, 40:70] = np.where(predicted[40:60, 40:70], 0, 1)
+    truth[70:90, 40:70] = np.where(predicted[70:90, 40:70], 2, 0)
+    assert np.array_equal(viewer_model.layers["Difference"].data, truth) and session.state.compared == "prediction"
+    session.compare.toggle_prediction()
+    take_turns()
+    assert "Difference" not in viewer_model.layers and session.state.compared == ""
+
+
+def test_a_difference_that_comes_after_its_end_is_dropped(labelled, viewer_model):
+    labelled.session.compare.toggle_prediction()
+    labelled.session.compare.toggle_prediction()
+    _settle(labelled)
+    assert "Difference" not in viewer_model.layers
+
+
+def test_without_a_prediction_it_says_what_to_do(open_session, held_jobs):
+    open_session.compare.toggle_prediction()
+    assert "run one in step 2" in open_session.state.message(Step.CORRECT) and not held_jobs.waiting
+
+
+def test_a_comparison_that_fails_says_so_and_ends(labelled):
+    session = labelled.session
+    session.compare.compare_version("none of that name")
+    _settle(labelled)
+    assert session.state.message(Step.CORRECT) and session.compare.against == ""

@@ -1,0 +1,23 @@
+"""How many tests of the window open one: they are dear, and most of what they check needs none."""
+
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+MOST = 0.37  # to come down to a third; never to go up
+
+
+def _opens_a_window(item: pytest.Item) -> bool:
+    # Those of test_closing run the whole program in a process of its own.
+    return "make_napari_viewer_proxy" in getattr(item, "fixturenames", ()) or item.path.name == "test_closing.py"
+
+
+def test_few_of_these_tests_open_a_window(request):
+    items = [item for item in request.session.items if item.path.is_relative_to(HERE)]
+    if {item.path for item in items} != set(HERE.rglob("test_*.py")):
+        pytest.skip("only some of the tests were collected")
+    # A test with many parameters is one test.
+    windowed = {item.nodeid.partition("[")[0]: _opens_a_window(item) for item in items}
+    count = sum(windowed.values())
+    assert count <= MOST * len(windowed), f"{count} of {len(windowed)} tests open a window"
