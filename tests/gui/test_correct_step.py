@@ -1,3 +1,4 @@
+import napari
 import numpy as np
 from napari.layers import Image, Labels, Points, Shapes, Vectors
 from napari.settings import get_settings
@@ -5,12 +6,10 @@ from napari.utils.key_bindings import coerce_keybinding
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication, QMessageBox
 
-from napari_ink.annotation import draft_edge_labels, draft_ink_labels
 from napari_ink.gui.layers.label_layers import LabelLayers
 from napari_ink.gui.models.actions import ACTIONS, TOOL_ACTIONS
 from napari_ink.gui.models.edit_window import EditWindow
 from napari_ink.gui.preferences import key_of
-from tests.gui.driving import settle
 
 
 def _answer(choice: str) -> list[str]:
@@ -25,41 +24,6 @@ def _answer(choice: str) -> list[str]:
 
     QTimer.singleShot(200, press)
     return said
-
-
-def test_the_prediction_becomes_labels_at_the_thresholds_shown(predicted_dock, viewer, click, qtbot):
-    predicted_dock.predict.ink_threshold.slider.setValue(60)
-    ink, edge = (viewer.layers[name].data for name in ("Ink (predicted)", "Edges (predicted)"))
-    click(predicted_dock.correct.editable_button)
-    qtbot.waitUntil(lambda: predicted_dock.session.state.labels)
-    assert np.array_equal(viewer.layers["Ink labels"].data, draft_ink_labels(ink, 0.6))
-    assert np.array_equal(viewer.layers["Edge labels"].data, draft_edge_labels(edge, 0.5))
-    assert set(np.unique(viewer.layers["Ink labels"].data)) == {0, 2}
-    assert not viewer.layers["Ink (predicted)"].visible
-
-
-def test_labels_are_made_for_quick_painting(labelled_dock, viewer):
-    for name in ("Ink labels", "Edge labels"):
-        layer = viewer.layers[name]
-        assert layer.data.dtype == np.uint8
-        assert isinstance(layer.data, np.ndarray)
-        assert layer.contour == 0
-        assert layer.data.shape == (96, 128)
-        assert tuple(layer.scale) == (1, 1)
-
-
-def test_colours_are_fixed_and_all_different(labelled_dock, viewer):
-    shown = [tuple(viewer.layers[name].get_color(value)) for name in ("Ink labels", "Edge labels") for value in (1, 2)]
-    assert len(set(shown)) == 4
-    assert all(viewer.layers["Ink labels"].colormap.map(0) == 0)
-
-
-def test_without_a_prediction_one_can_start_with_empty_labels(open_dock, viewer, click, qtbot):
-    assert open_dock.correct.editable_button.text() == "Start with empty labels"
-    click(open_dock.correct.editable_button)
-    qtbot.waitUntil(lambda: open_dock.session.state.labels)
-    assert viewer.layers["Ink labels"].data.max() == 0
-    assert viewer.layers.selection.active == viewer.layers["Ink labels"]
 
 
 def test_a_stroke_of_the_mouse_paints_with_each_tool(empty_dock, viewer, click, stroke, press):
@@ -82,48 +46,6 @@ def test_a_stroke_of_the_mouse_paints_with_each_tool(empty_dock, viewer, click, 
         assert viewer.layers[name].data.max() == 0
 
 
-def test_erasing_and_undo(empty_dock, viewer, click, stroke, press):
-    layer = viewer.layers["Ink labels"]
-    click(empty_dock.correct.tools["ink"])
-    stroke((40, 30), (40, 90))
-    painted = layer.data.copy()
-    click(empty_dock.correct.tools["erase ink"])
-    assert empty_dock.correct.tools["erase ink"].isChecked()
-    stroke((40, 60), (40, 90))
-    assert layer.data[40, 75] == 0
-    assert layer.data[40, 35] == 2
-    press("Z", control=True)
-    assert np.array_equal(layer.data, painted)
-    press("Z", control=True)
-    assert layer.data.max() == 0
-    press("Z", control=True, shift=True)
-    assert np.array_equal(layer.data, painted)
-
-
-def test_fill_and_polygon_work_on_the_labels(empty_dock, viewer, click, stroke, press):
-    layer = viewer.layers["Ink labels"]
-    click(empty_dock.correct.tools["ink"])
-    layer.mode = "fill"
-    stroke((50, 50))
-    assert (layer.data == 2).all()
-    press("Z", control=True)
-    assert (layer.data == 0).all()
-    layer.paint_polygon([(10, 10), (10, 50), (50, 50), (50, 10)], 1)
-    assert layer.data[30, 30] == 1
-    assert layer.data[60, 60] == 0
-
-
-def test_what_is_labelled_is_counted(empty_dock, viewer, click, stroke, qtbot):
-    click(empty_dock.correct.tools["papyrus"])
-    stroke((40, 30), (40, 60))
-    pixels = int((viewer.layers["Ink labels"].data == 1).sum())
-    qtbot.waitUntil(lambda: empty_dock.session.state.counts.papyrus == pixels)
-    assert f"papyrus {pixels}" in empty_dock.correct.counts.text()
-    assert empty_dock.session.state.labels_edited
-    viewer.layers["Ink labels"].undo()
-    qtbot.waitUntil(lambda: empty_dock.session.state.counts.papyrus == 0)
-
-
 def test_keys_take_the_tools(empty_dock, viewer, press, qtbot):
     for action in ("papyrus", "edge", "not_edge", "ink"):
         press(key_of(action))
@@ -131,10 +53,10 @@ def test_keys_take_the_tools(empty_dock, viewer, press, qtbot):
         assert viewer.layers.selection.active.mode == "paint"
 
 
-def test_keys_take_nothing_from_napari(viewer):
+def test_keys_take_nothing_from_napari():
     meant = {"undo", "redo"}  # what they undo is in the store, not in the layer alone
     ours = {str(coerce_keybinding(one.key)) for one in ACTIONS if one.name not in meant}
-    taken = {str(key) for layer_type in (type(viewer), Labels, Image, Vectors) for key in layer_type.class_keymap}
+    taken = {str(key) for layer_type in (napari.Viewer, Labels, Image, Vectors) for key in layer_type.class_keymap}
     shortcuts = {str(key) for keys in get_settings().shortcuts.shortcuts.values() for key in keys}
     of_other_layers = {str(key) for layer_type in (Points, Shapes) for key in layer_type.class_keymap}
     assert not ours & taken, ours & taken
@@ -182,27 +104,3 @@ def test_what_a_script_paints_is_told_by_layers_that_nothing_else_happens_to(qtb
         editable.layers["ink"].paint((20, 30), 2)  # napari tells of this before it is in the data
     (what, y, x, block), *others = told.args[0]
     assert (what, y, x, block.tolist(), others) == ("ink", 120, 30, [[2]], [])
-
-
-def test_the_session_itself_refuses_to_replace_edits(labelled_dock, viewer, errors, qtbot):
-    viewer.layers["Ink labels"].paint((20, 20), 1)
-    qtbot.waitUntil(lambda: labelled_dock.session.state.labels_edited)
-    labelled_dock.session.labelling.make_editable()
-    assert "kept" in errors[0]
-    assert viewer.layers["Ink labels"].data[20, 20] == 1
-
-
-def test_labels_taken_out_of_the_list_can_be_shown_again(labelled_dock, viewer, click, qtbot):
-    viewer.layers["Ink labels"].paint((20, 20), 1)
-    qtbot.waitUntil(lambda: labelled_dock.session.state.labels_edited)
-    drawn = viewer.layers["Ink labels"].data.copy()
-    viewer.layers.remove(viewer.layers["Ink labels"])
-    assert not labelled_dock.session.state.labels
-    assert "Edge labels" not in viewer.layers
-    labelled_dock.session.labels.changed.emit()  # as when they have been saved a moment later
-    settle()
-    assert not labelled_dock.session.state.labels_edited
-    assert labelled_dock.correct.editable_button.text() == "Show your labels"
-    click(labelled_dock.correct.editable_button)
-    qtbot.waitUntil(lambda: labelled_dock.session.state.labels)
-    assert np.array_equal(viewer.layers["Ink labels"].data, drawn)

@@ -28,10 +28,6 @@ def test_no_key_is_given_twice():
     assert [key for key, count in Counter(one.key for one in ACTIONS).items() if count > 1] == []
 
 
-def test_every_key_does_something(dock):
-    assert {one.name for one in ACTIONS} == set(dock.session._actions)
-
-
 @pytest.fixture
 def chosen(monkeypatch):
     """Change keys as Preferences do, in settings that are not the user's own."""
@@ -52,10 +48,10 @@ def chosen(monkeypatch):
     forget()
 
 
-def test_a_key_from_preferences_is_the_key(chosen, make_napari_viewer_proxy):
+def test_a_key_from_preferences_is_the_key(chosen, viewer_model):
     chosen(ink="F9", papyrus="")
     assert preferences.shown_key("ink") == "F9"
-    viewer = make_napari_viewer_proxy()
+    viewer = viewer_model
     done = []
     key_bindings.bind(viewer, {"ink": lambda: done.append("ink"), "papyrus": lambda: done.append("papyrus")})
     bound = {str(key): what for key, what in viewer.keymap.items()}

@@ -1,0 +1,43 @@
+"""The panel of step 3 alone: what its first button offers, and what is counted."""
+
+from pathlib import Path
+
+import pytest
+
+from napari_ink.gui.models.state import InkState
+from napari_ink.gui.models.status import LabelCounts, StorageStatus
+from napari_ink.gui.views import CorrectPanel
+from napari_ink.stack import open_stack
+
+
+@pytest.fixture
+def panel(qtbot) -> CorrectPanel:
+    panel = CorrectPanel()
+    qtbot.addWidget(panel)
+    return panel
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({}, "Start with empty labels"),
+        ({"has_prediction": True}, "Make editable"),
+        ({"storage": StorageStatus(Path("a.ink"))}, "Show your labels"),
+        ({"has_prediction": True, "labels": True}, "Cut the labels again"),
+        ({"has_prediction": True, "labels": True, "labels_edited": True}, "Cut the labels again…"),
+    ],
+)
+def test_the_first_button_says_what_it_does_now(panel, segment, settings, text):
+    panel.show_state(InkState(stack=open_stack(segment), **settings))
+    assert panel.editable_button.text() == text
+    assert panel.editable_button.isEnabled()
+
+
+def test_what_is_labelled_is_counted(panel, segment):
+    panel.show_state(InkState(stack=open_stack(segment), labels=True, counts=LabelCounts(ink=1234, papyrus=56)))
+    assert "Ink 1\u202f234 · papyrus 56" in panel.counts.text()
+
+
+def test_what_an_import_left_out_is_told(panel, segment):
+    panel.show_state(InkState(stack=open_stack(segment), labels=True, import_notes=("a.svg: shapes are left out.",)))
+    assert panel.versions.notes.text() == "a.svg: shapes are left out."

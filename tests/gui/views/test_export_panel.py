@@ -1,0 +1,60 @@
+"""The panel of step 4 alone: what can be exported, why not, and where the last file went."""
+
+import pytest
+
+from napari_ink.gui.models.state import InkState
+from napari_ink.gui.views import ExportPanel
+from napari_ink.stack import open_stack
+
+
+@pytest.fixture
+def panel(qtbot) -> ExportPanel:
+    panel = ExportPanel()
+    qtbot.addWidget(panel)
+    return panel
+
+
+@pytest.fixture
+def predicted(segment) -> InkState:
+    """A state with a prediction and no labels."""
+    return InkState(stack=open_stack(segment), has_prediction=True)
+
+
+@pytest.fixture
+def labelled(segment) -> InkState:
+    """A state with labels and no prediction."""
+    return InkState(stack=open_stack(segment), labels=True)
+
+
+def test_labels_are_offered_first_once_there_are_any(panel, predicted, labelled):
+    panel.show_state(predicted)
+    assert panel.from_box.currentText() == "The prediction, as shown"
+    panel.show_state(labelled)
+    assert panel.from_box.currentText() == "My labels"
+
+
+def test_what_cannot_be_exported_says_why(panel, predicted):
+    panel.show_state(predicted)
+    assert panel.export_button.isEnabled()
+    panel.what_box.setCurrentText("Supervision mask")
+    assert not panel.export_button.isEnabled()
+    assert "My labels" in panel.why.text()
+    panel.from_box.setCurrentText("My labels")
+    assert "step 3" in panel.why.text()
+
+
+def test_what_a_format_cannot_hold_is_said_before(panel, labelled):
+    panel.show_state(labelled)
+    panel.what_box.setCurrentText("Ink labels (0, 1, 2)")
+    panel.format_box.setCurrentText("Kaggle's csv")
+    assert "holds one mask" in panel.why.text()
+    assert not panel.export_button.isEnabled()
+    panel.what_box.setCurrentText("Edge mask")
+    assert panel.export_button.isEnabled()
+    panel.format_box.setCurrentText("villa's Zarr")
+    assert "ink and supervision" in panel.why.text()
+
+
+def test_where_the_last_file_went_is_told(panel, segment):
+    panel.show_state(InkState(stack=open_stack(segment), labels=True, exported="/somewhere/ink.png"))
+    assert "Saved /somewhere/ink.png" in panel.saved.text()
