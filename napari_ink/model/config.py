@@ -20,19 +20,27 @@ class InkEdgeConfig(BaseModel):
     heads: PerStage = Field((1, 2, 4, 6), description="attention heads of each stage")
     ff_expansion: PerStage = Field(4, description="hidden width of the feed-forward part, in token widths")
     reduction_ratio: PerStage = Field((8, 4, 2, 1), description="how much coarser keys and values are than queries")
+    attention_reach: int | None = Field(
+        None, ge=1, description="coarse cells around its own that a token attends to; None for all of the tile"
+    )
     num_layers: PerStage = Field((1, 1, 2, 1), description="transformer blocks of each stage")
     decoder_dim: int = Field(64, description="width of the decoder at quarter resolution")
 
     @classmethod
     def tiny(cls) -> Self:
         """Return the sizes for a laptop's CPU."""
-        return cls()
+        return cls(attention_reach=1)
 
     @classmethod
     def base(cls) -> Self:
         """Return the sizes for a desktop's GPU: about four times the weights of tiny."""
         return cls(
-            stem_channels=(12, 32), dims=(48, 96, 192, 320), heads=(1, 2, 4, 8), num_layers=(2, 2, 3, 2), decoder_dim=96
+            stem_channels=(12, 32),
+            dims=(48, 96, 192, 320),
+            heads=(1, 2, 4, 8),
+            attention_reach=1,
+            num_layers=(2, 2, 3, 2),
+            decoder_dim=96,
         )
 
     @classmethod
@@ -42,6 +50,7 @@ class InkEdgeConfig(BaseModel):
             stem_channels=(16, 48),
             dims=(64, 128, 320, 512),
             heads=(1, 2, 5, 8),
+            attention_reach=1,
             num_layers=(3, 4, 6, 3),
             decoder_dim=192,
         )

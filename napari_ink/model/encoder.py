@@ -6,6 +6,7 @@ depth-wise convolution in the feed-forward part), so that the same weights work 
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
@@ -27,11 +28,25 @@ class OverlappingPatches(nn.Module):
 
 
 class ReducedAttention(nn.Module):
-    """Self-attention with keys and values on a coarser grid, `reduction` times smaller along each side."""
+    """Self-attention with keys and values on a coarser grid, `reduction` times smaller along each side.
 
-    def __init__(self, dim: int, heads: int, reduction: int) -> None:
+    Parameters
+    ----------
+    dim
+        Width of a token.
+    heads
+        Number of attention heads.
+    reduction
+        Tokens along each side of a coarse cell.
+    reach
+        Coarse cells around its own, in each direction, that a token attends to (neighbourhood attention, Hassani et al.
+        2023, on reduced keys); None for all of the tile. With a reach, a value does not depend on where a tile ends,
+        as long as the tile ends far enough away.
+    """
+
+    def __init__(self, dim: int, heads: int, reduction: int, reach: int | None = None) -> None:
         super().__init__()
-        self.heads = heads
+        self.heads, self.reduction, self.reach = heads, reduction, reach
         self.query = nn.Linear(dim, dim)
         self.key_value = nn.Linear(dim, 2 * dim)
         self.reduce = nn.Conv2d(dim, dim, reduction, reduction) if reduction > 1 else None
@@ -40,16 +55,40 @@ class ReducedAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map tokens ``(b, y, x, dim)`` to the same shape."""
-        b, h, w, dim = x.shape
         coarse = x
         if self.reduce is not None:
             coarse = self.reduce(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
         kv = self.key_value(self.reduce_norm(coarse))  # (b, y/r, x/r, 2·dim)
-        k, v = kv.reshape(b, -1, 2, self.heads, dim // self.heads).permute(2, 0, 3, 1, 4)
-        q = self.query(x).reshape(b, h * w, self.heads, dim // self.heads).transpose(1, 2)
-        mixed = F.scaled_dot_product_attention(q, k, v)  # (b, heads, y·x, dim/heads)
-        out: Tensor = self.out(mixed.transpose(1, 2).reshape(b, h, w, dim))
+        attend = self._attend_everywhere if self.reach is None else self._attend_nearby
+        out: Tensor = self.out(attend(self.query(x), kv))
         return out
+
+    def _attend_everywhere(self, q: Tensor, kv: Tensor) -> Tensor:
+        b, h, w, dim = q.shape
+        k, v = kv.reshape(b, -1, 2, self.heads, dim // self.heads).permute(2, 0, 3, 1, 4)
+        q = q.reshape(b, h * w, self.heads, dim // self.heads).transpose(1, 2)
+        mixed = F.scaled_dot_product_attention(q, k, v)  # (b, heads, y·x, dim/heads)
+        return mixed.transpose(1, 2).reshape(b, h, w, dim)
+
+    def _attend_nearby(self, q: Tensor, kv: Tensor) -> Tensor:
+        """Attend within a window of coarse cells that is centred on each token's own cell."""
+        assert self.reach is not None
+        b, h, w, dim = q.shape
+        rows, columns, side = kv.shape[1], kv.shape[2], 2 * self.reach + 1
+        inside = kv.new_zeros(rows, columns)
+        border = (self.reach,) * 4
+        windows = F.pad(kv, (0, 0, *border)).unfold(1, side, 1).unfold(2, side, 1)  # (b, rows, columns, 2·dim, s, s)
+        windows = windows.reshape(b * rows * columns, 2, self.heads, dim // self.heads, side * side)
+        k, v = windows.transpose(3, 4).unbind(1)  # (b·rows·columns, heads, s², dim/heads)
+        # Cells beyond the tile's border get no weight.
+        beyond = F.pad(inside, border, value=-torch.inf).unfold(0, side, 1).unfold(1, side, 1)
+        beyond = beyond.reshape(1, rows * columns, 1, 1, side * side).expand(b, -1, -1, -1, -1).flatten(0, 1)
+        # The tokens of one coarse cell share a window: (b·rows·columns, heads, r², dim/heads).
+        r = self.reduction
+        q = q.reshape(b, rows, r, columns, r, self.heads, dim // self.heads).permute(0, 1, 3, 5, 2, 4, 6)
+        mixed = F.scaled_dot_product_attention(q.reshape(-1, self.heads, r * r, dim // self.heads), k, v, beyond)
+        mixed = mixed.reshape(b, rows, columns, self.heads, r, r, dim // self.heads)
+        return mixed.permute(0, 1, 4, 2, 5, 3, 6).reshape(b, h, w, dim)
 
 
 class MixFeedForward(nn.Module):
@@ -72,10 +111,10 @@ class MixFeedForward(nn.Module):
 class Block(nn.Module):
     """Attention, then feed-forward, each with a norm before it and a residual connection."""
 
-    def __init__(self, dim: int, heads: int, expansion: int, reduction: int) -> None:
+    def __init__(self, dim: int, heads: int, expansion: int, reduction: int, reach: int | None) -> None:
         super().__init__()
         self.attention_norm, self.feed_norm = nn.LayerNorm(dim), nn.LayerNorm(dim)
-        self.attention = ReducedAttention(dim, heads, reduction)
+        self.attention = ReducedAttention(dim, heads, reduction, reach)
         self.feed_forward = MixFeedForward(dim, expansion)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -99,7 +138,7 @@ class HierarchicalEncoder(nn.Module):
         self.stages = nn.ModuleList(
             nn.Sequential(
                 OverlappingPatches(before, dim, stride),
-                *(Block(dim, heads, expansion, reduction) for _ in range(layers)),
+                *(Block(dim, heads, expansion, reduction, config.attention_reach) for _ in range(layers)),
                 nn.LayerNorm(dim),
             )
             for before, dim, stride, heads, expansion, reduction, layers in settings
