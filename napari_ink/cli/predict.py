@@ -158,10 +158,10 @@ def _one_by_one(stacks: list[str], names: list[str], arguments: argparse.Namespa
 def _asked(arguments: argparse.Namespace) -> _Asked:
     """Return a partial request with everything that does not depend on the stack, checked and loaded."""
     from napari_ink.model import DEFAULT_MODEL, load_model
-    from napari_ink.predict import DEFAULT_OVERLAP, PredictRequest, check_overlap, choose_device
+    from napari_ink.predict import PredictRequest, check_overlap, choose_device
 
-    overlap = DEFAULT_OVERLAP if arguments.overlap is None else arguments.overlap
-    check_overlap(overlap)
+    if arguments.overlap is not None:
+        check_overlap(arguments.overlap)
     if arguments.scheduler is None:
         choose_device(arguments.device)
     augment = _augmentations(arguments.augment)
@@ -174,7 +174,7 @@ def _asked(arguments: argparse.Namespace) -> _Asked:
         model=model,
         others=tuple(others),
         augment=augment,
-        overlap=overlap,
+        overlap=arguments.overlap,
         tile_size=arguments.tile_size,
         device=arguments.device,
         resume=arguments.resume,

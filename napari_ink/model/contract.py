@@ -56,11 +56,16 @@ class InputContract(BaseModel):
     std: float = Field(description="divided by after subtracting the mean", gt=0)
     voxel_size_um: float | None = Field(description="edge of the voxels trained on, in micrometres")
     tile_size: int = Field(256, description="height and width of a tile, in pixels", ge=32, le=LARGEST_TILE)
+    context_px: int = Field(
+        0, description="pixels along each side of a tile that the network reads and whose values are dropped", ge=0
+    )
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
         if self.min_depth_layers > self.depth_layers:
             raise ValueError("min_depth_layers exceeds depth_layers")
+        if 2 * self.context_px >= self.tile_size:
+            raise ValueError(f"a context of {self.context_px} pixels leaves nothing of a tile of {self.tile_size}")
         if not 0 <= self.clip[0] < self.clip[1] <= 1:
             raise ValueError(f"clip must be two rising fractions between 0 and 1, not {self.clip}")
         if self.grey_range is not None and not 0 <= self.grey_range[0] < self.grey_range[1] <= _BRIGHTEST:
@@ -72,10 +77,12 @@ class InputContract(BaseModel):
 
     @model_serializer(mode="wrap")
     def _without_defaults(self, values: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Omit an unset grey range, so that versions without this entry can read the record."""
+        """Omit entries of later versions that are not used, so that versions without them can read the record."""
         entries: dict[str, Any] = values(self)
         if entries["grey_range"] is None:
             del entries["grey_range"]
+        if entries["context_px"] == 0:
+            del entries["context_px"]
         return entries
 
     def changed(self, **changes: Any) -> Self:

@@ -22,6 +22,10 @@ def _resize(x: Tensor, like: Tensor) -> Tensor:
     return F.interpolate(x, size=like.shape[-2:], mode="bilinear", align_corners=False)
 
 
+def _without_border(x: Tensor, width: int) -> Tensor:
+    return x[..., width : x.shape[-2] - width, width : x.shape[-1] - width] if width else x
+
+
 class Decoder(nn.Module):
     """Merge the stages at a quarter of the resolution, then upsample with the stem's finer plane."""
 
@@ -82,7 +86,25 @@ class InkEdgeNetwork(nn.Module):
         """
         return self.after_stem(*self.stem(x))
 
-    def after_stem(self, half: Tensor, quarter: Tensor) -> Tensor:
-        """Predict from the stem's planes ``(b, c, y/2, x/2)`` and ``(b, c, y/4, x/4)``."""
-        logits: Tensor = self.heads(self.decoder(self.encoder(quarter), half))
-        return logits
+    def after_stem(self, half: Tensor, quarter: Tensor, context: int = 0) -> Tensor:
+        """Predict from the stem's planes ``(b, c, y/2, x/2)`` and ``(b, c, y/4, x/4)``.
+
+        Parameters
+        ----------
+        half, quarter
+            The planes.
+        context
+            Pixels along each side whose logits are left out; a multiple of `size_divisor`.
+
+        Returns
+        -------
+        Tensor
+            Logits ``(b, 2, y - 2·context, x - 2·context)``.
+        """
+        planes = self.encoder(quarter)
+        # The decoder reads no further than half a token of the coarsest plane, so it needs only a part of the context.
+        margin = min(context, self.size_divisor)
+        steps = [4 * 2**i for i in range(len(planes))]
+        planes = [_without_border(plane, (context - margin) // step) for plane, step in zip(planes, steps, strict=True)]
+        logits: Tensor = self.heads(self.decoder(planes, _without_border(half, (context - margin) // 2)))
+        return _without_border(logits, margin)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from napari_ink.predict.probe.sampling import sample_shape
 from napari_ink.stack import DepthStack
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def contribution(model: InkModel, stack: DepthStack, y: int, x: int) -> npt.NDAr
     depth, height, width = stack.shape
     contract = model.contract
     z = contract.z_window(depth)
-    side = contract.tile_size
+    side = sample_shape(model).side
     top, left = (
         min(max(at - side // 2, 0), max(length - side, 0)) for at, length in ((y, height), (x, width))
     )  # fmt: skip

@@ -30,7 +30,7 @@ def weight_map(grid: TileGrid) -> Float32Array:
     They are 1 in the middle and fall off as a squared sine over the overlap at each side, so that neighbours blend
     smoothly and a tile's border, where the network sees the least context, counts least.
     """
-    sides = [_ramps(tile, tile - stride) for tile, stride in zip(grid.tile, grid.stride, strict=True)]
+    sides = [_ramps(tile, tile - stride) for tile, stride in zip(grid.kept, grid.stride, strict=True)]
     weights = np.rint(np.outer(*sides) * _WEIGHT_STEPS) / _WEIGHT_STEPS
     # Never 0: a corner of the segment has one tile only, and its sum is divided by the weight.
     return np.maximum(weights, 1 / _WEIGHT_STEPS).astype(np.float32)
@@ -84,7 +84,7 @@ class OpenBlocks:
         tile
             The tile, clipped to the segment.
         probabilities
-            ``(c, y, x)`` float32 in 0…1, as large as the grid's tiles: larger than `tile` if that was padded.
+            ``(c, y, x)`` float32 in 0…1, as large as `TileGrid.kept`: larger than `tile` at some borders.
         blocks
             The blocks that are not final yet; the rest of the tile is ignored.
         """

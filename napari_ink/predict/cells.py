@@ -69,6 +69,16 @@ class CellGrid:
         (y0, y1), (x0, x1) = (self.edges(axis)[n : n + 2] for axis, n in enumerate(cell))
         return Region(y0, y1, x0, x1)
 
+    def missing_halo(self, cell: CellIndex) -> tuple[int, int, int, int]:
+        """Return how many rows and columns of a cell's halo lie beyond the canvas: top, bottom, left, right."""
+        area, (height, width) = self.area(cell), self.canvas
+        return (
+            max(self.halo - area.y0, 0),
+            max(area.y1 + self.halo - height, 0),
+            max(self.halo - area.x0, 0),
+            max(area.x1 + self.halo - width, 0),
+        )
+
     def read_area(self, cell: CellIndex) -> Region:
         """Return the area to read for a cell: its pixels and its halo, clipped to the canvas."""
         area = self.area(cell)

@@ -35,7 +35,16 @@ from napari_ink.predict.storage.provenance import MUST_AGREE, describe_resumptio
 from napari_ink.predict.storage.store import open_prediction
 from napari_ink.predict.storage.writer import PredictionWriter
 from napari_ink.predict.tile_queue import TileQueue
-from napari_ink.predict.tiles import Batch, BlockIndex, TilePlan, block_area, choose_grid, plan_tiles, smaller_side
+from napari_ink.predict.tiles import (
+    Batch,
+    BlockIndex,
+    TilePlan,
+    block_area,
+    choose_grid,
+    overlap_of,
+    plan_tiles,
+    smaller_side,
+)
 from napari_ink.region import Region
 from napari_ink.stack import SegmentMask, grey_note
 
@@ -114,6 +123,7 @@ class _Run:
         for one in (model, *request.others):
             one.contract.check_greys(stack.dtype)
         self._members = members_of((model, *request.others), request.augment, stack.shape[0])
+        request = self._request = replace(request, overlap=overlap_of(request.overlap, self._members))
         self._region = (request.region or Region.whole(self._shape)).clip(self._shape)
         self._mask = _checked_mask(request.mask, self._shape, self._region)
         self._path = Path(request.out).absolute()
@@ -266,7 +276,7 @@ class _Run:
         # Without a view to start from, tiles go row by row, so parts of files as wide as the region pay off.
         row_px = self._region.width if self._request.looking_at() is None else None
         inference = TileInference(self._members, self._request.stack, self._grid, Forward(self._device), row_px)
-        tiles = (self._grid.padded(tile) for batch in plan.batches for tile in batch.tiles)
+        tiles = (self._grid.read_area(tile) for batch in plan.batches for tile in batch.tiles)
         store = CellStore(inference.cells, tiles)
         inference.expect(store.awaited)
         yield from run_batches(inference, self._grid, store, queue, self._cores)

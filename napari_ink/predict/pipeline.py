@@ -67,7 +67,7 @@ def run_batches(inference: TileInference, grid: TileGrid, store: CellStore, queu
                 return
             batch, future = pending.popleft()
             probabilities = future.result()
-            store.release(map(grid.padded, batch.tiles))
+            store.release(map(grid.read_area, batch.tiles))
             yield batch, probabilities
     finally:
         # Cancel both pools before waiting for either: lanes may be waiting for readers.
@@ -116,7 +116,7 @@ class _Work:
         return self._inference.probabilities(self._inference.assembled(batch.tiles, cells))
 
     def _cells(self, tile: Region) -> list[CellIndex]:
-        return self._inference.cells.touching(self._grid.padded(tile))
+        return self._inference.cells.touching(self._grid.read_area(tile))
 
     def _new_cells(self, batch: Batch, known: set[CellIndex]) -> Iterator[CellIndex]:
         """Yield the cells of a batch that are neither in `known` nor computed, and add them to `known`."""

@@ -13,7 +13,6 @@ from napari_ink.model import InkModel
 from napari_ink.predict.cluster.cluster import Cluster
 from napari_ink.predict.device import DeviceName
 from napari_ink.predict.ensemble import TestTimeAugmentation
-from napari_ink.predict.tiles import DEFAULT_OVERLAP
 from napari_ink.region import Region
 from napari_ink.stack import DepthStack, SegmentMask
 
@@ -42,7 +41,8 @@ class PredictRequest:
     augment
         Test-time augmentation: views that every model predicts besides the plain one, averaged in the same way.
     overlap
-        Overlap of neighbouring tiles as a share of a tile's height and width, 0 to 0.75.
+        Overlap of neighbouring tiles, without their context, as a share of a tile's height and width, 0 to 0.75; None
+        for what the models need.
     batch_size
         Tiles that go through the network together; None chooses by device and tile size.
     cores
@@ -67,7 +67,7 @@ class PredictRequest:
     region: Region | None = None
     mask: npt.NDArray[np.bool_] | SegmentMask | None = None
     device: DeviceName = "auto"
-    overlap: float = DEFAULT_OVERLAP
+    overlap: float | None = None
     batch_size: int | None = None
     cores: int | None = None
     tile_size: int | None = None

@@ -7,6 +7,7 @@ that were read and prepared once per cell.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
@@ -31,7 +32,13 @@ _WHOLE_CELL = 128
 
 
 def grid_step(members: Sequence[EnsembleMember]) -> int:
-    """Return the number that the first row and column of a tile must be multiples of."""
+    """Return the number that the first row and column of a tile must be multiples of.
+
+    With a context it is the network's coarsest step: then each token stands for the same pixels in every tile.
+    """
+    if any(member.contract.context_px for member in members):
+        own = (member.network.size_divisor for member in members if isinstance(member.network, InkEdgeNetwork))
+        return math.lcm(*own)
     return max(DepthStem.steps) if has_shared_stem(members) else 1
 
 
@@ -114,8 +121,18 @@ class TileInference:
         for contract in self._contracts:
             window = contract.z_window(self._stack.shape[0])
             prepared = contract.prepare(grey[window.start - self._z.start : window.stop - self._z.start])
-            values.append(_filled(prepared, wanted.shape))
+            values.append(self._with_halo(cell, _filled(prepared, wanted.shape)))
         return values
+
+    def _with_halo(self, cell: CellIndex, values: Float32Array) -> Float32Array:
+        """Repeat the canvas's outermost values where a cell's halo lies beyond it, if tiles have a context.
+
+        A stem that saw zeros there would make a frame around the segment.
+        """
+        top, bottom, left, right = self.cells.missing_halo(cell)
+        if not self._grid.context or not any((top, bottom, left, right)):
+            return values
+        return np.ascontiguousarray(np.pad(values, ((0, 0), (top, bottom), (left, right)), mode="edge"))
 
     def planes(self, cell: CellIndex, values: Sequence[Float32Array]) -> Planes:
         """Return what the tiles share of a cell: planes ``(c, y, x)``, the stem's or the prepared grey values."""
@@ -123,12 +140,15 @@ class TileInference:
         if not self.has_shared_stem:
             return tuple(tensors)
         area, read = self.cells.area(cell), self.cells.read_area(cell)
+        top, _, left, _ = self.cells.missing_halo(cell) if self._grid.context else (0, 0, 0, 0)
+        rows, columns = area.slices_in(read)
+        inner = slice(rows.start + top, rows.stop + top), slice(columns.start + left, columns.stop + left)
         planes: list[Tensor] = []
         for member in self._members:
             stem = self._own(member).stem
             block = tensors[self._number(member)][None].to(self._forward.device)
             for plane, step in zip(self._forward(lambda: stem(block)), DepthStem.steps, strict=True):  # noqa: B023
-                y, x = (slice(part.start // step, part.stop // step) for part in area.slices_in(read))
+                y, x = (slice(part.start // step, part.stop // step) for part in inner)
                 # A view without the halo: the halo is small, and copying would take longer than it saves memory.
                 planes.append(plane[0, :, y, x])
         return tuple(planes)
@@ -175,16 +195,19 @@ class TileInference:
         return self._forward(lambda: rounded(combine(self._outputs(blocks), [m.predicts_edges for m in self._members])))
 
     def _outputs(self, blocks: Sequence[Tensor]) -> list[Tensor]:
-        """Return each member's probabilities of assembled tiles, ``(b, 2, y, x)``."""
+        """Return each member's probabilities of assembled tiles without their context, ``(b, 2, y, x)``."""
         outputs = []
+        context = self._grid.context
         for n, member in enumerate(self._members):
             if self.has_shared_stem:
                 # The stem gives two planes for each member, at half and at quarter resolution.
-                logits = self._own(member).after_stem(blocks[2 * n], blocks[2 * n + 1])
+                logits = self._own(member).after_stem(blocks[2 * n], blocks[2 * n + 1], context)
             else:
                 block = blocks[self._number(member)].to(self._forward.device)
                 network = self._networks[id(member.network)]
                 logits = member.turn.undo(network(member.turn.apply(block).contiguous()))
+                height, width = logits.shape[-2:]
+                logits = logits[..., context : height - context, context : width - context]
             outputs.append(torch.sigmoid(logits.float()))
         return outputs
 
@@ -199,12 +222,15 @@ class TileInference:
             (len(tiles), like.shape[0], height, width), dtype=like.dtype, device=like.device, memory_format=layout
         )
         for place, tile, parts in zip(out, tiles, cells, strict=True):
-            padded = self._grid.padded(tile)
+            read, top_left = self._grid.read_area(tile), self._grid.place_in_tile(tile)
             for cell, planes in parts.items():
                 area = self.cells.area(cell)
-                part = area.within(padded)
-                to, here = (_coarser(part.slices_in(outer), step) for outer in (padded, area))
+                part = area.within(read)
+                to, here = (_coarser(part.slices_in(outer), step) for outer in (read, area))
+                to = _moved(to, (top_left[0] // step, top_left[1] // step))
                 _plain(place)[:, *to] = _plain(planes[number])[:, *here]
+            y0, x0 = (start // step for start in top_left)
+            _repeat_outwards(place, y0, y0 + read.height // step, x0, x0 + read.width // step)
         return out
 
     def _own(self, member: EnsembleMember) -> InkEdgeNetwork:
@@ -217,6 +243,19 @@ class TileInference:
 def _plain(tensor: Tensor) -> Any:
     """Return NumPy's view of a tensor on the CPU, which copies faster than torch; else the tensor itself."""
     return tensor.numpy() if tensor.device.type == "cpu" else tensor
+
+
+def _moved(slices: tuple[slice, slice], by: tuple[int, int]) -> tuple[slice, slice]:
+    y, x = (slice(part.start + start, part.stop + start) for part, start in zip(slices, by, strict=True))
+    return y, x
+
+
+def _repeat_outwards(planes: Tensor, y0: int, y1: int, x0: int, x1: int) -> None:
+    """Fill ``(c, y, x)`` outside of rows y0…y1 and columns x0…x1 with the nearest values inside."""
+    planes[:, y0:y1, :x0] = planes[:, y0:y1, x0 : x0 + 1]
+    planes[:, y0:y1, x1:] = planes[:, y0:y1, x1 - 1 : x1]
+    planes[:, :y0] = planes[:, y0 : y0 + 1]
+    planes[:, y1:] = planes[:, y1 - 1 : y1]
 
 
 def _coarser(slices: tuple[slice, slice], step: int) -> tuple[slice, slice]:

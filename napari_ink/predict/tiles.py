@@ -24,7 +24,7 @@ BLOCK = 256
 """Height and width of a block, in pixels."""
 
 DEFAULT_OVERLAP = 0.25
-"""Default overlap: it scores as well as 0.5 with half as many tiles (docs/decisions/0004-tiles.md)."""
+"""Default overlap without a context: it scores as well as 0.5 with half as many tiles (docs/decisions/0004-tiles.md)."""
 
 MAX_OVERLAP = 0.75
 BlockIndex = tuple[int, int]
@@ -45,25 +45,46 @@ class TileGrid:
         Rows and columns from one tile to the next. The last tile is moved back to end at the segment's border.
     step
         Tiles start at multiples of this number of pixels; the last tile may exceed the border by less than that.
+    context
+        Pixels along each side of a tile that the network reads and whose values are dropped.
     """
 
     shape: tuple[int, int]
     tile: tuple[int, int]
     stride: tuple[int, int]
     step: int = 1
+    context: int = 0
+
+    @property
+    def kept(self) -> tuple[int, int]:
+        """Height and width of what is kept of a tile's values: all but its context."""
+        return self.tile[0] - 2 * self.context, self.tile[1] - 2 * self.context
 
     @property
     def canvas(self) -> tuple[int, int]:
-        """Height and width of the area that all tiles cover, which may exceed the segment at the bottom and right."""
+        """Height and width of the area that all tiles give values for, which may exceed the segment."""
         ends = [
-            tile_starts(length, tile, stride, self.step)[-1] + tile
-            for length, tile, stride in zip(self.shape, self.tile, self.stride, strict=True)
+            tile_starts(length, kept, stride, self.step)[-1] + kept
+            for length, kept, stride in zip(self.shape, self.kept, self.stride, strict=True)
         ]
         return ends[0], ends[1]
 
-    def padded(self, tile: Region) -> Region:
-        """Return a tile in full size, including its part beyond the segment's border."""
-        return Region(tile.y0, tile.y0 + self.tile[0], tile.x0, tile.x0 + self.tile[1])
+    def read_area(self, tile: Region) -> Region:
+        """Return the part of the canvas that the network reads for a tile, its context included."""
+        (height, width), (tall, wide), context = self.canvas, self.kept, self.context
+        return Region(
+            max(tile.y0 - context, 0),
+            min(tile.y0 + tall + context, height),
+            max(tile.x0 - context, 0),
+            min(tile.x0 + wide + context, width),
+        )
+
+    def place_in_tile(self, tile: Region) -> tuple[int, int]:
+        """Return the row and column within a tile at which `read_area` begins.
+
+        They are 0 except at the canvas's top and left, where the context reaches beyond the canvas.
+        """
+        return max(self.context - tile.y0, 0), max(self.context - tile.x0, 0)
 
     def rows(self, region: Region) -> Iterator[tuple[Region, ...]]:
         """Yield the rows of tiles that touch `region`, each tile clipped to the segment."""
@@ -74,9 +95,9 @@ class TileGrid:
                 yield tuple(Region(y0, y1, x0, x1) for x0, x1 in xs)
 
     def _ranges(self, axis: int) -> list[tuple[int, int]]:
-        length, tile = self.shape[axis], self.tile[axis]
-        starts = tile_starts(length, tile, self.stride[axis], self.step)
-        return [(start, min(start + tile, length)) for start in starts]
+        length, kept = self.shape[axis], self.kept[axis]
+        starts = tile_starts(length, kept, self.stride[axis], self.step)
+        return [(start, min(start + kept, length)) for start in starts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +133,9 @@ def tile_starts(length: int, tile: int, stride: int, step: int = 1) -> tuple[int
     return (*range(0, last, stride), last)
 
 
-def tile_grid(shape: tuple[int, int], tile_size: int, divisor: int, overlap: float, step: int = 1) -> TileGrid:
+def tile_grid(
+    shape: tuple[int, int], tile_size: int, divisor: int, overlap: float, step: int = 1, context: int = 0
+) -> TileGrid:
     """Return the grid of tiles over a segment.
 
     Parameters
@@ -125,20 +148,46 @@ def tile_grid(shape: tuple[int, int], tile_size: int, divisor: int, overlap: flo
     divisor
         Number that the height and width of the network's input must be multiples of.
     overlap
-        Overlap of neighbouring tiles as a share of a tile's height and width, 0 to 0.75.
+        Overlap of neighbouring tiles, without their context, as a share of a tile's height and width, 0 to 0.75.
     step
         Number that tiles start at multiples of; it divides `divisor`.
+    context
+        Pixels along each side of a tile that the network reads and whose values are dropped.
 
     Raises
     ------
     BadInputError
-        If `overlap` is out of range.
+        If `overlap` is out of range, or the context leaves nothing of a tile.
     """
     check_overlap(overlap)
     largest = max(tile_size // divisor, 1) * divisor
+    if context:
+        return _grid_with_context(shape, largest, divisor, overlap, step, context)
     height, width = (min(largest, -(-length // divisor) * divisor) for length in shape)
     stride_y, stride_x = (max((side - round(side * overlap)) // step, 1) * step for side in (height, width))
     return TileGrid(shape, (height, width), (stride_y, stride_x), step)
+
+
+def _grid_with_context(
+    shape: tuple[int, int], largest: int, divisor: int, overlap: float, step: int, context: int
+) -> TileGrid:
+    """Lay tiles whose context is dropped; they are equally large, and no larger than they need to be.
+
+    Values do not depend on where tiles begin, as long as they begin at multiples of the network's coarsest step.
+    """
+    most = largest - 2 * context
+    if most < 1:
+        least = -(-(2 * context + 1) // divisor) * divisor
+        raise BadInputError(
+            f"Tiles of {largest} pixels leave nothing beside the {context} pixels of context that this model reads "
+            f"along each side; give at least {least}, or leave the tile size out."
+        )
+    sides = [min(-(-length // -(-length // most)), most) for length in shape]
+    height, width = (min(-(-(side + 2 * context) // divisor) * divisor, largest) for side in sides)
+    stride_y, stride_x = (
+        max((side - 2 * context - round((side - 2 * context) * overlap)) // step, 1) * step for side in (height, width)
+    )
+    return TileGrid(shape, (height, width), (stride_y, stride_x), step, context)
 
 
 def check_overlap(overlap: float) -> None:
@@ -235,6 +284,7 @@ def choose_grid(
     """
     from napari_ink.predict.tile_inference import grid_step
 
+    context = max(member.contract.context_px for member in members)
     shape, asked = request.stack.shape[1:], request.tile_size
     if asked is not None and asked < 1:
         raise BadInputError(f"Tiles of {asked} pixels are not possible; give at least 1, or leave the tile size out.")
@@ -247,7 +297,15 @@ def choose_grid(
         side = max(begun["tile"])
     else:
         side = asked or request.model.contract.tile_size
-    return tile_grid(shape, side, divisor, request.overlap, grid_step(members))
+    overlap = overlap_of(request.overlap, members)
+    return tile_grid(shape, side, divisor, overlap, grid_step(members), context)
+
+
+def overlap_of(asked: float | None, members: Sequence[EnsembleMember]) -> float:
+    """Return the overlap of tiles: the one asked for, or the one that the models need to hide where tiles meet."""
+    if asked is not None:
+        return asked
+    return 0.0 if all(member.contract.context_px for member in members) else DEFAULT_OVERLAP
 
 
 def smaller_side(request: PredictRequest, members: Sequence[EnsembleMember], grid: TileGrid) -> int | None:
@@ -256,7 +314,10 @@ def smaller_side(request: PredictRequest, members: Sequence[EnsembleMember], gri
     if any(getattr(member.network, "fixed_tile", None) for member in members):
         return None
     divisor = math.lcm(*(int(getattr(member.network, "size_divisor", 1)) for member in members))
-    smaller = tile_grid(grid.shape, side, divisor, request.overlap, grid.step)
+    if side <= 2 * grid.context:
+        return None
+    overlap = overlap_of(request.overlap, members)
+    smaller = tile_grid(grid.shape, side, divisor, overlap, grid.step, grid.context)
     return None if smaller.tile == grid.tile else max(smaller.tile)
 
 

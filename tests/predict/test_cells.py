@@ -85,7 +85,7 @@ def with_the_stem_over_the_whole_segment(request: PredictRequest) -> np.ndarray:
     total, count = np.zeros((2, *grid.canvas)), np.zeros(grid.canvas)
     for row in grid.rows(Region.whole(shape)):
         for tile in row:
-            here = grid.padded(tile)
+            here = grid.read_area(tile)
             y, x = here.slices
             planes = [
                 plane[:, :, y.start // step : y.stop // step, x.start // step : x.stop // step]

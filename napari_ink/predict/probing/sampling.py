@@ -18,6 +18,7 @@ from napari_ink.typing import Mask
 _CANDIDATES = 48
 # A tile is used if it has at least this share of the papyrus in the fullest tile.
 _FULL_ENOUGH = 0.7
+_SIDE_WITH_CONTEXT = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,9 @@ class SampleShape:
 
 def sample_shape(model: InkModel) -> SampleShape:
     """Return the size of tiles that a model takes."""
-    return SampleShape(model.contract.tile_size, int(getattr(model.network, "size_divisor", 1)))
+    # A network with a context takes any size, and its own tiles are larger than a sample needs.
+    side = _SIDE_WITH_CONTEXT if model.contract.context_px else model.contract.tile_size
+    return SampleShape(side, int(getattr(model.network, "size_divisor", 1)))
 
 
 def choose_tiles(
