@@ -80,7 +80,9 @@ def cores_for_torch(spared: int = 0) -> int:
     return max(min(torch.get_num_threads(), usable_cores() - spared), 1)
 
 
-def lanes_for(device: torch.device, cores: int, tile: tuple[int, int]) -> tuple[int, int]:
+def lanes_for(
+    device: torch.device, cores: int, tile: tuple[int, int], has_shared_stem: bool = False
+) -> tuple[int, int]:
     """Return the number of batches that are computed side by side, and the number of threads for each.
 
     On a CPU each batch gets one thread, unless memory limits the number of batches: a tile of 256 × 256 pixels takes
@@ -88,7 +90,8 @@ def lanes_for(device: torch.device, cores: int, tile: tuple[int, int]) -> tuple[
     """
     if device.type != "cpu":
         return 1, cores
-    room = max(_MOST_LANES * 256 * 256 // (tile[0] * tile[1]), 1)
+    # Without the stem a tile of 768 pixels takes some 260 MB; where memory has none, the run takes fewer cores.
+    room = _MOST_LANES if has_shared_stem else max(_MOST_LANES * 256 * 256 // (tile[0] * tile[1]), 1)
     lanes = min(cores, room, _MOST_LANES)
     return lanes, cores // lanes
 

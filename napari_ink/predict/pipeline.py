@@ -48,7 +48,9 @@ def run_batches(inference: TileInference, grid: TileGrid, store: CellStore, queu
     cores
         Number of processor cores that the networks may use.
     """
-    lanes, threads = (1, cores) if inference.has_own_threads else lanes_for(inference.device, cores, grid.tile)
+    lanes, threads = 1, cores
+    if not inference.has_own_threads:
+        lanes, threads = lanes_for(inference.device, cores, grid.tile, inference.has_shared_stem)
     threads_before = torch.get_num_threads()
     readers = ThreadPoolExecutor(_READERS, thread_name_prefix="napari-ink-read")
     workers = ThreadPoolExecutor(lanes, "napari-ink-lane", initializer=torch.set_num_threads, initargs=(threads,))

@@ -24,7 +24,7 @@ BLOCK = 256
 """Height and width of a block, in pixels."""
 
 DEFAULT_OVERLAP = 0.25
-"""Default overlap without a context: it scores as well as 0.5 with half as many tiles (docs/decisions/0004-tiles.md)."""
+"""Without a context: it scores as well as 0.5 with half as many tiles (docs/decisions/0004-tiles.md)."""
 
 MAX_OVERLAP = 0.75
 BlockIndex = tuple[int, int]
