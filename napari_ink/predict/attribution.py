@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from napari_ink.predict.probe.sampling import sample_shape
+from napari_ink.predict.probing.sampling import sample_shape
 from napari_ink.stack import DepthStack
 
 if TYPE_CHECKING:
