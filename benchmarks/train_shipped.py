@@ -28,6 +28,7 @@ from tqdm import tqdm
 from napari_ink.annotation import LabelValue
 from napari_ink.evaluation import edge_scores, ink_scores, label_edges
 from napari_ink.model import InkEdgeConfig, InputContract, load_model, save_checkpoint
+from napari_ink.model.config import CONTEXT_PX, TILE_PX
 from napari_ink.model.losses import IGNORE
 from napari_ink.phantom import SETS, make_phantom, set_config
 from napari_ink.stack import open_stack
@@ -47,8 +48,14 @@ from napari_ink.training import (
 )
 
 CONTRACT = InputContract(
-    depth_layers=32, min_depth_layers=12, mean=0.31, std=0.24, voxel_size_um=7.91, tile_size=256
-)  # fmt: skip
+    depth_layers=32,
+    min_depth_layers=12,
+    mean=0.31,
+    std=0.24,
+    voxel_size_um=7.91,
+    tile_size=TILE_PX,
+    context_px=CONTEXT_PX,
+)
 Levels, Truth = npt.NDArray[np.uint8], npt.NDArray[np.bool_]
 SIZES = {"tiny": InkEdgeConfig.tiny, "base": InkEdgeConfig.base, "large": InkEdgeConfig.large}
 

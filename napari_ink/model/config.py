@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 PerStage = int | tuple[int, ...]
 STAGES = 4
+TILE_PX, CONTEXT_PX = 768, 128
+"""Tile and context of networks whose attention has a reach of one cell: see docs/decisions/0027-context.md."""
 
 
 class InkEdgeConfig(BaseModel):

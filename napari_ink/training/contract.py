@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_ink.annotation import LabelValue
 from napari_ink.model import InputContract
+from napari_ink.model.config import CONTEXT_PX, TILE_PX
 from napari_ink.training.crops import CropSampler, TrainingPair
 from napari_ink.training.settings import DepthVariation
 
@@ -46,7 +47,8 @@ def fit_contract(pairs: Sequence[TrainingPair], seed: int = 0) -> tuple[InputCon
         mean=0.0,
         std=1.0,
         voxel_size_um=round(median(sizes), 3) if sizes else None,
-        tile_size=256,
+        tile_size=TILE_PX,
+        context_px=CONTEXT_PX,
     )
     mean, std = _mean_and_deviation(pairs, plain, seed)
     return plain.changed(mean=round(mean, 4), std=round(max(std, 1e-3), 4)), _voxel_notes(sizes)

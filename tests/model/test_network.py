@@ -1,5 +1,7 @@
 """The network: shapes, any depth, any tile, and what moves with what."""
 
+import itertools
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from napari_ink.model import InkEdgeConfig
+from napari_ink.model.encoder import ReducedAttention
 from napari_ink.model.network import InkEdgeNetwork
 from napari_ink.model.stem import DepthPool, DepthStem, FirstPlaneConv
 
@@ -82,3 +85,43 @@ def test_one_value_serves_every_stage() -> None:
 def test_sizes_that_do_not_fit_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         InkEdgeConfig.model_validate(wrong)
+
+
+@torch.inference_mode()
+@settings(max_examples=25, deadline=None)
+@given(rows=st.integers(1, 4), columns=st.integers(1, 4), reduction=st.sampled_from([1, 2, 4]), reach=st.integers(1, 3))
+def test_a_token_attends_to_the_coarse_cells_around_its_own(
+    rows: int, columns: int, reduction: int, reach: int
+) -> None:
+    """Compare with attention written out token by token, as softmax(q·k / √d)·v over the cells within reach."""
+    torch.manual_seed(0)
+    heads, width = 2, 3
+    attention = ReducedAttention(heads * width, heads, reduction, reach).eval()
+    tokens = torch.randn(2, rows * reduction, columns * reduction, heads * width)
+    coarse = tokens if attention.reduce is None else attention.reduce(tokens.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+    keys_values = attention.key_value(attention.reduce_norm(coarse)).reshape(2, rows, columns, 2, heads, width)
+    queries = attention.query(tokens).reshape(*tokens.shape[:3], heads, width)
+    expected = torch.zeros_like(queries)
+    for b, y, x, head in itertools.product(*map(range, queries.shape[:4])):
+        row, column = y // reduction, x // reduction
+        near = keys_values[
+            b, max(row - reach, 0) : row + reach + 1, max(column - reach, 0) : column + reach + 1, :, head
+        ]
+        keys, values = near.flatten(0, 1).unbind(1)
+        weights = torch.softmax(keys @ queries[b, y, x, head] / width**0.5, 0)
+        expected[b, y, x, head] = weights @ values
+    assert torch.allclose(attention(tokens), attention.out(expected.flatten(3)), atol=1e-5)
+
+
+def test_values_without_context_are_those_of_the_whole_tile(network: InkEdgeNetwork) -> None:
+    side = network.size_divisor
+    with torch.inference_mode():
+        planes = network.stem(torch.randn(1, 6, 5 * side, 6 * side))
+        whole = network.after_stem(*planes)
+        inner = network.after_stem(*planes, 2 * side)
+    assert torch.allclose(inner, whole[..., 2 * side : -2 * side, 2 * side : -2 * side], atol=1e-5)
+
+
+def test_attention_with_a_reach_is_part_of_what_every_new_size_is() -> None:
+    assert {size().attention_reach for size in (InkEdgeConfig.tiny, InkEdgeConfig.base, InkEdgeConfig.large)} == {1}
+    assert InkEdgeConfig().attention_reach is None, "checkpoints of before have no such entry"

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from napari_ink.errors import BadInputError, ContractError
 from napari_ink.model import InkEdgeConfig, InkModel
 from napari_ink.model.network import InkEdgeNetwork
-from napari_ink.predict import PredictRequest, Region, open_prediction
+from napari_ink.predict import PredictRequest, open_prediction
 from napari_ink.predict.tiles import tile_grid
+from napari_ink.region import Region
 from napari_ink.stack import DepthStack, open_stack
 from tests.predict.stand_ins import Smear, ink_model, make_stack, run
 
