@@ -33,6 +33,8 @@ def test_the_difference_follows_what_is_drawn(labelled, viewer_model):
     assert viewer_model.layers["Difference"].data.max() == 0  # they have just been cut from it
     session.labels.apply([("ink", 40, 40, np.full((20, 30), 2, np.uint8))], "ink")
     session.labels.apply([("ink", 70, 40, np.full((20, 30), 1, np.uint8))], "papyrus")
+    assert predicted[:20, 40:70].any()
+    session.labels.apply([("ink", 0, 40, np.zeros((20, 30), np.uint8))], "erase")  # unreviewed, which is no difference
     _settle(labelled)
     truth[40:60, 40:70] = np.where(predicted[40:60, 40:70], 0, 1)
     truth[70:90, 40:70] = np.where(predicted[70:90, 40:70], 2, 0)

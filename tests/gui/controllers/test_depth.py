@@ -47,6 +47,14 @@ def test_a_flip_goes_between_the_last_two_layers_that_were_looked_at_for_a_while
     assert viewer_model.dims.current_step[0] == 15
 
 
+def test_a_flip_goes_to_the_layer_looked_at_before_and_no_earlier_one(depths, viewer_model, qtbot):
+    for _ in range(2):
+        depths.jump(5)
+        qtbot.wait(5)
+    depths.flip()
+    assert viewer_model.dims.current_step[0] == 15
+
+
 def test_layers_that_were_passed_through_are_none_to_flip_to(depths, viewer_model, qtbot):
     for z in (12, 14, 16, 3):
         viewer_model.dims.set_point(0, z)  # within a moment
