@@ -1,17 +1,11 @@
 """Review in a real window: regions are marked by key, the queue is walked, notes are written, figures told."""
 
-import threading
-
 import numpy as np
 import pytest
-from napari.layers import Labels
-from PIL import Image
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QInputDialog
 
 from napari_ink.annotation import ReviewState, open_project
-from napari_ink.gui.controllers import review
-from napari_ink.gui.jobs.review import FiguresRead
 from napari_ink.gui.preferences import key_of
 from tests.gui.driving import settle
 
@@ -49,20 +43,6 @@ def _qt(key: str) -> str:
     return {".": "Period", ",": "Comma"}.get(key, key)
 
 
-def test_the_queue_begins_with_what_is_most_in_doubt_and_is_walked_by_key(wide_dock, viewer, press, qtbot):
-    _go(wide_dock, press, qtbot)
-    assert wide_dock.session.review.region == (1, 1)
-    view = wide_dock.session._layers.viewport.visible_region()
-    assert view.y0 <= 260 < 508 <= view.y1 + 8
-    qtbot.waitUntil(lambda: "Region" in viewer.layers)
-    assert "Uncertain" in wide_dock.correct.review.region.text()
-    _go(wide_dock, press, qtbot)
-    assert wide_dock.session.review.region == (0, 0)
-    _go(wide_dock, press, qtbot, "previous_region")
-    assert wide_dock.session.review.region == (1, 1)
-    assert "9 in the queue" in wide_dock.correct.review.left.text()
-
-
 def test_a_region_marked_reviewed_is_kept_with_who_and_when_and_the_next_one_comes(
     wide_dock, viewer, press, qtbot, tmp_path
 ):
@@ -89,27 +69,6 @@ def test_a_region_marked_reviewed_is_kept_with_who_and_when_and_the_next_one_com
     _go(wide_dock, press, qtbot, "previous_region")
     assert "flagged" in wide_dock.correct.review.region.text()
     assert "UTC" in wide_dock.correct.review.region.text()
-
-
-def test_marks_are_undone_like_strokes_and_the_mask_follows(wide_dock, viewer, press, qtbot, tmp_path):
-    _go(wide_dock, press, qtbot)
-    press(key_of("reviewed"))
-    wide_dock.session.export.export("supervision", "labels", tmp_path / "seen.png")
-    qtbot.waitUntil(lambda: bool(wide_dock.session.state.exported))
-    seen = np.asarray(Image.open(tmp_path / "seen.png"))
-    assert (seen[256:512, 256:512] == 255).all()
-    assert seen.sum() == 255 * 256 * 256
-    press("Z", control=True)
-    assert wide_dock.session.state.review.reviewed == 0
-    assert viewer.layers["Review"].data.max() == 0
-
-
-def test_without_a_queue_the_region_in_the_middle_is_marked(wide_dock, viewer, press):
-    viewer.scene.camera.center = (0, 550.0, 100.0)
-    viewer.scene.camera.zoom = 8
-    press(key_of("in_progress"))
-    assert wide_dock.session.review.region == (2, 0)
-    assert wide_dock.session.state.review.in_progress == 1
 
 
 def test_the_end_of_the_queue_is_told(wide_dock, press, qtbot):
@@ -153,44 +112,3 @@ def test_figures_are_told(wide_dock, click, qtbot):
     assert "0 of 9 regions" in figures.text()
     assert "2 today, 2 in all" in figures.text()
     assert "agree on 50.0%" in figures.text()
-
-
-def test_ranking_can_be_cancelled(wide_dock, qtbot):
-    wide_dock.session.do("next_region")
-    wide_dock.session.review.cancel()
-    qtbot.wait(300)
-    assert wide_dock.session.review.region is None
-    assert not wide_dock.session.state.review.busy
-
-
-def test_the_tint_lets_the_papyrus_through(wide_dock, viewer, press, qtbot):
-    _go(wide_dock, press, qtbot)
-    press(key_of("reviewed"))
-    qtbot.waitUntil(lambda: "Review" in [layer.name for layer in viewer.layers])
-    layer = viewer.layers["Review"]
-    assert isinstance(layer, Labels)
-    assert all(colour[3] <= 0.4 for colour in layer.colormap.color_dict.values())
-    qtbot.waitUntil(lambda: viewer.layers.index("Review") < viewer.layers.index("Ink labels"))
-
-
-def test_figures_of_one_segment_are_not_told_of_the_next(wide_dock, click, segment, monkeypatch, qtbot):
-    gate, told = threading.Event(), threading.Event()
-
-    def slow(*arguments):
-        try:
-            gate.wait(20)
-            yield FiguresRead("Ink: far too much")
-        finally:
-            told.set()
-
-    monkeypatch.setattr(review, "figures_job", slow)  # nothing else makes the answer come late for certain
-    click(wide_dock.correct.review.figures_button)
-    before = wide_dock.session.state.stack
-    wide_dock.open_stack(segment)
-    qtbot.waitUntil(lambda: wide_dock.session.state.stack is not before and not wide_dock.session.state.busy)
-    click(wide_dock.correct.editable_button)
-    qtbot.waitUntil(lambda: wide_dock.session.labels.project is not None)
-    gate.set()
-    qtbot.waitUntil(told.is_set)
-    qtbot.wait(50)
-    assert "too much" not in wide_dock.correct.review.figures.text()

@@ -97,20 +97,3 @@ def test_a_layer_that_is_added_leaves_the_mouse_to_the_tool(letters_dock, viewer
     stroke((y - HALF, x - HALF), (y, x), (y + HALF, x + HALF))
     assert viewer.scene.camera.center == centre
     qtbot.waitUntil(lambda: len(letters_dock.session.state.similar.candidates) == 3, timeout=20000)
-
-
-def test_an_empty_box_says_what_to_do(letters_dock, press, stroke, errors, qtbot):
-    press(key_of("find_similar"))
-    stroke((200, 200), (220, 240))
-    qtbot.waitUntil(lambda: bool(errors), timeout=10000)
-    assert "no ink in the box" in errors[0]
-    assert letters_dock.session.state.similar.done is None
-
-
-def test_a_search_can_be_cancelled(letters_dock, press, stroke, qtbot):
-    press(key_of("find_similar"))
-    y, x = PLACES[0]
-    stroke((y - HALF, x - HALF), (y + HALF, x + HALF))
-    letters_dock.session.similar.cancel()
-    qtbot.wait(1500)
-    assert letters_dock.session.state.similar.candidates == ()

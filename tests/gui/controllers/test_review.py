@@ -1,0 +1,145 @@
+"""Review without a window: regions are ranked, walked, marked and undone; notes are written; figures told."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from napari_ink.annotation import ReviewState, open_project
+from napari_ink.gui.layers.viewport import camera_of
+from tests.gui.controllers.conftest import make_editable
+from tests.gui.windowless import take_turns
+
+SIDE = 600  # three regions by three, the last ones cut off
+
+
+@pytest.fixture
+def wide(session, held_jobs, tmp_path):
+    """The session with empty labels on nine regions, and a prediction whose doubts are in one of them."""
+    np.save(tmp_path / "wide.npy", np.full((3, SIDE, SIDE), 20000, np.uint16))
+    session.open_stack(tmp_path / "wide.npy")
+    held_jobs.work()
+    make_editable(session, held_jobs)
+    session.prediction.shown.begin((SIDE, SIDE), False)
+    ink = np.zeros((SIDE, SIDE), np.uint8)
+    ink[300:420, 300:420] = 140  # in the middle: unsure, and without edges around it
+    ink[20:60, 20:60] = 240
+    session._layers.overlay.put(slice(None), slice(None), ink, np.zeros_like(ink))
+    session.store.update(has_prediction=True)
+    take_turns()
+    return session
+
+
+def _go(session, held_jobs, name: str = "next_region") -> None:
+    session.do(name)
+    held_jobs.work()
+    take_turns()
+
+
+def test_the_queue_begins_with_what_is_most_in_doubt(wide, viewer_model, held_jobs):
+    _go(wide, held_jobs)
+    assert wide.review.region == (1, 1)
+    view = wide._layers.viewport.visible_region()
+    assert view.y0 <= 260 < 508 <= view.y1 + 8
+    assert "Region" in viewer_model.layers
+    assert "Uncertain" in wide.state.review.region
+    _go(wide, held_jobs)
+    assert wide.review.region == (0, 0)
+    _go(wide, held_jobs, "previous_region")
+    assert wide.review.region == (1, 1)
+    assert wide.state.review.queued == 9
+
+
+def test_a_mark_is_stored_with_who_and_when_and_the_next_region_comes(wide, viewer_model, held_jobs, tmp_path):
+    _go(wide, held_jobs)
+    wide.do("reviewed")
+    assert wide.review.region == (0, 0)
+    wide.do("flagged")
+    take_turns()
+    status = wide.state.review
+    assert (status.reviewed, status.flagged, status.regions, status.queued) == (1, 1, 9, 7)
+    assert status.seconds_left is not None
+    layer = viewer_model.layers["Review"]
+    assert (layer.data[16:32, 16:32] == ReviewState.REVIEWED).all()
+    assert (layer.data[:16, :16] == ReviewState.FLAGGED).all()
+    assert (layer.data > 0).sum() == 2 * 16**2
+    assert tuple(layer.data_to_world((16, 16))) == (263.5, 263.5)  # the middle of 256…271
+    assert all(colour[3] <= 0.4 for colour in layer.colormap.color_dict.values())  # the papyrus shows through
+    assert viewer_model.layers.index("Review") < viewer_model.layers.index("Ink labels")
+    wide.labels.annotation.flush()
+    stored = open_project(tmp_path / "wide.ink")
+    assert stored.annotation.read("review", (0, 3), (0, 3)).tolist() == [[3, 0, 0], [0, 2, 0], [0, 0, 0]]
+    assert stored.annotation.history()[-1].author
+    stored.close()
+    _go(wide, held_jobs, "previous_region")
+    assert "flagged" in wide.state.review.region
+    assert "UTC" in wide.state.review.region
+
+
+def test_marks_are_undone_like_strokes_and_the_mask_follows(wide, viewer_model, held_jobs, tmp_path):
+    _go(wide, held_jobs)
+    wide.do("reviewed")
+    take_turns()
+    assert wide.state.review.reviewed == 1
+    wide.export.export("supervision", "labels", tmp_path / "seen.png")
+    held_jobs.work()
+    with Image.open(tmp_path / "seen.png") as picture:
+        seen = np.asarray(picture)
+    assert (seen[256:512, 256:512] == 255).all()
+    assert seen.sum() == 255 * 256 * 256
+    wide.labelling.undo()
+    assert wide.state.review.reviewed == 0
+    assert viewer_model.layers["Review"].data.max() == 0
+
+
+def test_without_a_queue_the_region_in_the_middle_is_marked(wide, viewer_model):
+    camera_of(viewer_model).center = (0, 550.0, 100.0)
+    wide.do("in_progress")
+    assert wide.review.region == (2, 0)
+    assert wide.state.review.in_progress == 1
+
+
+def test_the_end_of_the_queue_is_told(wide, held_jobs):
+    _go(wide, held_jobs)
+    for _ in range(9):
+        wide.do("reviewed")
+    assert "been through the queue" in wide.state.review.note
+    _go(wide, held_jobs)
+    assert "Every region" in wide.state.review.note
+
+
+def test_figures_are_told(wide, held_jobs):
+    wide.labels.apply([("ink", 20, 20, np.full((20, 20), 2, np.uint8))], "ink")
+    wide.labels.apply([("ink", 100, 100, np.full((20, 20), 2, np.uint8))], "ink")
+    wide.review.count()
+    held_jobs.work()
+    for words in ("Ink: 800 px", "0 of 9 regions", "2 today, 2 in all", "agree on 50.0%"):
+        assert words in wide.state.review.figures
+
+
+def test_ranking_can_be_cancelled_and_its_answer_is_dropped(wide, held_jobs):
+    wide.do("next_region")
+    assert wide.state.review.busy
+    wide.review.cancel()
+    held_jobs.work()
+    assert wide.review.region is None
+    assert not wide.state.review.busy
+
+
+def test_figures_of_one_segment_are_not_told_of_the_next(wide, held_jobs, segment):
+    wide.review.count()
+    wide.open_stack(segment)
+    held_jobs.work("open_job", "project_job")
+    assert "figures_job" in held_jobs.names()
+    make_editable(wide, held_jobs)  # the figures come meanwhile
+    assert not held_jobs.waiting
+    assert wide.state.review.figures == ""
+
+
+def test_a_note_without_words_is_none(wide, viewer_model):
+    wide.review.add_note(10.4, 20.6, "  ")
+    assert len(wide.labels.project.notes) == 0
+    wide.review.add_note(10.4, 20.6, " a fibre ")
+    take_turns()
+    (note,) = wide.state.review.notes
+    assert (note.y, note.x, note.text) == (10, 21, "a fibre")
+    assert len(viewer_model.layers["Notes"].data) == 1

@@ -1,0 +1,108 @@
+"""Find similar without a window: one letter four times; the others are found, accepted, rejected or put away."""
+
+import numpy as np
+import pytest
+from scipy import ndimage
+from skimage.draw import line
+
+from napari_ink.gui.layers.viewport import camera_of
+from napari_ink.gui.models.edit_window import EditWindow
+from napari_ink.gui.models.state import Step
+from tests.gui.controllers.conftest import make_editable
+
+SHAPE, HALF = (420, 520), 24
+PLACES = ((80, 90), (90, 380), (300, 120), (320, 400))
+FIRST = EditWindow(PLACES[0][0] - HALF, PLACES[0][0] + HALF + 1, PLACES[0][1] - HALF, PLACES[0][1] + HALF + 1)
+
+
+def letter() -> np.ndarray:
+    """A lambda with a bar."""
+    drawn = np.zeros((2 * HALF, 2 * HALF), bool)
+    for ends in ((6, 24, 42, 8), (6, 24, 42, 40), (30, 14, 30, 34)):
+        drawn[line(*ends)] = True
+    return ndimage.binary_dilation(drawn, iterations=2)
+
+
+@pytest.fixture
+def letters(session, held_jobs, tmp_path):
+    """The session on a segment with one letter four times, the first of them labelled; without a prediction."""
+    picture = np.zeros(SHAPE, np.float32)
+    for y, x in PLACES:
+        picture[y - HALF : y + HALF, x - HALF : x + HALF] += letter()
+    values = picture * 12000 + 20000 + np.random.default_rng(0).normal(0, 3000, SHAPE)
+    np.save(tmp_path / "letters.npy", np.repeat(values[None], 5, axis=0).astype(np.uint16))
+    session.open_stack(tmp_path / "letters.npy")
+    held_jobs.work()
+    make_editable(session, held_jobs)
+    y, x = PLACES[0]
+    session.labels.apply([("ink", y - HALF, x - HALF, letter().astype(np.uint8) * 2)], "ink")
+    return session
+
+
+@pytest.fixture
+def found(letters, held_jobs):
+    """The same, after the first letter has been boxed."""
+    letters.similar.search(FIRST)
+    held_jobs.work()
+    return letters
+
+
+def _ink(session) -> np.ndarray:
+    return session.labels.annotation.read("ink", (0, SHAPE[0]), (0, SHAPE[1]))
+
+
+def test_the_other_three_are_found_accepted_and_rejected(found, viewer_model):
+    status = found.state.similar
+    assert sorted((round(one.y / 10), round(one.x / 10)) for one in status.candidates) == [(9, 38), (30, 12), (32, 40)]
+    first = status.candidates[0]
+    center = camera_of(viewer_model).center[-2:]
+    assert np.hypot(*(np.array(center) - (first.y, first.x))) < 1
+    preview = found.labelling.context.preview
+    assert len(preview.layer.data) > 10
+    before = (_ink(found) == 2).sum()
+    found.similar.accept()
+    labels = _ink(found)
+    added = (labels == 2).sum() - before
+    assert 0.7 * letter().sum() < added < 1.3 * letter().sum()
+    assert labels[int(first.y) - 40 : int(first.y) - 28, int(first.x) - 40 : int(first.x) + 40].max() == 0
+    assert found.labels.annotation.undo_name == "find similar"
+    found.similar.reject()
+    found.similar.reject()
+    status = found.state.similar
+    assert (status.accepted, status.rejected, status.candidates) == (1, 2, ())
+    assert "last candidate" in status.note
+    assert preview.is_empty
+    found.similar.accept()  # there is none left
+    assert (_ink(found) == 2).sum() == before + added
+    found.labelling.undo()
+    assert (_ink(found) == 2).sum() == before
+
+
+def test_a_candidate_is_looked_at_by_its_number(found, viewer_model):
+    last = found.state.similar.candidates[2]
+    found.similar.show(2)
+    assert np.hypot(*(np.array(camera_of(viewer_model).center[-2:]) - (last.y, last.x))) < 1
+    found.similar.show(3)
+    assert found.state.similar.current == 2
+
+
+def test_candidates_can_be_put_away(found):
+    found.similar.cancel()
+    assert found.state.similar.candidates == ()
+    assert found.labelling.context.preview.is_empty
+
+
+def test_an_empty_box_says_what_to_do(letters, held_jobs):
+    letters.similar.search(EditWindow(200, 221, 200, 241))
+    held_jobs.work()
+    assert "no ink in the box" in letters.state.message(Step.CORRECT)
+    assert letters.state.similar.done is None
+
+
+def test_a_search_can_be_cancelled_and_its_answer_is_dropped(letters, held_jobs):
+    letters.similar.search(FIRST)
+    assert letters.state.similar.done == 0
+    letters.similar.cancel()
+    held_jobs.work()
+    assert letters.state.similar.candidates == ()
+    assert letters.state.similar.done is None
