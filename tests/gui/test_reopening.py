@@ -9,7 +9,9 @@ from qtpy.QtWidgets import QFileDialog
 
 from napari_ink.annotation import create_project, open_project
 from napari_ink.gui.app import open_window
+from napari_ink.gui.models.state import Step
 from napari_ink.stack import open_stack
+from tests.gui.windowless import take_turns
 
 
 @pytest.fixture
@@ -108,15 +110,6 @@ def test_a_damaged_view_is_not_followed(empty_dock, viewer, segment, other, idle
     assert 0 <= empty_dock.session.state.ink_threshold <= 1
 
 
-def test_a_project_is_opened_by_its_own_folder(dock, viewer, segment, tmp_path, idle):
-    make_project(segment, tmp_path / "elsewhere" / "mine.ink")
-    dock.open_stack(tmp_path / "elsewhere" / "mine.ink")
-    idle()
-    assert dock.session.state.storage.project == tmp_path / "elsewhere" / "mine.ink"
-    assert viewer.layers["Ink labels"].data[10:20, 10:20].all()
-    assert not (tmp_path / "seg-1.ink").exists()
-
-
 def test_a_stack_that_was_moved_is_asked_for(dock, viewer, segment, tmp_path, idle, errors, monkeypatch):
     make_project(segment, tmp_path / "seg-1.ink")
     (tmp_path / "moved").mkdir()
@@ -135,17 +128,33 @@ def test_a_stack_that_was_moved_is_asked_for(dock, viewer, segment, tmp_path, id
     assert viewer.layers["Ink labels"].data[10:20, 10:20].all()
 
 
-def test_another_stack_than_the_moved_one_is_refused(dock, segment, tmp_path, errors, qtbot, monkeypatch):
+def test_a_project_is_opened_by_its_own_folder(session, viewer_model, held_jobs, segment, tmp_path):
+    make_project(segment, tmp_path / "elsewhere" / "mine.ink")
+    session.open_stack(tmp_path / "elsewhere" / "mine.ink")
+    held_jobs.work()
+    take_turns()
+    assert session.state.storage.project == tmp_path / "elsewhere" / "mine.ink"
+    assert viewer_model.layers["Ink labels"].data[10:20, 10:20].all()
+    assert not (tmp_path / "seg-1.ink").exists()
+
+
+def test_another_stack_than_the_moved_one_is_refused(session, held_jobs, segment, tmp_path):
     make_project(segment, tmp_path / "seg-1.ink")
     shutil.rmtree(segment)
     (tmp_path / "wrong").mkdir()
     for z in range(3):
         tifffile.imwrite(tmp_path / "wrong" / f"{z:02d}.tif", np.zeros((64, 64), np.uint16))
-    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path / "wrong"))
-    dock.open_stack(tmp_path / "seg-1.ink")
-    qtbot.waitUntil(lambda: len(errors) == 2, timeout=10000)
-    assert "is not the stack" in errors[1]
-    assert dock.session.state.stack is None
+    asked = []
+    session.stack_missing.connect(lambda project, message: asked.append((project, message)))
+    session.open_stack(tmp_path / "seg-1.ink")
+    held_jobs.work()
+    ((project, message),) = asked
+    assert project == tmp_path / "seg-1.ink"
+    assert "not at" in message
+    session.open_stack(project, tmp_path / "wrong")
+    held_jobs.work()
+    assert "is not the stack" in session.state.message(Step.STACK)
+    assert session.state.stack is None
 
 
 def test_the_command_line_says_what_is_wrong_with_a_project(tmp_path):
