@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from napari_ink.gui.session import InkSession
+from tests.gui.controllers.runs import run, settings, stopped_run, strip, strip_run  # noqa: F401
 from tests.gui.windowless import Jobs, take_turns
 
 

@@ -15,7 +15,7 @@ from napari_ink.predict import engine, open_prediction
 from napari_ink.predict.storage.writer import PredictionWriter
 from napari_ink.region import Region
 from napari_ink.stack import open_stack
-from tests.gui.controllers.conftest import Driver
+from tests.gui.controllers.runs import Driver
 from tests.gui.windowless import take_turns
 
 ROI = "Region of interest"
