@@ -28,11 +28,11 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from napari_ink.errors import CheckpointError
+from napari_ink.memory import memory_kept
 from napari_ink.model import DEFAULT_MODEL, InkModel, load_model
 from napari_ink.model.inference import fold_norms, for_prediction
 from napari_ink.model.onnx import OnnxNetwork, export_onnx
 from napari_ink.phantom import sample_path
-from napari_ink.predict.memory import memory_kept
 from napari_ink.stack import open_stack
 
 Run = Callable[[Tensor], Tensor]

@@ -49,11 +49,11 @@ import tifffile
 import torch
 from torch import Tensor, nn
 
+from napari_ink.memory import memory_kept
 from napari_ink.model import DEFAULT_MODEL, InkModel, load_model
 from napari_ink.model.inference import for_prediction
 from napari_ink.predict import PredictRequest, cores_for_torch, predict
 from napari_ink.predict.device import lanes_for
-from napari_ink.predict.memory import memory_kept
 from napari_ink.predict.tiles import tile_grid
 from napari_ink.stack import DepthStack, open_stack, read_segment_mask
 

@@ -9,14 +9,18 @@ the processor, in seconds a step, so that other work on the machine counts littl
 from __future__ import annotations
 
 import argparse
+import itertools
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from napari_ink.memory import memory_kept
 from napari_ink.model import InkEdgeConfig, InputContract
 from napari_ink.model.config import CONTEXT_PX, TILE_PX
 from napari_ink.model.network import InkEdgeNetwork
@@ -75,12 +79,16 @@ def main() -> None:
                 feed = batches(sampler, chosen, device)
                 found[f"{kind}, {name}"] = seconds(lambda feed=feed: next(feed), args.rounds)
         batch = next(batches(sampler, settings, device))
-        for precision in ("fp32", "bf16"):
+        for precision, keeping in itertools.product(
+            ("fp32", "bf16"), (nullcontext, partial(memory_kept, training=True))
+        ):
             network = InkEdgeNetwork(InkEdgeConfig.tiny())
             learner = Learner(network, settings, Arithmetic(device, precision), ProcessTeam())
-            found[f"learnt from, {precision}"] = seconds(
-                lambda learner=learner: learner.step(batch, pairs), args.rounds
-            )
+            with keeping():
+                how = "memory returned" if keeping is nullcontext else "memory kept"
+                found[f"learnt from, {precision}, {how}"] = seconds(
+                    lambda learner=learner: learner.step(batch, pairs), args.rounds
+                )
     print(f"{args.batch_size} crops of {args.crop_size} pixels and 32 layers, {args.threads} thread(s), tiny network")
     for name, value in found.items():
         print(f"{name:40} {value:.3f} s")

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_ink.errors import BadInputError, DeviceMemoryError, LabelError
+from napari_ink.memory import memory_kept
 from napari_ink.predict.blending import OpenBlocks
 from napari_ink.predict.cells import CellStore
 from napari_ink.predict.cluster.cluster import Cluster
@@ -27,7 +28,6 @@ from napari_ink.predict.events import (
     PredictionStarted,
     TilePredicted,
 )
-from napari_ink.predict.memory import memory_kept
 from napari_ink.predict.nan_tiles import drop_nan_tiles
 from napari_ink.predict.request import PredictRequest
 from napari_ink.predict.storage.create import check_resumable, create_store

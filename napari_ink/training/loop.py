@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from napari_ink.errors import DeviceMemoryError, NapariInkError
+from napari_ink.memory import memory_kept
 from napari_ink.model import save_checkpoint
 from napari_ink.training.batching import batches
 from napari_ink.training.distributed import ProcessTeam, joined
@@ -62,7 +63,8 @@ def train(request: TrainRequest) -> Generator[TrainingEvent, None, None]:
     with joined(torch.device(request.device)) as (team, device):
         if team.leads:
             folder.check(request.resume)
-        with closing(_Run(request, folder, team, device).events()) as events:
+        keeping = memory_kept(training=True) if device.type == "cpu" else nullcontext()
+        with keeping, closing(_Run(request, folder, team, device).events()) as events:
             yield from events
 
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 import napari_ink.predict.forward as forward_module
+from napari_ink.memory import memory_kept
 from napari_ink.model import load_model
 from napari_ink.predict import PredictRequest, open_prediction
-from napari_ink.predict.memory import memory_kept
 from napari_ink.region import Region
 from tests.predict.stand_ins import make_stack, run
 
