@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from napari_ink.errors import storage_errors
 
@@ -46,10 +47,23 @@ def write_bytes(path: Path, content: bytes | memoryview) -> None:
     Missing folders are created.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing_file(path) as file:
+        file.write(content)
+
+
+@contextmanager
+def replacing_file(path: Path) -> Iterator[BinaryIO]:
+    """Yield a file to write what `path` is to hold; at the end it is on the disk and moved there.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; what was there before is untouched.
+    """
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         with partial.open("wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, path)

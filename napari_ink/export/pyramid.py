@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from napari_ink.export.planes import LabelPlane
+from napari_ink.halving import halved_by_maximum
 from napari_ink.typing import UInt8Array
 
 if TYPE_CHECKING:
@@ -48,14 +47,7 @@ def write_levels(plane: LabelPlane, levels: Sequence[zarr.Array[Any]], block: in
         height, width = coarser.shape[-2:]
         for y, x in _places((height, width), block):
             part = take(finer, slice(2 * y, 2 * (y + block)), slice(2 * x, 2 * (x + block)))
-            put(coarser, y, x, halved(part))
-
-
-def halved(part: UInt8Array) -> UInt8Array:
-    """Return the maximum of each square of two by two pixels; at an odd border, of the pixels there are."""
-    # Padded with 0, which never exceeds a value.
-    even = np.pad(part, [(0, side % 2) for side in part.shape])
-    return np.asarray(even.reshape(even.shape[0] // 2, 2, even.shape[1] // 2, 2).max(axis=(1, 3)))
+            put(coarser, y, x, halved_by_maximum(part))
 
 
 def _places(shape: tuple[int, int], block: int) -> Iterator[tuple[int, int]]:

@@ -12,8 +12,9 @@ import numpy as np
 
 from napari_ink.decoding import decoder_errors
 from napari_ink.errors import NapariInkError, OutputError
+from napari_ink.halving import halved_by_mean
 from napari_ink.stack.depth_stack import Grey, ReadBlock
-from napari_ink.stack.pyramid import SHARD_PX, halve
+from napari_ink.stack.pyramid import SHARD_PX
 
 if TYPE_CHECKING:
     import zarr
@@ -90,7 +91,7 @@ def read_halved(
         rows = slice(2 * (y.start + top), min(2 * (y.start + top + part.shape[1]), height))
         columns = slice(2 * (x.start + left), min(2 * (x.start + left + part.shape[2]), width))
         check = checks[z.start, rows.start, columns.start]
-        part[:] = halve(_read_back(finer, check, (z, rows, columns)))
+        part[:] = halved_by_mean(_read_back(finer, check, (z, rows, columns)))
     return out
 
 

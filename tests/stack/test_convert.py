@@ -22,8 +22,9 @@ from hypothesis.extra.numpy import arrays
 from skimage.measure import block_reduce
 
 from napari_ink.errors import NapariInkError, OutputError, StackError
+from napari_ink.halving import halved_by_mean
 from napari_ink.stack import convert, open_stack
-from napari_ink.stack.pyramid import halve, layout, level_shapes
+from napari_ink.stack.pyramid import layout, level_shapes
 
 
 def converted(source: Path, out: Path) -> None:
@@ -65,7 +66,9 @@ def test_a_conversion_holds_the_same_voxels_and_their_means(source: Path, tmp_pa
 @given(arrays(np.uint8, st.tuples(st.integers(1, 3), st.integers(1, 9), st.integers(1, 9))))
 def test_halving_is_the_mean_of_four(block: np.ndarray) -> None:
     even = np.pad(block, ((0, 0), (0, block.shape[1] % 2), (0, block.shape[2] % 2)), mode="edge")
-    np.testing.assert_array_equal(halve(block), np.floor(block_reduce(even.astype(float), (1, 2, 2), np.mean) + 0.5))
+    np.testing.assert_array_equal(
+        halved_by_mean(block), np.floor(block_reduce(even.astype(float), (1, 2, 2), np.mean) + 0.5)
+    )
 
 
 @given(st.tuples(st.integers(1, 512), st.integers(1, 30000), st.integers(1, 30000)))

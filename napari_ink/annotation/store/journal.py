@@ -23,7 +23,7 @@ from napari_ink.annotation.store.edits import Change, Edit, EditHeader
 from napari_ink.annotation.store.journal_scan import MAGIC, PREFIX, Damage, JournalScan, Record
 from napari_ink.annotation.store.journal_scan import Kind as Kind
 from napari_ink.decoding import check_regular
-from napari_ink.durable import sync
+from napari_ink.durable import replacing_file, sync
 from napari_ink.errors import ProjectError
 
 _PIECE_BYTES = 2**20
@@ -190,46 +190,29 @@ class Journal:
 
     def _write_anew(self, records: Iterable[Record], kept: Collection[int]) -> None:
         """Replace the journal by one with all records, and with the values of those in `kept`."""
-        partial = self.path.with_name(f".{self.path.name}.{os.getpid()}.partial")
-        try:
-            with self.path.open("rb") as old, partial.open("wb") as new:
-                new.write(MAGIC)
-                for record in records:
-                    body = b""
-                    if record.number in kept and record.size:
-                        old.seek(record.offset)
-                        body = old.read(record.size)
-                    head = _head_of(record.number, record.kind, record.of, record.header)
-                    new.write(PREFIX.pack(len(head), len(body), zlib.crc32(body, zlib.crc32(head))))
-                    new.write(head)
-                    new.write(body)
-                new.flush()
-                os.fsync(new.fileno())
-            os.replace(partial, self.path)
-        except BaseException:
-            partial.unlink(missing_ok=True)
-            raise
-        sync(self.path.parent)
+        # The old file is closed before it is replaced, as Windows asks.
+        with replacing_file(self.path) as new, self.path.open("rb") as old:
+            new.write(MAGIC)
+            for record in records:
+                body = b""
+                if record.number in kept and record.size:
+                    old.seek(record.offset)
+                    body = old.read(record.size)
+                head = _head_of(record.number, record.kind, record.of, record.header)
+                new.write(PREFIX.pack(len(head), len(body), zlib.crc32(body, zlib.crc32(head))))
+                new.write(head)
+                new.write(body)
 
     def _set_aside(self, damage: list[Damage]) -> Path:
         """Copy damaged parts to a new file, each after a line with its place, and return that file."""
         names = (self.path.with_name(f"{self.path.name}.damaged-{number}") for number in count(1))
         kept = next(path for path in names if not os.path.lexists(path))
-        partial = kept.with_name(f".{kept.name}.{os.getpid()}.partial")
-        try:
-            with self.path.open("rb") as journal, partial.open("wb") as file:
-                for one in damage:
-                    file.write(f"bytes {one.start} to {one.end} of {self.path.name}:\n".encode())
-                    journal.seek(one.start)
-                    _copy(journal, file, one.end - one.start)
-                    file.write(b"\n")
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(partial, kept)
-        except BaseException:
-            partial.unlink(missing_ok=True)
-            raise
-        sync(kept.parent)
+        with replacing_file(kept) as file, self.path.open("rb") as journal:
+            for one in damage:
+                file.write(f"bytes {one.start} to {one.end} of {self.path.name}:\n".encode())
+                journal.seek(one.start)
+                _copy(journal, file, one.end - one.start)
+                file.write(b"\n")
         return kept
 
 

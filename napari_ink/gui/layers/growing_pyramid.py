@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+from napari_ink.halving import halved_by_maximum, halved_by_mean
 from napari_ink.typing import UInt8Array
 
 Coarser = Literal["mean", "max"]
@@ -72,13 +73,6 @@ class GrowingPyramid:
             return np.zeros(shape, np.uint8)
 
     def _halved(self, part: UInt8Array) -> UInt8Array:
-        odd = [(0, length % 2) for length in part.shape]
-        even = np.pad(part, odd, mode="edge") if any(after for _, after in odd) else part
-        corners = even[::2, ::2], even[1::2, ::2], even[::2, 1::2], even[1::2, 1::2]
         if self._coarser == "max":
-            return np.maximum(np.maximum(corners[0], corners[1]), np.maximum(corners[2], corners[3]))
-        total = corners[0].astype(np.uint16)
-        for corner in corners[1:]:
-            total += corner
-        halved: UInt8Array = ((total + 2) >> 2).astype(np.uint8)
-        return halved
+            return halved_by_maximum(part)
+        return halved_by_mean(part[None])[0]
