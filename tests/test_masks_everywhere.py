@@ -438,7 +438,7 @@ def test_labels_without_ink_as_a_numpy_file_are_told(
     write_label_values(values.astype(np.uint8), tmp_path / "m.png")
     words = ["export", str(tmp_path / "m.png"), "--what", "labels", "-o"]
     assert main([*words, str(tmp_path / "o.npy")]) == 0
-    assert ("o.npy holds label values without a 2" in capsys.readouterr().err) is is_told
+    assert ("o.npy contains label values without a 2" in capsys.readouterr().err) is is_told
     np.testing.assert_array_equal(np.load(tmp_path / "o.npy"), values)
     assert main([*words, str(tmp_path / "o.tif")]) == 0
     assert "o.tif" not in capsys.readouterr().err

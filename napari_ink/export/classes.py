@@ -1,4 +1,4 @@
-"""The values that other programs' classes stand for: one rule for GeoJSON and COCO."""
+"""The label values of other programs' classes, decided by the same rule for GeoJSON and COCO."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ _FAMILIES = {"ink": (INK_LABELS, INK_MASK), "edge": (EDGE_LABELS, EDGE_MASK)}
 
 @dataclass(frozen=True)
 class ClassValues:
-    """The value of each class.
+    """The label value of each class in a file.
 
     Attributes
     ----------
     values
         The value of each class that is read; shapes of other classes are left out.
     names
-        What the values mean.
+        The meaning of each value.
     notes
-        What was left out or guessed, a sentence each.
+        What was left out or guessed, one sentence each.
     """
 
     values: Mapping[str, int]
@@ -34,20 +34,20 @@ class ClassValues:
 def values_of_classes(counts: Mapping[str, int], path: Path) -> ClassValues:
     """Decide which classes are ink, papyrus, edges or a mask.
 
-    One class alone is a mask, whatever it is called (but *papyrus* is never ink: it becomes the label value 1). Beside
-    one another only *ink* and *papyrus* are read, or *edge* and *not an edge*, and the others are left out.
+    A single class is a mask, whatever its name, except *papyrus* and *not an edge*, which keep their label values. Of
+    several classes, *ink* and *papyrus* are read, or *edge* and *not an edge*; all others are left out.
 
     Parameters
     ----------
     counts
-        How many shapes there are of each class; the name of no class is empty. Case and spaces around do not count.
+        Number of shapes of each class; the name is empty for shapes without one. Case and extra spaces are ignored.
     path
         The file, for messages.
 
     Raises
     ------
     LabelError
-        If there are several classes, and none is called ink or edge, or both are there.
+        If there are several classes, and none or both of ink and edge are among them.
     """
     known = {name: _plain(name) for name in counts}
     present = set(known.values())
@@ -57,11 +57,12 @@ def values_of_classes(counts: Mapping[str, int], path: Path) -> ClassValues:
     if len(wanted) != 1 or (len(present) > 1 and wanted[0] not in present):
         said = ", ".join(sorted(_shown(name) for name in counts))
         raise LabelError(
-            f"{path} has shapes of the classes {said[:200]}, and which of them to read is not clear; "
-            'leave one class, or call one "ink" and what is none "papyrus".'
+            f"{path} has shapes of the classes {said[:200]}, and it is unclear which of them to read; "
+            'keep one class, or name them "ink" and "papyrus".'
         )
     labels, mask = _FAMILIES[wanted[0]]
     value_of = {name: value for value, name in labels.items()}
+    # Ink without papyrus is a mask: nothing in the file says where somebody looked and found none.
     names = labels if present & set(value_of) != {wanted[0]} else mask
     if names is mask:
         value_of = {wanted[0]: WHITE}
@@ -74,7 +75,7 @@ def _one_mask(counts: Mapping[str, int], plain: str, path: Path) -> ClassValues:
     notes = (
         ()
         if plain in ("", "ink", "edge")
-        else (f"{path.name}: shapes of class {_shown(next(iter(counts)))} are the mask.",)
+        else (f"{path.name}: the shapes of class {_shown(next(iter(counts)))} are read as the mask.",)
     )
     return ClassValues(dict.fromkeys(counts, WHITE), names, notes)
 

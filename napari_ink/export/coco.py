@@ -1,4 +1,4 @@
-"""Planes as COCO's JSON: runs of pixels along the columns, an annotation for each value."""
+"""Label planes as COCO JSON: runs of pixels along the columns, with an annotation for each value."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from napari_ink.export.classes import ClassValues, values_of_classes
 from napari_ink.export.planes import INK_MASK, LabelPlane
 from napari_ink.export.runs import runs_of
 
+# More bits than any plane needs; without a limit, a damaged file would build up a huge number.
 _MOST_BITS = 60
 
 
 def write_coco(plane: LabelPlane, path: Path) -> None:
-    """Write a COCO data set of one image: an annotation for each value, of uncompressed run lengths."""
+    """Write a label plane as a COCO data set of one image, with uncompressed run lengths for each value."""
     values = plane.whole()
     height, width = plane.shape
     ids = {value: number for number, value in enumerate(plane.names, 1)}
@@ -39,25 +40,35 @@ def write_coco(plane: LabelPlane, path: Path) -> None:
 
 
 def read_coco(said: dict[str, Any], path: Path) -> LabelPlane:
-    """Return the plane of a COCO data set of one image, of run lengths, compressed or not, or of polygons.
+    """Return the label plane of a COCO data set of one image.
 
-    Where annotations overlap, the later one counts. Categories of other programs, without a value, are read by their
-    names (`values_of_classes`).
+    Annotations may be polygons or run lengths, compressed or not; later ones cover earlier ones. Categories of other
+    programs, which have no value, are read by their names (`values_of_classes`).
+
+    Parameters
+    ----------
+    said
+        The parsed JSON document.
+    path
+        The file, for messages.
 
     Raises
     ------
     LabelError
-        If it is no such data set; sizes and counts are held against each other before anything is allocated.
+        If there is not exactly one image, or annotations refer to images or categories that do not exist.
+    ValueError
+        If the document is damaged; `decoder_errors` makes a `LabelError` of it.
     """
     images, annotations = said.get("images", []), said.get("annotations", [])
     if len(images) != 1:
-        raise LabelError(f"{path} holds {len(images)} images, and one plane is read; leave one image in it.")
+        raise LabelError(f"{path} contains {len(images)} images, but only one can be read; keep one image.")
     ours = {category["id"]: category for category in said.get("categories", [])}
     unknown = [str(one["category_id"]) for one in annotations if one["category_id"] not in ours]
     strangers = [one for one in annotations if one.get("image_id", images[0].get("id")) != images[0].get("id")]
     if unknown or strangers:
         what = f"of category {unknown[0][:20]}" if unknown else "of an image"
-        raise LabelError(f"{path} has annotations {what} that it does not hold; leave them out.")
+        raise LabelError(f"{path} has annotations {what} that it does not contain; remove them.")
+    # Memory order F, since COCO's runs go along the columns.
     canvas = Canvas(images[0]["height"], images[0]["width"], path, order="F")
     if all("value" in category for category in ours.values()):
         names = checked_names({int(one["value"]): str(one["name"]) for one in ours.values()}, path)
@@ -109,8 +120,9 @@ def _paint(canvas: Canvas, segmentation: dict[str, Any] | list[list[float]], val
 
 
 def _checked(said: str | list[int], shape: tuple[int, int]) -> npt.NDArray[np.int64]:
-    """Return run lengths that add up to the pixels of a plane."""
+    """Return run lengths as an array; raise ValueError unless they add up to the plane's number of pixels."""
     counts = _unpacked(said) if isinstance(said, str) else said
+    # `type` and not `isinstance`, which would accept True and False.
     if not all(type(count) is int and count >= 0 for count in counts):
         raise ValueError("a run length that is no whole number from 0")
     if sum(counts) != shape[0] * shape[1]:
@@ -119,9 +131,9 @@ def _checked(said: str | list[int], shape: tuple[int, int]) -> npt.NDArray[np.in
 
 
 def _unpacked(packed: str) -> list[int]:
-    """Return the counts of COCO's compressed run lengths: 5 bits a character; from the third on, differences.
+    """Return the counts of COCO's compressed run lengths: 5 bits per character, differences from the third count on.
 
-    Each difference is to the count two before it, as in pycocotools' `rleFrString`.
+    Each difference is relative to the count two places before, as in pycocotools' `rleFrString`.
     """
     counts: list[int] = []
     number = shift = 0

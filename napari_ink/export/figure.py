@@ -1,4 +1,4 @@
-"""Figures for papers and talks: a projection with ink and edges over it, and a scale bar."""
+"""Figures for papers and talks: a projection with ink and edges drawn over it, and a scale bar."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _INK_OPACITY = 0.55
 
 @dataclass(frozen=True, slots=True)
 class ScaleBar:
-    """A bar of a round length.
+    """A scale bar of a round length.
 
     Attributes
     ----------
     length_px
         Its length in pixels of the figure.
     text
-        What it stands for, ``"2 mm"``.
+        The length in words, such as ``"2 mm"``.
     """
 
     length_px: float
@@ -50,28 +50,35 @@ def write_figure(
     longest_px: int = 4096,
     overwrite: bool = False,
 ) -> Path:
-    """Write a figure: a PNG or PDF of pixels, or an SVG with the outlines as paths over an embedded picture.
+    """Write a figure as a PNG or PDF of pixels, or as an SVG with the outlines as paths over an embedded picture.
 
     Parameters
     ----------
     path
-        Ends in .png, .svg or .pdf.
+        File to write; its suffix, .png, .svg or .pdf, decides the format.
     image
-        Grey values ``(y, x)``, a projection for example; shown from their first to their 99th percentile.
+        Grey values ``(y, x)`` of any dtype, such as a projection; the 1st percentile becomes black, the 99th white.
     ink, edges
-        Masks of the same height and width to lay over it, in the colours of the labels.
+        Masks ``(y, x)`` of bool, of the same shape as `image`, drawn over it in the colours of the labels.
     voxel_size_um
-        The side of a pixel; the scale bar is in millimetres, or in pixels where it is not known.
+        Side of a pixel in micrometres; with None, the scale bar is in pixels instead of millimetres.
     longest_px
-        Larger figures are made smaller by a whole number: of grey values every n-th pixel, and so that thin lines of
-        masks stay.
+        Longest side of the figure in pixels. Larger images are reduced by a whole factor: every n-th grey value, and
+        the maximum of masks, so that thin lines are not lost.
+    overwrite
+        Whether to replace an existing file.
+
+    Returns
+    -------
+    Path
+        The absolute path of the file.
 
     Raises
     ------
     OutputError
-        If the name has another suffix, is taken (unless `overwrite`), or cannot be written.
+        If the suffix is another one, the file exists already (unless `overwrite`), or it cannot be written.
     BadInputError
-        If a mask is of another size than the image.
+        If a mask has another shape than the image.
     """
     path = Path(path).absolute()
     _check(path, overwrite)
@@ -79,7 +86,7 @@ def write_figure(
     for name, mask in overlays.items():
         if mask.shape != image.shape:
             raise BadInputError(
-                f"The {name} mask is {mask.shape} and the image {image.shape}; give the same part of both."
+                f"The {name} mask has the shape {mask.shape} but the image {image.shape}; give the same part of both."
             )
     step = max(1, -(-max(image.shape) // longest_px))
     grey = _stretched(image[::step, ::step])
@@ -99,15 +106,16 @@ def scale_bar(width_px: int, pixel_um: float | None, step: int = 1) -> ScaleBar:
     Parameters
     ----------
     width_px
-        The figure's width.
+        Width of the figure in its pixels.
     pixel_um
-        The side of one of its pixels in micrometres; None for a bar in pixels of the segment.
+        Side of one of its pixels in micrometres; None for a bar in pixels of the segment.
     step
-        How many pixels of the segment a pixel of the figure stands for; only asked where `pixel_um` is None.
+        Pixels of the segment per pixel of the figure; used only if `pixel_um` is None.
     """
     unit_px = 1000 / pixel_um if pixel_um else 1 / step
     longest = width_px / 4 / unit_px
     power = 10.0 ** np.floor(np.log10(longest))
+    # The tolerance keeps a length that fits exactly, which rounding would otherwise drop.
     length = max(factor * power for factor in (1, 2, 5) if factor * power <= longest * (1 + 1e-9))
     return ScaleBar(length * unit_px, f"{length:g} {'mm' if pixel_um else 'px'}")
 
@@ -128,7 +136,7 @@ def _stretched(image: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
 
 
 def _thinned(mask: Mask, step: int, shape: tuple[int, ...]) -> Mask:
-    """Return which squares of `step` pixels hold any of the mask."""
+    """Return a mask reduced by `step`: True for each square of `step` × `step` pixels that contains any True."""
     padded = np.pad(mask, [(0, small * step - large) for small, large in zip(shape, mask.shape, strict=True)])
     return np.asarray(padded.reshape(shape[0], step, shape[1], step).any(axis=(1, 3)))
 
@@ -144,6 +152,7 @@ def _picture(grey: npt.NDArray[np.uint8], overlays: dict[str, Mask], bar: ScaleB
     page = Image.fromarray(picture)
     pen, (left, top, thick, size) = ImageDraw.Draw(page), _layout(grey.shape, bar)
     right = left + round(bar.length_px)
+    # A black border makes the white bar visible on bright papyrus.
     for border, fill in ((1, "black"), (0, "white")):
         pen.rectangle((left - border, top - border, right - 1 + border, top + thick - 1 + border), fill)
     where = (left + right) / 2, top - thick
@@ -175,6 +184,6 @@ def _svg(grey: npt.NDArray[np.uint8], overlays: dict[str, Mask], bar: ScaleBar) 
 
 
 def _layout(shape: tuple[int, ...], bar: ScaleBar) -> tuple[int, int, int, int]:
-    """Return where the bar begins, how thick it is and how large its text: all of it lies at the bottom left."""
+    """Return left, top and thickness of the bar at the bottom left, and the font size of its text, in pixels."""
     margin, thick = max(2, shape[1] // 40), max(2, shape[1] // 200)
     return margin, max(0, shape[0] - margin - thick), thick, max(10, shape[1] // 40)

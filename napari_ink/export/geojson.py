@@ -1,4 +1,4 @@
-"""Planes as GeoJSON: polygons with holes along the pixels' edges, in pixels ``[x, y]``, as QuPath and others read."""
+"""Label planes as GeoJSON: polygons with holes along the pixels' edges, in pixels ``[x, y]``, which QuPath reads."""
 
 from __future__ import annotations
 
@@ -25,10 +25,17 @@ _TYPES = ("Feature", "Polygon", "MultiPolygon", *_COLLECTIONS, *_OTHER_TYPES)
 
 
 def write_geojson(plane: LabelPlane, path: Path) -> None:
-    """Write a feature for each connected piece of each value.
+    """Write a label plane as GeoJSON, with a feature for each connected piece of each value.
 
-    Rings turn as RFC 7946 asks, but coordinates are pixels from the top left, not degrees. The size, which GeoJSON has
-    no place for, stands under ``"napari_ink"``.
+    Rings are oriented as RFC 7946 requires, but coordinates are pixels from the top left, not degrees. GeoJSON has no
+    field for the size of the plane, so it is stored under ``"napari_ink"``.
+
+    Parameters
+    ----------
+    plane
+        The labels to write; the whole plane is read into memory.
+    path
+        The file to write.
     """
     values = plane.whole()
     ours = {"height": plane.shape[0], "width": plane.shape[1], "values": {str(v): n for v, n in plane.names.items()}}
@@ -40,21 +47,30 @@ def write_geojson(plane: LabelPlane, path: Path) -> None:
 
 
 def is_geojson(said: dict[str, Any] | list[Any]) -> bool:
-    """Whether a JSON document is GeoJSON: a collection, or bare features or geometries."""
+    """Return whether a JSON document is GeoJSON: a collection, or bare features or geometries."""
     first = said if isinstance(said, dict) else next(iter(said), None)
     return isinstance(first, dict) and first.get("type") in _TYPES
 
 
 def read_geojson(said: dict[str, Any] | list[Any], path: Path, shape: tuple[int, int] | None) -> LabelPlane:
-    """Return the plane of GeoJSON.
+    """Return the label plane of a GeoJSON document, from `write_geojson` or another program.
 
-    Polygons without a value of ours are read by their classes (`values_of_classes`); where those of one value overlap,
-    it is there once. `shape` says the size where the file does not.
+    Parameters
+    ----------
+    said
+        The parsed document. Its polygons are painted in order; in documents of other programs, the value of a polygon
+        follows from its class (`values_of_classes`).
+    path
+        The file, for messages.
+    shape
+        Height and width in pixels; needed only for documents of other programs, which do not contain them.
 
     Raises
     ------
     LabelError
-        If it holds no polygons that can be read, or a size is missing.
+        If there are no polygons that can be read, all lie outside of the plane, or the size is missing.
+    ValueError
+        If the document is damaged; `decoder_errors` makes a `LabelError` of it.
     """
     ours = said.get(_OURS) if isinstance(said, dict) else None
     left_out: Counter[str] = Counter()
@@ -66,10 +82,10 @@ def read_geojson(said: dict[str, Any] | list[Any], path: Path, shape: tuple[int,
         notes: tuple[str, ...] = ()
     else:
         if not shapes:
-            raise LabelError(f"{path} holds no polygons{_listed(left_out)}; export the outlines as polygons.")
+            raise LabelError(f"{path} contains no polygons{_listed(left_out)}; export the outlines as polygons.")
         if shape is None:
             raise LabelError(
-                f"{path} does not say how high and wide its plane is; give its size (--size HEIGHT WIDTH)."
+                f"{path} does not contain the height and width of its plane; give its size (--size HEIGHT WIDTH)."
             )
         canvas = Canvas(*shape, path)
         classes = [_class_of(shape.properties) for shape in shapes]
@@ -78,14 +94,14 @@ def read_geojson(said: dict[str, Any] | list[Any], path: Path, shape: tuple[int,
         if _lies_on_centres(shapes):
             shapes = [_Shape([ring + 0.5 for ring in shape.rings], shape.properties) for shape in shapes]
             notes += (
-                f"{path.name}: every corner lies half a pixel off, so pixels are taken to lie around whole numbers.",
+                f"{path.name}: all corners lie at half pixels, so whole-number coordinates are read as pixel centres.",
             )
     return canvas.plane(names, (*notes, *_painted(canvas, shapes, values, left_out, path)))
 
 
 @dataclass(frozen=True)
 class _Shape:
-    """The rings ``(y, x)`` of a polygon, with the properties of its feature."""
+    """A polygon's rings of points ``(y, x)``, with the properties of its feature."""
 
     rings: list[Points]
     properties: dict[str, Any]
@@ -94,7 +110,7 @@ class _Shape:
 def _painted(
     canvas: Canvas, shapes: list[_Shape], values: list[int | None], left_out: Counter[str], path: Path
 ) -> list[str]:
-    """Paint what has a value; return what to tell about the rest."""
+    """Paint the shapes that have a value; return notes about those that were left out."""
     labelled = [(shape, value) for shape, value in zip(shapes, values, strict=True) if value is not None]
     outside = sum(not canvas.paint(shape.rings, value) for shape, value in labelled)
     if outside and outside == len(labelled):
@@ -110,11 +126,12 @@ def _painted(
 
 def _listed(left_out: Counter[str]) -> str:
     said = ", ".join(f"{number} {name}" for name, number in sorted(left_out.items()))
-    return f", and left out are: {said}" if said else ""
+    return f"; left out: {said}" if said else ""
 
 
 def _shapes(said: Any, left_out: Counter[str]) -> Iterator[_Shape]:
-    """Yield all polygons in order, whatever they are nested in; count what is no polygon in `left_out`."""
+    """Yield all polygons in order, at any depth of nesting; count everything else in `left_out`."""
+    # A stack instead of recursion, which a deeply nested file would exhaust.
     waiting: list[tuple[Any, dict[str, Any]]] = [(said, {})]
     while waiting:
         one, properties = waiting.pop()
@@ -145,7 +162,7 @@ def _polygons(polygons: list[Any], properties: dict[str, Any], left_out: Counter
 
 
 def _ring(corners: list[list[float]]) -> Points:
-    """Return the corners ``(y, x)`` of a ring; the first is repeated in files as the last, but not always."""
+    """Return the corners ``(y, x)`` of a ring without the repeated first corner, which some files leave out."""
     xy = np.array([corner[:2] for corner in corners])
     if xy.ndim != 2 or xy.shape[1] != 2 or xy.dtype.kind not in "iuf":
         raise ValueError("a corner that is no pair of numbers")
@@ -154,10 +171,10 @@ def _ring(corners: list[list[float]]) -> Points:
 
 
 def _class_of(properties: dict[str, Any]) -> str:
-    """Return the class that a feature says: QuPath's classification, or what others call class or label."""
+    """Return the class of a feature: QuPath's ``classification``, or ``class`` or ``label``; empty without one."""
     for key in ("classification", "class", "label"):
         said = properties.get(key)
-        if isinstance(said, str) and said.lstrip().startswith("{"):  # as GIS programs save it again
+        if isinstance(said, str) and said.lstrip().startswith("{"):  # GIS programs save nested objects as JSON text
             said = parse_json(said, LabelError, f"the {key} of a feature")
         if isinstance(said, dict):
             said = said.get("name")
@@ -167,7 +184,7 @@ def _class_of(properties: dict[str, Any]) -> str:
 
 
 def _value_of(properties: dict[str, Any], names: Mapping[int, str]) -> int:
-    """Return the value of a feature of ours; one that was added elsewhere has a class alone."""
+    """Return the value of a feature in a file of ours; features added in other programs have only a class."""
     said = properties.get("value")
     if said is None:
         by_name = {name: value for value, name in names.items()}
@@ -175,11 +192,11 @@ def _value_of(properties: dict[str, Any], names: Mapping[int, str]) -> int:
     for value in names:
         if value == said:
             return value
-    raise ValueError(f"a feature has the value {str(said)[:20]}, and the file has {', '.join(map(str, names))}")
+    raise ValueError(f"a feature has the value {str(said)[:20]}, but the file has only {', '.join(map(str, names))}")
 
 
 def _lies_on_centres(shapes: list[_Shape]) -> bool:
-    """Whether all sides run along rows and columns half a pixel off, as where pixels lie around whole numbers."""
+    """Return whether all sides run along rows and columns at half pixels, as where whole numbers are pixel centres."""
     for shape in shapes:
         for ring in shape.rings:
             turns = np.diff(ring, axis=0, append=ring[:1]) != 0

@@ -1,4 +1,4 @@
-"""Arrays of grey levels or label values, as other programs write them, as planes of 8 bits."""
+"""Conversion of arrays of grey levels or label values to label planes of 8 bits."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ def plane_of_levels(
     samples: Samples | None = None,
     threshold: float | None = None,
 ) -> LabelPlane:
-    """Return the plane of whole numbers or bools: label values, or a mask of levels of 0 to 255, perhaps soft.
+    """Return an array as a label plane: label values, or a hard or soft mask of levels 0 to 255.
 
     Parameters
     ----------
     values
-        Anything sliced like an array ``(y, x)``, with a dtype and a shape; it is read in bands.
+        Array ``(y, x)`` of bool or whole numbers, or anything with a dtype and a shape that can be sliced like one.
     path
-        Where it comes from, for the messages.
+        Its file, for messages.
     voxel_size_um
-        The side of a pixel, where it is known.
+        Side of a pixel in micrometres; None if unknown.
     samples
-        What the file says about the values; what their dtype says when None.
+        What the file says about its values; None to judge by their dtype.
     threshold
-        Where the caller will cut a soft mask, 0 to 1, if somebody said so.
+        Threshold, 0 to 1, at which the caller will cut a soft mask; None if nobody gave one.
 
     Raises
     ------
     LabelError
-        If it is no plane of bool or whole numbers, or `meaning_of` finds that its values are neither labels nor a mask.
+        If the array is no plane of bool or whole numbers, or its values are neither labels nor a mask (`meaning_of`).
     """
     if len(values.shape) > 2 and values.shape[-2] * values.shape[-1] == np.prod(values.shape):
-        values = np.reshape(values, values.shape[-2:])  # a stack of one
+        values = np.reshape(values, values.shape[-2:])  # a stack of one plane
     if len(values.shape) != 2 or np.dtype(values.dtype).kind not in "bui":
         raise LabelError(
             f"{path} has the shape {tuple(values.shape)} and {values.dtype} values; "
@@ -51,6 +51,7 @@ def plane_of_levels(
     samples = Samples(bits_of(np.dtype(values.dtype))) if samples is None else samples
     meaning = meaning_of(values_of(_bands(values)), samples, path, threshold)
 
+    # The values are converted when they are read, so that a plane larger than memory can be used.
     def read(y: Span, x: Span) -> UInt8Array:
         part = np.asarray(values[slice(*y), slice(*x)])
         return np.ascontiguousarray(meaning.labels(part) if meaning.are_labels else meaning.levels(part))

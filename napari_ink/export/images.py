@@ -1,4 +1,4 @@
-"""Planes as PNG, TIFF and NumPy files."""
+"""Label planes as PNG, TIFF and NumPy files."""
 
 from __future__ import annotations
 
@@ -14,14 +14,16 @@ from napari_ink.mask_meaning import LABELS_KEY, LABELS_TEXT
 from napari_ink.typing import UInt8Array
 
 _TILE = 512
+# Above this, with room for the directory of tiles, a TIFF needs 64-bit offsets (BigTIFF).
 _CLASSIC_BYTES = 2**32 - 2**25
 
 
 def write_png(plane: LabelPlane, path: Path) -> None:
-    """Write a grey PNG of 8 bits; Pillow needs the whole plane in memory."""
+    """Write a grey PNG of 8 bits; the whole plane is read into memory, since Pillow writes no parts."""
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
 
+    # Readers of this program find the meaning of the values in a text chunk; others ignore it.
     info = PngInfo()
     if not plane.is_mask:
         info.add_text(LABELS_KEY, _words(plane))
@@ -49,7 +51,7 @@ def write_tiff(plane: LabelPlane, path: Path) -> None:
 
 
 def _words(plane: LabelPlane) -> str:
-    """Say what label values mean: the values alone don't tell labels without ink from a mask."""
+    """Return the meaning of the label values as text, since labels without a 2 look like a mask otherwise."""
     return f"{LABELS_TEXT}: {', '.join(f'{value} {name}' for value, name in plane.names.items())}"
 
 
@@ -63,37 +65,55 @@ def write_npy(plane: LabelPlane, path: Path) -> None:
 
 
 def note_on_npy(plane: LabelPlane, path: Path) -> str:
-    """Say that label values without a 2 are a mask to whoever reads them from a NumPy file; empty where they are not.
+    """Return a warning if a NumPy file of these labels will be read as a mask; empty if it will not.
 
-    Such a file has no place that says what its values mean.
+    Labels without a 2 look like a mask of 0 and 1, and a NumPy file has no metadata to tell them apart.
     """
     if path.suffix.lower() != ".npy" or plane.is_mask or any((band > 1).any() for band in plane.bands()):
         return ""
     return (
-        f"{path} holds label values without a 2, and a NumPy file can't say so: its 1 will be read as the white of a "
-        "mask; export PNG, TIFF or OME-Zarr to keep them."
+        f"{path} contains label values without a 2, which a NumPy file can't mark as labels, so its 1 will be read as "
+        "the white of a mask; export PNG, TIFF or OME-Zarr to keep them."
     )
 
 
 def read_image(path: Path, shape: tuple[int, int] | None, threshold: float | None = None) -> LabelPlane:
-    """Read a PNG or TIFF.
+    """Read a PNG or TIFF as a label plane.
+
+    Parameters
+    ----------
+    path
+        The file to read.
+    shape
+        Not used: an image contains its own size. All readers take it.
+    threshold
+        Threshold, 0 to 1, at which the caller will cut a soft mask; None if nobody gave one.
 
     Raises
     ------
     LabelError
-        If it cannot be read, or its values are neither labels nor a mask.
+        If the file cannot be read, or its values are neither labels nor a mask.
     """
     with opened_plane(path) as plane:
         return plane_of_levels(plane.whole(), path, samples=plane.samples, threshold=threshold)
 
 
 def read_npy(path: Path, shape: tuple[int, int] | None, threshold: float | None = None) -> LabelPlane:
-    """Open a NumPy file ``(y, x)`` of bool or whole numbers; it stays on the disk.
+    """Open a NumPy file ``(y, x)`` of bool or whole numbers as a label plane, without loading it into memory.
+
+    Parameters
+    ----------
+    path
+        The file to open.
+    shape
+        Not used: a NumPy file contains its own size. All readers take it.
+    threshold
+        Threshold, 0 to 1, at which the caller will cut a soft mask; None if nobody gave one.
 
     Raises
     ------
     LabelError
-        If it cannot be read, or is no plane of such values.
+        If the file cannot be read, or its values are neither labels nor a mask.
     """
     return plane_of_levels(open_numpy(path), path, threshold=threshold)
 

@@ -1,4 +1,4 @@
-"""Labels and masks from anybody's files, by the field's rules: padding is cropped, soft masks are cut at half."""
+"""Import of labels and masks from files of any format: padding is cropped, soft masks are cut at half."""
 
 from __future__ import annotations
 
@@ -21,24 +21,30 @@ from napari_ink.typing import UInt8Array
 def read_labels(
     path: str | os.PathLike[str], shape: tuple[int, int] | None = None, threshold: float | None = None
 ) -> LabelPlane:
-    """Open a label file of any format: label values, or a mask that may be soft, of levels of 0 to 255.
+    """Open a label file of any format: label values, or a hard or soft mask of levels 0 to 255.
 
-    Which of them its values mean is decided by `mask_meaning.meaning_of`, for images, NumPy files and Zarrs alike.
+    For images, NumPy files and Zarrs, `mask_meaning.meaning_of` decides which of them the values are.
 
     Parameters
     ----------
     path
         The file, or the folder of a Zarr.
     shape
-        The segment's height and width. A larger plane is cropped at the bottom and right; nothing is resized. A csv,
-        and GeoJSON of other programs, do not say their size and need it.
+        The segment's height and width. A larger plane is cropped at the bottom and right; nothing is resized. A CSV,
+        and GeoJSON of other programs, do not contain their size and need it.
     threshold
-        Where somebody says that a soft mask is to be cut, 0 to 1; it may be less white than half then.
+        Threshold, 0 to 1, at which the caller will cut a soft mask. With one, masks that nowhere reach half are read
+        too; None if nobody gave one.
+
+    Returns
+    -------
+    LabelPlane
+        The labels, read when they are needed where the format allows it.
 
     Raises
     ------
     LabelError
-        If it cannot be read, is smaller than `shape`, or holds neither a mask nor label values.
+        If the file does not exist or cannot be read, is smaller than `shape`, or is neither a mask nor label values.
     """
     path = Path(path).absolute()
     if not path.exists():
@@ -59,33 +65,42 @@ def read_labels(
 def import_mask(
     path: str | os.PathLike[str], shape: tuple[int, int], names: Mapping[int, str] = INK_MASK
 ) -> LabelPlane:
-    """Read a mask as 0 and 255; a soft one is cut at half.
+    """Read a mask as values 0 and 255; a soft mask is cut at half.
+
+    Parameters
+    ----------
+    path
+        The file, or the folder of a Zarr.
+    shape
+        The segment's height and width.
+    names
+        The meaning of the value 255.
 
     Raises
     ------
     LabelError
-        As in `read_labels`; and if the file holds label values, of which no one knows which are meant.
+        As in `read_labels`, and if the file contains label values, since it is unclear which of them the mask is.
     """
     plane = read_labels(path, shape)
     if not plane.is_mask:
-        raise LabelError(f"{path} holds label values of 0 to 2, not a mask; export one of them as a mask first.")
+        raise LabelError(f"{path} contains label values of 0 to 2, not a mask; export one of them as a mask first.")
     return cut(plane, HALF, names)
 
 
 def import_ink_labels(
     ink: str | os.PathLike[str], shape: tuple[int, int], supervision: str | os.PathLike[str] | None = None
 ) -> LabelPlane:
-    """Read ink labels as values 0 unreviewed, 1 papyrus, 2 ink.
+    """Read ink labels as values 0 (unreviewed), 1 (papyrus) and 2 (ink).
 
     Parameters
     ----------
     ink
-        A mask of ink, or label values, which are taken as they are.
+        A mask of ink, or label values, which are returned unchanged.
     shape
         The segment's height and width.
     supervision
-        A mask of where somebody has looked: what is not ink there is papyrus. When None, the one beside `ink` of the
-        same name and version; without any, nobody knows, and what is not ink stays unreviewed.
+        A mask of the reviewed pixels: those without ink become papyrus, all others stay unreviewed. If None, the
+        supervision mask of the same segment and version beside `ink` is used; without one, no pixel becomes papyrus.
 
     Raises
     ------
@@ -101,6 +116,7 @@ def import_ink_labels(
     notes = plane.notes + (() if looked is None else looked.notes)
 
     def read(y: Span, x: Span) -> UInt8Array:
+        # Ink last: it counts even where the supervision mask says that nobody looked.
         values = np.zeros((y[1] - y[0], x[1] - x[0]), np.uint8)
         if looked is not None:
             values[looked.read(y, x) > 0] = LabelValue.PAPYRUS
@@ -111,7 +127,7 @@ def import_ink_labels(
 
 
 def import_edge_labels(path: str | os.PathLike[str], shape: tuple[int, int]) -> LabelPlane:
-    """Read edge labels as values 0 unreviewed, 1 edge, 2 not an edge; of a mask, what is black stays unreviewed.
+    """Read edge labels as values 0 (unreviewed), 1 (edge) and 2 (not an edge); black in a mask becomes unreviewed.
 
     Raises
     ------
@@ -130,6 +146,7 @@ def import_edge_labels(path: str | os.PathLike[str], shape: tuple[int, int]) -> 
 
 
 def cut(plane: LabelPlane, threshold: float, names: Mapping[int, str]) -> LabelPlane:
-    """Return where levels of 0 to 255 reach a threshold of 0 to 1."""
+    """Return a mask of where a plane's levels of 0 to 255 reach a threshold of 0 to 1."""
+    # A table of the 256 levels, so that no pixel has to become a float.
     reaches = np.arange(256) / 255 >= threshold
     return mapped(plane, lambda part: np.asarray(reaches[part]), names)

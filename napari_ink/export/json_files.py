@@ -10,17 +10,24 @@ from napari_ink.export.coco import read_coco
 from napari_ink.export.geojson import is_geojson, read_geojson
 from napari_ink.export.planes import LabelPlane
 
-# Short numbers in lists become this many times the bytes of their digits.
+# Bytes of memory for one byte of text, at most: short numbers in lists grow the most.
 _GROWS = 16
 
 
 def read_json(path: Path, shape: tuple[int, int] | None) -> LabelPlane:
-    """Read GeoJSON or COCO, whichever it is; `shape` says the size where GeoJSON does not.
+    """Read a JSON file, GeoJSON or COCO, as a label plane.
+
+    Parameters
+    ----------
+    path
+        The file to read.
+    shape
+        Height and width in pixels; needed only for GeoJSON of other programs, which does not contain them.
 
     Raises
     ------
     LabelError
-        If it is neither, or a size is missing.
+        If the file is neither or damaged, or the size is missing.
     """
     said = parse_json(read_document(path, LabelError, _GROWS, "cut it into parts"), LabelError, path)
     remedy = "write it again as polygons in pixels, or as COCO's run lengths"

@@ -1,4 +1,4 @@
-"""Masks as Kaggle's csv: runs of pixels along the rows, counted from 1."""
+"""Masks as Kaggle's CSV: runs of pixels along the rows, counted from 1."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from napari_ink.export.planes import INK_MASK, WHITE, LabelPlane
 from napari_ink.export.runs import Integers, runs_of
 
 _HEADER = "Id,Predicted"
-# As spreadsheets save it where a comma parts decimals.
+# Spreadsheets write semicolons where the comma is the decimal mark.
 _SEPARATORS = (",", ";", "\t")
-# Bytes that words and numbers take, for one of the text.
+# Bytes of memory that words and numbers take for one byte of text.
 _GROWS = 40
 
 
 def write_kaggle_csv(plane: LabelPlane, path: Path) -> None:
-    """Write a mask as Kaggle's submission: ``Id,Predicted`` and one row of ``start length`` pairs.
+    """Write a mask as a Kaggle submission: the header ``Id,Predicted`` and one row of ``start length`` pairs.
 
-    The id is the segment's name where the file's name says it, otherwise the file's name.
+    The id is the segment's name if the file's name contains it (`parse_label_name`), otherwise the file's name.
     """
     begin, length = runs_of(plane.bands())
     pairs = np.stack([begin + 1, length], axis=1).ravel()
@@ -33,26 +33,36 @@ def write_kaggle_csv(plane: LabelPlane, path: Path) -> None:
 
 
 def read_kaggle_csv(path: Path, shape: tuple[int, int] | None) -> LabelPlane:
-    """Read the one mask of a csv, as any system saves it; it does not say its size, so `shape` must.
+    """Read a CSV with one mask, with any line ends and separators that spreadsheets write.
 
-    An empty mask is nothing, or ``1 0`` as some write it.
+    An empty mask is an empty field, or the run ``1 0`` that some programs write.
+
+    Parameters
+    ----------
+    path
+        The file to read.
+    shape
+        Height and width in pixels, which the file does not contain.
 
     Raises
     ------
     LabelError
-        If it is no such file, holds several masks, or its runs do not fit the size.
+        If the file has no such header, does not contain exactly one mask, its runs are damaged or exceed the size, or
+        `shape` is None.
     """
     if shape is None:
-        raise LabelError(f"{path} does not say how high and wide its mask is; give its size (--size HEIGHT WIDTH).")
+        raise LabelError(
+            f"{path} does not contain the height and width of its mask; give its size (--size HEIGHT WIDTH)."
+        )
     text = decode_text(read_document(path, LabelError, _GROWS, "leave one mask in it"), LabelError, path)
     header, *rows = [line for line in text.splitlines() if line.strip()] or [""]
     separator = next((one for one in _SEPARATORS if _names(header, one) == _HEADER.casefold().split(",")), None)
     if separator is None:
-        raise LabelError(f"{path} begins with {header[:40]!r} and not with {_HEADER}; write that as its first line.")
+        raise LabelError(f"{path} begins with {header[:40]!r} instead of {_HEADER}; write that as its first line.")
     masks = [row.rpartition(separator) for row in rows]
     if len(masks) != 1:
         said = ", ".join(_unquoted(name) for name, _, _ in masks[:10])
-        raise LabelError(f"{path} has {len(masks)} masks ({said[:100]}), and one is read; leave one row in it.")
+        raise LabelError(f"{path} has {len(masks)} masks ({said[:100]}), but only one can be read; keep one row.")
     canvas = Canvas(*shape, path)
     begin, length = _runs(_unquoted(masks[0][2]), canvas.shape, path)
     canvas.paint_runs(begin, length, WHITE)
@@ -68,23 +78,27 @@ def _unquoted(field: str) -> str:
 
 
 def _runs(text: str, shape: tuple[int, int], path: Path) -> tuple[Integers, Integers]:
-    """Return where runs begin, counted from 0, and how long they are."""
+    """Return the first pixels of the runs, counted from 0, and their lengths, checked against the plane's size."""
     words, size = text.split(), shape[0] * shape[1]
     if words == ["1", "0"]:
         words = []
+    # At most 18 digits: such numbers fit into int64.
     wrong = next((word for word in words if not (word.isascii() and word.isdigit() and len(word) < 19)), None)
     if wrong is not None:
-        raise LabelError(f"{path} holds {wrong[:20]!r}, which is no whole number; write runs as start and length.")
+        raise LabelError(f"{path} contains {wrong[:20]!r}, which is no whole number; write runs as start and length.")
     if len(words) % 2:
-        raise LabelError(f"{path} holds {len(words)} numbers, and runs are pairs of start and length; copy it again.")
+        raise LabelError(
+            f"{path} contains {len(words)} numbers, but runs are pairs of start and length; copy it again."
+        )
     numbers = np.array([int(word) for word in words], np.int64)
     begin, length = numbers[::2] - 1, numbers[1::2]
     if (begin < 0).any() or (length < 1).any():
-        what = "begins at 0, and pixels are counted from 1" if (begin < 0).any() else "has the length 0"
-        raise LabelError(f"{path} holds a run that {what}; write its runs again.")
+        what = "begins at 0, but pixels are counted from 1" if (begin < 0).any() else "has the length 0"
+        raise LabelError(f"{path} contains a run that {what}; write its runs again.")
+    # Summed as Python integers, since a sum of damaged numbers could overflow int64.
     if len(numbers) and (last := max(map(sum, zip(begin.tolist(), length.tolist(), strict=True)))) > size:
         raise LabelError(
-            f"{path} holds runs that do not fit {shape[0]} × {shape[1]} pixels: one ends at pixel {last} of {size}; "
+            f"{path} contains runs that do not fit {shape[0]} × {shape[1]} pixels: one ends at pixel {last} of {size}; "
             "check the size."
         )
     return begin, length

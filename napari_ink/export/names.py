@@ -1,4 +1,4 @@
-"""The field's names of label files: ``<segment>_{inklabels,supervision_mask,validation_mask}[_vN]``."""
+"""The naming convention of label files: ``<segment>_{inklabels,supervision_mask,validation_mask}[_vN]``."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class LabelName:
     Attributes
     ----------
     segment
-        The segment's name: that of its folder.
+        The segment's name, which is also its folder's.
     kind
-        What the file holds.
+        What the file contains.
     version
-        Counts from 1; the first one's name does not say it.
+        Version, counted from 1; a file name without one is version 1.
     suffix
-        With its dot.
+        The file suffix, with its dot.
     """
 
     segment: str
@@ -40,7 +40,7 @@ class LabelName:
 
 
 def parse_label_name(path: Path) -> LabelName | None:
-    """Return the parts of a name, or None if it is not one of the field's."""
+    """Return the parts of a label file's name, or None if it does not follow the convention."""
     found = _NAME.fullmatch(path.stem)
     if found is None:
         return None
@@ -49,13 +49,16 @@ def parse_label_name(path: Path) -> LabelName | None:
 
 
 def next_version(folder: Path, segment: str) -> int:
-    """Return the version after the highest one of a segment's labels in a folder, of any kind and format."""
+    """Return the highest version of a segment's label files in a folder, of any kind and format, plus one."""
     named = (parse_label_name(Path(name)) for name in (os.listdir(folder) if folder.is_dir() else ()))
     return max((name.version for name in named if name is not None and name.segment == segment), default=0) + 1
 
 
 def beside(path: Path, kind: LabelKind) -> Path | None:
-    """Return the file of another kind that belongs to `path`: of its version, its own format first; None without."""
+    """Return the label file of another kind that has the same segment and version as `path`; None without one.
+
+    A file of the same format as `path` is preferred.
+    """
     name = parse_label_name(path)
     if name is None:
         return None

@@ -1,4 +1,4 @@
-"""Planes as OME-Zarr: NGFF 0.5 on Zarr 3, with a pyramid."""
+"""Label planes as OME-Zarr: NGFF 0.5 in Zarr 3, with a pyramid."""
 
 from __future__ import annotations
 
@@ -18,7 +18,17 @@ _COLOURS = {"papyrus": [0, 158, 115, 255], "ink": [230, 97, 0, 255], "edge": [86
 
 
 def write_ome_zarr(plane: LabelPlane, path: Path) -> None:
-    """Write an OME-Zarr ``(y, x)``: chunks of 512 pixels, levels down to 256; empty chunks are not stored."""
+    """Write a label plane as an OME-Zarr ``(y, x)`` of uint8.
+
+    Chunks have 512 × 512 pixels, the smallest level of the pyramid at most 256; empty chunks are not stored.
+
+    Parameters
+    ----------
+    plane
+        The labels to write; read in blocks of 2048 pixels.
+    path
+        The folder to create.
+    """
     import zarr
     from zarr.codecs import BloscCodec
 
@@ -47,7 +57,16 @@ def write_ome_zarr(plane: LabelPlane, path: Path) -> None:
 
 
 def read_zarr(path: Path, shape: tuple[int, int] | None, threshold: float | None = None) -> LabelPlane:
-    """Open the label plane of a Zarr as `stack.open_zarr_plane` finds it; it stays on the disk.
+    """Open the label plane of a Zarr (`open_zarr_plane` finds it), without loading it into memory.
+
+    Parameters
+    ----------
+    path
+        The folder of the Zarr.
+    shape
+        Not used: a Zarr contains its own size. All readers take it.
+    threshold
+        Threshold, 0 to 1, at which the caller will cut a soft mask; None if nobody gave one.
 
     Raises
     ------
@@ -59,6 +78,7 @@ def read_zarr(path: Path, shape: tuple[int, int] | None, threshold: float | None
 
 
 def _ome(plane: LabelPlane, number: int, path: Path) -> dict[str, Any]:
+    # Without a voxel size, lengths are in pixels, which NGFF expresses by leaving out the unit.
     unit = {} if plane.voxel_size_um is None else {"unit": "micrometer"}
     side = plane.voxel_size_um or 1.0
     return {

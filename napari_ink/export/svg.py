@@ -1,4 +1,4 @@
-"""Planes as SVG: one path for each value, along the pixels' edges."""
+"""Label planes as SVG files: one path for each value, along the pixels' edges."""
 
 from __future__ import annotations
 
@@ -50,12 +50,22 @@ _OBSTACLES = {
 }
 _STROKE = "stroke"
 _XLINK = "http://www.w3.org/1999/xlink href"
-# A tree, and the points of paths, for one byte of text.
+# Bytes of memory for one byte of text: the XML tree and the points of the paths.
 _GROWS = 30
 
 
 def write_svg(plane: LabelPlane, path: Path) -> None:
-    """Write an SVG whose user unit is a pixel; each path says its value and what that means."""
+    """Write a label plane as an SVG whose user unit is a pixel.
+
+    There is one path for each value, with the value in ``data-value`` and its meaning in ``data-name``.
+
+    Parameters
+    ----------
+    plane
+        The labels to write; the whole plane is read into memory.
+    path
+        The file to write.
+    """
     values = plane.whole()
     height, width = plane.shape
     with path.open("w", encoding="utf-8") as file:
@@ -72,16 +82,29 @@ def write_svg(plane: LabelPlane, path: Path) -> None:
 
 
 def read_svg(path: Path, shape: tuple[int, int] | None) -> LabelPlane:
-    """Read an SVG that `write_svg` wrote, also as drawing programs save it again.
+    """Read an SVG that `write_svg` wrote, also after a drawing program has saved it again.
 
-    Labelled is what says a ``data-value``, itself or by a group around it. Its filled area counts, wherever transforms,
-    units and the view box put it, and a later shape covers an earlier one; its stroke does not count. What is hidden,
-    has no fill or no label is left out, and told. What is clipped, masked, filtered or cloned is refused.
+    A shape is labelled if it, or a group around it, has a ``data-value``. The filled areas of labelled shapes are
+    painted in document order, after transforms, units and the view box are applied; strokes are ignored. Shapes that
+    are hidden, or have no fill or no label, are left out, and the notes of the plane say so. Labelled shapes that are
+    clipped, masked, filtered or cloned are refused.
+
+    Parameters
+    ----------
+    path
+        The file to read.
+    shape
+        Not used: an SVG contains its own size. All readers of vector formats take it.
+
+    Returns
+    -------
+    LabelPlane
+        The painted plane, of the page's height and width.
 
     Raises
     ------
     LabelError
-        If it is none, or holds what is not read.
+        If the file is no SVG, has no labelled shapes, or has labelled shapes that cannot be read.
     """
     remedy = "save it as plain SVG, or export it again"
     data = read_document(path, LabelError, _GROWS, "export it in another format")
@@ -95,30 +118,31 @@ def read_svg(path: Path, shape: tuple[int, int] | None) -> LabelPlane:
 
 
 def colour_of(name: str) -> str:
-    """Return the colour that a value is shown in, as ``#rrggbb``."""
+    """Return the colour of the label value called `name`, as ``#rrggbb``; white for an unknown name."""
     colour = _COLOURS.get(name, (1.0, 1.0, 1.0, 1.0))
     return "#" + "".join(f"{round(part * 255):02x}" for part in colour[:3])
 
 
 def path_data(polygons: list[Polygon]) -> str:
-    """Return the outlines as the data of one path, to be filled by the even-odd rule."""
+    """Return polygons as the ``d`` attribute of one SVG path, for the even-odd fill rule."""
     return "".join(_ring_data(ring) for polygon in polygons for ring in (polygon.outline, *polygon.holes))
 
 
 def _ring_data(ring: Ring) -> str:
+    # Sides alternate between rows and columns, so relative h and v commands suffice and keep the file small.
     steps = np.diff(ring, axis=0).tolist()
     along = "".join(f"h{x}" if x else f"v{y}" for y, x in steps)
     return f"M{ring[0, 1]} {ring[0, 0]}{along}z"
 
 
 class _Drawing:
-    """A document whose labelled shapes are painted."""
+    """An SVG document, and the canvas on which its labelled shapes are painted."""
 
     def __init__(self, root: Element, path: Path) -> None:
         self._root, self._path = root, path
         self._styles = Styles(root, path)
         self._labelled: set[Element] = set()
-        for element in reversed(list(root.iter())):  # children come before what holds them
+        for element in reversed(list(root.iter())):  # reversed, so that children come before their parents
             if "data-value" in element.attrib or any(child in self._labelled for child in element):
                 self._labelled.add(element)
         self._labelled_ids = {f"#{one.attrib['id']}" for one in self._labelled if "id" in one.attrib}
@@ -128,7 +152,7 @@ class _Drawing:
         self._outlines = Outlines((width, height))
 
     def plane(self, names: Mapping[int, str]) -> LabelPlane:
-        """Paint all of it."""
+        """Paint the whole document, and return it as a plane with these names of values."""
         self._paint_children(self._root, _Context(self._affine).within(self._root, self._styles.of(self._root)))
         return self._canvas.plane(names, [*self._notes_on_page(), *self._notes()])
 
@@ -137,20 +161,22 @@ class _Drawing:
         if None in exported or [str(side) for side in self._canvas.shape] == exported:
             return []
         now, before = " × ".join(map(str, self._canvas.shape)), " × ".join(map(str, exported))
-        return [f"{self._path.name}: its page has {now} pixels, and had {before} when it was exported."]
+        return [f"{self._path.name}: the page has {now} pixels now, but had {before} when it was exported."]
 
     def _notes(self) -> list[str]:
         strokes = self._left_out.pop(_STROKE, 0)
         said = ", ".join(f"{number} {what}" for what, number in sorted(self._left_out.items()) if number)
         notes = [f"{self._path.name}: shapes are left out ({said})."] if said else []
         if strokes:
-            notes.append(f"{self._path.name}: strokes do not count, only what is filled ({strokes} shapes have one).")
+            notes.append(
+                f"{self._path.name}: strokes are ignored, only filled areas are read ({strokes} shapes have a stroke)."
+            )
         return notes
 
     def _paint_children(self, parent: Element, context: _Context) -> None:
         for element in parent:
             tag = element.tag
-            if " " in tag or tag in _NO_GRAPHICS:  # other name spaces hold settings of drawing programs
+            if " " in tag or tag in _NO_GRAPHICS:  # a space: other name spaces hold settings of drawing programs
                 continue
             own = self._styles.of(element)
             if tag in _DEFINITIONS:
@@ -169,6 +195,7 @@ class _Drawing:
     def _paint(self, element: Element, context: _Context) -> None:
         tag, style = element.tag, context.style
         obstacle = context.obstacle
+        # The order of the cases matters: an obstacle is an error only for a shape that is labelled and visible.
         if tag == "use":
             is_labelled = (element.get("href") or element.get(_XLINK) or "").strip() in self._labelled_ids
             obstacle = "a clone; unlink it from what it clones"
@@ -201,18 +228,18 @@ class _Drawing:
 
 @dataclass(frozen=True)
 class _Context:
-    """What an element gets from those around it.
+    """What an element inherits from its ancestors.
 
     Attributes
     ----------
     affine
         The matrix from user units to pixels.
     value
-        The value of its label.
+        The label value; None outside of labelled groups.
     style
-        Properties that are handed down.
+        The inherited style properties.
     obstacle
-        Why it cannot be painted, and what to do; empty where it can.
+        Why the element cannot be painted, with a remedy; empty if it can.
     """
 
     affine: Affine
@@ -221,7 +248,7 @@ class _Context:
     obstacle: str = ""
 
     def within(self, element: Element, own: Mapping[str, str]) -> _Context:
-        """Return what holds for an element, and what is in it."""
+        """Return the context for an element with the properties `own`, and for its children."""
         affine, obstacle = self.affine, self.obstacle
         if "transform" in own:
             affine = joined(affine, affine_of(own["transform"]))

@@ -1,4 +1,4 @@
-"""SVG files as drawing programs save them: XML that is safe to read, and what its style sheets say of an element."""
+"""Parsing of SVG files that drawing programs save: XML without dangerous entities, and the styles of elements."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
 _SVG = "http://www.w3.org/2000/svg"
-# Illustrator declares its name spaces as entities; longer ones, or ones within others, can fill the memory.
+# Illustrator declares its name spaces as short entities. Long or nested ones could expand until memory is full.
 _LONGEST_ENTITY = 100
 _DEEPEST = 200
 _SELECTOR = re.compile(r"(?P<tag>[\w-]++|\*)?(?:(?P<kind>[.#])[\w-]++)?")
+# Specificity of a selector, as in CSS: an id wins over a class, a class over a tag.
 _RANKS = {None: 0, ".": 2, "#": 4}
-# What decides whether, where and how an element is filled.
+# The properties that decide whether, where and how an element is filled; all others are ignored.
 PROPERTIES = frozenset(
     ("display", "visibility", "opacity", "fill", "fill-rule", "fill-opacity", "stroke", "stroke-width", "transform")
     + ("transform-origin", "clip-path", "mask", "filter", "d", "x", "y", "width", "height", "cx", "cy", "r", "rx", "ry")
@@ -27,12 +28,21 @@ PROPERTIES = frozenset(
 
 
 def parse_xml(data: bytes, path: Path) -> Element:
-    """Return the root of an XML document; names of SVG come without their name space.
+    """Parse an SVG document and return its root element.
+
+    Tags in the SVG name space come without it; tags in others keep theirs, followed by a space.
+
+    Parameters
+    ----------
+    data
+        The content of the file.
+    path
+        The file, for messages.
 
     Raises
     ------
     LabelError
-        If it declares entities that could grow, or is nested absurdly deep.
+        If it declares long or nested entities, is nested more than 200 deep, or its root is no ``<svg>``.
     ExpatError
         If it is no XML.
     """
@@ -44,7 +54,7 @@ def parse_xml(data: bytes, path: Path) -> Element:
         nonlocal depth
         depth += 1
         if depth > _DEEPEST:
-            raise LabelError(f"{path} has more than {_DEEPEST} groups within one another; ungroup them.")
+            raise LabelError(f"{path} has more than {_DEEPEST} nested groups; ungroup them.")
         builder.start(tag.removeprefix(f"{_SVG} "), attributes)
 
     def end(tag: str) -> None:
@@ -54,7 +64,7 @@ def parse_xml(data: bytes, path: Path) -> Element:
 
     def entity(name: str, is_parameter: bool, value: str | None, *_: object) -> None:
         if is_parameter or value is None or len(value) > _LONGEST_ENTITY or "&" in value:
-            raise LabelError(f"{path} declares the entity {name[:40]!r}, which is not read; save it as plain SVG.")
+            raise LabelError(f"{path} declares the entity {name[:40]!r}, which is not supported; save it as plain SVG.")
 
     parser = expat.ParserCreate(namespace_separator=" ")
     parser.buffer_text = True
@@ -68,21 +78,21 @@ def parse_xml(data: bytes, path: Path) -> Element:
 
 
 class Styles:
-    """The style sheets of a document.
+    """The style sheets of an SVG document.
 
-    Only selectors of a tag, a class or an id are known, as drawing programs write them.
+    Only selectors of a tag, a class or an id are supported; drawing programs write no others.
 
     Parameters
     ----------
     root
-        The document.
+        The root element of the document.
     path
         Its file, for messages.
 
     Raises
     ------
     LabelError
-        If a sheet says something that matters in a way that is not known.
+        If a sheet sets one of `PROPERTIES` with a selector or syntax that is not supported.
     """
 
     def __init__(self, root: Element, path: Path) -> None:
@@ -94,30 +104,35 @@ class Styles:
                 self._rules[selector] = rank, len(self._rules), before | declared
 
     def of(self, element: Element) -> dict[str, str]:
-        """Return the properties of an element itself: attributes, then style sheets, then its own style."""
+        """Return an element's own properties: its attributes, overridden by style sheets and its style attribute."""
         found = {key: value.strip() for key, value in element.attrib.items() if key in PROPERTIES}
         names = [f".{name}" for name in element.get("class", "").split()] + [f"#{element.get('id')}"]
         selectors = {"*", element.tag, *names, *(f"{element.tag}{name}" for name in names)} if self._rules else ()
         rules = [self._rules[selector] for selector in selectors if selector in self._rules]
+        # By specificity, then by position in the sheets, so that the strongest rule comes last and wins.
         for _, _, declared in sorted(rules, key=lambda rule: rule[:2]):
             found.update(declared)
         return found | _declarations(element.get("style", ""), self._path)
 
 
 def _rules(sheet: str, path: Path) -> Iterator[tuple[str, int, dict[str, str]]]:
-    """Yield selector, rank and properties of each rule."""
-    # Cut by hand: patterns for this take a time that grows with the square of a damaged sheet.
+    """Yield the selector, specificity and properties of each rule in a style sheet."""
+    # Split by hand: a regular expression would take quadratic time on a damaged sheet.
     for part in _without_comments(sheet).split("}"):
         selectors, brace, body = part.partition("{")
         if not brace and not selectors.strip():
             continue
         if not brace or "{" in body or "@" in selectors:
-            raise LabelError(f"{path} has a style sheet with {part.strip()[:40]!r}, which is not read; save plain SVG.")
+            raise LabelError(
+                f"{path} has a style sheet with {part.strip()[:40]!r}, which is not supported; save it as plain SVG."
+            )
         if not (declared := _declarations(body, path)):
             continue
         for selector in map(str.strip, selectors.split(",")):
             if not (found := _SELECTOR.fullmatch(selector)) or not selector:
-                raise LabelError(f"{path} has a style for {selector[:40]!r}, which is not read; save plain SVG.")
+                raise LabelError(
+                    f"{path} has a style for {selector[:40]!r}, which is not supported; save it as plain SVG."
+                )
             yield selector.removeprefix("*") or "*", _RANKS[found["kind"]] + bool(found["tag"]), declared
 
 
@@ -131,5 +146,7 @@ def _declarations(text: str, path: Path) -> dict[str, str]:
     found = {key.strip().casefold(): value.strip() for key, _, value in pairs}
     known: Mapping[str, str] = {key: value for key, value in found.items() if key in PROPERTIES}
     if any("!" in value for value in known.values()):
-        raise LabelError(f"{path} has an important style ({text.strip()[:40]}), which is not read; save plain SVG.")
+        raise LabelError(
+            f"{path} has an !important style ({text.strip()[:40]}), which is not supported; save it as plain SVG."
+        )
     return dict(known)

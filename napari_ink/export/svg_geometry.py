@@ -1,4 +1,4 @@
-"""Where an SVG's shapes lie: its page, transforms, and outlines with all curves, as points in pixels."""
+"""Geometry of SVG files: page size, transforms, and the outlines of shapes as points in pixels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from napari_ink.errors import LabelError
 
 Affine = npt.NDArray[np.float64]
 Point = tuple[float, float]
-# Possessive, so that damaged text takes no time that grows with its square.
+# Possessive quantifiers, since backtracking would take quadratic time on damaged text.
 _NUMBER = re.compile(r"[-+]?(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][-+]?\d++)?", re.ASCII)
 _SEPARATED = re.compile(rf"\s*+(?:{_NUMBER.pattern}(?:\s*+,\s*+|\s++|(?=[-+.])|$))*+", re.ASCII)
 _FUNCTION = re.compile(r"\s*(matrix|translate|scale|rotate|skewX|skewY)\s*\(([^()]*)\)\s*,?")
@@ -29,23 +29,25 @@ _SIDES = {
     "ellipse": ("cx", "cy", "rx", "ry"),
 }
 SHAPES = ("path", "polygon", "polyline", *_SIDES)
+# The largest distance between a curve and the line segments that replace it.
 _TOLERANCE_PX = 0.01
 _MOST_POINTS_OF_CURVES = 2_000_000
 _MOST_POINTS_OF_ONE = 1024
-# How far a size in other units may be from whole pixels, as it is rounded in files.
+# How far a size in other units may be from whole pixels, since files round it.
 _ROUNDED_PX = 0.05
 
 
 def affine_of(text: str) -> Affine:
-    """Return the ``(2, 3)`` matrix of a transform attribute; points are ``(x, y)``.
+    """Return the ``(2, 3)`` matrix of an SVG transform attribute, for points ``(x, y)``.
 
     Raises
     ------
     ValueError
-        If it holds anything but the six functions of SVG, in user units and degrees.
+        If the text contains anything but the six transform functions of SVG, in user units and degrees.
     """
     from svgelements import Matrix
 
+    # The functions are checked and written again one by one, since the library skips what it does not know.
     place, parts = 0, []
     text = "" if text.strip() == "none" else text
     while found := _FUNCTION.match(text, place):
@@ -68,18 +70,25 @@ def joined(outer: Affine, inner: Affine) -> Affine:
 
 
 def page_of(attributes: Mapping[str, str], path: Path) -> tuple[tuple[int, int], Affine]:
-    """Return height and width of a page in pixels, and the matrix from its user units to pixels.
+    """Return the height and width of a page in pixels, and the matrix from its user units to pixels.
 
-    A user unit is a pixel, and the view box is the page, whatever size it is printed at; only where the view box is
-    no whole number of units does the page's own size count, at 96 dpi. `write_svg` also notes the size in pixels, and
-    of the two the one that agrees with it is taken.
+    There are two candidates: the view box, one pixel per user unit, and the printed size at 96 dpi. Only candidates
+    of whole pixels are used. `write_svg` stores the size in pixels, and a candidate that agrees with it is preferred;
+    otherwise the view box is.
+
+    Parameters
+    ----------
+    attributes
+        The attributes of the ``<svg>`` element.
+    path
+        The file, for messages.
 
     Raises
     ------
     ValueError
-        If a length or the view box is none.
+        If a length or the view box is damaged.
     LabelError
-        If there is no page of whole pixels.
+        If neither size is a whole number of pixels.
     """
     from svgelements import Viewbox
 
@@ -96,7 +105,9 @@ def page_of(attributes: Mapping[str, str], path: Path) -> tuple[tuple[int, int],
     name = next(iter(same or whole), None)
     if name is None:
         said = " × ".join(f"{side:g}" for side in box[:1:-1])
-        raise LabelError(f"{path} has a page of {said} units, no whole number of pixels; set its size in pixels (px).")
+        raise LabelError(
+            f"{path} has a page of {said} units, which is no whole number of pixels; set its size in pixels (px)."
+        )
     width, height = (round(side) for side in sizes[name])
     if name == "user":
         return (height, width), np.array([[1.0, 0, -box[0]], [0, 1, -box[1]]])
@@ -105,12 +116,19 @@ def page_of(attributes: Mapping[str, str], path: Path) -> tuple[tuple[int, int],
 
 
 def length_of(text: str, whole: float | None = None) -> float:
-    """Return a length in user units, at 96 to the inch; percentages are of `whole`.
+    """Return a length in user units, at 96 per inch.
+
+    Parameters
+    ----------
+    text
+        A number with an optional unit.
+    whole
+        The length that is 100 %; None if percentages are not allowed.
 
     Raises
     ------
     ValueError
-        If it is no length, or a percentage of nothing.
+        If the text is no finite length, or a percentage without `whole`.
     """
     from svgelements import Length
 
@@ -124,12 +142,12 @@ def length_of(text: str, whole: float | None = None) -> float:
 
 
 def numbers_of(text: str) -> list[float]:
-    """Return the numbers of a list with spaces or commas.
+    """Return the numbers of a list that is separated by spaces or commas.
 
     Raises
     ------
     ValueError
-        If anything else is in it.
+        If the text contains anything else, or a number that is not finite.
     """
     if not _SEPARATED.fullmatch(text):
         raise ValueError(f"{text.strip()[:40]!r} where numbers belong")
@@ -140,12 +158,12 @@ def numbers_of(text: str) -> list[float]:
 
 
 class Outlines:
-    """Outlines of the shapes of one document, in pixels ``(y, x)``.
+    """Reader of the outlines of one document's shapes, as points ``(y, x)`` in pixels.
 
     Parameters
     ----------
     size
-        Width and height that percentages are of, in user units.
+        Width and height of the page in user units, to which percentages refer.
     """
 
     def __init__(self, size: tuple[float, float]) -> None:
@@ -153,14 +171,28 @@ class Outlines:
         self._points_left = _MOST_POINTS_OF_CURVES
 
     def of(self, tag: str, attributes: Mapping[str, str], affine: Affine) -> list[npt.NDArray[np.float64]]:
-        """Return the closed rings of a path or a basic shape; open ones are filled as if they were closed.
+        """Return the rings of a path or a basic shape; open subpaths are closed, as they are when filled.
+
+        Parameters
+        ----------
+        tag
+            One of `SHAPES`.
+        attributes
+            The element's attributes and style properties.
+        affine
+            The matrix from user units to pixels.
+
+        Returns
+        -------
+        list of numpy.ndarray
+            An array ``(points, 2)`` of float64 for each ring, ``(y, x)``.
 
         Raises
         ------
         ValueError
-            If its numbers are damaged.
+            If its numbers are damaged, or the document has too many curves.
         """
-        # The longest that a user unit becomes.
+        # The largest number of pixels that a user unit becomes in any direction.
         scale = float(np.linalg.norm(affine[:, :2], 2))
         if tag in ("polygon", "polyline"):
             numbers = numbers_of(attributes.get("points", ""))
@@ -173,10 +205,11 @@ class Outlines:
         return [_in_pixels(ring, affine) for ring in rings if len(ring) > 2]
 
     def _data(self, tag: str, attributes: Mapping[str, str]) -> str:
-        """Return a basic shape as the data of a path."""
+        """Return a basic shape as path data; empty for a shape without an area."""
         import svgelements
 
         width, height = self._size
+        # As SVG defines percentages: along the width, along the height, and of the diagonal for radii.
         wholes = {"x": width, "cx": width, "rx": width, "width": width, "r": math.hypot(width, height) / math.sqrt(2)}
         sides = {
             key: length_of(attributes[key], wholes.get(key, height))
@@ -197,9 +230,9 @@ def _has_area(tag: str, sides: Mapping[str, float]) -> bool:
 
 
 def _in_pixels(ring: list[Point], affine: Affine) -> npt.NDArray[np.float64]:
-    with np.errstate(all="ignore"):  # what is not finite is refused where it is painted
+    with np.errstate(all="ignore"):  # `Canvas.paint` refuses points that are not finite
         moved = np.array(ring, np.float64) @ affine[:, :2].T + affine[:, 2]
-        # Rounding of the sums must not decide about pixels whose centre lies on an edge.
+        # Without this, rounding errors would decide about pixels whose centre lies on an edge.
         return np.asarray(np.round(moved[:, ::-1], 6))
 
 
@@ -208,7 +241,7 @@ def _is_whole(side: float) -> bool:
 
 
 class _PathReader:
-    """What svgelements' reader of path data calls for each command; curves become points that hardly leave them."""
+    """Receiver of the path commands that svgelements' parser finds; curves become short straight sides."""
 
     def __init__(self, scale: float, points_left: int) -> None:
         self.points_left = points_left
@@ -219,10 +252,10 @@ class _PathReader:
         self._is_open = False
 
     def read(self, data: str) -> list[list[Point]]:
-        """Return the rings of path data."""
+        """Return the rings ``(x, y)`` of path data, in user units."""
         from svgelements.svgelements import SVGLexicalParser
 
-        # SVG 1.1 allows a point without a digit after it, which the library does not know.
+        # SVG 1.1 allows a decimal point without a digit after it, which the library does not.
         data = _POINT_AT_END.sub("", data)
         damage = ValueError(f"damaged path data: {data.strip()[:40]!r}")
         if _WITHOUT_ARGUMENTS.search(data):
@@ -238,20 +271,20 @@ class _PathReader:
 
     @property
     def current_point(self) -> _Place:
-        """Where relative coordinates begin."""
+        """The point from which relative coordinates are measured."""
         return _Place(*self._at)
 
     def start(self) -> None:
-        """Begin; nothing to do."""
+        """Do nothing at the beginning of a path; the parser calls this."""
 
     def move(self, to: Point, relative: bool) -> None:
-        """Begin a ring."""
+        """Begin a new ring."""
         self._rings.append([to])
         self._is_open = True
         self._go(to)
 
     def closed(self, relative: bool) -> None:
-        """Go back to where the ring began; what goes on there begins another."""
+        """Close the ring and return to its first point; the next side begins a new ring there."""
         self._is_open = False
         self._go(self._rings[-1][0] if self._rings else (0.0, 0.0))
 
@@ -275,7 +308,7 @@ class _PathReader:
         self._control = "cubic", second
 
     def smooth_cubic(self, second: Point, to: Point, relative: bool) -> None:
-        """Add a cubic curve that goes on in the direction of the last one."""
+        """Add a cubic curve that continues the previous one without a corner."""
         self.cubic(self._reflected("cubic"), second, to, relative)
 
     def quad(self, control: Point, to: Point, relative: bool) -> None:
@@ -284,11 +317,11 @@ class _PathReader:
         self._control = "quad", control
 
     def smooth_quad(self, to: Point, relative: bool) -> None:
-        """Add a quadratic curve that goes on in the direction of the last one."""
+        """Add a quadratic curve that continues the previous one without a corner."""
         self.quad(self._reflected("quad"), to, relative)
 
     def arc(self, rx: float, ry: float, turn: float, large: bool, sweep: bool, to: Point, relative: bool) -> None:
-        """Add a piece of an ellipse."""
+        """Add an arc of an ellipse."""
         from svgelements import Arc
 
         begin = self._at
@@ -302,6 +335,7 @@ class _PathReader:
     def _curve(self, controls: list[Any]) -> None:
         points = np.array([tuple(point) for point in controls], np.float64)
         degree = len(points) - 1
+        # A bound on the second derivative: n pieces deviate from the curve by at most bend / (8 n²).
         bend = np.linalg.norm(np.diff(points, 2, axis=0), axis=1).max() * degree * (degree - 1)
         binomial = [math.comb(degree, k) for k in range(degree + 1)]
 
@@ -341,7 +375,7 @@ class _PathReader:
 
 
 class _Place(NamedTuple):
-    """A point with the names that svgelements asks for."""
+    """A point with the attribute names that svgelements needs."""
 
     x: float
     y: float

@@ -1,4 +1,4 @@
-"""Masks as the Zarr that villa trains on: the plane at the surface of an otherwise empty stack of layers."""
+"""Masks in the Zarr layout that villa trains on: one layer of an otherwise empty stack."""
 
 from __future__ import annotations
 
@@ -16,9 +16,17 @@ _LAYERS, _LEVELS, _CHUNKS, _BLOCK = 65, 6, (65, 128, 128), 1024
 
 
 def write_villa_zarr(plane: LabelPlane, path: Path) -> None:
-    """Write a mask as Zarr 2, ``(65, y, x)`` with the mask at layer 32: six levels, NGFF 0.4.
+    """Write a mask as a Zarr 2 of uint8, ``(65, y, x)`` with the mask in layer 32, in six levels with NGFF 0.4.
 
-    Chunks of (65, 128, 128), Blosc with zstd 3 and bitshuffle, separator ``/``, fill 0; empty chunks are not stored.
+    Chunks are (65, 128, 128), compressed by Blosc with zstd 3 and bitshuffle, separated by ``/``; the fill value is 0
+    and empty chunks are not stored.
+
+    Parameters
+    ----------
+    plane
+        The mask to write; read in blocks of 1024 pixels.
+    path
+        The folder to create.
     """
     import zarr
     from numcodecs import Blosc
@@ -39,7 +47,7 @@ def write_villa_zarr(plane: LabelPlane, path: Path) -> None:
     ]
 
     def put(level: Any, y: int, x: int, part: UInt8Array) -> None:
-        if part.any():  # a new Zarr is 0 all over
+        if part.any():  # a new Zarr is 0 everywhere
             stack = np.zeros((_LAYERS, *part.shape), np.uint8)
             stack[SURFACE_Z] = part
             level[:, y : y + part.shape[0], x : x + part.shape[1]] = stack
@@ -60,6 +68,7 @@ def _ngff(plane: LabelPlane, path: Path) -> dict[str, Any]:
                     {
                         "path": str(level),
                         "coordinateTransformations": [
+                            # Only y and x are halved from level to level; all levels have 65 layers.
                             {"type": "scale", "scale": [side, side * 2**level, side * 2**level]}
                         ],
                     }

@@ -97,7 +97,7 @@ def test_groups_layers_and_style_sheets(tmp_path: Path) -> None:
         (SQUARE.replace("255", "7"), "values 7"),
         ("<style>g &gt; path{fill:none}</style>" + SQUARE, "style for"),
         ("<style>@media print{path{fill:none}}</style>" + SQUARE, "style sheet"),
-        ("<g>" * 999 + SQUARE + "</g>" * 999, "groups within"),
+        ("<g>" * 999 + SQUARE + "</g>" * 999, "nested groups"),
         (f'<circle {INK} r="-3"/>', "negative"),
         (f'<rect {INK} width="3em" height="3"/>', "unknown length"),
         (f'<polygon {INK} points="1 1 2 2 3"/>', "cannot be read"),
