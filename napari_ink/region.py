@@ -84,9 +84,7 @@ class Region:
 
     def within(self, other: Region) -> Region:
         """Return the part of this region that lies in `other`, which it must touch."""
-        return Region(
-            max(self.y0, other.y0), min(self.y1, other.y1), max(self.x0, other.x0), min(self.x1, other.x1)
-        )  # fmt: skip
+        return Region(max(self.y0, other.y0), min(self.y1, other.y1), max(self.x0, other.x0), min(self.x1, other.x1))
 
     def clip(self, shape: tuple[int, int]) -> Region:
         """Return the part of this region in a segment of `shape` ``(y, x)``.

@@ -194,9 +194,7 @@ def _peaks(
     )
     for row, column in peaks.tolist():
         middle = (step - 1) / 2
-        yield _Place(
-            first + row * step + middle, column * step + middle, angle, scale, float(correlation[row, column])
-        )  # fmt: skip
+        yield _Place(first + row * step + middle, column * step + middle, angle, scale, float(correlation[row, column]))
 
 
 def _apart(places: list[_Place], side: int, most: int) -> list[_Place]:
@@ -210,9 +208,7 @@ def _apart(places: list[_Place], side: int, most: int) -> list[_Place]:
     return kept
 
 
-def _refined(
-    place: _Place, shape: tuple[int, int], full: list[Plane], channels: list[Read], step: int
-) -> _Place:  # fmt: skip
+def _refined(place: _Place, shape: tuple[int, int], full: list[Plane], channels: list[Read], step: int) -> _Place:
     """Return a place refined at a finer resolution: position and nearby angles."""
     reach = _reach(full[0].shape) + 2 * step
     y, x = round(place.y), round(place.x)
@@ -230,9 +226,12 @@ def _refined(
         if correlation[row, column] > best.score:
             middle = (finer - 1) / 2
             best = _Place(
-                rows[0] + int(row) * finer + middle, columns[0] + int(column) * finer + middle, place.angle + turn,
-                place.scale, float(correlation[row, column]),
-            )  # fmt: skip
+                rows[0] + int(row) * finer + middle,
+                columns[0] + int(column) * finer + middle,
+                place.angle + turn,
+                place.scale,
+                float(correlation[row, column]),
+            )
     return best
 
 

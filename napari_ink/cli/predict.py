@@ -22,8 +22,21 @@ if TYPE_CHECKING:
 
 _INNER = ("layers", "surface_volume")
 _SUFFIXES = (
-    ".zarr", ".npy", ".tif", ".tiff", ".nrrd", ".nhdr", ".h5", ".hdf5", ".hdf", ".he5", ".nxs", ".mat", ".ims", ".ozx",
-)  # fmt: skip
+    ".zarr",
+    ".npy",
+    ".tif",
+    ".tiff",
+    ".nrrd",
+    ".nhdr",
+    ".h5",
+    ".hdf5",
+    ".hdf",
+    ".he5",
+    ".nxs",
+    ".mat",
+    ".ims",
+    ".ozx",
+)
 _DIRECTIONS: dict[str | None, Direction | None] = {None: None, "as-stored": "as stored", "reversed": "reversed"}
 
 

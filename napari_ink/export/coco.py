@@ -31,10 +31,8 @@ def write_coco(plane: LabelPlane, path: Path) -> None:
             {"id": ids[value], "name": name, "supercategory": "label", "value": value}
             for value, name in plane.names.items()
         ],
-        "annotations": [
-            _annotation(mask, ids[value]) for value in plane.names if (mask := values == value).any()
-        ],
-    }  # fmt: skip
+        "annotations": [_annotation(mask, ids[value]) for value in plane.names if (mask := values == value).any()],
+    }
     with path.open("w", encoding="utf-8") as file:
         json.dump(said, file)
 

@@ -190,7 +190,9 @@ class InkSession(QObject):
         """Return what each action does, by its name; those that ask for something first belong to the panel."""
         tools = {action: partial(self.labelling.activate_tool, tool) for action, tool in TOOL_ACTIONS.items()}
         marks = {state.name.lower(): partial(self.review.mark, state) for state in ReviewState}
-        return tools | marks | {
+        return {
+            **tools,
+            **marks,
             "undo": self.labelling.undo,
             "redo": self.labelling.redo,
             "ink_from_edges": self.labelling.ink_from_edges,
@@ -213,7 +215,7 @@ class InkSession(QObject):
             "explain": self.profile.explain,
             "fainter": partial(self.display.fade, False),
             "stronger": partial(self.display.fade, True),
-        }  # fmt: skip
+        }
 
     def bind_actions(self, dialogs: Mapping[str, Callable[[], Any]]) -> None:
         """Bind keys to all actions; those that ask for something first are the panel's `dialogs`."""

@@ -131,10 +131,13 @@ class HierarchicalEncoder(nn.Module):
         super().__init__()
         dims = config.per_stage("dims")
         settings = zip(
-            (c_in, *dims), dims, (1, 2, 2, 2), *map(config.per_stage, ("heads", "ff_expansion", "reduction_ratio")),
+            (c_in, *dims),
+            dims,
+            (1, 2, 2, 2),
+            *map(config.per_stage, ("heads", "ff_expansion", "reduction_ratio")),
             config.per_stage("num_layers"),
             strict=False,
-        )  # fmt: skip
+        )
         self.stages = nn.ModuleList(
             nn.Sequential(
                 OverlappingPatches(before, dim, stride),

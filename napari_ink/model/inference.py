@@ -92,9 +92,9 @@ class FlatConv(nn.Module):
         weight = conv.weight.detach()[:, :, 0] if self.in_plane else conv.weight.detach()[..., 0]
         kernel, stride = conv.kernel_size[keep], conv.stride[keep]
         padding = tuple(conv.padding)[keep]
-        self.flat = nn.Conv2d(
-            conv.in_channels, conv.out_channels, kernel, stride, padding, bias=conv.bias is not None  # type: ignore[arg-type]
-        )  # fmt: skip
+        # Sliced, so that their lengths are unknown to mypy.
+        size = (conv.in_channels, conv.out_channels, kernel, stride, padding)
+        self.flat = nn.Conv2d(*size, bias=conv.bias is not None)  # type: ignore[arg-type]
         self.flat.weight = nn.Parameter(weight, requires_grad=False)
         if conv.bias is not None:
             self.flat.bias = nn.Parameter(conv.bias.detach(), requires_grad=False)

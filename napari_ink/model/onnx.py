@@ -115,6 +115,12 @@ def _write(model: InkModel, path: Path) -> None:
         # The newer exporter takes fifteen times as long and needs another package, for the same results.
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            model.network.eval(), (tile,), str(path), dynamo=False, opset_version=17, input_names=["stack"],
-            output_names=["logits"], dynamic_axes={"stack": free, "logits": free},
-        )  # fmt: skip
+            model.network.eval(),
+            (tile,),
+            str(path),
+            dynamo=False,
+            opset_version=17,
+            input_names=["stack"],
+            output_names=["logits"],
+            dynamic_axes={"stack": free, "logits": free},
+        )

@@ -51,9 +51,7 @@ def contribution(model: InkModel, stack: DepthStack, y: int, x: int) -> npt.NDAr
     contract = model.contract
     z = contract.z_window(depth)
     side = sample_shape(model).side
-    top, left = (
-        min(max(at - side // 2, 0), max(length - side, 0)) for at, length in ((y, height), (x, width))
-    )  # fmt: skip
+    top, left = (min(max(at - side // 2, 0), max(length - side, 0)) for at, length in ((y, height), (x, width)))
     grey = stack.read(z, slice(top, min(top + side, height)), slice(left, min(left + side, width)))
     prepared = contract.prepare(grey)
     rows, columns = side - prepared.shape[1], side - prepared.shape[2]

@@ -62,9 +62,7 @@ class OpenBlocks:
         Number of values that a tile has for each pixel.
     """
 
-    def __init__(
-        self, grid: TileGrid, region: Region, mask: SegmentMask | None, channels: int = 2
-    ) -> None:  # fmt: skip
+    def __init__(self, grid: TileGrid, region: Region, mask: SegmentMask | None, channels: int = 2) -> None:
         self._region = region
         self._mask = mask
         self._channels = channels

@@ -58,10 +58,8 @@ class CellGrid:
         """Return the cells that a tile touches."""
         rows, columns = (
             range(bisect_right(edges, first) - 1, bisect_left(edges, last))
-            for edges, first, last in (
-                (self.edges(0), tile.y0, tile.y1), (self.edges(1), tile.x0, tile.x1)
-            )
-        )  # fmt: skip
+            for edges, first, last in ((self.edges(0), tile.y0, tile.y1), (self.edges(1), tile.x0, tile.x1))
+        )
         return [(row, column) for row in rows for column in columns]
 
     def area(self, cell: CellIndex) -> Region:
@@ -83,9 +81,11 @@ class CellGrid:
         """Return the area to read for a cell: its pixels and its halo, clipped to the canvas."""
         area = self.area(cell)
         return Region(
-            max(area.y0 - self.halo, 0), min(area.y1 + self.halo, self.canvas[0]),
-            max(area.x0 - self.halo, 0), min(area.x1 + self.halo, self.canvas[1]),
-        )  # fmt: skip
+            max(area.y0 - self.halo, 0),
+            min(area.y1 + self.halo, self.canvas[0]),
+            max(area.x0 - self.halo, 0),
+            min(area.x1 + self.halo, self.canvas[1]),
+        )
 
 
 class CellStore:

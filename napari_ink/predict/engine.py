@@ -173,7 +173,7 @@ class _Run:
         request, path = self._request, self._path
         provenance = describe_run(
             request, self._region, self._mask, self._grid.tile, self._batch_size, self._device.type, self._tile_asked
-        )  # fmt: skip
+        )
         is_new = not (request.resume and path.exists())
         if is_new:
             create_store(path, self._shape, request.stack.voxel_size_um, provenance, channels_of(self._members))
@@ -264,9 +264,8 @@ class _Run:
         assert cluster is not None
         models = tuple(job_model(model) for model in (request.model, *request.others))
         return Job(
-            str(request.stack.source), request.stack.fingerprint(), models, request.augment,
-            self._grid, cluster.device,
-        )  # fmt: skip
+            str(request.stack.source), request.stack.fingerprint(), models, request.augment, self._grid, cluster.device
+        )
 
     def _run_batches_here(self, plan: TilePlan, queue: TileQueue) -> Answers:
         from napari_ink.predict.forward import Forward

@@ -45,9 +45,7 @@ class GreySource:
         Largest amount of memory to keep, in bytes; by default 256 MiB, or one row of blocks if that is larger.
     """
 
-    def __init__(
-        self, stack: DepthStack, z: slice, row_px: int | None = None, cache_bytes: int | None = None
-    ) -> None:  # fmt: skip
+    def __init__(self, stack: DepthStack, z: slice, row_px: int | None = None, cache_bytes: int | None = None) -> None:
         self._stack, self._z = stack, z
         self._shape = stack.shape[1:]
         # Height and width of a stored strip or chunk; below, a part is made of as many whole ones as fit.

@@ -100,7 +100,7 @@ class TileInference:
         self.has_shared_stem = has_shared_stem(members)
         self.cells = CellGrid(
             grid.canvas, BLOCK if self.has_shared_stem else _WHOLE_CELL, DepthStem.halo if self.has_shared_stem else 0
-        )  # fmt: skip
+        )
 
     def expect(self, cells: Iterable[CellIndex]) -> None:
         """Declare all cells that will be read, so that grey values are dropped once no cell needs them."""
@@ -111,7 +111,7 @@ class TileInference:
         wanted, (height, width) = self.cells.read_area(cell), self._grid.shape
         return Region(
             min(wanted.y0, height - 1), min(wanted.y1, height), min(wanted.x0, width - 1), min(wanted.x1, width)
-        )  # fmt: skip
+        )
 
     def read(self, cell: CellIndex) -> list[Float32Array]:
         """Read a cell and prepare it for each contract, ``(z, y, x)`` float32 each; safe on any thread."""

@@ -265,7 +265,7 @@ _SMALLEST_TILE = 64
 
 def choose_grid(
     request: PredictRequest, members: Sequence[EnsembleMember], begun: Mapping[str, Any] | None = None
-) -> TileGrid:  # fmt: skip
+) -> TileGrid:
     """Return the grid of tiles for a request.
 
     Parameters

@@ -83,9 +83,15 @@ def stack_of_array(values: Grey, name: str) -> DepthStack:
 
     depth, height, width = values.shape
     return DepthStack(
-        name, name, (depth, height, width), grey_dtype(values.dtype), None, "memory",
-        reading_grey(name, values.dtype, read), scaling=scaling_in_words(values.dtype),
-    )  # fmt: skip
+        name,
+        name,
+        (depth, height, width),
+        grey_dtype(values.dtype),
+        None,
+        "memory",
+        reading_grey(name, values.dtype, read),
+        scaling=scaling_in_words(values.dtype),
+    )
 
 
 def open_nrrd(file: Path) -> DepthStack:

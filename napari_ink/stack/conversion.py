@@ -226,18 +226,24 @@ def _make_arrays(work: Path, stack: DepthStack) -> tuple[zarr.Group, list[zarr.A
 
     shapes = level_shapes(stack.shape)
     (work / "zarr.json").unlink(missing_ok=True)
-    group = zarr.create_group(work, zarr_format=3, attributes=ngff_attributes(
-        stack.name, stack.voxel_size_um, len(shapes)
-    ))  # fmt: skip
+    group = zarr.create_group(
+        work, zarr_format=3, attributes=ngff_attributes(stack.name, stack.voxel_size_um, len(shapes))
+    )
     arrays = []
     for level, shape in enumerate(shapes):
         (work / str(level) / "zarr.json").unlink(missing_ok=True)
         chunks, shards = layout(level, shape[0])
         array = group.create_array(
-            str(level), shape=shape, dtype=stack.dtype, chunks=chunks, shards=shards, fill_value=0,
-            compressors=ZstdCodec(level=1), dimension_names=("z", "y", "x"),
+            str(level),
+            shape=shape,
+            dtype=stack.dtype,
+            chunks=chunks,
+            shards=shards,
+            fill_value=0,
+            compressors=ZstdCodec(level=1),
+            dimension_names=("z", "y", "x"),
             config={"write_empty_chunks": True},  # finding and leaving out empty ones takes a sixth of the time
-        )  # fmt: skip
+        )
         arrays.append(array)
     return group, arrays
 

@@ -11,9 +11,7 @@ from typing import Any
 from napari_ink.decoding import decoder_errors
 from napari_ink.errors import StackError
 
-_UM = {
-    "angstrom": 1e-4, "nanometer": 1e-3, "micrometer": 1.0, "millimeter": 1e3, "centimeter": 1e4, "meter": 1e6,
-}  # fmt: skip
+_UM = {"angstrom": 1e-4, "nanometer": 1e-3, "micrometer": 1.0, "millimeter": 1e3, "centimeter": 1e4, "meter": 1e6}
 SPATIAL = ("z", "y", "x")
 _LAYOUT = "bioformats2raw.layout"
 

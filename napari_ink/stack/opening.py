@@ -254,10 +254,19 @@ def _from_planes(
     compressed = sum(plane.raw is None for plane in planes)
     slow = f"{compressed} of its {len(planes)} layers are compressed" if compressed else ""
     return DepthStack(
-        source, name, shape, grey_dtype(stored), voxel_size, kind, reading_grey(source, stored, read_block, bits), home,
-        scaling=_scaling_of(planes), slow=slow, by_layer=any(plane.in_strips for plane in planes),
+        source,
+        name,
+        shape,
+        grey_dtype(stored),
+        voxel_size,
+        kind,
+        reading_grey(source, stored, read_block, bits),
+        home,
+        scaling=_scaling_of(planes),
+        slow=slow,
+        by_layer=any(plane.in_strips for plane in planes),
         stored_px=(max(plane.stored_px[0] for plane in planes), max(plane.stored_px[1] for plane in planes)),
-    )  # fmt: skip
+    )
 
 
 def _from_pictures(folder: Path, segment: Path, pictures: Sequence[Picture]) -> DepthStack:
@@ -266,9 +275,18 @@ def _from_pictures(folder: Path, segment: Path, pictures: Sequence[Picture]) -> 
     kind = f"{first.file.suffix.lower().lstrip('.')} folder"
     slow = "its layers are pictures, which are decoded whole"
     return DepthStack(
-        folder, segment.name, shape, first.dtype, meta_voxel_size(segment), kind, Pictures(pictures), segment,
-        slow=slow, by_layer=True, stored_px=(min(_PICTURE_ROWS, shape[1]), shape[2]),
-    )  # fmt: skip
+        folder,
+        segment.name,
+        shape,
+        first.dtype,
+        meta_voxel_size(segment),
+        kind,
+        Pictures(pictures),
+        segment,
+        slow=slow,
+        by_layer=True,
+        stored_px=(min(_PICTURE_ROWS, shape[1]), shape[2]),
+    )
 
 
 def _open_tiff(file: Path | RemoteFile) -> DepthStack:

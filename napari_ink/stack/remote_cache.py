@@ -109,8 +109,10 @@ class CheckedCache:
         if not is_told:
             _logger.warning(
                 "The cache in %s cannot be used (%s), so nothing is cached; make sure that the folder can be written "
-                "and has room, or delete it.", self._folder, reason_of(error.__cause__ or error),
-            )  # fmt: skip
+                "and has room, or delete it.",
+                self._folder,
+                reason_of(error.__cause__ or error),
+            )
 
 
 class _CacheError(StackError):

@@ -228,8 +228,10 @@ def chunk_from_journal(
         edit = edits.get(record.of)
         if edit is None or not planes.holds(edit.header):
             return None
-        if not any(of == plane and y0 // CHUNK_PX == row and x0 // CHUNK_PX == column
-                   for of, y0, _, x0, _ in edit.header.bounds):  # fmt: skip
+        if not any(
+            of == plane and y0 // CHUNK_PX == row and x0 // CHUNK_PX == column
+            for of, y0, _, x0, _ in edit.header.bounds
+        ):
             continue
         try:
             changes = journal.read(edit.header, edit.offset, edit.size).changes

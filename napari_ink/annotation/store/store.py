@@ -160,9 +160,7 @@ class Annotation:
             changes = [change for block in blocks for change in self._planes.changes(block)]
             if not changes:
                 return None
-            bounds = tuple(
-                (c.plane, c.y, c.y + c.after.shape[0], c.x, c.x + c.after.shape[1]) for c in changes
-            )  # fmt: skip
+            bounds = tuple((c.plane, c.y, c.y + c.after.shape[0], c.x, c.x + c.after.shape[1]) for c in changes)
             at = datetime.now(UTC).isoformat(timespec="milliseconds")
             header = EditHeader(self._writer.number + 1, tool, self._author, at, bounds)
             step = Step(header, Edit(header, tuple(changes)))

@@ -71,9 +71,13 @@ class ExportController:
     def _plane(self, what: ExportWhat, source: ExportFrom) -> LabelPlane | None:
         stack = self._store.state.stack
         return plane_to_export(
-            what, source, self._labels.annotation, self._layers.overlay, self._predicted.thresholds(),
+            what,
+            source,
+            self._labels.annotation,
+            self._layers.overlay,
+            self._predicted.thresholds(),
             None if stack is None else stack.voxel_size_um,
-        )  # fmt: skip
+        )
 
     def _on_exported(self, event: Exported) -> None:
         self._store.update(exported=str(event.path))

@@ -184,9 +184,7 @@ class LabellingController(QObject):
     def _is_held(self) -> bool:
         holder = self._store.state.storage.held_by
         if holder:
-            self._store.fail(
-                f"The labels are being edited elsewhere: {holder}; close them there first.", Step.CORRECT
-            )  # fmt: skip
+            self._store.fail(f"The labels are being edited elsewhere: {holder}; close them there first.", Step.CORRECT)
         return bool(holder)
 
     def _on_project(self, event: ProjectOpened) -> None:

@@ -122,9 +122,7 @@ class LabelsController(QObject):
         if self.annotation is None:
             return LabelCounts()
         ink, edge = self.annotation.count("ink"), self.annotation.count("edge")
-        return LabelCounts(
-            ink.get(LabelValue.INK, 0), ink.get(LabelValue.PAPYRUS, 0), edge.get(1, 0), edge.get(2, 0)
-        )  # fmt: skip
+        return LabelCounts(ink.get(LabelValue.INK, 0), ink.get(LabelValue.PAPYRUS, 0), edge.get(1, 0), edge.get(2, 0))
 
     def storage(self) -> StorageStatus:
         """Say where the labels are kept, and what can be undone; it is told anew when this is no longer so."""

@@ -271,10 +271,12 @@ class ReviewController(QObject):
         header, (row, column) = self._marked_by(region), region
         by = "" if header is None or not state else f" ({header.author}, {header.at[:16].replace('T', ' ')} UTC)"
         score = next((one for one in self._queue if one.region == region), None)
-        why = "" if score is None else (
-            f" Uncertain {score.uncertainty:.0%}, ink and edges apart {score.disagreement:.0%}, "
-            f"labels contradicted {score.contradiction:.0%}, ink {score.content:.0%}."
-        )  # fmt: skip
+        why = ""
+        if score is not None:
+            why = (
+                f" Uncertain {score.uncertainty:.0%}, ink and edges apart {score.disagreement:.0%}, "
+                f"labels contradicted {score.contradiction:.0%}, ink {score.content:.0%}."
+            )
         return f"Region {row + 1}, {column + 1}: {_WORDS[state]}{by}.{why}"
 
     def _marked_by(self, region: ReviewCell) -> EditHeader | None:

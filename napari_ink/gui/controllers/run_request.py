@@ -73,11 +73,21 @@ class RunRequestFactory:
             out = new_prediction_path(self._project_folder(stack), model.title, datetime.now())
         mask = self._store.state.mask if settings.use_mask else None
         return RunRequest(
-            stack, model.name_or_path, self._loaded(model.name_or_path), out, settings.device, region, mask,
-            polygons, settings.direction, settings.offset, settings.grey_range, settings.augment,
+            stack,
+            model.name_or_path,
+            self._loaded(model.name_or_path),
+            out,
+            settings.device,
+            region,
+            mask,
+            polygons,
+            settings.direction,
+            settings.offset,
+            settings.grey_range,
+            settings.augment,
             # A store of this name that is gone may be among them: this one is not to be removed in its place.
             superseded=tuple(store for store in superseded if store != out),
-        )  # fmt: skip
+        )
 
     def from_stored(self, event: PredictionFound) -> RunRequest | None:
         """Return what goes on with an earlier prediction; None where its record lacks something."""
@@ -90,13 +100,19 @@ class RunRequestFactory:
         asked = record.get("asked_instead_of") or {}
         contract = record["contract"]
         return RunRequest(
-            stack, source, self._loaded(source), event.path, record["device"], Region(*record["region"]),
-            None if record.get("mask") is None else Path(record["mask"]), (),
+            stack,
+            source,
+            self._loaded(source),
+            event.path,
+            record["device"],
+            Region(*record["region"]),
+            None if record.get("mask") is None else Path(record["mask"]),
+            (),
             contract["direction"] if "direction" in asked else None,
             contract["surface_offset"] if "surface_offset" in asked else None,
             tuple(contract["grey_range"]) if "grey_range" in asked else None,
             tuple(record.get("augment", ())),
-        )  # fmt: skip
+        )
 
     def area(self, stack: DepthStack, settings: RunSettings) -> tuple[Region | None, tuple[Polygon, ...]]:
         """Return the region that is chosen, None for all of the segment, and the outlines in it where it is not all.

@@ -89,7 +89,7 @@ class RunRequest:
 
 def predict_job(
     request: RunRequest, looking_at: Callable[[], Region | None] = lambda: None
-) -> Generator[Any, None, None]:  # fmt: skip
+) -> Generator[Any, None, None]:
     """Load the model unless it is there, then predict; yields `ModelReady` and the prediction's own events.
 
     What is stored comes first, in bands, where a run goes on that is not shown. What this one takes the place of is
@@ -111,11 +111,18 @@ def predict_job(
     elif mask is not None:
         check_papyrus(mask, Region.whole(mask.shape) if request.region is None else request.region)
     wanted = PredictRequest(
-        request.stack, model.reading(request.direction, request.offset, request.grey_range), request.out,
-        region=request.region, mask=mask, mask_source=mask_file, device=request.device,
-        augment=request.augment, resume=request.resume, looking_at=looking_at,
+        request.stack,
+        model.reading(request.direction, request.offset, request.grey_range),
+        request.out,
+        region=request.region,
+        mask=mask,
+        mask_source=mask_file,
+        device=request.device,
+        augment=request.augment,
+        resume=request.resume,
+        looking_at=looking_at,
         cores=cores_for_torch(spared=1),  # the window has one to itself
-    )  # fmt: skip
+    )
     try:
         with closing(predict(wanted)) as events:
             for event in events:
@@ -158,7 +165,7 @@ def stored_job(path: Path, stack: DepthStack) -> Generator[PredictionFound | Pre
         disagreement = prediction.disagreement
         yield PredictionFound(
             path, prediction.shape, disagreement is not None, prediction.complete, prediction.provenance, *cuts
-        )  # fmt: skip
+        )
         planes = [prediction.ink, prediction.edge, *([] if disagreement is None else [disagreement])]
         for first in range(0, prediction.shape[0], _BAND_PX):
             y = slice(first, min(first + _BAND_PX, prediction.shape[0]))

@@ -121,7 +121,7 @@ def read_window_job(annotation: Annotation, window: EditWindow) -> Generator[Win
 
 def import_job(
     stack: DepthStack, project: Project | None, folder: Path, path: Path, what: LabelKind
-) -> Generator[ProjectOpened]:  # fmt: skip
+) -> Generator[ProjectOpened]:
     """Read labels from a file into a project, which is made if there is none."""
     from napari_ink.annotation import create_project
     from napari_ink.gui.jobs.export import import_labels

@@ -63,10 +63,11 @@ class PredictionOverlay(QObject):
             what: _layer(plane, _NAMES[what], overlay_colormap(what), 255) for what, plane in self._planes.items()
         }
         self._disagreement = GrowingPyramid(shape, "max") if has_disagreement else None
-        self.disagreement = None if self._disagreement is None else _layer(
-            self._disagreement, "Disagreement (predicted)", disagreement_colormap(), _MOST_DISAGREEMENT
-        )  # fmt: skip
-        if self.disagreement is not None:
+        self.disagreement: Image | None = None
+        if self._disagreement is not None:
+            self.disagreement = _layer(
+                self._disagreement, "Disagreement (predicted)", disagreement_colormap(), _MOST_DISAGREEMENT
+            )
             self.disagreement.visible = False
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -113,7 +114,7 @@ class PredictionOverlay(QObject):
 
     def put(
         self, y: slice, x: slice, ink: UInt8Array, edge: UInt8Array, disagreement: UInt8Array | None = None
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Put the probabilities of one tile in place; they are drawn a few times a second."""
         self.is_empty = False
         self._planes["ink"].put(y, x, ink)

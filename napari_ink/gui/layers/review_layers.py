@@ -49,21 +49,33 @@ def frame_layer(y0: int, y1: int, x0: int, x1: int) -> Vectors:
     """Return a layer with a frame around a region."""
     top, left, height, width = y0 - 0.5, x0 - 0.5, y1 - y0, x1 - x0
     sides = [
-        ((top, left), (0, width)), ((top + height, left), (0, width)), ((top, left), (height, 0)),
+        ((top, left), (0, width)),
+        ((top + height, left), (0, width)),
+        ((top, left), (height, 0)),
         ((top, left + width), (height, 0)),
-    ]  # fmt: skip
+    ]
     return Vectors(
-        np.array(sides, np.float32), name="Region", edge_color=[_FRAME], edge_width=1.5, vector_style="line",
+        np.array(sides, np.float32),
+        name="Region",
+        edge_color=[_FRAME],
+        edge_width=1.5,
+        vector_style="line",
         opacity=0.9,
-    )  # fmt: skip
+    )
 
 
 def notes_layer(notes: tuple[Note, ...]) -> Points:
     """Return a layer that marks the places that notes are about, with their words."""
     places = np.array([(note.y, note.x) for note in notes], np.float32).reshape(-1, 2)
     layer = Points(
-        places, ndim=2, name="Notes", size=_NOTE_PX, face_color=[_FRAME], border_color="black", symbol="diamond",
+        places,
+        ndim=2,
+        name="Notes",
+        size=_NOTE_PX,
+        face_color=[_FRAME],
+        border_color="black",
+        symbol="diamond",
         text={"string": [note.text for note in notes], "color": "white", "anchor": "upper_left", "size": 9},
-    )  # fmt: skip
+    )
     layer.editable = False
     return layer

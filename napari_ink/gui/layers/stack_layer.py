@@ -21,9 +21,7 @@ def stack_layer_data(stack: DepthStack, contrast_limits: tuple[float, float]) ->
 
     The limits are given because napari's own guess reads a few thousand pixels only.
     """
-    metadata: dict[str, Any] = {
-        STACK_KEY: stack, "source": str(stack.source), "voxel_size_um": stack.voxel_size_um,
-    }  # fmt: skip
+    metadata: dict[str, Any] = {STACK_KEY: stack, "source": str(stack.source), "voxel_size_um": stack.voxel_size_um}
     data: Any = stack
     if max(stack.shape[1:]) > _SMALL_PX or isinstance(stack.source, str):
         browser = metadata[_BROWSER] = TiledSource(viewing_levels(stack), stack.dtype, stack.by_layer)

@@ -35,7 +35,7 @@ class ToolPreview:
         self.is_empty = True
         self.layer = Vectors(
             _NOTHING, name="Outline", edge_color=[_COLOUR], edge_width=1.5, vector_style="line", opacity=1.0
-        )  # fmt: skip
+        )
 
     def draw(
         self,
@@ -76,6 +76,4 @@ def _joined(points: Points) -> npt.NDArray[np.float32]:
 
 
 def _cross(y: float, x: float) -> npt.NDArray[np.float32]:
-    return np.array(
-        [((y - _MARK_PX, x), (2 * _MARK_PX, 0)), ((y, x - _MARK_PX), (0, 2 * _MARK_PX))], np.float32
-    )  # fmt: skip
+    return np.array([((y - _MARK_PX, x), (2 * _MARK_PX, 0)), ((y, x - _MARK_PX), (0, 2 * _MARK_PX))], np.float32)

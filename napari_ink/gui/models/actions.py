@@ -54,13 +54,23 @@ class Action:
     def needs_labels(self) -> bool:
         """Whether it does something with labels, or for them."""
         return self.group in (PAINT, OUTLINE, SIMILAR, REVIEW) or self.name in (
-            "undo", "redo", "blink_labels", "difference", "swap",
-        )  # fmt: skip
+            "undo",
+            "redo",
+            "blink_labels",
+            "difference",
+            "swap",
+        )
 
 
 PAINT, OUTLINE, SIMILAR, REVIEW, LOOK, DEPTH, CHANGES = (
-    "Paint", "Edges and outlines", "Find similar", "Review", "Look", "Depth", "Changes and help"
-)  # fmt: skip
+    "Paint",
+    "Edges and outlines",
+    "Find similar",
+    "Review",
+    "Look",
+    "Depth",
+    "Changes and help",
+)
 
 # No key here is one of napari's own for its viewer, its image or its labels layers; the arrows' plain keys move through
 # the depth, and Space moves the picture.

@@ -81,13 +81,24 @@ class CorrectPanel(StepPanel):
         self.plain_button.clicked.connect(self.plain_view_requested)
         self.counts.setToolTip("Labelled pixels")
         for widget in (
-            self.editable_button, self.change_box, self.saved, self.tool_box, self.sight_box, self.edit_note,
-            self.plain_button, self.tool_hint, self.counts, self.help,
-        ):  # fmt: skip
+            self.editable_button,
+            self.change_box,
+            self.saved,
+            self.tool_box,
+            self.sight_box,
+            self.edit_note,
+            self.plain_button,
+            self.tool_hint,
+            self.counts,
+            self.help,
+        ):
             self.rows.addWidget(widget)
         self.review, self.similar, self.look, self.versions = (
-            ReviewSection(), SimilarSection(), CompareSection(), VersionsSection()
-        )  # fmt: skip
+            ReviewSection(),
+            SimilarSection(),
+            CompareSection(),
+            VersionsSection(),
+        )
         self.sections: tuple[Section, ...] = (self.similar, self.review, self.look, self.versions)
         for section in self.sections:
             section.action_requested.connect(self.action_requested)

@@ -94,9 +94,14 @@ class Cluster:
                 # Not pure: dask must not merge tasks. Other workers are allowed, since a lost one must not block its
                 # patch.
                 future = self.client.submit(
-                    answer, job, patch, pure=False, retries=_RETRIES,
-                    workers=[workers[worker]], allow_other_workers=True,
-                )  # fmt: skip
+                    answer,
+                    job,
+                    patch,
+                    pure=False,
+                    retries=_RETRIES,
+                    workers=[workers[worker]],
+                    allow_other_workers=True,
+                )
                 submitted[future] = worker, patch
                 completed.add(future)
 
