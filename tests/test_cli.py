@@ -324,11 +324,15 @@ def test_a_folder_for_a_queue_that_cannot_be(
 
 @pytest.mark.parametrize(
     ("wrong", "words"),
-    [(("--augment", "bogus"), "no augmentation called bogus"), (("--model", "bogus"), "no model called bogus"),
-     (("--device", "mps"), "mps is not available here"), (("--overlap", "0.9"), "between 0 and 0.75"),
-     (("--scheduler", "0"), "at least 1"),
-     (("--scheduler", "²"), "No scheduler answers at ²")],
-)  # fmt: skip
+    [
+        (("--augment", "bogus"), "no augmentation called bogus"),
+        (("--model", "bogus"), "no model called bogus"),
+        (("--device", "mps"), "mps is not available here"),
+        (("--overlap", "0.9"), "between 0 and 0.75"),
+        (("--scheduler", "0"), "at least 1"),
+        (("--scheduler", "²"), "No scheduler answers at ²"),
+    ],
+)
 def test_what_is_wrong_for_all_of_a_queue_is_said_once_and_leaves_nothing(
     run: Run, segment: Path, checkpoint: Path, tmp_path: Path, wrong: tuple[str, str], words: str
 ) -> None:
@@ -843,9 +847,14 @@ def test_a_phantom_takes_knobs(run: Run, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("knob", "complaint"),
-    [("noise", "has no value"), ("loudness=3", "no knob called loudness"), ("noise=-1", "noise cannot be -1"),
-     ("noise=much", "noise cannot be much"), ("seed=3", "use --seed")],
-)  # fmt: skip
+    [
+        ("noise", "has no value"),
+        ("loudness=3", "no knob called loudness"),
+        ("noise=-1", "noise cannot be -1"),
+        ("noise=much", "noise cannot be much"),
+        ("seed=3", "use --seed"),
+    ],
+)
 def test_a_phantom_refuses_other_knobs(run: Run, tmp_path: Path, knob: str, complaint: str) -> None:
     assert_refused(run("phantom", tmp_path / "ph", "--seed", 1, "--size", 48, 48, "--set", knob), complaint)
     assert list(tmp_path.iterdir()) == []

@@ -195,9 +195,14 @@ def _packed(path: Path, values: np.ndarray, bits: int) -> None:
     entries = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in tags)
     offset = 8 + len(data) + len(data) % 2
     path.write_bytes(
-        b"II*\0" + struct.pack("<I", offset) + data + bytes(len(data) % 2)
-        + struct.pack("<H", len(tags)) + entries + bytes(4)
-    )  # fmt: skip
+        b"II*\0"
+        + struct.pack("<I", offset)
+        + data
+        + bytes(len(data) % 2)
+        + struct.pack("<H", len(tags))
+        + entries
+        + bytes(4)
+    )
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 12])
@@ -330,9 +335,13 @@ def test_folders_and_damaged_zarrs_end_in_a_sentence(tmp_path: Path, capsys: pyt
 def test_memory_does_not_grow_with_a_zarr(tmp_path: Path) -> None:
     """Of a mask of 64 MB a row of chunks is in memory at a time."""
     mask = zarr.create_array(
-        tmp_path / "m.zarr", shape=(8000, 8000), chunks=(1000, 1000), dtype="uint8", fill_value=0,
+        tmp_path / "m.zarr",
+        shape=(8000, 8000),
+        chunks=(1000, 1000),
+        dtype="uint8",
+        fill_value=0,
         config={"write_empty_chunks": False},
-    )  # fmt: skip
+    )
     mask[3000:5000, 3000:5000] = 255
     tracemalloc.start()
     found = read_segment_mask(tmp_path / "m.zarr", (8000, 8000))

@@ -35,8 +35,14 @@ def test_a_project_opens_with_its_labels_history_and_versions(here):
     found = {plane: _digest(labels.read(plane, (0, rows), (0, columns))) for plane, (rows, columns) in planes.items()}
     assert found == {"ink": "6814b75707641290", "edge": "db40af70a4604ca9", "review": "dbc1b4c900ffe48d"}
     assert [(header.number, header.tool) for header in labels.history()] == [
-        (1, "ink"), (2, "papyrus"), (3, "edge"), (4, "not edge"), (5, "find similar"), (9, "review"), (10, "livewire"),
-    ]  # fmt: skip
+        (1, "ink"),
+        (2, "papyrus"),
+        (3, "edge"),
+        (4, "not edge"),
+        (5, "find similar"),
+        (9, "review"),
+        (10, "livewire"),
+    ]
     assert project.versions.names() == ["first look"]
     assert project.view == {"zoom": 2.5, "centre": [3, 4]}
     assert (labels.undo_name, labels.redo_name) == ("review", "livewire")

@@ -19,10 +19,20 @@ from napari_ink.stack import open_stack
 
 SHAPE = (700, 600)
 FILES = (
-    "project.json", "view.json", "notes.json", "written.json", "journal.bin", ".lock", ".owner.json",
-    "annotation.zarr/zarr.json", "annotation.zarr/ink/zarr.json", "annotation.zarr/ink/c/0/0",
-    "versions/one/made", "versions/one/annotation.zarr/zarr.json", "versions/one/annotation.zarr/ink/c/0/0",
-)  # fmt: skip
+    "project.json",
+    "view.json",
+    "notes.json",
+    "written.json",
+    "journal.bin",
+    ".lock",
+    ".owner.json",
+    "annotation.zarr/zarr.json",
+    "annotation.zarr/ink/zarr.json",
+    "annotation.zarr/ink/c/0/0",
+    "versions/one/made",
+    "versions/one/annotation.zarr/zarr.json",
+    "versions/one/annotation.zarr/ink/c/0/0",
+)
 DEEP = b"[" * 100_000
 
 

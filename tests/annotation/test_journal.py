@@ -135,9 +135,7 @@ def test_whatever_is_written_over_it_whole_records_stay(journal: Journal, data: 
     at = min(at, len(good))
     fresh.path.write_bytes(good[:at] + data + good[at + cut :])
     starts = [len(MAGIC), *(one.offset + one.size for one in records)]
-    whole = {
-        number for number in range(1, 6) if starts[number] <= at or (starts[number - 1] >= at + cut)
-    }  # fmt: skip
+    whole = {number for number in range(1, 6) if starts[number] <= at or (starts[number - 1] >= at + cut)}
     assert whole <= {record.number for record in fresh.records()}
     fresh.path.unlink()
 
@@ -153,13 +151,24 @@ _EDIT = {"number": 1, "kind": "edit", "tool": "a", "author": "b", "at": "c", "bo
 @pytest.mark.parametrize(
     "said",
     [
-        {**_EDIT, "number": "one"}, {**_EDIT, "number": 1.5}, {**_EDIT, "number": True}, {**_EDIT, "number": 10**400},
-        {**_EDIT, "tool": 7}, {**_EDIT, "bounds": None}, {**_EDIT, "bounds": [["ink", 0, 1]]},
-        {**_EDIT, "bounds": [["sky", 0, 1, 0, 1]]}, {**_EDIT, "bounds": [["ink", 5, 1, 0, 1]]},
-        {**_EDIT, "bounds": [["ink", 0, 100000, 0, 100000]]}, {"number": 1, "kind": "undo", "of": "all"},
-        {"number": 1, "kind": "shout"}, {"number": 1, "kind": ["edit"]}, {"number": 1}, [], 3,
+        {**_EDIT, "number": "one"},
+        {**_EDIT, "number": 1.5},
+        {**_EDIT, "number": True},
+        {**_EDIT, "number": 10**400},
+        {**_EDIT, "tool": 7},
+        {**_EDIT, "bounds": None},
+        {**_EDIT, "bounds": [["ink", 0, 1]]},
+        {**_EDIT, "bounds": [["sky", 0, 1, 0, 1]]},
+        {**_EDIT, "bounds": [["ink", 5, 1, 0, 1]]},
+        {**_EDIT, "bounds": [["ink", 0, 100000, 0, 100000]]},
+        {"number": 1, "kind": "undo", "of": "all"},
+        {"number": 1, "kind": "shout"},
+        {"number": 1, "kind": ["edit"]},
+        {"number": 1},
+        [],
+        3,
     ],
-)  # fmt: skip
+)
 def test_a_head_that_says_something_else_is_damage(tmp_path: Path, said: object) -> None:
     journal = Journal(tmp_path / JOURNAL_NAME)
     journal.path.write_bytes(MAGIC + _record(said) + _record({**_EDIT, "number": 2}))

@@ -53,9 +53,12 @@ def same(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> bool:
 
 
 _BLOCK = st.tuples(
-    st.integers(0, 2), st.integers(0, SHAPE[0] - 1), st.integers(0, SHAPE[1] - 1),
-    st.tuples(st.integers(1, 600), st.integers(1, 500)), st.sampled_from(["ink", "edge"]),
-)  # fmt: skip
+    st.integers(0, 2),
+    st.integers(0, SHAPE[0] - 1),
+    st.integers(0, SHAPE[1] - 1),
+    st.tuples(st.integers(1, 600), st.integers(1, 500)),
+    st.sampled_from(["ink", "edge"]),
+)
 
 
 @settings(deadline=None, max_examples=10)

@@ -40,11 +40,18 @@ def test_chunks_without_a_separator_in_the_metadata_are_found(tmp_path: Path, be
 
 @pytest.mark.parametrize(
     "attributes",
-    ["[]", "{}", "7", "[" * 10**5,
-     '{"multiscales": 5}', '{"multiscales": [[]]}', '{"multiscales": [{"datasets": [5]}]}',
-     '{"multiscales": [{"axes": [{"unit": "micrometer"}], "datasets": [{"path": "0", "coordinateTransformations": '
-     '[{"type": "scale", "scale": [1' + "0" * 400 + "]}]}]}]}"],
-)  # fmt: skip
+    [
+        "[]",
+        "{}",
+        "7",
+        "[" * 10**5,
+        '{"multiscales": 5}',
+        '{"multiscales": [[]]}',
+        '{"multiscales": [{"datasets": [5]}]}',
+        '{"multiscales": [{"axes": [{"unit": "micrometer"}], "datasets": [{"path": "0", "coordinateTransformations": '
+        '[{"type": "scale", "scale": [1' + "0" * 400 + "]}]}]}]}",
+    ],
+)
 def test_attributes_that_describe_no_plane(tmp_path: Path, attributes: str) -> None:
     place = write(tmp_path / "m.zarr")
     (place / ".zattrs").write_text(attributes)

@@ -329,13 +329,15 @@ def test_geojson_of_other_programs(tmp_path: Path) -> None:
 
 
 def test_svgs_that_were_edited(tmp_path: Path) -> None:
-    (tmp_path / "b.svg").write_text('<svg width="8" height="6"><path data-value="2" data-name="ink" '
-                                    'd="M1 1 L4,1 4 3 H1 Z m4 2 l2 0 v2 h-2"/></svg>')  # fmt: skip
+    (tmp_path / "b.svg").write_text(
+        '<svg width="8" height="6"><path data-value="2" data-name="ink" d="M1 1 L4,1 4 3 H1 Z m4 2 l2 0 v2 h-2"/></svg>'
+    )
     truth = np.zeros((6, 8), np.uint8)
     truth[1:3, 1:4] = truth[3:5, 5:7] = 2
     np.testing.assert_array_equal(read_labels(tmp_path / "b.svg").whole(), truth)
-    (tmp_path / "c.svg").write_text('<svg width="8" height="6"><path data-value="2" data-name="ink" '
-                                    'd="M1 1 C 1 1 2 2 z"/></svg>')  # fmt: skip
+    (tmp_path / "c.svg").write_text(
+        '<svg width="8" height="6"><path data-value="2" data-name="ink" d="M1 1 C 1 1 2 2 z"/></svg>'
+    )
     with pytest.raises(LabelError, match="path data"):
         read_labels(tmp_path / "c.svg")
     (tmp_path / "d.svg").write_text('<svg width="8" height="6"><path d="M1 1z"/></svg>')

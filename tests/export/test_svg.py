@@ -139,7 +139,7 @@ def test_damaged_path_data(tmp_path: Path, data: str) -> None:
         _page(f'<path {INK} d="M0 0{"q9e8 9e8 1 1" * 9999}"/>'),
         b"\xff\xfe<\x00s\x00",
     ],
-)  # fmt: skip
+)
 def test_hostile_files_end_soon_in_a_sentence(tmp_path: Path, text: str | bytes) -> None:
     with pytest.raises(LabelError, match=r"m\.svg"):
         _read(tmp_path, text)
@@ -267,16 +267,20 @@ def _sampled(kind: str) -> tuple[str, np.ndarray]:
     half = np.c_[25 + 15 * np.cos(angle / 2), 20 - 10 * np.sin(angle / 2)]
     return {
         "circle": (f'<circle {INK} cx="25" cy="20" r="15"/>', np.c_[25 + 15 * np.cos(angle), 20 + 15 * np.sin(angle)]),
-        "ellipse": (f'<ellipse {INK} cx="25" cy="20" rx="15" ry="9"/>',
-                    np.c_[25 + 15 * np.cos(angle), 20 + 9 * np.sin(angle)]),
-        "rect": (f'<rect {INK} x="5.2" y="10%" width="30" height="12px"/>',
-                 np.array([(5.2, 4), (35.2, 4), (35.2, 16), (5.2, 16)])),
+        "ellipse": (
+            f'<ellipse {INK} cx="25" cy="20" rx="15" ry="9"/>',
+            np.c_[25 + 15 * np.cos(angle), 20 + 9 * np.sin(angle)],
+        ),
+        "rect": (
+            f'<rect {INK} x="5.2" y="10%" width="30" height="12px"/>',
+            np.array([(5.2, 4), (35.2, 4), (35.2, 16), (5.2, 16)]),
+        ),
         "polygon": (f'<polygon {INK} points="5,30 10-10,45 0 40.5.5"/>', np.array([a, b, c, (40.5, 0.5)])),
         "cubic": (f'<path {INK} d="M5 30C10-10 45,0 40 32Z"/>', cubic),
         "relative": (f'<path {INK} d="m5 30c5-40 40-30 35 2z"/>', cubic),
         "quad": (f'<path {INK} d="M5 30Q10-10 40 32T45 5z"/>', np.r_[quad, more]),
         "arc": (f'<path {INK} d="M40. 20a15 10 0 10-30 0z"/>', half),
-    }[kind]  # fmt: skip
+    }[kind]
 
 
 @pytest.mark.parametrize("kind", ["circle", "ellipse", "rect", "polygon", "cubic", "relative", "quad", "arc"])

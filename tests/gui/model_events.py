@@ -40,9 +40,14 @@ def press_key(viewer: ViewerModel, key: str) -> None:
 
 
 def _send(
-    viewer: ViewerModel, call: Any, kind: str, place: Place, button: int | None, modifiers: tuple[str, ...],
+    viewer: ViewerModel,
+    call: Any,
+    kind: str,
+    place: Place,
+    button: int | None,
+    modifiers: tuple[str, ...],
     is_dragging: bool = False,
-) -> None:  # fmt: skip
+) -> None:
     dims = viewer.dims
     event = read_only_mouse_event(
         type=kind,

@@ -55,8 +55,12 @@ def test_nothing_of_a_day_is_lost(
     assert np.array_equal(again.layers["Edge labels"].data, edges)
     assert reopened.session.state.review.reviewed == 1
     assert [header.tool for header in reopened.session.labels.annotation.history()] == [
-        "outline ink", "papyrus", "ink", "ink", "mark reviewed",
-    ]  # fmt: skip
+        "outline ink",
+        "papyrus",
+        "ink",
+        "ink",
+        "mark reviewed",
+    ]
     for _ in range(3):
         click(reopened.correct.actions_of["undo"])
     assert np.array_equal(again.layers["Ink labels"].data, outlined)

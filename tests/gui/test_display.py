@@ -65,9 +65,7 @@ def test_a_version_s_name_is_checked(empty_dock, errors, qtbot):
 
 def test_replacing_by_an_import_is_asked_first(empty_dock, monkeypatch):
     asked = []
-    monkeypatch.setattr(
-        QMessageBox, "question", lambda *words: asked.append(words) or QMessageBox.StandardButton.No
-    )  # fmt: skip
+    monkeypatch.setattr(QMessageBox, "question", lambda *words: asked.append(words) or QMessageBox.StandardButton.No)
     empty_dock.session.labels.apply([("ink", 10, 10, np.full((8, 8), 2, np.uint8))], "ink")
     settle()
     imported = []

@@ -39,8 +39,10 @@ def test_a_large_stack_opens_on_its_surface_and_steps_through_its_layers(large_d
     values = np.load(large, mmap_mode="r")
     layer = viewer.layers["large"]
     assert layer.multiscale and [level.shape for level in layer.data] == [
-        (9, 2600, 3000), (9, 1300, 1500), (9, 650, 750)
-    ]  # fmt: skip
+        (9, 2600, 3000),
+        (9, 1300, 1500),
+        (9, 650, 750),
+    ]
     assert viewer.dims.current_step[0] == 4
     camera = camera_of(viewer)
     for zoom in (0.3, 0.6, 3.0):

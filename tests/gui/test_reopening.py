@@ -98,10 +98,15 @@ def test_a_damaged_view_is_not_followed(empty_dock, viewer, segment, other, idle
     project = open_project(segment.parent / "seg-1.ink")
     project.save_view(
         {
-            "center": [1, None], "zoom": -3, "depth": "x", "contrast_limits": [5, 2], "shown": {"Ink labels": [1]},
-            "thresholds": {"ink": 7.0}, "prediction": "../../nowhere",
+            "center": [1, None],
+            "zoom": -3,
+            "depth": "x",
+            "contrast_limits": [5, 2],
+            "shown": {"Ink labels": [1]},
+            "thresholds": {"ink": 7.0},
+            "prediction": "../../nowhere",
         }
-    )  # fmt: skip
+    )
     project.close()
     empty_dock.open_stack(segment)
     idle()

@@ -66,9 +66,7 @@ def save_onnx(network: nn.Module, path: Path, example: Tensor) -> None:
 SAVERS = {".pt": save_torchscript, ".onnx": save_onnx}
 
 
-def save(
-    folder: Path, suffix: str, network: nn.Module, example: Tensor | None = None, **contract: Any
-) -> Path:  # fmt: skip
+def save(folder: Path, suffix: str, network: nn.Module, example: Tensor | None = None, **contract: Any) -> Path:
     path = folder / f"theirs{suffix}"
     SAVERS[suffix](network.eval(), path, torch.rand(2, 5, 32, 32) if example is None else example)
     (folder / "theirs.contract.json").write_text(json.dumps({"input": INPUT, **contract}))

@@ -27,10 +27,19 @@ def reference(sizes: TimeSformerSizes, frames: int) -> torch.nn.Module:
     from timesformer_pytorch import TimeSformer as Reference
 
     return Reference(
-        dim=sizes.dim, num_frames=frames, num_classes=sizes.grid**2, image_size=sizes.tile, patch_size=sizes.patch,
-        channels=1, depth=sizes.depth, heads=sizes.heads, dim_head=sizes.dim_head, attn_dropout=0.1, ff_dropout=0.1,
+        dim=sizes.dim,
+        num_frames=frames,
+        num_classes=sizes.grid**2,
+        image_size=sizes.tile,
+        patch_size=sizes.patch,
+        channels=1,
+        depth=sizes.depth,
+        heads=sizes.heads,
+        dim_head=sizes.dim_head,
+        attn_dropout=0.1,
+        ff_dropout=0.1,
         rotary_emb=sizes.positions is None,
-    ).eval()  # fmt: skip
+    ).eval()
 
 
 def assert_same_logits(sizes: TimeSformerSizes, frames: int, batch: int) -> None:
@@ -147,9 +156,12 @@ def test_a_constant_logit_comes_out_as_a_constant_without_edges(
 ) -> None:
     logit = 0.8472978603872034  # a probability of 0.7
     request = PredictRequest(
-        make_stack(tmp_path, (65, *shape)), constant_grand_prize(tmp_path, logit), tmp_path / "p.zarr", device="cpu",
+        make_stack(tmp_path, (65, *shape)),
+        constant_grand_prize(tmp_path, logit),
+        tmp_path / "p.zarr",
+        device="cpu",
         overlap=overlap,
-    )  # fmt: skip
+    )
     started = run(request)[0]
     prediction = open_prediction(request.out)
     assert np.unique(prediction.read("ink")).tolist() in ([178], [179])

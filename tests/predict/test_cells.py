@@ -34,8 +34,9 @@ def test_cells_cover_the_canvas_once(canvas: tuple[int, int], side: int, halo: i
         assert area.y0 % 4 == area.x0 % 4 == 0
         assert area.within(read) == area and read.within(Region.whole(canvas)) == read
         for begin, end, first, last, length in (
-            (area.y0, area.y1, read.y0, read.y1, canvas[0]), (area.x0, area.x1, read.x0, read.x1, canvas[1])
-        ):  # fmt: skip
+            (area.y0, area.y1, read.y0, read.y1, canvas[0]),
+            (area.x0, area.x1, read.x0, read.x1, canvas[1]),
+        ):
             assert first == max(begin - halo, 0) and last == min(end + halo, length)
             assert last % side == 0 or last == length, "more than one part of a file is read for one cell"
     assert (count == 1).all()
@@ -109,9 +110,13 @@ def test_the_stem_on_cells_is_the_stem_on_the_whole_segment(
 ) -> None:
     folder = tmp_path_factory.mktemp("stem")
     request = PredictRequest(
-        make_stack(folder, (7, *shape)), random_model(tile_size), folder / "p.zarr",
-        device="cpu", overlap=overlap, batch_size=batch_size,
-    )  # fmt: skip
+        make_stack(folder, (7, *shape)),
+        random_model(tile_size),
+        folder / "p.zarr",
+        device="cpu",
+        overlap=overlap,
+        batch_size=batch_size,
+    )
     run(request)
     prediction = open_prediction(request.out)
     stored = np.stack([prediction.read("ink"), prediction.read("edge")])
@@ -164,9 +169,7 @@ def test_each_voxel_is_read_once(tmp_path: Path, model: InkModel, batch_size: in
 
 
 def test_without_memory_for_cells_the_same_bytes_come_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    request = PredictRequest(
-        make_stack(tmp_path, (7, 400, 300)), random_model(96), tmp_path / "p.zarr", device="cpu"
-    )  # fmt: skip
+    request = PredictRequest(make_stack(tmp_path, (7, 400, 300)), random_model(96), tmp_path / "p.zarr", device="cpu")
     run(request)
     monkeypatch.setattr(CellStore.__init__, "__defaults__", (1000,))
     run(replace(request, out=tmp_path / "tight.zarr"))

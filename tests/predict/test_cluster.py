@@ -42,7 +42,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # dask's, wh
 def cluster() -> Iterator[Any]:
     with distributed.LocalCluster(
         n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs="CRITICAL"
-    ) as local:  # fmt: skip
+    ) as local:
         yield local
 
 
@@ -123,9 +123,12 @@ def test_a_worker_that_joins_midway_helps(request_here: PredictRequest, bytes_he
 
         return bool(worker._ready)
 
-    with distributed.LocalCluster(
-        n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs="CRITICAL"
-    ) as local, distributed.Client(local) as client:  # fmt: skip
+    with (
+        distributed.LocalCluster(
+            n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs="CRITICAL"
+        ) as local,
+        distributed.Client(local) as client,
+    ):
         there = replace(request_here, out=request_here.out.with_name("there.zarr"), scheduler=client.scheduler.address)
         first = set(local.scheduler.workers)
         for event in predict(there):
@@ -157,7 +160,7 @@ def test_a_run_whose_workers_are_all_lost_ends_and_can_go_on(
     there = replace(request_here, out=request_here.out.with_name("there.zarr"), resume=True)
     with distributed.LocalCluster(
         n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs="CRITICAL"
-    ) as local:  # fmt: skip
+    ) as local:
         there = replace(there, scheduler=local.scheduler_address)
         began = time.monotonic()
         with pytest.raises(NapariInkError, match=f"workers .*{local.scheduler_address} are lost.*--resume continues"):

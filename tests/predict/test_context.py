@@ -114,9 +114,8 @@ def test_nothing_depends_on_the_tiles_of_a_network_that_reaches_no_further_than_
     values = model.contract.prepare(stack.read(model.contract.z_window(6), *Region.whole(shape).slices))
     padded = torch.from_numpy(np.pad(values, [(0, 0), (8, 8), (8, 8)], mode="edge"))[None]
     with torch.inference_mode():
-        turned = [network(padded)] if not augment else [
-            network(padded.flip(axes)).flip(axes) for axes in ((), (-1,), (-2,), (-2, -1))
-        ]  # fmt: skip
+        flips = ((), (-1,), (-2,), (-2, -1)) if augment else ((),)
+        turned = [network(padded.flip(axes)).flip(axes) for axes in flips]
     said = torch.stack([torch.sigmoid(one) for one in turned]).mean(0)[0, :, 8 : 8 + shape[0], 8 : 8 + shape[1]]
     assert np.abs(maps(request) - 255 * said.numpy()).max() <= 0.5 + 0.2
 
@@ -157,9 +156,7 @@ def test_tiles_with_a_context_cover_the_segment_with_as_few_pixels_as_they_can(
 
 def test_a_context_that_leaves_nothing_of_a_tile_is_refused(tmp_path: Path) -> None:
     model = ink_model(Smear(), 64, context_px=16)
-    request = PredictRequest(
-        make_stack(tmp_path, (6, 90, 90)), model, tmp_path / "p.zarr", device="cpu", tile_size=32
-    )  # fmt: skip
+    request = PredictRequest(make_stack(tmp_path, (6, 90, 90)), model, tmp_path / "p.zarr", device="cpu", tile_size=32)
     with pytest.raises(BadInputError, match="32 pixels leave nothing beside the 16 pixels of context.*at least 40"):
         run(request)
     with pytest.raises(ContractError, match="context"):

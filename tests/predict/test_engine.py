@@ -122,9 +122,7 @@ def test_agrees_with_brute_force_to_rounding(
         stack = make_stack(Path(folder), (7, *shape), dtype=dtype)
         model = ink_model(FirstLayer(), tile_size, direction=direction, clip=(0.1, 0.8))
         out = Path(folder) / "p.zarr"
-        request = PredictRequest(
-            stack, model, out, mask=mask, device="cpu", overlap=overlap, batch_size=batch_size
-        )  # fmt: skip
+        request = PredictRequest(stack, model, out, mask=mask, device="cpu", overlap=overlap, batch_size=batch_size)
         last_seen = np.zeros((2, *shape), np.uint8)
         for event in run(request):
             if isinstance(event, TilePredicted):

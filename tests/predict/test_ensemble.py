@@ -50,7 +50,7 @@ def test_views_of_a_symmetric_model_agree(tmp_path: Path, augment: tuple[str, ..
     # A model that sees each pixel by itself and nothing but the brightest layer has nothing to disagree on ...
     request = PredictRequest(
         make_stack(tmp_path, (5, 90, 150)), ink_model(Smear(1), 64), tmp_path / "p.zarr", device="cpu"
-    )  # fmt: skip
+    )
     run(request)
     views = replace(request, out=tmp_path / "views.zarr", augment=augment)
     run(views)
@@ -90,7 +90,7 @@ def test_two_models_are_averaged_and_their_difference_kept(tmp_path: Path) -> No
     models = ink_model(Constant(-2, 1), 64), replace(ink_model(Constant(2, 1), 64, mean=0.3), sha256="2" * 64)
     request = PredictRequest(
         make_stack(tmp_path, (5, 70, 150)), models[0], tmp_path / "p.zarr", device="cpu", others=models[1:]
-    )  # fmt: skip
+    )
     run_until(request, lambda event: isinstance(event, TilePredicted))
     run(replace(request, resume=True))
     prediction = open_prediction(request.out)
@@ -108,7 +108,7 @@ def test_a_model_without_edges_takes_nothing_from_those_of_others(tmp_path: Path
     )
     request = PredictRequest(
         make_stack(tmp_path, (5, 70, 150)), both[first], tmp_path / "p.zarr", device="cpu", others=(both[1 - first],)
-    )  # fmt: skip
+    )
     began, *_ = run(request)
     prediction = open_prediction(request.out)
     assert set(np.unique(prediction.read("edge"))) == {round(255 / (1 + np.exp(-1)))}
@@ -124,7 +124,7 @@ def test_what_each_model_reads_is_recorded(tmp_path: Path) -> None:
     models = ink_model(Smear(), 64), ink_model(Smear(), 64).reading(surface_offset=1, direction="reversed")
     request = PredictRequest(
         make_stack(tmp_path, (9, 70, 70)), models[0], tmp_path / "p.zarr", device="cpu", others=models[1:]
-    )  # fmt: skip
+    )
     began, *_ = run(request)
     record = open_prediction(request.out).provenance
     assert record["z_window"] == [2, 7] and record["others"][0]["z_window"] == [1, 6]
@@ -159,9 +159,7 @@ def test_shifted_windows_of_our_own_network_share_no_stem_but_their_mean(tmp_pat
     run(request)
     said = []
     for shift in (0, -2, 2):
-        one = replace(
-            request, out=tmp_path / f"{shift}.zarr", augment=(), model=model.reading(surface_offset=shift)
-        )  # fmt: skip
+        one = replace(request, out=tmp_path / f"{shift}.zarr", augment=(), model=model.reading(surface_offset=shift))
         run(one)
         said.append(open_prediction(one.out).read("ink").astype(float))
     mean = open_prediction(request.out).read("ink")

@@ -39,9 +39,12 @@ def test_cudnn_is_kept_from_tf32_and_left_as_it_was() -> None:
 def test_a_prediction_agrees_with_the_plain_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = load_model()
     request = PredictRequest(
-        make_stack(tmp_path, (40, 200, 180)), replace(model, contract=model.contract.changed(tile_size=96)),
-        tmp_path / "fast.zarr", region=Region(0, 150, 0, 180), device="cpu",
-    )  # fmt: skip
+        make_stack(tmp_path, (40, 200, 180)),
+        replace(model, contract=model.contract.changed(tile_size=96)),
+        tmp_path / "fast.zarr",
+        region=Region(0, 150, 0, 180),
+        device="cpu",
+    )
     run(request)
     plain = replace(request, out=tmp_path / "plain.zarr")
     monkeypatch.setattr(forward_module, "for_prediction", lambda network: network)

@@ -67,10 +67,12 @@ def test_windows_are_those_of_the_stack(
 @example(height=9000, width=9000, stored=(1024, 1024), layers=26, row_px=9000)
 @example(height=529, width=2608, stored=(264, 2608), layers=65, row_px=None)
 @given(
-    height=st.integers(1, 50_000), width=st.integers(1, 50_000),
-    stored=st.tuples(st.integers(1, 3000), st.integers(1, 50_000)), layers=st.integers(1, 65),
+    height=st.integers(1, 50_000),
+    width=st.integers(1, 50_000),
+    stored=st.tuples(st.integers(1, 3000), st.integers(1, 50_000)),
+    layers=st.integers(1, 65),
     row_px=st.none() | st.integers(1, 50_000),
-)  # fmt: skip
+)
 def test_parts_are_whole_strips_and_a_row_of_blocks_fits(
     height: int, width: int, stored: tuple[int, int], layers: int, row_px: int | None
 ) -> None:
@@ -127,8 +129,9 @@ def test_stacks_say_how_they_are_stored(tmp_path: Path, kind: str) -> None:
     else:
         place.mkdir(parents=True)
         stored = {
-            "strips": {"compression": "zlib", "rowsperstrip": 32}, "tiles": {"compression": "zlib", "tile": (64, 48)}
-        }.get(kind, {})  # fmt: skip
+            "strips": {"compression": "zlib", "rowsperstrip": 32},
+            "tiles": {"compression": "zlib", "tile": (64, 48)},
+        }.get(kind, {})
         for z, layer in enumerate(grey):
             tifffile.imwrite(place / f"{z:02}.tif", layer, **stored)
     stack = open_stack(place)

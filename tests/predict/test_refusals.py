@@ -159,7 +159,7 @@ def test_a_run_may_begin_and_go_on_where_there_is_no_answer(request_here: Predic
     np.save(tmp_path / "segment.npy", grey)
     request = PredictRequest(
         open_stack(tmp_path / "segment.npy"), ink_model(NotANumber()), tmp_path / "p.zarr", device="cpu", batch_size=1
-    )  # fmt: skip
+    )
     whole = replace(request, out=tmp_path / "whole.zarr")
     run(whole)
     left_out = open_prediction(whole.out).provenance["left_out"]
@@ -202,8 +202,11 @@ def test_then_smaller_tiles_and_then_nothing_is_left(request_here: PredictReques
     assert "1 tile at a time" in said[0] and "tiles of 64 pixels instead of" in said[1] and len(said) == 2
     prediction = open_prediction(small.out)
     assert prediction.complete and prediction.provenance["tile"] == [64, 64]
-    refuse(replace(small, model=ink_model(Hungry(64), tile_size=128), out=small.out.with_name("b.zarr")),
-           DeviceMemoryError, "does not hold")  # fmt: skip
+    refuse(
+        replace(small, model=ink_model(Hungry(64), tile_size=128), out=small.out.with_name("b.zarr")),
+        DeviceMemoryError,
+        "does not hold",
+    )
 
 
 @pytest.mark.parametrize("asked", [None, 128])
@@ -312,7 +315,7 @@ def test_going_on_where_nothing_can_be_written(tiny_disk: Path, tmp_path: Path) 
     subprocess.run(["mount", "-o", "remount,size=4m", str(tiny_disk)], check=True)
     request = PredictRequest(
         make_stack(tmp_path, (3, 600, 600)), ink_model(Smear(3), 64), tiny_disk / "p.zarr", device="cpu"
-    )  # fmt: skip
+    )
     run_until(request, lambda e: isinstance(e, TilePredicted) and e.done == 40)
     subprocess.run(["mount", "-o", "remount,ro", str(tiny_disk)], check=True)
     refuse(replace(request, resume=True), OutputError, "Read-only file system")
@@ -328,7 +331,7 @@ def test_what_a_killed_process_left_of_a_store_is_in_nobodys_way(request_here: P
 def test_a_store_that_is_moved_away_midway_is_told(tmp_path: Path) -> None:
     request = PredictRequest(
         make_stack(tmp_path, (3, 600, 600)), ink_model(Smear(3), 64), tmp_path / "p.zarr", device="cpu"
-    )  # fmt: skip
+    )
     events = predict(request)
     for _ in range(20):
         next(events)

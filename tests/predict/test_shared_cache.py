@@ -16,9 +16,7 @@ def bytes_of(value: bytes) -> int:
 
 
 @settings(deadline=None)
-@given(
-    asked=st.lists(st.integers(0, 6), max_size=60), most=st.integers(0, 40), dropped=st.lists(st.integers(0, 6))
-)  # fmt: skip
+@given(asked=st.lists(st.integers(0, 6), max_size=60), most=st.integers(0, 40), dropped=st.lists(st.integers(0, 6)))
 def test_the_right_values_come_back_and_room_is_kept_to(asked: list[int], most: int, dropped: list[int]) -> None:
     kept: SharedCache[int, bytes] = SharedCache(bytes_of, most)
     for n, key in enumerate(asked):

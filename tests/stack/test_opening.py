@@ -73,8 +73,11 @@ def test_labels_beside_a_stack_may_be_zarrs(tmp_path: Path) -> None:
     beside = find_beside(open_stack(tmp_path / "seg"))
     found = (beside.ink_labels, beside.mask, beside.supervision_mask, beside.validation_mask)
     assert [path and path.name for path in found] == [
-        "seg_inklabels.zarr", "seg_mask.tif", "seg_supervision_mask_v2.zarr", "seg_validation_mask_v2.tiff",
-    ]  # fmt: skip
+        "seg_inklabels.zarr",
+        "seg_mask.tif",
+        "seg_supervision_mask_v2.zarr",
+        "seg_validation_mask_v2.tiff",
+    ]
     labels = tmp_path / "seg" / "seg_inklabels_v2.zarr"
     found_mask = find_mask_of_labels(labels, "validation_mask")
     assert found_mask is not None and found_mask.suffix == ".zarr"  # the labels' own format

@@ -134,9 +134,20 @@ def npy(file: Path, header: str, data: bytes = VOLUME.tobytes(), version: bytes 
 
 @pytest.mark.parametrize(
     "shape",
-    ["(6, -24, -40)", "(True, 24, 40)", "(6, 24, 41)", "(6.0, 24, 40)", "(6, 24, 10**9)", "(6, 24)", "6", "None",
-     "(" * 500 + ")" * 500, "(6, 24, " + "9" * 400 + ",)", "(3, 6, 24, 40)"],
-)  # fmt: skip
+    [
+        "(6, -24, -40)",
+        "(True, 24, 40)",
+        "(6, 24, 41)",
+        "(6.0, 24, 40)",
+        "(6, 24, 10**9)",
+        "(6, 24)",
+        "6",
+        "None",
+        "(" * 500 + ")" * 500,
+        "(6, 24, " + "9" * 400 + ",)",
+        "(3, 6, 24, 40)",
+    ],
+)
 @pytest.mark.parametrize("order", ["False", "True"])
 def test_numpy_headers_that_lie(tmp_path: Path, shape: str, order: str) -> None:
     header = f"{{'descr': '<u2', 'fortran_order': {order}, 'shape': {shape}}}"

@@ -377,8 +377,11 @@ def test_a_server_that_dies_leaves_one_sentence_and_no_traceback(server) -> None
     server.faults.update({"/c/0/1": "cut", "/c/1": "cut", "/c/2": "500", "/c/3": "cut"})
     done = subprocess.run(
         [sys.executable, "-m", "napari_ink.cli", "convert", f"{server.address}/many.zarr", str(server.root / "o.zarr")],
-        capture_output=True, text=True, timeout=60, env={**os.environ, "XDG_CACHE_HOME": str(server.root.parent / "c")},
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "XDG_CACHE_HOME": str(server.root.parent / "c")},
+    )
     assert done.returncode == 2
     sentences = [line for line in done.stderr.splitlines() if line.strip() and "%|" not in line]
     assert len(sentences) == 1 and "could not be read in 3 attempts" in sentences[0], done.stderr

@@ -171,20 +171,22 @@ def test_pages_that_lead_in_circles(tmp_path: Path, back_to: int) -> None:
 SIX = tuple(range(8, 14))
 LIES = {
     "a million wide with six tiles": (
-        tags_of(10**6, 10**6, tile_width=256, tile_length=256, tile_offsets=SIX, tile_counts=(1,) * 6), "damaged"
+        tags_of(10**6, 10**6, tile_width=256, tile_length=256, tile_offsets=SIX, tile_counts=(1,) * 6),
+        "damaged",
     ),
     "one tile as large": (
         tags_of(10**6, 10**6, tile_width=10**6, tile_length=10**6, tile_offsets=8, tile_counts=6, compression=8),
         "memory",
     ),
     "a deflated strip that cannot hold so much": (
-        tags_of(20000, 20000, offsets=8, counts=6, rows=20000, compression=8), "cannot unpack"
+        tags_of(20000, 20000, offsets=8, counts=6, rows=20000, compression=8),
+        "cannot unpack",
     ),
     "a strip of LZW": (tags_of(20000, 20000, offsets=8, counts=6, rows=20000, compression=5), "cannot unpack"),
     "plain values": (tags_of(20000, 20000, offsets=8, counts=6, rows=20000), "cut short"),
     "few bits": (tags_of(20000, 20000, offsets=8, counts=6, rows=20000, bits=12), "cannot unpack"),
     "24-bit floats": (tags_of(2, 2, offsets=8, counts=6, rows=2, bits=40, format=3), "bits"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("order", "<>")

@@ -32,9 +32,11 @@ def test_labels_come_out_pixel_for_pixel(labelled, held_jobs, tmp_path, suffix):
     ink = labelled.labels.annotation.read("ink", (0, 96), (0, 128))
     edge = labelled.labels.annotation.read("edge", (0, 96), (0, 128))
     meant = {
-        "ink": np.where(ink == 2, 255, 0), "edges": np.where(edge == 1, 255, 0),
-        "supervision": np.where(ink > 0, 255, 0), "labels": ink,
-    }  # fmt: skip
+        "ink": np.where(ink == 2, 255, 0),
+        "edges": np.where(edge == 1, 255, 0),
+        "supervision": np.where(ink > 0, 255, 0),
+        "labels": ink,
+    }
     for what, expected in meant.items():
         path = tmp_path / f"{what}{suffix}"
         path.write_bytes(b"old")  # the file chooser has asked

@@ -78,7 +78,7 @@ def test_a_run_to_its_end(run, events, held_jobs):
         ([_started(), _tile(1)], False, "Cancelled after 1 of 10 tiles."),
         ([_started(), _tile(1)], True, f"Cancelled after 1 of 10 tiles. {KEPT}"),
     ],
-)  # fmt: skip
+)
 def test_a_run_that_is_cancelled_says_how_far_it_came(run, events, held_jobs, before, is_kept, outcome):
     if is_kept:
         run.path.mkdir()

@@ -34,9 +34,13 @@ def panel(checkpoint, state, qtbot):
 def test_what_a_run_said_is_shown_at_its_end(panel, state):
     path = Path("seg-1.ink/predictions/random.zarr")
     done = replace(
-        state, outcome="Predicted 20 tiles in 4 s.", device_line="Runs on the CPU.", notes=("Reads layers 2 to 9.",),
-        prediction=path, has_prediction=True,
-    )  # fmt: skip
+        state,
+        outcome="Predicted 20 tiles in 4 s.",
+        device_line="Runs on the CPU.",
+        notes=("Reads layers 2 to 9.",),
+        prediction=path,
+        has_prediction=True,
+    )
     panel.show_state(done)
     said = "Predicted 20 tiles in 4 s. Runs on the CPU. Reads layers 2 to 9. Kept in random.zarr."
     assert panel.about.text().replace("\u00a0", " ") == said
