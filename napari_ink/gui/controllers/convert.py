@@ -42,20 +42,20 @@ class ConversionController(QObject):
         if stack is None or self._jobs.is_running(_JOB):
             return
         began, first = time.monotonic(), [0]
-        self._tell(ConversionStatus(done=0.0))
+        self._set_status(ConversionStatus(done=0.0))
 
         def deliver(event: Converted) -> None:
             first[0] = first[0] or event.done_bytes  # what an earlier attempt had done took no time now
             rate = (event.done_bytes - first[0]) / max(time.monotonic() - began, 1e-3)
             left = (event.total_bytes - event.done_bytes) / rate if rate > 0 else None
-            self._tell(ConversionStatus(event.done_bytes / max(event.total_bytes, 1), left))
+            self._set_status(ConversionStatus(event.done_bytes / max(event.total_bytes, 1), left))
 
         def fail(failure: JobFailed) -> None:
-            self._tell(ConversionStatus())
+            self._set_status(ConversionStatus())
             self.failed.emit(failure.message)
 
         def end() -> None:
-            self._tell(ConversionStatus(out=out))
+            self._set_status(ConversionStatus(out=out))
             self.converted.emit()
 
         self._jobs.run(_JOB, convert(stack, out), deliver, on_failure=fail, on_end=end)
@@ -64,8 +64,8 @@ class ConversionController(QObject):
         """Stop; what is written stays, to go on with."""
         if self._jobs.is_running(_JOB):
             self._jobs.cancel(_JOB)
-            self._tell(ConversionStatus())
+            self._set_status(ConversionStatus())
 
-    def _tell(self, status: ConversionStatus) -> None:
+    def _set_status(self, status: ConversionStatus) -> None:
         self.status = status
         self.changed.emit()

@@ -17,11 +17,11 @@ from napari_ink.gui.models.status import LabelCounts
 from napari_ink.gui.tools import (
     ToolContext,
     ToolManager,
-    bridge_gaps_in_sight,
-    edges_in_sight_from_ink,
-    ink_in_sight_from_edges,
+    bridge_visible_gaps,
+    edges_from_visible_ink,
+    ink_from_visible_edges,
     make_tools,
-    remove_specks_in_sight,
+    remove_visible_specks,
 )
 from napari_ink.typing import LabelKind
 
@@ -143,22 +143,22 @@ class LabellingController(QObject):
     def ink_from_edges(self) -> None:
         """Make ink of what closed edge lines in sight enclose."""
         if self._may_draw():
-            ink_in_sight_from_edges(self.context)
+            ink_from_visible_edges(self.context)
 
     def edges_from_ink(self) -> None:
         """Draw the outlines of the ink in sight."""
         if self._may_draw():
-            edges_in_sight_from_ink(self.context)
+            edges_from_visible_ink(self.context)
 
     def remove_specks(self) -> None:
         """Remove short edge lines in sight."""
         if self._may_draw():
-            remove_specks_in_sight(self.context)
+            remove_visible_specks(self.context)
 
     def bridge_gaps(self) -> None:
         """Bridge small gaps between edge lines in sight."""
         if self._may_draw():
-            bridge_gaps_in_sight(self.context)
+            bridge_visible_gaps(self.context)
 
     def save_version(self, name: str) -> None:
         """Keep the labels as they are under a name."""

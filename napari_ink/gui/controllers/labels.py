@@ -56,7 +56,7 @@ class LabelsController(QObject):
         self._layers = layers
         self.is_partial = False
         self._edits = 0
-        self._told = StorageStatus()
+        self._reported = StorageStatus()
         self._watch = QTimer(self)
         self._watch.setInterval(_WATCH_MS)
         self._watch.timeout.connect(self._on_watch)
@@ -75,7 +75,7 @@ class LabelsController(QObject):
             self.end()
         self.project = project
         self._watch.start()
-        self._read(self._show if is_new else self._show_anew)
+        self._read(self._show if is_new else self._replace_shown)
 
     def end(self) -> None:
         """Write what is not written yet, let others have the project, and forget it."""
@@ -126,8 +126,8 @@ class LabelsController(QObject):
 
     def storage(self) -> StorageStatus:
         """Say where the labels are kept, and what can be undone; it is told anew when this is no longer so."""
-        self._told = self._storage()
-        return self._told
+        self._reported = self._storage()
+        return self._reported
 
     def _storage(self) -> StorageStatus:
         project, annotation, editable = self.project, self.annotation, self._layers.editable
@@ -239,7 +239,7 @@ class LabelsController(QObject):
         self._layers.begin_editing(editable, self.shown.emit)
         self._layers.show_overview(event.overview, event.step, event.window)
 
-    def _show_anew(self, event: WindowRead) -> None:
+    def _replace_shown(self, event: WindowRead) -> None:
         """Show what took the place of the labels in the layers that there are: none vanishes for a moment."""
         if self._layers.editable is None:
             self._show(event)
@@ -256,7 +256,7 @@ class LabelsController(QObject):
 
     def _on_watch(self) -> None:
         """Tell when what was said last is no longer so: saved or not, and any trouble with the disk."""
-        if self.annotation is not None and self._storage() != self._told:
+        if self.annotation is not None and self._storage() != self._reported:
             self.changed.emit()
 
     def _on_turned(self) -> None:

@@ -112,7 +112,7 @@ class PredictionController(QObject):
         except NapariInkError as error:
             self._store.fail(f"{error} The run goes on as it was.", Step.PREDICT)
             return
-        self._begin_anew(self._run, settings)
+        self._restart(self._run, settings)
 
     def resume(self) -> None:
         """Go on with the prediction that was stopped."""
@@ -208,16 +208,16 @@ class PredictionController(QObject):
     def _look(self) -> None:
         """Have predicted next what is in sight now."""
         if self._run is not None:
-            self._run.looking_at = self._requests.in_sight()
+            self._run.looking_at = self._requests.visible_region()
 
     def _on_roi(self) -> None:
         run, settings = self._run, self._settings
         if run is None or settings is None or settings.where != "roi" or self.is_cancelling:
             return
-        if self._requests.is_drawn_anew(run.request, settings):
-            self._begin_anew(run, settings)
+        if self._requests.has_area_changed(run.request, settings):
+            self._restart(run, settings)
 
-    def _begin_anew(self, run: PredictionRun, settings: RunSettings) -> None:
+    def _restart(self, run: PredictionRun, settings: RunSettings) -> None:
         """Have a run stopped and another begun as soon as it has."""
         self._next = settings
         if not run.progress.cancelling:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from napari_ink.region import Region
 
 
-_TELL_S = 0.2
+_REPORT_S = 0.2
 
 
 class PredictionRun(QObject):
@@ -54,7 +54,7 @@ class PredictionRun(QObject):
         self._request = request
         self._worker: EventWorker | None = None
         self._began: float | None = None
-        self._told = 0.0
+        self._reported_at = 0.0
         self._failure = ""
         self.has_started = False
         self._idle_s = 0.0
@@ -135,8 +135,8 @@ class PredictionRun(QObject):
         left = seconds_left(now - (self._began or now) - self._idle_s, event.done, event.total)
         self.progress = replace(self.progress, done=event.done, total=event.total, seconds_left=left)
         # A GPU gives hundreds of tiles a second, and nobody reads that fast: the panels are told a few times a second.
-        if event.done == 1 or now - self._told >= _TELL_S:
-            self._told = now
+        if event.done == 1 or now - self._reported_at >= _REPORT_S:
+            self._reported_at = now
             self.progressed.emit(self.progress)
 
     def _advance(self, **status: Any) -> None:

@@ -43,7 +43,7 @@ class ProjectionController(QObject):
         self._layers = layers
         self.status = ProjectionStatus()
         self._stack: DepthStack | None = None
-        self._browser: TiledSource | None = None
+        self._source: TiledSource | None = None
         self._settled = QSignalDebouncer(parent=self)
         self._settled.setTimeout(_SETTLE_MS)
         self._settled.triggered.connect(self._show)
@@ -54,21 +54,21 @@ class ProjectionController(QObject):
         self._close()
         self._stack = stack
         first, last = max(stack.surface_z - _AROUND, 0), min(stack.surface_z + _AROUND, stack.shape[0] - 1)
-        self._tell(replace(self.status, first=first, last=last, layers=stack.shape[0], is_shown=False))
+        self._set_status(replace(self.status, first=first, last=last, layers=stack.shape[0], is_shown=False))
 
     def toggle(self) -> None:
         """Show the projection, or show it no more."""
         if self.status.is_shown:
             self._close()
             self._layers.remove_auxiliary(_KEY)
-            self._tell(replace(self.status, is_shown=False))
+            self._set_status(replace(self.status, is_shown=False))
         elif self._stack is not None:
-            self._tell(replace(self.status, is_shown=True))
+            self._set_status(replace(self.status, is_shown=True))
             self._show()
 
     def choose(self, how: How, first: int, last: int) -> None:
         """Project in another way, or other layers, `last` included; shown a moment after the last change."""
-        self._tell(replace(self.status, how=how, first=first, last=last))
+        self._set_status(replace(self.status, how=how, first=first, last=last))
         if self.status.is_shown:
             self._settled.throttle()
 
@@ -80,21 +80,21 @@ class ProjectionController(QObject):
         shown = self._layers.stack_layer
         if self._stack is None or shown is None or not self.status.is_shown:
             return
-        window, before = slice(self.status.first, self.status.last + 1), self._browser
+        window, before = slice(self.status.first, self.status.last + 1), self._source
         limits = (float(shown.contrast_limits[0]), float(shown.contrast_limits[1]))
-        browser = self._browser = TiledSource(
+        source = self._source = TiledSource(
             projected_levels(self._stack, window, self.status.how, limits), self._stack.dtype, self._stack.by_layer
         )
         layer = self._layers.auxiliary(_KEY)
         if layer is None:
             layer = Image(
-                browser.planes(), name="Projection", colormap="gray", contrast_limits=limits, multiscale=True, rgb=False
+                source.planes(), name="Projection", colormap="gray", contrast_limits=limits, multiscale=True, rgb=False
             )
-            browser.attach(layer)
+            source.attach(layer)
             self._layers.show_auxiliary(_KEY, layer, on_stack=True)
         else:
-            browser.attach(layer)
-            layer.data = browser.planes()
+            source.attach(layer)
+            layer.data = source.planes()
         if before is not None:
             before.close()
 
@@ -102,14 +102,14 @@ class ProjectionController(QObject):
         """Keep up with a layer that the user took out of the list."""
         if self.status.is_shown and self._layers.auxiliary(_KEY) is None:
             self._close()
-            self._tell(replace(self.status, is_shown=False))
+            self._set_status(replace(self.status, is_shown=False))
 
     def _close(self) -> None:
         self._settled.cancel()
-        if self._browser is not None:
-            self._browser.close()
-            self._browser = None
+        if self._source is not None:
+            self._source.close()
+            self._source = None
 
-    def _tell(self, status: ProjectionStatus) -> None:
+    def _set_status(self, status: ProjectionStatus) -> None:
         self.status = status
         self.changed.emit()

@@ -75,7 +75,7 @@ class ReviewController(QObject):
         self._history_read = 0
         self._shown: UInt8Array | None = None
         labels.shown.connect(self._on_shown)
-        labels.changed.connect(self._tell)
+        labels.changed.connect(self._update_status)
 
     def reset(self) -> None:
         """Forget the segment: the next one has regions, a queue and notes of its own."""
@@ -117,12 +117,12 @@ class ReviewController(QObject):
             self._visit(region)
         elif step > 0:
             self._queue = []
-            self._tell(note="You have been through the queue; press again to make a new one.")
+            self._update_status(note="You have been through the queue; press again to make a new one.")
 
     def cancel(self) -> None:
         """Stop ranking the regions."""
         self._jobs.cancel(_RANKING, _FIGURES)
-        self._tell(busy="")
+        self._update_status(busy="")
 
     def add_note(self, y: float, x: float, text: str) -> None:
         """Write a note about a place."""
@@ -156,7 +156,7 @@ class ReviewController(QObject):
         except NapariInkError as error:
             self.failed.emit(str(error))
         self._show_notes()
-        self._tell()
+        self._update_status()
 
     def _score(self) -> None:
         annotation, overlay = self._labels.annotation, self._layers.overlay
@@ -167,7 +167,7 @@ class ReviewController(QObject):
         else:
             planes = overlay.probabilities("ink"), overlay.probabilities("edge")
             cuts = overlay.level("ink") / 255, overlay.level("edge") / 255
-        self._tell(busy="Ranking the regions…", note="")
+        self._update_status(busy="Ranking the regions…", note="")
         job = score_job(annotation, planes, cuts)
         self._jobs.run(_RANKING, job, self._on_scored, on_failure=self._on_failure)
 
@@ -177,16 +177,16 @@ class ReviewController(QObject):
 
     def _on_scored(self, event: RegionsScored) -> None:
         if event.done < event.total:
-            self._tell(busy=f"Ranking the regions: {event.done} of {event.total}…")
+            self._update_status(busy=f"Ranking the regions: {event.done} of {event.total}…")
         else:
             self._jobs.cancel(_RANKING)  # it has nothing more to say, and going on asks whether it runs
             self._queue = rank(list(event.scores))
-            self._tell(busy="", note="" if self._queue else "Every region is reviewed or flagged.")
+            self._update_status(busy="", note="" if self._queue else "Every region is reviewed or flagged.")
             if self._queue:
                 self.go(1)
 
     def _on_figures(self, event: FiguresRead) -> None:
-        self._tell(figures=event.text)
+        self._update_status(figures=event.text)
 
     def _visit(self, region: ReviewCell) -> None:
         annotation = self._labels.annotation
@@ -204,7 +204,7 @@ class ReviewController(QObject):
         if region != self.region:
             self.region = region
             self._layers.show_auxiliary("frame", frame_layer(*cell_bounds(region, annotation.shape)))
-        self._tell()
+        self._update_status()
 
     def _middle(self) -> ReviewCell | None:
         annotation = self._labels.annotation
@@ -222,7 +222,7 @@ class ReviewController(QObject):
 
     def _on_shown(self) -> None:
         self._show_notes()
-        self._tell()
+        self._update_status()
 
     def _show_notes(self) -> None:
         project = self._labels.project
@@ -230,7 +230,7 @@ class ReviewController(QObject):
             return
         self._layers.show_auxiliary("notes", notes_layer(tuple(project.notes)))
 
-    def _tell(self, **status: Any) -> None:
+    def _update_status(self, **status: Any) -> None:
         """Bring what the panel shows, and the layer of states, to where the labels are now."""
         project, annotation = self._labels.project, self._labels.annotation
         if project is None or annotation is None:
@@ -245,7 +245,7 @@ class ReviewController(QObject):
             reviewed=counts[ReviewState.REVIEWED],
             flagged=counts[ReviewState.FLAGGED],
             in_progress=counts[ReviewState.IN_PROGRESS],
-            region="" if self.region is None else self._said_of(self.region, ReviewState(states[self.region])),
+            region="" if self.region is None else self._describe(self.region, ReviewState(states[self.region])),
             queued=len(open_regions),
             seconds_left=seconds_left(self._seconds, len(open_regions)),
             notes=tuple(project.notes),
@@ -266,7 +266,7 @@ class ReviewController(QObject):
         elif states.any():
             self._layers.show_auxiliary("review", review_layer(states, annotation.shape), under_labels=True)
 
-    def _said_of(self, region: ReviewCell, state: ReviewState) -> str:
+    def _describe(self, region: ReviewCell, state: ReviewState) -> str:
         """Say a region's state, who gave it and when, and why the queue has it."""
         header, (row, column) = self._marked_by(region), region
         by = "" if header is None or not state else f" ({header.author}, {header.at[:16].replace('T', ' ')} UTC)"

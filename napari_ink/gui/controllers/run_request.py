@@ -125,7 +125,7 @@ class RunRequestFactory:
         if settings.where == "whole":
             return None, ()
         if settings.where == "visible":
-            if (region := self.in_sight()) is None:
+            if (region := self.visible_region()) is None:
                 raise BadInputError(
                     "No part of the segment is in sight; press the house, bottom left, or predict all of it."
                 )
@@ -137,7 +137,7 @@ class RunRequestFactory:
             )
         return region, () if is_upright_box(polygons) else tuple(polygons)
 
-    def is_drawn_anew(self, request: RunRequest, settings: RunSettings) -> bool:
+    def has_area_changed(self, request: RunRequest, settings: RunSettings) -> bool:
         """Whether something else is drawn on the segment now than what was asked for."""
         try:
             region, polygons = self.area(request.stack, settings)
@@ -146,7 +146,7 @@ class RunRequestFactory:
         is_same = len(polygons) == len(request.polygons) and all(map(np.array_equal, polygons, request.polygons))
         return region != request.region or not is_same
 
-    def in_sight(self) -> Region | None:
+    def visible_region(self) -> Region | None:
         """Return what of the segment is in sight; None where nothing is."""
         from napari_ink.region import Region
 

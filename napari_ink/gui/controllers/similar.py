@@ -76,7 +76,7 @@ class SimilarController(QObject):
             return
         self.cancel()
         predicted = None if overlay is None else (overlay.probabilities("ink"), overlay.level("ink"))
-        self._tell(SearchStatus(done=0.0))
+        self._set_status(SearchStatus(done=0.0))
         search = _search(project.annotation, project.stack, box, predicted)
         self._jobs.run(_JOB, search, self._on_progress, on_failure=self._on_failure)
 
@@ -84,7 +84,7 @@ class SimilarController(QObject):
         """Stop searching, and put the candidates away."""
         self._jobs.cancel(_JOB)
         self._preview.clear()
-        self._tell(SearchStatus())
+        self._set_status(SearchStatus())
 
     def accept(self) -> None:
         """Make the candidate shown ink: only what the match covers."""
@@ -102,7 +102,7 @@ class SimilarController(QObject):
         """Look at one of the candidates."""
         if not 0 <= index < len(self.status.candidates):
             return
-        self._tell(replace(self.status, current=index))
+        self._set_status(replace(self.status, current=index))
         candidate = self.status.candidates[index]
         self._display.go_to(candidate.y, candidate.x, _VIEW * max(candidate.ink.shape))
         top, left = candidate.corner
@@ -132,7 +132,7 @@ class SimilarController(QObject):
         status, at = self.status, self.status.current
         left = status.candidates[:at] + status.candidates[at + 1 :]
         note = "" if left else "That was the last candidate."
-        self._tell(replace(status, candidates=left, current=min(at, max(len(left) - 1, 0)), note=note, **counts))
+        self._set_status(replace(status, candidates=left, current=min(at, max(len(left) - 1, 0)), note=note, **counts))
         if left:
             self.show(self.status.current)
         else:
@@ -144,13 +144,13 @@ class SimilarController(QObject):
 
     def _on_progress(self, event: SearchProgress) -> None:
         if event.done < 1:
-            self._tell(replace(self.status, done=event.done))
+            self._set_status(replace(self.status, done=event.done))
         else:
             note = "" if event.candidates else "Nothing on the segment looks like it; try another box."
-            self._tell(SearchStatus(candidates=event.candidates, note=note))
+            self._set_status(SearchStatus(candidates=event.candidates, note=note))
             self.show(0)
 
-    def _tell(self, status: SearchStatus) -> None:
+    def _set_status(self, status: SearchStatus) -> None:
         if status != self.status:
             self.status = status
             self.changed.emit()

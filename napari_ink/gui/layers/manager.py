@@ -55,7 +55,7 @@ class LayerManager(QObject):
         self.editable: LabelLayers | None = None
         self._overview: Labels | None = None
         self._preview: Layer | None = None
-        self._extras: dict[str, Layer] = {}
+        self._auxiliary: dict[str, Layer] = {}
         self._tasks = TaskQueue(self)
         viewer.layers.events.inserted.connect(self._on_inserted)
         viewer.layers.events.removed.connect(self._on_removed)
@@ -174,21 +174,21 @@ class LayerManager(QObject):
 
     def auxiliary(self, key: str) -> Layer | None:
         """Return a layer that was shown by `show_auxiliary`, unless the user has removed it."""
-        return self._extras.get(key)
+        return self._auxiliary.get(key)
 
     def show_auxiliary(self, key: str, layer: Layer, under_labels: bool = False, on_stack: bool = False) -> None:
         """Show one more layer, in the place of the one that was shown under this key."""
         self.remove_auxiliary(key)
-        self._extras[key] = layer
+        self._auxiliary[key] = layer
         self._tasks.add(partial(self._add_behind, layer), *([self._raise_labels] if under_labels else []))
         if on_stack:
             self._tasks.add(lambda: self._changes.lay_on(layer, self._stack_layer))
 
     def show_drawing(self, key: str, layer: Shapes) -> None:
         """Show a layer of shapes on top of all else, with the tool for rectangles in hand."""
-        if self._extras.get(key) != layer:
+        if self._auxiliary.get(key) != layer:
             self.remove_auxiliary(key)
-            self._extras[key] = layer
+            self._auxiliary[key] = layer
             self._tasks.add(partial(self._add, layer))
 
         def activate_tool() -> None:
@@ -201,7 +201,7 @@ class LayerManager(QObject):
 
     def remove_auxiliary(self, key: str) -> None:
         """Take a layer away that was shown by `show_auxiliary`."""
-        if (layer := self._extras.pop(key, None)) is not None:
+        if (layer := self._auxiliary.pop(key, None)) is not None:
             self._changes.remove([layer])
 
     def label_layers(self) -> list[Labels]:
@@ -251,12 +251,12 @@ class LayerManager(QObject):
     def _own_layers(self) -> Iterator[Layer]:
         yield from () if self.overlay is None else self.overlay.all_layers()
         yield from () if self.editable is None else self.editable.layers.values()
-        yield from (layer for layer in (self._overview, self._preview, *self._extras.values()) if layer is not None)
+        yield from (layer for layer in (self._overview, self._preview, *self._auxiliary.values()) if layer is not None)
 
     def _raise_labels(self) -> None:
         """Have the labels on top, and on top of these what was drawn to be predicted."""
         raised = [] if self.editable is None else [*self.editable.layers.values(), self._preview]
-        raised.extend(layer for layer in self._extras.values() if isinstance(layer, Shapes))
+        raised.extend(layer for layer in self._auxiliary.values() if isinstance(layer, Shapes))
         self._changes.raise_all(raised)
 
     def _put_away(self) -> None:
@@ -265,7 +265,7 @@ class LayerManager(QObject):
             self.editable.commit()
         self._changes.remove([*self._own_layers()])
         self.overlay = self.editable = self._overview = self._preview = None
-        self._extras.clear()
+        self._auxiliary.clear()
 
     def _on_inserted(self, event: Event) -> None:
         if not self._changes.are_under_way and stack_of(event.value) is not None:
@@ -287,7 +287,7 @@ class LayerManager(QObject):
             self.editable = None
         if event.value == self._overview:
             self._overview = None
-        self._extras = {key: layer for key, layer in self._extras.items() if layer != event.value}
+        self._auxiliary = {key: layer for key, layer in self._auxiliary.items() if layer != event.value}
         self.gone.emit()
 
     def _on_tool(self, *_: object) -> None:

@@ -10,7 +10,7 @@ from napari_ink.stack import DepthStack, viewing_levels
 if TYPE_CHECKING:
     from napari.layers import Layer
 
-STACK_KEY, _BROWSER = "napari_ink_stack", "napari_ink_browser"
+STACK_KEY, _SOURCE_KEY = "napari_ink_stack", "napari_ink_browser"
 # A layer of this size is read before anybody notices.
 _SMALL_PX = 1024
 LayerData = tuple[Any, dict[str, Any], str]
@@ -24,8 +24,8 @@ def stack_layer_data(stack: DepthStack, contrast_limits: tuple[float, float]) ->
     metadata: dict[str, Any] = {STACK_KEY: stack, "source": str(stack.source), "voxel_size_um": stack.voxel_size_um}
     data: Any = stack
     if max(stack.shape[1:]) > _SMALL_PX or isinstance(stack.source, str):
-        browser = metadata[_BROWSER] = TiledSource(viewing_levels(stack), stack.dtype, stack.by_layer)
-        data = browser.arrays()
+        source = metadata[_SOURCE_KEY] = TiledSource(viewing_levels(stack), stack.dtype, stack.by_layer)
+        data = source.arrays()
     settings = {
         "name": stack.name,
         "contrast_limits": contrast_limits,
@@ -45,11 +45,11 @@ def stack_of(layer: Layer) -> DepthStack | None:
 
 def attach(layer: Layer) -> None:
     """Let a layer be drawn anew as tiles of it arrive."""
-    if (browser := layer.metadata.get(_BROWSER)) is not None:
-        browser.attach(layer)
+    if (source := layer.metadata.get(_SOURCE_KEY)) is not None:
+        source.attach(layer)
 
 
 def detach(layer: Layer) -> None:
     """Read nothing more for a layer that was taken away."""
-    if (browser := layer.metadata.get(_BROWSER)) is not None:
-        browser.close()
+    if (source := layer.metadata.get(_SOURCE_KEY)) is not None:
+        source.close()

@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 from napari_ink.gui.tools.context import ToolContext
 from napari_ink.gui.tools.tool_manager import ToolManager
 from napari_ink.gui.tools.visible_region import (
-    bridge_gaps_in_sight,
-    edges_in_sight_from_ink,
-    ink_in_sight_from_edges,
-    remove_specks_in_sight,
+    bridge_visible_gaps,
+    edges_from_visible_ink,
+    ink_from_visible_edges,
+    remove_visible_specks,
 )
 
 __all__ = [
     "ToolContext",
     "ToolManager",
-    "bridge_gaps_in_sight",
-    "edges_in_sight_from_ink",
-    "ink_in_sight_from_edges",
-    "remove_specks_in_sight",
+    "bridge_visible_gaps",
+    "edges_from_visible_ink",
+    "ink_from_visible_edges",
+    "remove_visible_specks",
     "make_tools",
 ]
 

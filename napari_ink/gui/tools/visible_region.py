@@ -27,7 +27,7 @@ SHORTEST_PX = 12
 WIDEST_GAP_PX = 8
 
 
-def ink_in_sight_from_edges(context: ToolContext) -> None:
+def ink_from_visible_edges(context: ToolContext) -> None:
     """Make ink of what closed edge lines in sight enclose, where nobody has looked yet."""
     part = _part(context)
     if part is None:
@@ -44,7 +44,7 @@ def ink_in_sight_from_edges(context: ToolContext) -> None:
     context.run_in_background(lambda: ink_from_edges(edges), done)
 
 
-def edges_in_sight_from_ink(context: ToolContext) -> None:
+def edges_from_visible_ink(context: ToolContext) -> None:
     """Draw the outlines of the ink in sight as edges, where none was called no edge."""
     part = _part(context)
     if part is None:
@@ -61,7 +61,7 @@ def edges_in_sight_from_ink(context: ToolContext) -> None:
     context.run_in_background(lambda: edges_from_ink(ink), done)
 
 
-def remove_specks_in_sight(context: ToolContext) -> None:
+def remove_visible_specks(context: ToolContext) -> None:
     """Remove the edge lines in sight that are shorter than a stroke is wide; those that leave the view stay."""
     part = _part(context)
     if part is None:
@@ -83,7 +83,7 @@ def remove_specks_in_sight(context: ToolContext) -> None:
     context.run_in_background(short, done)
 
 
-def bridge_gaps_in_sight(context: ToolContext) -> None:
+def bridge_visible_gaps(context: ToolContext) -> None:
     """Bridge the gaps between line ends in sight that face each other over a few pixels."""
     part = _part(context)
     if part is None:

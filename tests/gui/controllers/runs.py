@@ -100,7 +100,7 @@ def settings(checkpoint) -> RunSettings:
 @pytest.fixture
 def run(open_session, held_jobs, settings, monkeypatch) -> Driver:
     """Predictions of the segment, of some twenty tiles in one block."""
-    monkeypatch.setattr(prediction_run, "_TELL_S", 0)
+    monkeypatch.setattr(prediction_run, "_REPORT_S", 0)
     return Driver(open_session, held_jobs, settings)
 
 
@@ -115,7 +115,7 @@ def strip(tmp_path: Path) -> Path:
 @pytest.fixture
 def strip_run(session, held_jobs, settings, strip, monkeypatch) -> Driver:
     """Predictions of a stack of three blocks."""
-    monkeypatch.setattr(prediction_run, "_TELL_S", 0)
+    monkeypatch.setattr(prediction_run, "_REPORT_S", 0)
     session.open_stack(strip)
     held_jobs.work()
     take_turns()

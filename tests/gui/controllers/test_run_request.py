@@ -82,12 +82,12 @@ def test_what_is_drawn_anew_is_told_from_what_is_as_it_was(factory, stack, setti
     factory.roi.polygons.return_value = [TRIANGLE]
     request = factory.from_settings(stack, drawn)
     factory.roi.polygons.return_value = [TRIANGLE.copy()]
-    assert not factory.is_drawn_anew(request, drawn)
+    assert not factory.has_area_changed(request, drawn)
     for polygons in ([SQUARE], [TRIANGLE, SQUARE], [TRIANGLE + 1]):
         factory.roi.polygons.return_value = polygons
-        assert factory.is_drawn_anew(request, drawn)
+        assert factory.has_area_changed(request, drawn)
     factory.roi.polygons.return_value = []  # nothing to predict instead: it goes on
-    assert not factory.is_drawn_anew(request, drawn)
+    assert not factory.has_area_changed(request, drawn)
 
 
 def test_what_takes_the_place_of_a_run_keeps_its_view_and_supersedes_its_store(factory, stack, settings):

@@ -5,26 +5,26 @@ import pytest
 
 from napari_ink.gui.models.edit_window import EditWindow
 from napari_ink.gui.tools import (
-    bridge_gaps_in_sight,
-    edges_in_sight_from_ink,
-    ink_in_sight_from_edges,
-    remove_specks_in_sight,
+    bridge_visible_gaps,
+    edges_from_visible_ink,
+    ink_from_visible_edges,
+    remove_visible_specks,
 )
 from tests.gui.tools.pointing import HEIGHT, WIDTH, annotated, draw
 
-ALL = (bridge_gaps_in_sight, edges_in_sight_from_ink, ink_in_sight_from_edges, remove_specks_in_sight)
+ALL = (bridge_visible_gaps, edges_from_visible_ink, ink_from_visible_edges, remove_visible_specks)
 SQUARE = ((20, 20), (20, 60), (60, 60), (60, 20), (20, 20))
 
 
 def test_closed_edges_become_ink_and_ink_becomes_edges(context, annotation, held_jobs):
     draw(annotation, "edge", *SQUARE)
-    ink_in_sight_from_edges(context)
+    ink_from_visible_edges(context)
     held_jobs.work()
     ink, edges = annotated(annotation, "ink"), annotated(annotation, "edge")
     assert (ink[20:61, 20:61] == 2).all()
     assert (ink == 2).sum() == 41 * 41
     annotation.apply([("edge", 0, 0, np.zeros((HEIGHT, WIDTH), np.uint8))], "erase edge")
-    edges_in_sight_from_ink(context)
+    edges_from_visible_ink(context)
     held_jobs.work()
     assert np.array_equal(annotated(annotation, "edge"), edges)
     assert [one.tool for one in annotation.history()][-1] == "ink to edges"
@@ -35,13 +35,13 @@ def test_closed_edges_become_ink_and_ink_becomes_edges(context, annotation, held
 def test_what_somebody_has_judged_stays(context, annotation, held_jobs):
     draw(annotation, "edge", *SQUARE)
     annotation.apply([("ink", 30, 30, np.ones((5, 5), np.uint8))], "papyrus")
-    ink_in_sight_from_edges(context)
+    ink_from_visible_edges(context)
     held_jobs.work()
     assert (annotated(annotation, "ink")[30:35, 30:35] == 1).all()
     values = annotated(annotation, "edge")
     values[20, 25:30] = 2
     annotation.apply([("edge", 0, 0, values)], "not edge")
-    edges_in_sight_from_ink(context)
+    edges_from_visible_ink(context)
     held_jobs.work()
     assert (annotated(annotation, "edge")[20, 25:30] == 2).all()
 
@@ -52,12 +52,12 @@ def test_specks_go_and_gaps_close_in_all_that_is_in_sight(context, annotation, h
     lines[50, 30:36] = 1  # a speck
     lines[60, 30:100], lines[60, 60:64] = 1, 2  # a gap that a person called no edge
     annotation.apply([("edge", 0, 0, lines)], "edge")
-    remove_specks_in_sight(context)
+    remove_visible_specks(context)
     held_jobs.work()
     edge = annotated(annotation, "edge")
     assert not edge[50].any()
     assert np.array_equal(edge[[20, 60]], lines[[20, 60]])
-    bridge_gaps_in_sight(context)
+    bridge_visible_gaps(context)
     held_jobs.work()
     edge = annotated(annotation, "edge")
     assert (edge[20, 20:120] == 1).all()
@@ -70,7 +70,7 @@ def test_specks_go_and_gaps_close_in_all_that_is_in_sight(context, annotation, h
 def test_a_line_that_leaves_the_view_is_no_speck(context, annotation, layers, held_jobs, messages):
     draw(annotation, "edge", (50, 80), (50, 200))
     layers.viewport.visible_region.return_value = EditWindow(0, HEIGHT, 0, 86)  # six pixels of it are in sight
-    remove_specks_in_sight(context)
+    remove_visible_specks(context)
     held_jobs.work()
     assert (annotated(annotation, "edge")[50, 80:201] == 1).all()
     assert "No edge line" in messages[-1]
@@ -79,10 +79,10 @@ def test_a_line_that_leaves_the_view_is_no_speck(context, annotation, layers, he
 @pytest.mark.parametrize(
     ("do", "said"),
     [
-        (bridge_gaps_in_sight, "No two line ends"),
-        (edges_in_sight_from_ink, "no ink in sight"),
-        (ink_in_sight_from_edges, "is closed"),
-        (remove_specks_in_sight, "No edge line"),
+        (bridge_visible_gaps, "No two line ends"),
+        (edges_from_visible_ink, "no ink in sight"),
+        (ink_from_visible_edges, "is closed"),
+        (remove_visible_specks, "No edge line"),
     ],
 )
 def test_nothing_to_do_is_said(context, annotation, held_jobs, messages, do, said):
@@ -103,7 +103,7 @@ def test_one_is_asked_to_zoom_in_where_too_much_is_in_sight(context, layers, hel
 
 def test_what_was_drawn_meanwhile_stays(context, annotation, held_jobs):
     draw(annotation, "edge", *SQUARE)
-    ink_in_sight_from_edges(context)
+    ink_from_visible_edges(context)
     annotation.apply([("ink", 40, 40, np.ones((3, 3), np.uint8))], "papyrus")
     held_jobs.work()
     ink = annotated(annotation, "ink")
