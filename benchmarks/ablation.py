@@ -32,7 +32,7 @@ from napari_ink.phantom import SETS
 LAYERS = 32
 CONTRACT = InputContract(
     depth_layers=LAYERS, min_depth_layers=LAYERS, mean=0.31, std=0.24, voxel_size_um=7.91, tile_size=256
-)  # fmt: skip
+)
 DEEPER = (-8, -4, 0, 4, 8)
 
 

@@ -36,8 +36,10 @@ SHARD_PX = 512
 def volume(side: int) -> np.ndarray:
     """Return a simulated stack of a side: phantoms of 512 pixels beside each other, turned and mirrored."""
     made = make_phantom(PhantomConfig(seed=1, height=512, width=512)).volume
-    rows = [np.concatenate([np.rot90(made, turns + row, (1, 2)) for turns in range(side // 512)], 2)
-            for row in range(side // 512)]  # fmt: skip
+    rows = [
+        np.concatenate([np.rot90(made, turns + row, (1, 2)) for turns in range(side // 512)], 2)
+        for row in range(side // 512)
+    ]
     whole = np.concatenate(rows, 1)
     # A phantom has 256 greys, a scan of 16 bits noise in the lower ones: they are what compresses badly.
     whole += np.random.default_rng(0).integers(0, 257, whole.shape, dtype=np.uint16) * (whole > 0)

@@ -55,8 +55,10 @@ def dice(logits: Tensor, target: Tensor) -> Tensor:
 def boundary(logits: Tensor, target: Tensor) -> Tensor:
     """Probability times the signed distance to the labelled line, in tens of pixels (Kervadec et al. 2019)."""
     edge, known = planes(target)
-    away = [ndimage.distance_transform_edt(line == 0) if line.any() else np.full(line.shape, 10.0) for line in
-            (edge.numpy() == 1)]  # fmt: skip
+    away = [
+        ndimage.distance_transform_edt(line == 0) if line.any() else np.full(line.shape, 10.0)
+        for line in (edge.numpy() == 1)
+    ]
     distance = torch.from_numpy(np.stack(away)).float().clamp(max=20) - edge
     return mean(torch.sigmoid(logits) * distance / 10, known)
 

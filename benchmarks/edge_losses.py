@@ -111,9 +111,15 @@ def row(task: Task, name: str, budget: Budget, seed: int) -> dict[str, Any]:
     found = ((edge_map(network, sample, network.size_divisor), sample.truths) for sample in task.test)
     scores = edge_scores(found, thresholds=THRESHOLDS)
     return {
-        "task": task.name, "images": len(task.test), "loss": name, "seed": seed, **asdict(budget), **asdict(scores),
-        "train_cpu_s": round(trained - began, 1), "score_cpu_s": round(time.process_time() - trained, 1),
-    }  # fmt: skip
+        "task": task.name,
+        "images": len(task.test),
+        "loss": name,
+        "seed": seed,
+        **asdict(budget),
+        **asdict(scores),
+        "train_cpu_s": round(trained - began, 1),
+        "score_cpu_s": round(time.process_time() - trained, 1),
+    }
 
 
 def table(rows: list[dict[str, Any]]) -> None:

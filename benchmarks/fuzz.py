@@ -113,8 +113,10 @@ class Report:
         for kind, counts in (*sorted(self.outcomes.items()), ("all", total)):
             print(f"{kind:14}{counts.total():8}" + "".join(f"{counts[name] or '·':>11}" for name in names))
         print(f"{total.total()} inputs, {self.real} of them as processes of their own, in {seconds:.0f} s")
-        print(f"highest peak {self.peak[0] / 1e6:.0f} MB (input {self.peak[1]}), "
-              f"longest {self.slowest[0]:.1f} s (input {self.slowest[1]})")  # fmt: skip
+        print(
+            f"highest peak {self.peak[0] / 1e6:.0f} MB (input {self.peak[1]}), "
+            f"longest {self.slowest[0]:.1f} s (input {self.slowest[1]})"
+        )
         print(f"{self.warnings} times another package warned, in its own words")
         if self.left:
             print("something is left behind after a refusal:", ", ".join(f"{n} × {c}" for c, n in self.left.items()))

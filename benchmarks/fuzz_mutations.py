@@ -322,11 +322,20 @@ def change_zip(rng: Random, data: bytes) -> bytes:
     at = rng.randrange(len(entries))
     name, content = entries[at]
     changed = change_json(rng, content) if name.endswith(".json") else rng.choice(ANY_BYTES)(rng, content)
-    replaced = rng.choice((
-        [(name, changed)], [(name, changed)], [(name, changed)], [], [("../" + name, content)], [(name + "/", b"")],
-        [(name, content), (name, changed)], [(name, bytes(2 * 10**8))],
-        [("/" + name, content)], [("é" + name, content)],
-    ))  # fmt: skip
+    replaced = rng.choice(
+        (
+            [(name, changed)],
+            [(name, changed)],
+            [(name, changed)],
+            [],
+            [("../" + name, content)],
+            [(name + "/", b"")],
+            [(name, content), (name, changed)],
+            [(name, bytes(2 * 10**8))],
+            [("/" + name, content)],
+            [("é" + name, content)],
+        )
+    )
     entries[at : at + 1] = replaced
     out = io.BytesIO()
     how = rng.choice((zipfile.ZIP_STORED, zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA))
@@ -367,13 +376,26 @@ def bomb(rng: Random, data: bytes) -> bytes:
 
 
 BY_SUFFIX: dict[str, tuple[Bytes, ...]] = {
-    ".tif": (change_tiff,), ".npy": (change_npy,), ".png": (change_png,), ".jpg": (change_jpeg,),
-    ".nrrd": (change_nrrd,), ".nhdr": (change_nrrd,), ".zip": (change_zip,),
-    ".pt": (change_zip,), ".ckpt": (change_zip,),
-    ".json": (change_json, change_json, change_text), ".geojson": (change_json, change_json, change_text),
-    ".zarray": (change_json,), ".zattrs": (change_json,), ".zgroup": (change_json,), ".jsonl": (change_text,),
-    ".csv": (change_text,), ".svg": (change_text,), ".txt": (change_text,), ".safetensors": (change_safetensors,),
-}  # fmt: skip
+    ".tif": (change_tiff,),
+    ".npy": (change_npy,),
+    ".png": (change_png,),
+    ".jpg": (change_jpeg,),
+    ".nrrd": (change_nrrd,),
+    ".nhdr": (change_nrrd,),
+    ".zip": (change_zip,),
+    ".pt": (change_zip,),
+    ".ckpt": (change_zip,),
+    ".json": (change_json, change_json, change_text),
+    ".geojson": (change_json, change_json, change_text),
+    ".zarray": (change_json,),
+    ".zattrs": (change_json,),
+    ".zgroup": (change_json,),
+    ".jsonl": (change_text,),
+    ".csv": (change_text,),
+    ".svg": (change_text,),
+    ".txt": (change_text,),
+    ".safetensors": (change_safetensors,),
+}
 
 
 def change_file(rng: Random, path: Path) -> str:

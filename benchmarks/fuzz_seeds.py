@@ -178,9 +178,14 @@ def _foreign(folder: Path, suffix: str) -> None:
         else:
             axes = {"in": {0: "b", 2: "y", 3: "x"}}
             torch.onnx.export(
-                _Mean(), (example,), str(folder / "m.onnx"), dynamo=False, opset_version=17,
-                input_names=["in"], dynamic_axes=axes,
-            )  # fmt: skip
+                _Mean(),
+                (example,),
+                str(folder / "m.onnx"),
+                dynamo=False,
+                opset_version=17,
+                input_names=["in"],
+                dynamic_axes=axes,
+            )
     contract = {"input": {**CONTRACT, "min_depth_layers": 8, "tile_size": 32}, "edge": 1, "values": "probabilities"}
     (folder / "m.contract.json").write_text(json.dumps(contract))
 
@@ -243,9 +248,17 @@ def _seeds() -> list[Seed]:
         stack("hdf5", "s.h5::exported_data", _hdf5),
         stack("hdf5", "s.h5", _hdf5),
         stack("zarr2", "s.zarr", lambda f: _zarr_array(f / "s.zarr", zarr_format=2, chunks=(8, 32, 32))),
-        stack("zarr2", "s.zarr", lambda f: _zarr_array(
-            f / "s.zarr", zarr_format=2, chunks=(4, 64, 64), compressors=zarr_gzip(),
-            chunk_key_encoding={"name": "v2", "separator": "/"})),
+        stack(
+            "zarr2",
+            "s.zarr",
+            lambda f: _zarr_array(
+                f / "s.zarr",
+                zarr_format=2,
+                chunks=(4, 64, 64),
+                compressors=zarr_gzip(),
+                chunk_key_encoding={"name": "v2", "separator": "/"},
+            ),
+        ),
         stack("zarr3", "s.zarr", lambda f: _zarr_array(f / "s.zarr", chunks=(8, 32, 32))),
         stack("zarr3", "s.zarr", lambda f: _zarr_array(f / "s.zarr", chunks=(2, 16, 16), shards=(8, 64, 64))),
         stack("zarr3", "s.zarr", lambda f: _zarr_array(f / "s.zarr", chunks=(8, 32, 32), compressors=None)),
@@ -257,9 +270,16 @@ def _seeds() -> list[Seed]:
         plane("labels-zarr", "s_inklabels.zarr"),
         Seed("labels-png", "labels", "l.png", _palette),
         Seed("labels-png", "labels", "l.png", lambda f: Image.fromarray(labels() == 2).save(f / "l.png")),
-        Seed("labels-tif", "labels", "l.tif", lambda f: tifffile.imwrite(
-            f / "l.tif", labels() == 2, photometric="miniswhite", compression="deflate")),
-        plane("csv", "l.csv"), plane("geojson", "l.geojson"), plane("svg", "l.svg"), plane("coco", "l.json"),
+        Seed(
+            "labels-tif",
+            "labels",
+            "l.tif",
+            lambda f: tifffile.imwrite(f / "l.tif", labels() == 2, photometric="miniswhite", compression="deflate"),
+        ),
+        plane("csv", "l.csv"),
+        plane("geojson", "l.geojson"),
+        plane("svg", "l.svg"),
+        plane("coco", "l.json"),
         Seed("prediction", "prediction", "p.zarr", _prediction),
         Seed("prediction", "prediction", "p.zarr", lambda f: _prediction(f, 3)),
         Seed("project", "project", "s.ink", _project),
@@ -269,7 +289,7 @@ def _seeds() -> list[Seed]:
         Seed("onnx", "model", "m.onnx", lambda f: _foreign(f, "onnx")),
         Seed("lightning", "model", "m.ckpt", _lightning),
         Seed("list", "list", "stacks.txt", _list),
-    ]  # fmt: skip
+    ]
 
 
 def zarr_gzip() -> object:

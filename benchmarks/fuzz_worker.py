@@ -110,8 +110,19 @@ def work(settings: Settings, pipe: Connection) -> None:
 
 def _import_what_is_slow() -> None:
     """Import what commands import, so that the first input of a kind does not pay for it on a busy machine."""
-    for name in ("napari_ink.cli", "napari_ink.training", "napari_ink.predict", "kornia.augmentation", "h5py", "nrrd",
-                 "skimage.morphology", "matplotlib.pyplot", "scipy.ndimage", "onnxruntime", "imagecodecs"):  # fmt: skip
+    for name in (
+        "napari_ink.cli",
+        "napari_ink.training",
+        "napari_ink.predict",
+        "kornia.augmentation",
+        "h5py",
+        "nrrd",
+        "skimage.morphology",
+        "matplotlib.pyplot",
+        "scipy.ndimage",
+        "onnxruntime",
+        "imagecodecs",
+    ):
         importlib.import_module(name)
 
 
@@ -208,20 +219,30 @@ def _command(rng: Random, seed: Seed, given: Path, out: Path, helpers: Path) -> 
     file = str(out / f"o.{rng.choice(_SUFFIXES)}")
     region = rng.choice((["--region", "0:40,0:40"], []))
     predict = ["predict", main, "-o", str(out / "p.zarr"), "--model", model, *cpu, *region]
-    train = ["train", "-o", str(out / "run"), "--steps", "1", "--batch-size", "1", "--crop-size", "64", "--workers",
-             "0", "--from", model, *cpu, "--precision", "fp32"]  # fmt: skip
+    short = "--steps 1 --batch-size 1 --crop-size 64 --workers 0 --precision fp32"
+    train = ["train", "-o", str(out / "run"), *short.split(), "--from", model, *cpu]
     match seed.role:
         case "stack":
-            ways = (["info", main], ["info", main, "--json"], predict, predict, ["convert", main, str(out / "c.zarr")],
-                    ["probe", main, "--model", model, "--tiles", "1", "--reach", "1", "--json", *cpu],
-                    [*train, "--pair", main, truth])  # fmt: skip
+            ways = (
+                ["info", main],
+                ["info", main, "--json"],
+                predict,
+                predict,
+                ["convert", main, str(out / "c.zarr")],
+                ["probe", main, "--model", model, "--tiles", "1", "--reach", "1", "--json", *cpu],
+                [*train, "--pair", main, truth],
+            )
         case "labels":
             size = ["--size", "70", "90"] if seed.kind == "csv" or rng.random() < 0.3 else []
             export = ["export", main, "-o", file, "--what", rng.choice(("ink", "ink", *_PLANES)), *size]
-            others = (["evaluate", ink, main, "--json"], ["evaluate", main, truth],
-                      ["evaluate", ink, truth, "--mask", main], ["predict", stack, *predict[2:], "--mask", main],
-                      ["probe", stack, "--model", model, "--tiles", "1", "--reach", "1", "--labels", main, *cpu],
-                      [*train, "--pair", stack, main])  # fmt: skip
+            others = (
+                ["evaluate", ink, main, "--json"],
+                ["evaluate", main, truth],
+                ["evaluate", ink, truth, "--mask", main],
+                ["predict", stack, *predict[2:], "--mask", main],
+                ["probe", stack, "--model", model, "--tiles", "1", "--reach", "1", "--labels", main, *cpu],
+                [*train, "--pair", stack, main],
+            )
             # What cannot be a mask beside a stack is refused there whatever it holds.
             ways = (
                 (export, export, export, rng.choice(others)) if _is_image(seed) else (*[export] * 9, rng.choice(others))

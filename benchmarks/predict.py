@@ -146,9 +146,16 @@ def monai_best(volume: Tensor, network: nn.Module, overlap: float, device: torch
     from monai.inferers import SlidingWindowInferer
 
     infer = SlidingWindowInferer(
-        (TILE, TILE), 1 if device.type == "cpu" else 8, overlap, mode="gaussian",
-        sw_device=device, device="cpu", cache_roi_weight_map=True, buffer_steps=4, buffer_dim=0,
-    )  # fmt: skip
+        (TILE, TILE),
+        1 if device.type == "cpu" else 8,
+        overlap,
+        mode="gaussian",
+        sw_device=device,
+        device="cpu",
+        cache_roi_weight_map=True,
+        buffer_steps=4,
+        buffer_dim=0,
+    )
     infer(volume, network)
 
 

@@ -42,9 +42,13 @@ Plane = npt.NDArray[Any]
 def contract(entrant: Entrant) -> InputContract:
     """Return how an entrant reads grey values: the middle layers, scaled alike."""
     return InputContract(
-        depth_layers=entrant.layers, min_depth_layers=entrant.layers, mean=0.31, std=0.24, voxel_size_um=7.91,
+        depth_layers=entrant.layers,
+        min_depth_layers=entrant.layers,
+        mean=0.31,
+        std=0.24,
+        voxel_size_um=7.91,
         tile_size=entrant.tile,
-    )  # fmt: skip
+    )
 
 
 def predicted(network: nn.Module, entrant: Entrant, path: Path, device: str) -> tuple[Plane, Plane]:
@@ -70,8 +74,10 @@ def score(network: nn.Module, entrant: Entrant, validation: Sequence[Path], test
     """Return the scores on the test phantoms, ink also at the threshold that suits the validation phantoms best."""
     maps = [predicted(network, entrant, path, device) for path in validation]
     truths = [known(path) for path in validation]
-    joined = [np.concatenate([m[0][mask] for m, (_, mask, _) in zip(maps, truths, strict=True)]),
-              np.concatenate([ink[mask] for ink, mask, _ in truths])]  # fmt: skip
+    joined = [
+        np.concatenate([m[0][mask] for m, (_, mask, _) in zip(maps, truths, strict=True)]),
+        np.concatenate([ink[mask] for ink, mask, _ in truths]),
+    ]
     threshold = ink_scores(joined[0][None], joined[1][None]).best_threshold
     best, fixed, edges = [], [], []
     for path in test:

@@ -34,9 +34,18 @@ class TimeSformerTiles(nn.Module):
 
         self.tile, self.grid = tile, tile // patch
         self.backbone = TimeSformer(
-            dim=dim, image_size=tile, patch_size=patch, num_frames=layers, num_classes=2 * self.grid**2, channels=1,
-            depth=depth, heads=heads, dim_head=64, attn_dropout=0.1, ff_dropout=0.1,
-        )  # fmt: skip
+            dim=dim,
+            image_size=tile,
+            patch_size=patch,
+            num_frames=layers,
+            num_classes=2 * self.grid**2,
+            channels=1,
+            depth=depth,
+            heads=heads,
+            dim_head=64,
+            attn_dropout=0.1,
+            ff_dropout=0.1,
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(b, z, y, x)``, height and width multiples of the tile, to ``(b, 2, y, x)``."""
@@ -61,10 +70,14 @@ class UNet3DSegFormer(nn.Module):
         self.volume = BasicUNet(spatial_dims=3, in_channels=1, out_channels=planes, features=features)
         self.plane = SegformerForSemanticSegmentation(  # b1
             SegformerConfig(
-                num_channels=planes, num_labels=2, depths=[2, 2, 2, 2], hidden_sizes=[64, 128, 320, 512],
-                num_attention_heads=[1, 2, 5, 8], decoder_hidden_size=256,
+                num_channels=planes,
+                num_labels=2,
+                depths=[2, 2, 2, 2],
+                hidden_sizes=[64, 128, 320, 512],
+                num_attention_heads=[1, 2, 5, 8],
+                decoder_hidden_size=256,
             )
-        )  # fmt: skip
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(b, z, y, x)`` to ``(b, 2, y, x)``."""
