@@ -1,8 +1,9 @@
-"""A guard against a crash of napari (seen with 0.9.2): layers taken away while no canvas is current.
+"""Guard against a napari crash (seen with 0.9.2) when layers are removed while no canvas is current.
 
 napari frees the textures and buffers of a removed layer at once, in whichever OpenGL context happens to be current. If
-that is not the canvas's own, objects of that number die elsewhere, and a later drawing reads freed memory: two layers
-removed in one go and two others added end the whole program. With the canvas made current beforehand, it is sound.
+that is not the context of the canvas, objects with the same numbers are freed in another context, and a later draw
+reads freed memory: removing two layers at once and adding two others can end the program. Making the canvas current
+beforehand prevents this.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 def main_window_of(widget: QWidget) -> QMainWindow | None:
     """Return the main window that a widget belongs to, also while its dock floats; None before it is docked."""
+    # A floating dock is a window of its own, so `widget.window()` would return the dock; the parent chain does not.
     above = widget.parentWidget()
     while above is not None and not isinstance(above, QMainWindow):
         above = above.parentWidget()
@@ -31,7 +33,7 @@ def guard_removal(viewer: Viewer, widget: QWidget) -> Callable[[], None]:
     Returns
     -------
     callable
-        Takes the guard away again.
+        Removes the guard.
     """
 
     def make_current(_event: object = None) -> None:
@@ -41,7 +43,7 @@ def guard_removal(viewer: Viewer, widget: QWidget) -> Callable[[], None]:
 
     viewer.layers.events.removing.connect(make_current)
 
-    def take_away() -> None:
+    def remove_guard() -> None:
         viewer.layers.events.removing.disconnect(make_current)
 
-    return take_away
+    return remove_guard

@@ -1,4 +1,4 @@
-"""Planes that are filled part by part, with coarser copies that keep up, so that all of a segment can be shown."""
+"""Planes that are filled part by part, with coarser copies that are updated too, to show a whole segment."""
 
 from __future__ import annotations
 
@@ -20,22 +20,23 @@ _IN_MEMORY_PX = 2**26
 class GrowingPyramid:
     """A plane of uint8 and its coarser copies, each half as high and wide as the one before.
 
-    Up to 67 million pixels it is in memory; a larger one in a file without a name, which goes when the program does,
-    and of which the system keeps in memory what is looked at. Where the disk has no room for it, it is in memory too.
+    Planes of up to 67 million pixels are kept in memory. A larger plane is kept in an unnamed temporary file, which is
+    deleted when the program ends; the system holds the visible part of it in memory. If the disk has no room for the
+    file, the plane is kept in memory as well.
 
     Parameters
     ----------
     shape
         Height and width.
     coarser
-        What stands for four pixels in a coarser copy: their mean, or their maximum, which keeps thin lines in sight.
+        Value of a pixel in a coarser copy: the mean of four pixels, or their maximum, which keeps thin lines visible.
 
     Attributes
     ----------
     levels : list of ndarray
-        The plane itself first.
+        The plane at full resolution, then its coarser copies.
     is_in_memory : bool
-        Whether it can be emptied at no cost.
+        Whether the plane is in memory, so that clearing it is cheap.
     """
 
     def __init__(self, shape: tuple[int, int], coarser: Coarser) -> None:
@@ -47,8 +48,9 @@ class GrowingPyramid:
         self.levels: list[UInt8Array] = [self._empty(one) for one in shapes]
 
     def put(self, y: slice, x: slice, values: UInt8Array) -> None:
-        """Fill a part, in all copies."""
+        """Write values into a rectangle, and update the coarser copies."""
         self.levels[0][y, x] = values
+        # Bounds are rounded outwards, so that a coarser pixel is computed from all of its finer pixels.
         rows, columns = (y.start, y.stop), (x.start, x.stop)
         for finer, level in zip(self.levels, self.levels[1:], strict=False):
             rows, columns = ((first // 2, -(-last // 2)) for first, last in (rows, columns))
@@ -56,7 +58,7 @@ class GrowingPyramid:
             level[rows[0] : rows[1], columns[0] : columns[1]] = self._halved(part)
 
     def clear(self) -> None:
-        """Empty all copies."""
+        """Set the plane and its coarser copies to 0."""
         for level in self.levels:
             level.fill(0)
 
@@ -64,12 +66,12 @@ class GrowingPyramid:
         if self.is_in_memory:
             return np.zeros(shape, np.uint8)
         try:
-            with tempfile.TemporaryFile(prefix="napari-ink-") as file:  # the map keeps it
-                # A write into a map of a file that has no room left ends the whole program: room is reserved before.
+            with tempfile.TemporaryFile(prefix="napari-ink-") as file:  # the memory map keeps the file open
+                # Writing into a memory map without room on the disk ends the program, so the room is reserved first.
                 if hasattr(os, "posix_fallocate"):
                     os.posix_fallocate(file.fileno(), 0, shape[0] * shape[1])
                 return np.memmap(file, np.uint8, "w+", shape=shape)
-        except OSError:  # no room on the disk: memory may have some, and the system gives it as it is written to
+        except OSError:  # no room on the disk; memory is only allocated as it is written to
             return np.zeros(shape, np.uint8)
 
     def _halved(self, part: UInt8Array) -> UInt8Array:

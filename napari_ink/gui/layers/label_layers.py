@@ -1,4 +1,4 @@
-"""The editable labels: an ink layer and an edge layer over the edit window, and what a person does to them."""
+"""Editable labels: an ink layer and an edge layer over the edit window, and the strokes that users paint on them."""
 
 from __future__ import annotations
 
@@ -45,28 +45,28 @@ _BRUSHES: dict[Tool, tuple[LabelKind, int]] = {
 class LabelLayers(QObject):
     """Two labels layers that napari's brush, eraser, fill and polygon work on.
 
-    Whatever changes their values is told by `painted`, once a stroke is finished: what it put where, and with which
-    tool. The layers hold the values of the edit window only; who keeps them all is the annotation store.
+    Signal `painted` is emitted once a stroke is finished, with the changed blocks and the name of the tool. The layers
+    hold the values of the edit window only; the annotation store holds those of the whole segment.
 
-    Values other than the label values never reach `painted`: napari offers any number (its key M, its box for the
-    label, scripts), so the selected label goes back to the one before, pixels go back to what they were, and `refused`
-    says so.
+    Only label values reach `painted`. napari accepts any number (key M, the spin box for the label, scripts), so other
+    numbers are undone: the previous label is selected again, pixels get their previous values, and `refused` is
+    emitted with the reason.
 
     Parameters
     ----------
     window
-        The part of the segment that the layers cover.
+        Part of the segment that the layers cover.
     values
-        Label values ``(y, x)`` of that part. The layers work on these very arrays.
+        Label values ``(y, x)`` of that part. The layers use these arrays without copying them.
     read_only
-        Whether nothing may be painted.
+        Whether painting is disabled.
 
     Attributes
     ----------
     layers : mapping
-        One labels layer for ``"ink"`` and one for ``"edge"``.
+        Labels layer for each of ``"ink"`` and ``"edge"``.
     window : EditWindow
-        The part that they cover now.
+        Part of the segment that the layers cover now.
     """
 
     painted = Signal(object, str)
@@ -85,6 +85,7 @@ class LabelLayers(QObject):
             "ink": _labels_layer("ink", values["ink"], INK_COLOURS),
             "edge": _labels_layer("edge", values["edge"], EDGE_COLOURS),
         }
+        # napari paints in place, so only a copy of the last committed values tells what a stroke has changed.
         self._arrays: dict[LabelKind, UInt8Array] = {what: layer.data for what, layer in self.layers.items()}
         self._committed = {what: layer.data.copy() for what, layer in self.layers.items()}
         self._selected = {what: int(layer.selected_label) for what, layer in self.layers.items()}
@@ -104,11 +105,11 @@ class LabelLayers(QObject):
             layer.events.editable.connect(self._hold_editable)
 
     def values(self, what: LabelKind) -> UInt8Array:
-        """Return the label values in the window themselves, ``(y, x)`` uint8."""
+        """Return the array of label values in the window, ``(y, x)`` uint8; not a copy."""
         return self._arrays[what]
 
     def commit(self) -> bool:
-        """Tell what has changed since the last time; return whether anything has."""
+        """Emit what has changed since the last commit; return whether anything has."""
         blocks: list[Block] = []
         refusals: list[str] = []
         for what, values in self._arrays.items():
@@ -119,6 +120,7 @@ class LabelLayers(QObject):
             if found := _put_back_others(values[part], self._committed[what][part]):
                 refusals.append(_refusal(what, found))
                 self._refresh({what})
+            # A copy: a listener may keep the block until it is on disk, and the next stroke changes the array in place.
             self._committed[what][part] = values[part]
             blocks.append((what, self.window.y0 + bounds.y0, self.window.x0 + bounds.x0, values[part].copy()))
         if blocks:
@@ -128,17 +130,18 @@ class LabelLayers(QObject):
         return bool(blocks)
 
     def show(self, blocks: Iterable[Block]) -> None:
-        """Show label values that were changed otherwise: by another tool, by undo or redo."""
+        """Show label values that were changed elsewhere: by a canvas tool, undo or redo."""
         touched = set()
         for what, y, x, values in blocks:
             if (overlap := self.window.slices_of(y, x, values.shape)) is not None:
                 here, there = overlap
+                # These values come from the store, so they must not be committed as a new stroke.
                 self._arrays[what][here] = self._committed[what][here] = values[there]
                 touched.add(what)
         self._refresh(touched)
 
     def preview_stroke(self, what: LabelKind, part: EditWindow, mask: npt.NDArray[np.bool_], value: int) -> None:
-        """Show what a stroke in hand is going to paint; what it did paint is told by `show`."""
+        """Show what an unfinished stroke will paint; `show` puts the final values in place once it is applied."""
         if (overlap := self.window.slices_of(part.y0, part.x0, mask.shape)) is not None:
             here, there = overlap
             self._arrays[what][here][mask[there]] = value
@@ -153,28 +156,28 @@ class LabelLayers(QObject):
         self._refresh(set(self.layers))
 
     def activate_tool(self, tool: str) -> Labels:
-        """Set the layer that a tool works on to paint or erase; return it, to be made the active one."""
+        """Set the layer of a tool to paint or erase mode; return the layer, for the caller to select."""
         what, value = _BRUSHES[Tool(tool)]
         layer = self.layers[what]
-        layer.visible = True  # what one draws on one wants to see; napari draws nothing on a hidden layer
+        layer.visible = True  # napari paints nothing on a hidden layer
         if value:
             layer.selected_label = value
         layer.mode = "paint" if value else "erase"
         return layer
 
     def allow_drawing(self, is_allowed: bool) -> None:
-        """Let napari's brushes work on the layers or not; on read-only labels they never do."""
+        """Enable or disable napari's brushes on the layers; on read-only labels they stay disabled."""
         self._can_draw = is_allowed and not self._read_only
         for layer in self.layers.values():
             layer.editable = self._can_draw
 
     @property
     def hidden(self) -> tuple[LabelKind, ...]:
-        """Which of the layers are hidden."""
+        """Names of the layers that are hidden."""
         return tuple(what for what, layer in self.layers.items() if not layer.visible)
 
     def tool_of(self, layer: object) -> str:
-        """Return the tool that a layer is set to, empty if it is none of ours or none is in hand."""
+        """Return the tool that a layer is set to; empty for another layer, or in a mode that does not paint."""
         for what, own in self.layers.items():
             if own == layer and own.mode in ("paint", "erase", "fill", "polygon"):
                 value = 0 if own.mode == "erase" else own.selected_label
@@ -199,17 +202,18 @@ class LabelLayers(QObject):
         self.is_drawing = False
 
     def _on_paint(self) -> None:
-        # napari tells of a stroke once it is in the data, but of what a script paints just before.
+        # napari emits `paint` after a stroke has changed the data, but before the change when a script paints.
+        # If there is nothing to commit yet, look again a moment later.
         if not self.commit():
             self._settled.throttle()
 
     def _on_data(self) -> None:
-        # Something other than a brush may have written into the layer: napari's own undo, a script, another plugin.
+        # Data can also be changed without a brush: by napari's own undo, a script or another plugin.
         if not self._is_own_change:
             self._settled.throttle()
 
     def _hold_editable(self, *_: object) -> None:
-        # napari makes a layer editable anew whenever its data is set.
+        # napari makes a layer editable again whenever its data is set.
         for layer in self.layers.values():
             if layer.editable != self._can_draw:
                 layer.editable = self._can_draw
@@ -224,10 +228,11 @@ class LabelLayers(QObject):
         self.refused.emit(_refusal(what, [refused]))
 
     def _on_replaced(self, what: LabelKind, *_: object) -> None:
-        """Take over the values of an array that was set as the layer's data, and put the layer's own array back."""
+        """Copy the values of an array that was set as the layer's data, and put the original array back."""
         layer, own, given = self.layers[what], self._arrays[what], self.layers[what].data
         if given is own or self._is_own_change:
             return
+        # The layer must keep its array: the store, the tools and the committed copy all refer to it.
         self._is_own_change = True
         try:
             layer.data = own
@@ -254,7 +259,7 @@ class LabelLayers(QObject):
 
 
 def overview_layer(values: UInt8Array, step: int) -> Labels:
-    """Return a layer of every `step`-th ink label of a large segment, to be looked at only."""
+    """Return a read-only layer with every `step`-th ink label of a large segment."""
     layer = _labels_layer("ink", values, INK_COLOURS)
     layer.name = "Ink labels, all"
     layer.scale = (step, step)
@@ -263,7 +268,7 @@ def overview_layer(values: UInt8Array, step: int) -> Labels:
 
 
 def _put_back_others(values: UInt8Array, before: UInt8Array) -> list[int]:
-    """Put pixels back that have become something else than a label value; return the values found there."""
+    """Restore pixels whose value is not a label value; return the values that were found."""
     others = (values > max(_VALUES)) & (values != before)
     if not others.any():
         return []
@@ -279,9 +284,9 @@ def _refusal(what: LabelKind, found: Sequence[int]) -> str:
 
 def _labels_layer(what: LabelKind, values: UInt8Array, colours: Mapping[Any, tuple[float, ...]]) -> Labels:
     fixed: dict[int | None, tuple[float, ...]] = {int(value): colour for value, colour in colours.items()}
-    fixed[None] = fixed[0]
+    fixed[None] = fixed[0]  # colour of values that are not labels, shown until they are undone
     layer = Labels(values, name=_NAMES[what], colormap=DirectLabelColormap(color_dict=fixed), opacity=_OPACITY[what])
     layer.brush_size = _BRUSH[what]
-    # A contour would turn every stroke into a refresh of the whole plane.
+    # With a contour, napari would refresh the whole plane at every stroke.
     layer.contour = 0
     return layer

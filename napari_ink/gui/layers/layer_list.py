@@ -1,4 +1,4 @@
-"""Changes of napari's list of layers that are ours, so that they are told apart from what the user does to it."""
+"""Changes that napari-ink makes to napari's layer list, marked so that they differ from changes by the user."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 class LayerList:
     """Adds, removes and moves layers of one viewer.
 
-    Layers are compared with `==`: the viewer that napari hands a plugin wraps each layer anew.
+    Layers are compared with `==`, because the viewer that napari passes to a plugin wraps a layer at each access.
 
     Parameters
     ----------
     viewer
-        Whose layers they are.
+        Viewer whose layer list is changed.
 
     Attributes
     ----------
     are_under_way : bool
-        Whether what the list of layers tells of right now is our doing.
+        Whether the current change of the layer list is made by napari-ink.
     """
 
     def __init__(self, viewer: Viewer) -> None:
@@ -42,27 +42,28 @@ class LayerList:
             self._viewer.add_layer(layer)
 
     def remove(self, layers: Iterable[Layer]) -> None:
-        """Take layers out, as far as they are there."""
+        """Remove those of the layers that are in the list."""
         with self.under_way():
             for layer in layers:
                 if layer in self._viewer.layers:
                     self._viewer.layers.remove(layer)
 
     def raise_all(self, layers: Iterable[Layer | None]) -> None:
-        """Move layers to the top, the last one topmost, as far as they are there."""
+        """Move those of the layers that are in the list to the top, the last one topmost."""
         for layer in layers:
             if layer is not None and layer in self._viewer.layers:
                 self._viewer.layers.move(self._viewer.layers.index(layer), len(self._viewer.layers))
 
     def lay_on(self, layer: Layer, below: Layer | None) -> None:
-        """Move a layer down to right above another, if both are there."""
+        """Move a layer to the place right above another, if both are in the list."""
         layers = self._viewer.layers
         if below is not None and layer in layers:
             layers.move(layers.index(layer), layers.index(below) + 1)
 
     @contextmanager
     def under_way(self) -> Iterator[None]:
-        """Count what is added or removed inside as our doing."""
+        """Mark layers that are added or removed inside the block as changes by napari-ink."""
+        # The former value is restored, since blocks nest: `LayerManager.take_over` removes layers inside one.
         before, self.are_under_way = self.are_under_way, True
         try:
             yield
@@ -70,12 +71,12 @@ class LayerList:
             self.are_under_way = before
 
 
-# Long enough for the canvas to be drawn in between: a first draw takes as long as napari takes over a layer.
+# Long enough for the canvas to draw in between: the first draw of a layer takes as long as adding it.
 _TURN_MS = 30
 
 
 class TaskQueue(QObject):
-    """Does one task in each turn of the event loop, in order: napari takes its time over a layer."""
+    """Queue that runs one task per turn of the event loop, since adding a layer to napari is slow."""
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
@@ -86,12 +87,12 @@ class TaskQueue(QObject):
         self._timer.timeout.connect(self._on_turn)
 
     def add(self, *tasks: Callable[[], None]) -> None:
-        """Add tasks, to be done after those that wait already."""
+        """Append tasks to the queue."""
         self._tasks.extend(tasks)
         self._timer.start()
 
     def clear(self) -> None:
-        """Forget all tasks that wait, and take no more: there is no window for them."""
+        """Drop all waiting tasks and run no new ones, because the window is closed."""
         self._timer.timeout.disconnect(self._on_turn)
         self._tasks.clear()
 

@@ -1,4 +1,4 @@
-"""The one module that adds, removes and looks up napari's layers."""
+"""Manager of napari's layers: adds, removes and finds the layers that napari-ink shows."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ if TYPE_CHECKING:
 class LayerManager(QObject):
     """The layers of one viewer that belong to the work on one stack.
 
-    Layers are compared with `==`: the viewer that napari hands a plugin wraps each layer anew.
+    Layers are compared with `==`, because the viewer that napari passes to a plugin wraps a layer at each access.
 
     Attributes
     ----------
     viewport : Viewport
-        What of the stack is in sight.
+        Visible part of the stack.
     overlay : PredictionOverlay or None
-        The prediction shown.
+        Prediction that is shown.
     editable : LabelLayers or None
-        The labels that a person edits.
+        Labels that the user edits.
     """
 
     stack_arrived = Signal(object)
@@ -66,7 +66,7 @@ class LayerManager(QObject):
         return next((layer for layer in reversed(self._viewer.layers) if stack_of(layer) is not None), None)
 
     def show_stack(self, stack: DepthStack, contrast_limits: tuple[float, float]) -> None:
-        """Show a stack, and turn the depth slider to its surface."""
+        """Show a stack, and move the depth slider to its surface."""
         data, settings, _ = stack_layer_data(stack, contrast_limits)
         layer = Image(data, **settings)
         self._changes.add(layer)
@@ -74,14 +74,15 @@ class LayerManager(QObject):
 
     @property
     def has_stack(self) -> bool:
-        """Whether the stack being worked on is in the viewer."""
+        """Whether the current stack is in the viewer."""
         return self._stack_layer is not None
 
     def take_over(self, layer: Layer) -> None:
-        """Make a layer the stack being worked on, and put away what belonged to the one before."""
+        """Make a layer the current stack, and remove the layers that belonged to the previous stack."""
         stack = stack_of(layer)
         if stack is None:
             raise ValueError(f"{layer.name} shows no depth stack")
+        # `_stack_layer` is replaced inside the block, so that `_on_removed` sees no removal by the user.
         with self._changes.under_way():
             before = self._stack_layer
             self._put_away()
@@ -95,7 +96,8 @@ class LayerManager(QObject):
     def begin_overlay(
         self, shape: tuple[int, int], thresholds: Mapping[LabelKind, float], has_disagreement: bool = False
     ) -> None:
-        """Show an empty prediction in the place of the one before, underneath the editable labels."""
+        """Show an empty prediction in place of the previous one, below the editable labels."""
+        # Reusing the layers is faster, because napari is slow at adding new ones.
         if self.overlay is not None and self.overlay.fits(has_disagreement):
             self.overlay.clear()
             self.show_prediction(True)
@@ -106,25 +108,25 @@ class LayerManager(QObject):
         self._tasks.add(*(partial(self._add_behind, layer) for layer in self.overlay.all_layers()), self._raise_labels)
 
     def when_idle(self, task: Callable[[], None]) -> None:
-        """Do something once all layers that were asked for are there."""
+        """Run a task once all requested layers have been added."""
         self._tasks.add(task)
 
     def reject_layer(self, layer: Layer) -> None:
-        """Take a layer out again that somebody else has just put in: in a turn, since napari is still at it."""
+        """Remove a layer that was just added by others; later, since napari has not finished adding it."""
         self._tasks.add(lambda: self._changes.remove([layer]))
 
     def stop(self) -> None:
-        """Add no more layers: the window is closed. napari would open another for them, which nobody sees."""
+        """Add no more layers once the window is closed; napari would open an invisible window for them."""
         self._tasks.clear()
 
     def end_overlay(self) -> None:
-        """Take the prediction away."""
+        """Remove the prediction."""
         if self.overlay is not None:
             self._changes.remove(self.overlay.all_layers())
             self.overlay = None
 
     def begin_editing(self, editable: LabelLayers, then: Callable[[], None]) -> None:
-        """Show editable labels in the place of those before, hide the prediction, and call `then`."""
+        """Show editable labels in place of the previous ones, hide the prediction, and call `then`."""
         if self.editable is not None:
             self._changes.remove(self.editable.layers.values())
         self.editable = editable
@@ -134,7 +136,7 @@ class LayerManager(QObject):
         self.show_prediction(False)
 
         def hand_over() -> None:
-            if self.editable is editable:
+            if self.editable is editable:  # otherwise other labels were begun before the layers were added
                 self._raise_labels()
                 self._viewer.layers.selection.active = editable.layers["ink"]
                 then()
@@ -142,10 +144,10 @@ class LayerManager(QObject):
         self._tasks.add(*(partial(self._add, layer) for layer in editable.layers.values()), hand_over)
 
     def show_overview(self, values: UInt8Array | None, step: int, window: EditWindow) -> None:
-        """Show the labels of a large segment coarsely wherever the edit window is not."""
+        """Show the labels of a large segment coarsely outside the edit window."""
         if values is None:
             return
-        # Where the window is, its own labels are seen.
+        # The window shows its labels at full resolution, so the overview is left empty there.
         rows, columns = (slice(-(-a // step), b // step) for a, b in ((window.y0, window.y1), (window.x0, window.x1)))
         values[rows, columns] = 0
         if self._overview is not None:
@@ -162,22 +164,22 @@ class LayerManager(QObject):
         self._tasks.add(add)
 
     def show_preview(self, layer: Layer) -> None:
-        """Show what tools are about to do, on top of all else."""
+        """Show the preview of the tools above all other layers."""
         self._preview = layer
         if layer not in self._viewer.layers:
             self._tasks.add(partial(self._add_behind, layer))
 
     @property
     def stack_layer(self) -> Layer | None:
-        """The layer that shows the stack."""
+        """Layer that shows the stack."""
         return self._stack_layer
 
     def auxiliary(self, key: str) -> Layer | None:
-        """Return a layer that was shown by `show_auxiliary`, unless the user has removed it."""
+        """Return the layer that was shown under a key; None if there is none or the user has removed it."""
         return self._auxiliary.get(key)
 
     def show_auxiliary(self, key: str, layer: Layer, under_labels: bool = False, on_stack: bool = False) -> None:
-        """Show one more layer, in the place of the one that was shown under this key."""
+        """Show an auxiliary layer under a key, in place of the previous layer with that key."""
         self.remove_auxiliary(key)
         self._auxiliary[key] = layer
         self._tasks.add(partial(self._add_behind, layer), *([self._raise_labels] if under_labels else []))
@@ -185,13 +187,14 @@ class LayerManager(QObject):
             self._tasks.add(lambda: self._changes.lay_on(layer, self._stack_layer))
 
     def show_drawing(self, key: str, layer: Shapes) -> None:
-        """Show a layer of shapes on top of all else, with the tool for rectangles in hand."""
+        """Show a shapes layer above all other layers, and activate its rectangle tool."""
         if self._auxiliary.get(key) != layer:
             self.remove_auxiliary(key)
             self._auxiliary[key] = layer
             self._tasks.add(partial(self._add, layer))
 
         def activate_tool() -> None:
+            # Queued behind the layer itself: napari refuses a mode for a layer that is not in the list yet.
             if layer in self._viewer.layers:
                 layer.visible = True
                 self._viewer.layers.selection.active = layer
@@ -200,16 +203,16 @@ class LayerManager(QObject):
         self._tasks.add(activate_tool)
 
     def remove_auxiliary(self, key: str) -> None:
-        """Take a layer away that was shown by `show_auxiliary`."""
+        """Remove the layer that was shown under a key."""
         if (layer := self._auxiliary.pop(key, None)) is not None:
             self._changes.remove([layer])
 
     def label_layers(self) -> list[Labels]:
-        """Return the layers of the editable labels; none before there are any."""
+        """Return the layers of the editable labels; an empty list if there are none."""
         return [] if self.editable is None else list(self.editable.layers.values())
 
     def predicted_layers(self) -> list[Image]:
-        """Return the layers of predicted ink and edges; none before there are any."""
+        """Return the layers of predicted ink and edges; an empty list if there are none."""
         return [] if self.overlay is None else list(self.overlay.layers.values())
 
     def show_prediction(self, visible: bool) -> None:
@@ -218,16 +221,16 @@ class LayerManager(QObject):
             layer.visible = visible
 
     def activate_tool(self, tool: str) -> None:
-        """Put a brush or eraser in the user's hand."""
+        """Activate a brush or eraser."""
         if self.editable is not None:
             self._viewer.layers.selection.active = self.editable.activate_tool(tool)
 
     def tool(self) -> str:
-        """Return the tool in hand, empty when there is none."""
+        """Return the active tool; empty if there is none."""
         return "" if self.editable is None else self.editable.tool_of(self._viewer.layers.selection.active)
 
     def release(self) -> None:
-        """Let go of the viewer's signals, and read no more tiles: the program ends once its readers do."""
+        """Disconnect from the viewer, and stop reading tiles so that the program can end."""
         if self._stack_layer is not None:
             detach(self._stack_layer)
         self._viewer.layers.events.inserted.disconnect(self._on_inserted)
@@ -239,11 +242,11 @@ class LayerManager(QObject):
         return None if self._stack_layer is None else stack_of(self._stack_layer)
 
     def _add(self, layer: Layer) -> None:
-        if layer in [*self._own_layers()]:  # else it was put away before its turn came
+        if layer in [*self._own_layers()]:  # it may have been removed while it waited in the queue
             self._changes.add(layer)
 
     def _add_behind(self, layer: Layer) -> None:
-        """Add a layer, and leave the one selected that is."""
+        """Add a layer without changing the selection."""
         active = self._viewer.layers.selection.active
         self._add(layer)
         self._viewer.layers.selection.active = active
@@ -254,15 +257,15 @@ class LayerManager(QObject):
         yield from (layer for layer in (self._overview, self._preview, *self._auxiliary.values()) if layer is not None)
 
     def _raise_labels(self) -> None:
-        """Have the labels on top, and on top of these what was drawn to be predicted."""
+        """Raise the labels to the top, and regions of interest above them."""
         raised = [] if self.editable is None else [*self.editable.layers.values(), self._preview]
         raised.extend(layer for layer in self._auxiliary.values() if isinstance(layer, Shapes))
         self._changes.raise_all(raised)
 
     def _put_away(self) -> None:
-        """Drop the overlay and the labels; what was drawn is in the store."""
+        """Remove the overlay and the labels; everything drawn is already in the store."""
         if self.editable is not None:
-            self.editable.commit()
+            self.editable.commit()  # a script may have painted since the last commit
         self._changes.remove([*self._own_layers()])
         self.overlay = self.editable = self._overview = self._preview = None
         self._auxiliary.clear()
@@ -273,6 +276,8 @@ class LayerManager(QObject):
 
     def _on_removed(self, event: Event) -> None:
         detach(event.value)
+        # Only a removal by the user changes what is shown: layers of one group are removed together, and the
+        # controllers hear of it through `gone`.
         if self._changes.are_under_way:
             return
         if event.value == self._stack_layer:

@@ -1,4 +1,4 @@
-"""The predicted overlays: planes of uint8 probabilities that grow tile by tile and are cut on the graphics card."""
+"""Prediction overlays: planes of uint8 probabilities, filled tile by tile and thresholded on the graphics card."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ _REST = 4
 
 
 class PredictionOverlay(QObject):
-    """Probabilities of one prediction and the image layers that show them.
+    """Probabilities of one prediction, and the image layers that show them.
 
     Parameters
     ----------
     shape
         Height and width of the segment in pixels.
     thresholds
-        Where ink and edges are cut, 0…1.
+        Thresholds of ink and edges, 0…1.
     has_disagreement
-        Whether there is a plane of how far several views disagree.
+        Whether there is a plane with the disagreement between several views.
 
     Attributes
     ----------
     layers : mapping
-        One image layer for ``"ink"`` and one for ``"edge"``, to be added to a viewer by whoever made this.
+        Image layer for each of ``"ink"`` and ``"edge"``; the caller adds them to a viewer.
     disagreement : Image or None
-        The layer of disagreement, hidden at first.
+        Layer of the disagreement, hidden at first.
     shows : Path or None
-        The prediction store of which it shows all that is done; set by whoever fills it.
+        Prediction store whose finished tiles are all shown; set by the caller.
     is_empty : bool
-        Whether nothing was put in it yet.
+        Whether no tile has been put in yet.
     """
 
     def __init__(
@@ -81,29 +81,30 @@ class PredictionOverlay(QObject):
             self.set_threshold(what, thresholds[what])
 
     def set_threshold(self, what: LabelKind, threshold: float) -> None:
-        """Show what reaches a threshold; no pixel is recomputed."""
+        """Show pixels that reach a threshold; no pixel is recomputed."""
         level = cut_level(threshold)
+        # Limits one grey level apart turn the linear colormap into a step, so the graphics card does the thresholding.
         self.layers[what].contrast_limits = (level - 1, level)
 
     def level(self, what: LabelKind) -> int:
-        """Return the smallest probability of 0…255 that is shown."""
+        """Return the smallest probability that is shown, 0…255."""
         return int(self.layers[what].contrast_limits[1])
 
     def all_layers(self) -> list[Image]:
-        """Return all layers of it, the one on top last."""
+        """Return all layers, the topmost last."""
         below = [] if self.disagreement is None else [self.disagreement]
         return [*below, *self.layers.values()]
 
     def fits(self, has_disagreement: bool) -> bool:
-        """Whether another prediction can begin in the same layers: they have its planes, and are emptied at no cost."""
+        """Whether another prediction can reuse the layers: they have the same planes and are cheap to clear."""
         return self.has_planes(has_disagreement) and (self.is_empty or self._planes["ink"].is_in_memory)
 
     def has_planes(self, has_disagreement: bool) -> bool:
-        """Whether it has the planes of a prediction, with disagreement or without."""
+        """Whether there are the planes for a prediction with or without disagreement."""
         return has_disagreement == (self._disagreement is not None)
 
     def clear(self) -> None:
-        """Begin again with nothing predicted, in the same layers."""
+        """Clear all probabilities, and keep the layers."""
         self.shows = None
         if self.is_empty:
             return
@@ -115,21 +116,22 @@ class PredictionOverlay(QObject):
     def put(
         self, y: slice, x: slice, ink: UInt8Array, edge: UInt8Array, disagreement: UInt8Array | None = None
     ) -> None:
-        """Put the probabilities of one tile in place; they are drawn a few times a second."""
+        """Put in the probabilities of one tile; the layers are refreshed a few times per second."""
         self.is_empty = False
         self._planes["ink"].put(y, x, ink)
         self._planes["edge"].put(y, x, edge)
         if disagreement is not None and self._disagreement is not None:
             self._disagreement.put(y, x, disagreement)
+        # Not a debouncer: tiles may arrive faster than it would settle, and then nothing would be drawn until the end.
         if not self._timer.isActive():
             self._timer.start(self._pause_ms)
 
     def probabilities(self, what: LabelKind) -> UInt8Array:
-        """Return the plane of probabilities itself, ``(y, x)`` uint8."""
+        """Return the plane of probabilities, ``(y, x)`` uint8; not a copy."""
         return self._planes[what].levels[0]
 
     def mask(self, what: LabelKind, threshold: float) -> npt.NDArray[np.bool_]:
-        """Return what reaches a threshold: exactly the pixels that are shown."""
+        """Return the pixels that reach a threshold, which are exactly those that are shown."""
         mask: npt.NDArray[np.bool_] = self.probabilities(what) >= cut_level(threshold)
         return mask
 
@@ -138,10 +140,10 @@ class PredictionOverlay(QObject):
         for layer in self.all_layers():
             if layer.visible:
                 layer.refresh(extent=False, highlight=False)
-        self._drawn.start(0)
+        self._drawn.start(0)  # fires after the draw that the refresh has queued, so it measures how long that takes
 
     def _on_drawn(self) -> None:
-        # Where drawing is slow (a large plane, no graphics card), rest a multiple of that: the window stays free.
+        # If drawing is slow (large plane, no graphics card), wait several times as long, so that the window stays responsive.
         took = time.perf_counter() - self._refreshed_at
         self._pause_ms = max(_REFRESH_MS, round(_REST * 1000 * took))
 
@@ -160,7 +162,7 @@ def _layer(plane: GrowingPyramid, name: str, colormap: Colormap, top: int) -> Im
 
 
 def disagreement_colormap() -> Colormap:
-    """Return the colormap of disagreement: clear where there is none, reddish purple where it is largest."""
+    """Return the colormap of disagreement, from transparent (none) to reddish purple (largest)."""
     return Colormap(
         [(*DISAGREEMENT_RGB, 0.0), (*DISAGREEMENT_RGB, 0.85)],
         name="napari-ink disagreement",
@@ -169,10 +171,10 @@ def disagreement_colormap() -> Colormap:
 
 
 def overlay_colormap(what: LabelKind) -> Colormap:
-    """Return the colormap whose low end is clear and whose high end is the colour of ink or of edges.
+    """Return the colormap from transparent to the colour of ink or of edges.
 
-    With contrast limits ``(k - 1, k)`` it cuts uint8 probabilities at k on the graphics card, so moving a threshold
-    recomputes no array.
+    With contrast limits ``(k - 1, k)`` the graphics card thresholds uint8 probabilities at k, so that moving a
+    threshold recomputes no array.
     """
     rgb = INK_RGB if what == "ink" else EDGE_RGB
     return Colormap(

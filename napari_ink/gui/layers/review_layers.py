@@ -1,4 +1,4 @@
-"""The layers of review: a tint over each region by its state, a frame around the one in hand, and notes."""
+"""Layers of the review: a tint over each region by its state, a frame around the current region, and notes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from napari_ink.typing import UInt8Array
 if TYPE_CHECKING:
     from napari_ink.annotation import Note
 
-# From Okabe & Ito's palette, so faint that fibres are seen through them.
+# From the palette of Okabe & Ito, faint enough to leave the fibres visible.
 _TINTS: dict[int | None, tuple[float, float, float, float]] = {
     ReviewState.UNREVIEWED: (0, 0, 0, 0),
     ReviewState.IN_PROGRESS: (0.94, 0.89, 0.26, 0.12),
@@ -29,7 +29,7 @@ _CELL_PX = 16
 
 
 def tint(states: UInt8Array, shape: tuple[int, int]) -> UInt8Array:
-    """Return the state of every cell of a segment; cells are small, so that no tint lies far outside of it."""
+    """Return the state of every cell of a segment; cells are small, so that no tint reaches far beyond its edge."""
     height, width = (-(-length // _CELL_PX) for length in shape)
     cells = REGION_PX // _CELL_PX
     return states.repeat(cells, axis=0)[:height].repeat(cells, axis=1)[:, :width]
@@ -65,7 +65,7 @@ def frame_layer(y0: int, y1: int, x0: int, x1: int) -> Vectors:
 
 
 def notes_layer(notes: tuple[Note, ...]) -> Points:
-    """Return a layer that marks the places that notes are about, with their words."""
+    """Return a layer that marks the place of each note and shows its text."""
     places = np.array([(note.y, note.x) for note in notes], np.float32).reshape(-1, 2)
     layer = Points(
         places,

@@ -1,4 +1,4 @@
-"""Regions of interest: a layer of shapes that says what is to be predicted."""
+"""Regions of interest: a shapes layer with the outlines to predict."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _YELLOW = "#F0E442"  # of Okabe and Ito, apart from ink and edges
 
 
 class RoiLayer(QObject):
-    """The shapes that a person draws around what is to be predicted.
+    """Shapes that the user draws around the parts to predict.
 
-    Emits `changed` a moment after the last change to them, not while a shape is half made.
+    Emits `changed` a moment after the last change, and never while a shape is unfinished.
 
     Parameters
     ----------
     layers
-        The viewer's layers.
+        Layers of the viewer.
     """
 
     changed = Signal()
@@ -47,7 +47,7 @@ class RoiLayer(QObject):
         layers.viewport.settled.connect(self._follow_zoom)
 
     def begin(self) -> None:
-        """Show the layer of shapes, with the tool for rectangles in hand."""
+        """Show the shapes layer, and activate its rectangle tool."""
         layer = self._layers.auxiliary(_KEY)
         if layer is None:
             layer = Shapes(ndim=2, name=_NAME, face_color="transparent", edge_color=_YELLOW, edge_width=self._width())
@@ -64,11 +64,11 @@ class RoiLayer(QObject):
         return [
             as_polygon(np.asarray(corners, float)[:, -2:], kind)
             for corners, kind in zip(layer.data, layer.shape_type, strict=True)
-            if kind not in ("line", "path")
+            if kind not in ("line", "path")  # they enclose nothing
         ]
 
     def _on_data(self, event: Event) -> None:
-        """Wait from the last change on; napari says ADDING as a shape is begun, and ADDED once it is drawn."""
+        """Restart the timer at each change; napari emits ADDING when a shape is begun and ADDED when it is finished."""
         action = str(event.action.value)
         if action == "adding":
             self._is_half_made = True
@@ -93,7 +93,7 @@ class RoiLayer(QObject):
         return _WIDTH_ON_SCREEN_PX / self._layers.viewport.zoom()
 
     def _follow_zoom(self) -> None:
-        """Keep the outline as wide on the screen as it was; napari gives its width in pixels of the segment."""
+        """Keep the outline equally wide on the screen; napari measures its width in pixels of the segment."""
         layer, width = self._layers.auxiliary(_KEY), self._width()
         if layer is not None and layer.current_edge_width != width:
             layer.edge_width = width

@@ -1,4 +1,4 @@
-"""A depth stack as a napari image layer: shown lazily, at the right contrast, and at the resolution of the screen."""
+"""Depth stack as a napari image layer: read lazily, with suitable contrast, at the resolution of the screen."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ if TYPE_CHECKING:
     from napari.layers import Layer
 
 STACK_KEY, _SOURCE_KEY = "napari_ink_stack", "napari_ink_browser"
-# A layer of this size is read before anybody notices.
+# Depth layers up to this size are read without a noticeable delay, so they need no tiles.
 _SMALL_PX = 1024
 LayerData = tuple[Any, dict[str, Any], str]
 
 
 def stack_layer_data(stack: DepthStack, contrast_limits: tuple[float, float]) -> LayerData:
-    """Return the layer data tuple of a stack; `attach` is to be called with the layer once it is shown.
+    """Return the layer data tuple of a stack; call `attach` with the layer once it is in a viewer.
 
-    The limits are given because napari's own guess reads a few thousand pixels only.
+    Contrast limits are passed because napari estimates them from a few thousand pixels only.
     """
     metadata: dict[str, Any] = {STACK_KEY: stack, "source": str(stack.source), "voxel_size_um": stack.voxel_size_um}
     data: Any = stack
@@ -44,12 +44,12 @@ def stack_of(layer: Layer) -> DepthStack | None:
 
 
 def attach(layer: Layer) -> None:
-    """Let a layer be drawn anew as tiles of it arrive."""
+    """Redraw a layer whenever tiles of it arrive."""
     if (source := layer.metadata.get(_SOURCE_KEY)) is not None:
         source.attach(layer)
 
 
 def detach(layer: Layer) -> None:
-    """Read nothing more for a layer that was taken away."""
+    """Stop reading tiles for a layer that was removed."""
     if (source := layer.metadata.get(_SOURCE_KEY)) is not None:
         source.close()

@@ -1,4 +1,4 @@
-"""What a tool is about to do, as thin bright lines over the picture: one vectors layer, which napari draws quickest."""
+"""Preview of what a tool will do, as thin bright lines in a vectors layer, the kind that napari draws fastest."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from napari.layers import Vectors
 from skimage.measure import approximate_polygon
 
-# Yellow of Okabe & Ito's palette: apart from ink, papyrus and edges for colour-blind eyes too, bright over papyrus.
+# Yellow of the palette of Okabe & Ito: distinct from ink, papyrus and edges for colour-blind users, bright on papyrus.
 _COLOUR = (0.94, 0.89, 0.26, 1.0)
 _MARK_PX = 4.0
 _TOLERANCE_PX = 0.7
@@ -21,12 +21,12 @@ Points = npt.NDArray[Any] | Sequence[tuple[float, float]]
 
 
 class ToolPreview:
-    """Draws paths, anchors and boxes.
+    """Vectors layer with paths, anchors and boxes.
 
     Attributes
     ----------
     layer : Vectors
-        To be added to a viewer by whoever made this.
+        Layer with the lines; the caller adds it to a viewer.
     is_empty : bool
         Whether nothing is drawn.
     """
@@ -43,16 +43,16 @@ class ToolPreview:
         anchors: Iterable[tuple[float, float]] = (),
         boxes: Iterable[tuple[float, float, float, float]] = (),
     ) -> None:
-        """Draw these and nothing else.
+        """Draw lines in place of the previous ones.
 
         Parameters
         ----------
         paths
-            Points ``(n, 2)`` of (y, x) to be joined.
+            Points ``(n, 2)`` of (y, x) to connect.
         anchors
-            Points to be marked with a cross.
+            Points to mark with a cross.
         boxes
-            ``y0, y1, x0, x1`` each.
+            Rectangles, ``y0, y1, x0, x1`` each.
         """
         lines = [_joined(path) for path in paths]
         lines.extend(_cross(y, x) for y, x in anchors)
@@ -62,13 +62,13 @@ class ToolPreview:
         self.is_empty = not found
 
     def clear(self) -> None:
-        """Draw nothing."""
+        """Remove all lines."""
         if not self.is_empty:
             self.draw()
 
 
 def _joined(points: Points) -> npt.NDArray[np.float32]:
-    # Fewer corners are drawn sooner, and nobody sees the difference of a pixel's fraction.
+    # Fewer corners draw faster, and a difference of less than a pixel is invisible.
     if len(points) < 2:
         return np.zeros((0, 2, 2), np.float32)
     corners = approximate_polygon(np.asarray(points, np.float32).reshape(-1, 2), _TOLERANCE_PX)

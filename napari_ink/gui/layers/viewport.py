@@ -1,4 +1,4 @@
-"""What of a stack is in sight: where the view is, which depth layer, and its grey values."""
+"""Visible part of a stack: the region in view, the depth layer, and its grey values."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ class Viewport(QObject):
     Parameters
     ----------
     viewer
-        Whose it is.
+        Viewer whose camera is followed.
     dock
-        A widget in its window.
+        Widget in the window of the viewer.
     stack
-        Returns the stack being worked on, or None.
+        Function that returns the current stack, or None.
 
     Attributes
     ----------
-    moved
-        Emitted once a view that was dragged or zoomed comes to rest.
+    settled
+        Signal, emitted once the view has stopped moving or zooming.
     turned
-        Emitted when other axes are shown, or more or fewer of them.
+        Signal, emitted when the displayed axes or their number change.
     """
 
     settled = Signal()
@@ -61,7 +61,7 @@ class Viewport(QObject):
 
     @property
     def is_plain(self) -> bool:
-        """Whether rows go down and columns to the right: not in 3-D, and no axes swapped."""
+        """Whether the view is 2-D with rows downwards and columns to the right, without swapped axes."""
         dims = self._viewer.dims
         return dims.ndisplay == 2 and tuple(dims.displayed) == (dims.ndim - 2, dims.ndim - 1)
 
@@ -72,12 +72,14 @@ class Viewport(QObject):
         dims.order = tuple(range(dims.ndim))
 
     def visible_region(self) -> EditWindow | None:
-        """Return the part of the stack in sight, or None when it is out of sight."""
+        """Return the visible part of the stack; None if no part is visible."""
         stack, size = self._stack(), canvas_size(self._dock)
         if stack is None or size is None:
             return None
         camera, dims = camera_of(self._viewer), self._viewer.dims
-        # The axes down and across the picture: -2 and -1, unless they are swapped or the depth is one of them.
+        # Axes that run down and across the canvas, counted from the end: a stack has the axes depth, y and x, but other
+        # layers may add more in front. In a plain view they are -2 and -1; if the depth is one of them, no region is
+        # visible as a whole.
         axes = [axis - dims.ndim for axis in dims.displayed][-2:]
         if sorted(axes) != [-2, -1]:
             return None
@@ -85,17 +87,18 @@ class Viewport(QObject):
         ranges = []
         for axis in (-2, -1):
             (middle, pixels), length = seen[axis], stack.shape[axis]
+            # The camera looks at the middle of the canvas, and its zoom is in screen pixels per pixel of the stack.
             half = pixels / 2 / camera.zoom
             ranges += [max(math.floor(middle - half), 0), min(math.ceil(middle + half) + 1, length)]
         y0, y1, x0, x1 = ranges
         return EditWindow(y0, y1, x0, x1) if y1 - y0 > 1 and x1 - x0 > 1 else None
 
     def zoom(self) -> float:
-        """Return how many pixels of the screen one of the stack takes."""
+        """Return the number of screen pixels per pixel of the stack."""
         return float(camera_of(self._viewer).zoom)
 
     def image(self, part: EditWindow) -> npt.NDArray[np.float32]:
-        """Return the grey values ``(y, x)`` of the depth layer in sight."""
+        """Return the grey values ``(y, x)`` of the current depth layer in a part of the segment."""
         stack = self._stack()
         if stack is None:
             return np.zeros(part.shape, np.float32)
@@ -104,13 +107,13 @@ class Viewport(QObject):
         return grey.astype(np.float32)
 
     def current_z(self) -> int:
-        """Return the depth layer in sight."""
+        """Return the index of the current depth layer."""
         stack = self._stack()
         last = 0 if stack is None else stack.shape[0] - 1
         return min(max(int(self._viewer.dims.point[0]), 0), last)
 
     def release(self) -> None:
-        """Let go of the viewer's signals."""
+        """Disconnect from the signals of the viewer."""
         camera_of(self._viewer).events.center.disconnect(self._on_camera)
         camera_of(self._viewer).events.zoom.disconnect(self._on_camera)
         self._viewer.dims.events.ndisplay.disconnect(self._on_turned)
@@ -127,22 +130,22 @@ _CANVAS = "QOpenGLWidget"
 
 
 def camera_of(viewer: Viewer) -> Any:
-    """Return what says where the view is and how much it is enlarged."""
-    # Since napari 0.9 it belongs to the scene.
+    """Return the camera of a viewer, which holds the center of the view and its zoom."""
+    # Since napari 0.9 the camera belongs to the scene.
     return (viewer.scene if hasattr(viewer, "scene") else viewer).camera
 
 
 def canvas_size(dock: QWidget) -> tuple[int, int] | None:
-    """Return height and width of the canvas in the window that a dock belongs to; None before it is in one.
+    """Return height and width of the canvas in the window of a dock; None before the dock is in a window.
 
-    napari tells what its camera looks at, but not how much of it there is room for.
+    napari's camera knows the center of the view, but not the size of the canvas.
     """
     canvas = canvas_of(dock)
     return None if canvas is None else (canvas.height(), canvas.width())
 
 
 def canvas_of(dock: QWidget) -> QWidget | None:
-    """Return the canvas in the window that a dock belongs to; None before it is in one."""
+    """Return the canvas in the window of a dock; None before the dock is in a window."""
     window: QWidget | None = dock
     while window is not None and not isinstance(window, QMainWindow):
         window = window.parentWidget()

@@ -1,4 +1,4 @@
-"""Tools for the canvas that know where the edges are."""
+"""Canvas tools that make use of the edges, and actions on the visible region."""
 
 from __future__ import annotations
 
@@ -35,6 +35,6 @@ __all__ = [
 
 
 def make_tools(context: ToolContext) -> dict[Tool, CanvasTool]:
-    """Return every canvas tool, by its name."""
+    """Return all canvas tools, by name."""
     kinds = (LivewireTool, EdgeBrushTool, EraseFragmentTool, JoinTool, FillTool, GrowTool, BoxTool)
     return {kind.name: kind(context) for kind in kinds}

@@ -1,4 +1,4 @@
-"""The base of all canvas tools: they get the mouse and a few keys while they are active."""
+"""Base class of the canvas tools, which receive the mouse and a few keys while they are active."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Key = Literal["Enter", "Escape"]
 
 @dataclass(frozen=True, slots=True)
 class Pointer:
-    """Where the mouse is, in full-resolution pixels of the segment, and what is held down with it."""
+    """Position of the mouse in full-resolution pixels of the segment, and the buttons and keys held down."""
 
     y: float
     x: float
@@ -24,26 +24,26 @@ class Pointer:
 
     @property
     def pixel(self) -> tuple[int, int]:
-        """The pixel that it points at."""
+        """Pixel under the mouse."""
         return round(self.y), round(self.x)
 
 
 class CanvasTool:
-    """A tool that works on the canvas with the mouse; what it does not override does nothing.
+    """Base of the tools that work on the canvas with the mouse; methods that are not overridden do nothing.
 
     Parameters
     ----------
     context
-        Labels, predictions and the preview.
+        Access to labels, predictions and the preview.
 
     Attributes
     ----------
     name : Tool
-        Which tool it is.
+        Name of the tool.
     hint : str
-        How it is used, in one sentence.
+        Instructions for the user, shown while the tool is active.
     takes_drags : bool
-        Whether it takes drags of the left button for itself; otherwise they move the picture.
+        Whether the tool handles drags of the left button; otherwise they move the picture.
     """
 
     name: Tool
@@ -54,19 +54,19 @@ class CanvasTool:
         self._context = context
 
     def press(self, at: Pointer) -> None:
-        """Begin at a place; comes after `release` for a tool that leaves drags to the picture."""
+        """Handle a pressed button; if the tool does not handle drags, called once a click is complete."""
 
     def move(self, at: Pointer, pressed: bool) -> None:
-        """Follow the mouse."""
+        """Handle a move of the mouse, with or without a button pressed."""
 
     def release(self, at: Pointer) -> None:
-        """End what `press` began."""
+        """Handle the release of the button after `press`."""
 
     def double_click(self, at: Pointer) -> None:
-        """Finish, if the tool has something to finish."""
+        """Handle a double click, which finishes an outline."""
 
     def key(self, key: Key) -> None:
-        """Finish or give up."""
+        """Handle Enter or Escape, which finish or cancel."""
 
     def drop(self) -> None:
-        """Put away what is half done."""
+        """Discard unfinished work, because the tool is deactivated or cancelled."""

@@ -1,4 +1,4 @@
-"""A box in the hand: drag it around a stroke, and what looks like it is searched for."""
+"""Box tool: drag a box around a stroke to search for similar strokes."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 class BoxTool(CanvasTool):
-    """A drag draws a box; releasing the button emits `box_drawn`."""
+    """Tool that draws a box with a drag, and emits `box_drawn` when the button is released."""
 
     name = Tool.FIND_SIMILAR
-    hint = "Drag a box around a stroke or letter: what looks like it is searched for on the whole segment."
+    hint = "Drag a box around a stroke or letter to search the whole segment for similar ones."
     takes_drags = True
 
     box_drawn = Signal(object)
@@ -29,27 +29,28 @@ class BoxTool(CanvasTool):
         self._start: tuple[int, int] | None = None
 
     def press(self, at: Pointer) -> None:
-        """Set the first corner."""
+        """Set the first corner of the box."""
         self._start = at.pixel
 
     def move(self, at: Pointer, pressed: bool) -> None:
-        """Draw the box up to the mouse."""
+        """Draw the box from the first corner to the mouse."""
         if pressed and (box := self._box(at)) is not None:
+            # napari places whole numbers at the centers of pixels, so the outline runs half a pixel outside.
             self._context.preview.draw(boxes=[(box.y0 - 0.5, box.y1 - 0.5, box.x0 - 0.5, box.x1 - 0.5)])
 
     def release(self, at: Pointer) -> None:
-        """Hand the box over."""
+        """Emit the box, unless it is narrower than two pixels."""
         box, self._start = self._box(at), None
         self._context.preview.clear()
         if box is not None and min(box.shape) > 1:
             self.box_drawn.emit(box)
 
     def key(self, key: Key) -> None:
-        """Give the box up."""
+        """Discard the box; Enter has nothing to finish here."""
         self.drop()
 
     def drop(self) -> None:
-        """Give the box up."""
+        """Discard the box."""
         self._start = None
         self._context.preview.clear()
 

@@ -1,4 +1,4 @@
-"""What tools work with: labels, predictions and grey values around a place, and a way to change labels."""
+"""Access of the tools to labels, predictions and grey values, and a way to change labels."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ if TYPE_CHECKING:
 
 
 class ToolContext:
-    """Labels, predictions and the picture of the segment, wherever a tool asks for them.
+    """Access to labels, predictions and grey values of any part of the segment.
 
     Parameters
     ----------
     layers
-        The viewer's layers.
+        Layers of the viewer.
     labels
-        The labels.
+        Controller of the labels, which every change goes through.
     jobs
-        Runs what takes long.
+        Runner of background jobs.
     notify
-        Shows the user a sentence.
+        Function that shows a message to the user.
 
     Attributes
     ----------
     preview : ToolPreview
-        Draws what a tool is about to do.
+        Preview of what a tool will do.
     """
 
     def __init__(
@@ -52,16 +52,16 @@ class ToolContext:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Height and width of the segment."""
+        """Height and width of the segment; (0, 0) without a project."""
         annotation = self._labels.annotation
         return (0, 0) if annotation is None else annotation.shape
 
     def around(self, y: float, x: float, margin: int) -> EditWindow:
-        """Return the part within `margin` pixels of a place, cut off at the segment's edge."""
+        """Return the part within `margin` pixels of a place, clipped to the segment."""
         return self.spanning([(y, x)], margin)
 
     def spanning(self, places: Sequence[tuple[float, float]], margin: int) -> EditWindow:
-        """Return the least part that holds every place with `margin` pixels around it."""
+        """Return the smallest part that contains all places with `margin` pixels around each."""
         height, width = self.shape
         rows, columns = [round(y) for y, _ in places], [round(x) for _, x in places]
         return EditWindow(
@@ -73,38 +73,40 @@ class ToolContext:
 
     def holds(self, y: float, x: float) -> bool:
         """Whether a place lies on the segment."""
+        # Pixels are centered on whole numbers, so the first one begins at -0.5.
         return -0.5 <= y < self.shape[0] - 0.5 and -0.5 <= x < self.shape[1] - 0.5
 
     def visible_region(self) -> EditWindow | None:
-        """Return the part in sight."""
+        """Return the visible part of the segment; None if no part is visible."""
         return self._layers.viewport.visible_region()
 
     def labels(self, what: LabelKind, part: EditWindow) -> UInt8Array:
-        """Return label values ``(y, x)``, an array of its own."""
+        """Return a copy of the label values ``(y, x)`` in a part."""
+        # From the store, not from the layers: the part may reach beyond the edit window.
         annotation = self._labels.annotation
         if annotation is None:
             return np.zeros(part.shape, np.uint8)
         return annotation.read(what, (part.y0, part.y1), (part.x0, part.x1))
 
     def probability(self, what: LabelKind, part: EditWindow) -> UInt8Array | None:
-        """Return predicted probabilities ``(y, x)`` as 0…255, or None where nothing is predicted."""
+        """Return predicted probabilities ``(y, x)``, 0…255; None if the part has no prediction."""
         if self._layers.overlay is None:
             return None
         seen = self._layers.overlay.probabilities(what)[part.y0 : part.y1, part.x0 : part.x1]
         return seen if seen.any() else None
 
     def image(self, part: EditWindow) -> npt.NDArray[np.float32]:
-        """Return the grey values ``(y, x)`` of the depth layer in sight."""
+        """Return the grey values ``(y, x)`` of the current depth layer."""
         return self._layers.viewport.image(part)
 
     def edge_cost(self, y0: int, y1: int, x0: int, x1: int, step: int) -> npt.NDArray[np.float32]:
-        """Return what an outline costs there: by the predicted edges, or by the picture where nothing is predicted."""
+        """Return the cost of an outline per pixel, from the predicted edges or else from the grey values."""
         part = EditWindow(y0, y1, x0, x1)
         predicted = self.probability("edge", part)
         return cost_of_image(self.image(part), step) if predicted is None else cost_of_probability(predicted, step)
 
     def edge_threshold(self) -> float:
-        """Return where predicted edges are cut now, 0…1."""
+        """Return the threshold of predicted edges that is shown, 0…1."""
         return 0.5 if self._layers.overlay is None else self._layers.overlay.level("edge") / 255
 
     def brush_radius(self) -> int:
@@ -113,16 +115,16 @@ class ToolContext:
         return 8 if editable is None else max(round(editable.layers["ink"].brush_size / 2), 1)
 
     def show_painting(self, part: EditWindow, mask: npt.NDArray[np.bool_], value: int) -> None:
-        """Show what a stroke in hand is going to paint in the ink labels."""
+        """Show what an unfinished stroke will paint in the ink labels."""
         if self._layers.editable is not None:
             self._layers.editable.preview_stroke("ink", part, mask, value)
 
     def apply(self, blocks: Sequence[Block], tool: str) -> None:
-        """Change labels, as one step to undo."""
+        """Change labels, as one undo step."""
         self._labels.apply(blocks, tool)
 
     def run_in_background(self, compute: Callable[[], Any], then: Callable[[Any], None]) -> None:
-        """Compute on a thread, and go on with the result on this one; dropped if another project is open by then."""
+        """Compute on a worker thread, and call `then` with the result, unless another project is open by then."""
         annotation = self._labels.annotation
 
         def events() -> Generator[Any, None, None]:
@@ -132,5 +134,6 @@ class ToolContext:
             if annotation is self._labels.annotation:
                 then(result)
 
-        kind = f"tool {next(self._numbers)}"  # a second fill does not drop the first
+        # A job stops the previous one of its kind; with a kind for each, a second fill does not stop the first.
+        kind = f"tool {next(self._numbers)}"
         self._jobs.run(kind, events(), deliver, on_failure=lambda failure: self.notify(failure.message))

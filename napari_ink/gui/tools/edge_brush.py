@@ -1,4 +1,4 @@
-"""The edge-aware brush in the hand: it paints up to the edges and not across them."""
+"""Edge-aware brush, which paints up to the edges and not across them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class EdgeBrushTool(CanvasTool):
-    """A drag paints ink, with Shift papyrus, where the disc reaches from its centre without crossing an edge."""
+    """Brush that paints only pixels of its disc that the centre reaches without crossing an edge."""
 
     name = Tool.EDGE_BRUSH
     hint = "Drag to paint ink up to the edges, drawn or predicted (Shift: papyrus). [ and ] size the brush."
@@ -30,22 +30,23 @@ class EdgeBrushTool(CanvasTool):
         self._barrier = self._painted = np.zeros((0, 0), bool)
 
     def press(self, at: Pointer) -> None:
-        """Begin a stroke."""
+        """Begin a stroke of ink, or of papyrus with Shift."""
         self._part, self._last = None, self._on_segment(at)
         self.move(at, pressed=True)
 
     def move(self, at: Pointer, pressed: bool) -> None:
-        """Paint on from where the mouse was."""
+        """Continue the stroke from the last position of the mouse."""
         if not pressed:
             return
         if not self._context.holds(at.y, at.x):
-            self._last = self._on_segment(at)  # the stroke comes in from there
+            self._last = self._on_segment(at)  # the stroke re-enters the segment from there
             return
         radius = self._context.brush_radius()
         self._make_room([self._last, at.pixel], radius)
         part = self._part
         if part is None:
             return
+        # The mouse reports positions far apart when it moves fast, so discs are placed every half radius in between.
         (y0, x0), (y1, x1) = self._last, at.pixel
         steps = max(1, int(np.hypot(y1 - y0, x1 - x0) / max(radius / 2, 1)))
         fresh = np.zeros_like(self._painted)
@@ -59,7 +60,7 @@ class EdgeBrushTool(CanvasTool):
         self._context.show_painting(part, self._painted, _value(at))
 
     def release(self, at: Pointer) -> None:
-        """End the stroke: it becomes labels, as one step to undo."""
+        """Finish the stroke, and apply it to the labels as one undo step."""
         part, painted = self._part, self._painted
         self._part = None
         if part is None or not painted.any():
@@ -69,16 +70,17 @@ class EdgeBrushTool(CanvasTool):
         self._context.apply([("ink", part.y0, part.x0, labels)], self.name)
 
     def _on_segment(self, at: Pointer) -> tuple[int, int]:
-        """Return the pixel of the segment that is nearest to the mouse."""
+        """Return the pixel of the segment nearest to the mouse."""
         (y, x), (height, width) = at.pixel, self._context.shape
         return min(max(y, 0), height - 1), min(max(x, 0), width - 1)
 
     def _make_room(self, pixels: list[tuple[int, int]], radius: int) -> None:
-        """Have the barrier in memory around pixels, with room for the stroke to go on."""
+        """Extend the part that the stroke may cover, and read the barrier of edges in it."""
         needed = self._context.spanning(pixels, radius + 1)
         part = self._part
         if part is not None and part.holds(needed):
             return
+        # With a wide margin the barrier, which is costly to compute, is read only a few times per stroke.
         wider = self._context.spanning(pixels, 2 * radius + 128)
         grown = wider if part is None else part.joined(wider)
         painted = np.zeros(grown.shape, bool)

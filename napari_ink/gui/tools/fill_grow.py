@@ -1,4 +1,4 @@
-"""Regions in the hand: fill one that is enclosed, or grow one from a stroke."""
+"""Region tools: fill an enclosed region, or grow a region from a stroke."""
 
 from __future__ import annotations
 
@@ -23,38 +23,40 @@ _GROW_PX = 96
 
 
 class FillTool(CanvasTool):
-    """A click fills the region that edges enclose around it, drawn ones and predicted ones."""
+    """Tool that fills the region around a click that is enclosed by drawn or predicted edges."""
 
     name = Tool.FILL_INK
     hint = "Click inside a closed outline to fill it with ink (Shift: papyrus)."
 
     def press(self, at: Pointer) -> None:
-        """Fill the region that is clicked."""
+        """Fill the region around the click with ink, or with papyrus if Shift is held."""
         if not self._context.holds(at.y, at.x):
             return
         value = LabelValue.PAPYRUS if at.shift else LabelValue.INK
         try:
-            self._put(*self._found(at, _NEAR_PX), value)
+            self._put(*self._find(at, _NEAR_PX), value)
         except LabelError:
-            # It is open within the small box, or on an edge: the large one, which takes its time, tells.
+            # The region is not closed within the small box, or the click is on an edge. The large box takes longer, so
+            # it is searched on a worker thread, and its error is the one to show.
             self._context.run_in_background(
-                lambda: self._found_or_why(at), lambda found: self._say_or_put(found, value)
+                lambda: self._find_or_explain(at), lambda found: self._show_result(found, value)
             )
 
-    def _found_or_why(self, at: Pointer) -> tuple[EditWindow, Mask] | str:
+    def _find_or_explain(self, at: Pointer) -> tuple[EditWindow, Mask] | str:
         try:
-            return self._found(at, _FILL_PX)
+            return self._find(at, _FILL_PX)
         except LabelError as error:
             return str(error)
 
-    def _say_or_put(self, found: tuple[EditWindow, Mask] | str, value: int) -> None:
+    def _show_result(self, found: tuple[EditWindow, Mask] | str, value: int) -> None:
         if isinstance(found, str):
             self._context.notify(found)
         else:
             self._put(*found, value)
 
     def _put(self, part: EditWindow, region: Mask, value: int) -> None:
-        """Fill a region of a part, and the drawn edge around it."""
+        """Fill a region, and the drawn edge pixels beside it."""
+        # The outline of ink belongs to the ink: without it, a rim of unreviewed pixels would remain.
         drawn, values = self._context.labels("edge", part), self._context.labels("ink", part)
         filled = region | ((drawn == EdgeValue.EDGE) & _beside(region))
         rows, columns = np.flatnonzero(filled.any(axis=1)), np.flatnonzero(filled.any(axis=0))
@@ -63,12 +65,12 @@ class FillTool(CanvasTool):
         where = part.y0 + int(rows[0]), part.x0 + int(columns[0])
         self._context.apply([("ink", *where, values[least])], self.name)
 
-    def _found(self, at: Pointer, margin: int) -> tuple[EditWindow, Mask]:
-        """Return the region around a place within a box, held by drawn edges, or else by the predicted ones too."""
+    def _find(self, at: Pointer, margin: int) -> tuple[EditWindow, Mask]:
+        """Return the region around a place that is enclosed by drawn edges, or else by drawn and predicted edges."""
         part = self._context.around(at.y, at.x, margin)
         y, x = at.pixel[0] - part.y0, at.pixel[1] - part.x0
         drawn, values = self._context.labels("edge", part), self._context.labels("ink", part)
-        other = values != values[y, x]  # what has another label already is a border, as in any painting program
+        other = values != values[y, x]  # pixels with another label are a border, as in any painting program
         try:
             return part, enclosed((drawn == EdgeValue.EDGE) | other, y, x)
         except LabelError:
@@ -79,7 +81,7 @@ class FillTool(CanvasTool):
 
 
 class GrowTool(CanvasTool):
-    """A drag draws a stroke in ink; on release it grows until edges hold it, within a box around it."""
+    """Tool that grows a drawn stroke of ink up to the edges, within a box around the stroke."""
 
     name = Tool.GROW
     hint = "Drag a stroke inside the ink; on release it grows up to the edges around it. Undo takes it back."
@@ -90,17 +92,17 @@ class GrowTool(CanvasTool):
         self._stroke: list[tuple[int, int]] = []
 
     def press(self, at: Pointer) -> None:
-        """Begin a stroke."""
+        """Begin a stroke, if the mouse is on the segment."""
         self._stroke = [at.pixel] if self._context.holds(at.y, at.x) else []
 
     def move(self, at: Pointer, pressed: bool) -> None:
-        """Draw on."""
+        """Extend the stroke."""
         if pressed and self._stroke and self._context.holds(at.y, at.x):
             self._stroke.append(at.pixel)
             self._context.preview.draw([self._stroke])
 
     def release(self, at: Pointer) -> None:
-        """Grow the stroke."""
+        """Grow the stroke on a worker thread."""
         stroke, self._stroke = self._stroke, []
         self._context.preview.clear()
         if not stroke:
@@ -110,6 +112,7 @@ class GrowTool(CanvasTool):
         for start, end in zip(stroke, [*stroke[1:], stroke[-1]], strict=True):
             rows, columns = straight_path(start, end).T
             seed[rows - part.y0, columns - part.x0] = True
+        # Read here, since layers must not be read from the worker thread.
         cost = self._context.edge_cost(part.y0, part.y1, part.x0, part.x1, 1)
         papyrus = self._context.labels("ink", part) == LabelValue.PAPYRUS
         self._context.run_in_background(
@@ -121,12 +124,12 @@ class GrowTool(CanvasTool):
             self._context.notify(
                 "The region grew to the border of its box; draw a longer stroke, or an edge where it ends."
             )
-        values = self._context.labels("ink", part)
+        values = self._context.labels("ink", part)  # read again: they may have changed while the region grew
         values[grown] = LabelValue.INK
         self._context.apply([("ink", part.y0, part.x0, values)], self.name)
 
     def drop(self) -> None:
-        """Forget the stroke."""
+        """Discard the stroke."""
         self._stroke = []
         self._context.preview.clear()
 

@@ -1,4 +1,4 @@
-"""Edge lines in the hand: remove a spurious one, bridge a gap."""
+"""Line tools: remove a spurious edge line, or bridge a gap between two lines."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _END_PX = 8
 
 
 class EraseFragmentTool(CanvasTool):
-    """A click on an edge line takes the whole line away."""
+    """Tool that removes the edge line under a click."""
 
     name = Tool.ERASE_FRAGMENT
     hint = "Click an edge line to remove it."
 
     def press(self, at: Pointer) -> None:
-        """Remove the line that is clicked."""
+        """Remove the edge line under the click."""
         part = self._context.around(at.y, at.x, _BOX_PX)
         edges = self._context.labels("edge", part)
         y, x = at.pixel
@@ -36,7 +36,7 @@ class EraseFragmentTool(CanvasTool):
 
 
 class JoinTool(CanvasTool):
-    """A drag from one line end to another draws the edge between them, along what edge there is."""
+    """Tool that bridges the gap between two line ends, following the predicted edge."""
 
     name = Tool.JOIN
     hint = "Drag from one line's end to another's: the gap is bridged along the edge (Ctrl: straight)."
@@ -47,23 +47,24 @@ class JoinTool(CanvasTool):
         self._wire: Livewire | None = None
 
     def press(self, at: Pointer) -> None:
-        """Begin at the line end that is nearest."""
+        """Begin at the nearest line end."""
         if self._context.holds(at.y, at.x):
             self._wire = Livewire(self._context.shape, self._context.edge_cost)
             self._wire.add(*self._end(at))
 
     def move(self, at: Pointer, pressed: bool) -> None:
-        """Show the bridge."""
+        """Preview the bridge up to the mouse."""
         if pressed and self._wire is not None:
             self._context.preview.draw([self._wire.path_to(*at.pixel, straight=at.control)], self._wire.anchors)
 
     def release(self, at: Pointer) -> None:
-        """Draw the bridge."""
+        """Draw the bridge to the nearest line end, as one undo step."""
         wire, self._wire = self._wire, None
         self._context.preview.clear()
         if wire is None:
             return
         path = wire.path_to(*self._end(at), straight=at.control)
+        # A click without a drag begins and ends at the same line end.
         if len(path) < 2:
             return
         part = self._context.spanning([tuple(path.min(axis=0)), tuple(path.max(axis=0))], 0)
@@ -72,16 +73,17 @@ class JoinTool(CanvasTool):
         self._context.apply([("edge", part.y0, part.x0, edges)], self.name)
 
     def key(self, key: Key) -> None:
-        """Escape lets the bridge be."""
+        """Discard the bridge on Escape."""
         if key == "Escape":
             self.drop()
 
     def drop(self) -> None:
-        """Let the bridge be."""
+        """Discard the bridge."""
         self._wire = None
         self._context.preview.clear()
 
     def _end(self, at: Pointer) -> tuple[int, int]:
+        # Twice the radius, since a line that the border of the part cuts off seems to end there.
         y, x = at.pixel
         part = self._context.around(y, x, 2 * _END_PX)
         near = nearest_end(self._context.labels("edge", part), y - part.y0, x - part.x0, _END_PX)

@@ -1,4 +1,4 @@
-"""Livewire in the hand: click along an edge, close the outline, and what it encloses becomes ink or papyrus."""
+"""Livewire tool: click along an edge and close the outline to fill the region with ink or papyrus."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ _GRAB_PX = 6
 
 
 class LivewireTool(CanvasTool):
-    """Left click sets an anchor, right click takes the last back, Ctrl goes straight; Enter or a double click closes.
+    """Tool that draws an outline along edges, anchor by anchor.
 
-    An anchor is moved by a click on it and a click where it should go; it settles on the edge there. Closing fills the
-    region with ink, with Shift held with papyrus, and draws its outline as an edge.
+    A left click sets an anchor, a right click removes the last one, and Ctrl makes the line straight. To move an
+    anchor, click it and then its new place, where it snaps to the nearest edge. Enter or a double click closes the
+    outline, fills the region with ink (papyrus with Shift), and draws the outline as an edge.
     """
 
     name = Tool.LIVEWIRE
@@ -38,59 +39,59 @@ class LivewireTool(CanvasTool):
         self._moving: int | None = None
 
     def press(self, at: Pointer) -> None:
-        """Set an anchor, take one back, or take one up to be moved."""
-        wire = self._begun()
+        """Set, remove, pick up or put down an anchor."""
+        wire = self._current_wire()
         if at.button == "right":
             wire.remove_last()
         elif self._moving is not None:
-            wire.move(self._moving, *self._settled(*at.pixel))
+            wire.move(self._moving, *self._snapped(*at.pixel))
             self._moving = None
         elif (grabbed := self._anchor_at(at)) is not None:
             self._moving = grabbed
         elif self._context.holds(at.y, at.x):
-            wire.add(*(at.pixel if at.control else self._settled(*at.pixel)), straight=at.control)
-        # The ways from a new anchor are found when the mouse moves on: a click and they together would take too long.
+            wire.add(*(at.pixel if at.control else self._snapped(*at.pixel)), straight=at.control)
+        # Paths from a new anchor are computed at the next move of the mouse; at the click they would cause a delay.
         self._context.preview.draw([wire.contour()], wire.anchors)
 
     def move(self, at: Pointer, pressed: bool) -> None:
-        """Show the way to the mouse."""
+        """Preview the line from the last anchor to the mouse."""
         if self._wire is not None and self._wire.anchors and not pressed:
             self._draw(at)
 
     def double_click(self, at: Pointer) -> None:
-        """Close the outline, and fill it."""
+        """Close the outline, and fill the region."""
         self._close(LabelValue.PAPYRUS if at.shift else LabelValue.INK)
 
     def key(self, key: Key) -> None:
-        """Enter closes and fills, Escape clears."""
+        """Close and fill on Enter, discard on Escape."""
         if key == "Enter":
             self._close(LabelValue.INK)
         else:
             self.drop()
 
     def drop(self) -> None:
-        """Forget the outline."""
+        """Discard the outline."""
         self._wire, self._moving = None, None
         self._context.preview.clear()
 
-    def _begun(self) -> Livewire:
+    def _current_wire(self) -> Livewire:
         if self._wire is None:
             self._wire = Livewire(self._context.shape, self._context.edge_cost)
         return self._wire
 
-    def _settled(self, y: int, x: int) -> tuple[int, int]:
+    def _snapped(self, y: int, x: int) -> tuple[int, int]:
         part = self._context.around(y, x, _SNAP_PX + 4)
         cost = self._context.edge_cost(part.y0, part.y1, part.x0, part.x1, 1)
         return snap(y, x, cost, (part.y0, part.x0), _SNAP_PX)
 
     def _anchor_at(self, at: Pointer) -> int | None:
         anchors = [] if self._wire is None else self._wire.anchors
-        # The last one is where the line is being drawn from: a second click there is the first half of a double one.
+        # The last anchor is excluded, since the line starts there: a second click on it belongs to a double click.
         near = [n for n, (y, x) in enumerate(anchors[:-1]) if max(abs(y - at.y), abs(x - at.x)) <= _GRAB_PX]
         return near[0] if near else None
 
     def _draw(self, at: Pointer) -> None:
-        wire = self._begun()
+        wire = self._current_wire()
         paths = [wire.contour()]
         if wire.anchors and self._moving is None:
             paths.append(wire.path_to(*at.pixel, straight=at.control))
@@ -107,6 +108,7 @@ class LivewireTool(CanvasTool):
         ink, edge = self._context.labels("ink", part), self._context.labels("edge", part)
         ink[inside] = value
         edge[tuple((contour - (y, x)).T)] = EdgeValue.EDGE
+        # Ink and edge in one edit, so that a single undo removes both.
         blocks: list[Block] = [("ink", y, x, ink), ("edge", y, x, edge)]
         self._context.apply(blocks, "outline " + ("ink" if value == LabelValue.INK else "papyrus"))
         self.drop()

@@ -1,4 +1,4 @@
-"""The hand: gives the mouse on the canvas, and two keys, to the tool that is in it."""
+"""Manager of the active canvas tool, which passes the mouse and two keys to it."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ _KEYS: tuple[Key, ...] = ("Enter", "Escape")
 
 
 class ToolManager(QObject):
-    """Holds at most one canvas tool in one viewer.
+    """Manager of the active canvas tool of one viewer.
 
     Parameters
     ----------
     viewer
-        The viewer whose canvas the tools work on.
+        Viewer whose canvas the tools work on.
 
     Attributes
     ----------
     tool : CanvasTool or None
-        The tool in hand.
+        Active tool.
     """
 
     changed = Signal()
@@ -43,22 +43,23 @@ class ToolManager(QObject):
         viewer.mouse_drag_callbacks.append(self._on_drag)
         viewer.mouse_move_callbacks.append(self._on_move)
         viewer.mouse_double_click_callbacks.append(self._on_double_click)
-        # After napari's own, which lets drags move the picture again whenever a layer is added or selected.
+        # Connected after napari's own callback, which enables moving the picture whenever a layer is added or selected.
         viewer.layers.selection.events.active.connect(self._hold_picture, position="last")
 
     @property
     def name(self) -> str:
-        """The name of the tool in hand, empty when there is none."""
+        """Name of the active tool; empty if there is none."""
         return "" if self.tool is None else self.tool.name
 
     def activate(self, tool: CanvasTool, layer: Labels) -> None:
-        """Take a tool that works over a labels layer."""
+        """Activate a tool that works on a labels layer."""
         self.deactivate()
+        # A brush of napari would paint along with the tool.
         layer.mode = "pan_zoom"
         self._viewer.layers.selection.active = layer
         for key in _KEYS:
             layer.bind_key(key, self._presser(key), overwrite=True)
-        # napari would zoom in where a tool is finished with a double click.
+        # napari's own callback would zoom in at the double click that finishes an outline.
         self._double_clicks = [one for one in self._viewer.mouse_double_click_callbacks if one != self._on_double_click]
         for one in self._double_clicks:
             self._viewer.mouse_double_click_callbacks.remove(one)
@@ -67,7 +68,7 @@ class ToolManager(QObject):
         self.changed.emit()
 
     def deactivate(self) -> None:
-        """Put the tool in hand away."""
+        """Deactivate the active tool, if there is one."""
         tool, layer = self.tool, self._layer
         if tool is None or layer is None:
             return
@@ -75,13 +76,13 @@ class ToolManager(QObject):
         tool.drop()
         for key in _KEYS:
             layer.bind_key(key, None, overwrite=True)
-        # napari itself keeps the picture still while one of its brushes is in hand.
+        # If a brush of napari is active by now, the picture must stay still: the layer knows.
         camera_of(self._viewer).mouse_pan = layer.mouse_pan
         self._viewer.mouse_double_click_callbacks.extend(self._double_clicks)
         self.changed.emit()
 
     def release(self) -> None:
-        """Let go of the viewer."""
+        """Deactivate the tool and disconnect from the viewer."""
         self.deactivate()
         self._viewer.layers.selection.events.active.disconnect(self._hold_picture)
         self._viewer.mouse_drag_callbacks.remove(self._on_drag)
@@ -89,7 +90,7 @@ class ToolManager(QObject):
         self._viewer.mouse_double_click_callbacks.remove(self._on_double_click)
 
     def _hold_picture(self, *_: object) -> None:
-        """Let drags of the left button move the picture only where the tool leaves them to it."""
+        """Let drags of the left button move the picture only if the active tool does not handle them."""
         if self.tool is not None:
             camera_of(self._viewer).mouse_pan = not self.tool.takes_drags
 
@@ -103,7 +104,7 @@ class ToolManager(QObject):
         yield
         while event.type == "mouse_move":
             has_moved = True
-            if tool.takes_drags and tool is self.tool:
+            if tool.takes_drags and tool is self.tool:  # a key may have changed the tool during the drag
                 tool.move(_pointer(event, start.button), pressed=True)
             yield
         if tool is not self.tool:

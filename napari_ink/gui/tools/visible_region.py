@@ -1,4 +1,4 @@
-"""What is done to all edges in sight at once: to ink and back, short lines removed, small gaps bridged."""
+"""Actions on all edges in the visible region: convert to and from ink, remove short lines, bridge small gaps."""
 
 from __future__ import annotations
 
@@ -28,13 +28,14 @@ WIDEST_GAP_PX = 8
 
 
 def ink_from_visible_edges(context: ToolContext) -> None:
-    """Make ink of what closed edge lines in sight enclose, where nobody has looked yet."""
+    """Fill closed edge lines in the visible region with ink, where pixels are unreviewed."""
     part = _part(context)
     if part is None:
         return
     edges = context.labels("edge", part)
 
     def done(inside: Mask) -> None:
+        # Read again, here and below: the labels may have changed while the thread was computing.
         ink = context.labels("ink", part)
         ink[inside & (ink == LabelValue.UNREVIEWED)] = LabelValue.INK
         if not inside.any():
@@ -45,7 +46,7 @@ def ink_from_visible_edges(context: ToolContext) -> None:
 
 
 def edges_from_visible_ink(context: ToolContext) -> None:
-    """Draw the outlines of the ink in sight as edges, where none was called no edge."""
+    """Draw the outlines of the visible ink as edges, except on pixels labelled as no edge."""
     part = _part(context)
     if part is None:
         return
@@ -62,13 +63,14 @@ def edges_from_visible_ink(context: ToolContext) -> None:
 
 
 def remove_visible_specks(context: ToolContext) -> None:
-    """Remove the edge lines in sight that are shorter than a stroke is wide; those that leave the view stay."""
+    """Remove short edge lines in the visible region, except lines that continue beyond it."""
     part = _part(context)
     if part is None:
         return
     edges = context.labels("edge", part)
 
     def short() -> Mask:
+        # Only a part of a line that crosses the border is visible, so its length is unknown.
         lines, _ = ndimage.label(edges == EdgeValue.EDGE, np.ones((3, 3), bool))
         cut = np.unique(np.concatenate([lines[0], lines[-1], lines[:, 0], lines[:, -1]]))
         return short_fragments(edges, SHORTEST_PX) & ~np.isin(lines, cut[cut > 0])
@@ -84,7 +86,7 @@ def remove_visible_specks(context: ToolContext) -> None:
 
 
 def bridge_visible_gaps(context: ToolContext) -> None:
-    """Bridge the gaps between line ends in sight that face each other over a few pixels."""
+    """Bridge small gaps between visible line ends that face each other."""
     part = _part(context)
     if part is None:
         return
@@ -94,6 +96,7 @@ def bridge_visible_gaps(context: ToolContext) -> None:
         now = context.labels("edge", part)
         for one, other in found:
             bridge = tuple(straight_path(one, other).T)
+            # A pixel labelled as no edge is a decision of the user, so a bridge leaves it alone.
             now[bridge] = np.where(now[bridge] == EdgeValue.NOT_EDGE, EdgeValue.NOT_EDGE, EdgeValue.EDGE)
         if not found:
             context.notify(f"No two line ends in sight face each other over at most {WIDEST_GAP_PX} pixels.")
