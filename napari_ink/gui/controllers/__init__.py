@@ -1,1 +1,1 @@
-"""Controllers: each does one part of the work, changes layers and stores, and updates the state."""
+"""Controllers: each handles one part of the work, changes layers and stores, and updates the state."""

@@ -1,4 +1,4 @@
-"""Comparing: where labels differ from the prediction, or from a version of them."""
+"""Comparison of the labels with the prediction, or with a saved version of the labels."""
 
 from __future__ import annotations
 
@@ -39,28 +39,24 @@ _COLOURS: dict[int | None, tuple[float, ...]] = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Compared:
-    """Where two differ in a part of the segment, uint8 ``(y, x)``."""
+    """Differences in a part of the segment, uint8 ``(y, x)``: `ONLY_LABELS`, `ONLY_OTHER` or 0."""
 
     window: EditWindow
     values: UInt8Array
 
 
 class CompareController(QObject):
-    """Shows differences in the edit window, and keeps up with what is drawn.
+    """Controller that shows differences in the edit window, and updates them after each edit.
 
     Parameters
     ----------
-    layers
-        The viewer's layers.
-    labels
-        The labels.
-    jobs
-        Runs the comparison.
+    layers, labels, jobs
+        Layers of the viewer, controller of the labels, and runner of background jobs.
 
     Attributes
     ----------
     against : str
-        What labels are being compared with: ``prediction``, the name of a version, or nothing.
+        What the labels are compared with: ``prediction`` or the name of a version; empty without a comparison.
     """
 
     changed = Signal()
@@ -80,7 +76,7 @@ class CompareController(QObject):
         layers.viewport.settled.connect(lambda: self._again.throttle() if self._other else None)
 
     def toggle_prediction(self) -> None:
-        """Show where labels and prediction differ, or show it no more."""
+        """Show the differences between labels and prediction, or hide them if they are shown."""
         if self.against == "prediction":
             self.end()
             return
@@ -88,11 +84,12 @@ class CompareController(QObject):
         if overlay is None:
             self.failed.emit("There is no prediction to compare the labels with; run one in step 2.")
             return
+        # Read now, since layers must not be read from the worker thread.
         plane, level = overlay.probabilities("ink"), overlay.level("ink")
         self._begin("prediction", lambda part: plane[part.y0 : part.y1, part.x0 : part.x1] >= level)
 
     def compare_version(self, name: str) -> None:
-        """Show where the labels differ from a version of them; an empty name shows no difference any more."""
+        """Show the differences between the labels and a version; an empty name hides them."""
         project = self._labels.project
         if project is None or not name:
             self.end()
@@ -105,14 +102,14 @@ class CompareController(QObject):
         self._begin(name, read)
 
     def end(self) -> None:
-        """Show no difference any more."""
+        """End the comparison, and remove its layer."""
         self.against, self._other = "", None
         self._jobs.cancel(_JOB)
         self._layers.remove_auxiliary("difference")
         self.changed.emit()
 
     def release(self) -> None:
-        """Take no difference that is still to come."""
+        """Cancel a running comparison, without emitting anything."""
         self._other = None
         self._jobs.cancel(_JOB)
 
@@ -136,6 +133,7 @@ class CompareController(QObject):
         self.end()
 
     def _show(self, event: Compared) -> None:
+        # Reusing the layer keeps the opacity and the place in the list that the user gave it.
         layer = self._layers.auxiliary("difference")
         if layer is not None and layer.data.shape == event.values.shape:
             layer.data[:] = event.values
@@ -155,6 +153,6 @@ def _compare(
     there = other(window)
     values = np.zeros(labels.shape, np.uint8)
     values[(labels == LabelValue.INK) & ~there] = ONLY_LABELS
-    # What nobody has looked at cannot differ from a prediction; from a version it can.
+    # Unreviewed pixels do not contradict a prediction, but they do differ from a version in which they were ink.
     values[there & ((labels == LabelValue.PAPYRUS) if reviewed_only else (labels != LabelValue.INK))] = ONLY_OTHER
     yield Compared(window, values)

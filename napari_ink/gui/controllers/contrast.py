@@ -1,4 +1,4 @@
-"""The contrast that a person gave each stack, remembered in napari's Preferences from one day to the next."""
+"""Memory of the contrast limits that the user chose for each stack, kept in napari's Preferences."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _SETTLE_MS = 600
 
 
 class ContrastMemory(QObject):
-    """Gives a stack the contrast that it was given last, and remembers each change of it.
+    """Controller that restores the contrast limits of a stack, and saves each change of them.
 
     Parameters
     ----------
     layers
-        The viewer's layers.
+        Layers of the viewer.
     """
 
     def __init__(self, layers: LayerManager, parent: QObject | None = None) -> None:
@@ -40,13 +40,13 @@ class ContrastMemory(QObject):
         self._settled.triggered.connect(self._save)
 
     def begin(self, stack: DepthStack) -> None:
-        """Look after the layer of another stack, which has the limits from its percentiles as yet."""
+        """Restore the limits of another stack, whose layer still has the limits from its percentiles."""
         self.release()
         layer = self._layers.stack_layer
         if layer is None:
             return
         low, high = (float(value) for value in layer.contrast_limits)
-        # By its fingerprint a stack is known again wherever it was moved.
+        # The fingerprint identifies a stack even after it was moved.
         self._layer, self._name, self._percentiles = layer, stack.fingerprint()[:16], (low, high)
         limits = _remembered().get(self._name)
         if _are_limits(limits):
@@ -54,12 +54,12 @@ class ContrastMemory(QObject):
         layer.events.contrast_limits.connect(self._on_changed)
 
     def reset(self) -> None:
-        """Go back to the percentiles."""
+        """Reset the limits to the percentiles of the grey values."""
         if self._layer is not None:
             self._layer.contrast_limits = self._percentiles
 
     def release(self) -> None:
-        """Look after no layer any more; a change of a moment ago is saved now."""
+        """Stop following the layer, and save a pending change."""
         self._settled.flush()
         if self._layer is not None:
             self._layer.events.contrast_limits.disconnect(self._on_changed)
@@ -80,7 +80,7 @@ class ContrastMemory(QObject):
 
 
 def _group() -> Any:
-    # napari has settings of plugins since 0.9.
+    # napari supports plugin settings since 0.9.
     read = getattr(settings, "get_plugin_settings", None)
     try:
         return None if read is None else read(PLUGIN).contrast
@@ -91,7 +91,7 @@ def _group() -> Any:
 def _remembered() -> dict[str, Any]:
     try:
         saved = json.loads(getattr(_group(), "remembered", "{}"))
-    except (ValueError, TypeError):  # a person can edit Preferences, and napari's file of them
+    except (ValueError, TypeError):  # users can edit Preferences and their file
         return {}
     return saved if isinstance(saved, dict) else {}
 

@@ -1,4 +1,4 @@
-"""Converting the stack in hand to an OME-Zarr, on a thread, while one looks on."""
+"""Conversion of the current stack to an OME-Zarr on a worker thread."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _JOB = "conversion"
 
 
 class ConversionController(QObject):
-    """Runs one conversion at a time; one that is cancelled goes on when it is asked for again.
+    """Controller that runs one conversion at a time; a cancelled conversion resumes when it is started again.
 
     Attributes
     ----------
     status : ConversionStatus
-        How far it has come.
+        Progress of the conversion.
     """
 
     changed = Signal()
@@ -45,7 +45,7 @@ class ConversionController(QObject):
         self._set_status(ConversionStatus(done=0.0))
 
         def deliver(event: Converted) -> None:
-            first[0] = first[0] or event.done_bytes  # what an earlier attempt had done took no time now
+            first[0] = first[0] or event.done_bytes  # work of an earlier attempt must not count in the rate
             rate = (event.done_bytes - first[0]) / max(time.monotonic() - began, 1e-3)
             left = (event.total_bytes - event.done_bytes) / rate if rate > 0 else None
             self._set_status(ConversionStatus(event.done_bytes / max(event.total_bytes, 1), left))
@@ -61,7 +61,7 @@ class ConversionController(QObject):
         self._jobs.run(_JOB, convert(stack, out), deliver, on_failure=fail, on_end=end)
 
     def cancel(self) -> None:
-        """Stop; what is written stays, to go on with."""
+        """Cancel the conversion; the part already written is kept, to resume from."""
         if self._jobs.is_running(_JOB):
             self._jobs.cancel(_JOB)
             self._set_status(ConversionStatus())

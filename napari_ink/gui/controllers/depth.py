@@ -1,4 +1,4 @@
-"""Moving through the depth: to the surface, by so many layers, and back and forth between two layers."""
+"""Navigation through the depth: to the surface, by a number of layers, and between the last two layers."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _REST_MS = 500
 
 
 class DepthController(QObject):
-    """Turns the depth slider, and says where it is.
+    """Controller of the depth slider.
 
     Parameters
     ----------
     viewer
-        The viewer whose slider it is.
+        Viewer whose depth slider is moved.
     layers
-        The viewer's layers.
+        Layers of the viewer.
     """
 
     changed = Signal()
@@ -41,7 +41,7 @@ class DepthController(QObject):
         viewer.dims.events.current_step.connect(self._on_step)
 
     def begin(self, stack: DepthStack) -> None:
-        """Move through another stack."""
+        """Switch to another stack, at its surface."""
         self._stack = stack
         self._rested = [stack.surface_z]
         self.changed.emit()
@@ -52,19 +52,20 @@ class DepthController(QObject):
             self._go(self._stack.surface_z)
 
     def jump(self, layers: int) -> None:
-        """Go so many layers deeper, or up if it is less than zero."""
+        """Move deeper by a number of layers, or up if the number is negative."""
         if self._stack is not None:
             self._go(min(max(self._layers.viewport.current_z() + layers, 0), self._stack.shape[0] - 1))
 
     def flip(self) -> None:
-        """Go back to the layer that was looked at before this one; again, and this one is back."""
+        """Switch between the current layer and the layer shown before it."""
+        # `_rested` is set before the slider moves, since the new layer would count as shown only after a moment.
         here = self._layers.viewport.current_z()
         if others := [z for z in self._rested if z != here]:
             self._rested = [here, others[-1]]
             self._go(others[-1])
 
     def where(self) -> str:
-        """Say which layer is in sight, and how far from the surface it lies."""
+        """Return a sentence with the current layer and its distance from the surface."""
         if self._stack is None:
             return ""
         z, off = self._layers.viewport.current_z(), self._layers.viewport.current_z() - self._stack.surface_z
@@ -74,7 +75,7 @@ class DepthController(QObject):
         return f"Layer {z} of 0–{self._stack.shape[0] - 1}: {at}{far}."
 
     def release(self) -> None:
-        """Let go of the viewer."""
+        """Disconnect from the viewer."""
         self._rest.cancel()
         self._viewer.dims.events.current_step.disconnect(self._on_step)
 
@@ -86,6 +87,7 @@ class DepthController(QObject):
         self.changed.emit()
 
     def _on_rest(self) -> None:
+        # Only layers where the slider stops count as shown, not those that it passes on the way.
         here = self._layers.viewport.current_z()
         if not self._rested or self._rested[-1] != here:
             self._rested = [*self._rested[-1:], here]

@@ -1,4 +1,4 @@
-"""What keys do to the picture: blink, swap and fade labels and prediction, and go to a place."""
+"""Display of labels and prediction: blink, swap, fade, and move the view to a place."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ _STEP = 0.15
 
 
 class DisplayController:
-    """Shows and hides labels and predictions, and moves the view.
+    """Controller that shows and hides labels and predictions, and moves the view.
 
     Parameters
     ----------
     viewer
-        The viewer that shows them.
+        Viewer that shows them.
     layers
-        The viewer's layers.
+        Layers of the viewer.
     """
 
     def __init__(self, viewer: Viewer, layers: LayerManager) -> None:
         self._viewer, self._layers = viewer, layers
 
     def blink_labels(self) -> None:
-        """Show the labels if they are hidden, and hide them if they are shown."""
+        """Toggle the visibility of the labels."""
         _blink(self._layers.label_layers())
 
     def blink_prediction(self) -> None:
-        """Show the prediction if it is hidden, and hide it if it is shown."""
+        """Toggle the visibility of the prediction."""
         _blink(self._layers.predicted_layers())
 
     def swap(self) -> None:
-        """Show the prediction in place of the labels, or the labels in place of the prediction."""
+        """Show the prediction instead of the labels, or the labels instead of the prediction."""
         labels, predicted = self._layers.label_layers(), self._layers.predicted_layers()
         show_labels = not any(layer.visible for layer in labels)
         for layers, visible in ((labels, show_labels), (predicted, not show_labels)):
@@ -46,17 +46,18 @@ class DisplayController:
                 layer.visible = visible
 
     def fade(self, stronger: bool) -> None:
-        """Make labels and prediction a step stronger or fainter."""
+        """Raise or lower the opacity of labels and prediction by one step."""
         for layer in (*self._layers.label_layers(), *self._layers.predicted_layers()):
+            # Never 0: a layer that is shown but invisible looks like a fault.
             layer.opacity = min(max(layer.opacity + (_STEP if stronger else -_STEP), 0.1), 1.0)
 
     def center(self) -> tuple[float, float]:
-        """Return the place in the middle of the picture, y and x."""
+        """Return y and x at the middle of the canvas."""
         y, x = camera_of(self._viewer).center[-2:]
         return float(y), float(x)
 
     def go_to(self, y: float, x: float, extent: float | None = None) -> None:
-        """Center the view on a place, zoomed to `extent` pixels across the picture if that is given."""
+        """Center the view on a place, and zoom so that `extent` pixels are visible if it is given."""
         self._layers.viewport.make_plain()
         camera = camera_of(self._viewer)
         camera.center = (*camera.center[:-2], y, x)
@@ -65,6 +66,7 @@ class DisplayController:
 
 
 def _blink(layers: list[Layer]) -> None:
+    # All layers get the same visibility: if each were toggled, one shown and one hidden layer would only swap.
     visible = not any(layer.visible for layer in layers)
     for layer in layers:
         layer.visible = visible

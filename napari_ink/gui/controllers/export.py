@@ -1,4 +1,4 @@
-"""Export from the window: masks, labels and figures, written in the background."""
+"""Export of masks, labels and figures, written on a worker thread."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
 
 
 class ExportController:
-    """Writes masks, labels and figures of what is labelled or predicted.
+    """Controller that exports masks, labels and figures of the labels or the prediction.
 
     Parameters
     ----------
     store
-        The state of the work.
+        State of the window.
     jobs
-        Writes the files.
+        Runner of background jobs.
     layers
-        The viewer's layers.
+        Layers of the viewer.
     labels
-        The labels.
+        Controller of the labels.
     overlay
-        The prediction that is shown, and its thresholds.
+        Controller of the prediction overlay and its thresholds.
     """
 
     def __init__(
@@ -48,24 +48,24 @@ class ExportController:
         self._labels, self._predicted = labels, overlay
 
     def export(self, what: ExportWhat, source: ExportFrom, path: Path) -> None:
-        """Write a mask or labels of the segment's height and width; what is there under that name is replaced."""
+        """Write a mask or labels of the segment's height and width, replacing an existing file."""
         if (plane := self._plane(what, source)) is None:
             self._store.fail(f"There is nothing to export {what} from; predict or label something first.", Step.EXPORT)
             return
         self._run(export_job(plane, path), path)
 
     def export_figure(self, source: ExportFrom, path: Path) -> None:
-        """Write a picture of what is in sight, with ink and edges over it and a scale bar."""
+        """Write a picture of the visible region with ink, edges and a scale bar."""
         stack, part = self._store.state.stack, self._layers.viewport.visible_region()
         if stack is None or part is None:
-            self._store.fail("No part of the segment is in sight; press the house, bottom left.", Step.EXPORT)
+            self._store.fail("No part of the segment is visible; press the home button, bottom left.", Step.EXPORT)
             return
         planes = self._plane("ink", source), self._plane("edges", source)
         figure = Figure(stack, self._layers.viewport.current_z(), part, *planes)
         self._run(figure_job(figure, path), path)
 
     def _run(self, job: Events, path: Path) -> None:
-        self._store.update(exported="")  # else a failed export would look like the one before it, done
+        self._store.update(exported="")  # otherwise a failed export would look like the previous, successful one
         self._jobs.run("export", job, self._on_exported, step=Step.EXPORT, busy=f"Writing {path.name}…")
 
     def _plane(self, what: ExportWhat, source: ExportFrom) -> LabelPlane | None:

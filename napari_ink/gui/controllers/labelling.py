@@ -1,4 +1,4 @@
-"""Labelling in the window: cut, import, draw, undo, keep versions, export."""
+"""Labelling: draft labels from the prediction, import, draw, undo, and save versions."""
 
 from __future__ import annotations
 
@@ -41,24 +41,24 @@ TURNED = "Labels can be drawn in the plain view only: press Plain view in step 3
 
 
 class LabellingController(QObject):
-    """What a person does to labels.
+    """Controller of the actions that change labels.
 
     Parameters
     ----------
     store
-        The state of the work.
+        State of the window.
     jobs
-        Drafts and imports labels, saves and restores versions.
+        Runner of background jobs.
     layers
-        The viewer's layers.
+        Layers of the viewer.
     labels
-        The labels and their store.
+        Controller of the labels and their store.
     predicted
-        Knows the thresholds.
+        Controller of the prediction overlay and its thresholds.
     tool_manager
-        What gives the mouse to the tool in hand.
+        Manager of the active canvas tool.
     project_folder
-        Says where a stack's project is kept.
+        Function that returns the project folder of a stack.
     """
 
     def __init__(
@@ -88,14 +88,15 @@ class LabellingController(QObject):
         layers.viewport.turned.connect(self._on_turned)
 
     def make_editable(self, replace_edited: bool = False) -> None:
-        """Cut labels from the prediction (or begin with empty ones) for a person to edit, in the segment's project.
+        """Draft editable labels from the prediction, or create empty ones, in the project of the segment.
 
-        Where the project has labels that are not shown, they are shown. Labels that were edited are replaced only if
-        `replace_edited` says so.
+        If the project has labels that are not shown, show them instead. Edited labels are replaced only if
+        `replace_edited` is true.
         """
         state, overlay = self._store.state, self._layers.overlay
         if state.stack is None or state.run is not None or state.busy or self._is_held():
             return
+        # A project without shown labels: their layers were removed from the list, or another window had them open.
         if not state.labels and self._labels.project is not None:
             self._labels.begin(self._labels.project)
             return
@@ -114,7 +115,7 @@ class LabellingController(QObject):
         self._jobs.run("draft", job, self._on_project, step=Step.CORRECT, busy=busy)
 
     def import_labels(self, path: Path, what: LabelKind) -> None:
-        """Take labels over from a file of any format, in place of those there are; one step to undo."""
+        """Import labels from a file of any format in place of the current ones, as one undo step."""
         state = self._store.state
         if state.stack is None or state.busy or self._is_held():
             return
@@ -123,7 +124,7 @@ class LabellingController(QObject):
         self._jobs.run("draft", job, self._on_project, step=Step.CORRECT, busy=f"Reading {path.name}…")
 
     def activate_tool(self, tool: Tool) -> None:
-        """Put a brush, an eraser or a canvas tool in the user's hand."""
+        """Activate a brush, an eraser or a canvas tool."""
         if self._layers.editable is None or not self._may_draw():
             return
         if tool in self.tools:
@@ -133,52 +134,52 @@ class LabellingController(QObject):
             self._layers.activate_tool(tool)
 
     def undo(self) -> None:
-        """Take the last change of the labels back."""
+        """Undo the last change of the labels."""
         self._labels.undo()
 
     def redo(self) -> None:
-        """Make the change again that was taken back last."""
+        """Redo the change that was undone last."""
         self._labels.redo()
 
     def ink_from_edges(self) -> None:
-        """Make ink of what closed edge lines in sight enclose."""
+        """Fill closed edge lines in the visible region with ink."""
         if self._may_draw():
             ink_from_visible_edges(self.context)
 
     def edges_from_ink(self) -> None:
-        """Draw the outlines of the ink in sight."""
+        """Draw the outlines of the visible ink as edges."""
         if self._may_draw():
             edges_from_visible_ink(self.context)
 
     def remove_specks(self) -> None:
-        """Remove short edge lines in sight."""
+        """Remove short edge lines in the visible region."""
         if self._may_draw():
             remove_visible_specks(self.context)
 
     def bridge_gaps(self) -> None:
-        """Bridge small gaps between edge lines in sight."""
+        """Bridge small gaps between edge lines in the visible region."""
         if self._may_draw():
             bridge_visible_gaps(self.context)
 
     def save_version(self, name: str) -> None:
-        """Keep the labels as they are under a name."""
+        """Save the labels as a version with a name."""
         if (project := self._labels.project) is not None:
             job = _done(lambda: project.versions.save(name))
             self._jobs.run("version", job, self._on_version, step=Step.CORRECT, busy=f"Saving version {name}…")
 
     def restore_version(self, name: str) -> None:
-        """Make the labels what they were in a version; one step to undo."""
+        """Restore the labels of a version, as one undo step."""
         if (project := self._labels.project) is not None and not self._is_held():
             job = _done(lambda: project.versions.restore(name))
             self._jobs.run("version", job, self._on_version, step=Step.CORRECT, busy=f"Going back to {name}…")
 
     @property
     def can_edit(self) -> bool:
-        """Whether labels are there and not held by another window."""
+        """Whether there are labels that no other window has open."""
         return self._layers.editable is not None and not self._store.state.storage.held_by
 
     def release(self) -> None:
-        """Let go of the mouse."""
+        """Disconnect the tools from the viewer."""
         self._tool_manager.release()
 
     def _is_held(self) -> bool:
@@ -201,11 +202,13 @@ class LabellingController(QObject):
     def _on_shown(self) -> None:
         self._list_versions()
         self._layers.show_preview(self.context.preview.layer)
+        # On the layers too, because napari binds undo and redo there to its own history, which the store does not know.
         for layer in () if self._layers.editable is None else self._layers.editable.layers.values():
             key_bindings.bind_layer(layer, {"undo": self.undo, "redo": self.redo})
         self._store.update(labels=True, exported="", **self._status())
 
     def _on_layers_gone(self) -> None:
+        # The project stays open, so its labels can be shown again; only the state of the panel changes.
         has_labels, state = self._layers.editable is not None, self._store.state
         self._store.update(
             labels=has_labels,
@@ -218,7 +221,7 @@ class LabellingController(QObject):
         self._store.succeed(Step.CORRECT)
 
     def _may_draw(self) -> bool:
-        """Whether labels are there to be drawn in, in a view that shows them as they are; why not is told."""
+        """Whether labels can be drawn now; if only the view is in the way, show the reason."""
         if self.can_edit and not self._layers.viewport.is_plain:
             self._store.tell(TURNED, Step.CORRECT)
             return False
@@ -229,7 +232,7 @@ class LabellingController(QObject):
             self._tool_manager.deactivate()
 
     def _list_versions(self) -> None:
-        # A stroke must not read the disk, so the folder is listed only when versions may have changed.
+        # A stroke must not read the disk, so the folder is listed only if the versions may have changed.
         project = self._labels.project
         self._versions = () if project is None else tuple(project.versions.names())
 
@@ -244,7 +247,7 @@ class LabellingController(QObject):
 
     def _on_tool_changed(self) -> None:
         brush = self._layers.tool()
-        if brush:  # napari's brush was taken in the layer's own controls
+        if brush:  # a brush was activated in napari's layer controls
             self._tool_manager.deactivate()
         tool = brush or self._tool_manager.name
         hint = "" if self._tool_manager.tool is None else self._tool_manager.tool.hint

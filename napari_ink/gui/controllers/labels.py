@@ -1,4 +1,4 @@
-"""What a person draws goes into their project's store at once; undo, redo and other tools' edits come back from it."""
+"""Labels of a project: strokes are written to the store at once, and undo, redo and edits of tools are shown."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ _WATCH_MS = 300
 
 
 class LabelsController(QObject):
-    """The labels of one project, shown through the edit window and kept in the store.
+    """Controller of the labels of one project, which are stored in full and shown in the edit window.
 
     Parameters
     ----------
     layers
-        The viewer's layers.
+        Layers of the viewer.
     jobs
-        Reads the labels of the edit window.
+        Runner of background jobs.
 
     Attributes
     ----------
     project : Project or None
-        The project that is open.
+        Open project.
     is_partial : bool
-        Whether more is in sight than can be drawn in at once.
+        Whether the visible region is larger than the edit window.
     """
 
     changed = Signal()
@@ -65,11 +65,11 @@ class LabelsController(QObject):
 
     @property
     def annotation(self) -> Annotation | None:
-        """The store of the project that is open."""
+        """Annotation store of the open project; None without one."""
         return None if self.project is None else self.project.annotation
 
     def begin(self, project: Project) -> None:
-        """Work on a project, or show the one that is open anew: its labels are read on a thread and shown."""
+        """Open a project, or reload the one that is open; its labels are read on a worker thread."""
         is_new = project is not self.project
         if is_new:
             self.end()
@@ -78,7 +78,7 @@ class LabelsController(QObject):
         self._read(self._show if is_new else self._replace_shown)
 
     def end(self) -> None:
-        """Write what is not written yet, let others have the project, and forget it."""
+        """Write pending changes, close the project so that others can open it, and forget it."""
         if self._layers.editable is not None:
             self._layers.editable.commit()
         self._watch.stop()
@@ -87,12 +87,12 @@ class LabelsController(QObject):
             self.ending.emit()
             try:
                 self.project.close()
-            except NapariInkError as error:  # it has been told before, and there is nobody left who could wait
+            except NapariInkError as error:  # reported while the project was open; nothing is left to wait for
                 self.failed.emit(str(error))
         self.project = None
 
     def apply(self, blocks: Sequence[Block], tool: str) -> Edit | None:
-        """Change labels by a tool, as one step to undo."""
+        """Change labels with a tool, as one undo step."""
         annotation = self.annotation
         if annotation is None or annotation.read_only:
             return None
@@ -110,22 +110,22 @@ class LabelsController(QObject):
         self._on_edit(edit, ((change.plane, change.y, change.x, change.after) for change in edit.changes))
 
     def undo(self) -> None:
-        """Take the last change back."""
+        """Undo the last change."""
         self._step(lambda annotation: annotation.undo(), is_undo=True)
 
     def redo(self) -> None:
-        """Make the change again that was taken back last."""
+        """Redo the change that was undone last."""
         self._step(lambda annotation: annotation.redo(), is_undo=False)
 
     def counts(self) -> LabelCounts:
-        """Count the pixels that carry a label."""
+        """Return the number of pixels of each label."""
         if self.annotation is None:
             return LabelCounts()
         ink, edge = self.annotation.count("ink"), self.annotation.count("edge")
         return LabelCounts(ink.get(LabelValue.INK, 0), ink.get(LabelValue.PAPYRUS, 0), edge.get(1, 0), edge.get(2, 0))
 
     def storage(self) -> StorageStatus:
-        """Say where the labels are kept, and what can be undone; it is told anew when this is no longer so."""
+        """Return how the labels are stored and what can be undone; `changed` is emitted when this changes."""
         self._reported = self._storage()
         return self._reported
 
@@ -148,17 +148,18 @@ class LabelsController(QObject):
 
     @property
     def is_edited(self) -> bool:
-        """Whether a person has changed the labels since they were last cut from a prediction."""
+        """Whether the user has changed the labels since they were last drafted from a prediction."""
         if self.annotation is None:
             return False
-        if not self.annotation.can_undo:  # the steps may be too old to be undone
+        if not self.annotation.can_undo:  # edits may be too old to be undone, so the pixels decide
             return any(self.annotation.count(plane) for plane in ("ink", "edge"))
         return self.annotation.undo_name != DRAFT
 
     def follow(self) -> None:
-        """Move the edit window after the view, if something in sight lies outside it."""
+        """Move the edit window with the view, if part of the visible region lies outside it."""
         editable, view = self._layers.editable, self._layers.viewport.visible_region()
         self._note(editable, view)
+        # Not during a stroke: napari would continue it in the moved layer, at another place of the segment.
         if editable is None or self.annotation is None or view is None or editable.is_drawing:
             return
         if not self._jobs.is_running(_WINDOW) and must_move(editable.window, view, self.annotation.shape):
@@ -167,6 +168,7 @@ class LabelsController(QObject):
     def _note(self, editable: LabelLayers | None, view: EditWindow | None) -> None:
         side = 0 if editable is None else max(editable.window.shape)
         is_beyond = editable is not None and view is not None and not editable.window.holds(view)
+        # A small part outside is covered by moving the window; a view this large needs a hint to zoom in.
         is_partial = is_beyond and view is not None and max(view.shape) > side // 2
         if is_partial != self.is_partial:
             self.is_partial = is_partial
@@ -217,11 +219,11 @@ class LabelsController(QObject):
         window = window_for(self._layers.viewport.visible_region(), annotation.shape)
 
         def deliver(event: WindowRead) -> None:
-            self._jobs.cancel(_WINDOW)  # it has nothing more to say, and `follow` asks whether it runs
+            self._jobs.cancel(_WINDOW)  # the job has no more events, and `follow` checks whether it runs
             if self._layers.editable is not None and not self._layers.editable.is_drawing:
-                self._layers.editable.commit()  # what a script painted just now
+                self._layers.editable.commit()  # a script may have painted just now
             if edits != self._edits or (self._layers.editable is not None and self._layers.editable.is_drawing):
-                self._read(then)  # something was drawn meanwhile: what was read is old
+                self._read(then)  # something was drawn meanwhile, so the values are outdated
             else:
                 then(event)
 
@@ -240,7 +242,7 @@ class LabelsController(QObject):
         self._layers.show_overview(event.overview, event.step, event.window)
 
     def _replace_shown(self, event: WindowRead) -> None:
-        """Show what took the place of the labels in the layers that there are: none vanishes for a moment."""
+        """Show the new labels in the existing layers, so that no layer disappears for a moment."""
         if self._layers.editable is None:
             self._show(event)
         else:
@@ -255,7 +257,7 @@ class LabelsController(QObject):
     # Housekeeping
 
     def _on_watch(self) -> None:
-        """Tell when what was said last is no longer so: saved or not, and any trouble with the disk."""
+        """Emit `changed` if the storage status has changed, such as saved or not, or a problem with the disk."""
         if self.annotation is not None and self._storage() != self._reported:
             self.changed.emit()
 

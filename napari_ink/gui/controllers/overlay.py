@@ -1,4 +1,4 @@
-"""What is shown of a prediction: the overlay that grows, or is read back, and where ink and edges are cut in it."""
+"""Overlay of a prediction, running or stored, and its thresholds of ink and edges."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 class OverlayController:
-    """Puts predictions into the overlay, and cuts it.
+    """Controller that fills the prediction overlay and sets its thresholds.
 
     Parameters
     ----------
     store
-        The state of the work; it has the thresholds.
+        State of the window, with the thresholds.
     layers
-        The viewer's layers; they have the overlay.
+        Layers of the viewer, with the overlay.
     """
 
     def __init__(self, store: StateStore, layers: LayerManager) -> None:
@@ -32,12 +32,12 @@ class OverlayController:
         layers.gone.connect(self._on_layers_gone)
 
     def is_of(self, path: Path, has_disagreement: bool) -> bool:
-        """Whether all that is stored there is in the overlay."""
+        """Whether the overlay shows everything in a prediction store."""
         overlay = self._layers.overlay
         return overlay is not None and overlay.shows == path and overlay.has_planes(has_disagreement)
 
     def fits(self, has_disagreement: bool) -> bool:
-        """Whether the next prediction can be shown in the layers that there are."""
+        """Whether the next prediction can reuse the existing layers."""
         return self._layers.overlay is not None and self._layers.overlay.fits(has_disagreement)
 
     def begin(self, shape: tuple[int, int], has_disagreement: bool) -> None:
@@ -46,6 +46,7 @@ class OverlayController:
 
     def begin_growing(self, event: PredictionStarted) -> None:
         """Show a prediction that has just started."""
+        # An overlay that is still empty was created for this run while it waited, so it is kept.
         overlay, has_disagreement = self._layers.overlay, event.members > 1
         if overlay is None or not overlay.is_empty or not overlay.has_planes(has_disagreement):
             self.begin(event.shape, has_disagreement)
@@ -54,43 +55,44 @@ class OverlayController:
             self._layers.overlay.shows = event.path
 
     def begin_stored(self, event: PredictionFound) -> None:
-        """Show one that is stored, whose rows are to come; behind the labels, where there are any."""
+        """Show a stored prediction whose rows follow; hidden if there are labels."""
         self.begin(event.shape, event.has_disagreement)
         if self._layers.editable is not None:
             self._layers.show_prediction(False)
 
     def put_band(self, event: PredictionBand, path: Path) -> None:
-        """Show some rows of what is stored."""
+        """Show a band of rows of a stored prediction."""
         if (overlay := self._layers.overlay) is not None:
             overlay.put(event.y, slice(0, event.planes[0].shape[1]), *event.planes)
             if event.is_last:
-                overlay.shows = path
+                overlay.shows = path  # only with the last band: until then rows are missing
 
     def put_tile(self, event: TilePredicted) -> None:
-        """Show what has just been predicted."""
+        """Show a predicted tile."""
         if self._layers.overlay is not None:
             self._layers.overlay.put(event.y, event.x, event.ink, event.edge, event.disagreement)
 
     def thresholds(self) -> dict[LabelKind, float]:
-        """Return where ink and edges are cut."""
+        """Return the thresholds of ink and edges."""
         return {"ink": self._store.state.ink_threshold, "edge": self._store.state.edge_threshold}
 
     def use_thresholds(self, model: ModelEntry) -> None:
-        """Take the cuts that a model recommends."""
+        """Set the thresholds that a model recommends."""
         ink, edge = model.thresholds
-        self._cut("ink", ink)
-        self._cut("edge", edge)
+        self._set_threshold("ink", ink)
+        self._set_threshold("edge", edge)
 
     def set_threshold(self, what: LabelKind, threshold: float) -> None:
-        """Cut the prediction elsewhere, at once and without the model, and show it."""
-        self._cut(what, threshold)
+        """Set a threshold and show its layer; the model does not run again."""
+        self._set_threshold(what, threshold)
         if self._layers.overlay is not None:
             self._layers.overlay.layers[what].visible = True
 
     def _on_layers_gone(self) -> None:
         self._store.update(has_prediction=self._layers.overlay is not None)
 
-    def _cut(self, what: LabelKind, threshold: float) -> None:
+    def _set_threshold(self, what: LabelKind, threshold: float) -> None:
         if self._layers.overlay is not None:
             self._layers.overlay.set_threshold(what, threshold)
+        # An export at another threshold would differ, so the panel no longer calls this one exported.
         self._store.update(**{f"{what}_threshold": threshold, "exported": ""})

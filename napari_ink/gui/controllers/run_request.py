@@ -127,7 +127,7 @@ class RunRequestFactory:
         if settings.where == "visible":
             if (region := self.visible_region()) is None:
                 raise BadInputError(
-                    "No part of the segment is in sight; press the house, bottom left, or predict all of it."
+                    "No part of the segment is visible; press the home button, bottom left, or predict all of it."
                 )
             return region, ()
         polygons = self._roi.polygons()

@@ -143,7 +143,7 @@ class PredictionOverlay(QObject):
         self._drawn.start(0)  # fires after the draw that the refresh has queued, so it measures how long that takes
 
     def _on_drawn(self) -> None:
-        # If drawing is slow (large plane, no graphics card), wait several times as long, so that the window stays responsive.
+        # If drawing is slow (large plane, no graphics card), rest several times as long, so that the window responds.
         took = time.perf_counter() - self._refreshed_at
         self._pause_ms = max(_REFRESH_MS, round(_REST * 1000 * took))
 
