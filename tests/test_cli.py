@@ -257,7 +257,7 @@ def test_info_names_no_command_where_something_lies_in_no_file(
     assert list(predict(request))
     told = json.loads(run("info", out, "--json").out)
     assert told["again"] is None and f"its {of_python} " in told["why_not_again"]
-    assert "given from Python and lies in no file" in told["why_not_again"]
+    assert "given from Python and is in no file" in told["why_not_again"]
     assert f"why not again:{'':24}{told['why_not_again']}" in run("info", out).out
 
 
@@ -378,7 +378,7 @@ def test_a_stack_that_takes_too_much_memory_does_not_end_a_queue(
     monkeypatch.setattr(napari_ink.stack, "open_stack", open_stack)
     ended = run("predict", tmp_path / "huge.npy", segment, "-o", tmp_path / "out", "--model", checkpoint)
     assert ended.code == 1 and "1 of 2 stacks are predicted; failed: huge." in ended.out
-    assert "huge.npy: failed: it takes more memory" in ended.out
+    assert "huge.npy: failed: it needs more memory" in ended.out
 
 
 def test_evaluate_a_store_and_an_image(run: Run, prediction: Path, segment: Path, tmp_path: Path) -> None:
@@ -710,7 +710,7 @@ def test_interrupted_then_resumed(
         process.send_signal(sent)
         rest = process.stderr.read()
         assert process.wait(60) == 130, rest
-    assert rest.splitlines()[-1].startswith("napari-ink: Interrupted; what was done is kept")
+    assert rest.splitlines()[-1].startswith("napari-ink: Interrupted; the finished part is saved")
     assert "Traceback" not in rest
     assert run(*command, "--resume").code == 0
     from napari_ink.predict import open_prediction
@@ -836,7 +836,7 @@ def test_resume_of_nothing_begins(run: Run, segment: Path, checkpoint: Path, tmp
     assert ended.code == 0, ended
 
 
-def test_a_phantom_takes_knobs(run: Run, tmp_path: Path) -> None:
+def test_a_phantom_takes_parameters(run: Run, tmp_path: Path) -> None:
     made = run(
         "phantom", tmp_path / "hard", "--seed", 4000, "--size", 48, 48, "--layers", 9, "--hard", "--set", "noise=9"
     )
@@ -849,12 +849,12 @@ def test_a_phantom_takes_knobs(run: Run, tmp_path: Path) -> None:
     ("knob", "complaint"),
     [
         ("noise", "has no value"),
-        ("loudness=3", "no knob called loudness"),
+        ("loudness=3", "no parameter called loudness"),
         ("noise=-1", "noise cannot be -1"),
         ("noise=much", "noise cannot be much"),
         ("seed=3", "use --seed"),
     ],
 )
-def test_a_phantom_refuses_other_knobs(run: Run, tmp_path: Path, knob: str, complaint: str) -> None:
+def test_a_phantom_refuses_unknown_parameters(run: Run, tmp_path: Path, knob: str, complaint: str) -> None:
     assert_refused(run("phantom", tmp_path / "ph", "--seed", 1, "--size", 48, 48, "--set", knob), complaint)
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""The command line: one module for each command, with `add_arguments` and `run`; this module combines them.
+"""The command line: each command is a module with `add_arguments` and `run`, and this module combines them.
 
 Results go to standard output, progress to standard error. Other packages are imported inside the functions that need
 them, so that help and errors in arguments appear at once.
@@ -20,6 +20,7 @@ from napari_ink.cli.signals import terminated_as_interrupted
 from napari_ink.decoding import reason_of
 from napari_ink.errors import BadInputError, DiskFullError, NapariInkError
 
+# Characters of a name or a word in a message.
 _LONGEST_NAME, _LONGEST_WORD = 200, 1000
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 _COMMANDS = (demo, open, info, convert, probe, predict, export, train, evaluate, phantom, models)
@@ -42,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _say(str(error))
         return FAILED
     except MemoryError:
-        _say("This takes more memory than there is here; choose a smaller size or region.")
+        _say("The command needs more memory than this machine has; choose a smaller size or region.")
         return FAILED
     except KeyboardInterrupt:
         _say(arguments.if_interrupted)
@@ -52,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     except UnicodeEncodeError as error:
-        _say(f"A name holds bytes that are not text ({_short(str(error.object))}); rename the file or folder.")
+        _say(f"A name contains bytes that are not text ({_short(str(error.object))}); rename the file or folder.")
         return BAD_INPUT
     except OSError as error:  # an error that no command expects, such as a path that is too long
         where = "A file" if error.filename is None else _short(str(error.filename))
@@ -75,11 +76,11 @@ def _check_text(argv: Sequence[str]) -> None:
     for argument in argv:
         if "\0" in argument:
             shown = _short(argument.replace("\0", "\\0"))
-            raise BadInputError(f"{shown} holds a NUL character, which no path can; check the path.")
+            raise BadInputError(f"{shown} contains a NUL character, which paths cannot; check the path.")
 
 
 def _short(text: str, longest: int = _LONGEST_NAME) -> str:
-    """Return a text cut to a length, since nobody reads a path of thousands of characters."""
+    """Return a text, shortened if it is too long for a message."""
     return text if len(text) <= longest else f"{text[:longest]}…"
 
 
@@ -88,10 +89,10 @@ def _say(sentence: str) -> None:
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser whose error message is one line with a remedy, without the usage."""
+    """An argument parser that reports an error in one line with a remedy, without printing the usage."""
 
     def error(self, message: str) -> NoReturn:
-        _say(f"{message}; `{self.prog} --help` shows how.")
+        _say(f"{message}; run `{self.prog} --help` for the arguments.")
         raise SystemExit(BAD_INPUT)
 
 
@@ -100,6 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"napari-ink {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, dest="command")
     for module in _COMMANDS:
+        # The first docstring line of `run` is the help text of its command.
         says = (module.run.__doc__ or "").strip()
         command = commands.add_parser(module.__name__.rpartition(".")[2], help=says.rstrip("."), description=says)
         command.set_defaults(run=module.run, if_interrupted="Interrupted.")

@@ -1,4 +1,4 @@
-"""`python -m napari_ink.cli`, for where the command is not on the path."""
+"""Entry point of `python -m napari_ink.cli`, for systems where the command is not on the path."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Arguments and output that several commands share."""
+"""Arguments and output functions that several commands share."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ STACK_SOURCES = (
 
 
 def stack_argument(parser: argparse.ArgumentParser) -> None:
-    """Add the argument for the stack."""
+    """Add the positional argument STACK."""
     parser.add_argument("stack", metavar="STACK", help=STACK_SOURCES)
 
 
 def grey_range_argument(parser: argparse.ArgumentParser) -> None:
-    """Add the option for the grey range."""
+    """Add the option --grey-range."""
     parser.add_argument(
         "--grey-range",
         nargs=2,
         type=float,
         metavar=("LOW", "HIGH"),
-        help="grey values, as the viewer shows them, that are black and white; for stacks that fill little of their "
-        "range, such as 12 bits kept in 16: 0 4095",
+        help="grey values, as the viewer shows them, to read as black and white; for stacks that fill little of their "
+        "range, such as 0 4095 for 12 bits stored in 16",
     )
 
 
 def grey_range(arguments: argparse.Namespace) -> tuple[float, float] | None:
-    """Return the grey range that was given, or None."""
+    """Return the values of --grey-range, or None if it was not given."""
     return None if arguments.grey_range is None else (arguments.grey_range[0], arguments.grey_range[1])
 
 
 def json_argument(parser: argparse.ArgumentParser) -> None:
-    """Add the option for JSON output."""
+    """Add the option --json."""
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
 
 

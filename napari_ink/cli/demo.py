@@ -1,4 +1,4 @@
-"""`napari-ink demo`."""
+"""The command `napari-ink demo`: predict a sample and show it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--headless",
         type=Path,
         metavar="DIR",
-        help="close by itself, and save the window's picture, the masks and the scores in DIR",
+        help="save a screenshot, the masks and the scores in DIR, then close",
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Open the sample in napari, predict it and overlay its ink and edges."""
+    """Open a sample in napari, predict it, and show its ink and edges."""
     from napari_ink.gui.app import has_display, need_qt, run_again_on_virtual_display
 
     need_qt()

@@ -1,4 +1,4 @@
-"""`napari-ink evaluate`."""
+"""The command `napari-ink evaluate`: score a prediction against labels."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     Plane = npt.NDArray[Any]
 
+# Edges are matched in crops of this height and width, within this share of the diagonal, as in the BSDS benchmark.
 _CROP = 512
 _TOLERANCE = 0.0075
 _BOUNDARY_PX = 5  # about the distance at which edges still match in crops of this size
@@ -28,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "prediction",
         type=Path,
         metavar="PREDICTION",
-        help="a prediction store, or an image or Zarr of ink probabilities",
+        help="prediction store, or image or Zarr of ink probabilities",
     )
     parser.add_argument(
         "labels", type=Path, metavar="LABELS", help="image or Zarr of the known ink, or of label values 0, 1 and 2"
@@ -38,38 +39,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--mask",
         type=Path,
         metavar="FILE",
-        help="image or Zarr of where to count; default: the labels' own supervision mask",
+        help="image or Zarr that is white where pixels count; default: the supervision mask beside the labels",
     )
-    where.add_argument("--everywhere", action="store_true", help="count every pixel, whatever lies beside the labels")
+    where.add_argument(
+        "--everywhere", action="store_true", help="count every pixel, even with a supervision mask beside the labels"
+    )
     parser.add_argument(
         "--boundary-px",
         type=int,
         default=_BOUNDARY_PX,
         metavar="N",
-        help="how near to an outline boundary IoU looks, in pixels; default: %(default)s",
+        help="distance from outlines that boundary IoU counts, in pixels; default: %(default)s",
     )
     parser.add_argument(
         "--thinned",
         action="store_true",
-        help="the edges predicted are thin lines already: score them without non-maximum suppression",
+        help="score the predicted edges without non-maximum suppression, since they are thin lines already",
     )
     json_argument(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Score a prediction against known ink."""
+    """Score a prediction against labels of the known ink."""
     import numpy as np
 
     from napari_ink.evaluation import boundary_iou, ink_scores
 
     if arguments.boundary_px < 1:
-        raise BadInputError(f"--boundary-px is {arguments.boundary_px}, which holds no outline; give at least 1.")
+        raise BadInputError(f"--boundary-px is {arguments.boundary_px}, which contains no outline; give at least 1.")
     ink, edge, shape, region = _read_probabilities(arguments.prediction)
     truth, inside, counted = read_truth(arguments.labels, arguments.mask, arguments.everywhere, shape, region)
     print(f"Counts {counted}.", file=sys.stderr)
     if arguments.thinned and edge is None:
-        print(f"{arguments.prediction} holds no edges, so --thinned changes nothing.", file=sys.stderr)
+        print(f"{arguments.prediction} contains no edges, so --thinned has no effect.", file=sys.stderr)
     scores: dict[str, Any] = asdict(ink_scores(ink, truth, inside))
+    # Boundary IoU needs a mask, so ink is cut at the threshold with the best F0.5.
     called = ink >= round(scores["best_threshold"] * 255)
     scores["boundary_iou"] = boundary_iou(called, truth, inside, arguments.boundary_px)
     scores |= {"boundary_px": arguments.boundary_px, **_edge_scores(edge, truth, inside, arguments.thinned)}
@@ -98,7 +102,7 @@ def _print_for_people(scores: dict[str, Any]) -> None:
 
 
 def _edge_scores(edge: Plane | None, truth: Plane, inside: Plane | None, thinned: bool) -> dict[str, float | None]:
-    """Return the scores of the edges; None for each if the prediction has no edges."""
+    """Return the edge scores by name, all of them None if the prediction has no edges."""
     import math
 
     from tqdm import tqdm
@@ -116,7 +120,7 @@ def _edge_scores(edge: Plane | None, truth: Plane, inside: Plane | None, thinned
 
 
 def _read_probabilities(path: Path) -> tuple[Plane, Plane | None, tuple[int, int], tuple[slice, slice]]:
-    """Return ink, edges (None if the file has none), the segment's shape, and the part of it that they cover."""
+    """Return ink, edges (None if the file has none), the segment's shape, and the rows and columns they cover."""
     from napari_ink.predict import NoPredictionError, open_prediction
     from napari_ink.region import Region
     from napari_ink.stack import holds_zarr
@@ -126,18 +130,20 @@ def _read_probabilities(path: Path) -> tuple[Plane, Plane | None, tuple[int, int
     except NoPredictionError:
         if not holds_zarr(path):
             raise
-        prediction = None  # another Zarr, perhaps another program's prediction
+        prediction = None  # a Zarr without a record, perhaps another program's prediction
     if prediction is None:
         plane = _read_levels(path)
         return plane, None, plane.shape, Region.whole(plane.shape).slices
     if not prediction.complete:
-        raise BadInputError(f"{path} is not finished; go on with `napari-ink predict --resume` before it is scored.")
+        raise BadInputError(
+            f"{path} is not finished; continue it with `napari-ink predict --resume` before you score it."
+        )
     region = prediction.region.slices
     return prediction.read("ink", *region), prediction.read("edge", *region), prediction.shape, region
 
 
 def _read_levels(path: Path) -> Plane:
-    """Return an image's probabilities as levels of 0 to 255; guesses about its values go to standard error."""
+    """Read probabilities from an image as levels of 0 to 255; print notes on guesses to standard error."""
     import numpy as np
 
     from napari_ink.stack import opened_plane
@@ -145,7 +151,9 @@ def _read_levels(path: Path) -> Plane:
     with opened_plane(path) as image:
         meaning = image.meaning(threshold=0)
         if meaning.are_labels:
-            raise BadInputError(f"{path} holds label values of 0 to 2, not probabilities; name a map of probabilities.")
+            raise BadInputError(
+                f"{path} contains label values of 0 to 2, not probabilities; give a map of probabilities."
+            )
         if meaning.note:
             print(meaning.note, file=sys.stderr)
         levels, top = np.empty(image.shape, np.uint8), 0

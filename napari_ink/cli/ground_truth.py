@@ -1,4 +1,4 @@
-"""Reading labels, and the masks of the pixels that count, for commands."""
+"""Reading of labels, and of masks of the pixels that count, for commands that score."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 def read_truth(
     labels: Path, mask: Path | None, everywhere: bool, shape: tuple[int, int], region: tuple[slice, slice]
 ) -> tuple[Plane, Plane | None, str]:
-    """Return masks of the ink and of the pixels that count (None for all), and the latter in words.
+    """Read the known ink and the pixels that count.
 
-    Guesses about the images, and a lack of ink, are reported on standard error.
+    Notes on guesses about the images, and on a lack of ink, are printed to standard error.
 
     Parameters
     ----------
@@ -31,6 +31,15 @@ def read_truth(
         Whether to count every pixel, even with a supervision mask beside the labels.
     shape, region
         The segment's height and width, and the rows and columns to return.
+
+    Returns
+    -------
+    truth : numpy.ndarray
+        Mask ``(y, x)`` of the ink, of bool.
+    inside : numpy.ndarray or None
+        Mask ``(y, x)`` of the pixels that count, of bool; None if all do.
+    counted : str
+        The pixels that count, in words.
 
     Raises
     ------
@@ -47,7 +56,7 @@ def read_truth(
     values = ink.values[region]
     truth = values == (LabelValue.INK if ink.are_labels else 1)
     if ink.are_labels and not everywhere:
-        inside, said = values != LabelValue.UNREVIEWED, [f"what {labels.name} has reviewed"]
+        inside, said = values != LabelValue.UNREVIEWED, [f"reviewed pixels of {labels.name}"]
     if mask is None and not everywhere:
         mask = find_mask_of_labels(labels, "supervision_mask")
     if mask is not None:
@@ -55,11 +64,11 @@ def read_truth(
         notes.append(found.note)
         counted = found[region]
         inside = counted if inside is None else inside & counted
-        said.append(f"what lies inside {mask.name}")
+        said.append(f"pixels inside {mask.name}")
     if inside is not None and not inside.any():
-        raise BadInputError(f"{mask or labels} leaves nothing to score; use a mask that is white where to count.")
+        raise BadInputError(f"{mask or labels} leaves nothing to score; use a mask that is white where pixels count.")
     if not (truth if inside is None else truth & inside).any():
-        notes.append(f"{labels} has no ink in what is counted, so scores of ink and edges mean nothing.")
+        notes.append(f"{labels} has no ink among the pixels that count, so scores of ink and edges mean nothing.")
     print(*filter(None, notes), sep="\n", end="\n" if any(notes) else "", file=sys.stderr)
-    why = "as asked" if everywhere else "as no supervision mask is named or lies beside the labels"
+    why = "as requested" if everywhere else "since no supervision mask is given or lies beside the labels"
     return truth, inside, " and ".join(said) or f"every pixel, {why}"

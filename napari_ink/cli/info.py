@@ -1,4 +1,4 @@
-"""`napari-ink info`."""
+"""The command `napari-ink info`: describe a stack or a prediction."""
 
 from __future__ import annotations
 
@@ -23,12 +23,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Say what a stack is: shape, dtype, voxel size, format, and the labels beside it; or how a prediction was made."""
+    """Describe a stack (shape, dtype, voxel size, format, labels beside it), or how a prediction was made."""
     from napari_ink.stack import find_beside, grey_note, open_stack
 
     if (told := _prediction(arguments.stack)) is not None:
         if arguments.grey_range is not None:
-            raise BadInputError(f"{arguments.stack} is a prediction, and a grey range is a stack's; leave it out.")
+            raise BadInputError(
+                f"{arguments.stack} is a prediction, and only stacks have a grey range; leave out --grey-range."
+            )
         _tell(told, arguments.json)
         return
     stack = open_stack(arguments.stack)
@@ -53,6 +55,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.json:
         print_json(facts)
         return
+    # People read sizes and ranges in words; programs got the numbers above.
     facts["levels"] = ", ".join(" × ".join(map(str, shape)) for shape in facts["levels"]) or "none but the first"
     if (greys := facts["grey_values"]) is not None:
         facts["grey_values"] = "{low} to {high} of {black:g} to {white:g}, in a sample".format(**greys)
@@ -65,7 +68,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _greys(stack: DepthStack, grey_range: tuple[float, float] | None) -> dict[str, float] | None:
-    """Return the range that a sample of grey values fills; None if they cannot be read."""
+    """Return the range of a sample of grey values, and the values shown black and white; None if unreadable."""
     from napari_ink.stack import grey_fill
 
     try:

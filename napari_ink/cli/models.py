@@ -1,4 +1,4 @@
-"""`napari-ink models`."""
+"""The command `napari-ink models`: list and describe models."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    parser.add_argument("models", nargs="*", metavar="MODEL", help="names or files to look at; default: all shipped")
+    parser.add_argument(
+        "models", nargs="*", metavar="MODEL", help="names or files of models; default: all that come with napari-ink"
+    )
     json_argument(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """List the models that can be run here, or say what a model file is."""
+    """List the models that come with napari-ink, or describe model files."""
     from napari_ink.model import read_card, shipped_models
 
     cards = tuple(read_card(name) for name in arguments.models) or shipped_models()
@@ -38,6 +40,7 @@ def _lines(card: ModelCard) -> Iterator[str]:
         f"{card.name}: {size}reads {contract.depth_layers} depth layers (at least {contract.min_depth_layers}), "
         f"{contract.direction}, in tiles of {contract.tile_size} pixels; trained at {contract.voxel_size_um or '?'} µm"
     )
+    # Every model has thresholds: 0.5 where its provenance records none.
     cuts = recommended_thresholds(card.provenance)
     edges = f"edges at {cuts['edge']:g}" if card.predicts_edges else "it predicts no edges"
     yield f"  best cut: ink at {cuts['ink']:g}, {edges}"

@@ -1,4 +1,4 @@
-"""`napari-ink open`."""
+"""The command `napari-ink open`: show a stack or a project in napari."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Open a stack or a project in napari, with the panel docked."""
+    """Open a stack or a project in napari with the napari-ink panel."""
     from napari_ink.gui.app import need_qt
 
+    # Only now: the window's module imports Qt, which may be missing.
     need_qt()
     from napari_ink.gui.app import open_window
 

@@ -1,4 +1,4 @@
-"""`napari-ink phantom`."""
+"""The command `napari-ink phantom`: simulate a segment with known ink."""
 
 from __future__ import annotations
 
@@ -10,9 +10,17 @@ from napari_ink.errors import BadInputError
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    parser.add_argument("out", type=Path, metavar="OUT", help="the segment folder to make")
-    parser.add_argument("--seed", type=int, required=True, metavar="N", help="the same seed makes the same voxels")
-    parser.add_argument("--size", type=int, nargs=2, required=True, metavar=("H", "W"), help="pixels")
+    parser.add_argument("out", type=Path, metavar="OUT", help="segment folder to write")
+    parser.add_argument(
+        "--seed",
+        type=int,
+        required=True,
+        metavar="N",
+        help="seed of the random numbers; the same seed gives the same voxels",
+    )
+    parser.add_argument(
+        "--size", type=int, nargs=2, required=True, metavar=("H", "W"), help="height and width in pixels"
+    )
     parser.add_argument("--layers", type=int, default=65, metavar="N", help="depth layers, default: %(default)s")
     parser.add_argument("--hard", action="store_true", help="ink without contrast on a torn sheet, badly scanned")
     parser.add_argument(
@@ -21,12 +29,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         dest="knobs",
         metavar="KNOB=VALUE",
-        help="turn one knob, say ink_contrast=0; docs/phantoms.md names them all",
+        help="set one parameter, such as ink_contrast=0; docs/phantoms.md lists them all",
     )
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Make a simulated segment with known ink."""
+    """Simulate a segment with known ink."""
     from pydantic import ValidationError
 
     from napari_ink.phantom import PhantomConfig, make_phantom, write_segment
@@ -52,11 +60,11 @@ def run(arguments: argparse.Namespace) -> None:
 def _knob(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals:
-        raise BadInputError(f"--set takes KNOB=VALUE, and {text!r} has no value; write, say, --set noise=3.")
+        raise BadInputError(f"--set takes KNOB=VALUE, and {text!r} has no value; write --set noise=3, for example.")
     return name, value
 
 
 def _complaint(name: str, value: object, kind: str, reason: str) -> str:
     if kind == "extra_forbidden":
-        return f"A phantom has no knob called {name}; docs/phantoms.md names them all."
+        return f"A phantom has no parameter called {name}; docs/phantoms.md lists them all."
     return f"A phantom's {name} cannot be {value}: {reason}."

@@ -1,4 +1,4 @@
-"""`napari-ink predict`."""
+"""The command `napari-ink predict`: predict ink and edges."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "stacks",
         nargs="+",
         metavar="STACK",
-        help=f"{STACK_SOURCES}; several, or a .txt file with one on each line, are predicted one after the other",
+        help=f"{STACK_SOURCES}; or several, or a .txt file with one on each line, to predict one after the other",
     )
     parser.add_argument(
         "-o",
@@ -60,43 +60,49 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--model",
         action="append",
         metavar="M",
-        help="a name that `napari-ink models` lists, or a model file; given several times, their answers are averaged",
+        help="a name that `napari-ink models` lists, or a model file; several models are averaged",
     )
     parser.add_argument("--region", metavar="Y0:Y1,X0:X1", help="predict only these rows and columns")
     parser.add_argument(
-        "--mask", type=Path, metavar="FILE", help="image or Zarr of where there is papyrus; skip the rest"
+        "--mask", type=Path, metavar="FILE", help="image or Zarr that is white on papyrus; the rest is skipped"
     )
     parser.add_argument(
-        "--direction", choices=("as-stored", "reversed"), help="which way the depth is read; default: the model's"
+        "--direction",
+        choices=("as-stored", "reversed"),
+        help="order in which depth layers are read; default: the model's",
     )
     parser.add_argument(
         "--offset",
         type=int,
         metavar="N",
-        help="layers from the stack's middle to the window's, in the direction of reading; default: the model's",
+        help="layers from the middle of the stack to that of the window, in reading order; default: the model's",
     )
     grey_range_argument(parser)
     parser.add_argument(
         "--augment",
         metavar="HOW",
-        help="average over views too: flips, rotations, depth, or several with commas; 3 to 24 times as long",
+        help="average over views of each tile: flips, rotations, depth, or several with commas; takes 3 to 24 times as long",
     )
-    parser.add_argument("--overlap", type=float, metavar="F", help="share of a tile that its neighbour reads too")
+    parser.add_argument("--overlap", type=float, metavar="F", help="share of a tile that overlaps with its neighbour")
     parser.add_argument("--tile-size", type=int, metavar="PX", help="height and width of tiles; default: the model's")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto", help="default: auto")
     parser.add_argument(
-        "--scheduler", metavar="ADDRESS", help="workers of this dask scheduler predict; a number starts so many here"
+        "--scheduler",
+        metavar="ADDRESS",
+        help="predict on the workers of this dask scheduler, or on this number of workers on this machine",
     )
-    parser.add_argument("--resume", action="store_true", help="go on with a prediction that was interrupted")
-    parser.set_defaults(if_interrupted="Interrupted; what was done is kept: the same command with --resume goes on.")
+    parser.add_argument("--resume", action="store_true", help="continue a prediction that was interrupted")
+    parser.set_defaults(
+        if_interrupted="Interrupted; the finished part is saved. Run the same command with --resume to continue."
+    )
 
 
 def run(arguments: argparse.Namespace) -> int | None:
-    """Predict ink and edges over a stack, or several, tile by tile, into OME-Zarr stores."""
+    """Predict ink and edges of one or more stacks, tile by tile, and write them as OME-Zarr."""
     stacks = _listed(arguments.stacks)
     is_one = len(stacks) == 1 and len(arguments.stacks) == 1 and not arguments.stacks[0].endswith(".txt")
     if not is_one and (arguments.region or arguments.mask):
-        raise BadInputError("A region and a mask belong to one stack; predict such a stack by itself.")
+        raise BadInputError("--region and --mask apply to one stack; predict that stack alone.")
     if not is_one:
         return _queue(stacks, arguments)
     print(_predict(stacks[0], arguments.out, arguments, _asked(arguments)))
@@ -113,7 +119,7 @@ def _listed(sources: list[str]) -> list[str]:
         lines = decode_text(read_bounded(Path(source), BadInputError), BadInputError, source).splitlines()
         found += [_beside(line, Path(source)) for line in map(_unquoted, lines) if line and not line.startswith("#")]
     if not found:
-        raise BadInputError(f"{', '.join(sources)} names no stack; write one on each line.")
+        raise BadInputError(f"{', '.join(sources)} lists no stack; write one on each line.")
     return found
 
 
@@ -161,7 +167,7 @@ def _one_by_one(stacks: list[str], names: list[str], arguments: argparse.Namespa
             print(_predict(stack, arguments.out / f"{name}.zarr", arguments, asked), flush=True)
         except (NapariInkError, MemoryError) as error:
             failed.append(name)
-            why = "it takes more memory than there is here" if isinstance(error, MemoryError) else str(error)
+            why = "it needs more memory than this machine has" if isinstance(error, MemoryError) else str(error)
             print(f"{stack}: failed: {' '.join(why.split())}", flush=True)
     done = len(stacks) - len(failed)
     print(f"{done} of {len(stacks)} stacks are predicted" + (f"; failed: {', '.join(failed)}." if failed else "."))
@@ -204,7 +210,7 @@ def _augmentations(text: str | None) -> tuple[TestTimeAugmentation, ...]:
 
 
 def _name(source: str) -> str:
-    """Return the name of a stack's prediction: that of its segment, or of its file without the suffix.
+    """Return the name for a stack's prediction: its segment's, or its file's without the suffix.
 
     For a file with several stacks, the name of the stack inside is appended.
     """

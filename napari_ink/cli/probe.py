@@ -1,4 +1,4 @@
-"""`napari-ink probe`."""
+"""The command `napari-ink probe`: check whether a stack fits a model."""
 
 from __future__ import annotations
 
@@ -25,26 +25,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     stack_argument(parser)
     parser.add_argument("--model", metavar="M", help="a name that `napari-ink models` lists, or a model file")
-    parser.add_argument("--region", metavar="Y0:Y1,X0:X1", help="look only at these rows and columns")
+    parser.add_argument("--region", metavar="Y0:Y1,X0:X1", help="probe only these rows and columns")
     parser.add_argument(
-        "--mask", type=Path, metavar="FILE", help="image or Zarr of where there is papyrus; default: beside"
+        "--mask",
+        type=Path,
+        metavar="FILE",
+        help="image or Zarr that is white on papyrus; default: the mask beside the stack",
     )
     parser.add_argument(
-        "--labels", type=Path, metavar="FILE", help="image or Zarr of the known ink; default: beside the stack"
+        "--labels",
+        type=Path,
+        metavar="FILE",
+        help="image or Zarr of the known ink; default: the labels beside the stack",
     )
-    parser.add_argument("--no-labels", action="store_true", help="leave labels beside the stack alone")
-    parser.add_argument("--tiles", type=int, default=6, metavar="N", help="tiles at most, default: %(default)s")
+    parser.add_argument("--no-labels", action="store_true", help="ignore labels beside the stack")
     parser.add_argument(
-        "--reach", type=int, default=12, metavar="N", help="layers to either side of the window, default: %(default)s"
+        "--tiles", type=int, default=6, metavar="N", help="largest number of tiles; default: %(default)s"
+    )
+    parser.add_argument(
+        "--reach",
+        type=int,
+        default=12,
+        metavar="N",
+        help="largest offset of the window in layers, to either side; default: %(default)s",
     )
     grey_range_argument(parser)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto", help="default: auto")
-    parser.add_argument("--plot", type=Path, metavar="FILE.png", help="save curves and maps of both directions")
+    parser.add_argument(
+        "--plot", type=Path, metavar="FILE.png", help="save a picture of the curves and maps of both directions"
+    )
     json_argument(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Say whether a stack fits a model: which direction and window of layers separate ink best."""
+    """Check whether a stack fits a model: find the direction and window of layers that separate ink best."""
     from tqdm import tqdm
 
     from napari_ink.export import check_output
@@ -97,7 +111,8 @@ def _request(arguments: argparse.Namespace) -> ProbeRequest:
     if labels is not None:
         whole = Region.whole(stack.shape[1:]).slices
         ink, reviewed, said = read_truth(labels, None, False, stack.shape[1:], whole)
-        print(f"Holds the ink against {labels.name}, and counts {said}.", file=sys.stderr)
+        print(f"Compares the ink with {labels.name}, and counts {said}.", file=sys.stderr)
+        # Tiles are chosen where both masks are white.
         mask = reviewed if mask is None else mask if reviewed is None else mask & reviewed
     return ProbeRequest(
         stack=stack,
@@ -123,7 +138,7 @@ def _facts(started: ProbeStarted, windows: Sequence[Window], ended: ProbeEnded) 
 
 
 def _print_for_people(started: ProbeStarted, windows: Sequence[Window], ended: ProbeEnded) -> None:
-    what = "mean on ink less mean on papyrus" if started.has_labels else "how far the map falls into two groups"
+    what = "mean on ink minus mean on papyrus" if started.has_labels else "how well its values fall into two groups"
     count = f"{len(started.tiles)} {'tile' if len(started.tiles) == 1 else 'tiles'}"
     print(f"Separation, 0 to 255 ({what}), on {count}:")
     by_offset = {offset: {w.direction: w for w in windows if w.offset == offset} for offset in _offsets(windows)}

@@ -1,4 +1,4 @@
-"""The picture of a probe: separation over the window's place, and the maps of both directions side by side."""
+"""The picture of a probe: separation over the offset of the window, and the maps of both directions."""
 
 from __future__ import annotations
 
@@ -17,16 +17,28 @@ if TYPE_CHECKING:
 _SIZE = (900, 640)
 _PLOT = (60, 60, 870, 330)  # left, top, right, bottom
 _MAP = 256
-_COLOURS = {"as stored": (0, 114, 178), "reversed": (213, 94, 0)}  # Okabe & Ito's, told apart by the colour-blind
+_COLOURS = {
+    "as stored": (0, 114, 178),
+    "reversed": (213, 94, 0),
+}  # from the palette of Okabe and Ito, safe for colour-blind readers
 
 
 def write_plot(path: Path, probed: Sequence[WindowProbed], verdict: Verdict) -> None:
-    """Write a PNG or TIFF: a curve for each direction, and the first tile's ink at the best window of each.
+    """Write a PNG or TIFF with a curve for each direction, and the first tile's ink at the best window of each.
+
+    Parameters
+    ----------
+    path
+        File to write.
+    probed
+        All windows that were probed, in both directions.
+    verdict
+        The verdict, whose sentence becomes the title.
 
     Raises
     ------
     OutputError
-        If the file cannot be written there.
+        If the file cannot be written.
     """
     from PIL import Image, ImageDraw
 

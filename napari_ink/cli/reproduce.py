@@ -1,4 +1,4 @@
-"""The command line that repeats a prediction, from the provenance in its store."""
+"""Reconstruction of the command line that repeats a prediction, from the provenance in its store."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ def why_no_command(record: Mapping[str, Any]) -> str | None:
     """
     for model in (record["model"], *record.get("others", [])):
         if model.get("source") is None:
-            return f"its model {model.get('name')} was given from Python and lies in no file"
+            return f"its model {model.get('name')} was given from Python and is in no file"
     if _has_moved(record) and _offset_as_before(record) is None:
-        return "it read its layers in reverse, and no one offset of this version reads the same ones"
+        return "it read its layers in reverse, and this version has no single offset that reads the same layers"
     if record.get("mask_sha256") and not record.get("mask"):
-        return "its mask was given from Python and lies in no file"
+        return "its mask was given from Python and is in no file"
     return None
 
 
 def _has_moved(record: Mapping[str, Any]) -> bool:
-    """Return whether this version reads other layers with the same contract than the version that predicted.
+    """Return whether this version reads other layers with the same contract than the version of the prediction.
 
     A window that is read in reverse is mirrored about the middle of the stack; earlier versions did not do that.
     """
@@ -57,12 +57,12 @@ def _window(contract: InputContract, depth: int) -> tuple[int, int]:
     try:
         window = contract.z_window(depth)
     except ContractError:
-        return 0, 0  # it reads nothing there
+        return 0, 0  # the window lies outside of the stack
     return window.start, window.stop
 
 
 def _contracts(record: Mapping[str, Any]) -> list[tuple[InputContract, list[int]]]:
-    """Return the contract and the layers of each model of a prediction; nothing if the record is damaged."""
+    """Return the contract and the window of layers of each model; an empty list if the record is damaged."""
     from pydantic import ValidationError
 
     from napari_ink.model import InputContract
@@ -76,7 +76,7 @@ def _contracts(record: Mapping[str, Any]) -> list[tuple[InputContract, list[int]
 
 
 def command_again(record: Mapping[str, Any]) -> str | None:
-    """Return the command line that repeats a prediction; None if there is none, see `why_no_command`.
+    """Return the command line that repeats a prediction; None if none can (`why_no_command`).
 
     Parameters
     ----------
@@ -87,6 +87,7 @@ def command_again(record: Mapping[str, Any]) -> str | None:
         return None
     models = [record["model"], *record.get("others", [])]
     y0, y1, x0, x1 = record["region"]
+    # AGAIN.zarr is a placeholder, so that the command cannot overwrite the prediction.
     words = ["napari-ink", "predict", record["stack"]["source"], "-o", "AGAIN.zarr"]
     for model in models:
         words += ["--model", model["source"]]

@@ -1,4 +1,4 @@
-"""SIGTERM, handled in the same way as Ctrl-C."""
+"""A handler that makes SIGTERM act like Ctrl-C."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from types import FrameType
 def terminated_as_interrupted() -> Iterator[None]:
     """Make SIGTERM, which `kill`, batch systems and services send, act like Ctrl-C inside the block.
 
-    The current handler of Ctrl-C is called: training, for example, finishes its step first.
+    The current handler of Ctrl-C is called, so that training, for example, finishes its step first.
     """
     if threading.current_thread() is not threading.main_thread():  # only the main thread may set handlers
         yield

@@ -1,4 +1,4 @@
-"""`napari-ink train`."""
+"""The command `napari-ink train`: train a network."""
 
 from __future__ import annotations
 
@@ -31,44 +31,48 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         type=Path,
         metavar=("STACK", "LABELS"),
-        help="a stack and its ink labels; without LABELS those beside the stack; may be given many times",
+        help="a stack and its ink labels; default for LABELS: those beside the stack; give it once for each pair",
     )
-    parser.add_argument("-o", "--out", type=Path, required=True, metavar="RUN", help="folder to write")
-    parser.add_argument("--resume", action="store_true", help="go on with a run that was interrupted")
+    parser.add_argument("-o", "--out", type=Path, required=True, metavar="RUN", help="folder for the run")
+    parser.add_argument("--resume", action="store_true", help="continue a run that was interrupted")
     weights = parser.add_mutually_exclusive_group()
-    weights.add_argument("--from", dest="start", metavar="CHECKPOINT", help="a model to train further, by name or file")
-    weights.add_argument("--size", choices=_SIZES, help="of a network from scratch, default: tiny")
+    weights.add_argument("--from", dest="start", metavar="CHECKPOINT", help="model to train further, by name or file")
+    weights.add_argument("--size", choices=_SIZES, help="size of a new network; default: tiny")
     number = {"steps": int, "batch_size": int, "crop_size": int, "learning_rate": float, "seed": int, "workers": int}
     for name, kind in number.items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=kind, metavar="N", help=_HELP[name])
     parser.add_argument("--validate-every", type=int, metavar="N", help=_HELP["validate_every"])
     parser.add_argument("--edge-tolerance-px", type=int, metavar="N", help=_HELP["edge_tolerance_px"])
     parser.add_argument("--patience", type=int, metavar="N", help=_HELP["patience"])
-    parser.add_argument("--precision", choices=("auto", "fp32", "bf16", "fp16"), help="default: auto")
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto", help="default: auto")
+    parser.add_argument(
+        "--precision", choices=("auto", "fp32", "bf16", "fp16"), help="number format of the computation; default: auto"
+    )
+    parser.add_argument(
+        "--device", choices=("auto", "cpu", "cuda", "mps"), default="auto", help="device to train on; default: auto"
+    )
     parser.add_argument(
         "--either-direction",
         action="store_true",
-        help="read half of the crops back to front; such a network cannot tell which way a stack lies",
+        help="read half of the crops in reverse; such a network reads both directions, so it cannot tell them apart",
     )
-    parser.set_defaults(if_interrupted="Interrupted; what was done is kept: the same command with --resume goes on.")
+    parser.set_defaults(if_interrupted="Interrupted; the run is saved. Run the same command with --resume to continue.")
 
 
 _HELP = {
-    "steps": "optimiser steps, default: 2000",
-    "batch_size": "crops a step, default: 8",
-    "crop_size": "height and width of a crop in pixels, default: 160",
-    "learning_rate": "its peak, default: 0.0015, and a third of it with --from",
-    "seed": "the same seed trains to the same weights on one machine, default: 0",
-    "workers": "processes that read crops ahead, default: as many as there are spare cores, up to 8",
-    "validate_every": "steps between two looks at what is held out, default: a twentieth of the steps",
-    "edge_tolerance_px": "how far off the labels' outlines may be drawn, in pixels, default: 3",
-    "patience": "stop after so many looks without a better score, 0 never does, default: 10",
+    "steps": "optimiser steps; default: 2000",
+    "batch_size": "crops per step; default: 8",
+    "crop_size": "height and width of a crop in pixels; default: 160",
+    "learning_rate": "peak learning rate; default: 0.0015, with --from 0.0005",
+    "seed": "seed of the random numbers; the same seed gives the same weights on one machine; default: 0",
+    "workers": "processes that read crops in advance; default: the number of spare cores, at most 8",
+    "validate_every": "steps between two validations on the held-out part; default: a twentieth of --steps",
+    "edge_tolerance_px": "expected error of the labels' outlines, in pixels; default: 3",
+    "patience": "stop after this number of validations without a better score, 0 for never; default: 10",
 }
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Train a network on stacks and their labels, or train one further."""
+    """Train a network on stacks and their labels, or continue from a trained one."""
     from tqdm import tqdm
 
     from napari_ink.training import train as train_steps
@@ -115,7 +119,7 @@ def _show(event: TrainingEvent, bar: Any, notes: tuple[str, ...]) -> None:
 
 
 def _request(arguments: argparse.Namespace) -> tuple[TrainRequest, tuple[str, ...]]:
-    """Return the request, with pairs and model read, and notes about the pairs."""
+    """Return the request, with the pairs opened and the model loaded, and notes about the pairs."""
     from napari_ink.model import InkEdgeConfig, load_model
     from napari_ink.predict import choose_device
     from napari_ink.training import TrainRequest, read_pair
@@ -148,7 +152,7 @@ def _settings(arguments: argparse.Namespace) -> Any:
     names = [name for name in _HELP if name not in ("workers", "learning_rate")] + ["precision"]
     asked = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
     asked["workers"] = spare_workers() if arguments.workers is None else arguments.workers
-    # A third of the rate for a trained network, which a higher one would undo.
+    # A third of the rate for a trained network, since a higher one would destroy what it has learned.
     asked["learning_rate"] = arguments.learning_rate or (5e-4 if arguments.start else 1.5e-3)
     asked.setdefault("validate_every", max(1, asked.get("steps", 2000) // 20))
     if arguments.either_direction:

@@ -48,7 +48,7 @@ def test_every_pixel_counts_where_nothing_says_otherwise(
     scores: Scores, planes: dict[str, np.ndarray], tmp_path: Path
 ) -> None:
     found, said = scores(tmp_path / "ink.png", tmp_path / "seg_inklabels.png")
-    assert "every pixel, as no supervision mask" in said
+    assert "every pixel, since no supervision mask" in said
     expected = ink_scores(planes["ink"], planes["truth"])
     assert (found["f0_5"], found["calibration_error"]) == (expected.f0_5, expected.calibration_error)
     called = planes["ink"] >= round(expected.best_threshold * 255)
@@ -68,14 +68,14 @@ def test_the_supervision_mask_of_the_same_version_is_used(
     assert found["f0_5"] == ink_scores(planes["ink"], planes["truth"], planes["reviewed"]).f0_5
     assert found["pixels"] == planes["reviewed"].sum()
     everywhere, said = scores(tmp_path / "ink.png", labels, "--everywhere")
-    assert everywhere["pixels"] == planes["truth"].size and "every pixel, as asked" in said
+    assert everywhere["pixels"] == planes["truth"].size and "every pixel, as requested" in said
 
 
 def test_unreviewed_label_values_do_not_count(scores: Scores, planes: dict[str, np.ndarray], tmp_path: Path) -> None:
     values = np.where(planes["reviewed"], 1 + planes["truth"], 0).astype(np.uint8)
     labels, half = save(tmp_path / "mine.png", values), np.zeros(SHAPE, bool)
     found, said = scores(tmp_path / "ink.png", labels)
-    assert "what mine.png has reviewed" in said
+    assert "reviewed pixels of mine.png" in said
     assert found["f0_5"] == ink_scores(planes["ink"], planes["truth"], planes["reviewed"]).f0_5
     half[:20] = True
     both, said = scores(tmp_path / "ink.png", labels, "--mask", save(tmp_path / "half.png", half))
@@ -117,7 +117,7 @@ def test_thinned_edges_are_scored_as_they_are(
 
 def test_thinned_says_when_there_are_no_edges(scores: Scores, planes: dict[str, np.ndarray], tmp_path: Path) -> None:
     found, said = scores(tmp_path / "ink.png", tmp_path / "seg_inklabels.png", "--thinned")
-    assert "holds no edges, so --thinned changes nothing" in said and found["edge_ods"] is None
+    assert "contains no edges, so --thinned has no effect" in said and found["edge_ods"] is None
 
 
 def test_for_people(planes: dict[str, np.ndarray], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

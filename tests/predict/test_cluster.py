@@ -320,7 +320,7 @@ def test_ctrl_c_in_a_terminal_is_one_line_and_goes_on_to_the_same_bytes(
         os.killpg(process.pid, signal.SIGINT)
         rest = process.stderr.read()
         assert process.wait(60) == 130, rest
-    assert rest.startswith("napari-ink: Interrupted; what was done is kept") and rest.count("\n") == 1
+    assert rest.startswith("napari-ink: Interrupted; the finished part is saved") and rest.count("\n") == 1
     assert not main([str(word) for word in (*command[3:], "--resume")])
     assert chunks(tmp_path / "there.zarr") == bytes_here
 

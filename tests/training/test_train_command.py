@@ -106,7 +106,7 @@ def test_interrupted_then_resumed(
         process.send_signal(sent)
         rest = process.stderr.read()
         assert process.wait(60) == 130, rest
-    assert rest.splitlines()[-1].startswith("napari-ink: Interrupted; what was done is kept")
+    assert rest.splitlines()[-1].startswith("napari-ink: Interrupted; the run is saved")
     assert "Traceback" not in rest
     assert (tmp_path / "run" / "state.pt").is_file()
     code, _, progress = run(capfd, *command("run"), "--resume")
