@@ -846,7 +846,7 @@ def test_a_phantom_takes_parameters(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("knob", "complaint"),
+    ("parameter", "complaint"),
     [
         ("noise", "has no value"),
         ("loudness=3", "no parameter called loudness"),
@@ -855,6 +855,6 @@ def test_a_phantom_takes_parameters(run: Run, tmp_path: Path) -> None:
         ("seed=3", "use --seed"),
     ],
 )
-def test_a_phantom_refuses_unknown_parameters(run: Run, tmp_path: Path, knob: str, complaint: str) -> None:
-    assert_refused(run("phantom", tmp_path / "ph", "--seed", 1, "--size", 48, 48, "--set", knob), complaint)
+def test_a_phantom_refuses_unknown_parameters(run: Run, tmp_path: Path, parameter: str, complaint: str) -> None:
+    assert_refused(run("phantom", tmp_path / "ph", "--seed", 1, "--size", 48, 48, "--set", parameter), complaint)
     assert list(tmp_path.iterdir()) == []

@@ -27,8 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--set",
         action="append",
         default=[],
-        dest="knobs",
-        metavar="KNOB=VALUE",
+        dest="parameters",
+        metavar="NAME=VALUE",
         help="set one parameter, such as ink_contrast=0; docs/phantoms.md lists them all",
     )
 
@@ -40,27 +40,27 @@ def run(arguments: argparse.Namespace) -> None:
     from napari_ink.phantom import PhantomConfig, make_phantom, write_segment
 
     height, width = arguments.size
-    knobs = dict(_knob(text) for text in arguments.knobs)
-    made_by_others = {"seed", "height", "width", "depth_layers"} & knobs.keys()
-    if made_by_others:
-        raise BadInputError(f"--set cannot change {min(made_by_others)}; use --seed, --size and --layers.")
+    parameters = dict(_parameter(text) for text in arguments.parameters)
+    have_options = {"seed", "height", "width", "depth_layers"} & parameters.keys()
+    if have_options:
+        raise BadInputError(f"--set cannot change {min(have_options)}; use --seed, --size and --layers.")
     size = {"seed": arguments.seed, "height": height, "width": width, "depth_layers": arguments.layers}
     try:
         # Checked before anything is drawn from the seed, which a negative one would break.
         config = PhantomConfig.model_validate(size)
         if arguments.hard:
             config = PhantomConfig.hard(arguments.seed, height, width, arguments.layers)
-        config = PhantomConfig.model_validate(config.model_dump() | knobs)
+        config = PhantomConfig.model_validate(config.model_dump() | parameters)
     except ValidationError as error:
         wrong = error.errors()[0]
         raise BadInputError(_complaint(str(wrong["loc"][0]), wrong["input"], wrong["type"], wrong["msg"])) from error
     print(write_segment(make_phantom(config), arguments.out))
 
 
-def _knob(text: str) -> tuple[str, str]:
+def _parameter(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals:
-        raise BadInputError(f"--set takes KNOB=VALUE, and {text!r} has no value; write --set noise=3, for example.")
+        raise BadInputError(f"--set takes NAME=VALUE, but {text!r} has no value; write --set noise=3, for example.")
     return name, value
 
 

@@ -81,7 +81,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--augment",
         metavar="HOW",
-        help="average over views of each tile: flips, rotations, depth, or several with commas; takes 3 to 24 times as long",
+        help="also average over views: flips, rotations, depth, or several with commas; takes 3 to 24 times as long",
     )
     parser.add_argument("--overlap", type=float, metavar="F", help="share of a tile that overlaps with its neighbour")
     parser.add_argument("--tile-size", type=int, metavar="PX", help="height and width of tiles; default: the model's")

@@ -1,4 +1,4 @@
-"""One-to-one matching of edge pixels with the largest number of pairs, kept up as pixels enter and leave."""
+"""One-to-one matching of edge pixels with as many pairs as possible, updated as pixels are added and removed."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ _NOBODY = -1
 
 
 def match_one_to_one(found: npt.NDArray[Any], true: npt.NDArray[Any], reach: float) -> npt.NDArray[np.int64]:
-    """Pair as many pixels as possible, each with one at most `reach` away.
+    """Match as many pixels as possible one to one, each with a pixel at a distance of at most `reach`.
 
     Parameters
     ----------
     found, true
-        Places ``(n, 2)`` of pixels, whole numbers of at least 0, none twice.
+        Positions ``(n, 2)`` of pixels: whole numbers of at least 0, without duplicates.
     reach
-        In pixels.
+        Largest distance between partners, in pixels.
 
     Returns
     -------
-    ndarray
-        For each found pixel the number of its partner in `true`, or -1.
+    numpy.ndarray
+        For each found pixel, the index of its partner in `true`, or -1; int64.
     """
     pairing = Pairing(found, true, reach)
     pairing.enter(range(len(found)))
@@ -32,43 +32,46 @@ def match_one_to_one(found: npt.NDArray[Any], true: npt.NDArray[Any], reach: flo
 
 
 class Pairing:
-    """The most pairs that there can be of the found pixels present, as they enter and leave.
+    """A maximum matching between found and true pixels, updated as found pixels are added and removed.
 
-    When the pixels of a lower threshold enter after those of a higher one, a threshold costs what it changes. (Berge's
-    augmenting paths; where one searched in vain, none searches again until a true pixel becomes free, as nothing else
-    can help.) BSDS pairs by least total distance, which decides whose pixels are paired where there are too many; here
-    whoever is left over takes the place of a pixel that lies farther from its partner, which comes close to it.
+    Scores at many thresholds need one matching for each. Adding only the pixels that a lower threshold brings makes a
+    threshold cost what it changes. New partners are found along Berge's augmenting paths; true pixels from which a
+    search failed are not searched again until a true pixel becomes free, since nothing else can help.
+
+    BSDS minimises the total distance, which decides which pixels are matched where there are too many. Here, a pixel
+    without a partner takes that of a pixel that is farther away from it, which comes close to the same result.
 
     Parameters
     ----------
     found, true
-        Places ``(n, 2)`` of pixels, whole numbers of at least 0, none twice. No found one is present at first.
+        Positions ``(n, 2)`` of pixels: whole numbers of at least 0, without duplicates. At first, no found pixel is
+        added.
     reach
-        In pixels.
+        Largest distance between partners, in pixels.
     """
 
     def __init__(self, found: npt.NDArray[Any], true: npt.NDArray[Any], reach: float) -> None:
-        # Plain lists: they are walked one by one, where NumPy is slow.
+        # Plain lists, since elements are read one by one, for which NumPy is slow.
         self._found, self._true = found.tolist(), true.tolist()
         self._near = _neighbours(found, true, reach)
         self._near_true = _turned_round(self._near, len(true))
         self._present = bytearray(len(found))
         self._partner_of_true = [_NOBODY] * len(true)
         self._reached_from = [_NOBODY] * len(true)
-        self._reached_for = [_NOBODY] * len(true)  # which search came here last
+        self._reached_for = [_NOBODY] * len(true)  # the last search that reached this pixel
         self._searches = 0
         self._closed = bytearray(len(true))
         self._is_paired = bytearray(len(found))
         self.partners = [_NOBODY] * len(found)
-        """For each found pixel the number of its partner, or -1."""
+        """For each found pixel, the index of its partner in `true`, or -1."""
 
     @property
     def paired(self) -> npt.NDArray[np.bool_]:
-        """Which found pixels have a partner; a view that later calls change."""
+        """Mask of the found pixels that have a partner; a view that later calls change."""
         return np.frombuffer(self._is_paired, np.bool_)
 
     def enter(self, newcomers: Iterable[int]) -> None:
-        """Add found pixels, one after the other."""
+        """Add found pixels, given by their indices, and match them."""
         for newcomer in newcomers:
             self._present[newcomer] = True
             free = self._search(newcomer)
@@ -79,7 +82,7 @@ class Pairing:
                 self._shift(newcomer, free)
 
     def leave(self, leavers: Iterable[int]) -> None:
-        """Remove found pixels; others without a partner may get theirs."""
+        """Remove found pixels, given by their indices, and match others with their partners."""
         for leaver in leavers:
             self._present[leaver] = False
             free = self.partners[leaver]
@@ -89,10 +92,10 @@ class Pairing:
                 self._offer(free)
 
     def _search(self, newcomer: int) -> int:
-        """Return a true pixel that is free or becomes free when others change partners; -1 if there is none."""
+        """Return the free true pixel at the end of an augmenting path from a found pixel; -1 if there is none."""
         self._searches += 1
         asked, reached = [newcomer], []
-        for found in asked:  # grows while it is walked: breadth first
+        for found in asked:  # the list grows during the loop: breadth-first search
             for true in self._near[found]:
                 if self._closed[true] or self._reached_for[true] == self._searches:
                     continue
@@ -106,7 +109,7 @@ class Pairing:
         return _NOBODY
 
     def _shift(self, newcomer: int, free: int) -> None:
-        """Hand `free` to who reached it, what that one had to who reached that, and so on to the newcomer."""
+        """Swap partners along the augmenting path that ends at the true pixel `free`, back to the newcomer."""
         found = _NOBODY
         while found != newcomer:
             found = self._reached_from[free]
@@ -115,7 +118,7 @@ class Pairing:
             free = before
 
     def _take_from_the_farther(self, waiting: int) -> None:
-        """Take a true pixel that is nearer than to its present partner, which then waits, and so on."""
+        """Take the partner of a pixel that is farther away from it; repeat for the pixel that lost its partner."""
         while waiting != _NOBODY:
             left = _NOBODY
             for true in self._near[waiting]:  # the nearest first
@@ -132,9 +135,9 @@ class Pairing:
         return int((y - v) ** 2 + (x - u) ** 2)
 
     def _offer(self, free: int) -> None:
-        """Give a true pixel that became free to whoever has none, if through others who change their partners."""
+        """Match a true pixel that became free along an augmenting path to a found pixel without a partner."""
         came_from = {free: _NOBODY}
-        for true in (asked := [free]):  # grows while it is walked
+        for true in (asked := [free]):  # the list grows during the loop: breadth-first search
             for found in self._near_true[true]:
                 if not self._present[found]:
                     continue
@@ -146,11 +149,11 @@ class Pairing:
                 if theirs not in came_from:
                     came_from[theirs] = true
                     asked.append(theirs)
-        if self._closed[free]:  # some who searched in vain may now find it
+        if self._closed[free]:  # searches that failed before may now succeed
             self._closed = bytearray(len(self._closed))
 
     def _hand_down(self, found: int, true: int, came_from: dict[int, int]) -> None:
-        """Give `true` to `found`; who had it takes the one it was reached from, and so on to the one that is free."""
+        """Swap partners along the path that ends at `found`, from the true pixel `true` back to the free one."""
         while true != _NOBODY:
             before = self._partner_of_true[true]
             self.partners[found], self._partner_of_true[true] = true, found
@@ -158,7 +161,7 @@ class Pairing:
 
 
 def _neighbours(found: npt.NDArray[Any], true: npt.NDArray[Any], reach: float) -> list[list[int]]:
-    """Return, for each found pixel, the true ones within reach, the nearest first."""
+    """Return, for each found pixel, the indices of the true pixels within reach, nearest first."""
     if len(found) == 0 or len(true) == 0:
         return [[] for _ in found]
     side = int(reach)

@@ -9,46 +9,50 @@ BASE_VOXEL_UM = 7.91
 
 
 class PhantomConfig(BaseModel):
-    """A simulated segment; the same values make the same voxels.
+    """Parameters of a simulated segment; the same parameters give the same voxels.
 
-    Greys are on the 8-bit scale that scans are usually shown in. Lengths, if not said otherwise, are in voxels of
-    `BASE_VOXEL_UM`: pixels in the plane, layers in the depth.
+    Grey values are on the 8-bit scale. Lengths are in voxels of `BASE_VOXEL_UM` unless stated otherwise: pixels in the
+    plane, layers in depth.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    seed: int = Field(ge=0, description="what every random choice follows from")
-    height: int = Field(512, ge=16, description="pixels")
-    width: int = Field(512, ge=16, description="pixels")
-    depth_layers: int = Field(65, ge=9, description="the surface lies in the middle one")
-    voxel_size_um: float = Field(BASE_VOXEL_UM, ge=2, le=32, description="of the scan: all lengths below follow it")
-    reversed_depth: bool = Field(False, description="stored back to front, as segments often are")
+    seed: int = Field(ge=0, description="seed of all random choices")
+    height: int = Field(512, ge=16, description="height of the segment in pixels of the scan")
+    width: int = Field(512, ge=16, description="width of the segment in pixels of the scan")
+    depth_layers: int = Field(65, ge=9, description="number of depth layers; the surface is near the middle one")
+    voxel_size_um: float = Field(
+        BASE_VOXEL_UM, ge=2, le=32, description="voxel size of the scan; it scales all lengths below"
+    )
+    reversed_depth: bool = Field(False, description="whether the layers are stored in reverse, as in many segments")
 
-    surface_wander: float = Field(2.5, ge=0, description="standard deviation of the surface's depth, cut at 3 of them")
-    surface_offset: float = Field(0.0, description="how much deeper the whole surface lies than the middle layer")
-    sheet_thickness: float = Field(14.0, gt=0, description="of the sheet at half height")
-    letter_height: float = Field(170.0, gt=0, description="of a capital")
-    stroke_width: float = Field(26.0, gt=0, description="of the pen")
-    ink_thickness: float = Field(1.0, ge=0, description="of the deposit, before flaking")
-    ink_contrast: float = Field(8.0, description="how much brighter ink is than the middle grey of papyrus")
+    surface_wander: float = Field(
+        2.5, ge=0, description="standard deviation of the surface's depth; deviations are limited to three of them"
+    )
+    surface_offset: float = Field(0.0, description="depth of the whole surface below the middle layer")
+    sheet_thickness: float = Field(14.0, gt=0, description="thickness of the sheet, measured at half of its peak")
+    letter_height: float = Field(170.0, gt=0, description="height of a capital letter")
+    stroke_width: float = Field(26.0, gt=0, description="width of a pen stroke")
+    ink_thickness: float = Field(1.0, ge=0, description="thickness of the ink deposit before flaking")
+    ink_contrast: float = Field(8.0, description="grey values by which ink is brighter than the mean grey of papyrus")
     ink_texture: float = Field(
         0.0,
         ge=0,
-        description="greys by which ink's plates stand out from its cracks, without being brighter on the whole",
+        description="grey values between the plates of ink and the cracks around them, at the same mean",
     )
-    flaked: float = Field(0.15, ge=0, le=1, description="share of the ink's plates that have fallen off")
-    missing: float = Field(0.02, ge=0, lt=1, description="share of the sheet that has fallen out")
+    flaked: float = Field(0.15, ge=0, le=1, description="share of ink plates that have fallen off")
+    missing: float = Field(0.02, ge=0, lt=1, description="share of the sheet that is missing")
     missing_fibres: float = Field(
-        0.0, ge=0, lt=1, description="share of the face whose fibres came off, and ink with them"
+        0.0, ge=0, lt=1, description="share of the surface that lost its fibres, and the ink on them"
     )
     ragged_edge: float = Field(14.0, ge=0, description="mean width of the empty margin around the papyrus, in pixels")
     noise: float = Field(1.6, ge=0, description="standard deviation of the detector's noise")
     rings: float = Field(1.5, ge=0, description="amplitude of ring artefacts")
-    specks_per_megapixel: float = Field(100.0, ge=0, description="bright specks a layer")
+    specks_per_megapixel: float = Field(100.0, ge=0, description="number of bright specks per megapixel and layer")
     label_shift: float = Field(
-        0.0, ge=0, description="pixels of the scan by which the labels as drawn lie beside the ink"
+        0.0, ge=0, description="distance between the drawn labels and the ink, in pixels of the scan"
     )
-    reviewed: float = Field(1.0, gt=0, le=1, description="share of the segment that somebody has looked at")
+    reviewed: float = Field(1.0, gt=0, le=1, description="share of the segment that has been reviewed")
 
     @property
     def scale(self) -> float:

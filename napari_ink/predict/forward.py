@@ -82,7 +82,7 @@ class Forward:
         if "out of memory" not in text and "can't allocate memory" not in text:
             return error
         return DeviceMemoryError(
-            f"The memory of {device_title(self.device)} does not hold a batch of tiles; close other programs that use "
+            f"The memory of {device_title(self.device)} cannot hold a batch of tiles; close other programs that use "
             "it, or choose another device."
         )
 

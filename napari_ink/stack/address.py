@@ -1,4 +1,4 @@
-"""What an address is, and what it says by itself: nothing here needs the network or what reaches it."""
+"""Recognition and parsing of stack addresses, without the network or its libraries."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from urllib.parse import unquote, urlsplit
 
 
 def is_address(source: str | os.PathLike[str]) -> bool:
-    """Whether a source is an address rather than a path."""
+    """Return whether a source is an address, such as ``https://`` or ``s3://``, rather than a path."""
     return "://" in os.fspath(source)
 
 
 def address_path(address: str) -> PurePosixPath:
-    """Return the path in an address, without the query and fragment of a web address, as people read it."""
+    """Return the decoded path of an address, without the query and fragment of a web address."""
     scheme, _, rest = address.partition("://")
     if scheme.lower() in ("http", "https"):
         try:
             return PurePosixPath(unquote(urlsplit(address).path))
-        except ValueError:  # a bracket in the name of the server, say; it is refused where it is opened
+        except ValueError:  # such as a bracket in the server's name; opening the address reports it
             return PurePosixPath(rest)
     return PurePosixPath(rest)

@@ -90,13 +90,13 @@ class RunFolder:
             If it exists and is no run to `resume`, or its parent folder does not exist.
         """
         if not self.path.parent.is_dir():
-            raise OutputError(f"There is no folder {self.path.parent}; make it or choose another.")
+            raise OutputError(f"There is no folder {self.path.parent}; create it or choose another.")
         if not self.path.exists():
             return
         if not resume:
-            raise OutputError(f"{self.path} exists already; choose another name, or go on with it by --resume.")
+            raise OutputError(f"{self.path} exists already; choose another name, or continue it with --resume.")
         if not self._record.is_file():
-            raise OutputError(f"{self.path} is no training run that could be gone on with; choose another name.")
+            raise OutputError(f"{self.path} is no training run that can be continued; choose another name.")
 
     def begin(self, record: RunRecord) -> RunRecord:
         """Create the folder, or check that it holds the same run, and return the record to use.

@@ -180,7 +180,7 @@ def test_nothing_is_stored_of_a_model_that_gives_no_numbers(tmp_path: Path) -> N
 
 
 def test_memory_that_runs_out(request_here: PredictRequest) -> None:
-    refuse(replace(request_here, model=ink_model(OutOfMemory())), DeviceMemoryError, "the CPU does not hold a batch")
+    refuse(replace(request_here, model=ink_model(OutOfMemory())), DeviceMemoryError, "the CPU cannot hold a batch")
 
 
 def _changes(request: PredictRequest) -> list[str]:
