@@ -47,8 +47,7 @@ def decoder_errors(kind: type[BadInputError], where: object, remedy: str, as_wha
         raise
     except PermissionError as error:
         # The file that may not be read can be one inside of a folder: name that one.
-        place = error.filename or where
-        raise kind(f"{place} cannot be read: permission denied; ask for the right to read it.") from error
+        raise _denied(kind, error.filename or where) from error
     except MemoryError as error:
         raise kind(f"{where} asks for more memory than there is; {remedy}.") from error
     except RecursionError as error:
@@ -66,6 +65,24 @@ def reason_of(error: BaseException) -> str:
     return reason if len(reason) <= 200 else reason[:199] + "…"
 
 
+def _denied(kind: type[BadInputError], place: object) -> BadInputError:
+    return kind(f"{place} cannot be read: permission denied; ask for the right to read it.")
+
+
+def exists(path: Path, kind: type[BadInputError]) -> bool:
+    """Return whether there is a file or folder at a path.
+
+    Raises
+    ------
+    BadInputError
+        As an instance of `kind`, if a folder on the way may not be entered, so that nobody can tell.
+    """
+    try:
+        return path.exists()
+    except PermissionError as error:
+        raise _denied(kind, path) from error
+
+
 def check_regular(path: Path, kind: type[BadInputError]) -> int:
     """Return a file's size in bytes; refuse pipes, devices and folders, which may never end.
 
@@ -76,6 +93,8 @@ def check_regular(path: Path, kind: type[BadInputError]) -> int:
     """
     try:
         found = path.stat()
+    except PermissionError as error:
+        raise _denied(kind, path) from error
     except OSError as error:
         raise kind(f"{path} cannot be read: {(error.strerror or str(error)).lower()}; check the path.") from error
     if not stat.S_ISREG(found.st_mode):

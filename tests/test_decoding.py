@@ -1,4 +1,5 @@
 import os
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +9,7 @@ from napari_ink.decoding import (
     check_unpacked,
     decode_text,
     decoder_errors,
+    exists,
     parse_json,
     read_bounded,
 )
@@ -36,6 +38,16 @@ def test_denied_access_is_named_as_the_reason():
         decoder_errors(StackError, "f", "copy it again"),
     ):
         raise PermissionError(13, "Permission denied", "/a")
+
+
+def test_a_folder_that_may_not_be_entered_is_named_as_the_reason(monkeypatch):
+    def refuse(path, **_):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "stat", refuse)
+    for look in (exists, check_regular):
+        with pytest.raises(LabelError, match=r"locked/m\.png cannot be read: permission denied; ask for the right"):
+            look(Path("locked/m.png"), LabelError)
 
 
 def test_pipes_devices_and_folders_are_refused(tmp_path):

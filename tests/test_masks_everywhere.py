@@ -482,3 +482,27 @@ def test_damaged_npy_headers_end_in_a_sentence(
     assert main(["export", str(path), "-o", str(tmp_path / "o.png")]) == 2
     said = capsys.readouterr().err
     assert said.count("\n") == 1 and "m.npy cannot be read" in said
+
+
+@pytest.mark.parametrize("name", ["m.png", "m.tif", "m.npy", "m.zarr"])
+def test_a_mask_in_a_folder_that_may_not_be_entered_asks_for_the_right_to_read_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    locked = tmp_path / "locked"
+    looked = Path.stat
+
+    def refuse(self: Path, **how: bool) -> object:
+        if locked in self.parents:
+            raise PermissionError(13, "Permission denied", str(self))
+        return looked(self, **how)
+
+    _grey_png(tmp_path / "ink.png", INK.astype(np.uint8))
+    monkeypatch.setattr(Path, "stat", refuse)
+    ink = str(tmp_path / "ink.png")
+    for command in (
+        ["evaluate", ink, ink, "--mask", str(locked / name)],
+        ["evaluate", ink, str(locked / name)],
+        ["export", str(locked / name), "-o", str(tmp_path / "o.png")],
+    ):
+        assert main(command) == 2
+        assert f"{name} cannot be read: permission denied; ask for the right to read it." in capsys.readouterr().err

@@ -57,7 +57,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return BAD_INPUT
     except OSError as error:  # an error that no command expects, such as a path that is too long
         where = "A file" if error.filename is None else _short(str(error.filename))
-        _say(f"{where} cannot be used: {reason_of(error)}; check the path.")
+        is_denied = isinstance(error, PermissionError)
+        remedy = "ask for the right to use it" if is_denied else "check the path"
+        _say(f"{where} cannot be used: {reason_of(error)}; {remedy}.")
         return BAD_INPUT
     return code or DONE
 

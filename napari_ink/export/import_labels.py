@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_ink.annotation import EdgeValue, LabelValue
+from napari_ink.decoding import exists
 from napari_ink.errors import LabelError
 from napari_ink.export.formats import SUFFIXES, format_of
 from napari_ink.export.names import beside
@@ -47,7 +48,7 @@ def read_labels(
         If the file does not exist or cannot be read, is smaller than `shape`, or is neither a mask nor label values.
     """
     path = Path(path).absolute()
-    if not path.exists():
+    if not exists(path, LabelError):
         raise LabelError(f"There are no labels at {path}; check the path.")
     if (form := format_of(path)) is None:
         raise LabelError(f"{path} ends in {path.suffix or 'no suffix'}; labels end in one of {', '.join(SUFFIXES)}.")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from napari_ink.annotation import is_project, labels_of_project, supervision
+from napari_ink.decoding import exists
 from napari_ink.errors import BadInputError
 from napari_ink.export.import_labels import cut, read_labels
 from napari_ink.export.planes import (
@@ -93,7 +94,7 @@ def source_plane(
             f"The threshold is {threshold}, but a probability lies between 0 and 1; choose a value in that range."
         )
     source = Path(source).absolute()
-    if not source.exists():
+    if not exists(source, BadInputError):
         raise BadInputError(f"There is nothing at {source}; name a prediction store, a project or a label file.")
     if is_project(source):
         return project_plane(source, what)

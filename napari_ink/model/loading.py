@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from napari_ink.decoding import exists
 from napari_ink.errors import CheckpointError
 from napari_ink.model import checkpoint
 from napari_ink.model.cards import InkModel, ModelCard
@@ -102,6 +103,6 @@ def _existing(name_or_path: str | os.PathLike[str]) -> Path:
     kinds = ", ".join(MODEL_SUFFIXES)
     if path.suffix not in MODEL_SUFFIXES:
         raise CheckpointError(f"There is no model called {name_or_path}; name one of {known}, or a file ({kinds}).")
-    if not path.is_file():
+    if not exists(path, CheckpointError) or not path.is_file():
         raise CheckpointError(f"There is no checkpoint at {path}; check the path, or choose one that `models` lists.")
     return path

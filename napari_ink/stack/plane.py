@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_ink.decoding import check_memory, check_regular, decoder_errors
+from napari_ink.decoding import check_memory, check_regular, decoder_errors, exists
 from napari_ink.errors import LabelError
 from napari_ink.mask_meaning import Meaning, Samples, bits_of, meaning_of, values_of
 
@@ -98,14 +98,14 @@ def opened_plane(path: str | os.PathLike[str]) -> Iterator[StoredPlane]:
     from napari_ink.stack.zarr_stack import holds_zarr
 
     path = Path(path)
+    if not exists(path, LabelError):
+        raise LabelError(f"There is no image at {path}; check the path.")
     if path.is_dir():
         if not holds_zarr(path):
             raise LabelError(f"{path} is a folder that is no Zarr; name an image, a NumPy file or a Zarr.")
         # Zarr and NumPy planes stay on the disk without an open file; only pictures need closing.
         yield zarr_plane(path)
         return
-    if not path.exists():
-        raise LabelError(f"There is no image at {path}; check the path.")
     check_regular(path, LabelError)
     if path.suffix.lower() == ".npy":
         yield _numpy_plane(path)
