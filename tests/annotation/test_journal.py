@@ -266,6 +266,26 @@ def test_a_crash_and_a_flipped_bit_lose_that_change_only(folder: Path) -> None:
     annotation.close()
 
 
+@pytest.mark.parametrize("lost", range(3))
+def test_a_crash_before_the_first_chunk_and_a_flipped_bit_lose_that_change_only(tmp_path: Path, lost: int) -> None:
+    annotation = Annotation(tmp_path, SHAPE, "ada")
+    for number in range(3):
+        annotation.apply([("ink", 400, 100 * number, np.full((9, 9), 2, np.uint8))], f"new {number}")
+    annotation.close()
+    shutil.rmtree(tmp_path / "annotation.zarr/ink/c")
+    (tmp_path / MARKER_NAME).unlink()
+    journal = Journal(tmp_path / JOURNAL_NAME)
+    data = bytearray(journal.path.read_bytes())
+    data[journal.records()[lost].offset + 3] ^= 1
+    journal.path.write_bytes(data)
+    annotation = Annotation(tmp_path, SHAPE, "ada")
+    drawn = [bool((_ink(annotation)[400:409, 100 * number : 100 * number + 9] == 2).all()) for number in range(3)]
+    assert drawn == [number != lost for number in range(3)]
+    assert annotation.count("ink") == {2: 2 * 81}
+    assert "What was drawn last may be missing" in annotation.warnings[0]
+    annotation.close()
+
+
 def test_a_journal_that_was_cut_short_is_told(folder: Path) -> None:
     journal = folder / JOURNAL_NAME
     whole = journal.read_bytes()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_ink.annotation.store.edits import CHUNK_PX, Plane, known_values
+from napari_ink.annotation.store.edits import CHUNK_PX, PLANES, Plane, known_values
 from napari_ink.annotation.store.history import History
 from napari_ink.annotation.store.journal import Journal
 from napari_ink.annotation.store.journal_scan import MAGIC, Record
@@ -129,7 +129,10 @@ def _first_to_replay(planes: Planes, history: History, records: list[Record]) ->
     if planes.is_new:
         return 0
     without_values = (one.number for one in records if one.kind == "edit" and not one.size)
-    return max(history.last_gap, *without_values, 0)
+    # The chunks may hold a lost change, which replaying the ones before it would undo. Before the first chunk is
+    # written, they hold nothing, and the changes before a lost one are in the journal alone.
+    is_any_stored = any(planes.chunks.stored(plane) for plane in PLANES)
+    return max(history.last_gap if is_any_stored else 0, *without_values, 0)
 
 
 def _replay(planes: Planes, journal: Journal, records: list[Record], begin: int) -> int:
