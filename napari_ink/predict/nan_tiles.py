@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import numpy.typing as npt
 
-from napari_ink.errors import NapariInkError
+from napari_ink.errors import CheckpointError
 from napari_ink.predict.tiles import Batch
 from napari_ink.region import Region
 
@@ -32,7 +32,7 @@ def drop_nan_tiles(
 
     Raises
     ------
-    NapariInkError
+    CheckpointError
         If all of the first tiles, or all tiles of a small run, contain NaN.
     """
     held: list[tuple[Batch, npt.NDArray[np.float32], list[Region]]] = []
@@ -47,7 +47,7 @@ def drop_nan_tiles(
         elif sum(len(bad) for _, _, bad in held) >= _ENOUGH_TILES:
             break
     if held:
-        raise NapariInkError(
+        raise CheckpointError(
             f"The model's output is not a number in the tile at {held[0][2][0]} and in all others so far; its "
             "weights are damaged or were trained on other grey values, so choose another model or region."
         )

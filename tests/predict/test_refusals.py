@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from napari_ink.cli import main
 from napari_ink.errors import (
     BadInputError,
+    CheckpointError,
     ContractError,
     DeviceMemoryError,
     LabelError,
@@ -150,7 +151,7 @@ def test_a_tile_without_an_answer_is_left_out_told_and_does_not_spread(
 def test_a_model_without_any_answer_is_refused(request_here: PredictRequest, tmp_path: Path) -> None:
     np.save(tmp_path / "segment.npy", np.full((5, 90, 120), 65535, np.uint16))
     request = replace(request_here, stack=open_stack(tmp_path / "segment.npy"), model=ink_model(NotANumber()))
-    assert "the tile at 0:32,0:32" in refuse(request, NapariInkError, "not a number")
+    assert "the tile at 0:32,0:32" in refuse(request, CheckpointError, "not a number")
 
 
 def test_a_run_may_begin_and_go_on_where_there_is_no_answer(request_here: PredictRequest, tmp_path: Path) -> None:
@@ -176,7 +177,7 @@ def test_nothing_is_stored_of_a_model_that_gives_no_numbers(tmp_path: Path) -> N
     np.save(tmp_path / "segment.npy", np.full((5, 600, 600), 65535, np.uint16))
     stack = open_stack(tmp_path / "segment.npy")
     request = PredictRequest(stack, ink_model(NotANumber()), tmp_path / "p.zarr", device="cpu", batch_size=1)
-    refuse(request, NapariInkError, "all others so far")
+    refuse(request, CheckpointError, "all others so far")
 
 
 def test_memory_that_runs_out(request_here: PredictRequest) -> None:
