@@ -75,7 +75,7 @@ def test_the_end_of_the_queue_is_told(wide_dock, press, qtbot):
     _go(wide_dock, press, qtbot)
     for _ in range(9):
         press(key_of("reviewed"))
-    assert "been through the queue" in wide_dock.correct.review.left.text()
+    assert "reached the end of the queue" in wide_dock.correct.review.left.text()
     press("Period")
     qtbot.waitUntil(lambda: "Every region" in wide_dock.correct.review.left.text())
 

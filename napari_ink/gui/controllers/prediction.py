@@ -1,4 +1,4 @@
-"""Predicting in the window: models, runs, thresholds, and the overlay that grows."""
+"""Predictions in the window: models, runs, and stored predictions."""
 
 from __future__ import annotations
 
@@ -39,25 +39,25 @@ if TYPE_CHECKING:
 
 
 class PredictionController(QObject):
-    """Runs predictions and shows them.
+    """Controller that runs predictions and shows them.
 
     Parameters
     ----------
     store
-        The state of the work.
+        State of the window.
     jobs
-        Loads models and reads stored predictions.
+        Runner of background jobs.
     layers
-        The viewer's layers.
+        Layers of the viewer.
     project_folder
-        Says where a stack's predictions are kept.
+        Function that returns the project folder of a stack.
 
     Attributes
     ----------
     shown : OverlayController
-        What is seen of it, and where it is cut.
+        Controller of the overlay and its thresholds.
     roi : RoiLayer
-        What a person drew to be predicted.
+        Regions of interest that the user drew.
     """
 
     def __init__(
@@ -81,14 +81,14 @@ class PredictionController(QObject):
         layers.viewport.settled.connect(self._look)
 
     def warm_up(self, model: ModelEntry) -> None:
-        """Load a model ahead of the first Run, and find out which device would be picked."""
+        """Load a model before the first run, and find the device that would be chosen."""
         ready = self._requests.ready
         if ready is None or ready.name_or_path != model.name_or_path:
-            # The same error comes back, and is shown, when Run is pressed.
+            # Silent: if the model cannot be loaded, the same error is shown when Run is pressed.
             self._jobs.run("warm up", warm_up_job(model.name_or_path), self._on_warm, is_silent=True)
 
     def predict(self, settings: RunSettings, instead_of: RunRequest | None = None) -> None:
-        """Predict ink and edges on a thread, perhaps instead of something else; the overlay grows as tiles are done."""
+        """Predict ink and edges on a worker thread, perhaps in place of an earlier request."""
         stack = self._store.state.stack
         if stack is None or self._store.state.run is not None:
             return
@@ -103,63 +103,63 @@ class PredictionController(QObject):
         self._begin(request)
 
     def change(self, settings: RunSettings) -> None:
-        """Take other settings: a run under way that they concern stops, keeps what is done, and begins anew."""
+        """Apply changed settings: a run that they affect stops, keeps its finished tiles, and restarts."""
         stack, is_cancelled = self._store.state.stack, self.is_cancelling and self._next is None
         if self._run is None or stack is None or is_cancelled or settings == (self._next or self._settings):
             return
         try:
             check_depth(stack, settings)
         except NapariInkError as error:
-            self._store.fail(f"{error} The run goes on as it was.", Step.PREDICT)
+            self._store.fail(f"{error} The run continues with the previous settings.", Step.PREDICT)
             return
         self._restart(self._run, settings)
 
     def resume(self) -> None:
-        """Go on with the prediction that was stopped."""
+        """Resume the prediction that was stopped."""
         if self._unfinished is not None and self._run is None:
             self._begin(replace(self._unfinished, resume=True))
 
     def pause(self) -> None:
-        """Let the run wait, or go on after that."""
+        """Pause the run, or resume it if it is paused."""
         if self._run is not None:
             self._run.pause()
 
     @property
     def is_cancelling(self) -> bool:
-        """Whether a run is about to end."""
+        """Whether the run has been cancelled but has not ended yet."""
         return self._run is not None and self._run.progress.cancelling
 
     def cancel(self) -> None:
-        """Stop the prediction after the batch in hand; what is done is kept."""
+        """Cancel the prediction after the current batch; finished tiles are kept."""
         self._next = None
         if self._run is not None:
             self._run.cancel()
 
     def reset(self) -> None:
-        """Stop the prediction, and go on with none: its stack is being worked on no more."""
+        """Cancel the prediction and forget it, because another stack is opened."""
         self.cancel()
         self._settings = self._unfinished = None
 
     def shut_down(self) -> None:
-        """Stop it, and listen to it no more."""
+        """Stop the run without handling any more of its events."""
         self._next = self._unfinished = None
         if self._run is not None:
             self._run.shut_down()
             self._run = None
 
     def show_again(self, event: PredictionFound) -> None:
-        """Show an earlier prediction, whose rows are to come; it can go on if it was stopped."""
+        """Show an earlier prediction whose rows follow; if it is unfinished, it can be resumed."""
         if self._store.state.run is not None:
             return
         self.shown.begin_stored(event)
         self._unfinished = None if event.is_complete else self._requests.from_stored(event)
-        outcome = "This is the prediction made last."
+        outcome = "This is the latest prediction."
         if self._unfinished is not None:
-            outcome = "The prediction made last is not finished; Continue goes on with it."
+            outcome = "The latest prediction is not finished; Continue resumes it."
         self._store.update(prediction=event.path, has_prediction=True, outcome=outcome)
 
     def show_band(self, event: PredictionBand) -> None:
-        """Show some rows of it."""
+        """Show a band of rows of the earlier prediction."""
         path = self._store.state.prediction
         if self._store.state.run is None and path is not None:
             self.shown.put_band(event, path)
@@ -167,7 +167,7 @@ class PredictionController(QObject):
                 self._store.update(can_continue=self._unfinished is not None)
 
     def ready_model(self) -> InkModel | None:
-        """Return the model that is in memory, if one is, reading as it was last asked to."""
+        """Return the loaded model with the settings of the last run; None if no model is loaded."""
         if self._requests.ready is None:
             return None
         model, settings = self._requests.ready.model, self._settings
@@ -190,10 +190,10 @@ class PredictionController(QObject):
         run.ended.connect(self._on_run_ended)
         self._store.update(run=run.progress, outcome="", notes=(), exported="", can_continue=False)
         self._look()
-        # A prediction that is shown stays until the next has started: it may yet fail, or be cancelled.
+        # The shown prediction stays until the next one has started, which may still fail or be cancelled.
         can_wait = not request.resume and self.shown.fits(has_disagreement)
         if not (is_shown or can_wait):
-            # napari takes its time over new layers, and takes longer beside threads at work: they come first.
+            # Adding layers to napari is slow, and slower beside busy threads, so it happens before the run starts.
             self.shown.begin(request.stack.shape[1:], has_disagreement)
         self._layers.when_idle(lambda: self._start(run))
 
@@ -206,7 +206,7 @@ class PredictionController(QObject):
             run.start()
 
     def _look(self) -> None:
-        """Have predicted next what is in sight now."""
+        """Tell the run which region is visible, to predict its tiles next."""
         if self._run is not None:
             self._run.looking_at = self._requests.visible_region()
 
@@ -218,7 +218,8 @@ class PredictionController(QObject):
             self._restart(run, settings)
 
     def _restart(self, run: PredictionRun, settings: RunSettings) -> None:
-        """Have a run stopped and another begun as soon as it has."""
+        """Stop a run, and start another one with new settings as soon as it has ended."""
+        # Two runs at once would need twice the memory of the device, so the next one waits for `_on_run_ended`.
         self._next = settings
         if not run.progress.cancelling:
             run.cancel()
@@ -233,7 +234,7 @@ class PredictionController(QObject):
         run = self._run
         if run is None or not self._is_of_this_stack(run):
             return
-        if not run.has_started:  # it says so again where it begins anew for want of memory
+        if not run.has_started:  # emitted again if the engine restarts with less memory
             self._unfinished = run.request
             if not run.request.resume:
                 self.shown.begin_growing(event)
@@ -250,6 +251,7 @@ class PredictionController(QObject):
         run, self._run = self._run, None
         if run is None:
             return
+        # A run ends on its thread, so by now another stack may be open.
         is_here = self._is_of_this_stack(run)
         if run.is_whole or not is_here or self._unfinished is None or not self._unfinished.out.exists():
             self._unfinished = None
@@ -261,12 +263,12 @@ class PredictionController(QObject):
             self._show_stored(run)
 
     def _show_stored(self, run: PredictionRun) -> None:
-        """Show what is stored, where the run has left something else in the overlay, or none is there any more."""
+        """Reload the stored prediction if the run has left the overlay incomplete or removed its store."""
         state, overlay = self._store.state, self._layers.overlay
         if not (run.has_started or state.has_prediction):
-            self._layers.end_overlay()  # there was nothing to show in it
+            self._layers.end_overlay()  # the empty overlay was made for this run
         elif state.prediction is not None and not state.prediction.exists():
-            self._store.update(prediction=None)  # an error came before anything of it was final
+            self._store.update(prediction=None)  # the run failed before any tile was final, which removes its store
         elif state.prediction is not None and (overlay is None or overlay.shows != state.prediction):
             job = stored_job(state.prediction, run.request.stack)
             self._jobs.run("project", job, self._on_stored, busy="Showing the prediction again…")

@@ -1,4 +1,4 @@
-"""One prediction from Run to its end: the worker, its progress, and the sentence that says how it went."""
+"""Prediction run: the worker, its progress, and a sentence on the outcome."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ _REPORT_S = 0.2
 
 
 class PredictionRun(QObject):
-    """Run a prediction on a thread and tell, on this one, how far it is.
+    """Prediction on a worker thread, with signals on the thread of the window.
 
     Parameters
     ----------
     request
-        What to predict.
+        Prediction to run.
 
     Attributes
     ----------
     progress : RunProgress
-        How far it is.
+        Progress of the run.
     has_started : bool
-        Whether its store was there when the first tile was about to be read.
+        Whether the prediction store was created and the first tile is being read.
     looking_at : Region or None
-        What is in sight, which is predicted first; to be kept up to date.
+        Visible region, whose tiles are predicted first; the caller keeps it up to date.
     """
 
     model_ready = Signal(object)
@@ -64,31 +64,32 @@ class PredictionRun(QObject):
 
     @property
     def is_whole(self) -> bool:
-        """Whether it came to its end."""
+        """Whether the prediction was completed."""
         return self._result is not None and self._result.complete
 
     @property
     def request(self) -> RunRequest:
-        """What is predicted."""
+        """Request that the run was started with."""
         return self._request
 
     @property
     def path(self) -> Path:
-        """Where the prediction is stored."""
+        """Path of the prediction store."""
         return self._request.out
 
     def start(self) -> None:
         """Start the worker."""
+        # A function, not a value: the thread asks for the visible region before each batch.
         events = predict_job(self._request, lambda: self.looking_at)
         self._worker = start_worker(events, self._on_event, self._on_end)
 
     def cancel(self) -> None:
-        """Stop after the batch in hand."""
+        """Cancel after the current batch."""
         self.shut_down()
         self._advance(cancelling=True)
 
     def pause(self) -> None:
-        """Wait after the batch in hand, with the model in memory, or go on after that."""
+        """Pause after the current batch with the model in memory, or resume."""
         if self._worker is None:
             return
         now = time.monotonic()
@@ -102,7 +103,7 @@ class PredictionRun(QObject):
         self._advance(paused=self._paused_at is not None)
 
     def shut_down(self) -> None:
-        """Stop after the batch in hand, and tell nobody."""
+        """Stop after the current batch without emitting progress."""
         if self._worker is not None:
             self._worker.quit()
 
@@ -132,9 +133,10 @@ class PredictionRun(QObject):
     def _on_tile(self, event: TilePredicted) -> None:
         self.tile_predicted.emit(event)
         now = time.monotonic()
+        # Pauses do not count, otherwise the estimate would grow with each of them.
         left = seconds_left(now - (self._began or now) - self._idle_s, event.done, event.total)
         self.progress = replace(self.progress, done=event.done, total=event.total, seconds_left=left)
-        # A GPU gives hundreds of tiles a second, and nobody reads that fast: the panels are told a few times a second.
+        # A GPU predicts hundreds of tiles per second; progress is emitted only a few times per second.
         if event.done == 1 or now - self._reported_at >= _REPORT_S:
             self._reported_at = now
             self.progressed.emit(self.progress)
@@ -152,10 +154,10 @@ class PredictionRun(QObject):
             return f"Predicted {total} tiles in {self._result.seconds:.0f} s."
         when = f"after {done} of {total} tiles" if total else "before the first tile"
         why = f"Stopped {when}: {self._failure}" if self._failure else f"Cancelled {when}."
-        # A run that fails before anything is final takes its store away.
-        return f"{why} What is done is kept, and Continue goes on with it." if self.path.exists() else why
+        # A run that fails before any tile is final removes its store.
+        return f"{why} Finished tiles are kept, and Continue resumes the run." if self.path.exists() else why
 
 
 def seconds_left(elapsed: float, done: int, total: int) -> float | None:
-    """Return how long the rest will take at the pace so far, or None while nothing is done."""
+    """Return the remaining time at the current pace; None while nothing is done."""
     return elapsed / done * (total - done) if done else None

@@ -1,4 +1,4 @@
-"""The depth profile under the mouse: grey values along the depth, and which layers a model's answer rests on."""
+"""Depth profile under the mouse: grey values along the depth, and the layers that a model relies on."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ _RADIUS_PX = 2
 
 
 class ProfileController(QObject):
-    """Reads the profile where the mouse comes to rest, as long as somebody looks at it.
+    """Controller that reads the profile where the mouse stops, while the plot is visible.
 
     Parameters
     ----------
     viewer
-        Whose mouse is followed.
+        Viewer whose mouse is followed.
     model
-        Returns the model to ask, once one is loaded.
+        Function that returns the loaded model, or None.
     jobs
-        Reads the profile.
+        Runner of background jobs.
     """
 
     arrived = Signal(object)
@@ -52,17 +52,17 @@ class ProfileController(QObject):
         viewer.cursor.events.position.connect(self._on_mouse)
 
     def begin(self, stack: DepthStack) -> None:
-        """Read another stack."""
+        """Switch to another stack, and clear the profile."""
         self._stack = stack
         self._jobs.cancel(_JOB)
         self.arrived.emit(None)
 
     def watch(self, is_watched: bool) -> None:
-        """Follow the mouse, or follow it no more."""
+        """Follow the mouse or stop following it."""
         self._is_watched = is_watched
 
     def explain(self) -> None:
-        """Ask the model which layers its answer under the mouse rests on."""
+        """Ask the model which layers its prediction under the mouse relies on."""
         model = self._model()
         if model is None:
             self.failed.emit("There is no model loaded to ask; run a prediction in step 2 first.")
@@ -70,7 +70,7 @@ class ProfileController(QObject):
         self._ask(model)
 
     def release(self) -> None:
-        """Let go of the viewer, and take no profile that is still to come."""
+        """Disconnect from the viewer, and cancel a running job."""
         self._jobs.cancel(_JOB)
         self._rest.cancel()
         self._viewer.cursor.events.position.disconnect(self._on_mouse)
@@ -92,12 +92,13 @@ class ProfileController(QObject):
 
 
 def profile_job(stack: DepthStack, y: int, x: int, model: InkModel | None = None) -> Generator[Profile]:
-    """Read the profile at a place, and then ask a model about it if there is one."""
+    """Read the profile at a place; with a model, yield it again with the contribution of each layer."""
     depth, height, width = stack.shape
     rows = slice(max(y - _RADIUS_PX, 0), min(y + _RADIUS_PX + 1, height))
     columns = slice(max(x - _RADIUS_PX, 0), min(x + _RADIUS_PX + 1, width))
+    # The mean of a few pixels, because a single voxel is mostly noise.
     grey = stack.read(slice(0, depth), rows, columns).mean(axis=(1, 2), dtype=np.float32)
-    yield Profile(y, x, grey)
+    yield Profile(y, x, grey)  # at once, since asking the model takes much longer
     if model is not None:
         from napari_ink.predict import contribution
 

@@ -1,4 +1,4 @@
-"""The projection: a window of depth layers seen at once, worked out for what is in sight first."""
+"""Projection: several depth layers combined into one picture, computed for the visible region first."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ _KEY = "projection"
 
 
 class ProjectionController(QObject):
-    """Shows a projection of the stack as a layer above it.
+    """Controller that shows a projection of the stack as a layer above it.
 
     Parameters
     ----------
     layers
-        The viewer's layers.
+        Layers of the viewer.
 
     Attributes
     ----------
     status : ProjectionStatus
-        What is projected, and whether it is shown.
+        Settings of the projection, and whether it is shown.
     """
 
     changed = Signal()
@@ -50,14 +50,14 @@ class ProjectionController(QObject):
         layers.gone.connect(self._on_gone)
 
     def begin(self, stack: DepthStack) -> None:
-        """Be ready to project another stack, around its surface."""
+        """Switch to another stack, with the layers around its surface."""
         self._close()
         self._stack = stack
         first, last = max(stack.surface_z - _AROUND, 0), min(stack.surface_z + _AROUND, stack.shape[0] - 1)
         self._set_status(replace(self.status, first=first, last=last, layers=stack.shape[0], is_shown=False))
 
     def toggle(self) -> None:
-        """Show the projection, or show it no more."""
+        """Show the projection, or hide it if it is shown."""
         if self.status.is_shown:
             self._close()
             self._layers.remove_auxiliary(_KEY)
@@ -67,13 +67,13 @@ class ProjectionController(QObject):
             self._show()
 
     def choose(self, how: How, first: int, last: int) -> None:
-        """Project in another way, or other layers, `last` included; shown a moment after the last change."""
+        """Set the projection and its layers, `last` included; shown a moment after the last change."""
         self._set_status(replace(self.status, how=how, first=first, last=last))
         if self.status.is_shown:
             self._settled.throttle()
 
     def release(self) -> None:
-        """Read nothing more."""
+        """Stop reading tiles."""
         self._close()
 
     def _show(self) -> None:
@@ -95,11 +95,12 @@ class ProjectionController(QObject):
         else:
             source.attach(layer)
             layer.data = source.planes()
+        # Only now: the layer may still draw from the previous source until its data is replaced.
         if before is not None:
             before.close()
 
     def _on_gone(self) -> None:
-        """Keep up with a layer that the user took out of the list."""
+        """Update the status if the user has removed the layer from the list."""
         if self.status.is_shown and self._layers.auxiliary(_KEY) is None:
             self._close()
             self._set_status(replace(self.status, is_shown=False))

@@ -1,4 +1,4 @@
-"""Review in the window: the region in hand, how far it has been looked at, the queue of regions, and notes."""
+"""Review: the current region, its state, the queue of regions, and notes."""
 
 from __future__ import annotations
 
@@ -32,25 +32,19 @@ _FILL = 1.3
 
 
 class ReviewController(QObject):
-    """Walks through the regions of a segment and keeps what was said of each.
+    """Controller that steps through the regions of a segment and stores the state of each.
 
     Parameters
     ----------
-    layers
-        The viewer's layers.
-    display
-        Moves the view.
-    labels
-        The labels.
-    jobs
-        Ranks regions and works out statistics.
+    layers, display, labels, jobs
+        Layers of the viewer, controllers of the display and the labels, and runner of background jobs.
 
     Attributes
     ----------
     region : tuple of int or None
-        Row and column of the region in hand; None before one is.
+        Row and column of the current region; None before the first one.
     status : ReviewStatus
-        What the panel shows.
+        Status that the panel shows.
     """
 
     changed = Signal()
@@ -78,13 +72,13 @@ class ReviewController(QObject):
         labels.changed.connect(self._update_status)
 
     def reset(self) -> None:
-        """Forget the segment: the next one has regions, a queue and notes of its own."""
+        """Forget the segment, because another one is opened."""
         self.cancel()
         self.region, self._queue, self._seconds, self.status = None, [], [], ReviewStatus()
         self._marks, self._history_read, self._shown = {}, 0, None
 
     def mark(self, state: ReviewState) -> None:
-        """Say how far the region in hand has been looked at; without one, the region in the middle of the picture."""
+        """Set the state of the current region, or of the region in the middle of the view if there is none."""
         annotation = self._labels.annotation
         region = self.region or self._middle()
         if annotation is None or region is None:
@@ -95,12 +89,13 @@ class ReviewController(QObject):
         self._take(region)
         if state in (ReviewState.REVIEWED, ReviewState.FLAGGED):
             if edit is not None:
+                # Capped, so that a break does not spoil the estimate of the time left.
                 self._seconds.append(min(time.monotonic() - self._arrived_at, _LONGEST_S))
             if any(score.region == region for score in self._queue):
                 self.go(1)
 
     def go(self, step: int) -> None:
-        """Go to the next region of the queue (1) or the one before (-1); the queue is made first if there is none."""
+        """Go to the next (1) or previous (-1) region of the queue, which is computed first if there is none."""
         if self._labels.annotation is None or self._jobs.is_running(_RANKING):
             return
         if not self._queue:
@@ -110,14 +105,14 @@ class ReviewController(QObject):
         at = regions.index(self.region) if self.region in regions else -1
         ahead = regions[at + 1 :] if step > 0 else regions[: max(at, 0)][::-1]
         state = self._states()
-        # Going on skips what is done; going back does not: one goes back to look again.
+        # Forwards, finished regions are skipped; backwards they are not, since users go back to look again.
         wanted = (one for one in ahead if step < 0 or state[one] in (ReviewState.UNREVIEWED, ReviewState.IN_PROGRESS))
         region = next(wanted, None)
         if region is not None:
             self._visit(region)
         elif step > 0:
             self._queue = []
-            self._update_status(note="You have been through the queue; press again to make a new one.")
+            self._update_status(note="You have reached the end of the queue; press again to make a new one.")
 
     def cancel(self) -> None:
         """Stop ranking the regions."""
@@ -125,24 +120,24 @@ class ReviewController(QObject):
         self._update_status(busy="")
 
     def add_note(self, y: float, x: float, text: str) -> None:
-        """Write a note about a place."""
+        """Add a note at a place."""
         project = self._labels.project
         if project is None or project.read_only or not text.strip():
             return
         self._noted(lambda: project.notes.add(round(y), round(x), text.strip(), project.author))
 
     def remove_note(self, note: Note) -> None:
-        """Take a note away."""
+        """Remove a note."""
         project = self._labels.project
         if project is not None and not project.read_only:
             self._noted(lambda: project.notes.remove(note))
 
     def go_to_note(self, note: Note) -> None:
-        """Look at the place that a note is about."""
+        """Center the view on the place of a note."""
         self._display.go_to(note.y, note.x)
 
     def count(self) -> None:
-        """Work out the figures of the segment on a thread."""
+        """Compute the statistics of the segment on a worker thread."""
         project, overlay = self._labels.project, self._layers.overlay
         if project is None:
             return
@@ -179,7 +174,7 @@ class ReviewController(QObject):
         if event.done < event.total:
             self._update_status(busy=f"Ranking the regions: {event.done} of {event.total}…")
         else:
-            self._jobs.cancel(_RANKING)  # it has nothing more to say, and going on asks whether it runs
+            self._jobs.cancel(_RANKING)  # the job has no more events, and `go` checks whether it runs
             self._queue = rank(list(event.scores))
             self._update_status(busy="", note="" if self._queue else "Every region is reviewed or flagged.")
             if self._queue:
@@ -231,10 +226,11 @@ class ReviewController(QObject):
         self._layers.show_auxiliary("notes", notes_layer(tuple(project.notes)))
 
     def _update_status(self, **status: Any) -> None:
-        """Bring what the panel shows, and the layer of states, to where the labels are now."""
+        """Update the status and the layer of states from the labels."""
         project, annotation = self._labels.project, self._labels.annotation
         if project is None or annotation is None:
             return
+        # One cell per region, so reading all of them after each stroke is cheap.
         states = self._states()
         self._show_states(states)
         counts = {state: int(np.count_nonzero(states == state)) for state in ReviewState}
@@ -259,6 +255,7 @@ class ReviewController(QObject):
             self._shown is not None and np.array_equal(states, self._shown) and layer is not None
         ):
             return
+        # The layer is added only once a region has a state, since napari is slow at adding layers.
         self._shown = states
         if layer is not None:
             layer.data[:] = tint(states, annotation.shape)
@@ -267,7 +264,7 @@ class ReviewController(QObject):
             self._layers.show_auxiliary("review", review_layer(states, annotation.shape), under_labels=True)
 
     def _describe(self, region: ReviewCell, state: ReviewState) -> str:
-        """Say a region's state, who gave it and when, and why the queue has it."""
+        """Return a sentence with the state of a region, its author and time, and the reason for its rank."""
         header, (row, column) = self._marked_by(region), region
         by = "" if header is None or not state else f" ({header.author}, {header.at[:16].replace('T', ' ')} UTC)"
         score = next((one for one in self._queue if one.region == region), None)
@@ -280,7 +277,8 @@ class ReviewController(QObject):
         return f"Region {row + 1}, {column + 1}: {_WORDS[state]}{by}.{why}"
 
     def _marked_by(self, region: ReviewCell) -> EditHeader | None:
-        """Return the last change of a region's state."""
+        """Return the last change of a region's state; None if there was none."""
+        # Only headers added since the last call are read, because the history grows with every stroke.
         annotation = self._labels.annotation
         history = () if annotation is None else annotation.history()
         for header in history[self._history_read :]:

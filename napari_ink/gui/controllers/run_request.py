@@ -1,4 +1,4 @@
-"""What is asked of a prediction, caught when Run is pressed or when a stored one is to go on."""
+"""Requests for predictions, made from the current settings or from the record of a stored prediction."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ if TYPE_CHECKING:
 
 
 class RunRequestFactory:
-    """Makes requests of what is chosen, drawn and in sight.
+    """Factory of requests from the settings, the regions of interest and the visible region.
 
     Parameters
     ----------
     store
-        The state of the work.
+        State of the window.
     layers
-        The viewer's layers.
+        Layers of the viewer.
     roi
-        What a person drew to be predicted.
+        Regions of interest that the user drew.
     project_folder
-        Says where a stack's predictions are kept.
+        Function that returns the project folder of a stack.
 
     Attributes
     ----------
     ready : ModelReady or None
-        The model that is in memory.
+        Loaded model.
     """
 
     def __init__(
@@ -52,17 +52,17 @@ class RunRequestFactory:
     def from_settings(
         self, stack: DepthStack, settings: RunSettings, instead_of: RunRequest | None = None
     ) -> RunRequest:
-        """Return what is chosen now, or what takes the place of an earlier request, of which the view is kept.
+        """Return a request with the current settings, perhaps in place of an earlier one, whose visible region is kept.
 
         Raises
         ------
         BadInputError
-            If there is nothing to predict, the model cannot read the stack so, or there is no place to keep it.
+            If there is nothing to predict, the model cannot read the stack, or no store can be created.
         """
         check_depth(stack, settings)
         superseded: tuple[Path, ...] = ()
         if instead_of is not None:
-            # What was predicted before this window's run went on with it is not this run's to throw away.
+            # A store that the earlier run only resumed holds older results, so it must not be removed.
             superseded = (*instead_of.superseded, *(() if instead_of.resume else (instead_of.out,)))
         if instead_of is not None and settings.where == "visible":
             region, polygons = instead_of.region, instead_of.polygons
@@ -85,18 +85,19 @@ class RunRequestFactory:
             settings.offset,
             settings.grey_range,
             settings.augment,
-            # A store of this name that is gone may be among them: this one is not to be removed in its place.
+            # A former store of the same name may be among them; the new store must not be removed instead.
             superseded=tuple(store for store in superseded if store != out),
         )
 
     def from_stored(self, event: PredictionFound) -> RunRequest | None:
-        """Return what goes on with an earlier prediction; None where its record lacks something."""
+        """Return a request that resumes a stored prediction; None if its record is incomplete."""
         from napari_ink.region import Region
 
         stack, record = self._store.state.stack, event.record
         source = _at(record, "model", "source")
         if stack is None or source is None or record.get("others"):
             return None
+        # Names of the settings that the user chose in place of the model's; the others follow the model again.
         asked = record.get("asked_instead_of") or {}
         contract = record["contract"]
         return RunRequest(
@@ -115,12 +116,12 @@ class RunRequestFactory:
         )
 
     def area(self, stack: DepthStack, settings: RunSettings) -> tuple[Region | None, tuple[Polygon, ...]]:
-        """Return the region that is chosen, None for all of the segment, and the outlines in it where it is not all.
+        """Return the chosen region (None for the whole segment), and the outlines if they do not fill it.
 
         Raises
         ------
         BadInputError
-            If there is none.
+            If no part of the segment is visible, or no region of interest lies on it.
         """
         if settings.where == "whole":
             return None, ()
@@ -138,16 +139,16 @@ class RunRequestFactory:
         return region, () if is_upright_box(polygons) else tuple(polygons)
 
     def has_area_changed(self, request: RunRequest, settings: RunSettings) -> bool:
-        """Whether something else is drawn on the segment now than what was asked for."""
+        """Whether the area to predict differs from the area of a request."""
         try:
             region, polygons = self.area(request.stack, settings)
         except BadInputError:
-            return False
+            return False  # nothing to predict instead, so the run continues
         is_same = len(polygons) == len(request.polygons) and all(map(np.array_equal, polygons, request.polygons))
         return region != request.region or not is_same
 
     def visible_region(self) -> Region | None:
-        """Return what of the segment is in sight; None where nothing is."""
+        """Return the visible region of the segment; None if no part is visible."""
         from napari_ink.region import Region
 
         view = self._layers.viewport.visible_region()
@@ -159,12 +160,12 @@ class RunRequestFactory:
 
 
 def check_depth(stack: DepthStack, settings: RunSettings) -> None:
-    """Refuse settings with which a model cannot read a stack.
+    """Check that a model can read a stack with these settings.
 
     Raises
     ------
     ContractError
-        If too few depth layers are left, or the grey range is none of the stack's.
+        If too few depth layers remain, or the grey range does not fit the stack.
     """
     contract = settings.model.contract
     offset = contract.surface_offset if settings.offset is None else settings.offset
@@ -182,16 +183,16 @@ def _at(values: Mapping[str, Any], *names: str) -> Any:
 
 
 def new_prediction_path(project: Path, model_name: str, now: datetime) -> Path:
-    """Choose a name that is not taken yet for a prediction store, and make its folder.
+    """Return an unused path for a prediction store, and create its folder.
 
     Parameters
     ----------
     project
-        The folder of the segment's project; it need not be there yet.
+        Project folder of the segment; created if it does not exist.
     model_name
-        Stands in the name.
+        First part of the name.
     now
-        Stands in the name.
+        Time that follows in the name.
     """
     folder = project / "predictions"
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Finding what looks like a boxed stroke: the search on a thread, and its candidates one after the other."""
+"""Search for strokes similar to a boxed one, and review of its candidates."""
 
 from __future__ import annotations
 
@@ -31,25 +31,19 @@ _VIEW = 6.0
 
 
 class SimilarController(QObject):
-    """Searches, and turns accepted candidates into labels.
+    """Controller that searches for similar strokes, and turns accepted candidates into labels.
 
     Parameters
     ----------
-    layers
-        The viewer's layers.
-    display
-        Moves the view.
-    labels
-        The labels.
+    layers, display, labels, jobs
+        As for `ReviewController`.
     preview
-        Draws what a candidate covers.
-    jobs
-        Runs the search.
+        Preview that outlines the current candidate.
 
     Attributes
     ----------
     status : SearchStatus
-        What the panel shows.
+        Status that the panel shows.
     """
 
     changed = Signal()
@@ -70,7 +64,7 @@ class SimilarController(QObject):
         self.status = SearchStatus()
 
     def search(self, box: EditWindow) -> None:
-        """Search for what looks like a box of the segment."""
+        """Search the segment for strokes similar to the content of a box."""
         project, overlay = self._labels.project, self._layers.overlay
         if project is None:
             return
@@ -81,31 +75,32 @@ class SimilarController(QObject):
         self._jobs.run(_JOB, search, self._on_progress, on_failure=self._on_failure)
 
     def cancel(self) -> None:
-        """Stop searching, and put the candidates away."""
+        """Cancel the search, and discard its candidates."""
         self._jobs.cancel(_JOB)
         self._preview.clear()
         self._set_status(SearchStatus())
 
     def accept(self) -> None:
-        """Make the candidate shown ink: only what the match covers."""
+        """Label the pixels of the current candidate as ink."""
         if (candidate := self._current()) is None:
             return
         self._label(candidate)
         self._drop(accepted=self.status.accepted + 1)
 
     def reject(self) -> None:
-        """Put the candidate shown away."""
+        """Reject the current candidate."""
         if self._current() is not None:
             self._drop(rejected=self.status.rejected + 1)
 
     def show(self, index: int) -> None:
-        """Look at one of the candidates."""
+        """Center the view on a candidate, and outline it."""
         if not 0 <= index < len(self.status.candidates):
             return
         self._set_status(replace(self.status, current=index))
         candidate = self.status.candidates[index]
         self._display.go_to(candidate.y, candidate.x, _VIEW * max(candidate.ink.shape))
         top, left = candidate.corner
+        # Padded, so that the contour is also closed where the ink touches the border of the match.
         outlines = find_contours(np.pad(candidate.ink, 1).astype(np.float32), 0.5)
         self._preview.draw(paths=[outline - 1 + (top, left) for outline in outlines])
 
@@ -118,6 +113,7 @@ class SimilarController(QObject):
         if annotation is None:
             return
         top, left = candidate.corner
+        # A match at the edge of the segment may reach beyond it.
         y0, x0 = max(top, 0), max(left, 0)
         y1, x1 = (
             min(at + length, whole)
@@ -146,7 +142,7 @@ class SimilarController(QObject):
         if event.done < 1:
             self._set_status(replace(self.status, done=event.done))
         else:
-            note = "" if event.candidates else "Nothing on the segment looks like it; try another box."
+            note = "" if event.candidates else "No similar stroke was found on the segment; try another box."
             self._set_status(SearchStatus(candidates=event.candidates, note=note))
             self.show(0)
 
@@ -167,10 +163,12 @@ def _search(
     channels: list[Any] = []
     if predicted is not None:
         plane, level = predicted
+        # Labels describe the stroke best; without any, the predicted ink in the box takes their place.
         here = plane[slice(*y), slice(*x)]
         ink = ink if ink.any() else here >= level
         if here.any():
             channels.append(lambda y, x: plane[slice(*y), slice(*x)].astype(np.float32))
+    # Grey values too: where the model has missed the ink, only they can match.
     channels.append(lambda y, x: _projection(stack, y, x))
     yield from find_similar(annotation.shape, (*y, *x), ink, channels)
 

@@ -1,4 +1,4 @@
-"""The stack being worked on: opened, taken over from napari's layers, and gone with its layer."""
+"""Current stack: opened by the user or adopted from napari's layers, and closed with its layer."""
 
 from __future__ import annotations
 
@@ -31,29 +31,29 @@ _RUNNING = "A prediction is running; cancel it before you open another stack."
 
 
 class StackController(QObject):
-    """Opens stacks, begins the work on each, and ends it.
+    """Controller that opens and closes stacks.
 
-    Signals: `left` once the work on a stack has ended; `begun` with the next stack, when its layer is there;
-    `project_opened`, `prediction_found` and `band_read` with what its project folder holds; `missing` with the project
-    and a sentence when a project's stack is not where it was.
+    Signals: `left` once a stack is closed; `begun` with the next stack, once its layer exists; `project_opened`,
+    `prediction_found` and `band_read` with the contents of its project folder; `missing` with the project and a message
+    if the stack of a project has moved.
 
     Parameters
     ----------
     store
-        The state of the work.
+        State of the window.
     jobs
-        Opens stacks and projects.
+        Runner of background jobs.
     layers
-        The viewer's layers.
+        Layers of the viewer.
     labels
-        The labels; their project is closed before another stack is shown.
+        Controller of the labels, whose project is closed before another stack is shown.
     sample_folder
-        Where the shipped sample lies: nothing is ever written there.
+        Folder of the shipped sample, which is never written to.
 
     Attributes
     ----------
     projects_in : Path or None
-        A folder for projects, in place of beside their segments.
+        Folder for all projects; None to keep each project beside its segment.
     """
 
     left = Signal()
@@ -80,13 +80,13 @@ class StackController(QObject):
         layers.gone.connect(self._on_layers_gone)
 
     def open(self, source: Path | str, stack_at: Path | None = None) -> None:
-        """Open a stack, or a project with its stack, and show it; `stack_at` says where a project's was moved."""
+        """Open a stack, or a project with its stack; `stack_at` is the new place of a stack that was moved."""
         if why_not := self._why_not():
             self._store.fail(why_not, Step.STACK)
             return
         project = self._labels.project
         if project is not None and isinstance(source, Path) and source.resolve() == project.folder.resolve():
-            return
+            return  # already open in this window
         self._jobs.run(
             "open",
             open_job(source, stack_at),
@@ -97,7 +97,7 @@ class StackController(QObject):
         )
 
     def adopt(self, layer: Layer) -> None:
-        """Work on a stack that came into the viewer another way: dropped on it, opened by napari, or the sample."""
+        """Make a stack current that was added by other means: dropped, opened by napari, or the sample."""
         stack = stack_of(layer)
         if stack is None:
             return
@@ -110,12 +110,12 @@ class StackController(QObject):
         self._begin(stack, find_beside(stack).mask)
 
     def adopt_open_stack(self) -> None:
-        """Work on the stack that the viewer shows already, if it shows one."""
+        """Make the stack current that the viewer already shows, if any."""
         if (layer := self._layers.find_stack()) is not None:
             self.adopt(layer)
 
     def project_folder(self, stack: DepthStack) -> Path:
-        """Return where a stack's project is, or will be."""
+        """Return the project folder of a stack, whether it exists or not."""
         if self._labels.project is not None and stack is self._store.state.stack:
             return self._labels.project.folder
         if self.projects_in is not None:
@@ -132,13 +132,14 @@ class StackController(QObject):
             self._store.fail(failure.message, Step.STACK)
 
     def _on_opened(self, event: StackOpened) -> None:
-        # First, since the view that is saved with the labels must be the view of the stack before.
+        # First, because closing the project saves the view, which must be that of the previous stack.
         self._labels.end()
         self._layers.show_stack(event.stack, event.contrast_limits)
         self._begin(event.stack, event.beside.mask, event.project)
         self._store.update(missing=event.missing, grey_note=event.grey_note, suggested_greys=event.suggested_greys)
 
     def _begin(self, stack: DepthStack, mask: Path | None, project: Project | None = None) -> None:
+        # Their answers belong to the previous stack. A conversion continues: it has its own source and target.
         self._jobs.cancel("draft", "export", "project", "version")
         self.left.emit()
         now = self._store.state
@@ -167,7 +168,7 @@ class StackController(QObject):
                 self.band_read.emit(event)
 
     def _on_layers_gone(self) -> None:
-        """End the work on a stack whose layer the user has removed from the list."""
+        """Close the stack if the user has removed its layer from the list."""
         if not self._layers.has_stack and self._store.state.stack is not None:
             self._labels.end()
             self.left.emit()

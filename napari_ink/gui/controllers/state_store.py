@@ -1,4 +1,4 @@
-"""The state of the work: one frozen `InkState`, replaced by controllers and rendered by views."""
+"""State of the window: one frozen `InkState`, replaced by controllers and rendered by views."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from napari_ink.gui.models.state import InkState, Step
 
 
 class StateStore(QObject):
-    """Holds the state, and emits it at most once a turn of the event loop.
+    """Store of the state, which emits it at most once per turn of the event loop.
 
-    A stroke changes the counts, what can be undone and what is exported. Views that render after each of these changes
-    would render three times; they render once, when the loop is free again.
+    A stroke changes the counts, the undo step and the export. Views would render three times if each change were
+    emitted; they render once, when the event loop is free again.
 
     Attributes
     ----------
     state : InkState
-        The state now, with changes that views have not rendered yet.
+        Current state, including changes that views have not rendered yet.
     """
 
     changed = Signal(object)
@@ -45,17 +45,18 @@ class StateStore(QObject):
 
     def fail(self, message: str, step: Step | None = None) -> None:
         """Show an error in the panel of a step (the current one unless it is given) and in a toast."""
+        # The toast disappears after a few seconds, so the panel keeps the message.
         self._put_message(message, step or self.state.current_step)
         show_error(message)
         self.failed.emit(message)
 
     def tell(self, message: str, step: Step) -> None:
-        """Say what cannot be done just now, or what to do instead, in the same places."""
+        """Show a hint in the panel of a step and in a toast, such as why an action is not possible."""
         self._put_message(message, step)
         show_info(message)
 
     def succeed(self, step: Step) -> None:
-        """Clear the message of a step: something has succeeded there since."""
+        """Clear the message of a step, because an action in it has succeeded."""
         if self.state.message(step):
             self._put_message("", step)
 
@@ -64,6 +65,6 @@ class StateStore(QObject):
         self.update(messages=tuple((of, text) for of, text in others.items() if text))
 
     def close(self) -> None:
-        """Emit nothing any more: the panel is gone."""
+        """Stop emitting, because the panel is closed."""
         self._end_of_turn.stop()
         self.blockSignals(True)

@@ -1,4 +1,4 @@
-"""The view of a segment, saved in its project: place, zoom, depth, contrast, thresholds, and which layers are shown."""
+"""View of a segment, saved in its project: place, zoom, depth, contrast, thresholds and visible layers."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ _KINDS: tuple[LabelKind, ...] = ("ink", "edge")
 
 
 class ViewMemory(QObject):
-    """Saves the view of a segment every few seconds, and restores it when its project is opened again.
+    """Controller that saves the view of a segment every few seconds, and restores it with the project.
 
     Parameters
     ----------
     viewer
-        The viewer whose view it is.
+        Viewer whose view is saved.
     layers
-        The viewer's layers.
+        Layers of the viewer.
     labels
-        The labels; their project holds the view.
+        Controller of the labels, whose project stores the view.
     overlay
-        The prediction that is shown, and its thresholds.
+        Controller of the prediction overlay and its thresholds.
     store
-        The state of the work.
+        State of the window.
     jobs
-        Saves the view.
+        Runner of background jobs.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class ViewMemory(QObject):
         labels.ending.connect(self._save)
 
     def begin(self, project: Project) -> None:
-        """Restore the view of a project: at once what needs no layers, and the rest as the layers arrive."""
+        """Restore the view of a project; the visibility of layers follows once they are added."""
         self._to_restore = view = project.view
         restore_camera(self._viewer, self._layers, view)
         thresholds = view.get("thresholds")
@@ -80,7 +80,7 @@ class ViewMemory(QObject):
         self._interval.start()
 
     def restore_layers(self) -> None:
-        """Show those of our layers that were shown, with their opacity."""
+        """Restore the visibility and opacity of the layers."""
         shown = self._to_restore.get("shown")
         for layer in _layers_to_save(self._layers):
             values = _numbers(shown.get(layer.name), 2) if isinstance(shown, dict) else []
@@ -88,13 +88,13 @@ class ViewMemory(QObject):
                 layer.visible, layer.opacity = bool(values[0]), min(max(values[1], 0.0), 1.0)
 
     def release(self) -> None:
-        """Save nothing more."""
+        """Stop saving."""
         self._interval.stop()
 
     def _on_shown(self) -> None:
-        self._interval.start()  # a project that was made for a draft was not opened, so `begin` was not called
+        self._interval.start()  # `begin` was not called for a project that was created for a draft
         self.restore_layers()
-        self._to_restore = {}  # what is hidden from now on was hidden by a person
+        self._to_restore = {}  # later changes of visibility are made by the user
 
     def _view(self) -> dict[str, Any]:
         project, shown = self._labels.project, self._store.state.prediction
@@ -106,7 +106,7 @@ class ViewMemory(QObject):
         return view | {"thresholds": self._overlay.thresholds()}
 
     def _save(self) -> None:
-        """Save the view now: the project is about to be closed, so a thread would be too late."""
+        """Save the view at once, because the project is about to be closed."""
         project, view = self._labels.project, self._view()
         if project is None or not view or view == project.view:
             return
@@ -123,14 +123,14 @@ class ViewMemory(QObject):
                 project.save_view(view)
                 yield
 
-            # Silent: an error that stays is reported when the project is closed.
+            # Silent: a lasting error is reported when the project is closed.
             self._jobs.run("view", save(), lambda _: None, is_silent=True)
 
 
 def describe(viewer: Viewer, layers: LayerManager) -> dict[str, Any]:
-    """Return the view as values that JSON knows; empty without a stack, and for 3-D or swapped axes."""
+    """Return the view as JSON values; empty without a stack, in 3-D or with swapped axes."""
     stack = layers.stack_layer
-    if stack is None or not layers.viewport.is_plain:  # 3-D is for a look in between: nobody wants to reopen in it
+    if stack is None or not layers.viewport.is_plain:  # a 3-D view is temporary, so it is not restored
         return {}
     camera = camera_of(viewer)
     return {
@@ -143,7 +143,7 @@ def describe(viewer: Viewer, layers: LayerManager) -> dict[str, Any]:
 
 
 def restore_camera(viewer: Viewer, layers: LayerManager, view: dict[str, Any]) -> None:
-    """Restore place, zoom, contrast and depth; values that are missing or wrong change nothing."""
+    """Restore place, zoom, contrast and depth; missing or invalid values are ignored."""
     stack, camera = layers.stack_layer, camera_of(viewer)
     if stack is None or not view:
         return
@@ -162,7 +162,7 @@ def _layers_to_save(layers: LayerManager) -> list[Layer]:
 
 
 def _numbers(values: Any, count: int) -> list[float]:
-    """Return values as finite numbers; an empty list if they are not `count` of these."""
+    """Return values as floats; an empty list unless they are `count` finite numbers."""
     if not isinstance(values, list) or len(values) != count:
         return []
     numbers = [float(one) for one in values if isinstance(one, int | float) and math.isfinite(one)]

@@ -260,7 +260,7 @@ def test_without_a_run_there_is_nothing_to_pause_cancel_or_change(run):
 
 def test_a_stopped_run_is_continued_to_its_end(stopped_run):
     run, path = stopped_run, stopped_run.path
-    assert run.session.state.can_continue and "Continue goes on with it" in run.session.state.outcome
+    assert run.session.state.can_continue and "Continue resumes" in run.session.state.outcome
     before = run.shown().copy()
     run.session.prediction.resume()
     run.until_tiles(1)
@@ -303,7 +303,7 @@ def test_what_another_day_ended_is_shown_and_not_continued(run, segment):
     take_turns()
     state = run.session.state
     assert state.has_prediction and not state.can_continue
-    assert state.outcome == "This is the prediction made last."
+    assert state.outcome == "This is the latest prediction."
     assert run.shows_all_that_is_stored()
 
 
@@ -393,7 +393,7 @@ def test_a_change_that_the_model_cannot_read_is_refused_and_the_run_goes_on(run,
     run.begin(tiles=2)
     first = run.path
     run.change(offset=-64)
-    assert "too few depth layers" in errors[0] and errors[0].endswith("The run goes on as it was.")
+    assert "too few depth layers" in errors[0] and errors[0].endswith("The run continues with the previous settings.")
     assert not run.session.state.run.cancelling
     run.until_over()
     assert run.path == first and run.stored.complete

@@ -9,7 +9,7 @@ from napari_ink.gui.controllers.prediction_run import PredictionRun, seconds_lef
 from napari_ink.gui.jobs.prediction import RunRequest
 from napari_ink.predict import PredictionEnded, PredictionNote, PredictionStarted, TilePredicted
 
-KEPT = "What is done is kept, and Continue goes on with it."
+KEPT = "Finished tiles are kept, and Continue resumes the run."
 
 
 class Clock:

@@ -102,7 +102,7 @@ def test_the_end_of_the_queue_is_told(wide, held_jobs):
     _go(wide, held_jobs)
     for _ in range(9):
         wide.do("reviewed")
-    assert "been through the queue" in wide.state.review.note
+    assert "reached the end of the queue" in wide.state.review.note
     _go(wide, held_jobs)
     assert "Every region" in wide.state.review.note
 

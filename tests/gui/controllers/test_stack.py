@@ -47,7 +47,7 @@ def test_another_stack_takes_the_place_of_the_first_and_keeps_the_thresholds(
     open_session, held_jobs, viewer_model, other
 ):
     open_session.store.update(ink_threshold=0.3, outcome="Predicted 4 tiles in 1 s.")
-    open_session.similar._set_status(SearchStatus(note="Nothing on the segment looks like it; try another box."))
+    open_session.similar._set_status(SearchStatus(note="No similar stroke was found on the segment; try another box."))
     open_session.open_stack(other)
     held_jobs.work()
     state = open_session.state
@@ -58,7 +58,7 @@ def test_another_stack_takes_the_place_of_the_first_and_keeps_the_thresholds(
 def test_removing_the_layer_of_the_stack_ends_the_work_on_it(open_session, viewer_model):
     open_session.projection.toggle()
     take_turns()
-    open_session.similar._set_status(SearchStatus(note="Nothing on the segment looks like it; try another box."))
+    open_session.similar._set_status(SearchStatus(note="No similar stroke was found on the segment; try another box."))
     viewer_model.layers.remove(viewer_model.layers["seg-1"])
     assert (open_session.state.stack, open_session.similar.status) == (None, SearchStatus())
 
