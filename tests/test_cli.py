@@ -203,7 +203,7 @@ def test_a_mask_leaves_nothing_outside_it(run: Run, segment: Path, checkpoint: P
     assert not ink[~inside].any() and ink[inside].any()
 
 
-def test_what_the_model_reads_is_said(run: Run, segment: Path, checkpoint: Path, tmp_path: Path) -> None:
+def test_the_model_input_is_printed(run: Run, segment: Path, checkpoint: Path, tmp_path: Path) -> None:
     ended = run("predict", segment, "-o", tmp_path / "p.zarr", "--model", checkpoint, "--device", "cpu")
     assert "depth layers 2 to 9 of 12" in ended.err
     assert "Traceback" not in ended.err
@@ -242,7 +242,7 @@ def test_the_command_that_info_names_makes_the_same_prediction_again(
 
 
 @pytest.mark.parametrize("of_python", ["mask", "model"])
-def test_info_names_no_command_where_something_lies_in_no_file(
+def test_info_prints_no_command_for_models_and_masks_without_a_file(
     run: Run, segment: Path, checkpoint: Path, tmp_path: Path, of_python: str
 ) -> None:
     from napari_ink.model import load_model
@@ -291,7 +291,7 @@ def test_several_stacks_are_predicted_in_a_queue(run: Run, segment: Path, checkp
     assert_refused(run("predict", tmp_path / "empty.txt", *common), "no stack")
 
 
-def test_chunks_that_are_not_there_are_told_before_a_run(run: Run, checkpoint: Path, tmp_path: Path) -> None:
+def test_missing_chunks_are_reported_before_a_run(run: Run, checkpoint: Path, tmp_path: Path) -> None:
     import zarr
 
     zarr.create_array(tmp_path / "s.zarr", shape=(DEPTH, 40, 50), chunks=(DEPTH, 40, 50), dtype="u2")
@@ -333,7 +333,7 @@ def test_a_folder_for_a_queue_that_cannot_be(
         (("--scheduler", "²"), "No scheduler answers at ²"),
     ],
 )
-def test_what_is_wrong_for_all_of_a_queue_is_said_once_and_leaves_nothing(
+def test_an_error_for_the_whole_queue_is_reported_once_and_writes_nothing(
     run: Run, segment: Path, checkpoint: Path, tmp_path: Path, wrong: tuple[str, str], words: str
 ) -> None:
     if "mps" in wrong and sys.platform == "darwin":
@@ -426,13 +426,13 @@ def test_models(run: Run) -> None:
     assert cards[DEFAULT_MODEL]["contract"]["depth_layers"] > 0
 
 
-def test_models_of_somebody(run: Run, checkpoint: Path, tmp_path: Path) -> None:
+def test_models_describes_other_peoples_files(run: Run, checkpoint: Path, tmp_path: Path) -> None:
     told = run("models", checkpoint).out
     assert told.startswith(f"{checkpoint.stem}: ") and "reads 8 depth layers" in told
     assert_refused(run("models", tmp_path / "none.onnx"), "none.onnx")
 
 
-def test_another_direction_and_window_are_said_kept_and_needed_to_resume(
+def test_another_direction_and_window_are_reported_recorded_and_needed_to_resume(
     run: Run, segment: Path, checkpoint: Path, tmp_path: Path
 ) -> None:
     from napari_ink.predict import open_prediction
@@ -449,7 +449,7 @@ def test_another_direction_and_window_are_said_kept_and_needed_to_resume(
     assert_refused(run(*command[:3], tmp_path / "none.zarr", *command[4:], "--offset", "40"), "too few")
 
 
-def test_a_grey_range_is_told_of_kept_made_again_and_needed_to_resume(
+def test_a_grey_range_is_reported_recorded_repeated_and_needed_to_resume(
     run: Run, segment: Path, checkpoint: Path, tmp_path: Path
 ) -> None:
     from napari_ink.predict import open_prediction
@@ -598,7 +598,7 @@ def test_no_checkpoint(run: Run, segment: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("region", ["all", "5:5,0:9", "9:5,0:9", "0:9", "100:200,0:9", "-5:5,0:9"])
-def test_a_region_that_is_none(run: Run, segment: Path, checkpoint: Path, tmp_path: Path, region: str) -> None:
+def test_an_invalid_region_is_refused(run: Run, segment: Path, checkpoint: Path, tmp_path: Path, region: str) -> None:
     out = tmp_path / "out.zarr"
     assert_refused(run("predict", segment, "-o", out, "--model", checkpoint, f"--region={region}"))
     assert not out.exists()
@@ -643,7 +643,7 @@ def test_export_of_what_a_source_does_not_hold(run: Run, prediction: Path, tmp_p
     assert not (tmp_path / "s.png").exists()
 
 
-def test_evaluate_what_is_no_image(run: Run, prediction: Path, tmp_path: Path) -> None:
+def test_evaluate_refuses_files_that_are_no_image(run: Run, prediction: Path, tmp_path: Path) -> None:
     (tmp_path / "labels.png").write_bytes(b"no picture")
     assert_refused(run("evaluate", prediction, tmp_path / "labels.png"), "labels.png")
     assert_refused(run("evaluate", prediction, tmp_path / "none.png"), "none.png")

@@ -79,7 +79,7 @@ def test_text_of_any_editor_is_read(encoding):
 
 
 @pytest.mark.parametrize("text", ["NaN", "[Infinity]", "1e999", "[" * 100_000, "{", "1" * 5000])
-def test_json_that_is_none_is_refused(text):
+def test_invalid_json_is_refused(text):
     with pytest.raises(StackError, match=r"^m\.json cannot be read"):
         parse_json(text, StackError, "m.json")
 

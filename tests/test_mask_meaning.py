@@ -19,7 +19,7 @@ def test_distinct_values_are_all_found(plane: np.ndarray) -> None:
 
 
 @given(values=ANY, bits=st.sampled_from([None, 8, 12, 16]))
-def test_what_is_not_black_never_comes_out_empty(values: list[int], bits: int | None) -> None:
+def test_masks_that_are_not_black_never_become_empty(values: list[int], bits: int | None) -> None:
     values = values if bits is None else sorted({value % (1 << bits) for value in values})
     try:
         meaning = meaning_of(values, Samples(bits), "m")

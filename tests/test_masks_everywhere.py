@@ -287,7 +287,7 @@ def test_the_commands_take_villas_label_zarrs_and_find_them(tmp_path: Path, caps
     assert '"best_f1": 1.0' in said.out and "inside s_supervision_mask.zarr" in said.err
 
 
-def test_another_number_of_layers_is_told(tmp_path: Path) -> None:
+def test_another_number_of_layers_is_reported(tmp_path: Path) -> None:
     layers = np.zeros((28, *SHAPE), np.uint8)
     layers[14] = INK * 255
     zarr.create_array(tmp_path / "m.zarr", data=layers, chunks=(28, 4, 4))
@@ -298,7 +298,7 @@ def test_another_number_of_layers_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("fill_value", [0, 255])
-def test_a_zarr_without_its_chunks_is_told(tmp_path: Path, fill_value: int) -> None:
+def test_a_zarr_without_its_chunks_is_reported(tmp_path: Path, fill_value: int) -> None:
     """Perhaps only its metadata were copied."""
     zarr.create_array(tmp_path / "m.zarr", shape=SHAPE, chunks=(4, 4), dtype="uint8", fill_value=fill_value)
     found = read_segment_mask(tmp_path / "m.zarr", SHAPE)
@@ -353,7 +353,7 @@ def test_memory_does_not_grow_with_a_zarr(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("form", ["png", "tiff", "npy", "zarr"])
 @pytest.mark.parametrize("values", [2 * INK, 2 * INK + OTHER])
-def test_that_ones_and_twos_are_read_as_labels_is_told(
+def test_reading_ones_and_twos_as_labels_is_reported(
     tmp_path: Path, form: str, values: np.ndarray, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Two objects of another program look like papyrus and ink."""
@@ -397,7 +397,7 @@ def test_numbers_are_refused_with_the_values(tmp_path: Path, form: str, values: 
 
 
 @pytest.mark.parametrize("value", [3, 100, 127])
-def test_another_white_is_told(tmp_path: Path, value: int, capsys: pytest.CaptureFixture[str]) -> None:
+def test_another_white_is_reported(tmp_path: Path, value: int, capsys: pytest.CaptureFixture[str]) -> None:
     Image.fromarray((INK * value).astype(np.uint8)).save(tmp_path / "m.png")
     assert main(["export", str(tmp_path / "m.png"), "-o", str(tmp_path / "o.npy")]) == 0
     assert f"holds the values 0 and {value}: {value} counts as white" in capsys.readouterr().err
@@ -440,7 +440,7 @@ def test_labels_without_ink_that_we_exported_stay_labels(tmp_path: Path, suffix:
 
 
 @pytest.mark.parametrize(("values", "is_told"), [(OTHER * 1, True), (OTHER + 2 * INK, False), (OTHER * 0, True)])
-def test_labels_without_ink_as_a_numpy_file_are_told(
+def test_labels_without_ink_in_a_numpy_file_are_reported(
     tmp_path: Path, values: np.ndarray, is_told: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The file can't say that its 0 and 1 are label values."""
@@ -456,7 +456,7 @@ def test_labels_without_ink_as_a_numpy_file_are_told(
     assert bool(event.notes) is is_told
 
 
-def test_an_empty_truth_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_empty_truth_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Image.fromarray((INK * 200).astype(np.uint8)).save(tmp_path / "p.png")
     Image.fromarray(np.zeros(SHAPE, np.uint8)).save(tmp_path / "m.png")
     assert main(["evaluate", str(tmp_path / "p.png"), str(tmp_path / "m.png")]) == 0

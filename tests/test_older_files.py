@@ -49,7 +49,7 @@ def test_a_project_opens_with_its_labels_history_and_versions(here):
     project.close()
 
 
-def test_its_journal_undoes_and_redoes_what_was_done_then(here):
+def test_an_older_journal_undoes_and_redoes_its_edits(here):
     project = open_project(here / "piece.ink", author="bob")
     labels = project.annotation
     labels.redo()

@@ -71,7 +71,7 @@ def test_quick_to_import(module: str) -> None:
     assert ended.stdout.strip() == "[]"
 
 
-def test_the_readme_names_what_is_there() -> None:
+def test_the_readme_names_existing_commands_and_files() -> None:
     from napari_ink.cli import main
 
     readme = (ROOT / "README.md").read_text()

@@ -175,7 +175,7 @@ def test_whatever_is_written_over_a_file_nothing_foreign_is_raised(
 @pytest.mark.parametrize(
     "counts", [[], {"ink": []}, {"ink": {"x": 1}}, {"ink": {"1": "many"}}, None, {"ink": {"1": 5}}]
 )
-def test_counts_that_are_wrong_are_counted_anew(folder: Path, counts: object) -> None:
+def test_wrong_counts_are_recounted(folder: Path, counts: object) -> None:
     said = json.loads((folder / "written.json").read_text())
     (folder / "written.json").write_text(json.dumps(said | {"counts": counts}))
     project = open_project(folder, author="ada")
@@ -215,7 +215,7 @@ def test_a_damaged_chunk_is_made_again_from_the_journal(folder: Path) -> None:
     assert np.array_equal(zarr.open_group(folder / "annotation.zarr", mode="r")["ink"][:], good)
 
 
-def test_a_damaged_chunk_that_the_journal_does_not_know_is_told(folder: Path) -> None:
+def test_a_damaged_chunk_without_a_journal_record_is_reported(folder: Path) -> None:
     (folder / "journal.bin").unlink()
     chunk = folder / "annotation.zarr/ink/c/0/0"
     chunk.unlink()
@@ -249,7 +249,7 @@ def test_label_planes_that_are_gone_are_made_again_from_the_journal(folder: Path
     project.close()
 
 
-def test_values_that_mean_nothing_are_told_and_read_as_unreviewed(folder: Path) -> None:
+def test_undefined_values_are_reported_and_read_as_unreviewed(folder: Path) -> None:
     planes = zarr.open_group(folder / "annotation.zarr", mode="r+")
     planes["ink"][600:603, 0:2] = 7
     annotation, _ = labels_of_project(folder)

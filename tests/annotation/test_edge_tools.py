@@ -188,13 +188,13 @@ def test_the_edge_brush_paints_what_a_flood_inside_its_disc_reaches(seed, radius
     assert np.array_equal(reach(barrier, y, x, radius), expected)
 
 
-def test_a_diagonal_edge_holds_the_brush():
+def test_a_diagonal_edge_stops_the_brush():
     painted = reach(np.eye(41, dtype=bool), 10, 30, 15)
     assert painted.any()
     assert not np.tril(painted).any()
 
 
-def test_edges_drawn_and_predicted_hold_back_but_not_those_called_none():
+def test_drawn_and_predicted_edges_stop_the_brush_but_not_those_marked_as_no_edge():
     labels, probability = np.zeros((30, 30), np.uint8), np.zeros((30, 30), np.uint8)
     probability[8:13] = 200
     labels[20] = EdgeValue.EDGE

@@ -55,7 +55,7 @@ def test_one_flipped_bit_anywhere_loses_no_record_but_its_own(journal: Journal) 
                 assert not lost
 
 
-def test_what_is_damaged_is_kept_beside_and_the_rest_reads_back(journal: Journal) -> None:
+def test_a_damaged_part_is_set_aside_and_the_rest_is_read(journal: Journal) -> None:
     good, records = journal.path.read_bytes(), journal.records()
     data = bytearray(good)
     for place in (3, records[1].offset + 2, records[6].offset - 5):  # the magic, an edit's values, the last head
@@ -169,7 +169,7 @@ _EDIT = {"number": 1, "kind": "edit", "tool": "a", "author": "b", "at": "c", "bo
         3,
     ],
 )
-def test_a_head_that_says_something_else_is_damage(tmp_path: Path, said: object) -> None:
+def test_a_head_with_other_content_counts_as_damage(tmp_path: Path, said: object) -> None:
     journal = Journal(tmp_path / JOURNAL_NAME)
     journal.path.write_bytes(MAGIC + _record(said) + _record({**_EDIT, "number": 2}))
     assert [record.number for record in journal.records()] == [2]
@@ -286,7 +286,7 @@ def test_a_crash_before_the_first_chunk_and_a_flipped_bit_lose_that_change_only(
     annotation.close()
 
 
-def test_a_journal_that_was_cut_short_is_told(folder: Path) -> None:
+def test_a_truncated_journal_is_reported(folder: Path) -> None:
     journal = folder / JOURNAL_NAME
     whole = journal.read_bytes()
     journal.write_bytes(whole[: len(whole) // 2])
@@ -303,7 +303,7 @@ def test_a_journal_that_was_cut_short_is_told(folder: Path) -> None:
     annotation.close()
 
 
-def test_an_undo_of_what_is_lost_ends_undo(tmp_path: Path) -> None:
+def test_undo_ends_at_a_lost_edit(tmp_path: Path) -> None:
     annotation = Annotation(tmp_path / "a.ink", SHAPE, "ada")
     for value in (1, 2):
         annotation.apply([("ink", 0, 0, np.full((9, 9), value, np.uint8))], f"value {value}")

@@ -120,7 +120,7 @@ def test_another_stack_is_refused(folder, tmp_path, shape, seed, says):
     ("content", "says"),
     [(None, "is no project"), ("{", "cannot be read"), ("{}", "cannot be read"), ("[]", "cannot be read")],
 )
-def test_what_is_no_project_is_refused_in_a_sentence(folder, content, says):
+def test_a_folder_that_is_no_project_is_refused_in_one_sentence(folder, content, says):
     if content is None:
         (folder / "project.json").unlink()
     else:

@@ -73,7 +73,7 @@ def test_the_queue_begins_where_doubt_and_ink_are():
     assert [score.worth for score in ranked] == sorted((score.worth for score in ranked), reverse=True)
 
 
-def test_what_was_reviewed_or_flagged_is_not_asked_for_again():
+def test_reviewed_and_flagged_cells_are_not_suggested_again():
     empty = np.zeros(SHAPE, np.uint8)
     review = np.array([[0, 1, 2], [3, 0, 0], [2, 2, 2]], np.uint8)
     assert [score.region for score in _scores(empty, empty, empty, review)] == [(0, 0), (0, 1), (1, 1), (1, 2)]
@@ -101,7 +101,7 @@ def test_notes_are_kept_with_who_and_when(tmp_path):
     assert len(damaged) == 0 and "cannot be read" in damaged.warning
 
 
-def test_figures_of_what_was_done(tmp_path):
+def test_progress_figures(tmp_path):
     annotation = Annotation(tmp_path, SHAPE, "ada")
     annotation.apply([("ink", 0, 0, np.full((100, 100), 2, np.uint8))], "brush")
     annotation.apply([("ink", 0, 0, np.full((50, 100), 1, np.uint8))], "brush")

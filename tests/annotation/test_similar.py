@@ -45,7 +45,7 @@ def search(picture, box, ink=LETTER, **more):
 BOX = (100 - 24, 100 + 24, 120 - 20, 120 + 20)
 
 
-def test_what_was_planted_is_found_turned_and_sized_and_nothing_else():
+def test_only_planted_strokes_are_found_also_rotated_and_scaled():
     places = [(100, 120, 0, 1), (400, 300, 12, 1), (650, 150, -14, 0.9), (700, 560, 5, 1.15), (250, 600, 0, 1)]
     found = search(planted(places, noise=0.4), BOX, least_score=0.45)
     assert len(found) == 4

@@ -55,7 +55,7 @@ _STEP = st.one_of(
 
 @settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(_STEP, min_size=1, max_size=14))
-def test_whatever_is_done_the_store_holds_what_a_plain_array_would(tmp_path_factory, steps):
+def test_the_store_equals_a_plain_array_after_any_edits(tmp_path_factory, steps):
     folder = tmp_path_factory.mktemp("store")
     annotation = Annotation(folder, SHAPE, "ada")
     planes = {"ink": np.zeros(SHAPE, np.uint8), "edge": np.zeros(SHAPE, np.uint8)}
@@ -117,7 +117,7 @@ def test_what_changes_nothing_is_no_edit(annotation):
     assert annotation.is_saved
 
 
-def test_an_edit_holds_only_what_differs(annotation):
+def test_an_edit_contains_only_changed_pixels(annotation):
     values = _block(0, (400, 400))
     values[100:103, 200:205] = 2
     edit = annotation.apply([("ink", 10, 10, values)], "brush")
@@ -347,7 +347,7 @@ def _close_folders(folder: Path, closed: bool) -> None:
             path.chmod(stat.S_IRUSR | (0 if closed else stat.S_IWUSR))
 
 
-def test_an_unexpected_error_of_a_codec_is_told_and_saving_goes_on(annotation, monkeypatch):
+def test_an_unexpected_codec_error_is_reported_and_saving_continues(annotation, monkeypatch):
     def fail(*_):
         raise RuntimeError("the codec broke")
 
@@ -359,7 +359,7 @@ def test_an_unexpected_error_of_a_codec_is_told_and_saving_goes_on(annotation, m
     _wait(lambda: annotation.is_saved)
 
 
-def test_what_is_closed_once_the_trouble_is_over_is_saved_at_once(tmp_path):
+def test_closing_after_an_error_is_over_saves_at_once(tmp_path):
     annotation = Annotation(tmp_path, SHAPE, "ada")
     (tmp_path / MARKER_NAME).mkdir()
     annotation.apply([("ink", 0, 0, _block(2))], "ink")

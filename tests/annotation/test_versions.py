@@ -127,7 +127,7 @@ def test_without_links_chunks_are_copied(project, monkeypatch):
     assert same(then(project, "first"), kept)
 
 
-def test_a_version_saved_while_somebody_draws_is_one_moment(project):
+def test_a_version_saved_during_drawing_is_consistent(project):
     """Ink and edges are always drawn together; in no version do they differ."""
     stop = threading.Event()
 
@@ -173,7 +173,7 @@ def test_labels_that_change_all_the_time_are_not_saved_as_a_mixture(project, mon
 
 
 @pytest.mark.parametrize("name", ["CON", "nul.txt", "lpt1", "a:b", "a\\b"])
-def test_what_is_no_file_name_everywhere_is_refused(project, name):
+def test_names_that_are_no_file_name_on_every_system_are_refused(project, name):
     with pytest.raises(BadInputError, match="cannot name a version"):
         project.versions.save(name)
 

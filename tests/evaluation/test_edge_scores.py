@@ -213,7 +213,7 @@ def test_two_detections_of_one_edge_count_once() -> None:
     assert edge_scores([(both, truth)]).ods == pytest.approx(2 / 3, abs=0.03)  # precision ½, recall 1
 
 
-def test_ods_is_one_threshold_and_ois_one_an_image() -> None:
+def test_ods_uses_one_threshold_and_ois_one_per_image() -> None:
     truth = np.zeros((100, 100), bool)
     truth[30, 10:90] = True
     noise = np.zeros((100, 100))
@@ -296,7 +296,7 @@ def test_an_outline_ends_where_nothing_is_known() -> None:
 
 
 @pytest.mark.parametrize("wrong", [np.full((5, 5), np.nan), np.zeros((5, 5), np.uint16)], ids=["NaN", "uint16"])
-def test_what_is_no_probability_is_refused(wrong: np.ndarray) -> None:
+def test_values_that_are_no_probabilities_are_refused(wrong: np.ndarray) -> None:
     truth = np.eye(5, dtype=bool)
     with pytest.raises(ValueError, match="NaN|uint16"):
         edge_scores([(wrong, truth)])

@@ -29,7 +29,7 @@ def calibration_error(said: np.ndarray, true: np.ndarray) -> float:
 
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), share=st.floats(0.05, 0.9), skill=st.floats(0, 3), masked=st.booleans())
-def test_against_every_threshold_by_itself(seed: int, share: float, skill: float, masked: bool) -> None:
+def test_scores_equal_those_of_each_threshold_alone(seed: int, share: float, skill: float, masked: bool) -> None:
     rng = np.random.default_rng(seed)
     truth = rng.random((12, 13)) < share
     probability = np.clip(rng.normal(100 + 40 * skill * truth, 40), 0, 255).astype(np.uint8)
@@ -80,7 +80,7 @@ def test_floating_point_is_rounded_to_255ths() -> None:
     assert ink_scores(levels / 255, truth) == ink_scores(levels, truth)
 
 
-def test_what_lies_outside_does_not_count() -> None:
+def test_pixels_outside_the_mask_do_not_count() -> None:
     truth = np.eye(10, dtype=bool)
     inside = np.zeros((10, 10), bool)
     inside[:5] = True
@@ -97,7 +97,7 @@ def test_planes_must_fit() -> None:
 
 
 @pytest.mark.parametrize("wrong", [np.full((5, 5), np.nan), np.zeros((5, 5), np.uint16)], ids=["NaN", "uint16"])
-def test_what_is_no_probability_is_refused(wrong: np.ndarray) -> None:
+def test_values_that_are_no_probabilities_are_refused(wrong: np.ndarray) -> None:
     truth = np.eye(5, dtype=bool)
     with pytest.raises(ValueError, match="NaN|uint16"):
         ink_scores(wrong, truth)

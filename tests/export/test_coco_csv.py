@@ -76,7 +76,7 @@ def test_damaged_run_lengths(tmp_path: Path, segmentation: Any, said: str) -> No
         ({"categories": 3}, "cannot be read"),
     ],
 )
-def test_data_sets_that_are_no_plane(tmp_path: Path, changed: Any, said: str) -> None:
+def test_data_sets_without_exactly_one_plane_are_refused(tmp_path: Path, changed: Any, said: str) -> None:
     with pytest.raises(LabelError, match=said):
         _coco(tmp_path, **changed)
 
@@ -130,7 +130,7 @@ def test_empty_csv(tmp_path: Path, runs: str) -> None:
         (f"a,{'9' * 18} {'9' * 18}\n", "do not fit"),
     ],
 )
-def test_csv_is_refused_for_the_right_reason(tmp_path: Path, rows: str, said: str) -> None:
+def test_an_invalid_csv_is_refused_with_its_reason(tmp_path: Path, rows: str, said: str) -> None:
     with pytest.raises(LabelError, match=said):
         _csv(tmp_path, f"Id,Predicted\n{rows}".encode())
 

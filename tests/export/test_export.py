@@ -72,7 +72,7 @@ def test_names_that_cannot_be_written(tmp_path: Path, name: str, word: str) -> N
     assert list(tmp_path.iterdir()) == []
 
 
-def test_sources_that_hold_no_such_thing(tmp_path: Path) -> None:
+def test_sources_without_the_requested_plane_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match="nothing at"):
         export_source(tmp_path / "no", tmp_path / "m.png", "ink")
     source = write_mask(LABELS > 0, tmp_path / "mask.png")

@@ -48,7 +48,7 @@ def test_the_bar_in_the_picture(tmp_path: Path) -> None:
     assert max(white.sum(axis=1)) == 100
 
 
-def test_an_svg_holds_outlines_and_says_the_length(tmp_path: Path) -> None:
+def test_an_svg_contains_outlines_and_the_length_of_the_scale_bar(tmp_path: Path) -> None:
     root = ElementTree.parse(write_figure(tmp_path / "a.svg", GREY, INK, voxel_size_um=7.91)).getroot()
     parts = {element.tag.rpartition("}")[2]: element for element in root}
     assert parts["path"].attrib["d"] == "M100 40h100v50h-100z"

@@ -73,7 +73,7 @@ def test_arrays_that_lie_otherwise_in_memory(tmp_path: Path, form: Format, order
 
 
 @ALL
-def test_planes_larger_than_what_is_written_at_once(tmp_path: Path, form: Format) -> None:
+def test_planes_larger_than_one_block(tmp_path: Path, form: Format) -> None:
     blobs = np.kron(RNG.random((43, 27)) < 0.4, np.ones((50, 50), np.bool_))
     blobs[1020:1030, 500:1100] = True  # over the ends of bands, tiles and blocks
     path = write_mask(blobs, tmp_path / NAMES[form.name])
@@ -134,7 +134,7 @@ def test_nothing_stays_of_what_could_not_be_read(tmp_path: Path, form: Format) -
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_is_replaced_only_by_its_like(tmp_path: Path) -> None:
+def test_a_folder_is_replaced_only_by_the_same_format(tmp_path: Path) -> None:
     mask = np.ones((3, 3), np.bool_)
     letters, zarr_ = tmp_path / "letters.zarr", write_mask(mask, tmp_path / "a.zarr")
     letters.mkdir()
@@ -161,7 +161,7 @@ def test_files_that_are_something_else(tmp_path: Path, form: Format) -> None:
         read_labels(tmp_path / "gone" / NAMES[form.name])
 
 
-def test_what_the_values_mean_is_kept(tmp_path: Path) -> None:
+def test_the_meaning_of_values_survives_export_and_import(tmp_path: Path) -> None:
     edges = plane_of(RNG.integers(0, 3, (6, 7), dtype=np.uint8), EDGE_LABELS)
     for name in ("e.geojson", "e.svg", "e.json"):
         assert read_labels(write_plane(edges, tmp_path / name)).names == EDGE_LABELS

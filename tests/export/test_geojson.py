@@ -67,7 +67,7 @@ def test_every_way_to_nest_polygons(tmp_path: Path, said: Any, truth: np.ndarray
     assert plane.is_mask and plane.notes == ()
 
 
-def test_what_is_left_out_is_told(tmp_path: Path) -> None:
+def test_geometries_that_are_left_out_are_reported(tmp_path: Path) -> None:
     points = [_feature({"type": "Point", "coordinates": [5, 5]}) for _ in range(2)]
     outside = _feature(_polygon(_square(-20, -5, -20, -5)))
     plane = _read(tmp_path, _collection(*points, _feature(None), _feature(_polygon(A)), outside))
@@ -81,7 +81,7 @@ def test_what_is_left_out_is_told(tmp_path: Path) -> None:
             _read(tmp_path, said)
 
 
-def test_pixels_around_whole_numbers_are_recognised_and_told(tmp_path: Path) -> None:
+def test_pixel_centres_at_whole_numbers_are_recognised_and_reported(tmp_path: Path) -> None:
     plane = _read(tmp_path, _polygon(_square(9.5, 29.5, 9.5, 29.5)))
     np.testing.assert_array_equal(plane.whole() > 0, TRUTH)
     assert "half pixels" in plane.notes[0]

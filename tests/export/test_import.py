@@ -32,7 +32,7 @@ VALUES = np.where(INK, 2, np.where(LOOKED, 1, 0)).astype(np.uint8)
 @pytest.mark.parametrize(
     "name", ["a.png", "a.tif", "a.npy", "a.zarr", "7_inklabels.zarr", "a.geojson", "a.svg", "a.json"]
 )
-def test_padding_is_cropped_and_what_is_smaller_refused(tmp_path: Path, name: str) -> None:
+def test_padding_is_cropped_and_smaller_planes_are_refused(tmp_path: Path, name: str) -> None:
     padded = np.pad(INK, ((0, 256 - 70), (0, 256 - 90)))
     path = write_mask(padded, tmp_path / name)
     plane = import_mask(path, INK.shape)
@@ -102,7 +102,7 @@ def test_names_say_what_they_were_made_of(segment: str, kind: str, version: int,
     assert parse_label_name(Path("folder") / str(name)) == name
 
 
-def test_versions_go_on_above_all_kinds_and_formats(tmp_path: Path) -> None:
+def test_the_next_version_is_above_all_kinds_and_formats(tmp_path: Path) -> None:
     assert next_version(tmp_path, "7") == next_version(tmp_path / "gone", "7") == 1
     planes = {"inklabels": mask_plane(INK), "validation_mask": mask_plane(LOOKED)}
     names = [path.name for _ in range(2) for path in write_label_set(planes, tmp_path, "7", ".tif")]

@@ -61,7 +61,9 @@ def _inside(y: float, x: float, ring: np.ndarray) -> bool:
     height=st.integers(1, 9),
     width=st.integers(1, 9),
 )
-def test_polygons_of_any_slope_hold_the_centres_inside(points: list[tuple[int, int]], height: int, width: int) -> None:
+def test_polygons_of_any_slope_fill_the_pixel_centres_inside(
+    points: list[tuple[int, int]], height: int, width: int
+) -> None:
     ring = np.array(points) / 2 + 0.13  # partly outside, and no side right through a centre
     truth = [[_inside(y + 0.5, x + 0.5, ring) for x in range(width)] for y in range(height)]
     np.testing.assert_array_equal(fill([ring], (height, width)), truth)

@@ -43,6 +43,6 @@ def test_a_mask_is_the_map_cut_at_the_threshold(
 
 
 @pytest.mark.parametrize("what", ["labels", "supervision"])
-def test_a_prediction_holds_no_labels(prediction: Path, what: str) -> None:
+def test_a_prediction_contains_no_labels(prediction: Path, what: str) -> None:
     with pytest.raises(BadInputError, match=what):
         export_source(prediction, prediction.with_name("mask.png"), what)  # type: ignore[arg-type]

@@ -59,7 +59,7 @@ def test_a_damaged_project(project: Path, tmp_path: Path) -> None:
         export_source(project, tmp_path / "out.png", "ink")
 
 
-def test_a_damaged_journal_is_told(project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_damaged_journal_is_reported(project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = bytearray((project / "journal.bin").read_bytes())
     data[-1] ^= 1
     (project / "journal.bin").write_bytes(data)

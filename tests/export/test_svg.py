@@ -103,7 +103,7 @@ def test_groups_layers_and_style_sheets(tmp_path: Path) -> None:
         (f'<polygon {INK} points="1 1 2 2 3"/>', "cannot be read"),
     ],
 )
-def test_what_is_not_read_is_refused(tmp_path: Path, inside: str, said: str) -> None:
+def test_unsupported_content_is_refused(tmp_path: Path, inside: str, said: str) -> None:
     with pytest.raises(LabelError, match=said) as error:
         _read(tmp_path, _page(inside))
     assert "m.svg" in str(error.value) and "\n" not in str(error.value)

@@ -32,7 +32,7 @@ def saved(tmp_path: Path) -> Path:
     return save_checkpoint(tmp_path / "mine.safetensors", InkEdgeNetwork(CONFIG), CONFIG, CONTRACT, {"seed": 0})
 
 
-def test_what_was_saved_comes_back(saved: Path) -> None:
+def test_a_saved_checkpoint_loads_unchanged(saved: Path) -> None:
     torch.manual_seed(0)
     before = InkEdgeNetwork(CONFIG).eval()
     model = load_model(saved)
@@ -60,7 +60,7 @@ def test_not_a_checkpoint(tmp_path: Path) -> None:
         read_card(path)
 
 
-def test_somebody_elses_safetensors(tmp_path: Path) -> None:
+def test_safetensors_of_another_program_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
     save_file({"w": torch.zeros(2)}, path)
     with pytest.raises(CheckpointError, match="not made by napari-ink"):
@@ -113,7 +113,7 @@ def test_a_config_that_claims_more_than_the_file_holds_takes_no_memory(tmp_path:
         {"contract": CONTRACT.model_dump_json().replace('"depth_layers":8', '"depth_layers":1000000000')},
     ],
 )
-def test_a_header_that_makes_no_sense_is_one_sentence(tmp_path: Path, said: dict[str, str]) -> None:
+def test_an_invalid_header_is_reported_in_one_sentence(tmp_path: Path, said: dict[str, str]) -> None:
     path = tmp_path / "x.safetensors"
     good = {"config": CONFIG.model_dump_json(), "contract": CONTRACT.model_dump_json(), "provenance": "{}"}
     save_file(InkEdgeNetwork(CONFIG).state_dict(), path, {"format": "napari-ink/1", **good, **said})
@@ -155,7 +155,7 @@ def test_thresholds_are_those_that_the_checkpoint_recommends() -> None:
         assert recommended_thresholds(nonsense) == {"ink": 0.5, "edge": 0.5}
 
 
-def test_another_direction_or_window_is_checked_and_said(saved: Path) -> None:
+def test_another_direction_or_window_is_checked_and_reported(saved: Path) -> None:
     model = load_model(saved)
     assert model.reading() is model and model.notes() == ()
     other = model.reading("reversed", -4)

@@ -140,7 +140,7 @@ def test_a_contract_without_a_grey_range_is_written_as_it_always_was() -> None:
     assert InputContract.model_validate_json(with_range.model_dump_json()) == with_range
 
 
-def test_greys_far_from_what_was_trained_on_are_told() -> None:
+def test_grey_values_far_from_the_training_range_are_reported() -> None:
     greys = np.random.default_rng(0).normal(0.3, 0.15, 5000).clip(0, 1) * 65535
     assert contract().grey_notes(greys.astype(np.uint16)) == ()
     for far in (greys / 4 + 1, greys / 8 + 40000, np.full(9, 30000.0), 60000 + greys / 40):

@@ -135,7 +135,7 @@ def refused(path: Path, match: str, do: Callable[[Path], Any] = load_model) -> N
         ({"layout": "bczyx"}, "where its contract file promises|cannot be read"),
     ],
 )
-def test_outputs_that_break_the_promise(tmp_path: Path, suffix: str, said: dict[str, Any], match: str) -> None:
+def test_unfit_outputs_are_refused(tmp_path: Path, suffix: str, said: dict[str, Any], match: str) -> None:
     network = load_model(save(tmp_path, suffix, MeanOfLayers(), **said)).network
     refused(tmp_path, match, lambda _: network(torch.rand(2, 5, 32, 32)))
 
@@ -196,7 +196,7 @@ def test_a_name_in_onnx_that_is_no_text_is_refused(tmp_path: Path) -> None:
     refused(path, "cannot be read")
 
 
-def test_an_archive_that_claims_more_than_it_holds_is_refused(tmp_path: Path) -> None:
+def test_an_archive_that_claims_more_than_it_contains_is_refused(tmp_path: Path) -> None:
     path = save(tmp_path, ".pt", MeanOfLayers())
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("x/data.pkl", bytes(2**29))

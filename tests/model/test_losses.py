@@ -85,7 +85,7 @@ def test_a_line_drawn_within_the_tolerance_costs_no_more_than_the_exact_one(off:
     assert exact < 0.02
 
 
-def test_what_is_wrong_costs_more_than_the_thin_line() -> None:
+def test_wrong_pixels_cost_more_than_the_thin_line() -> None:
     right = float(edge_loss(drawn(32), line(), 3))
     missing = drawn()
     far, second, thick = drawn(40), drawn(32, 50), drawn(*range(30, 35))

@@ -204,7 +204,7 @@ def test_a_deeper_surface_is_the_same_some_layers_on() -> None:
     assert correlation(here.volume[32].astype(float), deeper.volume[37].astype(float)) > 0.98
 
 
-def test_labels_are_drawn_beside_the_ink_and_where_somebody_looked() -> None:
+def test_labels_are_shifted_and_limited_to_the_reviewed_part() -> None:
     config = PhantomConfig(seed=6, height=256, width=256, label_shift=6, reviewed=0.5)
     phantom = make_phantom(config)
     assert phantom.reviewed.sum() / phantom.mask.sum() == pytest.approx(0.5, abs=0.01)

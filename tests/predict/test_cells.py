@@ -125,7 +125,7 @@ def test_the_stem_on_cells_is_the_stem_on_the_whole_segment(
     assert np.abs(stored - expected).max() < 0.5 + 0.15
 
 
-def test_our_own_models_tiles_see_what_lies_around_them(tmp_path: Path) -> None:
+def test_tiles_of_our_own_models_see_their_surroundings(tmp_path: Path) -> None:
     # Whole tiles through the network see zeros beyond their border, where the stem on cells sees papyrus: near to no
     # difference away from it.
     model = load_model()
@@ -177,7 +177,7 @@ def test_without_memory_for_cells_the_same_bytes_come_out(tmp_path: Path, monkey
         np.testing.assert_array_equal(*(open_prediction(tmp_path / n).read(what) for n in ("p.zarr", "tight.zarr")))
 
 
-def test_from_where_somebody_looks_outwards_with_the_same_bytes(tmp_path: Path) -> None:
+def test_order_from_the_viewed_region_outwards_gives_the_same_bytes(tmp_path: Path) -> None:
     stack, model = make_stack(tmp_path, (7, 600, 700)), random_model(96)
     request = PredictRequest(stack, model, tmp_path / "p.zarr", device="cpu", batch_size=1)
     run(request)

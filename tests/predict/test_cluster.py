@@ -77,7 +77,7 @@ def test_workers_read_a_model_as_it_was_asked_to(request_here: PredictRequest) -
 @given(
     shape=st.tuples(st.integers(64, 1500), st.integers(64, 1500)), most=st.integers(1, 50), batch_size=st.integers(1, 4)
 )
-def test_patches_hold_every_batch_once(shape: tuple[int, int], most: int, batch_size: int) -> None:
+def test_patches_contain_every_batch_once(shape: tuple[int, int], most: int, batch_size: int) -> None:
     grid, whole = tile_grid(shape, 64, 8, 0.25), Region.whole(shape)
     batches = plan_tiles(grid, whole, blocks_in(whole), batch_size, lambda _: True).batches
     patches = list(in_patches(batches, grid, most))
@@ -88,7 +88,7 @@ def test_patches_hold_every_batch_once(shape: tuple[int, int], most: int, batch_
     assert tops == sorted(tops)
 
 
-def test_what_is_no_number_stays_none() -> None:
+def test_missing_values_unpack_to_nan() -> None:
     np.testing.assert_array_equal(unpacked(np.array([0, 1024, 2048, 65535], np.uint16)), [0, 0.5, 1, np.nan])
 
 
@@ -153,7 +153,7 @@ def test_workers_that_die_of_the_same_tiles_end_the_run(
     assert not request_here.out.exists()
 
 
-def test_a_run_whose_workers_are_all_lost_ends_and_can_go_on(
+def test_a_run_that_loses_all_workers_ends_and_can_continue(
     request_here: PredictRequest, bytes_here: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("napari_ink.predict.cluster.cluster._WORKERLESS_S", 1)
@@ -219,7 +219,7 @@ def test_a_worker_without_napari_ink_is_named(tmp_path: Path, request_here: Pred
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on Windows")
-def test_a_scheduler_that_is_lost_midway_is_said_in_one_sentence(
+def test_a_scheduler_lost_midway_is_reported_in_one_sentence(
     scheduler: tuple[str, int],
     request_here: PredictRequest,
     capfd: pytest.CaptureFixture[str],
@@ -301,7 +301,7 @@ def test_a_queue_starts_its_workers_once(
 
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="Windows sends no SIGINT to a group of processes")
-def test_ctrl_c_in_a_terminal_is_one_line_and_goes_on_to_the_same_bytes(
+def test_ctrl_c_in_a_terminal_prints_one_line_and_the_run_continues_to_the_same_bytes(
     tmp_path: Path, request_here: PredictRequest, bytes_here: dict[str, bytes]
 ) -> None:
     words = ["predict", request_here.stack.source, "-o", tmp_path / "there.zarr", "--model", request_here.model.source]
@@ -337,7 +337,7 @@ def test_workers_that_cannot_be_started(request_here: PredictRequest) -> None:
 
 
 @pytest.mark.parametrize("greeting", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n" * 100, b"\xff" * 4096])
-def test_what_takes_a_connection_and_is_no_scheduler_is_told(
+def test_a_server_that_is_no_scheduler_is_reported(
     request_here: PredictRequest, monkeypatch: pytest.MonkeyPatch, greeting: bytes
 ) -> None:
     monkeypatch.setattr("napari_ink.predict.cluster.connect._HANDSHAKE_S", 1)
@@ -359,7 +359,7 @@ def test_what_takes_a_connection_and_is_no_scheduler_is_told(
             one.close()
 
 
-def test_what_cannot_be_is_said_in_one_sentence(
+def test_impossible_requests_are_refused_in_one_sentence(
     cluster: Any, request_here: PredictRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("napari_ink.predict.cluster.connect._CONNECT_S", 2)
@@ -401,7 +401,7 @@ def test_workers_with_another_torch_are_refused(cluster: Any, request_here: Pred
     assert open_prediction(request.out).complete
 
 
-def test_workers_that_find_something_else_are_told_apart(cluster: Any, request_here: PredictRequest) -> None:
+def test_workers_with_other_inputs_are_detected(cluster: Any, request_here: PredictRequest) -> None:
     request = replace(request_here, scheduler=cluster.scheduler_address)
     _ = request.stack.fingerprint()
     grey = np.load(request.stack.source, mmap_mode="r+")

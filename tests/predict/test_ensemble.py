@@ -86,7 +86,7 @@ def test_views_are_the_mean_of_turned_predictions(tmp_path: Path) -> None:
     np.testing.assert_array_equal(tile.disagreement, prediction.read("disagreement", tile.y, tile.x))
 
 
-def test_two_models_are_averaged_and_their_difference_kept(tmp_path: Path) -> None:
+def test_two_models_are_averaged_and_their_difference_is_stored(tmp_path: Path) -> None:
     models = ink_model(Constant(-2, 1), 64), replace(ink_model(Constant(2, 1), 64, mean=0.3), sha256="2" * 64)
     request = PredictRequest(
         make_stack(tmp_path, (5, 70, 150)), models[0], tmp_path / "p.zarr", device="cpu", others=models[1:]

@@ -143,7 +143,7 @@ def test_stacks_say_how_they_are_stored(tmp_path: Path, kind: str) -> None:
     np.testing.assert_array_equal(*(open_prediction(one).read("ink") for one in (out, tmp_path / "q.zarr")))
 
 
-def test_what_no_reader_waits_for_is_let_go_of(tmp_path: Path) -> None:
+def test_layers_that_no_reader_needs_are_released(tmp_path: Path) -> None:
     watched, begins = counted(make_stack(tmp_path, (5, 600, 400)), (100, 400))
     source, areas = GreySource(watched, slice(0, 5)), [Region(0, 260, 0, 400), Region(240, 600, 0, 400)]
     source.expect(areas)

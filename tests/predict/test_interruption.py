@@ -79,7 +79,7 @@ def check_done_blocks(store: Path, whole: Path) -> None:
         np.testing.assert_array_equal(prediction.read("ink", *here), expected.read("ink", *here))
 
 
-def test_events_after_resuming_show_what_is_stored(tmp_path: Path) -> None:
+def test_events_after_resuming_show_the_stored_tiles(tmp_path: Path) -> None:
     request = request_in(tmp_path)
     run_until(request, lambda e: isinstance(e, TilePredicted) and open_prediction(request.out).done_fraction > 0.4)
     shown = np.stack([open_prediction(request.out).read(what) for what in ("ink", "edge")])
@@ -112,7 +112,7 @@ class Interrupts(Smear):
         return super().forward(x)
 
 
-def test_ctrl_c_keeps_what_is_done(tmp_path: Path) -> None:
+def test_ctrl_c_keeps_finished_tiles(tmp_path: Path) -> None:
     request = request_in(tmp_path)
     run(replace(request, out=tmp_path / "whole.zarr"))
     with pytest.raises(KeyboardInterrupt):
@@ -135,7 +135,7 @@ for event in predict(request):
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on Windows")
-def test_a_killed_process_leaves_a_store_that_goes_on(tmp_path: Path) -> None:
+def test_a_killed_process_leaves_a_store_that_can_be_resumed(tmp_path: Path) -> None:
     root = Path(__file__).parents[2]
     killed = subprocess.run([sys.executable, "-c", PROGRAM, str(tmp_path)], cwd=root)
     assert killed.returncode == -signal.SIGKILL
@@ -147,7 +147,7 @@ def test_a_killed_process_leaves_a_store_that_goes_on(tmp_path: Path) -> None:
     assert chunks(request.out) == chunks(tmp_path / "whole.zarr")
 
 
-def test_what_is_stored_is_noted_soon_though_nothing_follows(tmp_path: Path) -> None:
+def test_stored_tiles_are_recorded_soon_even_if_nothing_follows(tmp_path: Path) -> None:
     request = request_in(tmp_path)
     events = predict(request)
     next(events)
@@ -195,7 +195,7 @@ def test_killed_again_and_again_at_any_instant(tmp_path: Path) -> None:
     assert chunks(request.out) == chunks(tmp_path / "whole.zarr")
 
 
-def test_a_stack_written_since_is_told(tmp_path: Path) -> None:
+def test_a_stack_changed_since_is_reported(tmp_path: Path) -> None:
     request = request_in(tmp_path, resume=True)
     run_until(request, lambda e: isinstance(e, TilePredicted) and e.done == 40)
     began = run_until(request, lambda e: isinstance(e, PredictionStarted))[0]
@@ -208,7 +208,7 @@ def test_a_stack_written_since_is_told(tmp_path: Path) -> None:
     assert any(note.startswith(f"{name} was written after the run began") for note in began.notes)
 
 
-def test_a_run_that_goes_on_with_something_else_says_so_and_is_recorded(tmp_path: Path) -> None:
+def test_resuming_with_another_version_or_device_is_reported_and_recorded(tmp_path: Path) -> None:
     request = request_in(tmp_path, resume=True)
     run_until(request, lambda e: isinstance(e, TilePredicted) and e.done == 40)
     group = zarr.open_group(request.out, mode="r+")
@@ -293,7 +293,7 @@ def test_two_runs_never_write_the_same_store(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="only Linux tells which file a handle is of")
-def test_levels_are_on_the_disk_before_they_are_said_to_be_final(
+def test_levels_are_on_the_disk_before_they_are_marked_as_final(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Nothing but a failing machine shows the difference, so the order of what the system is asked for is watched.
@@ -315,9 +315,7 @@ def test_levels_are_on_the_disk_before_they_are_said_to_be_final(
     assert any(path.name == "zarr.json" for path in synced), "a new store is on the disk before it has its name"
 
 
-def test_a_second_run_to_the_same_place_is_told_so_whenever_it_begins(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_second_run_to_the_same_store_is_refused_at_any_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     request = PredictRequest(
         make_stack(tmp_path, (5, 300, 300)), ink_model(Smear(), 64), tmp_path / "p.zarr", device="cpu"
     )

@@ -122,7 +122,7 @@ def test_cancel_waits_for_the_batches_in_hand_only(tmp_path: Path) -> None:
     assert network.inside == 0 and not [thread for thread in left if thread.name.startswith("napari-ink")]
 
 
-def test_where_memory_does_not_hold_so_many_at_a_time_there_are_fewer(tmp_path: Path) -> None:
+def test_batches_shrink_if_memory_cannot_hold_them(tmp_path: Path) -> None:
     network = HungryTogether()
     events = run(replace(request_in(tmp_path, ink_model(network, 128)), cores=2, batch_size=1))
     said = [event.sentence for event in events if isinstance(event, PredictionNote)]

@@ -72,7 +72,7 @@ def verdict_on(request: ProbeRequest) -> tuple[Verdict, list[Window]]:
 @pytest.mark.parametrize("with_labels", [True, False])
 @pytest.mark.parametrize("is_reversed", [False, True])
 @pytest.mark.parametrize("shift", [0, 8, -4])
-def test_finds_the_window_that_the_ink_lies_in(
+def test_finds_the_window_that_contains_the_ink(
     tmp_path: Path, ink: np.ndarray, with_labels: bool, is_reversed: bool, shift: int
 ) -> None:
     stack = write_stack(tmp_path, ink, DEPTH // 2 + shift, is_reversed)
@@ -114,7 +114,7 @@ def test_a_stack_with_room_for_one_window_is_probed_in_both_directions(tmp_path:
         next(probe(ProbeRequest(stack, model(depth_layers=9, min_depth_layers=9), device="cpu")))
 
 
-def test_a_grey_range_is_probed_with_and_its_lack_is_told(tmp_path: Path, ink: np.ndarray) -> None:
+def test_a_grey_range_is_used_and_its_absence_is_reported(tmp_path: Path, ink: np.ndarray) -> None:
     values = np.load(write_stack(tmp_path, ink, DEPTH // 2).source).astype(np.uint16)
     np.save(tmp_path / "kept.npy", values)
     stack = open_stack(tmp_path / "kept.npy")

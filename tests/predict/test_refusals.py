@@ -154,7 +154,9 @@ def test_a_model_without_any_answer_is_refused(request_here: PredictRequest, tmp
     assert "the tile at 0:32,0:32" in refuse(request, CheckpointError, "not a number")
 
 
-def test_a_run_may_begin_and_go_on_where_there_is_no_answer(request_here: PredictRequest, tmp_path: Path) -> None:
+def test_a_run_starts_and_resumes_where_the_model_gives_no_numbers(
+    request_here: PredictRequest, tmp_path: Path
+) -> None:
     grey = np.zeros((5, 600, 600), np.uint16)
     grey[:, :40, :40] = grey[:, 280:330, :] = 65535
     np.save(tmp_path / "segment.npy", grey)
@@ -211,7 +213,7 @@ def test_then_smaller_tiles_and_then_nothing_is_left(request_here: PredictReques
 
 
 @pytest.mark.parametrize("asked", [None, 128])
-def test_a_run_with_smaller_tiles_than_asked_for_goes_on_by_the_same_command(
+def test_a_run_with_reduced_tiles_is_resumed_by_the_same_command(
     request_here: PredictRequest, asked: int | None
 ) -> None:
     stack = make_stack(request_here.out.parent, (5, 600, 700))
@@ -296,7 +298,7 @@ def test_a_disk_that_is_full_at_once(tiny_disk: Path, request_here: PredictReque
     assert main(["predict", str(deep), "-o", str(tiny_disk / "p.zarr")]) == 1
 
 
-def test_a_disk_that_fills_up_midway_keeps_what_is_done_and_goes_on(tiny_disk: Path, tmp_path: Path) -> None:
+def test_a_run_on_a_full_disk_keeps_finished_tiles_and_can_be_resumed(tiny_disk: Path, tmp_path: Path) -> None:
     stack, model = make_stack(tmp_path, (3, 600, 600)), ink_model(Smear(3), 64)
     request = PredictRequest(stack, model, tiny_disk / "p.zarr", device="cpu", overlap=0.25)
     whole = replace(request, out=tmp_path / "whole.zarr")
@@ -322,14 +324,14 @@ def test_going_on_where_nothing_can_be_written(tiny_disk: Path, tmp_path: Path) 
     refuse(replace(request, resume=True), OutputError, "Read-only file system")
 
 
-def test_what_a_killed_process_left_of_a_store_is_in_nobodys_way(request_here: PredictRequest) -> None:
+def test_remains_of_a_killed_process_do_not_block_a_new_run(request_here: PredictRequest) -> None:
     left = request_here.out.with_name(f".{request_here.out.name}.{os.getpid()}.partial")
     left.mkdir()
     (left / "zarr.json").write_text('{"zarr_format": 3, "node_type": "group"}')
     assert run(request_here)[-1].complete
 
 
-def test_a_store_that_is_moved_away_midway_is_told(tmp_path: Path) -> None:
+def test_a_store_moved_away_midway_is_reported(tmp_path: Path) -> None:
     request = PredictRequest(
         make_stack(tmp_path, (3, 600, 600)), ink_model(Smear(3), 64), tmp_path / "p.zarr", device="cpu"
     )

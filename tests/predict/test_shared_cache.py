@@ -49,7 +49,7 @@ def test_threads_that_want_the_same_wait_for_one() -> None:
     assert set(made.values()) == {1}
 
 
-def test_what_was_used_last_stays_longest() -> None:
+def test_recently_used_entries_stay_longest() -> None:
     kept: SharedCache[str, bytes] = SharedCache(bytes_of, 20)
     for key in ("a", "b", "a", "c"):
         kept.get(key, lambda: bytes(10))
@@ -63,7 +63,7 @@ def test_after_an_error_the_next_one_tries_again() -> None:
     assert 0 not in kept and kept.get(0, lambda: b"now") == b"now"
 
 
-def test_what_is_dropped_while_it_is_made_is_not_counted() -> None:
+def test_an_entry_dropped_during_computation_is_not_counted() -> None:
     kept: SharedCache[int, bytes] = SharedCache(bytes_of, 100)
 
     def make() -> bytes:

@@ -80,7 +80,7 @@ def test_planes_are_read_where_they_are_indexed(request_here: PredictRequest) ->
 
 
 @pytest.mark.parametrize("threshold", [0.0, 1 / 255, 0.1, 0.5, 100 / 255, 0.999, 1.0])
-def test_a_mask_holds_what_reaches_the_threshold(request_here: PredictRequest, threshold: float) -> None:
+def test_a_mask_contains_pixels_that_reach_the_threshold(request_here: PredictRequest, threshold: float) -> None:
     run(request_here)
     prediction = open_prediction(request_here.out)
     expected = prediction.read("ink").astype(float) / 255 >= threshold
@@ -118,7 +118,7 @@ def test_blocks_outside_the_region_are_not_waited_for(tmp_path: Path) -> None:
     assert prediction.done().tolist() == [[False, True, False], [False, False, False]]
 
 
-def test_what_is_no_prediction_is_refused(tmp_path: Path) -> None:
+def test_stores_that_are_no_prediction_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match="There is no prediction at"):
         open_prediction(tmp_path / "nothing.zarr")
     (tmp_path / "file.zarr").write_text("{}")
@@ -241,7 +241,7 @@ def test_arrays_that_claim_what_no_prediction_has_are_refused(
         open_prediction(request_here.out)
 
 
-def test_levels_that_are_damaged_are_told(request_here: PredictRequest) -> None:
+def test_damaged_levels_are_reported(request_here: PredictRequest) -> None:
     run(request_here)
     chunk = next(path for path in (request_here.out / "0" / "c").rglob("*") if path.is_file())
     chunk.write_bytes(b"no chunk")

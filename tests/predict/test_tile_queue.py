@@ -40,7 +40,7 @@ def test_each_batch_is_handed_out_once_and_each_block_ends_once(
     assert sorted(order_of_blocks(queue)) == sorted(blocks_in(Region.whole(shape)))
 
 
-def test_nobody_looking_goes_row_by_row() -> None:
+def test_without_a_viewed_region_the_order_is_row_by_row() -> None:
     rows = [row for row, _ in order_of_blocks(TileQueue(batches_of(SHAPE)))]
     assert rows == sorted(rows)
 

@@ -86,9 +86,7 @@ def test_tiles_begin_at_multiples_of_a_step(length: int, tile: int, step: int, d
 
 
 @given(data=st.data(), grid=grids(), batch_size=st.integers(1, 5))
-def test_what_is_left_to_do_goes_through_the_network_in_the_same_batches(
-    data: st.DataObject, grid: TileGrid, batch_size: int
-) -> None:
+def test_the_remaining_tiles_form_the_same_batches(data: st.DataObject, grid: TileGrid, batch_size: int) -> None:
     region = data.draw(regions_in(grid.shape))
     blocks = blocks_in(region)
     left = data.draw(st.sets(st.sampled_from(blocks)))

@@ -41,7 +41,7 @@ def source(tmp_path: Path) -> Path:
     return tmp_path / "seg.npy"
 
 
-def test_a_conversion_holds_the_same_voxels_and_their_means(source: Path, tmp_path: Path) -> None:
+def test_a_conversion_has_the_same_voxels_and_their_means(source: Path, tmp_path: Path) -> None:
     converted(source, tmp_path / "out.zarr")
     values = np.load(source)
     stack = open_stack(tmp_path / "out.zarr")
@@ -72,7 +72,7 @@ def test_halving_is_the_mean_of_four(block: np.ndarray) -> None:
 
 
 @given(st.tuples(st.integers(1, 512), st.integers(1, 30000), st.integers(1, 30000)))
-def test_shards_hold_whole_chunks_and_not_too_much(shape: tuple[int, int, int]) -> None:
+def test_shards_contain_whole_chunks_and_are_not_too_large(shape: tuple[int, int, int]) -> None:
     shapes = level_shapes(shape)
     assert max(shapes[-1][1:]) <= 1024
     for level in range(len(shapes)):
@@ -94,7 +94,7 @@ def test_any_stack_converts(tmp_path_factory, shape: tuple[int, int, int], dtype
     np.testing.assert_array_equal(open_stack(folder / "out.zarr").read(slice(None), slice(None), slice(None)), values)
 
 
-def test_a_conversion_that_was_stopped_goes_on(source: Path, tmp_path: Path) -> None:
+def test_an_interrupted_conversion_continues(source: Path, tmp_path: Path) -> None:
     events = convert(open_stack(source), tmp_path / "out.zarr", workers=1)
     assert next(events).done == 0
     for _ in range(3):
@@ -110,7 +110,7 @@ def test_a_conversion_that_was_stopped_goes_on(source: Path, tmp_path: Path) -> 
     )
 
 
-def test_a_killed_conversion_goes_on_to_the_same_store(source: Path, tmp_path: Path) -> None:
+def test_a_killed_conversion_continues_to_the_same_store(source: Path, tmp_path: Path) -> None:
     converted(source, tmp_path / "whole.zarr")
     command = [sys.executable, "-m", "napari_ink.cli", "convert", str(source), str(tmp_path / "killed.zarr")]
     for delay in (0.0, 0.1, 0.3):
@@ -223,7 +223,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(one.relative_to(folder)): one.read_bytes() for one in folder.rglob("*") if one.is_file()}
 
 
-def test_killed_at_any_call_that_moves_or_removes_it_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_conversion_killed_at_any_move_or_removal_continues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     in_strips(tmp_path / "seg")
     converted(tmp_path / "seg", tmp_path / "whole.zarr")
     expected, out = contents(tmp_path / "whole.zarr"), tmp_path / "out.zarr"
@@ -304,7 +304,7 @@ def test_shards_are_held_against_their_check_sums_before_going_on(
     assert out == whole
 
 
-def test_shards_that_were_damaged_before_they_were_noted_are_written_anew(source: Path, tmp_path: Path) -> None:
+def test_shards_damaged_before_they_were_recorded_are_written_again(source: Path, tmp_path: Path) -> None:
     """Those at an edge are smaller than a shard: written into what is there, they would have to be read first."""
     stop_after(source, tmp_path / "out.zarr", 10)
     (tmp_path / "out.zarr.partial" / "done.jsonl").unlink()
@@ -320,9 +320,7 @@ def test_shards_that_were_damaged_before_they_were_noted_are_written_anew(source
 @pytest.mark.parametrize(
     "text", [b"", b"\x80\xff", b"5\n[]\n{}\n[0,0,0,0]\nnull", b"[" * 100_000, b"[9, 9, 9, 9, 9]\n[0, 0, 0, 0, 1e400]\n"]
 )
-def test_notes_of_what_is_done_that_say_something_else_are_passed_over(
-    source: Path, tmp_path: Path, text: bytes
-) -> None:
+def test_progress_records_with_other_content_are_ignored(source: Path, tmp_path: Path, text: bytes) -> None:
     stop_after(source, tmp_path / "out.zarr", 3)
     (tmp_path / "out.zarr.partial" / "done.jsonl").write_bytes(text)
     (tmp_path / "out.zarr.partial" / "0" / "zarr.json").write_bytes(b"{")
@@ -356,7 +354,7 @@ def test_a_source_that_is_cut_while_it_is_read_has_changed(
     assert "has changed" in capsys.readouterr().err
 
 
-def test_a_full_disk_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_full_disk_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from napari_ink.cli import main
 
     disk = tmp_path / "disk"

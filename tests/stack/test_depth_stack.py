@@ -92,7 +92,7 @@ def test_projections(stack: DepthStack, volume: np.ndarray) -> None:
         stack.project(slice(3, 3), "max")
 
 
-def test_contrast_covers_what_is_there(tmp_path: Path) -> None:
+def test_contrast_covers_the_existing_values(tmp_path: Path) -> None:
     grey = np.zeros((65, 64, 64), np.uint16)
     grey[:, 20:] = np.random.default_rng(0).normal(20000, 1000, (65, 44, 64))
     np.save(tmp_path / "a.npy", grey)

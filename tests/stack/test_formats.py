@@ -285,7 +285,7 @@ def test_a_zarr_group_of_several_arrays_and_one_by_name(tmp_path: Path) -> None:
     np.testing.assert_array_equal(whole(tmp_path / "seg.zarr" / "b"), VOLUME)
 
 
-def test_missing_chunks_read_as_the_fill_value_and_are_told(tmp_path: Path) -> None:
+def test_missing_chunks_read_as_the_fill_value_and_are_reported(tmp_path: Path) -> None:
     place = FORMATS["zarr v2"](tmp_path / "seg.zarr", VOLUME)
     assert open_stack(place).missing() == ""
     (place / "1.0.0").unlink()

@@ -27,7 +27,7 @@ def test_a_stack_that_fills_its_range_is_not_spoken_of(dtype: type) -> None:
 
 @pytest.mark.parametrize("bits", [8, 10, 12])
 @pytest.mark.parametrize("hot", [False, True])
-def test_few_bits_kept_in_16_are_told_with_their_range(bits: int, hot: bool) -> None:
+def test_few_bits_stored_in_16_are_reported_with_their_range(bits: int, hot: bool) -> None:
     top = (1 << bits) - 1
     values = np.round(PAPYRUS * top).astype(np.uint16)
     if hot:
@@ -37,12 +37,12 @@ def test_few_bits_kept_in_16_are_told_with_their_range(bits: int, hot: bool) -> 
     assert grey_note(opened(values), (0, top)) == ""
 
 
-def test_int16_that_begins_at_0_is_told_with_the_range_it_has_in_the_viewer() -> None:
+def test_int16_from_0_is_reported_with_its_range_in_the_viewer() -> None:
     note = grey_note(opened(np.round(PAPYRUS * 4095).astype(np.int16)))
     assert "`--grey-range 32768 36863`" in note
 
 
-def test_int16_that_fills_the_upper_half_alone_is_told() -> None:
+def test_int16_in_the_upper_half_only_is_reported() -> None:
     values = np.round(PAPYRUS * 32767).astype(np.int16)
     note = grey_note(opened(values))
     assert "is below 0" in note and "`--grey-range 32768 65535`" in note
@@ -61,7 +61,7 @@ def test_a_low_contrast_is_stretched() -> None:
 @settings(max_examples=300, deadline=None)
 @example(low=0, span=1, dtype=np.uint16)
 @given(low=st.integers(0, 60000), span=st.integers(1, 65535), dtype=st.sampled_from([np.uint8, np.uint16]))
-def test_what_is_suggested_can_be_given_and_is_filled(low: int, span: int, dtype: type) -> None:
+def test_the_suggested_range_is_accepted_and_filled(low: int, span: int, dtype: type) -> None:
     top = np.iinfo(dtype).max
     sample = np.linspace(low, min(low + span, 65535), 500).astype(np.uint16)
     sample = sample if dtype is np.uint16 else (sample >> 8).astype(np.uint8)
@@ -70,7 +70,7 @@ def test_what_is_suggested_can_be_given_and_is_filled(low: int, span: int, dtype
     assert grey_fill(sample, (black, white)).is_single or grey_fill(sample, (black, white)).share >= 1 / 8
 
 
-def test_black_and_even_stacks_are_told() -> None:
+def test_black_and_uniform_stacks_are_reported() -> None:
     assert "are 0 (black); check" in grey_note(opened(np.zeros((3, 20, 20), np.uint16)))
     even = np.full((3, 20, 20), 20000, np.uint16)
     assert grey_note(opened(even)).startswith("All sampled grey values are 20000; check")
@@ -86,7 +86,7 @@ def test_a_stack_that_cannot_be_read_says_why(tmp_path: Path) -> None:
     assert "0.tif can no longer be read" in grey_note(stack)
 
 
-def test_a_range_that_is_none_is_refused() -> None:
+def test_an_invalid_range_is_refused() -> None:
     for wrong in ((3, 3), (0, 256), (-1, 5), (float("nan"), 5)):
         with pytest.raises(StackError, match="does not fit this stack; give two rising grey values from 0 to 255"):
             grey_fill(np.arange(9, dtype=np.uint8), wrong)

@@ -72,7 +72,7 @@ def test_colours_of_16_bits_keep_their_lower_bits(tmp_path: Path, white: int, ch
 
 @pytest.mark.parametrize("suffix", ["png", "tif"])
 @pytest.mark.parametrize("mode", ["LA", "RGBA"])
-def test_what_was_drawn_in_black_on_nothing_is_refused(tmp_path: Path, mode: str, suffix: str) -> None:
+def test_black_drawings_on_transparent_ground_are_refused(tmp_path: Path, mode: str, suffix: str) -> None:
     drawn = np.zeros((6, 7, len(mode)), np.uint8)
     Image.fromarray(drawn, mode).save(tmp_path / f"m.{suffix}")
     assert not read_mask(tmp_path / f"m.{suffix}", (6, 7)).any()
@@ -88,7 +88,7 @@ def test_one_page_of_a_stack(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_mask(tmp_path / "m.tif", (9, 9)), truth)
 
 
-def test_what_is_no_mask_is_refused(tmp_path: Path) -> None:
+def test_files_that_are_no_mask_are_refused(tmp_path: Path) -> None:
     with pytest.raises(LabelError, match="no image"):
         read_mask(tmp_path / "m.png", (2, 2))
     (tmp_path / "m.png").write_bytes(b"no picture")
@@ -172,7 +172,7 @@ def test_memory_is_that_of_a_strip_and_the_outline(tmp_path: Path, suffix: str) 
     np.testing.assert_array_equal(mask[2000:2300, :], truth[2000:2300])
 
 
-def test_a_broken_strip_is_told(tmp_path: Path) -> None:
+def test_a_broken_strip_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "m.tif"
     tifffile.imwrite(path, np.full((900, 700), 255, np.uint8), rowsperstrip=100, compression="zlib")
     with tifffile.TiffFile(path) as file:

@@ -128,7 +128,7 @@ def test_imagej_says_how_large_its_pixels_are(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("y", "unit", "said"), [(2.4, "µm", 2.4), (2.4, "nm", None), (9.6, "µm", None)])
-def test_ome_says_how_large_its_pixels_are(tmp_path: Path, y: float, unit: str, said: float | None) -> None:
+def test_the_pixel_size_is_read_from_ome_metadata(tmp_path: Path, y: float, unit: str, said: float | None) -> None:
     sizes = {"PhysicalSizeX": 2.4, "PhysicalSizeXUnit": unit, "PhysicalSizeY": y, "PhysicalSizeYUnit": unit}
     tifffile.imwrite(tmp_path / "a.ome.tif", VOLUME, photometric="minisblack", metadata={"axes": "ZYX", **sizes})
     assert open_stack(tmp_path / "a.ome.tif").voxel_size_um == said
@@ -165,7 +165,7 @@ def test_a_layer_missing(tmp_path: Path) -> None:
     refused(tmp_path / "s", "lacks layer 3")
 
 
-def test_a_stray_number_far_away_is_said_at_once(tmp_path: Path) -> None:
+def test_a_layer_number_far_from_the_others_is_reported_at_once(tmp_path: Path) -> None:
     tifffile.imwrite(write_layers(tmp_path / "layers") / "20230827161847.tif", VOLUME[0])
     refused(tmp_path / "layers", "lacks layer 5, 6, 7, 8, 9 and more", "20230827161847")
 
@@ -278,7 +278,7 @@ DAMAGED = {"plain": {}, "tiles": {"tile": (16, 16), "compression": "zlib"}, "ima
 @pytest.mark.filterwarnings("ignore")  # NumPy and tifffile may wonder about what they find
 @settings(max_examples=150, deadline=None)
 @given(data=st.data(), kind=st.sampled_from(sorted(DAMAGED)))
-def test_any_damage_is_said_or_harmless(
+def test_any_damage_is_reported_or_harmless(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, kind: str
 ) -> None:
     """Whatever byte of a file is broken: it reads as something of its shape, or a `StackError` says why not."""

@@ -75,7 +75,7 @@ def test_hdf5_of_imaris_is_cropped_to_the_image(tmp_path: Path) -> None:
     check_opens(tmp_path / "a.ims")
 
 
-def test_hdf5_that_holds_no_or_several_stacks(tmp_path: Path) -> None:
+def test_hdf5_with_no_or_several_stacks(tmp_path: Path) -> None:
     write_hdf5(tmp_path / "a.h5", np.zeros((4, 5)), "table")
     assert "holds no depth stack, but /table (4, 5)" in refusal(tmp_path / "a.h5")
     with h5py.File(tmp_path / "two.h5", "w") as file:
@@ -187,7 +187,7 @@ def test_meta_json_as_editors_save_it(tmp_path: Path, content: bytes, size: floa
     assert open_stack(tmp_path).voxel_size_um == size
 
 
-def test_what_may_not_be_read_is_said_to_lack_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreadable_file_is_reported_as_lacking_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     locked = tmp_path / "locked"
     looked = Path.stat
 

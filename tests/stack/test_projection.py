@@ -30,7 +30,7 @@ def test_the_composite_is_that_of_a_brute_force(block: np.ndarray, low: int, hig
     np.testing.assert_allclose(project_layers(iter(block), "alpha", (low, high)), truth, rtol=1e-3, atol=1)
 
 
-def test_the_nearest_opaque_layer_hides_what_lies_behind() -> None:
+def test_the_nearest_opaque_layer_hides_those_behind_it() -> None:
     block = np.array([0, 60000, 30000], np.uint16).reshape(3, 1, 1)
     assert project_layers(iter(block), "alpha", (0, 50000))[0, 0] == 60000
     assert project_layers(iter(block[::-1]), "alpha", (0, 30000))[0, 0] == 30000

@@ -140,7 +140,7 @@ def test_an_ome_zarr_by_http_and_then_from_the_cache(server, store: str) -> None
     assert {path: count for path, count in server.asked.items() if "/c/" in path} == chunks
 
 
-def test_a_store_that_was_written_anew_is_not_taken_from_the_cache(server, store: str) -> None:
+def test_a_rewritten_store_is_not_read_from_the_cache(server, store: str) -> None:
     whole(store)
     array = zarr.open_group(server.root / "seg.zarr")["0"]
     array[:] = VOLUME[::-1]
@@ -197,7 +197,7 @@ def test_a_network_that_dies_halfway_is_one_sentence(server, store: str, fault: 
         ("stall", "could not be read in 3 attempts (no answer in 1 s", 3),
     ],
 )
-def test_what_a_server_answers_is_told_and_only_what_may_pass_is_tried_again(
+def test_server_errors_are_reported_and_only_temporary_ones_are_retried(
     server, fault: str, said: str, times: int
 ) -> None:
     np.save(server.root / "a.npy", VOLUME)
@@ -209,7 +209,7 @@ def test_what_a_server_answers_is_told_and_only_what_may_pass_is_tried_again(
 
 
 @pytest.mark.parametrize("fault", ["401", "403", "500"])
-def test_a_zarr_and_a_folder_that_a_server_does_not_give_are_told_alike(server, fault: str) -> None:
+def test_server_faults_on_a_zarr_or_a_folder_give_the_same_error(server, fault: str) -> None:
     server.faults["/"] = fault
     with pytest.raises(StackError, match=f"{fault} "):
         open_stack(f"{server.address}/seg.zarr")
@@ -276,7 +276,7 @@ def test_names_that_a_page_lists() -> None:
 
 
 @pytest.mark.parametrize("address", ["http://", "http:///a.npy", "http://[::1/a.npy", "http://h:port/a.npy"])
-def test_an_address_that_is_none_is_one_sentence(address: str) -> None:
+def test_an_invalid_address_is_reported_in_one_sentence(address: str) -> None:
     with pytest.raises(StackError, match="cannot be reached .*check the address"):
         open_stack(address)
 
@@ -291,7 +291,7 @@ def test_a_bucket_that_refuses_what_it_does_not_hold(server, store: str) -> None
     np.testing.assert_array_equal(whole(store), VOLUME)
 
 
-def test_a_file_without_a_date_is_asked_for_anew_by_the_next_process(server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_without_a_date_is_fetched_again_by_the_next_process(server, monkeypatch: pytest.MonkeyPatch) -> None:
     np.save(server.root / "a.npy", VOLUME)
     assert np.array_equal(whole(f"{server.address}/a.npy"), VOLUME)
     np.save(server.root / "a.npy", VOLUME[::-1])
@@ -300,7 +300,7 @@ def test_a_file_without_a_date_is_asked_for_anew_by_the_next_process(server, mon
 
 
 @pytest.mark.parametrize("damage", ["file for a folder", "garbage", "full", "pickle"])
-def test_a_cache_that_cannot_be_used_is_told_once_and_done_without(
+def test_an_unusable_cache_is_reported_once_and_reading_continues(
     server, store: str, tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "cache" / "remote"
@@ -345,7 +345,7 @@ def test_values_that_changed_in_the_cache_are_fetched_again(server, store: str, 
 
 
 @pytest.mark.parametrize("said", ["x", "-1", "nan", "inf", "1e300"])
-def test_a_size_of_the_cache_that_is_none_is_blamed_on_the_setting(server, store: str, said: str) -> None:
+def test_an_invalid_cache_size_is_reported_as_a_wrong_setting(server, store: str, said: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NAPARI_INK_CACHE_GB", said)
         with pytest.raises(StackError, match=f"^NAPARI_INK_CACHE_GB is '{said}', which is no size"):
@@ -408,7 +408,7 @@ def test_nothing_there_and_no_server_there(server) -> None:
         open_stack("gopher://127.0.0.1/seg.zarr")
 
 
-def test_chunks_that_are_not_there_read_as_empty_and_are_told(server, store: str) -> None:
+def test_missing_chunks_read_as_empty_and_are_reported(server, store: str) -> None:
     (server.root / "seg.zarr" / "0" / "c" / "1" / "0" / "0").unlink()
     stack = open_stack(store)
     assert not stack.read(slice(4, 5), slice(0, 30), slice(0, 30)).any()

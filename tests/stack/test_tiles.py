@@ -36,7 +36,7 @@ def test_levels_reach_down_to_a_screen(stack) -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(data=st.data(), by_layer=st.booleans(), together=st.integers(1, 4))
-def test_a_window_that_is_whole_is_what_is_stored(data: st.DataObject, by_layer: bool, together: int) -> None:
+def test_a_complete_window_equals_the_stored_values(data: st.DataObject, by_layer: bool, together: int) -> None:
     def read(z: slice, y: slice, x: slice, step: int = 1) -> np.ndarray:
         return VOLUME[z, y, x]
 
@@ -72,7 +72,7 @@ def _until(condition) -> None:
         time.sleep(0.005)
 
 
-def test_what_is_not_there_yet_is_shown_coarsely_and_comes_later(stack) -> None:
+def test_missing_tiles_are_shown_coarsely_until_they_arrive(stack) -> None:
     fine, arrived = Gate(), []
     coarse = viewing_levels(stack)[2]
     tiles = Tiles([Level(VOLUME.shape, (1, 1, 1), fine), coarse], VOLUME.dtype)
@@ -125,7 +125,7 @@ def test_memory_is_bounded(stack) -> None:
     tiles.close()
 
 
-def test_a_fault_is_told_and_tried_again(stack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_is_reported_and_retried(stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("napari_ink.stack.tiles._RETRY_S", 0.0)
     said, broken = [], [True]
 

@@ -90,7 +90,7 @@ def test_a_stack_without_any_chunk_says_so(tmp_path: Path, zarr_format: int) -> 
     )
 
 
-def test_levels_without_any_chunk_are_left_out_and_told(tmp_path: Path) -> None:
+def test_levels_without_any_chunk_are_left_out_and_reported(tmp_path: Path) -> None:
     place = write_zarr(tmp_path / "s.zarr")
     coarse = {"type": "scale", "scale": [1, 2, 2]}
     for level in ("1", "2"):

@@ -49,7 +49,7 @@ def test_crops_are_cut_where_they_say(tmp_path: Path) -> None:
         np.testing.assert_array_equal(column[0, 0], (x + np.arange(32)) % 32)
 
 
-def test_a_small_segment_is_padded_with_what_nobody_reviewed(tmp_path: Path) -> None:
+def test_a_small_segment_is_padded_with_unreviewed_pixels(tmp_path: Path) -> None:
     sampler = CropSampler([coded(tmp_path, np.full((20, 50), 2, np.uint8))], CONTRACT, 32)
     crop = sampler.draw(np.random.default_rng(0))
     assert crop.values.shape == (12, 32, 32) and crop.labels.shape == (32, 32)
@@ -58,7 +58,7 @@ def test_a_small_segment_is_padded_with_what_nobody_reviewed(tmp_path: Path) -> 
 
 @settings(deadline=None, max_examples=40)
 @given(seed=st.integers(0, 10**6), share=st.floats(0.001, 0.3), side=st.sampled_from([1, 7, 16, 32]))
-def test_blocks_draw_what_was_asked_for(seed: int, share: float, side: int) -> None:
+def test_blocks_draw_the_requested_crops(seed: int, share: float, side: int) -> None:
     rng = np.random.default_rng(seed)
     labels = np.where(rng.random((50, 71)) < share, rng.integers(1, 3, (50, 71)), 0).astype(np.uint8)
     labels[3, 4] = 2
@@ -71,7 +71,7 @@ def test_blocks_draw_what_was_asked_for(seed: int, share: float, side: int) -> N
         assert (block == 2).any() if on_ink else (block > 0).any()
 
 
-def test_half_of_the_crops_hold_ink_and_pairs_count_by_what_was_reviewed(tmp_path: Path) -> None:
+def test_half_of_the_crops_contain_ink_and_pairs_are_weighted_by_reviewed_area(tmp_path: Path) -> None:
     few, much = np.zeros((256, 256), np.uint8), np.ones((256, 256), np.uint8)
     few[:64, :128] = 1  # an eighth of the other's
     much[200:210, 200:210] = 2
@@ -119,7 +119,7 @@ def test_crops_read_in_reverse_mirror_those_of_the_stack_numbered_back_to_front(
     np.testing.assert_array_equal(depth - 1 - back[::-1], front)
 
 
-def test_what_is_held_out_is_never_asked_for(pair: TrainingPair) -> None:
+def test_crops_never_touch_the_held_out_part(pair: TrainingPair) -> None:
     """Crops overlap it, but not their labels; nor does an edge there, or a margin around it, ask for anything."""
     held_out = np.zeros(pair.labels.shape, bool)
     held_out[40:100, 60:120] = True

@@ -62,7 +62,7 @@ def no_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setattr("napari_ink.training.loop.draw_examples", lambda *given: None)
 
 
-def test_learns_what_is_held_out(pair: TrainingPair, tmp_path: Path) -> None:
+def test_a_trained_network_predicts_the_held_out_part(pair: TrainingPair, tmp_path: Path) -> None:
     held_out = np.zeros(pair.labels.shape, bool)
     held_out[:, 128:] = True
     changes = {"steps": 60, "batch_size": 4, "validate_every": 30, "patience": 0, "crop_size": 96}
@@ -108,7 +108,9 @@ def test_leaves_what_it_tells_of_and_pictures(pair: TrainingPair, tmp_path: Path
     assert any((tmp_path / "run" / "tensorboard").iterdir())
 
 
-def test_one_seed_one_result_and_nobody_elses_random_numbers(pair: TrainingPair, tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_result_without_touching_global_random_state(
+    pair: TrainingPair, tmp_path: Path
+) -> None:
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
@@ -208,7 +210,7 @@ def test_training_further_begins_with_the_weights(pair: TrainingPair, tmp_path: 
         next(train(replace(further, config=CONFIG.tiny(), out=tmp_path / "x")))
 
 
-def test_stacks_that_fill_little_of_their_range_are_told_of(pair: TrainingPair, tmp_path: Path) -> None:
+def test_stacks_that_fill_little_of_their_range_are_reported(pair: TrainingPair, tmp_path: Path) -> None:
     values = np.asarray(pair.stack)
     np.save(tmp_path / "kept.npy", (values >> 8 if values.dtype == np.uint16 else values).astype(np.uint16))
     kept = replace(pair, stack=open_stack(tmp_path / "kept.npy"))
@@ -281,7 +283,7 @@ def test_one_bad_batch_is_skipped_and_changes_no_weight(
     assert all(weight.isfinite().all() for weight in weights(tmp_path / "run" / "last.safetensors").values())
 
 
-def test_memory_that_runs_out_is_told_in_one_sentence(
+def test_out_of_memory_is_reported_in_one_sentence(
     pair: TrainingPair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Torch's own error would be taken for a warning by napari's workers."""

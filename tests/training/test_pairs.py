@@ -59,7 +59,7 @@ def test_masks_beside_say_what_counts(segment: Path) -> None:
     assert {path.name for path in read.files} >= {"seg_supervision_mask.png", "seg_validation_mask.png", "seg_mask.png"}
 
 
-def test_without_a_supervision_mask_all_papyrus_counts_and_it_is_said(segment: Path) -> None:
+def test_without_a_supervision_mask_all_papyrus_counts_and_a_note_is_given(segment: Path) -> None:
     save(segment / "seg_inklabels.png", ink_mask())
     read = read_pair(segment)
     assert set(np.unique(read.pair.labels)) == {1, 2}
@@ -143,7 +143,7 @@ def test_a_contract_is_fitted_to_the_pairs(segment: Path) -> None:
     assert contract.std == pytest.approx(greys.std(), abs=0.01)
 
 
-def test_voxels_of_different_sizes_are_told_of(segment: Path) -> None:
+def test_different_voxel_sizes_are_reported(segment: Path) -> None:
     from dataclasses import replace
 
     pair = TrainingPair(read_pair(segment, save(segment / "values.png", plane(2))).pair.stack, plane(2))
@@ -154,7 +154,7 @@ def test_voxels_of_different_sizes_are_told_of(segment: Path) -> None:
     assert contract.voxel_size_um is None and "No stack states" in notes[0]
 
 
-def test_a_project_is_what_its_reviewer_said(tmp_path: Path) -> None:
+def test_a_project_trains_on_its_reviewed_labels(tmp_path: Path) -> None:
     """Unlabelled pixels of a reviewed region are papyrus, of others unreviewed; nothing counts in flagged ones."""
     np.save(tmp_path / "big.npy", np.random.default_rng(0).integers(0, 255, (4, 300, 600), dtype=np.uint8))
     project = create_project(tmp_path / "big.ink", open_stack(tmp_path / "big.npy"))

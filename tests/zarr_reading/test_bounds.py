@@ -81,7 +81,7 @@ def test_a_chunk_that_unpacks_to_far_too_much_takes_no_memory(tmp_path: Path, za
 
 @pytest.mark.parametrize(("zarr_format", "name"), CASES)
 @pytest.mark.parametrize("kept", [0.02, 0.5, 0.99])
-def test_a_chunk_that_was_cut_is_refused(tmp_path: Path, zarr_format: int, name: str, kept: float) -> None:
+def test_a_truncated_chunk_is_refused(tmp_path: Path, zarr_format: int, name: str, kept: float) -> None:
     chunk = write(tmp_path / "a.zarr", zarr_format, (V2 if zarr_format == 2 else V3)[name])
     content = chunk.read_bytes()
     chunk.write_bytes(content[: int(kept * len(content))])
@@ -96,7 +96,7 @@ def test_a_chunk_in_a_shard_is_bounded_too(tmp_path: Path) -> None:
 
 @given(st.binary(max_size=3000), st.integers(3000, 10_000), st.sampled_from(["gzip", "zlib", "bz2", "lzma"]))
 @settings(max_examples=60, deadline=None)
-def test_streams_unpack_to_what_was_packed(data: bytes, most: int, name: str) -> None:
+def test_streams_unpack_to_the_packed_bytes(data: bytes, most: int, name: str) -> None:
     pack = {"gzip": gzip.compress, "zlib": zlib.compress, "bz2": bz2.compress, "lzma": lzma.compress}[name]
     packed = pack(data)
     assert unpack(name, packed, most) == data
