@@ -46,7 +46,8 @@ class Samples:
     is_turned
         Whether the file states that 0 is white, so that its values were inverted on reading.
     note
-        Sentence on a guess about which plane of the file was read; empty if there was none.
+        Sentence on what was guessed about the plane, such as which one of the file was read, or on its orientation;
+        empty if there is nothing to say.
     """
 
     bits: int | None = None
@@ -256,7 +257,7 @@ def _meaning_of_palette(values: Sequence[int], samples: Samples, where: object, 
     if found.are_labels or max(values, default=0) == 0:
         return found
     note = f"{where} has a palette: its colour number {values[-1]}, {_hex(colours[-1])}, counts as white."
-    return replace(found, note=note)
+    return replace(found, note=" ".join(filter(None, (samples.note, note))))
 
 
 def _hex(colour: Colour) -> str:

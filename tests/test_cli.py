@@ -490,6 +490,23 @@ def test_info_tells_what_greys_fill(run: Run, tmp_path: Path) -> None:
     assert_refused(run("info", tmp_path / "s.npy", "--grey-range", "0", "70000"), "does not fit this stack")
 
 
+def test_what_was_guessed_of_layers_is_told(run: Run, checkpoint: Path, tmp_path: Path) -> None:
+    folder, out = tmp_path / "seg", tmp_path / "p.zarr"
+    folder.mkdir()
+    for z, layer in enumerate(np.random.default_rng(0).integers(0, 65536, (8, 70, 70), dtype=np.uint16)):
+        tifffile.imwrite(folder / f"{z - 8}.tif", layer)
+    tifffile.imwrite(folder / "a.tif", layer)
+    sign, left_out = "numbered -8 to -1", "left out: a.tif"
+    for told in (
+        run("info", folder).out,
+        " ".join(json.loads(run("info", folder, "--json").out)["notes"]),
+        run("predict", folder, "-o", out, "--model", checkpoint, "--device", "cpu").err,
+        run("probe", folder, "--model", checkpoint, "--device", "cpu", "--tiles", "1", "--reach", "0").err,
+        run("convert", folder, tmp_path / "c.zarr").err,
+    ):
+        assert sign in told and left_out in told
+
+
 @pytest.mark.parametrize("with_offset", [False, True])
 def test_a_run_of_before_that_read_in_reverse_is_not_taken_up_at_other_layers(
     run: Run, segment: Path, checkpoint: Path, tmp_path: Path, with_offset: bool

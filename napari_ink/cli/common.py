@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from napari_ink.stack import DepthStack
 
 STACK_SOURCES = (
     "folder of TIFF layers, multi-page TIFF, .npy, NRRD, HDF5 (FILE::DATASET) or Zarr store (also zipped), "
@@ -31,6 +36,14 @@ def grey_range_argument(parser: argparse.ArgumentParser) -> None:
 def grey_range(arguments: argparse.Namespace) -> tuple[float, float] | None:
     """Return the values of --grey-range, or None if it was not given."""
     return None if arguments.grey_range is None else (arguments.grey_range[0], arguments.grey_range[1])
+
+
+def print_stack_notes(stack: DepthStack) -> None:
+    """Tell on standard error what was guessed when a stack was opened, and what of it is not there."""
+    for note in stack.notes:
+        print(note, file=sys.stderr)
+    if missing := stack.missing():
+        print(f"Of {stack.name}, {missing}.", file=sys.stderr)
 
 
 def json_argument(parser: argparse.ArgumentParser) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from napari_ink.cli.common import stack_argument
@@ -26,6 +27,8 @@ def run(arguments: argparse.Namespace) -> None:
     from napari_ink.stack import convert, open_stack
 
     stack = open_stack(arguments.stack)
+    for note in stack.notes:
+        print(note, file=sys.stderr)
     with tqdm(unit="B", unit_scale=True, desc="Converting", disable=None) as bar:
         for event in convert(stack, arguments.out):
             # tqdm counts in steps, events in totals.

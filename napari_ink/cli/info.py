@@ -42,6 +42,7 @@ def run(arguments: argparse.Namespace) -> None:
         "shape": list(stack.shape),
         "dtype": stack.dtype.name,
         "scaling": stack.scaling or "as stored",
+        "notes": list(stack.notes),
         "grey_values": _greys(stack, grey_range(arguments)),
         "grey_note": grey_note(stack, grey_range(arguments)) or None,
         "voxel_size_um": stack.voxel_size_um,
@@ -59,7 +60,8 @@ def run(arguments: argparse.Namespace) -> None:
     facts["levels"] = ", ".join(" × ".join(map(str, shape)) for shape in facts["levels"]) or "none but the first"
     if (greys := facts["grey_values"]) is not None:
         facts["grey_values"] = "{low} to {high} of {black:g} to {white:g}, in a sample".format(**greys)
-    for name in ("missing", "slow", "grey_note"):
+    facts["notes"] = " ".join(facts["notes"]) or None
+    for name in ("missing", "slow", "grey_note", "notes"):
         if facts[name] is None:
             del facts[name]
     facts["shape"] = "{} depth layers of {} × {} pixels (height × width)".format(*stack.shape)

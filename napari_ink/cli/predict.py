@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_ink.cli.common import STACK_SOURCES, grey_range, grey_range_argument
+from napari_ink.cli.common import STACK_SOURCES, grey_range, grey_range_argument, print_stack_notes
 from napari_ink.decoding import decode_text, read_bounded
 from napari_ink.errors import BadInputError, NapariInkError, storage_errors
 
@@ -236,8 +236,7 @@ def _predict(source: str, out: Path, arguments: argparse.Namespace, asked: _Aske
     from napari_ink.stack import open_stack, read_segment_mask
 
     stack = open_stack(source)
-    if missing := stack.missing():
-        print(f"Of {stack.name}, {missing}.", file=sys.stderr)
+    print_stack_notes(stack)
     request = asked(
         stack=stack,
         out=out,

@@ -10,7 +10,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_ink.cli.common import grey_range, grey_range_argument, json_argument, print_json, stack_argument
+from napari_ink.cli.common import (
+    grey_range,
+    grey_range_argument,
+    json_argument,
+    print_json,
+    print_stack_notes,
+    stack_argument,
+)
 from napari_ink.cli.ground_truth import read_truth
 
 if TYPE_CHECKING:
@@ -98,6 +105,7 @@ def _request(arguments: argparse.Namespace) -> ProbeRequest:
     from napari_ink.stack import find_beside, open_stack, read_segment_mask
 
     stack = open_stack(arguments.stack)
+    print_stack_notes(stack)
     region = Region.parse(arguments.region) if arguments.region else None
     path = arguments.mask or find_beside(stack).mask
     mask = None

@@ -88,6 +88,8 @@ class DepthStack:
         Whether reading part of a layer takes as long as reading a whole band of rows, or all of it.
     missing
         Function that returns which parts are missing and read as black, in words; empty if none are.
+    notes
+        What was guessed or left out on opening, one sentence each.
     """
 
     source: Path | str
@@ -105,6 +107,7 @@ class DepthStack:
     layers_together: int = 1
     stored_px: tuple[int, int] = (1, 1)
     missing: Callable[[], str] = field(default=str)
+    notes: tuple[str, ...] = ()
 
     ndim = 3
 

@@ -19,7 +19,8 @@ from napari_ink.stack.arrays import NRRD_SUFFIXES, open_npy, open_nrrd
 from napari_ink.stack.depth_stack import DepthStack, Grey
 from napari_ink.stack.grey import grey_dtype, reading_grey, scaling_in_words
 from napari_ink.stack.hdf5 import HDF5_SUFFIXES, open_hdf5
-from napari_ink.stack.layer_names import in_sequence, layers_among
+from napari_ink.stack.layer_names import in_sequence, layers_among, note_on_left_out
+from napari_ink.stack.orientation import note_on_layers
 from napari_ink.stack.pictures import PICTURE_SUFFIXES, Picture, Pictures, read_picture_header
 from napari_ink.stack.sizes import check_shape
 from napari_ink.stack.tiff import TiffPlane, check_axes, read_planes, voxel_size_um
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 LAYER_FOLDERS = ("layers", "surface_volume")
 TIFF_SUFFIXES = (".tif", ".tiff")
 ZIP_SUFFIXES = (".zip", ".ozx")
+# Somebody's layers, perhaps, which are told where they are left out; stacks are made of the first five only.
+_IMAGE_SUFFIXES = (*TIFF_SUFFIXES, *PICTURE_SUFFIXES, ".bmp", ".gif", ".jp2", ".webp")
 _AT_ONCE = 8
 _PICTURE_ROWS = 1024  # a picture is decoded whole for any of its rows, but cached decoded, so bands are cheap
 
@@ -130,10 +133,12 @@ def _open_address(address: str) -> DepthStack:
         layers = layers_among(layers, here)
     if not layers:
         raise StackError(f"{address} is no Zarr store, and lists no TIFF layers; check the address.")
-    wanted = [f"{inner}/{name}" if inner else name for name in in_sequence(address, layers)]
+    order = in_sequence(address, layers)
+    wanted = [f"{inner}/{name}" if inner else name for name in order.names]
     planes = [plane for pages in _planes_at(remote, wanted) for plane in pages]
     segment = remote.path.parent.name if here in LAYER_FOLDERS else here
-    return _from_planes(remote.address, segment, planes, "tiff folder", None)
+    notes = (order.note, note_on_left_out(_images_among(listed), order.names, segment))
+    return _from_planes(remote.address, segment, planes, "tiff folder", None, notes=notes)
 
 
 def _planes_at(remote: Remote, names: Sequence[str]) -> list[list[TiffPlane]]:
@@ -151,7 +156,8 @@ def _planes_at(remote: Remote, names: Sequence[str]) -> list[list[TiffPlane]]:
 def _open_folder(path: Path) -> DepthStack:
     folder = next((path / name for name in LAYER_FOLDERS if (path / name).is_dir()), path)
     segment = folder.parent if folder.name in LAYER_FOLDERS else folder
-    shown = [p.name for p in folder.iterdir() if _is_shown(p)]
+    there = [one.name for one in folder.iterdir() if not one.name.startswith(".")]
+    shown = [name for name in there if not (folder / name).is_dir()]
     for suffixes in (TIFF_SUFFIXES, PICTURE_SUFFIXES):
         names = [name for name in shown if Path(name).suffix.lower() in suffixes]
         if folder.name not in LAYER_FOLDERS:
@@ -161,18 +167,21 @@ def _open_folder(path: Path) -> DepthStack:
     else:
         raise StackError(_nothing_in(folder))
     check_shape(folder, (len(names), 1, 1))
-    ordered = [folder / name for name in in_sequence(folder, names)]
+    order = in_sequence(folder, names)
+    notes = (order.note, note_on_left_out(_images_among(there), order.names, segment.name), _note_on_folders(path))
+    ordered = [folder / name for name in order.names]
     for file in ordered:
         check_regular(file, StackError)
     if suffixes is PICTURE_SUFFIXES:
-        return _from_pictures(folder, segment, [read_picture_header(file) for file in ordered])
+        return _from_pictures(folder, segment, [read_picture_header(file) for file in ordered], notes)
     planes = []
     for file in ordered:
         found = read_planes(file)
         if len(found) != 1:
             raise StackError(f"{file} holds {len(found)} planes; open a multi-page TIFF by itself.")
         planes += found
-    return _from_planes(folder, segment.name, planes, "tiff folder", _voxel_size(segment, ordered[0]), home=segment)
+    voxel_size = _voxel_size(segment, ordered[0])
+    return _from_planes(folder, segment.name, planes, "tiff folder", voxel_size, segment, notes)
 
 
 def _nothing_in(folder: Path) -> str:
@@ -190,8 +199,14 @@ def _is_stack(folder: Path) -> bool:
     return holds_zarr(folder) or any((folder / name).is_dir() for name in LAYER_FOLDERS)
 
 
-def _is_shown(path: Path) -> bool:
-    return not path.name.startswith(".") and not path.is_dir()
+def _images_among(names: Sequence[str]) -> list[str]:
+    return [name for name in names if Path(name).suffix.lower() in _IMAGE_SUFFIXES and not name.startswith(".")]
+
+
+def _note_on_folders(folder: Path) -> str:
+    """Say which of several folders of layers in a segment's folder is read."""
+    first, *others = [name for name in LAYER_FOLDERS if (folder / name).is_dir()] or [""]
+    return f"{folder} holds {first} and {others[0]}: {first} is read; name the other to open it." if others else ""
 
 
 def _check_alike(planes: Sequence[TiffPlane | Picture]) -> None:
@@ -237,6 +252,7 @@ def _from_planes(
     kind: str,
     voxel_size: float | None,
     home: Path | None = None,
+    notes: Sequence[str] = (),
 ) -> DepthStack:
     _check_alike(planes)
     _check_bits(planes)
@@ -266,10 +282,16 @@ def _from_planes(
         slow=slow,
         by_layer=any(plane.in_strips for plane in planes),
         stored_px=(max(plane.stored_px[0] for plane in planes), max(plane.stored_px[1] for plane in planes)),
+        notes=_with_orientation(planes, notes),
     )
 
 
-def _from_pictures(folder: Path, segment: Path, pictures: Sequence[Picture]) -> DepthStack:
+def _with_orientation(planes: Sequence[TiffPlane | Picture], notes: Sequence[str]) -> tuple[str, ...]:
+    """Return notes, and one on layers that ask to be shown another way than they are stored."""
+    return tuple(filter(None, (*notes, note_on_layers([plane.orientation for plane in planes]))))
+
+
+def _from_pictures(folder: Path, segment: Path, pictures: Sequence[Picture], notes: Sequence[str]) -> DepthStack:
     _check_alike(pictures)
     shape, first = (len(pictures), *pictures[0].shape), pictures[0]
     kind = f"{first.file.suffix.lower().lstrip('.')} folder"
@@ -286,6 +308,7 @@ def _from_pictures(folder: Path, segment: Path, pictures: Sequence[Picture]) -> 
         slow=slow,
         by_layer=True,
         stored_px=(min(_PICTURE_ROWS, shape[1]), shape[2]),
+        notes=_with_orientation(pictures, notes),
     )
 
 

@@ -15,6 +15,7 @@ from PIL import Image
 from napari_ink.decoding import check_memory, decoder_errors
 from napari_ink.errors import LabelError
 from napari_ink.mask_meaning import LABELS_KEY, LABELS_TEXT, Colour, Samples
+from napari_ink.stack.orientation import note_on_plane, picture_orientation
 from napari_ink.stack.picture_size import check_picture_size, png_bits
 from napari_ink.stack.plane import StoredPlane, check_plane, grey_of_colours
 
@@ -54,7 +55,7 @@ def opened_picture_plane(path: Path) -> Iterator[StoredPlane]:
         # One row shows the number of channels and the dtype, before anybody relies on them.
         first = read(slice(0, min(1, height)))
         check_plane((height, *first.shape[1:]), first.dtype, path)
-        yield StoredPlane(path, (height, width), first.dtype, _samples(image, stretched), read)
+        yield StoredPlane(path, (height, width), first.dtype, _samples(path, image, stretched), read)
 
 
 def _wide_plane(path: Path, image: Image.Image) -> StoredPlane:
@@ -66,7 +67,7 @@ def _wide_plane(path: Path, image: Image.Image) -> StoredPlane:
     with decoder_errors(LabelError, path, _SAVE_GREY):
         values = np.ascontiguousarray(grey_of_colours(imagecodecs.png_decode(path.read_bytes()), path))
     check_plane(values.shape, values.dtype, path)
-    samples = replace(_samples(image, 1), bits=16)
+    samples = replace(_samples(path, image, 1), bits=16)
     return StoredPlane(path, values.shape, values.dtype, samples, lambda y: values[y])
 
 
@@ -79,11 +80,12 @@ def _values(image: Image.Image, path: Path) -> npt.NDArray[Any]:
     return grey_of_colours(np.asarray(image.convert("RGBA")), path)
 
 
-def _samples(image: Image.Image, stretched: int) -> Samples:
+def _samples(path: Path, image: Image.Image, stretched: int) -> Samples:
     text = image.info.get(LABELS_KEY, "")
     are_labels = isinstance(text, str) and text.startswith(LABELS_TEXT)
     bits = {85: 2, 17: 4}.get(stretched) or _GREY_MODES.get(image.mode, 8)
-    return Samples(bits, _palette(image), are_labels)
+    note = note_on_plane(path, picture_orientation(path, image))
+    return Samples(bits, _palette(image), are_labels, note=note)
 
 
 def _palette(image: Image.Image) -> tuple[Colour, ...]:

@@ -15,6 +15,7 @@ from PIL import Image
 from napari_ink.decoding import check_regular, decoder_errors
 from napari_ink.errors import StackError
 from napari_ink.stack.depth_stack import Grey
+from napari_ink.stack.orientation import UPRIGHT, picture_orientation
 from napari_ink.stack.picture_size import check_picture_size
 from napari_ink.stack.raw import State, check_unchanged, state_of
 
@@ -37,12 +38,15 @@ class Picture:
         uint8 or uint16.
     state
         Size and time of the file when its header was read.
+    orientation
+        EXIF orientation, 1 to 8; it is not applied.
     """
 
     file: Path
     shape: tuple[int, int]
     dtype: np.dtype[Any]
     state: State
+    orientation: int = UPRIGHT
 
 
 def read_picture_header(path: Path) -> Picture:
@@ -60,7 +64,8 @@ def read_picture_header(path: Path) -> Picture:
         if mode not in _MODES:
             raise StackError(f"{path} is no grey picture (Pillow calls it {mode}); save it as 8- or 16-bit grey.")
         check_picture_size(path, image, StackError)
-    return Picture(path, (height, width), np.dtype(_MODES[mode]), state_of(path))
+        orientation = picture_orientation(path, image)
+    return Picture(path, (height, width), np.dtype(_MODES[mode]), state_of(path), orientation)
 
 
 class Pictures:

@@ -17,6 +17,7 @@ from napari_ink.decoding import check_memory, check_unpacked, decoder_errors
 from napari_ink.errors import StackError
 from napari_ink.stack.depth_stack import Grey
 from napari_ink.stack.grey import check_dtype, from_white
+from napari_ink.stack.orientation import TAG, UPRIGHT, orientation_of
 from napari_ink.stack.raw import RawArray, State, check_unchanged, state_of
 from napari_ink.stack.tiff_directories import RESTORE, open_tiff
 
@@ -70,6 +71,8 @@ class TiffPlane:
         Whether the file states that 0 is white; `read` inverts the values, so that bright pixels are high.
     is_palette
         Whether the values are palette indices; `read` returns the indices.
+    orientation
+        Orientation that the file states, 1 to 8; `read` does not apply it.
     """
 
     file: Path | RemoteFile
@@ -83,6 +86,7 @@ class TiffPlane:
     bits: int = 16
     is_inverted: bool = False
     is_palette: bool = False
+    orientation: int = UPRIGHT
 
     def read(self, y: slice, x: slice, step: int = 1) -> Grey:
         """Return every `step`-th of the rows `y` and columns `x`, with 0 for black and values of `bits` bits.
@@ -216,6 +220,7 @@ def _plane(path: Path | RemoteFile, page: Any, state: State, of_masks: bool) -> 
         bits=int(page.bitspersample),
         is_inverted=page.photometric == tifffile.PHOTOMETRIC.MINISWHITE,
         is_palette=page.photometric == tifffile.PHOTOMETRIC.PALETTE,
+        orientation=orientation_of(page.tags.valueof(TAG)),
     )
 
 

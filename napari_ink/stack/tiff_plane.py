@@ -14,6 +14,7 @@ from napari_ink.decoding import check_memory, decoder_errors
 from napari_ink.errors import LabelError, StackError
 from napari_ink.mask_meaning import LABELS_KEY, LABELS_TEXT, Colour, Samples
 from napari_ink.stack.grey import from_white
+from napari_ink.stack.orientation import TAG, note_on_plane, orientation_of
 from napari_ink.stack.plane import STRIP_PX, StoredPlane, as_plane, check_plane, grey_of_colours
 from napari_ink.stack.tiff import TiffPlane, read_planes
 
@@ -56,7 +57,8 @@ def tiff_plane(path: Path) -> StoredPlane:
     if math.prod(shape) > math.prod(plane.shape):
         check_plane(shape, plane.dtype, path)
     bits = plane.bits if plane.dtype.kind in "bu" and plane.bits <= 16 else None
-    return _by_strips(path, plane, Samples(bits, palette, is_labels, plane.is_inverted))
+    note = note_on_plane(path, plane.orientation)
+    return _by_strips(path, plane, Samples(bits, palette, is_labels, plane.is_inverted, note))
 
 
 def _by_strips(path: Path, plane: TiffPlane, samples: Samples) -> StoredPlane:
@@ -83,7 +85,8 @@ def _whole_page(path: Path, page: Any) -> StoredPlane:
     if is_turned := page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
         values = from_white(values, int(page.bitspersample))
     bits = int(page.bitspersample) if values.dtype.kind in "bu" and values.dtype.itemsize <= 2 else None
-    samples = Samples(bits, _palette(page), is_turned=is_turned)
+    note = note_on_plane(path, orientation_of(page.tags.valueof(TAG)))
+    samples = Samples(bits, _palette(page), is_turned=is_turned, note=note)
     return StoredPlane(path, values.shape, values.dtype, samples, lambda y: values[y])
 
 

@@ -91,7 +91,7 @@ def read_pair(stack: str | os.PathLike[str], labels: str | os.PathLike[str] | No
         notes.append(f"{path} has no ink{_inside(supervision, beside.mask)}: only papyrus is learnt from it.")
     held_out = None if validation is None else _mask(validation, shape, notes)
     files = [Path(file) for file in (opened.source, path, beside.mask, supervision, validation) if file is not None]
-    return PairFiles(TrainingPair(opened, values, held_out), tuple(files), tuple(notes))
+    return PairFiles(TrainingPair(opened, values, held_out), tuple(files), (*opened.notes, *notes))
 
 
 def _pair_of_project(stack: DepthStack, folder: Path) -> PairFiles:
@@ -114,7 +114,7 @@ def _pair_of_project(stack: DepthStack, folder: Path) -> PairFiles:
         raise LabelError(f"{folder} has no reviewed pixel; review some, or leave it out.")
     held_out = None if beside.validation_mask is None else _mask(beside.validation_mask, shape, notes)
     files = [Path(file) for file in (stack.source, folder, beside.mask, beside.validation_mask) if file is not None]
-    return PairFiles(TrainingPair(stack, values, held_out), tuple(files), (*annotation.warnings, *notes))
+    return PairFiles(TrainingPair(stack, values, held_out), tuple(files), (*stack.notes, *annotation.warnings, *notes))
 
 
 def _labels_path(stack: DepthStack, labels: Path | None) -> Path:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_ink.errors import StackError
-from napari_ink.stack.layer_names import in_sequence, layers_among
+from napari_ink.stack.layer_names import in_sequence, layers_among, note_on_left_out
 
 
 @pytest.mark.parametrize(
@@ -32,22 +32,102 @@ from napari_ink.stack.layer_names import in_sequence, layers_among
 )
 def test_layers_come_in_their_order(name: str) -> None:
     names = [name.format(z=z, signed=z - 8, seconds=17 + z * 3, one_based=z + 1) for z in range(16)]
-    assert in_sequence("s", sorted(names)) == names
+    assert in_sequence("s", sorted(names)).names == names
     assert layers_among(names, "s") == names
 
 
 def test_a_time_beside_the_number_may_jump() -> None:
     names = [f"slice_{z:04}_t{17.25 + 0.5 * z:.2f}s.tif" for z in range(16)]
-    assert in_sequence("s", names[::-1]) == names
+    assert in_sequence("s", names[::-1]).names == names
 
 
-@given(st.integers(1, 60), st.integers(-70, 70), st.sampled_from(["{}", "l_{}", "l{}x7", "20230101_{}"]), st.randoms())
-def test_any_run_of_numbers(length: int, first: int, name: str, random: Random) -> None:
-    signed = name in ("{}", "l_{}", "20230101_{}") and first < 0 < first + length
-    numbers = range(first, first + length) if signed else range(abs(first), abs(first) + length)
-    names = [name.format(number) for number in numbers]
-    shuffled = [f"{one}.tif" for one in random.sample(names, len(names))]
-    assert in_sequence("s", shuffled) == [f"{one}.tif" for one in names]
+def order_of(names: list[str], random: Random) -> tuple[bool, str]:
+    """Return whether the names, handed in another order, come back in theirs, and the note on them."""
+    order = in_sequence("s", random.sample(names, len(names)))
+    return order.names == names, order.note
+
+
+SEPARATED = ["{}", "l_{}", "20230101_{}", "z={}", "z ({})", "a.{}", "l-{}"]
+BEHIND_LETTERS = ["l{}", "Größe{}", "w1_z{}"]
+HYPHENS = ["l-{}", "seg-{}", "scan(2)-{}", "20230101-{}", "v2-{}", "字-{}", "l_{}", "z-{}"]
+FORMATS = ["{}", "{:02d}", "{:04d}", "{:+03d}", "{:+d}"]
+LENGTHS, FIRSTS, MIXED = st.integers(2, 60), st.integers(-70, 70), st.randoms()
+
+
+@given(LENGTHS, FIRSTS, st.sampled_from(SEPARATED), st.sampled_from(FORMATS), MIXED)
+def test_signed_numbers_come_in_their_order(length: int, first: int, name: str, form: str, random: Random) -> None:
+    last = first + length - 1
+    names = [f"{name.format(form.format(number))}.tif" for number in range(first, last + 1)]
+    is_right, note = order_of(names, random)
+    assert is_right
+    assert bool(note) is (last < 0)  # a minus in every name may be a hyphen
+    assert not note or ("read as a sign" in note and names[0] in note and f"{first} to {last}" in note)
+
+
+@given(LENGTHS, FIRSTS, st.sampled_from(BEHIND_LETTERS), st.sampled_from(FORMATS), MIXED)
+def test_signs_behind_letters_are_some_where_others_have_none(
+    length: int, first: int, name: str, form: str, random: Random
+) -> None:
+    last = max(first + length - 1, 0)
+    names = [f"{name.format(form.format(number))}.tif" for number in range(first, last + 1)]
+    is_right, note = order_of(names, random)
+    assert is_right
+    assert bool(note) is (first < 0 == last)  # l-2, l-1, l0 may be numbered from 0 to 2
+
+
+@given(
+    st.integers(2, 60), st.integers(0, 70), st.sampled_from(HYPHENS), st.sampled_from(["{}", "{:02d}"]), st.randoms()
+)
+def test_hyphens_are_no_signs(length: int, first: int, name: str, form: str, random: Random) -> None:
+    names = [f"{name.format(form.format(number))}.tif" for number in range(first, first + length)]
+    is_right, note = order_of(names, random)
+    assert is_right
+    assert bool(note) is (name == "z-{}" and first > 0)
+
+
+@pytest.mark.parametrize("name", ["-{z:02}.tif", "l_-{z}.tif", "l -{z}.tif"])
+def test_no_number_is_minus_0(name: str) -> None:
+    names = [name.format(z=z) for z in range(12)]
+    assert order_of(names, Random(0)) == (True, "")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "{up:02}_-{down}.tif",  # another column of numbers runs the other way: these are signed
+        "{up:02} -{up_from_1}.tif",  # or the same way: these are hyphens
+        "slice_-{up_from_1}_t{seconds:.2f}s.tif",
+        "z-{down}_{date}{seconds:05.0f}.tif",
+        "\u2212{down}_t{seconds:.0f}.tif",
+    ],
+)
+def test_another_column_tells_whether_a_minus_is_a_sign(name: str) -> None:
+    names = [name.format(up=z, up_from_1=z + 1, down=12 - z, seconds=17 + z * 3.5, date=20230801) for z in range(12)]
+    assert order_of(names, Random(0)) == (True, "")
+
+
+def test_typeset_minus_signs_are_signs() -> None:
+    names = [f"\u2212{-z}.tif" if z < 0 else f"{z}.tif" for z in range(-3, 3)]
+    assert layers_among([*names, "composite.tif"], "s") == names
+    assert order_of(names, Random(0)) == (True, "")
+
+
+def test_signs_behind_different_words() -> None:
+    assert order_of(["a_-00.tif", "b_-01.tif", "c_-02.tif"], Random(0)) == (True, "")
+    is_right, note = order_of(["a_-3.tif", "b_-2.tif", "c_-1.tif"], Random(0))
+    assert is_right and "read as a sign" in note
+
+
+def test_images_left_out_are_named() -> None:
+    layers = [f"{z:02}.tif" for z in range(16)]
+    known = ["20230827161847.tif", "mask.png", "s_inklabels_v3.tif", "s_supervision_mask.png"]
+    assert note_on_left_out([*layers, *known], layers, "20230827161847") == ""
+    (one, many) = (
+        note_on_left_out([*layers, *known, *others], layers, "20230827161847")
+        for others in (["03 (1).tif"], ["03 (1).tif", "a.tif", "b.png", "0.tif", "c.jpg"])
+    )
+    assert one.startswith("1 image beside the layers is left out: 03 (1).tif; ") and "00.tif" in one
+    assert many.startswith("5 images beside the layers are left out: 0.tif, 03 (1).tif, a.tif and 2 more; ")
 
 
 def refusal(*names: str) -> str:
@@ -76,7 +156,7 @@ def test_what_tells_no_layers_apart_is_named() -> None:
 def test_signed_layers_beside_a_composite_are_all_found() -> None:
     names = [f"{z}.tif" for z in range(-3, 3)]
     assert layers_among([*names, "composite.tif", "20230827161847.tif"], "20230827161847") == names
-    assert Path(in_sequence("s", names)[0]).stem == "-3"
+    assert Path(in_sequence("s", names).names[0]).stem == "-3"
 
 
 @pytest.mark.parametrize("name", ["{:02x}.tif", "{:04X}.png"])

@@ -307,3 +307,26 @@ def test_a_pipe_among_the_layers_is_refused_and_not_waited_for(tmp_path: Path, s
         os.mkfifo(tmp_path / f"{z:02}{suffix}")
     with pytest.raises(StackError, match="no regular file"):
         open_stack(tmp_path)
+
+
+def test_what_was_guessed_and_left_out_is_noted(tmp_path: Path) -> None:
+    folder = tmp_path / "seg"
+    (folder / "0.tif").mkdir(parents=True)  # a folder, and an image that nobody can read as a layer
+    for name in [f"-{z}.tif" for z in range(1, 13)]:
+        tifffile.imwrite(folder / name, np.full((8, 8), int(name[1:-4]), np.uint8))
+    for name in ("3 (1).tif", "seg_mask.png", "Thumbs.db", ".hidden.tif", "view.jp2"):
+        (folder / name).write_bytes(b"no image")
+    stack = open_stack(folder)
+    assert stack[:, 0, 0].tolist() == list(range(12, 0, -1))
+    sign, others = stack.notes
+    assert "numbered -12 to -1" in sign and "--direction" in sign
+    assert others.startswith("3 images beside the layers are left out: 0.tif, 3 (1).tif, view.jp2; ")
+
+
+def test_a_second_folder_of_layers_is_noted(tmp_path: Path) -> None:
+    for name in ("layers", "surface_volume"):
+        (tmp_path / name).mkdir()
+        tifffile.imwrite(tmp_path / name / "0.tif", np.zeros((8, 8), np.uint8))
+    (note,) = open_stack(tmp_path).notes
+    assert "layers and surface_volume: layers is read" in note
+    assert open_stack(tmp_path / "surface_volume").notes == ()

@@ -60,8 +60,9 @@ class StackPanel(StepPanel):
         self.convert.show_state(state)
         self.summary.setToolTip("" if stack is None else str(stack.source))
         missing = f"<br>Of this stack, {escape(state.missing)}." if state.missing else ""
-        greys = f"<br>{escape(state.grey_note)}" if state.grey_note else ""
-        show_text(self.summary, state.busy if stack is None else summary(stack, state.mask) + missing + greys)
+        told = (*(() if stack is None else stack.notes), state.grey_note)
+        notes = "".join(f"<br>{escape(note)}" for note in told if note)
+        show_text(self.summary, state.busy if stack is None else summary(stack, state.mask) + missing + notes)
         show_text(self.depth_hint, "" if stack is None else _DEPTH.format(stack.surface_z))
 
     def ask_for_folder(self) -> None:
