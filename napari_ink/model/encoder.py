@@ -72,23 +72,31 @@ class ReducedAttention(nn.Module):
 
     def _attend_nearby(self, q: Tensor, kv: Tensor) -> Tensor:
         """Attend within a window of coarse cells that is centred on each token's own cell."""
-        assert self.reach is not None
         b, h, w, dim = q.shape
-        rows, columns, side = kv.shape[1], kv.shape[2], 2 * self.reach + 1
-        inside = kv.new_zeros(rows, columns)
-        border = (self.reach,) * 4
-        windows = F.pad(kv, (0, 0, *border)).unfold(1, side, 1).unfold(2, side, 1)  # (b, rows, columns, 2·dim, s, s)
-        windows = windows.reshape(b * rows * columns, 2, self.heads, dim // self.heads, side * side)
-        k, v = windows.transpose(3, 4).unbind(1)  # (b·rows·columns, heads, s², dim/heads)
+        rows, columns = kv.shape[1], kv.shape[2]
+        windows = self._windows(kv)  # (b, rows, columns, s², 2·dim)
+        windows = windows.reshape(b * rows * columns, -1, 2, self.heads, dim // self.heads)
+        k, v = windows.permute(2, 0, 3, 1, 4)  # (b·rows·columns, heads, s², dim/heads)
         # Cells beyond the tile's border get no weight.
-        beyond = F.pad(inside, border, value=-torch.inf).unfold(0, side, 1).unfold(1, side, 1)
-        beyond = beyond.reshape(1, rows * columns, 1, 1, side * side).expand(b, -1, -1, -1, -1).flatten(0, 1)
+        is_cell = self._windows(torch.ones_like(kv[..., :1])).reshape(b * rows * columns, 1, 1, -1)
         # The tokens of one coarse cell share a window: (b·rows·columns, heads, r², dim/heads).
         r = self.reduction
         q = q.reshape(b, rows, r, columns, r, self.heads, dim // self.heads).permute(0, 1, 3, 5, 2, 4, 6)
-        mixed = F.scaled_dot_product_attention(q.reshape(-1, self.heads, r * r, dim // self.heads), k, v, beyond)
+        q = q.reshape(-1, self.heads, r * r, dim // self.heads)
+        mixed = F.scaled_dot_product_attention(q, k, v, is_cell > 0)
         mixed = mixed.reshape(b, rows, columns, self.heads, r, r, dim // self.heads)
         return mixed.permute(0, 1, 4, 2, 5, 3, 6).reshape(b, h, w, dim)
+
+    def _windows(self, cells: Tensor) -> Tensor:
+        """Return the cells around each of ``(b, y, x, c)``, with 0 beyond the border: ``(b, y, x, s², c)``.
+
+        Shifted copies instead of `Tensor.unfold`, which the ONNX exporter cannot write for free sizes.
+        """
+        assert self.reach is not None
+        rows, columns = cells.shape[1], cells.shape[2]
+        padded = F.pad(cells, (0, 0, *(self.reach,) * 4), value=0.0)
+        shifts = range(2 * self.reach + 1)
+        return torch.stack([padded[:, y : y + rows, x : x + columns] for y in shifts for x in shifts], dim=3)
 
 
 class MixFeedForward(nn.Module):
