@@ -1,9 +1,9 @@
-"""Change one building block of the tiny network at a time, and see what it was good for.
+"""Change one building block of the tiny network at a time, and measure the effect on the scores.
 
     python benchmarks/ablation.py --steps 400 --seeds 2 --out runs/ablation.jsonl
 
 Same phantoms (simulations), same steps, same losses for every row; scores on unseen phantoms, edges too, and ink with
-the surface some layers deeper than the window expects. A row is kept in `--out` once it is done.
+the surface some layers deeper than the window expects. Each finished row is saved in `--out`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ DEEPER = (-8, -4, 0, 4, 8)
 
 
 class PlaneStem(nn.Module):
-    """A 2-D stem: the layers are channels, or only their mean is read."""
+    """A 2-D stem that reads the layers as channels, or only their mean."""
 
     def __init__(self, like: nn.Module, layers: int) -> None:
         super().__init__()
@@ -74,7 +74,7 @@ class JointStem(nn.Module):
 
 
 class OnePool(nn.Module):
-    """Half of what the depth pool gives, twice: only the strongest response, or only the weighted mean."""
+    """A depth pool that returns one of its two halves twice: the strongest response, or the weighted mean."""
 
     def __init__(self, pool: nn.Module, first: bool) -> None:
         super().__init__()
@@ -87,10 +87,10 @@ class OnePool(nn.Module):
 
 
 class Nothing(nn.Module):
-    """No attention at all: tokens learn of others from convolutions alone."""
+    """No attention: tokens exchange information through convolutions only."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Give every token nothing."""
+        """Return zeros for every token."""
         return torch.zeros_like(x)
 
 
@@ -103,7 +103,7 @@ class QuarterDecoder(nn.Module):
         self.narrow = nn.Conv2d(dim, dim // 4, 1)
 
     def forward(self, planes: list[Tensor], half: Tensor) -> Tensor:
-        """Map the encoder's planes to ``(b, dim/4, y, x)``; the stem's half is not looked at."""
+        """Map the encoder's planes to ``(b, dim/4, y, x)``; the stem's plane at half the resolution is ignored."""
         size = planes[0].shape[-2:]
         lifted = [
             F.interpolate(lateral(plane), size=size, mode="bilinear", align_corners=False)
@@ -114,7 +114,7 @@ class QuarterDecoder(nn.Module):
 
 
 class WithoutHalf(nn.Module):
-    """The decoder as it is, but blind to the stem's finer plane: same size, less to see."""
+    """The same decoder with zeros in place of the stem's finer plane."""
 
     def __init__(self, decoder: nn.Module) -> None:
         super().__init__()
@@ -126,7 +126,7 @@ class WithoutHalf(nn.Module):
 
 
 def tiny() -> InkEdgeNetwork:
-    """Return the network as it is."""
+    """Leave the network unchanged."""
     return InkEdgeNetwork(InkEdgeConfig.tiny())
 
 
@@ -142,7 +142,7 @@ def changed(change: Callable[[InkEdgeNetwork], None]) -> Callable[[], InkEdgeNet
 
 
 def separate_patches(network: InkEdgeNetwork) -> None:
-    """Let patches share no pixels: kernels as large as their stride."""
+    """Embed patches without overlap: kernels as large as their stride."""
     for patches in (part for part in network.modules() if isinstance(part, OverlappingPatches)):
         old = patches.project
         stride = old.stride[0]
@@ -162,13 +162,13 @@ def no_attention(network: InkEdgeNetwork) -> None:
 
 
 def plain_feed_forward(network: InkEdgeNetwork) -> None:
-    """Take the depth-wise convolution out of the feed-forward part."""
+    """Remove the depth-wise convolution from the feed-forward part."""
     for block in (part for part in network.modules() if isinstance(part, Block)):
         block.feed_forward.neighbours = nn.Identity()
 
 
 def one_pool(first: bool) -> Callable[[InkEdgeNetwork], None]:
-    """Pool the depth in one way only."""
+    """Pool the depth in only one of the two ways."""
 
     def change(network: InkEdgeNetwork) -> None:
         network.stem.pool_half = OnePool(network.stem.pool_half, first)
@@ -197,7 +197,7 @@ def quarter_decoder(network: InkEdgeNetwork) -> None:
 
 
 def without_half(network: InkEdgeNetwork) -> None:
-    """Climb back to full resolution without the stem's finer plane."""
+    """Decode to full resolution without the stem's finer plane."""
     network.decoder = WithoutHalf(network.decoder)  # type: ignore[assignment]
 
 
@@ -218,7 +218,7 @@ ROWS: dict[str, Callable[[], nn.Module]] = {
 
 
 def maps(network: nn.Module, path: Path, deeper: int) -> np.ndarray:
-    """Return probabilities ``(2, y, x)`` of a whole phantom, read `deeper` layers off."""
+    """Return probabilities ``(2, y, x)`` of a whole phantom, with the window moved `deeper` layers."""
     stack = np.load(path, mmap_mode="r")
     window = CONTRACT.z_window(len(stack))
     values = CONTRACT.prepare(np.asarray(stack[window.start + deeper : window.stop + deeper]))
@@ -241,7 +241,7 @@ def score(network: nn.Module, test: list[Path]) -> dict[str, object]:
 
 
 def compute(args: argparse.Namespace) -> None:
-    """Train and score whatever has no row yet."""
+    """Train and score the variants without a row."""
     training = phantom_files(SETS["train"][: args.training], args.home, False)
     test = phantom_files(SETS["test"][: args.test], args.home, False, 320)
     for seed in range(args.seeds):
@@ -260,7 +260,7 @@ def compute(args: argparse.Namespace) -> None:
 
 
 def table(args: argparse.Namespace) -> None:
-    """Print one line a row: means over the seeds."""
+    """Print the means over the seeds, one line for each variant."""
     rows = [row for row in rows_done(args.out) if row["steps"] == args.steps]
     print(f"\n{args.steps} steps of 2 × 128² pixels, {args.test} unseen phantoms, mean of the seeds (each seed's F0.5)")
     print(
@@ -282,7 +282,7 @@ def table(args: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    """Compute what is missing and print the table."""
+    """Compute the missing rows and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--seeds", type=int, default=2)

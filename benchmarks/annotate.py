@@ -1,4 +1,4 @@
-"""Measure what annotating costs the window's thread, beside napari's plain Labels layer, on segments of several sizes.
+"""Measure the time that annotation takes on the GUI thread, compared with napari's Labels layer, at several sizes.
 
     xvfb-run -s "-screen 0 1920x1080x24" python benchmarks/annotate.py [--sizes 2048 8192 29952]
 
@@ -37,7 +37,7 @@ Rows = dict[str, list[float]]
 
 
 class Mouse:
-    """A mouse over one viewer's canvas; it keeps how long each event took to be dealt with."""
+    """A simulated mouse over a viewer's canvas that records how long each event was handled."""
 
     def __init__(self, viewer: Any) -> None:
         self._viewer = viewer
@@ -45,19 +45,19 @@ class Mouse:
         self._canvas = next(w for w in window.findChildren(object) if w.inherits("QOpenGLWidget") and w.isVisible())
 
     def stroke(self, places: list[tuple[float, float]]) -> tuple[list[float], float]:
-        """Drag through places of the segment; returns the milliseconds of each move, and of letting go."""
+        """Drag through positions of the segment; return the milliseconds of each move and of the release."""
         self._send(QEvent.Type.MouseMove, places[0], NONE, NONE)
         self._send(QEvent.Type.MouseButtonPress, places[0], LEFT, LEFT)
         moves = [self._send(QEvent.Type.MouseMove, place, NONE, LEFT) for place in places[1:]]
         return moves, self._send(QEvent.Type.MouseButtonRelease, places[-1], LEFT, NONE)
 
     def click(self, place: tuple[float, float]) -> float:
-        """Click on a place; returns the milliseconds of pressing and letting go."""
+        """Click on a position; return the milliseconds of the press and the release."""
         down = self._send(QEvent.Type.MouseButtonPress, place, LEFT, LEFT)
         return down + self._send(QEvent.Type.MouseButtonRelease, place, LEFT, NONE)
 
     def hover(self, place: tuple[float, float]) -> float:
-        """Move over a place with no button held."""
+        """Move to a position without a button pressed."""
         return self._send(QEvent.Type.MouseMove, place, NONE, NONE)
 
     def _send(self, kind: QEvent.Type, place: tuple[float, float], button: Any, buttons: Any) -> float:
@@ -77,7 +77,7 @@ class Mouse:
 
 @contextmanager
 def longest_stall() -> Iterator[Callable[[], float]]:
-    """Tell how long the window stood still at most, in milliseconds."""
+    """Yield a function that returns the longest stall of the window in the block so far, in milliseconds."""
     gaps, last = [0.0], [time.perf_counter()]
 
     def beat() -> None:
@@ -94,21 +94,21 @@ def longest_stall() -> Iterator[Callable[[], float]]:
 
 
 def look_at(viewer: Any, shape: tuple[int, int]) -> None:
-    """Look at the middle of a segment, one pixel a pixel of the screen."""
+    """Show the middle of a segment at one pixel per screen pixel."""
     camera = camera_of(viewer)
     camera.center, camera.zoom = (*camera.center[:-2], shape[0] / 2, shape[1] / 2), 1.0
     QTest.qWait(1500)
 
 
 def circle(shape: tuple[int, int], number: int) -> list[tuple[float, float]]:
-    """Return the places of a circle in the middle of a segment."""
+    """Return the positions of a circle in the middle of a segment."""
     angles = np.linspace(0, 2 * np.pi, number)
     y, x = shape[0] / 2 + RING_PX * np.sin(angles), shape[1] / 2 + RING_PX * np.cos(angles)
     return list(zip(y.tolist(), x.tolist(), strict=True))
 
 
 def timed(do: Callable[[], object]) -> float:
-    """Return how many milliseconds something takes."""
+    """Return the milliseconds that a call takes."""
     began = time.perf_counter()
     do()
     took = 1000 * (time.perf_counter() - began)
@@ -117,7 +117,7 @@ def timed(do: Callable[[], object]) -> float:
 
 
 def wait_until(is_so: Callable[[], bool]) -> None:
-    """Let the window work until something is so."""
+    """Process events until a condition is true."""
     while not is_so():
         QTest.qWait(10)
 
@@ -146,7 +146,7 @@ def plain(shape: tuple[int, int], rounds: int) -> Rows:
 def ours(shape: tuple[int, int], rounds: int, home: Path) -> tuple[Rows, str]:
     """Measure napari-ink's labels and tools."""
     stack = home / f"{shape[0]}.npy"
-    np.lib.format.open_memmap(stack, "w+", np.uint8, (1, *shape)).flush()  # sparse: it takes no room on most disks
+    np.lib.format.open_memmap(stack, "w+", np.uint8, (1, *shape)).flush()  # sparse: takes no space on most disks
     viewer, dock = viewer_with_dock()
     viewer.window.resize(1920, 1000)
     session = dock.session
@@ -155,7 +155,7 @@ def ours(shape: tuple[int, int], rounds: int, home: Path) -> tuple[Rows, str]:
     look_at(viewer, shape)
     session.labelling.make_editable()
     wait_until(lambda: session.state.labels and not session.state.busy)
-    QTest.qWait(4000)  # a model is loaded ahead of the first Run
+    QTest.qWait(4000)  # until the model is loaded, before the first Run
     names = ("stroke", "end of stroke", "undo", "fill", "livewire step", "livewire anchor")
     mouse, rows = Mouse(viewer), {name: [] for name in names}
     for _ in range(rounds):
@@ -181,7 +181,7 @@ def ours(shape: tuple[int, int], rounds: int, home: Path) -> tuple[Rows, str]:
 
 
 def match(session: Any, shape: tuple[int, int]) -> str:
-    """Search for a box, and say how long it took and how long the window stood still meanwhile."""
+    """Search for similar strokes; return the time taken and the longest stall of the window meanwhile."""
     y, x = shape[0] // 2, shape[1] // 2
     block = (np.random.default_rng(0).random((64, 64)) < 0.5).astype(np.uint8) * 2
     session.labels.apply([("ink", y, x, block)], "ink")
@@ -197,7 +197,7 @@ def match(session: Any, shape: tuple[int, int]) -> str:
 
 
 def store_cost(count: int = 2000) -> list[float]:
-    """Return the microseconds that each of many strokes takes in the store, its record in the journal among them."""
+    """Return the microseconds of each of many strokes in the store, including its record in the journal."""
     took, rng = [], np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as home, closing(Annotation(Path(home), (8192, 8192), "nobody")) as annotation:
         for number in range(count):
@@ -206,12 +206,12 @@ def store_cost(count: int = 2000) -> list[float]:
             began = time.perf_counter()
             annotation.apply([("ink", y, x, values)], "ink")
             took.append(1e6 * (time.perf_counter() - began))
-            time.sleep(0.002)  # a person rests between two strokes; chunks are written on a thread then
+            time.sleep(0.002)  # people pause between strokes, while chunks are written on a thread
     return took
 
 
 def main() -> None:
-    """Measure, and print a table."""
+    """Run the measurements and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="*", default=[2048, 8192, 29952])
     parser.add_argument("--rounds", type=int, default=3)

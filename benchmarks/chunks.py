@@ -1,4 +1,4 @@
-"""Which chunks, and which codec, an OME-Zarr of a depth stack had best: the measurement behind `napari-ink convert`.
+"""Compare chunk shapes and codecs for the OME-Zarr of a depth stack, to choose those of `napari-ink convert`.
 
     python benchmarks/chunks.py [--side 2048]
 
@@ -34,20 +34,20 @@ SHARD_PX = 512
 
 
 def volume(side: int) -> np.ndarray:
-    """Return a simulated stack of a side: phantoms of 512 pixels beside each other, turned and mirrored."""
+    """Return a simulated stack of a given side length: phantoms of 512 pixels, rotated and mirrored, side by side."""
     made = make_phantom(PhantomConfig(seed=1, height=512, width=512)).volume
     rows = [
         np.concatenate([np.rot90(made, turns + row, (1, 2)) for turns in range(side // 512)], 2)
         for row in range(side // 512)
     ]
     whole = np.concatenate(rows, 1)
-    # A phantom has 256 greys, a scan of 16 bits noise in the lower ones: they are what compresses badly.
+    # A phantom has 256 grey values. A 16-bit scan has noise in its lower bits, which compresses badly.
     whole += np.random.default_rng(0).integers(0, 257, whole.shape, dtype=np.uint16) * (whole > 0)
     return whole
 
 
 def milliseconds(do: Callable[[np.random.Generator], object], times: int = 7) -> float:
-    """Return the median time of an action at random places."""
+    """Return the median time of an action at random positions."""
     draw, taken = np.random.default_rng(0), []
     for _ in range(times):
         start = time.perf_counter()

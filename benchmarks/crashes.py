@@ -1,4 +1,4 @@
-"""Kill a program that edits labels, or one that converts a stack, at random instants, and count what was lost.
+"""Kill a program that edits labels or converts a stack at random moments, and count what was lost.
 
     python benchmarks/crashes.py --kills 200
     python benchmarks/crashes.py --what convert --kills 140
@@ -42,7 +42,7 @@ Planes = dict[Plane, npt.NDArray[np.uint8]]
 
 
 class Step(NamedTuple):
-    """One thing to do: for strokes and fills, to this block of this plane."""
+    """One step of editing; strokes and fills apply to a block of a plane."""
 
     kind: str
     plane: Plane
@@ -53,7 +53,7 @@ class Step(NamedTuple):
 
 
 class Labels(Protocol):
-    """What steps can be done to."""
+    """Something that steps can be applied to."""
 
     def do(self, step: Step) -> None:
         """Do one step."""
@@ -79,7 +79,7 @@ class StoredLabels:
 
 
 class PlainLabels:
-    """The same in plain arrays, with every state before an edit kept whole."""
+    """Labels in plain arrays, with a full copy of every earlier state."""
 
     def __init__(self) -> None:
         self.planes: Planes = {plane: np.zeros(SHAPE, np.uint8) for plane in PLANES}
@@ -116,7 +116,7 @@ class PlainLabels:
 
 
 def steps(seed: int) -> Iterator[Step]:
-    """Yield things to do without end; the same seed yields the same."""
+    """Yield an endless sequence of steps; the same seed yields the same steps."""
     rng = np.random.default_rng(seed)
     number = 0
     while True:
@@ -129,7 +129,7 @@ def steps(seed: int) -> Iterator[Step]:
 
 
 def new_project(folder: Path) -> Path:
-    """Make an empty project in `folder`, and return where it is."""
+    """Create an empty project in `folder` and return its path."""
     np.save(folder / "seg.npy", np.zeros((1, *SHAPE), np.uint8))
     create_project(folder / "seg.ink", open_stack(folder / "seg.npy"), "nobody").close()
     return folder / "seg.ink"
@@ -149,7 +149,7 @@ def kill(project: Path, seed: int, wait_s: float) -> int:
 
 
 def check(folder: Path, expected: PlainLabels, seed: int, finished: int) -> int:
-    """Open a project after a kill and hold it against plain arrays; returns how many steps in hand it has, 0 or 1.
+    """Open a project after a kill and compare it with plain arrays; return how many unfinished steps it has, 0 or 1.
 
     `expected` is brought to what is found.
 
@@ -176,7 +176,7 @@ def check(folder: Path, expected: PlainLabels, seed: int, finished: int) -> int:
 
 
 def check_undo(folder: Path, expected: PlainLabels) -> None:
-    """Undo everything and make it again.
+    """Undo all steps and redo them.
 
     Raises
     ------
@@ -201,7 +201,7 @@ def check_undo(folder: Path, expected: PlainLabels) -> None:
 
 
 def _difference(project: Project, expected: PlainLabels) -> str:
-    """Say in what a project differs from what is expected; empty when it does not."""
+    """Return the difference between a project and the expected labels in words; empty if there is none."""
     annotation = project.annotation
     saved = set(project.versions.names())
     if saved != set(expected.versions):
@@ -227,7 +227,7 @@ def _planes(project: Project) -> Planes:
 
 
 def scribble(folder: Path, seed: int) -> None:
-    """Be the program that is killed."""
+    """Run as the program that is killed."""
     print("opening", flush=True)
     labels = StoredLabels(open_project(folder, author="scribbler"))
     for step in steps(seed):
@@ -256,7 +256,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def kill_conversions(kills: int, longest_s: float) -> Counter[str]:
-    """Kill conversions, and count how they ended."""
+    """Kill conversions and count their outcomes."""
     outcomes: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
@@ -292,7 +292,7 @@ def kill_conversions(kills: int, longest_s: float) -> Counter[str]:
 
 
 def main() -> None:
-    """Kill, open, compare, and print what came of it."""
+    """Kill, open and compare, and print the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--what", choices=("annotate", "convert"), default="annotate", help="what is killed")

@@ -1,4 +1,4 @@
-"""Hold the scores against other implementations, and measure what they cost.
+"""Compare the scores with other implementations, and measure their time and memory.
 
     python benchmarks/evaluation.py --bsds DIR [--images 200] [--original 3]
     python benchmarks/evaluation.py --ink
@@ -41,7 +41,7 @@ TOLERANCE = 0.0075
 
 
 def photographs(folder: Path, count: int) -> Iterator[tuple[Plane, list[Plane]]]:
-    """Go through photographs: their edge map, and each person's edges."""
+    """Yield the edge map of each photograph, and the edges that each person drew."""
     files = sorted((folder / "groundTruth").glob("val/*.mat")) + sorted((folder / "groundTruth").glob("train/*.mat"))
     for file in files[:count]:
         image = next((folder / "images" / file.parent.name).glob(f"{file.stem}.*"))
@@ -67,7 +67,7 @@ def of_the_original(edge: Plane, people: list[Plane]) -> Plane:
 
 
 def summed_up(images: list[Plane]) -> EdgeScores:
-    """Return the scores that counts of several images amount to, written apart from those that are tried."""
+    """Return the scores from the counts of several images, implemented independently of the tested code."""
 
     def f1(row: Plane) -> float:
         precision, recall = row[0] / max(row[1], 1), row[2] / max(row[3], 1)
@@ -93,7 +93,7 @@ def report(name: str, scores: EdgeScores, began: float, cpu: float, images: int)
 
 
 def edges(folder: Path, images: int, original: int) -> None:
-    """Score photographs, and some of them by BSDS's own code too."""
+    """Score photographs, and some of them with BSDS's own code as well."""
     for count in sorted({images, original} - {0}):
         began, cpu = time.perf_counter(), time.process_time()
         report("napari-ink", edge_scores(photographs(folder, count), TOLERANCE), began, cpu, count)
@@ -158,12 +158,12 @@ def segment(height: int, width: int, crops: int) -> None:
 
 
 def peak() -> float:
-    """Return the most memory that this process had, in GiB."""
+    """Return the peak memory of this process in GiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
 def main() -> None:
-    """Do what is asked for."""
+    """Run the requested benchmarks."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bsds", type=Path, metavar="DIR")
     parser.add_argument("--images", type=int, default=200)

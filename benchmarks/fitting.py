@@ -28,7 +28,7 @@ EDGE_WEIGHT, WEIGHT_DECAY, WARM_UP = 0.5, 0.02, 15
 
 @dataclass(frozen=True)
 class Budget:
-    """When to stop: after so many steps, or so many seconds of processor time on this thread."""
+    """A limit on training: a number of steps, or of seconds of processor time on this thread."""
 
     steps: int | None = None
     cpu_seconds: float | None = None
@@ -87,7 +87,7 @@ def targets(labels: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.uint8], npt.N
 
 
 def phantom_files(seeds: Sequence[int], home: Path, hard: bool, size: int = 512) -> list[Path]:
-    """Make phantoms, 8 bits deep, unless they lie in `home` already."""
+    """Make phantoms, 8 bits deep, unless they are in `home` already."""
     home.mkdir(parents=True, exist_ok=True)
     paths = []
     for seed in seeds:

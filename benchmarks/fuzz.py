@@ -1,4 +1,4 @@
-"""Damage every kind of file that is read, and hold what the command line makes of it to what it promises.
+"""Damage files of every supported format, and check that the command line handles them as it promises.
 
     python benchmarks/fuzz.py --inputs 10000 --seconds 600 [--seed N] [--kinds tiff,png] [--real 100]
     python benchmarks/fuzz.py --seed 0 --kinds png --only 1234    # one input again, kept for looking at
@@ -39,7 +39,7 @@ _LOOK_SECONDS = 0.05
 
 @dataclass(slots=True)
 class Worker:
-    """A process that runs commands, and what it is busy with."""
+    """A process that runs commands, and its current input."""
 
     process: BaseProcess
     pipe: Connection
@@ -47,12 +47,12 @@ class Worker:
     since: float = 0.0
 
     def give(self, number: int) -> None:
-        """Hand it an input."""
+        """Send an input to the process."""
         self.number, self.since = number, time.monotonic()
         self.pipe.send(number)
 
     def overdue(self) -> Outcome | None:
-        """Return why it must be ended."""
+        """Return the reason why the process must be ended."""
         if self.number is None:
             return None
         if time.monotonic() - self.since > MOST_SECONDS_BUSY + _GRACE_SECONDS:
@@ -65,7 +65,7 @@ class Worker:
         return "memory" if held > MOST_BYTES else None
 
     def end(self) -> None:
-        """End it at once, with what it started."""
+        """Kill the process and its children."""
         try:
             for one in psutil.Process(self.process.pid).children(recursive=True):
                 one.kill()
@@ -78,7 +78,7 @@ class Worker:
 
 @dataclass
 class Report:
-    """What came of all inputs."""
+    """The results of all inputs."""
 
     outcomes: dict[str, Counter[str]] = field(default_factory=dict)
     broken: dict[tuple[str, str], list[Result]] = field(default_factory=dict)
@@ -89,7 +89,7 @@ class Report:
     slowest: tuple[float, int] = (0.0, 0)
 
     def add(self, result: Result) -> None:
-        """Count one."""
+        """Count one result."""
         self.outcomes.setdefault(result.kind, Counter())[result.outcome] += 1
         self.real += result.is_real
         self.warnings += result.has_warning
@@ -106,7 +106,7 @@ class Report:
         return not any(outcome in BROKEN for outcome, _ in self.broken)
 
     def print(self, seed: int, seconds: float, keep: Path) -> None:
-        """Print tables, and every fault once."""
+        """Print the tables, and each fault once."""
         names = ("accepted", "told", "refused", "failed", *BROKEN)
         total = sum((counts for counts in self.outcomes.values()), Counter())
         print(f"{'kind':14}{'inputs':>8}" + "".join(f"{name:>11}" for name in names))
@@ -130,7 +130,7 @@ class Report:
 
 
 def run(settings: Settings, numbers: Iterator[int], jobs: int, seconds: float) -> Iterator[Result]:
-    """Go through inputs on several processes, and replace those that have to be ended."""
+    """Run inputs on several processes, and replace processes that have to be ended."""
     deadline = time.monotonic() + seconds
     workers = [_start(settings) for _ in range(jobs)]
     try:
@@ -152,7 +152,7 @@ def run(settings: Settings, numbers: Iterator[int], jobs: int, seconds: float) -
 
 
 def _result_of(worker: Worker, settings: Settings) -> Result | None:
-    """Return what became of a worker's input, if that is known yet."""
+    """Return the result of a worker's input, or None if it is not known yet."""
     number = worker.number
     assert number is not None
     if worker.pipe.poll():
@@ -185,7 +185,7 @@ def _start(settings: Settings) -> Worker:
 
 
 def main() -> int:
-    """Do what is asked for."""
+    """Run the requested inputs and print the report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--inputs", type=int, default=10000)
     parser.add_argument("--seconds", type=float, default=600.0, help="no input is begun later")

@@ -1,4 +1,4 @@
-"""One process of `fuzz.py`: makes an input, runs a command on it, and says how that ended."""
+"""One process of `fuzz.py`: creates an input, runs a command on it, and reports the outcome."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _ROUTINE = ("Runs on ", "Counts ", "Holds the ink against ", "1 of ", "2 of ")
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How a command on a damaged input ended."""
+    """The outcome of a command on a damaged input."""
 
     number: int
     kind: str
@@ -64,7 +64,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What all processes of a run share."""
+    """Settings that all processes of a run share."""
 
     corpus: Path
     scratch: Path
@@ -80,7 +80,7 @@ class Settings:
         return kind, Random(f"{self.seed} {kind} {number}")
 
     def lost(self, number: int, outcome: Outcome, said: str) -> Result:
-        """Return the result of an input whose process did not live to tell it; what it was is kept."""
+        """Return the result of an input whose process died; the input is saved."""
         kind, _ = self.random(number)
         folder = self.scratch / str(number)
         with contextlib.suppress(OSError):
@@ -196,7 +196,7 @@ def _one(settings: Settings, number: int) -> Result:
 
 
 def _keep(settings: Settings, folder: Path, result: Result) -> None:
-    """Copy an input, pipes and links as they are, to where people look."""
+    """Copy an input to the folder of saved inputs, without following pipes and links."""
     settings.keep.mkdir(parents=True, exist_ok=True)
     kept = settings.keep / str(result.number)
     shutil.rmtree(kept, ignore_errors=True)
@@ -373,7 +373,7 @@ def _run_process(command: list[str], output: Path) -> _Ran:
 
 
 def _memory(name: str) -> int:
-    """Return a figure of this process's memory, in bytes."""
+    """Return one of this process's memory figures in bytes."""
     with contextlib.suppress(OSError):
         for line in Path("/proc/self/status").read_text().splitlines():
             if line.startswith(name + ":"):
@@ -394,7 +394,7 @@ def _ours(error: BaseException) -> str:
 
 
 def _judge(command: list[str], ran: _Ran, out: Path) -> tuple[Outcome, str]:
-    """Return what kind of end it was, and what ends of the same kind have in common."""
+    """Return the kind of outcome, and a key that equal faults share."""
     name = command[0]
     if ran.is_late:
         return "hang", f"{name}: {ran.where}"

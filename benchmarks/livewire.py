@@ -1,4 +1,4 @@
-"""How near to the true edge an outline comes: livewire against the polygon of the same clicks.
+"""Measure how close an outline is to the true edge: livewire compared with the polygon of the same clicks.
 
     python benchmarks/livewire.py [--phantoms 4] [--every 40] [--off 3]
 
@@ -48,7 +48,7 @@ def polygon(clicks: Clicks) -> Clicks:
 
 
 def livewire(clicks: Clicks, shape: tuple[int, int], read_cost: ReadCost, steps: list[float]) -> Clicks:
-    """Return the livewire's outline from the same clicks; what each step takes is added to `steps`, in seconds."""
+    """Return the livewire's outline from the same clicks; the seconds of each step are added to `steps`."""
     wire = Livewire(shape, read_cost)
     for y, x in clicks.tolist():
         y0, x0 = max(y - 12, 0), max(x - 12, 0)
@@ -65,12 +65,12 @@ def livewire(clicks: Clicks, shape: tuple[int, int], read_cost: ReadCost, steps:
 
 
 def reader(cost_of: Callable[..., npt.NDArray[np.float32]], plane: npt.NDArray[np.generic]) -> ReadCost:
-    """Return what reads the costs of a part."""
+    """Return a function that reads the costs of a region."""
     return lambda y0, y1, x0, x1, step: cost_of(plane[y0:y1, x0:x1], step)
 
 
 def main() -> None:
-    """Outline, compare, and print a table."""
+    """Draw the outlines, compare them, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--phantoms", type=int, default=4)
     parser.add_argument("--every", type=int, nargs="*", default=[20, 40, 80], help="pixels from click to click")

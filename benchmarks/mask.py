@@ -1,4 +1,4 @@
-"""Measure what a segment's mask takes: seconds and memory while it is read, and memory while it is kept.
+"""Measure the cost of a segment's mask: seconds and peak memory of reading it, and memory while it is in use.
 
     python benchmarks/mask.py [--sides 8192 20000]
 

@@ -1,4 +1,4 @@
-"""Time ways of running a model, and hold what each says against plain float32.
+"""Time ways of running a model, and compare their outputs with plain float32.
 
     python benchmarks/model.py [--model ink-tiny-2] [--device cuda] [--rounds 9] [--threads 1] [--compile]
 
@@ -42,7 +42,7 @@ CONTEXT = multiprocessing.get_context("spawn")
 
 @dataclass
 class Way:
-    """One way of running the model: what it is called, what it does, and how it went."""
+    """One way of running the model: its name, its function and its results."""
 
     name: str
     run: Run
@@ -143,7 +143,7 @@ def ways(model: InkModel, device: str, threads: int, with_compile: bool, folder:
 
 
 def onnx_ways(model: InkModel, threads: int, folder: Path) -> list[Way]:
-    """Return the way through ONNX, if its packages are there."""
+    """Return the way through ONNX, if its packages are installed."""
     try:
         path = export_onnx(model, folder / "model.onnx")
         torch.set_num_threads(threads + 1)  # it leaves one

@@ -1,4 +1,4 @@
-"""Show what each knob of the phantoms does: a picture of it, and how well a checkpoint still finds the ink.
+"""Show the effect of each parameter of phantoms: a picture, and how well a checkpoint finds the ink.
 
     python benchmarks/phantoms.py --model ink-tiny-2 --picture docs/images/phantoms.jpg
 
@@ -71,7 +71,7 @@ def side_by_side(pictures: list[Image.Image], columns: int = 7) -> Image.Image:
 
 
 def main() -> None:
-    """Turn every knob, save its picture, and print the table."""
+    """Change each parameter, save its picture, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", action="append", help="may be given several times; default: the shipped one")
     parser.add_argument("--picture", type=Path)

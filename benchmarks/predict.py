@@ -76,7 +76,7 @@ class Hidden(nn.Module):
 
 
 class Nothing(nn.Module):
-    """Says nothing, at once."""
+    """Returns zeros without computing anything."""
 
     size_divisor = 1
 
@@ -86,14 +86,14 @@ class Nothing(nn.Module):
 
 
 class Memory(threading.Thread):
-    """Watches what this process, and those that it started, hold of their own."""
+    """Watches the memory of this process and its children."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
         self.first = self.most = 0.0
 
     def run(self) -> None:
-        """Look every 20 ms."""
+        """Measure every 20 ms."""
         import psutil
 
         me = psutil.Process()

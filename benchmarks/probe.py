@@ -1,4 +1,4 @@
-"""How often the probe is right: on phantoms as they are, reversed, and with their surface in another layer.
+"""Measure how often the probe is right: on phantoms as stored, reversed, and with their surface in another layer.
 
     python benchmarks/probe.py [--model M] [--phantoms 8] [--hard 4]
 
@@ -30,7 +30,7 @@ SHIFTS = (0, 12, -12)
 
 
 def stack_of(volume: npt.NDArray[Any]) -> DepthStack:
-    """Return a stack that lies in memory."""
+    """Return a stack in memory."""
     shape = (volume.shape[0], volume.shape[1], volume.shape[2])
 
     def read(z: slice, y: slice, x: slice, step: int = 1) -> np.ndarray:
@@ -59,7 +59,7 @@ def probed(request: ProbeRequest) -> tuple[list[Window], Verdict]:
 
 
 def part_kept(windows: list[Window], verdict: Verdict, own: bool = False) -> float:
-    """Return the separation where the verdict points, or of the model's own window, as a part of the best."""
+    """Return the separation of the recommended window, or of the model's own, as a share of the best one."""
     by_place = {(window.direction, window.offset): window.separation for window in windows}
     place = ("as stored", 0) if own else (verdict.direction, verdict.offset)
     return by_place[place] / max(by_place.values())

@@ -52,7 +52,7 @@ def contract(entrant: Entrant) -> InputContract:
 
 
 def predicted(network: nn.Module, entrant: Entrant, path: Path, device: str) -> tuple[Plane, Plane]:
-    """Predict a phantom through the engine that everybody uses; return ink and edge maps, uint8."""
+    """Predict a phantom with the prediction engine; return ink and edge maps, uint8."""
     model = InkModel(entrant.name, network, None, contract(entrant), {}, "none")
     with tempfile.TemporaryDirectory() as home:
         stack, out = open_stack(path), Path(home) / "prediction.zarr"
@@ -120,18 +120,18 @@ def speeds(rounds: int, device: str) -> dict[str, dict[str, float]]:
 
 
 def rows_done(out: Path) -> list[dict]:
-    """Return what was computed before."""
+    """Return the rows that were computed before."""
     return [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
 
 
 def keep(out: Path, row: dict) -> None:
-    """Append a row to what was computed."""
+    """Append a row to the file."""
     with out.open("a") as file:
         file.write(json.dumps(row) + "\n")
 
 
 def compute(args: argparse.Namespace) -> None:
-    """Train and score whatever has no row yet."""
+    """Train and score the entrants without a row."""
     kind = "hard" if args.hard else "plain"
     training = phantom_files(SETS["train"][: args.training], args.home, args.hard)
     validation = phantom_files(SETS["validation"][:2], args.home, args.hard, 320)
@@ -189,7 +189,7 @@ def table(args: argparse.Namespace) -> Iterator[str]:
 
 
 def main() -> None:
-    """Compute what is missing and print the tables."""
+    """Compute the missing rows and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=100, help="0 leaves this budget out")
     parser.add_argument("--seconds", type=float, default=240, help="of processor time; 0 leaves this budget out")

@@ -1,4 +1,4 @@
-"""Scrolling through the depth in a real window: how long a step holds the window up, and when the picture is whole.
+"""Measure scrolling through depth in a real window: how long a step blocks it, and when the picture is complete.
 
     xvfb-run -s "-screen 0 1920x1080x24" python benchmarks/scroll.py [--side 4096]
 
@@ -26,7 +26,7 @@ from napari_ink.stack import convert, open_stack
 
 
 def settle(layer: object) -> float:
-    """Let the window work until the picture is whole; return the seconds it took."""
+    """Process events until the picture is complete; return the seconds it took."""
     start, browser = time.perf_counter(), getattr(layer, "metadata", {}).get("napari_ink_browser")
     while True:
         QApplication.processEvents()
@@ -36,7 +36,7 @@ def settle(layer: object) -> float:
 
 
 def steps(viewer: napari.Viewer, layer: object, count: int) -> tuple[list[float], list[float]]:
-    """Step through layers; return the milliseconds of each on the GUI thread, and until the picture is whole."""
+    """Step through layers; return the milliseconds of each on the GUI thread, and until the picture is complete."""
     held, whole = [], []
     for z in range(10, 10 + count):
         start = time.perf_counter()
@@ -76,7 +76,7 @@ def show(source: Path, is_ours: bool, count: int) -> list[str]:
 
 
 def main() -> None:
-    """Write, show, print."""
+    """Write a stack, show it, and print the times."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--side", type=int, default=4096)
     parser.add_argument("--steps", type=int, default=15)

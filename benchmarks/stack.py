@@ -1,4 +1,4 @@
-"""Reading depth stacks: what opening, stepping, tiles and projections cost, beside what people use today.
+"""Measure how long opening, stepping, tiles and projections of stacks take, compared with other readers.
 
     python benchmarks/stack.py [--side 8192] [--folder DIR]
 
@@ -34,7 +34,7 @@ Read = Callable[[slice, slice, slice], np.ndarray]
 
 
 def write_folder(folder: Path, side: int, block: np.ndarray, **how: object) -> None:
-    """Write a folder of TIFF layers, the block repeated to the side asked for."""
+    """Write a folder of TIFF layers, with a block repeated to the requested side length."""
     folder.mkdir(parents=True)
     times = side // block.shape[1]
     for z, layer in enumerate(block):
@@ -42,7 +42,7 @@ def write_folder(folder: Path, side: int, block: np.ndarray, **how: object) -> N
 
 
 def median_ms(do: Callable[[np.random.Generator], object], times: int) -> float:
-    """Return the median time of an action at random places, each done once before: all readers find memory warm."""
+    """Return the median time of an action at random positions, each done once before, so that caches are warm."""
     taken = []
     for is_counted in (False, True):
         draw = np.random.default_rng(0)
@@ -78,7 +78,7 @@ def ours(stack: DepthStack) -> Read:
 
 
 def builtin(folder: Path) -> Read:
-    """Read with napari's builtin reader: lazily, a whole layer a chunk."""
+    """Read with napari's built-in reader: lazily, with one chunk per layer."""
     from napari_builtins.io import magic_imread
 
     array = magic_imread([str(file) for file in sorted(folder.glob("*.tif"))], use_dask=True, stack=True)
@@ -86,13 +86,13 @@ def builtin(folder: Path) -> Read:
 
 
 def whole_layers(folder: Path) -> Read:
-    """Read whole layers by tifffile, and cut."""
+    """Read whole layers with tifffile and crop them."""
     files = sorted(folder.glob("*.tif"))
     return lambda z, y, x: np.stack([tifffile.imread(file)[y, x] for file in files[z]])
 
 
 def first_image_ms(source: Path) -> float:
-    """Time what lies between a path and the first picture of the whole segment: headers, contrast, one layer."""
+    """Time the opening of a path up to the first picture of the whole segment: headers, contrast and one layer."""
     start = time.perf_counter()
     stack = open_stack(source)
     stack.contrast_limits()
@@ -116,7 +116,7 @@ def overview_ms(source: Path, times: int) -> float:
 
 
 def conversion(source: Path, out: Path) -> tuple[float, float]:
-    """Return seconds and peak megabytes of a conversion, in a program of its own."""
+    """Return seconds and peak megabytes of a conversion in a separate process."""
     program = (
         "import re, sys, threading, time; from pathlib import Path; from napari_ink.stack import convert, open_stack\n"
         "peak, over = [0], threading.Event()\n"
@@ -136,7 +136,7 @@ def conversion(source: Path, out: Path) -> tuple[float, float]:
 
 
 def copy_and_compress(folder: Path, out: Path) -> float:
-    """Return the seconds that copying the files, and compressing their values by zstd, take alone."""
+    """Return the seconds for only copying the files, and for only compressing their values with zstd."""
     start = time.perf_counter()
     shutil.copytree(folder, out)
     from numcodecs import Zstd
@@ -146,14 +146,14 @@ def copy_and_compress(folder: Path, out: Path) -> float:
         layer = tifffile.memmap(file, mode="r")
         for y in range(0, layer.shape[0], 512):
             packer.encode(np.ascontiguousarray(layer[y : y + 512]))
-    os.sync()  # a conversion too ends when its files are on the disk
+    os.sync()  # a conversion also ends only when its files are on the disk
     seconds = time.perf_counter() - start
     shutil.rmtree(out)
     return seconds
 
 
 def main() -> None:
-    """Write, time, print."""
+    """Write stacks, time the readers, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--side", type=int, default=8192)
     parser.add_argument("--folder", type=Path, help="where the stacks are written; default: a temporary folder")

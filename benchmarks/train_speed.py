@@ -1,4 +1,4 @@
-"""What a training step costs on this machine, and how much of that is reading and varying crops.
+"""Measure the time of a training step on this machine, and the share of reading and augmenting crops.
 
     python benchmarks/train_speed.py --threads 1
 
@@ -42,7 +42,7 @@ CONTRACT = InputContract(
 
 
 def seconds(work: Callable[[], object], rounds: int) -> float:
-    """Return the median processor time of some calls, after one that warms up."""
+    """Return the median processor time of several calls after one warm-up call."""
     work()
     times = []
     for _ in range(rounds):

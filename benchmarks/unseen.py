@@ -54,7 +54,7 @@ def canny_map(plane: Plane, sigma: float) -> Plane:
 
 
 def predicted(phantom: Phantom, model_name: str) -> tuple[Plane, Plane]:
-    """Predict a phantom through the same engine as everybody; return ink and edge maps, uint8."""
+    """Predict a phantom with the prediction engine; return ink and edge maps, uint8."""
     with tempfile.TemporaryDirectory() as home:
         np.save(Path(home) / "stack.npy", phantom.volume)
         stack, out = open_stack(Path(home) / "stack.npy"), Path(home) / "prediction.zarr"
@@ -80,7 +80,7 @@ def main() -> None:
     edges: dict[str, list[tuple[Plane, Plane]]] = {}
     for seed in tqdm(SETS["hard test" if args.hard else "test"][: args.phantoms]):
         phantom = make_phantom(set_config(seed))
-        # Along the outline of the segment nobody can say whether a stroke ended there.
+        # Along the outline of the segment, it is unknown whether a stroke ended there.
         inside = ndimage.binary_erosion(phantom.mask, iterations=3)
         truth = label_edges(phantom.ink) & inside
         ink_map, edge_map = predicted(phantom, args.model)

@@ -1,4 +1,4 @@
-"""Measure how long the window stands still while a person works: a timer of 5 ms in it tells how late it comes.
+"""Measure how long the window stalls while a person works, by the delays of a 5 ms timer in it.
 
     xvfb-run -s "-screen 0 1920x1080x24" python benchmarks/window.py [--size 1024] [--window 1920 1040]
 
@@ -25,7 +25,7 @@ from napari_ink.phantom import PhantomConfig, make_phantom
 
 
 class Heartbeat:
-    """Collects how far apart the beats of a 5 ms timer really come, by what was going on."""
+    """Records the intervals between ticks of a 5 ms timer, grouped by activity."""
 
     def __init__(self) -> None:
         self.gaps: dict[str, list[float]] = {}
@@ -43,7 +43,7 @@ class Heartbeat:
 
     @contextmanager
     def during(self, phase: str) -> Iterator[None]:
-        """Count what happens inside under a name."""
+        """Record the intervals inside the block under a name."""
         self._phase = phase
         yield
         QTest.qWait(500)
@@ -51,7 +51,7 @@ class Heartbeat:
 
 
 def wait_until(is_so: Callable[[], bool]) -> None:
-    """Let the window work until something is so."""
+    """Process events until a condition is true."""
     while not is_so():
         QTest.qWait(10)
 
@@ -66,7 +66,7 @@ def pan(viewer: Any, size: int, is_over: Callable[[], bool]) -> None:
 
 
 def main() -> None:
-    """Do what a person does, and print the longest stalls."""
+    """Simulate a person's work and print the longest stalls."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", type=int, default=1024)
     parser.add_argument("--window", type=int, nargs=2, default=[1920, 1040], metavar=("WIDTH", "HEIGHT"))
