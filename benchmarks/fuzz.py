@@ -52,7 +52,7 @@ class Worker:
         self.pipe.send(number)
 
     def overdue(self) -> Outcome | None:
-        """Return the reason why the process must be ended."""
+        """Return the reason to end the process, or None if there is none."""
         if self.number is None:
             return None
         if time.monotonic() - self.since > MOST_SECONDS_BUSY + _GRACE_SECONDS:

@@ -1,4 +1,4 @@
-"""What rooms offer is loaded once it is used; their stubs say where it comes from."""
+"""Packages import their public names on first use, and their stubs list the same names."""
 
 from __future__ import annotations
 

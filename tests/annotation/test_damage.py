@@ -1,4 +1,4 @@
-"""Damaged projects: each ends in one sentence, or is mended and told; labels are never wrong without a word."""
+"""Damaged projects: each gives one error sentence or is repaired with a note; labels are never silently wrong."""
 
 import contextlib
 import json
@@ -93,7 +93,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(whole: Path, tmp_path: Path) -> Path:
-    """A copy of it."""
+    """A copy of the closed project."""
     shutil.copytree(whole, tmp_path / "copy")
     return tmp_path / "copy" / "piece.ink"
 

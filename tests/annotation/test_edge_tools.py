@@ -55,7 +55,7 @@ def _price(cost: np.ndarray, path: np.ndarray) -> float:
 
 
 def _cheapest(cost: np.ndarray, start: tuple[int, int], end: tuple[int, int]) -> float:
-    """The price of the cheapest way by scipy's Dijkstra over all eight neighbours."""
+    """The cost of the cheapest path by SciPy's Dijkstra over all eight neighbours."""
     height, width = cost.shape
     number = np.arange(cost.size).reshape(cost.shape)
     rows, columns, prices = [], [], []
@@ -262,7 +262,7 @@ def test_enclosed_regions_are_filled_and_open_ones_refused(hole):
 
 
 def _are_apart(mask: np.ndarray) -> bool:
-    """Whether no two pieces come within four pixels of each other."""
+    """Return whether no two pieces come within four pixels of each other."""
     labels, _ = ndimage.label(mask)
     highest = ndimage.maximum_filter(labels, 9)
     lowest = ndimage.minimum_filter(np.where(labels > 0, labels, labels.max() + 1), 9)

@@ -1,4 +1,4 @@
-"""A damaged journal loses no record but its own, and nothing without a word."""
+"""A damaged journal loses only its damaged records, and reports every loss."""
 
 import json
 import shutil
@@ -29,7 +29,7 @@ def _edit(number: int) -> Edit:
 
 @pytest.fixture
 def journal(tmp_path: Path) -> Journal:
-    """Five edits, one of them taken back and made again."""
+    """Five edits, one of them undone and redone."""
     made = Journal(tmp_path / JOURNAL_NAME)
     made.append([(number, "edit", _edit(number)) for number in range(1, 6)])
     made.append([(6, "undo", _edit(5)), (7, "redo", _edit(5))])
@@ -186,7 +186,7 @@ def test_a_file_made_to_look_like_millions_of_records_is_given_up(tmp_path: Path
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Closed labels of six strokes, each another tool."""
+    """Closed labels with six strokes, each by another tool."""
     annotation = Annotation(tmp_path / "piece.ink", SHAPE, "ada")
     for number in range(6):
         annotation.apply([("ink", 40 * number, 30, np.full((60, 50), 1 + number % 2, np.uint8))], f"stroke {number}")

@@ -1,4 +1,4 @@
-"""kill -9 at any instant: nothing that was finished is lost, and the project always opens."""
+"""kill -9 at any moment: no finished edit is lost, and the project always opens."""
 
 import importlib.util
 import random
@@ -10,7 +10,7 @@ import pytest
 
 @pytest.fixture(scope="module")
 def crashes() -> ModuleType:
-    """The benchmark that kills hundreds of times; here it does so a few times."""
+    """The benchmark kills hundreds of times; this test runs it a few times."""
     spec = importlib.util.spec_from_file_location("crashes", Path(__file__).parents[2] / "benchmarks" / "crashes.py")
     assert spec is not None
     assert spec.loader is not None
@@ -34,7 +34,7 @@ def test_a_program_killed_again_and_again_loses_no_finished_step(tmp_path, crash
 
 
 def test_the_check_notices_a_lost_step(tmp_path, crashes):
-    """What it is held against is not made from the store itself, so it can fail."""
+    """The expected labels are not computed by the store itself, so the comparison can fail."""
     project, expected = crashes.new_project(tmp_path), crashes.PlainLabels()
     with pytest.raises(AssertionError, match="3 finished steps"):
         crashes.check(project, expected, 0, 3)

@@ -1,4 +1,4 @@
-"""Projects: found again, held by one window at a time, moved with or without their stack."""
+"""Projects: reopened, locked by one window at a time, moved with or without their stack."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""Find similar: strokes planted in noise, turned and sized, are found where they are."""
+"""Find similar: strokes planted in noise, rotated and scaled, are found at their positions."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Versions: snapshots that stay as they are whatever is drawn afterwards."""
+"""Versions: snapshots that later edits do not change."""
 
 import errno
 import os

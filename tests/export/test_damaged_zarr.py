@@ -1,4 +1,4 @@
-"""Label Zarrs that are damaged or hostile: each is one sentence, and none takes memory."""
+"""Label Zarrs that are damaged or hostile: each gives one error sentence, without large memory use."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Export: what is written reads back the same, and nothing half-written is ever left."""
+"""Export: a written file reads back unchanged, and no half-written file is left behind."""
 
 import os
 import subprocess
@@ -101,7 +101,7 @@ def test_a_link_to_nothing_is_taken_too(tmp_path: Path) -> None:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Mount a disk of 64 KiB: only a real one fills up as disks do."""
+    """Mount a disk of 64 KiB: only a real disk fills up like one."""
     place = tmp_path / "disk"
     place.mkdir()
     mounted = hasattr(os, "geteuid") and os.geteuid() == 0

@@ -1,4 +1,4 @@
-"""Figures: the picture with its overlays, and a bar as long as it says."""
+"""Figures: the image with its overlays, and a scale bar of the stated length."""
 
 from pathlib import Path
 from xml.etree import ElementTree

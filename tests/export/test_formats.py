@@ -1,4 +1,4 @@
-"""Every format: what is written reads back as the same plane, and other programs' readers find it there too."""
+"""Every format: a written plane reads back unchanged, here and with other programs' readers."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""GeoJSON as QuPath, GIS and other programs write it: the right pixels, what is left out told, or one sentence."""
+"""GeoJSON as QuPath, GIS and others write it: the right pixels and a note on the rest, or one error sentence."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Outlines: polygons that GIS programs accept, which fill again to the very pixels they were traced from."""
+"""Outlines: polygons that GIS programs accept, and that fill to exactly the pixels they were traced from."""
 
 import numpy as np
 from hypothesis import given, settings

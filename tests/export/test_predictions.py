@@ -1,4 +1,4 @@
-"""Masks of predictions, cut where the person says or else where the model recommends."""
+"""Masks of predictions, cut at the given threshold, or else at the recommended one."""
 
 from pathlib import Path
 

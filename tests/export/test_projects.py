@@ -1,4 +1,4 @@
-"""Projects as a source: masks from the labels as they stand, read through the store."""
+"""Projects as a source: masks of the current labels, read through the store."""
 
 import shutil
 from pathlib import Path

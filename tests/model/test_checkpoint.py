@@ -1,4 +1,4 @@
-"""Checkpoints: what is saved comes back, and what is no checkpoint is refused in one sentence."""
+"""Checkpoints: a saved one loads unchanged, and other files are refused in one sentence."""
 
 import json
 import subprocess

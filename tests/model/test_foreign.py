@@ -1,4 +1,4 @@
-"""TorchScript and ONNX models with a contract file: run as promised, or refused in one sentence."""
+"""TorchScript and ONNX models with a contract file: run as their contract states, or refused in one sentence."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The network as it is laid out to predict says what the trained one says."""
+"""The network converted for prediction gives the outputs of the trained one."""
 
 import copy
 
@@ -14,7 +14,7 @@ from napari_ink.model.network import InkEdgeNetwork
 
 
 def trained(config: InkEdgeConfig, seed: int) -> InkEdgeNetwork:
-    """A network whose norms have seen something, so that folding them matters."""
+    """A network whose batch norms have statistics, so that folding them matters."""
     torch.manual_seed(seed)
     network = InkEdgeNetwork(config)
     for module in network.modules():

@@ -1,4 +1,4 @@
-"""The shipped checkpoint on the sample, which nothing was trained on: what it finds must not hang on how it is read."""
+"""The shipped checkpoint on the sample, which is no training data: results must not depend on how it is read."""
 
 import numpy as np
 import numpy.typing as npt

@@ -1,4 +1,4 @@
-"""What each layer adds to a model's answer: exact for a network that is a weighted sum of layers."""
+"""The contribution of each layer to a model's output: exact for a network that is a weighted sum of layers."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Cells: they cover the canvas once, hold what the stem says of the whole segment, and are dropped when not needed."""
+"""Cells: they cover the canvas once, equal the stem on the whole segment, and are dropped when not needed."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -62,7 +62,7 @@ def request_here(tmp_path: Path) -> PredictRequest:
 
 @pytest.fixture(scope="module")
 def bytes_here(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """What a local run of that request stores."""
+    """The values that a local run of that request stores."""
     request = request_in(tmp_path_factory.mktemp("here"))
     run(request)
     return chunks(request.out)

@@ -1,4 +1,4 @@
-"""Context: pixels that a network reads around a tile and says nothing of, so that tiles leave no seams."""
+"""Context: pixels around a tile that a network reads but does not predict, so that maps have no seams."""
 
 import math
 from pathlib import Path

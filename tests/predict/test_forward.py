@@ -1,4 +1,4 @@
-"""How the network is run: memory is given back, and what it says stays the same."""
+"""Running the network: memory is released, and outputs stay the same."""
 
 import sys
 from dataclasses import replace

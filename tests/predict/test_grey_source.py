@@ -1,4 +1,4 @@
-"""Reading in parts: the same values, each part read once, whoever asks first."""
+"""Reading in parts: the same values, each part read once, in any order of requests."""
 
 import math
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Interruptions: what is final stays, and going on gives the same bytes as a run that was left alone."""
+"""Interruptions: final blocks stay, and resuming gives the same bytes as an uninterrupted run."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""What cannot be done is said in one sentence, and leaves nothing half-written behind."""
+"""Impossible runs are refused in one sentence and leave no half-written store behind."""
 
 import os
 import subprocess

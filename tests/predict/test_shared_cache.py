@@ -1,4 +1,4 @@
-"""What threads share: each value is made once, waits for whoever makes it, and goes when room is short."""
+"""The cache that threads share: each value is computed once, others wait, and it is dropped if memory is short."""
 
 import threading
 from collections import Counter

@@ -1,4 +1,4 @@
-"""The order of batches: from what is in sight outwards, or by rows where rows are read together; each once."""
+"""The order of batches: from the visible region outwards, or by rows where rows are read together; each once."""
 
 from itertools import groupby
 

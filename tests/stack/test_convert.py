@@ -1,4 +1,4 @@
-"""Conversion: the same voxels, levels that are means, going on after a kill, and no half store under the final name."""
+"""Conversion: the same voxels, levels that are means, resuming after a kill, and no unfinished store in its place."""
 
 import contextlib
 import json
@@ -216,7 +216,7 @@ def in_strips(folder: Path, shape: tuple[int, int, int] = (3, 520, 1030)) -> np.
 
 
 class Killed(BaseException):
-    """What nothing catches."""
+    """An exception that no code catches."""
 
 
 def contents(folder: Path) -> dict[str, bytes]:

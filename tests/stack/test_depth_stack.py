@@ -1,4 +1,4 @@
-"""Reading: any window of any kind of file is what NumPy would have cut out of the whole."""
+"""Reading: any window of any file format equals the same NumPy slice of the whole."""
 
 import shutil
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What a stack's greys fill: told where it is too little, with the range that they were meant to have."""
+"""Grey ranges: stacks that fill too little of theirs are reported, with a range to use."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Masks: cropped at the bottom and right, never resized; soft ones cut at half; read and kept in little memory."""
+"""Masks: cropped at the bottom and right, never resized; soft ones cut at half; read and stored in little memory."""
 
 import tracemalloc
 from pathlib import Path

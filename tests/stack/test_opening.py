@@ -1,4 +1,4 @@
-"""Opening stacks: every layout that people have, and every fault in one sentence."""
+"""Opening stacks: all layouts in use, and each fault in one sentence."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Images that ask to be shown turned or mirrored: read as they are stored, and told."""
+"""Images with a rotation or mirror flag: read as they are stored, with a note."""
 
 import struct
 import zlib

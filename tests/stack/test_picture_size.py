@@ -1,4 +1,4 @@
-"""What a picture's header claims is held against its file before anything is decoded."""
+"""The size in a picture's header is checked against its file before anything is decoded."""
 
 import struct
 import time

@@ -27,7 +27,7 @@ VOLUME = np.random.default_rng(0).integers(0, 65535, (5, 37, 50), dtype=np.uint1
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
-    """Serves files, by ranges too, and goes wrong where its server is told to."""
+    """Serves files, also by ranges, with the faults that its server has set."""
 
     def do_GET(self) -> None:
         self.server.asked[self.path] += 1

@@ -1,4 +1,4 @@
-"""Tiles: what is put together is what is there, soon or at once; memory stays bounded; faults are told."""
+"""Tiles: windows equal the stored values in the end, memory stays bounded, and errors are reported."""
 
 import threading
 import time

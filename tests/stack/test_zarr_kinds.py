@@ -1,4 +1,4 @@
-"""Zarr as people have it: opened to the right voxels, or refused by a sentence; never zeros in silence."""
+"""Zarrs of all kinds: read to the right voxels or refused in one sentence, never silently as zeros."""
 
 import json
 import shutil

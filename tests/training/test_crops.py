@@ -1,4 +1,4 @@
-"""Crops: from where they are drawn, which layers they hold, and what is never among them."""
+"""Crops: where they are drawn, which layers they contain, and which pixels they never contain."""
 
 from dataclasses import replace
 from functools import partial
@@ -23,7 +23,7 @@ CPU = torch.device("cpu")
 
 
 def coded(tmp_path: Path, labels: np.ndarray, depth: int = 16, name: str = "coded") -> TrainingPair:
-    """A pair whose voxels tell their own place: layer · 1024 + row · 32 + column, each cut to 5 bits."""
+    """A pair whose voxels encode their own position: layer · 1024 + row · 32 + column, each cut to 5 bits."""
     z, y, x = np.indices((depth, *labels.shape))
     np.save(tmp_path / f"{name}.npy", (z * 1024 + y % 32 * 32 + x % 32).astype(np.uint16))
     return TrainingPair(open_stack(tmp_path / f"{name}.npy"), labels)
@@ -186,7 +186,7 @@ def test_workers_read_the_same(pair: TrainingPair) -> None:
 
 
 def marked() -> tuple[torch.Tensor, torch.Tensor]:
-    """Crops that are bright just where their labels say ink, dark on papyrus, and black where nobody looked."""
+    """Crops that are bright just where their labels say ink, dark on papyrus, and black on unreviewed pixels."""
     rng = np.random.default_rng(3)
     labels = np.repeat(np.repeat(rng.integers(0, 3, (6, 8, 8)), 12, axis=1), 12, axis=2).astype(np.uint8)
     greys = np.array([0.0, 0.3, 0.7])[labels][:, None].repeat(12, axis=1)

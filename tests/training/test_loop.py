@@ -1,4 +1,4 @@
-"""The loop: a network that learns, and a run that goes on to the same numbers however it was stopped."""
+"""The training loop: the network learns, and a resumed run gives the same numbers however it was stopped."""
 
 import json
 from dataclasses import replace
@@ -138,7 +138,7 @@ def test_stopped_and_resumed_to_the_same_numbers(pair: TrainingPair, tmp_path: P
 
 
 def test_killed_and_resumed_to_the_same_numbers(pair: TrainingPair, tmp_path: Path) -> None:
-    """What is killed saves nothing more: the run goes on from its last look, and takes later steps again."""
+    """A killed run saves nothing more: it resumes from its last validation and repeats later steps."""
     list(train(request(pair, tmp_path / "straight")))
     events = train(request(pair, tmp_path / "run"))
     kept = b""

@@ -1,4 +1,4 @@
-"""Targets: every pixel's follows from its label and its neighbours' alone."""
+"""Targets: each depends only on the labels of its pixel and the neighbours."""
 
 import numpy as np
 from hypothesis import given, settings

@@ -1,4 +1,4 @@
-"""Chunks that cannot be trusted: what they unpack to is bounded, and only regular files are read."""
+"""Untrusted chunks: their unpacked size is bounded, and only regular files are read."""
 
 import bz2
 import gzip
