@@ -17,7 +17,7 @@ def test_a_paused_run_waits_and_goes_on(large_dock, viewer, click, wait, qtbot):
     qtbot.wait(400)  # the batch in hand
     done = _ink(viewer).copy()
     assert panel.status.text().startswith("Paused at tile ")
-    assert panel.pause_button.text() == "Go on"
+    assert panel.pause_button.text() == "Resume"
     qtbot.wait(600)
     assert np.array_equal(_ink(viewer), done)
     click(panel.pause_button)

@@ -1,4 +1,4 @@
-"""Everything that has a key: its name, what it does, and the key that it has unless Preferences say otherwise."""
+"""Actions of the keys, buttons and commands: name, title and default key of each."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Tool(StrEnum):
-    """A way to draw: the same name for its action, its button and the canvas; its value stands in the journal."""
+    """Tools to draw with, named alike for actions, buttons and the canvas; their values are stored in the journal."""
 
     INK = "ink"
     PAPYRUS = "papyrus"
@@ -25,24 +25,24 @@ class Tool(StrEnum):
 
     @property
     def action(self) -> str:
-        """Name of the action that takes this tool."""
+        """Name of the action that activates this tool."""
         return self.name.lower()
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One thing that a key does.
+    """Action that a key, a button or a command triggers.
 
     Attributes
     ----------
     name
-        What it is called in the code, and in Preferences.
+        Name in the code and in Preferences.
     key
-        The key, as napari writes it: ``Q``, ``Shift-K``, ``Control-Z``.
+        Default key in napari's notation: ``Q``, ``Shift-K``, ``Control-Z``.
     title
-        What it does, in a few words.
+        Short description, shown in tooltips, in Preferences and in the list of keys.
     group
-        The heading that it stands under.
+        Heading in the list of keys.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Action:
 
     @property
     def needs_labels(self) -> bool:
-        """Whether it does something with labels, or for them."""
+        """Whether the action works with labels."""
         return self.group in (PAINT, OUTLINE, SIMILAR, REVIEW) or self.name in (
             "undo",
             "redo",
@@ -72,28 +72,28 @@ PAINT, OUTLINE, SIMILAR, REVIEW, LOOK, DEPTH, CHANGES = (
     "Changes and help",
 )
 
-# No key here is one of napari's own for its viewer, its image or its labels layers; the arrows' plain keys move through
-# the depth, and Space moves the picture.
+# No key is used by napari itself for the viewer, image layers or labels layers. The plain arrow keys move through the
+# depth, and Space moves the picture.
 ACTIONS: tuple[Action, ...] = (
     Action("ink", "Q", "Paint ink", PAINT),
-    Action("papyrus", "W", "Paint papyrus: looked at, and no ink there", PAINT),
+    Action("papyrus", "W", "Paint papyrus: reviewed, without ink", PAINT),
     Action("edge", "A", "Paint an edge of ink", PAINT),
-    Action("not_edge", "S", "Paint what is surely no edge", PAINT),
-    Action("edge_brush", "R", "Paint ink up to the edges, not across", PAINT),
+    Action("not_edge", "S", "Paint pixels that are certainly not an edge", PAINT),
+    Action("edge_brush", "R", "Paint ink up to the edges, not across them", PAINT),
     Action("fill_ink", "G", "Fill an enclosed region with ink", PAINT),
-    Action("grow", "T", "Grow ink from a stroke", PAINT),
-    Action("livewire", "D", "Outline along the edges, anchor by anchor", OUTLINE),
+    Action("grow", "T", "Draw a stroke of ink that grows up to the edges", PAINT),
+    Action("livewire", "D", "Outline a region along its edges, anchor by anchor", OUTLINE),
     Action("erase_fragment", "H", "Remove an edge line", OUTLINE),
     Action("join", "J", "Bridge a gap between two line ends", OUTLINE),
-    Action("remove_specks", "Shift-H", "Remove all short edge lines in sight", OUTLINE),
-    Action("bridge_gaps", "Shift-J", "Bridge all small gaps in sight", OUTLINE),
-    Action("ink_from_edges", "Shift-I", "Make closed edge lines in sight ink", OUTLINE),
-    Action("edges_from_ink", "Shift-O", "Draw the outlines of the ink in sight", OUTLINE),
-    Action("find_similar", "U", "Box a stroke and find its like", SIMILAR),
-    Action("accept", "Shift-A", "Accept the candidate shown", SIMILAR),
-    Action("reject", "Shift-R", "Reject the candidate shown", SIMILAR),
-    Action("next_region", ".", "Go to the region most worth a look", REVIEW),
-    Action("previous_region", ",", "Go back to the region before", REVIEW),
+    Action("remove_specks", "Shift-H", "Remove all short edge lines in view", OUTLINE),
+    Action("bridge_gaps", "Shift-J", "Bridge all small gaps between edge lines in view", OUTLINE),
+    Action("ink_from_edges", "Shift-I", "Fill closed edge lines in view with ink", OUTLINE),
+    Action("edges_from_ink", "Shift-O", "Draw the outlines of the ink in view as edges", OUTLINE),
+    Action("find_similar", "U", "Box a stroke and find similar strokes", SIMILAR),
+    Action("accept", "Shift-A", "Accept the current candidate", SIMILAR),
+    Action("reject", "Shift-R", "Reject the current candidate", SIMILAR),
+    Action("next_region", ".", "Go to the next region of the queue", REVIEW),
+    Action("previous_region", ",", "Go back to the previous region", REVIEW),
     Action("reviewed", "K", "Mark the region reviewed", REVIEW),
     Action("flagged", "Shift-K", "Flag the region as doubtful", REVIEW),
     Action("in_progress", "I", "Mark the region in progress", REVIEW),
@@ -109,12 +109,15 @@ ACTIONS: tuple[Action, ...] = (
     Action("surface", "Home", "Go to the surface", DEPTH),
     Action("shallower", "PageUp", "Go five layers up", DEPTH),
     Action("deeper", "PageDown", "Go five layers down", DEPTH),
-    Action("flip", "End", "Flip between this layer and the one looked at before", DEPTH),
-    Action("explain", "Shift-L", "Ask the model which layers speak for ink under the mouse", DEPTH),
+    Action("flip", "End", "Switch between this layer and the previous one", DEPTH),
+    Action("explain", "Shift-L", "Ask the model which layers favour ink under the mouse", DEPTH),
     Action("undo", "Control-Z", "Undo", CHANGES),
     Action("redo", "Control-Shift-Z", "Redo", CHANGES),
-    Action("help", "Shift-/", "Show these keys (the ? key)", CHANGES),
+    Action("help", "Shift-/", "Show all keys", CHANGES),
 )
 
 TOOL_ACTIONS = {tool.action: tool for tool in Tool if tool.action in {action.name for action in ACTIONS}}
-"""The tool that each action takes, for actions that take one."""
+"""Tool of each action that activates one."""
+
+TITLES = {action.name: action.title for action in ACTIONS}
+"""Title of each action, the one text for its buttons, commands and keys."""

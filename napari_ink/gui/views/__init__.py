@@ -1,4 +1,4 @@
-"""The four steps of the dock: each renders the session's state, and says what its user asks for."""
+"""Views: the four steps of the dock, which render the state and emit what the user requests."""
 
 import lazy_loader
 

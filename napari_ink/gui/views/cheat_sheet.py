@@ -1,4 +1,4 @@
-"""Every key on one sheet."""
+"""Cheat sheet with all keys."""
 
 from __future__ import annotations
 
@@ -22,21 +22,22 @@ _COLUMNS = 2
 
 
 class CheatSheet(QDialog):
-    """A window that lists the keys by what they are for; Escape closes it.
+    """Window that lists all keys by group; Escape closes it.
 
     Parameters
     ----------
     parent
-        The widget that it belongs to.
+        Widget that owns the window.
     """
 
     def __init__(self, parent: QWidget) -> None:
+        # A tool window stays above the main window without taking it over.
         super().__init__(parent, Qt.WindowType.Tool)
         self.setWindowTitle("Keys of napari-ink")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.text = QLabel(_sheet())
         self.text.setTextFormat(Qt.TextFormat.RichText)
-        note = QLabel("Keys are changed in napari's Preferences, under napari-ink, and hold from the next start on.")
+        note = QLabel("Change keys in napari's Preferences, under napari-ink; they apply from the next start on.")
         layout = QVBoxLayout(self)
         layout.addWidget(self.text)
         layout.addWidget(note)

@@ -1,4 +1,4 @@
-"""Look: show and hide, swap, fade, and see where labels and prediction differ."""
+"""Section to show, hide, swap and fade labels and prediction, and to see where they differ."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _LEGEND = "Yellow: ink in your labels only. Purple: ink {} only."
 
 
 class CompareSection(Section):
-    """See what is underneath, and what differs."""
+    """Section with the display of labels and prediction, and their difference."""
 
     def __init__(self) -> None:
         super().__init__("Look and compare")
@@ -25,7 +25,7 @@ class CompareSection(Section):
         self.buttons["difference"].setCheckable(True)
 
     def show_state(self, state: InkState) -> None:
-        """Say what is compared."""
+        """Show what the labels are compared with."""
         self.buttons["difference"].setChecked(state.compared == "prediction")
         for name in ("blink_prediction", "difference", "swap"):
             self.buttons[name].setEnabled(state.has_prediction)

@@ -1,4 +1,4 @@
-"""The row that offers to convert a stack, and shows how far that has come."""
+"""Section that offers to convert a stack, and shows the progress."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from napari_ink.gui.views.section import row
 from napari_ink.gui.views.step_panel import button, paragraph, show_text
 from napari_ink.gui.views.widgets import Progress
 
-_SLOW = "Moving through this stack is slow: {}. Convert it once, and it is not."
-_FELT_PX = 1024  # smaller layers are decoded before anybody notices
-_TIP = "Write an OME-Zarr beside it, with smaller copies for looking at: quick to move through and to predict on"
+_SLOW = "Moving through this stack is slow: {}. Convert it once to make it fast."
+_FELT_PX = 1024  # smaller layers are decoded without a noticeable delay
+_TIP = "Write an OME-Zarr beside it, with smaller copies for display: fast to move through and to predict on"
 
 
 class ConvertSection(QWidget):
-    """Offers the conversion; emits `convert_requested` with where to, `cancel_requested` and `open_requested`."""
+    """Section that emits `convert_requested` and `open_requested` with a path, and `cancel_requested`."""
 
     convert_requested = Signal(object)
     cancel_requested = Signal()
@@ -29,8 +29,8 @@ class ConvertSection(QWidget):
         self._state = InkState()
         self.hint = paragraph()
         self.button = button("Convert to OME-Zarr…", _TIP)
-        self.cancel_button = button("Cancel", "Stop converting; asked for again, it goes on where it stopped")
-        self.open_button = button("Open it", "Open the converted stack in the place of this one")
+        self.cancel_button = button("Cancel", "Stop converting; the next conversion resumes where it stopped")
+        self.open_button = button("Open it", "Open the converted stack in place of this one")
         self.bar = Progress()
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -42,7 +42,7 @@ class ConvertSection(QWidget):
         self.open_button.clicked.connect(lambda: self.open_requested.emit(self._state.conversion.out))
 
     def show_state(self, state: InkState) -> None:
-        """Show whether a conversion would help, and how far one has come."""
+        """Show whether a conversion would help, or its progress."""
         self._state, status, stack = state, state.conversion, state.stack
         under_way = status.done is not None
         self.setVisible(stack is not None)
@@ -54,7 +54,7 @@ class ConvertSection(QWidget):
         if status.done is not None:
             self.bar.show_progress(round(status.done * 1000), 1000)
             left = "" if status.seconds_left is None else f", {time_left(status.seconds_left)} left"
-            show_text(self.hint, f"Converting{left}. You can go on working meanwhile.")
+            show_text(self.hint, f"Converting{left}. You can continue to work meanwhile.")
         elif status.out is not None:
             show_text(self.hint, f"Converted to {status.out.name}.")
         else:

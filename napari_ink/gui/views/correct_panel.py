@@ -1,10 +1,11 @@
-"""Step 3, Correct: turn the prediction into labels, pick a tool, undo and redo, and see that all is saved."""
+"""Step 3, Correct: turn the prediction into labels, draw with tools, undo and redo."""
 
 from __future__ import annotations
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QMessageBox, QPushButton, QWidget
 
+from napari_ink.gui.models.actions import TITLES, Tool
 from napari_ink.gui.models.state import InkState, Step
 from napari_ink.gui.models.status import StorageStatus
 from napari_ink.gui.preferences import shown_key
@@ -16,36 +17,41 @@ from napari_ink.gui.views.step_panel import StepPanel, button, mark, paragraph, 
 from napari_ink.gui.views.versions_section import VersionsSection
 
 _HINT = "Turn the prediction into labels and correct them. Each stroke is saved as you draw, and all can be undone."
-_PARTIAL = "Zoom in to draw everywhere: from this far, only the middle of the picture can be drawn in."
-_TURNED = "This view is for looking: labels can be drawn in the plain one only, not in 3-D or with other axes."
+_PARTIAL = "Zoom in to draw everywhere: at this zoom, labels can be drawn in the middle of the picture only."
+_TURNED = "Labels can be drawn in the plain view only, not in 3-D or with other axes."
 _HIDDEN = "The {} labels are hidden; the eye in the layer list or the key {} shows them."
 _HELP = "Holding Space moves the picture, [ and ] size the brush; napari's polygon is at the top left."
-# Tool, text on its button, tooltip, and the action whose key it has.
-_TOOLS: dict[str, tuple[tuple[str, str, str, str], ...]] = {
+# Tools and the texts on their buttons. Tooltips and keys are those of their actions.
+_TOOLS: dict[str, tuple[tuple[Tool, str], ...]] = {
     "Ink": (
-        ("ink", "Ink", "Paint ink", "ink"),
-        ("papyrus", "Papyrus", "Paint papyrus: looked at, and no ink there", "papyrus"),
-        ("erase ink", "Erase", "Erase back to unreviewed in the ink labels (key E)", ""),
-        ("edge brush", "To edges", "Paint ink up to the edges, not across them", "edge_brush"),
-        ("fill", "Fill", "Fill an enclosed region with ink", "fill_ink"),
-        ("grow", "Grow", "Draw a stroke in ink; it grows until the edges hold it", "grow"),
+        (Tool.INK, "Ink"),
+        (Tool.PAPYRUS, "Papyrus"),
+        (Tool.ERASE_INK, "Erase"),
+        (Tool.EDGE_BRUSH, "To edges"),
+        (Tool.FILL_INK, "Fill"),
+        (Tool.GROW, "Grow"),
     ),
     "Edges": (
-        ("edge", "Edge", "Paint an edge of ink", "edge"),
-        ("not edge", "No edge", "Paint what is surely not an edge", "not_edge"),
-        ("erase edge", "Erase", "Erase back to unreviewed in the edge labels (key E)", ""),
-        ("livewire", "Outline", "Click along an edge: the line follows it by itself; close it to fill", "livewire"),
-        ("erase fragment", "Remove", "Click an edge line to remove it", "erase_fragment"),
-        ("join", "Join", "Drag from one line end to another to bridge the gap", "join"),
+        (Tool.EDGE, "Edge"),
+        (Tool.NOT_EDGE, "No edge"),
+        (Tool.ERASE_EDGE, "Erase"),
+        (Tool.LIVEWIRE, "Outline"),
+        (Tool.ERASE_FRAGMENT, "Remove"),
+        (Tool.JOIN, "Join"),
     ),
+}
+# The erasers have no action, because E is napari's own key.
+_ERASER_TIPS = {
+    Tool.ERASE_INK: "Erase back to unreviewed in the ink labels (key E)",
+    Tool.ERASE_EDGE: "Erase back to unreviewed in the edge labels (key E)",
 }
 _COLUMNS = 3
 
 
 class CorrectPanel(StepPanel):
-    """Make labels and correct them.
+    """Panel of step 3.
 
-    Emits `editable_requested` (True: replace what was edited), `tool_requested`, `action_requested` with the name of an
+    Emits `editable_requested` (True: replace edited labels), `tool_requested`, `action_requested` with the name of an
     action, and `plain_view_requested`.
     """
 
@@ -57,27 +63,27 @@ class CorrectPanel(StepPanel):
     def __init__(self) -> None:
         super().__init__(Step.CORRECT, _HINT)
         self._edited = False
-        self.editable_button = button("Make editable", "Cut labels at the thresholds above, to be edited", primary=True)
+        self.editable_button = button("Make editable", "Draft labels at the thresholds of step 2", primary=True)
         self.editable_button.clicked.connect(self._on_editable)
         self.tools: dict[str, QPushButton] = {}
         self.actions_of: dict[str, QPushButton] = {}
         self.change_box = self._action_row(
             "",
-            ("undo", "Undo", "Take the last change back"),
-            ("redo", "Redo", "Make the change again"),
-            ("help", "Keys", "Show every key"),
+            ("undo", "Undo"),
+            ("redo", "Redo"),
+            ("help", "Keys"),
         )
         self.tool_box = self._tool_rows()
         self.sight_box = self._action_row(
-            "In sight",
-            ("remove_specks", "− Specks", "Remove all short edge lines in sight"),
-            ("bridge_gaps", "Gaps", "Bridge all small gaps between edge lines in sight"),
-            ("ink_from_edges", "→ Ink", "Make what closed edge lines in sight enclose ink"),
-            ("edges_from_ink", "→ Edges", "Draw the outlines of the ink in sight as edges"),
+            "In view",
+            ("remove_specks", "− Specks"),
+            ("bridge_gaps", "Gaps"),
+            ("ink_from_edges", "→ Ink"),
+            ("edges_from_ink", "→ Edges"),
         )
         self.saved, self.tool_hint, self.counts, self.help = (paragraph(text) for text in ("", "", "", _HELP))
         self.edit_note = paragraph("", "inkWarning")
-        self.plain_button = button("Plain view", "Show rows and columns again, in 2-D")
+        self.plain_button = button("Plain view", "Show rows and columns in 2-D again")
         self.plain_button.clicked.connect(self.plain_view_requested)
         self.counts.setToolTip("Labelled pixels")
         for widget in (
@@ -105,7 +111,7 @@ class CorrectPanel(StepPanel):
             self.rows.addWidget(section)
 
     def show_state(self, state: InkState) -> None:
-        """Show the tools once there are labels, what can be undone, how much is labelled, and that it is saved."""
+        """Show the tools once there are labels, the undo step, the label counts, and whether all is saved."""
         super().show_state(state)
         self._edited = state.labels_edited
         storage = state.storage
@@ -123,8 +129,9 @@ class CorrectPanel(StepPanel):
             one.setChecked(tool == state.tool)
         _show_change(self.actions_of["undo"], "Undo", storage.undo_name)
         _show_change(self.actions_of["redo"], "Redo", storage.redo_name)
+        # The tools need labels; versions and import do not.
         for section in self.sections:
-            section.setVisible(state.labels or section is self.versions)  # labels may come from a file
+            section.setVisible(state.labels or section is self.versions)  # which can import labels from a file
             section.show_state(state)
         show_text(self.tool_hint, state.tool_hint if can_edit else "")
         show_text(self.edit_note, _why_not_here(storage) if can_edit else "")
@@ -133,15 +140,16 @@ class CorrectPanel(StepPanel):
         show_text(self.saved, _saved(storage) if state.labels else "")
         mark(self.saved, "inkWarning" if storage.problem or storage.held_by or storage.warnings else "inkSmall")
 
-    def _action_row(self, title: str, *actions: tuple[str, str, str]) -> QWidget:
+    def _action_row(self, title: str, *actions: tuple[str, str]) -> QWidget:
         box = QWidget()
         row = QHBoxLayout(box)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(6)
         if title:
             row.addWidget(QLabel(title))
-        for name, text, tip in actions:
-            made = button(text, f"{tip} (key {shown_key(name)})")
+        for name, text in actions:
+            made = button(text, f"{TITLES[name]} (key {shown_key(name)})")
+            # Without the focus on the button, keys continue to go to the canvas.
             made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
             made.clicked.connect(lambda _=False, name=name: self.action_requested.emit(name))
             self.actions_of[name] = made
@@ -163,11 +171,12 @@ class CorrectPanel(StepPanel):
             line += -(-len(tools) // _COLUMNS)
         return box
 
-    def _tool_button(self, tool: str, text: str, tip: str, action: str) -> QPushButton:
-        key = shown_key(action) if action else ""
+    def _tool_button(self, tool: Tool, text: str) -> QPushButton:
+        has_action = tool.action in TITLES
+        key = shown_key(tool.action) if has_action else ""
+        tip = TITLES[tool.action] if has_action else _ERASER_TIPS[tool]
         made = button(f"{text}  ({key})" if key else text, f"{tip} (key {key})" if key else tip)
         made.setCheckable(True)
-        # Without the keyboard's focus on a button, keys keep going to the picture while one paints.
         made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         made.clicked.connect(lambda: self.tool_requested.emit(tool))
         self.tools[tool] = made

@@ -1,4 +1,4 @@
-"""Depth: where one is, jumps and flips, the projection, the profile under the mouse, contrast."""
+"""Depth section: current layer, jumps, projection, profile under the mouse, and contrast."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 
 _TITLES = {"max": "Maximum", "mean": "Mean", "min": "Minimum", "alpha": "Alpha composite"}
 _WHAT = {
-    "max": "the brightest of the layers chosen",
-    "mean": "the mean of the layers chosen",
-    "min": "the darkest of the layers chosen",
-    "alpha": "bright voxels hide what lies behind them, from the first layer chosen to the last",
+    "max": "the brightest value of the chosen layers",
+    "mean": "the mean of the chosen layers",
+    "min": "the darkest value of the chosen layers",
+    "alpha": "bright voxels hide what lies behind them, from the first chosen layer to the last",
 }
 
 
 class DepthSection(Section):
-    """Move through the depth, and see several layers at once.
+    """Section to move through the depth and to show several layers at once.
 
-    Emits `projection_chosen` with the way and the first and last layer, `contrast_requested`, and `watched` when the
-    profile is or is no longer to be seen.
+    Emits `projection_chosen` with the method and the first and last layer, `contrast_requested`, and `watched` with
+    whether the profile is visible.
     """
 
     projection_chosen = Signal(str, int, int)
@@ -50,7 +50,7 @@ class DepthSection(Section):
         self.layers.setToolTip("The first and the last layer of the projection")
         self.layers.setRange(0, 64)
         self.plot = ProfilePlot()
-        self.contrast_button = button("Reset contrast", "Stretch the contrast over 99 in 100 voxels again")
+        self.contrast_button = button("Reset contrast", "Stretch the contrast over 99 % of the voxels again")
         self.rows.addWidget(self.where)
         names = (("shallower", "− 5"), ("surface", "Surface"), ("deeper", "+ 5"), ("flip", "Flip"))
         self.rows.addLayout(row(*(self.action_button(name, text, says_key=False) for name, text in names)))
@@ -62,16 +62,17 @@ class DepthSection(Section):
         self.how.currentIndexChanged.connect(self._on_chosen)
         self.layers.valueChanged.connect(self._on_chosen)
         self.contrast_button.clicked.connect(self.contrast_requested)
+        # A closed section needs no profile, so nothing is read for it.
         self.header.toggled.connect(self.watched)
 
     def show_state(self, state: InkState) -> None:
-        """Let things be done once a stack is open."""
+        """Enable the controls once a stack is open, and show the projection."""
         for one in (*self.buttons.values(), self.how, self.layers, self.contrast_button):
             one.setEnabled(state.stack is not None)
         self._show_projection(state.projection)
 
     def show_depth(self, where: str, surface: int, here: int) -> None:
-        """Say where the slider is."""
+        """Show the position of the depth slider."""
         show_text(self.where, where)
         self.plot.show_depth(surface, here)
 
@@ -81,6 +82,7 @@ class DepthSection(Section):
 
     def _show_projection(self, status: ProjectionStatus) -> None:
         self.buttons["projection"].setChecked(status.is_shown)
+        # Showing a status must not request it again.
         with QSignalBlocker(self.how), QSignalBlocker(self.layers):
             self.how.setCurrentIndex(HOWS.index(status.how))
             if self.layers.maximum() != status.layers - 1:

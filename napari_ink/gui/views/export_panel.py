@@ -1,4 +1,4 @@
-"""Step 4, Export: write masks and labels of exactly the stack's height and width, and figures."""
+"""Step 4, Export: masks and labels of exactly the stack's height and width, and figures."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TIPS = (
     "White where there is ink, black elsewhere",
     "White where there is an edge, black elsewhere",
     "0 unreviewed, 1 papyrus, 2 ink",
-    "White where somebody has looked: ink or papyrus",
+    "White where pixels are reviewed: ink or papyrus",
 )
 _FROMS = {"My labels": "labels", "The prediction, as shown": "prediction"}
 _FORMATS: dict[str, str] = {form.name: form.suffixes[0] for form in FORMATS}
@@ -33,9 +33,9 @@ _KINDS = {"ink": "inklabels", "supervision": "supervision_mask"}
 
 
 class ExportPanel(StepPanel):
-    """Save a mask.
+    """Panel of step 4.
 
-    Emits `export_requested` with what, from where, and the path; `figure_requested` with from where and the path.
+    Emits `export_requested` with kind, source and path, and `figure_requested` with source and path.
     """
 
     export_requested = Signal(str, str, object)
@@ -51,10 +51,10 @@ class ExportPanel(StepPanel):
             box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         for index, tip in enumerate(_TIPS):
             self.what_box.setItemData(index, tip, 3)  # Qt.ItemDataRole.ToolTipRole
-        self.from_box.setToolTip("Your labels, or the prediction cut at the thresholds of step 2")
+        self.from_box.setToolTip("Your labels, or the prediction at the thresholds of step 2")
         self.export_button = button("Export…", "Choose a name and save the image", primary=True)
-        self.figure_button = button("Figure…", "Save a picture of what is in sight: ink, edges and a scale bar")
-        self.folder_button = button("Show in folder", "Open the folder that it went to")
+        self.figure_button = button("Figure…", "Save a picture of the visible region with ink, edges and a scale bar")
+        self.folder_button = button("Show in folder", "Open the folder of the exported file")
         self.why, self.saved = paragraph(), paragraph()
         form = QFormLayout()
         form.setSpacing(6)
@@ -74,9 +74,10 @@ class ExportPanel(StepPanel):
             box.currentIndexChanged.connect(lambda: self.show_state(self._state))
 
     def show_state(self, state: InkState) -> None:
-        """Offer what there is, and show where the last image went."""
+        """Enable what can be exported, and show the path of the last export."""
         super().show_state(state)
         self._state = state
+        # The source follows the labels only when they appear or disappear; in between, the user's choice stays.
         if state.labels != self._had_labels:
             self._had_labels = state.labels
             self.from_box.setCurrentIndex(0 if state.labels else 1)
@@ -109,7 +110,7 @@ class ExportPanel(StepPanel):
         stack = self._state.stack
         if stack is None:
             return
-        if form == _VILLA:  # which of the two kinds of .zarr it is, the name says
+        if form == _VILLA:  # the name tells the two kinds of .zarr apart
             suffix_name = _KINDS[what]
         chosen = self._ask("Export", f"{stack.name}_{suffix_name}{suffix}", f"{form} (*{suffix})")
         if chosen is not None:

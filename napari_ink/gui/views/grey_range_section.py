@@ -1,4 +1,4 @@
-"""Which grey values are black and white to a model: off unless somebody asks for it."""
+"""Grey range of a model: the grey values that it reads as black and white; off by default."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _SETTLE_MS = 400
 
 
 class GreyRangeBox(QWidget):
-    """Grey values, as the viewer shows them, that are spread over the whole range before a model reads them.
+    """Input of the grey values that are stretched over the whole range before a model reads them.
 
-    Emits `settled` a moment after the last change: a run under way begins anew with it, so not at every step.
+    Emits `settled` a moment after the last change, and not at every step, because a running prediction restarts.
     """
 
     settled = Signal()
@@ -25,8 +25,8 @@ class GreyRangeBox(QWidget):
         self._rest.triggered.connect(self.settled)
         self.use_box, self.low_box, self.high_box = QCheckBox(), QSpinBox(), QSpinBox()
         self.use_box.setToolTip(
-            "For a stack that fills little of its range, such as 12 bits kept in 16 (0 to 4095): "
-            "spread these grey values over the whole range"
+            "For a stack that fills a small part of its range, such as 12 bits stored in 16 (0 to 4095): "
+            "stretch these grey values over the whole range"
         )
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
@@ -34,7 +34,10 @@ class GreyRangeBox(QWidget):
         row.addWidget(self.low_box, 1)
         row.addWidget(QLabel("to"))
         row.addWidget(self.high_box, 1)
-        for box, tip in ((self.low_box, "The grey value that is black"), (self.high_box, "The one that is white")):
+        for box, tip in (
+            (self.low_box, "Grey value that becomes black"),
+            (self.high_box, "Grey value that becomes white"),
+        ):
             box.setRange(0, _TOP)
             box.setKeyboardTracking(False)
             box.setToolTip(tip)
@@ -45,16 +48,16 @@ class GreyRangeBox(QWidget):
         self.fit(_TOP, None)
 
     def grey_range(self) -> tuple[float, float] | None:
-        """Return the range; None where values are taken as they are."""
+        """Return the range; None if the values are used unchanged."""
         return (float(self.low_box.value()), float(self.high_box.value())) if self.use_box.isChecked() else None
 
     def fit(self, top: int, suggested: tuple[int, int] | None) -> None:
-        """Offer the range of another stack, whose largest value is `top`; it is used only when it is asked for."""
+        """Suggest a range for another stack, whose largest value is `top`, and switch the range off."""
         self.use_box.setChecked(False)
         for box, value in zip((self.low_box, self.high_box), suggested or (0, top), strict=True):
             box.setRange(0, top)
             box.setValue(value)
-        self._rest.cancel()  # nobody changed anything
+        self._rest.cancel()  # the user changed nothing
 
     def _on_use(self, is_used: bool) -> None:
         self.low_box.setEnabled(is_used)

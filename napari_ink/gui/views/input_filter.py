@@ -1,4 +1,4 @@
-"""How the panel shares mouse wheel and keys with the picture: the wheel scrolls, and keys keep going to the picture."""
+"""Input filter of the panel: the mouse wheel scrolls, and keys go to the canvas."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ _ENDS_TYPING = (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Escape)
 
 
 class InputFilter(QObject):
-    """One event filter for all widgets of a panel.
+    """Event filter for all widgets of a panel.
 
-    * The wheel scrolls the panel; it changes a value only where somebody has clicked to type it.
-    * A click on a button, a slider or a dropdown leaves the keyboard with the picture; Tab still reaches them.
-    * Letters typed while one of these has the keyboard go to the picture, instead of picking a dropdown's item.
-    * Enter, Escape and the arrows of a number give the keyboard back to the picture.
+    * The wheel scrolls the panel; it changes a value only in a spin box with the keyboard focus.
+    * A click on a button, a slider or a dropdown leaves the focus on the canvas; Tab still reaches them.
+    * Letters typed while one of these has the focus go to the canvas, instead of selecting an item of a dropdown.
+    * Enter, Escape and the arrows of a spin box return the focus to the canvas.
 
     Parameters
     ----------
     panel
-        The panel, with all its widgets in it.
+        Panel whose widgets are filtered.
     canvas
-        Returns the widget that shows the picture, or None.
+        Function that returns the canvas, or None.
     """
 
     def __init__(self, panel: QWidget, canvas: Callable[[], QWidget | None]) -> None:
@@ -65,12 +65,12 @@ class InputFilter(QObject):
             widget.activated.connect(lambda _: None if widget.hasFocus() else self._give_keys_back())
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
-        """Keep the wheel from values, and letters from dropdowns."""
+        """Keep the wheel from changing values, and letters from selecting items."""
         if event is None or not isinstance(watched, QWidget):
             return False
         kind = event.type()
         if kind == QEvent.Type.Wheel and isinstance(watched, _VALUED) and not _is_typed_into(watched):
-            event.ignore()  # so that what lies around it gets the wheel: the panel scrolls
+            event.ignore()  # an ignored event goes to the parent, so the panel scrolls
             return True
         if kind == QEvent.Type.KeyPress and isinstance(event, QKeyEvent):
             return self._on_key(watched, event)
@@ -85,7 +85,7 @@ class InputFilter(QObject):
             return False
         canvas = self._canvas()
         if canvas is None or not event.text().strip() or event.key() in (*_ENDS_TYPING, Qt.Key.Key_Delete):
-            return False  # what moves through, opens or presses it
+            return False  # keys that operate the widget itself
         return QApplication.sendEvent(canvas, event)
 
     def _give_keys_back(self) -> None:
@@ -98,5 +98,5 @@ def _is_typed_into(widget: QWidget) -> bool:
 
 
 def _is_in_popup(widget: QWidget, panel: QWidget) -> bool:
-    """Whether a widget belongs to the list of a dropdown, or to a dialog of the panel's."""
+    """Whether a widget belongs to the list of a dropdown, or to a dialog."""
     return widget.window() is not panel.window()

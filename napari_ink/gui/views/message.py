@@ -1,4 +1,4 @@
-"""A sentence that stays in a panel, whole: it wraps anywhere, long paths too, and can be selected and copied."""
+"""Message in a panel that wraps anywhere, even in long paths, and can be selected and copied."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from qtpy.QtWidgets import QFrame, QSizePolicy, QTextEdit
 
 
 class Message(QTextEdit):
-    """A read-only text as high as it needs to be; hidden while there is nothing to say.
+    """Read-only text that is as high as its content; hidden while it is empty.
 
-    `QLabel` is not used: it breaks lines between words only, and cuts off what has no space in it.
+    `QLabel` is not used, because it breaks lines between words only and cuts off text without spaces.
     """
 
     def __init__(self) -> None:
@@ -27,17 +27,18 @@ class Message(QTextEdit):
         self.setVisible(False)
 
     def show_message(self, text: str) -> None:
-        """Show a sentence, or nothing."""
+        """Show a sentence; an empty one hides the message."""
         if text != self.toPlainText():
             self.setPlainText(text)
             self._fit()
         self.setVisible(bool(text))
 
     def resizeEvent(self, e: QResizeEvent | None) -> None:  # noqa: N802
-        """Wrap anew, and be as high as that takes."""
+        """Wrap the text to the new width, and fit the height."""
         super().resizeEvent(e)
         self._fit()
 
     def _fit(self) -> None:
+        # Without scroll bars, the last line would be cut off if the height were rounded down.
         if (document := self.document()) is not None:
             self.setFixedHeight(math.ceil(document.size().height()) + 2)

@@ -1,4 +1,4 @@
-"""Step 2, Predict: choose a model, a device and an area; run, watch, stop; move the thresholds."""
+"""Step 2, Predict: choose model, device and area, run, and set the thresholds."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ _VIEWS: dict[str, tuple[TestTimeAugmentation, ...]] = {
 
 
 class PredictPanel(StepPanel):
-    """Run a model; emits what is asked for, and shows how far it is.
+    """Panel of step 2, which emits requests and shows the progress.
 
     Parameters
     ----------
     models
-        The models on offer, the default one first.
+        Models to choose from, the default one first.
     """
 
     run_requested = Signal(object)
@@ -83,9 +83,9 @@ class PredictPanel(StepPanel):
         self.model_box, self.device_box, self.area_box = QComboBox(), QComboBox(), QComboBox()
         self.mask_box = QCheckBox("Only where there is papyrus")
         self.run_button = button("Run prediction", "Predict ink and edges with the chosen model", primary=True)
-        self.continue_button = button("Continue", "Go on with the prediction that was stopped")
-        self.pause_button = button("Pause", "Wait after the batch in hand, with the model in memory")
-        self.cancel_button = button("Cancel", "Stop after the batch in hand; what is done is kept")
+        self.continue_button = button("Continue", "Resume the prediction that was stopped")
+        self.pause_button = button("Pause", "Wait after the current batch, with the model in memory")
+        self.cancel_button = button("Cancel", "Stop after the current batch; finished tiles are kept")
         self.more = Section("More settings")
         self.direction_box, self.views_box, self.offset_box = QComboBox(), QComboBox(), OffsetBox()
         self.grey_box = GreyRangeBox()
@@ -100,7 +100,8 @@ class PredictPanel(StepPanel):
             self.add_model(model, choose=False)
 
     def add_model(self, model: ModelEntry, choose: bool = True) -> None:
-        """Offer one more model, and choose it."""
+        """Add a model to the list, unless it is there, and select it."""
+        # Compared by path, not by title: two checkpoints may have the same title.
         names = [known.name_or_path for known in self._models]
         if model.name_or_path not in names:
             self._models.append(model)
@@ -110,12 +111,12 @@ class PredictPanel(StepPanel):
             self.model_box.setCurrentIndex([known.name_or_path for known in self._models].index(model.name_or_path))
 
     def model(self) -> ModelEntry | None:
-        """Return the chosen model."""
+        """Return the selected model; None if there is none."""
         index = self.model_box.currentIndex()
         return self._models[index] if 0 <= index < len(self._models) else None
 
     def settings(self) -> RunSettings | None:
-        """Return what is chosen; None without a model."""
+        """Return the selected settings; None without a model."""
         if (model := self.model()) is None:
             return None
         return RunSettings(
@@ -130,10 +131,11 @@ class PredictPanel(StepPanel):
         )
 
     def show_state(self, state: InkState) -> None:
-        """Show the settings, the run under way, or what came of it."""
+        """Show the settings, the run, or its outcome."""
         super().show_state(state)
         is_idle = state.run is None
         model = self.model()
+        # A run needs a new request for these; the other settings restart it by themselves.
         for widget in (self.model_box, self.file_button, self.device_box, self.area_box, self.views_box):
             widget.setEnabled(is_idle)
             widget.setToolTip(self._tips.setdefault(widget, widget.toolTip()) if is_idle else _WHILE_IT_RUNS)
@@ -147,26 +149,27 @@ class PredictPanel(StepPanel):
         for stop in (self.pause_button, self.cancel_button):
             stop.setVisible(not is_idle)
             stop.setEnabled(state.run is not None and not state.run.cancelling)
-        self.pause_button.setText("Go on" if state.run is not None and state.run.paused else "Pause")
+        self.pause_button.setText("Resume" if state.run is not None and state.run.paused else "Pause")
         if self._stack is not state.stack:
             self._stack = state.stack
             self._fit_offset()
-            if self._area() == "roi":  # what was drawn went with the stack before
+            if self._area() == "roi":  # the drawn regions belonged to the previous stack
                 self.area_box.setCurrentIndex(0)
+        # Only for another stack or suggestion: otherwise each render would reset what the user has typed.
         if self._greys != (greys := (state.stack, state.suggested_greys)):
             self._greys = greys
             top = 65535 if state.stack is None else int(np.iinfo(state.stack.dtype).max)
             self.grey_box.fit(top, state.suggested_greys)
         self.show_progress(state.run)
-        kept = f"Kept in {state.prediction.name}." if state.prediction else ""
+        kept = f"Stored in {state.prediction.name}." if state.prediction else ""
         show_text(self.about, " ".join(filter(None, (state.outcome, state.device_line, *state.notes, kept))))
-        self.about.setToolTip(f"Kept in {state.prediction}" if state.prediction else "")
+        self.about.setToolTip(f"Stored in {state.prediction}" if state.prediction else "")
         self.thresholds.setVisible(state.has_prediction)
         self.ink_threshold.show_value(state.ink_threshold)
         self.edge_threshold.show_value(state.edge_threshold)
 
     def show_progress(self, run: RunProgress | None) -> None:
-        """Show how far a run is; None while there is none."""
+        """Show the progress of a run; None hides it."""
         show_text(self.status, _progress_text(run) or ("" if self.model() else _NO_MODEL))
         self.progress.setVisible(run is not None)
         if run is not None:
@@ -178,12 +181,12 @@ class PredictPanel(StepPanel):
         self.file_button.setToolTip("Choose a model file: a checkpoint, TorchScript or ONNX")
         for box in (self.model_box, self.device_box, self.area_box):
             box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.model_box.setToolTip("The model that predicts; it says what it reads when it runs")
-        self.device_box.setToolTip("Automatic takes an NVIDIA GPU if there is one, then an Apple GPU, then the CPU")
+        self.model_box.setToolTip("The model that predicts")
+        self.device_box.setToolTip("Automatic uses an NVIDIA GPU if there is one, then an Apple GPU, then the CPU")
         self.device_box.addItems(list(_DEVICES))
         self.area_box.setToolTip(
-            "The visible region is what you see of the segment now: zoom in for a quick try. "
-            "A region of interest is what you draw: rectangles, polygons, ellipses"
+            "The visible region is the part of the segment that you see now: zoom in for a quick try. "
+            "A region of interest is drawn by you: rectangles, polygons, ellipses"
         )
         self.area_box.addItems(list(_AREAS))
         self.mask_box.setChecked(True)
@@ -207,10 +210,12 @@ class PredictPanel(StepPanel):
 
     def _lay_out_more(self) -> None:
         self.direction_box.addItems(list(_DIRECTIONS))
-        self.direction_box.setToolTip("Which way the depth is read; a run under way begins anew when you change it")
+        self.direction_box.setToolTip(
+            "Direction of reading along the depth; a running prediction restarts when you change it"
+        )
         self.views_box.addItems(list(_VIEWS))
         self.views_box.setToolTip(
-            "Average what the model says of several views of the stack: takes so many times as long, "
+            "Average the predictions for several views of the stack: takes that many times as long, "
             "and shows where the views disagree, in a layer that is hidden at first"
         )
         form = QFormLayout()

@@ -1,4 +1,4 @@
-"""A small plot of grey values along the depth."""
+"""Plot of grey values along the depth."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from qtpy.QtWidgets import QWidget
 if TYPE_CHECKING:
     from napari_ink.gui.models.status import Profile
 
-# Okabe & Ito: blue for grey values, orange for what speaks for ink, purple for what speaks against it.
+# Palette of Okabe & Ito: blue for grey values, orange for layers in favour of ink, purple for layers against it.
 _GREY, _FOR, _AGAINST = QColor("#56b4e9"), QColor("#e69f00"), QColor("#cc79a7")
 _LINE = QColor(150, 150, 150)
 _HEIGHT = 90
 
 
 class ProfilePlot(QWidget):
-    """Draws a profile: depth to the right, the surface dashed, the layer in sight drawn through."""
+    """Plot of a profile with the depth to the right, the surface dashed and the current layer solid."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -27,27 +27,27 @@ class ProfilePlot(QWidget):
         self._surface = self._here = 0
         self.setFixedHeight(_HEIGHT)
         self.setToolTip(
-            "Blue: grey values along the depth under the mouse. Orange and purple: layers that speak for ink and "
+            "Blue: grey values along the depth under the mouse. Orange and purple: layers in favour of ink and "
             "against it. Dashed: the surface."
         )
 
     def sizeHint(self) -> QSize:  # noqa: N802
-        """Ask for the width that there is."""
+        """Return a small width, since the plot stretches to the width of the panel."""
         return QSize(200, _HEIGHT)
 
     def show_profile(self, profile: Profile | None) -> None:
-        """Draw another profile."""
+        """Show another profile."""
         self.profile = profile
         self.update()
 
     def show_depth(self, surface: int, here: int) -> None:
-        """Draw where the surface and the layer in sight are."""
+        """Mark the surface and the current layer."""
         if (surface, here) != (self._surface, self._here):
             self._surface, self._here = surface, here
             self.update()
 
     def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: N802
-        """Draw."""
+        """Draw the profile, or a hint if there is none."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         box = QRectF(self.rect()).adjusted(4, 4, -4, -4)
@@ -63,6 +63,7 @@ class ProfilePlot(QWidget):
         for z, style in ((self._surface, Qt.PenStyle.DashLine), (self._here, Qt.PenStyle.SolidLine)):
             painter.setPen(QPen(_LINE, 1, style))
             painter.drawLine(QPointF(box.left() + z * step, box.top()), QPointF(box.left() + z * step, box.bottom()))
+        # The values are stretched over the height, because the shape of the profile matters, not its level.
         low, high = float(grey.min()), float(grey.max())
         heights = (grey - low) / max(high - low, 1e-6) * (box.height() - 6) + 3
         line = QPolygonF([QPointF(box.left() + z * step, box.bottom() - float(y)) for z, y in enumerate(heights)])

@@ -1,4 +1,4 @@
-"""Review: the region in hand, the queue, progress, notes and figures."""
+"""Review section: current region, queue, progress, notes and statistics."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from napari_ink.annotation import Note
 
 _LIST_PX = 90
-_HINT = "Go through the regions, those most worth your time first, and say of each how far you have looked at it."
+_HINT = "Go through the regions, the most uncertain first, and mark how far you have reviewed each."
 
 
 class NoteList(QListWidget):
-    """A list that tells when Delete is pressed on it."""
+    """List that emits `delete_pressed` when Delete or Backspace is pressed."""
 
     delete_pressed = Signal()
 
     def keyPressEvent(self, e: QKeyEvent | None) -> None:  # noqa: N802
-        """Tell of Delete and Backspace; other keys move through the list."""
+        """Emit for Delete and Backspace; other keys move through the list."""
         if e is not None and e.key() in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace):
             self.delete_pressed.emit()
         else:
@@ -35,7 +35,7 @@ class NoteList(QListWidget):
 
 
 class ReviewSection(Section):
-    """Walk through the regions.
+    """Section to step through the regions.
 
     Emits `note_chosen` and `note_removed` with a note, `figures_requested` and `cancel_requested`.
     """
@@ -52,10 +52,10 @@ class ReviewSection(Section):
         self.progress.setFormat("%v of %m regions reviewed")
         self.region, self.left, self.figures = paragraph(), paragraph(), paragraph()
         self.cancel_button = button("Cancel", "Stop ranking the regions")
-        self.figures_button = button("Figures", "Work out ink area, reviewed area and agreement with the prediction")
+        self.figures_button = button("Figures", "Compute ink area, reviewed area and agreement with the prediction")
         self.notes = NoteList()
         self.notes.setMaximumHeight(_LIST_PX)
-        self.notes.setToolTip("Click a note to go to its place; Delete takes it away")
+        self.notes.setToolTip("Click a note to go to its place; Delete removes it")
         self.notes.itemClicked.connect(lambda item: self.note_chosen.emit(item.data(Qt.ItemDataRole.UserRole)))
         self.notes.delete_pressed.connect(self._on_remove)
         self.cancel_button.clicked.connect(self.cancel_requested)
@@ -75,7 +75,7 @@ class ReviewSection(Section):
         self.rows.addWidget(self.figures)
 
     def show_state(self, state: InkState) -> None:
-        """Show how far the review has come."""
+        """Show the progress of the review."""
         status = state.review
         self.progress.show_progress(status.reviewed, max(status.regions, 1))
         show_text(self.region, status.region)
@@ -85,6 +85,7 @@ class ReviewSection(Section):
         for name, one in self.buttons.items():
             one.setEnabled(not status.busy and (name.endswith("region") or not state.storage.held_by))
         self.notes.setVisible(bool(status.notes))
+        # Rebuilt only if the notes have changed, so that the selected one stays selected.
         if status.notes != self._notes:
             self._notes = status.notes
             self.notes.clear()

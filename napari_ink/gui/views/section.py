@@ -1,30 +1,28 @@
-"""What the sections have in common: a title that opens and closes them, and buttons that do what keys do."""
+"""Base of the sections: a title that opens and closes them, and buttons for actions."""
 
 from __future__ import annotations
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QHBoxLayout, QLayout, QPushButton, QVBoxLayout, QWidget
 
-from napari_ink.gui.models.actions import ACTIONS
+from napari_ink.gui.models.actions import TITLES
 from napari_ink.gui.models.state import InkState
 from napari_ink.gui.preferences import shown_key
 from napari_ink.gui.views.step_panel import button
 
-_TITLES = {action.name: action.title for action in ACTIONS}
-
 
 class Section(QWidget):
-    """A part of a step that is closed until somebody opens it.
+    """Collapsible part of a step, closed at first.
 
-    superqt's `QCollapsible` is not used: it keeps the height that its content had when it was opened, and what is said
-    in it later is cut off (superqt 0.9).
+    superqt's `QCollapsible` is not used, because it keeps the height that its content had when it was opened, and cuts
+    off text that is added later (superqt 0.9).
 
     Emits `action_requested` with the name of an action.
 
     Parameters
     ----------
     title
-        What it is for.
+        Title of the section.
     """
 
     action_requested = Signal(str)
@@ -50,7 +48,7 @@ class Section(QWidget):
         self.buttons: dict[str, QPushButton] = {}
 
     def expand(self) -> None:
-        """Open it."""
+        """Open the section."""
         self.header.setChecked(True)
 
     def _on_toggled(self, is_open: bool) -> None:
@@ -58,14 +56,14 @@ class Section(QWidget):
         self._body.setVisible(is_open)
 
     def show_state(self, state: InkState) -> None:
-        """Show what the state says."""
+        """Render the state; overridden by the sections."""
 
     def action_button(self, name: str, text: str, says_key: bool = True) -> QPushButton:
-        """Return a button that does what an action's key does, and says the key on it or else in its tooltip."""
+        """Return a button for an action, with its key on the button or else in the tooltip."""
         key = shown_key(name)
         on_it = f"{text}  ({key})" if key and says_key else text
-        made = button(on_it, f"{_TITLES[name]} ({key})" if key and not says_key else _TITLES[name])
-        # Without the keyboard's focus on a button, keys keep going to the picture.
+        made = button(on_it, f"{TITLES[name]} ({key})" if key and not says_key else TITLES[name])
+        # Without the focus on the button, keys continue to go to the canvas.
         made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         made.clicked.connect(lambda: self.action_requested.emit(name))
         self.buttons[name] = made
@@ -73,7 +71,7 @@ class Section(QWidget):
 
 
 def row(*widgets: QWidget) -> QLayout:
-    """Return widgets side by side."""
+    """Return a layout with widgets side by side."""
     made = QHBoxLayout()
     made.setSpacing(6)
     for widget in widgets:

@@ -1,4 +1,4 @@
-"""Find similar: box a stroke, and go through what looks like it."""
+"""Section to find similar strokes and to review the candidates."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _HINT = "Box a stroke or a letter; accepted matches become ink, and only what th
 
 
 class SimilarSection(Section):
-    """Search and decide; emits `candidate_chosen` with an index, and `cancel_requested`."""
+    """Section that emits `candidate_chosen` with an index, and `cancel_requested`."""
 
     candidate_chosen = Signal(int)
     cancel_requested = Signal()
@@ -32,7 +32,7 @@ class SimilarSection(Section):
         super().__init__("Find similar")
         self._shown: tuple[Candidate, ...] = ()
         self.progress = Progress()
-        self.cancel_button = button("Cancel", "Stop searching, or put the candidates away")
+        self.cancel_button = button("Cancel", "Stop the search, or discard the candidates")
         self.cancel_button.clicked.connect(self.cancel_requested)
         self.status = paragraph()
         self.candidates = QListWidget()
@@ -51,7 +51,7 @@ class SimilarSection(Section):
         self.rows.addWidget(self.cancel_button)
 
     def show_state(self, state: InkState) -> None:
-        """Show how far the search is, or what it found."""
+        """Show the progress of the search, or its candidates."""
         status = state.similar
         is_busy = status.done is not None and not status.candidates
         self.progress.setVisible(is_busy)
@@ -62,6 +62,7 @@ class SimilarSection(Section):
             self.buttons[name].setVisible(bool(status.candidates))
         self.buttons["find_similar"].setEnabled(not is_busy and not state.storage.held_by)
         show_text(self.status, _status(status))
+        # Icons are costly, so they are made again only for other candidates.
         if status.candidates != self._shown:
             self._shown = status.candidates
             self.candidates.clear()

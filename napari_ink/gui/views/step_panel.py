@@ -1,4 +1,4 @@
-"""What the four steps have in common: a numbered head, a sentence on what to do, and a body that opens in its turn."""
+"""Base of the four steps: a numbered title, a hint, a message, and a body that opens once the step is possible."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from napari_ink.gui.models.state import InkState, Step
 from napari_ink.gui.views.message import Message
 
 _BADGE = 22
-# Of what is inside a step, what the style sheet shows in another way where the step is marked.
+# Widgets inside a step whose style depends on whether the step is current, done or blocked.
 _MARKED = ("inkTitle", "inkHint", "inkBadge", "inkPrimary")
 
 
 class StepPanel(QFrame):
-    """One step of the work.
+    """Panel of one step.
 
     Parameters
     ----------
     step
-        Which one.
+        Step that the panel shows.
     hint
-        One sentence on what is done here.
+        Sentence that explains the step.
     """
 
     def __init__(self, step: Step, hint: str) -> None:
@@ -61,7 +61,7 @@ class StepPanel(QFrame):
         self.body.setVisible(is_open)
         self.body.setEnabled(is_open)
         is_done, is_current = state.is_done(self._step), state.current_step is self._step
-        # What to do here is said while it is to be done; afterwards the room goes to the results.
+        # The hint is shown only while the step is current; afterwards its space goes to the results.
         self.message.show_message(state.message(self._step))
         show_text(self.hint, why_not or (self._hint_text if is_current else ""))
         self._badge.setText("✓" if is_done else str(list(Step).index(self._step) + 1))
@@ -74,12 +74,12 @@ class StepPanel(QFrame):
             self.setProperty(name, value)
         _restyle(self)
         for widget in self.findChildren(QWidget):
-            if widget.objectName() in _MARKED:  # the others look the same whatever the marks
+            if widget.objectName() in _MARKED:  # restyling every widget would be slow
                 _restyle(widget)
 
 
 def paragraph(text: str = "", name: str = "inkSmall") -> QLabel:
-    """Return a label that wraps its text and never asks for more width than there is."""
+    """Return a label that wraps its text and never widens the panel."""
     label = QLabel(text)
     label.setObjectName(name)
     label.setWordWrap(True)
@@ -88,28 +88,28 @@ def paragraph(text: str = "", name: str = "inkSmall") -> QLabel:
 
 
 def show_text(label: QLabel, text: str) -> None:
-    """Set a label's text, and hide the label when there is nothing to say."""
+    """Set the text of a label, and hide the label if the text is empty."""
     if label.text() != text:
         label.setText(text)
     label.setVisible(bool(text))
 
 
 def mark(widget: QWidget, name: str) -> None:
-    """Give a widget another name in the style sheet."""
+    """Change the name of a widget in the style sheet."""
     if widget.objectName() != name:
         widget.setObjectName(name)
         _restyle(widget)
 
 
 def _restyle(widget: QWidget) -> None:
-    # Qt evaluates a style sheet's selectors anew only when it is told to.
+    # Qt evaluates the selectors of a style sheet again only on request.
     if (style := widget.style()) is not None:
         style.unpolish(widget)
         style.polish(widget)
 
 
 def button(text: str, tip: str, primary: bool = False) -> QPushButton:
-    """Return a button with a tooltip; the primary one of a step is filled."""
+    """Return a button with a tooltip; the primary button of a step is filled."""
     made = QPushButton(text)
     made.setToolTip(tip)
     if primary:

@@ -1,4 +1,4 @@
-"""How the dock looks: one style sheet, made from the colours of napari's theme."""
+"""Style sheet of the dock, made from the colours of napari's theme."""
 
 from __future__ import annotations
 
@@ -38,11 +38,12 @@ _SHEET = """
 #inkStep QProgressBar {{ background-color: {line}; border: none; border-radius: 3px; text-align: center; }}
 #inkStep QProgressBar::chunk {{ background-color: {done}; border-radius: 3px; }}
 """
+# Themes have no colour that stands out enough on all of them, so the accents are fixed.
 _ACCENT, _ACCENT_HOVER, _DONE = "rgb(240, 174, 60)", "rgb(250, 194, 96)", "rgb(86, 180, 150)"
 
 
 def style_sheet(theme_name: str) -> str:
-    """Return the dock's style sheet for one of napari's themes."""
+    """Return the style sheet of the dock for a napari theme."""
     theme = get_theme(theme_name)
     return _SHEET.format(
         raised=theme.foreground.as_rgb(),
@@ -63,7 +64,7 @@ def _between(one: Color, other: Color) -> str:
 
 
 def css(rgb: tuple[float, ...]) -> str:
-    """Return a colour given in fractions as a style sheet wants it."""
+    """Return a colour with parts 0…1 in the syntax of style sheets."""
     red, green, blue = (round(255 * part) for part in rgb[:3])
     return f"rgb({red}, {green}, {blue})"
 

@@ -1,4 +1,4 @@
-"""Versions and import: keep labels under a name, compare, go back, and take over labels from files."""
+"""Section for versions and import: save, compare and restore labels, and import them from files."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from napari_ink.gui.views.step_panel import button, paragraph, show_text
 _FILES = "Labels and masks ({} zarr.json .zarray .zgroup .zattrs);;All files (*)".format(
     " ".join(sorted({f"*{suffix}" for form in FORMATS if not form.is_folder for suffix in form.suffixes}))
 )
-_OF_A_ZARR = "of a Zarr choose any file in its folder"
-_HINT = "A version takes no room until the labels change."
+_OF_A_ZARR = "for a Zarr, choose any file in its folder"
+_HINT = "A version takes no disk space until the labels change."
 
 
 def _labels_at(chosen: Path) -> Path:
-    """Return the Zarr that a file lies in, as a dialog for files chooses no folders; else the file itself."""
+    """Return the Zarr folder that contains a file, since a file dialog selects no folders; else the file."""
     return next((place for place in chosen.parents if place.suffix.lower() == ".zarr"), chosen)
 
 
 class VersionsSection(Section):
-    """Emits `version_named`, `compare_requested` and `restore_requested` with a name, `import_requested`."""
+    """Section that emits `version_named`, `compare_requested`, `restore_requested` and `import_requested`."""
 
     version_named = Signal(str)
     compare_requested = Signal(str)
@@ -34,14 +34,14 @@ class VersionsSection(Section):
 
     def __init__(self) -> None:
         super().__init__("Versions and import")
-        self.save_button = button("Save version…", "Keep the labels as they are now under a name")
+        self.save_button = button("Save version…", "Save the current labels under a name")
         self.versions = QComboBox()
         self.versions.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.versions.setPlaceholderText("no version yet")
         self.compare_button = button("Compare", "Show where the ink labels differ from this version")
-        self.restore_button = button("Go back to it", "Make the labels what they were; undo brings today's back")
-        self.import_ink = button("Import ink…", f"Take ink labels or an ink mask over, in place of yours; {_OF_A_ZARR}")
-        self.import_edges = button("Import edges…", f"Take edge labels or an edge mask over; {_OF_A_ZARR}")
+        self.restore_button = button("Go back to it", "Restore this version; undo brings the current labels back")
+        self.import_ink = button("Import ink…", f"Import ink labels or a mask in place of yours; {_OF_A_ZARR}")
+        self.import_edges = button("Import edges…", f"Import edge labels or a mask in place of yours; {_OF_A_ZARR}")
         self.save_button.clicked.connect(self._on_save)
         self.compare_button.clicked.connect(lambda: self.compare_requested.emit(self._to_compare()))
         self.restore_button.clicked.connect(lambda: self.restore_requested.emit(self.versions.currentText()))
@@ -56,10 +56,11 @@ class VersionsSection(Section):
         self._is_edited = False
 
     def show_state(self, state: InkState) -> None:
-        """Offer the versions there are."""
+        """List the versions, and enable what is possible."""
         self._is_edited = state.labels_edited
         shown = tuple(self.versions.itemText(index) for index in range(self.versions.count()))
         newest_first = state.versions[::-1]
+        # Compared first, because filling the list would reset the selection at each render.
         if shown != newest_first:
             self.versions.clear()
             self.versions.addItems(newest_first)

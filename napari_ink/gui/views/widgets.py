@@ -1,4 +1,4 @@
-"""Where the depth is read: a number of layers around what the model has."""
+"""Widgets of the panels: depth offset, progress bar and threshold."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ _SETTLE_MS = 400
 
 
 class OffsetBox(QSpinBox):
-    """From the middle of the stack to the middle of the layers that are read; it begins where the model has it.
+    """Spin box for the offset from the middle of the stack to the middle of the layers that are read.
 
-    Emits `settled` a moment after the last change: a run under way begins anew with it, so not at every step.
+    Starts at the offset of the model. Emits `settled` a moment after the last change, and not at every step, because a
+    running prediction restarts.
     """
 
     settled = Signal()
@@ -33,22 +34,21 @@ class OffsetBox(QSpinBox):
         self.setRange(-_MOST, _MOST)
         self.setKeyboardTracking(False)
         self.setToolTip(
-            "From the middle of the stack to the middle of the layers that are read, counted in the direction of "
-            "reading; "
-            "a run under way begins anew when you change it"
+            "From the middle of the stack to the middle of the layers that are read, in the direction of reading; "
+            "a running prediction restarts when you change it"
         )
         self.valueChanged.connect(self._on_value)
         self._name_value(self.value())
 
     def offset(self) -> int | None:
-        """Return the offset; None where it is the model's own."""
+        """Return the offset; None if it is that of the model."""
         return None if self.value() == self._own else self.value()
 
     def fit(self, contract: InputContract | None, depth: int | None) -> None:
-        """Begin where another model has it, and offer what it can read of a stack of so many layers."""
+        """Set the offset of another model, and the range that it can read of a stack with `depth` layers."""
         own = 0 if contract is None else contract.surface_offset
         least, most = (-_MOST, _MOST) if contract is None or depth is None else contract.offsets(depth)
-        is_own = self.offset() is None
+        is_own = self.offset() is None  # an offset that the user chose survives a change of the model
         self._own = own
         self.setRange(min(least, own), max(most, own))
         if is_own:
@@ -66,14 +66,14 @@ class OffsetBox(QSpinBox):
 
 
 class Progress(QProgressBar):
-    """Shows how far something is.
+    """Progress bar that repaints with the next frame of the window.
 
-    Qt's own paints itself at once with each new value. Beside a canvas of OpenGL that costs a whole frame of the
-    window, which is then painted a second time a moment later.
+    `QProgressBar` repaints at once with each new value. Beside an OpenGL canvas this costs a whole frame of the window,
+    which is painted again a moment later.
     """
 
     def show_progress(self, done: int, total: int) -> None:
-        """Show so many of a total; a total of 0 says that nobody knows yet."""
+        """Show `done` of `total`; a total of 0 means that it is not known yet."""
         if (done, total) == (self.value(), self.maximum()):
             return
         self.setUpdatesEnabled(False)
@@ -83,7 +83,7 @@ class Progress(QProgressBar):
 
 
 class ThresholdRow(QWidget):
-    """A threshold between 0.01 and 0.99; emits `changed` while it is moved."""
+    """Slider for a threshold between 0.01 and 0.99; emits `changed` while it moves."""
 
     changed = Signal(float)
 
@@ -96,7 +96,7 @@ class ThresholdRow(QWidget):
         name.setFixedWidth(46)
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setRange(1, 99)
-        self.slider.setToolTip(f"Left shows more {noun}, right only what is surer; the model is not run again")
+        self.slider.setToolTip(f"Left shows more {noun}, right only the most certain; the model does not run again")
         self._number = QLabel()
         self._number.setFixedWidth(34)
         self._number.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
@@ -109,7 +109,7 @@ class ThresholdRow(QWidget):
         self.slider.valueChanged.connect(lambda value: self.changed.emit(value / 100))
 
     def show_value(self, threshold: float) -> None:
-        """Show a threshold without asking for it."""
+        """Show a threshold without emitting `changed`."""
         with QSignalBlocker(self.slider):
             self.slider.setValue(round(100 * threshold))
         self._number.setText(f"{threshold:.2f}")

@@ -560,7 +560,7 @@ def test_a_segment_out_of_sight_is_said_to_be(strip_run, viewer_model, errors):
     camera = camera_of(viewer_model)
     camera.center = (0, 5000, 5000)
     strip_run.begin(where="visible")
-    assert "in sight" in errors[0] and strip_run.session.state.run is None
+    assert "is visible" in errors[0] and strip_run.session.state.run is None
 
 
 # The model in memory.

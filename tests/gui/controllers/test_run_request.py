@@ -61,7 +61,7 @@ def test_what_is_in_sight_is_a_region(factory, stack, settings):
     visible = replace(settings, where="visible")
     assert factory.from_settings(stack, visible).region == Region(5, 45, 6, 60)
     factory.viewport.visible_region.return_value = None
-    with pytest.raises(BadInputError, match="in sight"):
+    with pytest.raises(BadInputError, match="is visible"):
         factory.from_settings(stack, visible)
 
 

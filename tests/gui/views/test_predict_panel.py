@@ -42,7 +42,7 @@ def test_what_a_run_said_is_shown_at_its_end(panel, state):
         has_prediction=True,
     )
     panel.show_state(done)
-    said = "Predicted 20 tiles in 4 s. Runs on the CPU. Reads layers 2 to 9. Kept in random.zarr."
+    said = "Predicted 20 tiles in 4 s. Runs on the CPU. Reads layers 2 to 9. Stored in random.zarr."
     assert panel.about.text().replace("\u00a0", " ") == said
     assert panel.run_button.text() == "Run again" and panel.thresholds.isVisible()
     assert not panel.cancel_button.isVisible() and not panel.continue_button.isVisible()
@@ -64,7 +64,7 @@ def test_how_far_a_run_is(panel, state, run, said, can_stop):
     assert panel.status.text().replace("\u00a0", " ") == said
     assert (panel.progress.value(), panel.progress.maximum()) == (run.done, run.total)
     assert panel.cancel_button.isEnabled() is panel.pause_button.isEnabled() is can_stop
-    assert panel.pause_button.text() == ("Go on" if run.paused else "Pause")
+    assert panel.pause_button.text() == ("Resume" if run.paused else "Pause")
     assert not panel.run_button.isVisible()
 
 
