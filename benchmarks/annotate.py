@@ -29,7 +29,7 @@ from qtpy.QtWidgets import QApplication
 from napari_ink.annotation import Annotation
 from napari_ink.gui.app import viewer_with_dock
 from napari_ink.gui.layers.viewport import camera_of
-from napari_ink.gui.models.edit_window import EditWindow
+from napari_ink.region import Region
 
 WIDEST, MATCH_UP_TO, BRUSH_PX, RING_PX = 11008, 8192, 15, 200
 NONE, LEFT = Qt.MouseButton.NoButton, Qt.MouseButton.LeftButton
@@ -191,7 +191,7 @@ def match(session: Any, shape: tuple[int, int]) -> str:
     QTest.qWait(1000)
     with longest_stall() as longest:
         began = time.perf_counter()
-        session.similar.search(EditWindow(y, y + 64, x, x + 64))
+        session.similar.search(Region(y, y + 64, x, x + 64))
         wait_until(lambda: session.similar._worker is None)
         return f"{time.perf_counter() - began:.1f} s, longest stall {longest():.0f} ms"
 

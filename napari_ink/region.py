@@ -8,6 +8,7 @@ from typing import Self
 
 from napari_ink.errors import BadInputError
 
+Slices = tuple[slice, slice]
 _TEXT = re.compile(r"\s*(\d+)\s*:\s*(\d+)\s*,\s*(\d+)\s*:\s*(\d+)\s*")
 
 
@@ -69,11 +70,11 @@ class Region:
         return self.height, self.width
 
     @property
-    def slices(self) -> tuple[slice, slice]:
+    def slices(self) -> Slices:
         """Slices ``(y, x)`` that cut this region out of a segment."""
         return slice(self.y0, self.y1), slice(self.x0, self.x1)
 
-    def slices_in(self, outer: Region) -> tuple[slice, slice]:
+    def slices_in(self, outer: Region) -> Slices:
         """Return slices ``(y, x)`` that cut this region out of an array of the region `outer`."""
         y0, x0 = outer.y0, outer.x0
         return slice(self.y0 - y0, self.y1 - y0), slice(self.x0 - x0, self.x1 - x0)
@@ -85,6 +86,29 @@ class Region:
     def within(self, other: Region) -> Region:
         """Return the part of this region that lies in `other`, which it must touch."""
         return Region(max(self.y0, other.y0), min(self.y1, other.y1), max(self.x0, other.x0), min(self.x1, other.x1))
+
+    def holds(self, other: Region) -> bool:
+        """Whether another region lies within this one."""
+        return self.y0 <= other.y0 and other.y1 <= self.y1 and self.x0 <= other.x0 and other.x1 <= self.x1
+
+    def joined(self, other: Region) -> Region:
+        """Return the smallest region that holds both."""
+        return Region(min(self.y0, other.y0), max(self.y1, other.y1), min(self.x0, other.x0), max(self.x1, other.x1))
+
+    def overlap(self, y: int, x: int, shape: tuple[int, int]) -> tuple[Slices, Slices] | None:
+        """Return where this region and a block of `shape` at ``(y, x)`` overlap.
+
+        Returns
+        -------
+        tuple or None
+            Slices into an array of this region and into the block, or None if they share no pixel.
+        """
+        top, bottom = max(y, self.y0), min(y + shape[0], self.y1)
+        left, right = max(x, self.x0), min(x + shape[1], self.x1)
+        if top >= bottom or left >= right:
+            return None
+        here = slice(top - self.y0, bottom - self.y0), slice(left - self.x0, right - self.x0)
+        return here, (slice(top - y, bottom - y), slice(left - x, right - x))
 
     def clip(self, shape: tuple[int, int]) -> Region:
         """Return the part of this region in a segment of `shape` ``(y, x)``.

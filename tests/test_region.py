@@ -26,6 +26,14 @@ def test_an_empty_one_is_refused(sides: tuple[int, int, int, int]) -> None:
         Region(*sides)
 
 
+def test_holds_joins_and_overlaps() -> None:
+    region = Region(10, 20, 30, 50)
+    assert region.holds(region) and not region.holds(Region(10, 21, 30, 50)) and not region.holds(Region(9, 20, 30, 50))
+    assert region.joined(Region(0, 12, 60, 70)) == Region(0, 20, 30, 70)
+    assert region.overlap(15, 0, (10, 31)) == ((slice(5, 10), slice(0, 1)), (slice(0, 5), slice(30, 31)))
+    assert region.overlap(20, 30, (5, 5)) is None
+
+
 def test_is_cut_to_the_segment() -> None:
     assert Region(10, 400, 20, 600).clip((100, 50)) == Region(10, 100, 20, 50)
     with pytest.raises(BadInputError, match="outside the segment, which is 100 pixels high and 50 wide"):

@@ -8,8 +8,8 @@ from qtpy.QtWidgets import QApplication, QMessageBox
 
 from napari_ink.gui.layers.label_layers import LabelLayers
 from napari_ink.gui.models.actions import ACTIONS, TOOL_ACTIONS
-from napari_ink.gui.models.edit_window import EditWindow
 from napari_ink.gui.preferences import key_of
+from napari_ink.region import Region
 
 
 def _answer(choice: str) -> list[str]:
@@ -98,7 +98,7 @@ def test_edited_labels_are_replaced_only_on_request(labelled_dock, viewer, click
 
 def test_what_a_script_paints_is_told_by_layers_that_nothing_else_happens_to(qtbot):
     values = {"ink": np.zeros((40, 50), np.uint8), "edge": np.zeros((40, 50), np.uint8)}
-    editable = LabelLayers(EditWindow(100, 140, 0, 50), values)
+    editable = LabelLayers(Region(100, 140, 0, 50), values)
     with qtbot.waitSignal(editable.painted) as told:
         editable.layers["ink"].brush_size = 1
         editable.layers["ink"].paint((20, 30), 2)  # napari tells of this before it is in the data

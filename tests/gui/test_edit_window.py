@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from napari_ink.gui.controllers import labels
 from napari_ink.gui.models import edit_window
-from napari_ink.gui.models.edit_window import EditWindow, changed_bounds, must_move, window_for
+from napari_ink.gui.models.edit_window import changed_bounds, must_move, window_for
+from napari_ink.region import Region
 
 SHAPES = st.tuples(st.integers(1, 40_000), st.integers(1, 40_000))
 
@@ -19,7 +20,7 @@ def views(draw):
     shape = draw(SHAPES)
     y0, x0 = (draw(st.integers(0, length - 1)) for length in shape)
     y1, x1 = draw(st.integers(y0 + 1, shape[0])), draw(st.integers(x0 + 1, shape[1]))
-    return shape, EditWindow(y0, y1, x0, x1)
+    return shape, Region(y0, y1, x0, x1)
 
 
 @given(views())
@@ -49,8 +50,8 @@ def test_a_window_that_misses_what_it_could_hold_must_move(seen, other):
 
 
 def test_a_small_segment_is_edited_whole():
-    assert window_for(None, (100, 4096)) == EditWindow(0, 100, 0, 4096)
-    assert not must_move(EditWindow(0, 100, 0, 4096), EditWindow(0, 10, 0, 10), (100, 4096))
+    assert window_for(None, (100, 4096)) == Region(0, 100, 0, 4096)
+    assert not must_move(Region(0, 100, 0, 4096), Region(0, 10, 0, 10), (100, 4096))
 
 
 @given(st.integers(1, 30), st.integers(1, 30), st.data())
@@ -65,7 +66,7 @@ def test_changed_bounds_are_those_of_a_brute_force(height, width, data):
     if not rows.size:
         assert bounds is None
     else:
-        assert bounds == EditWindow(rows.min(), rows.max() + 1, columns.min(), columns.max() + 1)
+        assert bounds == Region(rows.min(), rows.max() + 1, columns.min(), columns.max() + 1)
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from napari_ink.gui.layers.label_layers import LabelLayers
-from napari_ink.gui.models.edit_window import EditWindow
 from napari_ink.gui.models.state import Step
 from napari_ink.gui.preferences import key_of
+from napari_ink.region import Region
 from tests.gui.driving import settle
 
 SHAPE = (20, 30)
@@ -17,7 +17,7 @@ SHAPE = (20, 30)
 
 def _editable(read_only: bool = False) -> LabelLayers:
     values = {"ink": np.zeros(SHAPE, np.uint8), "edge": np.zeros(SHAPE, np.uint8)}
-    return LabelLayers(EditWindow(0, SHAPE[0], 0, SHAPE[1]), values, read_only)
+    return LabelLayers(Region(0, SHAPE[0], 0, SHAPE[1]), values, read_only)
 
 
 @pytest.fixture

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from napari_ink.gui.jobs.runner import JobRunner
     from napari_ink.gui.jobs.worker import JobFailed
     from napari_ink.gui.layers.manager import LayerManager
-    from napari_ink.gui.models.edit_window import EditWindow
+    from napari_ink.region import Region
 
-ReadMask = Callable[["EditWindow"], npt.NDArray[np.bool_]]
+ReadMask = Callable[["Region"], npt.NDArray[np.bool_]]
 _JOB = "comparison"
 ONLY_LABELS, ONLY_OTHER = 1, 2
 _SETTLE_MS = 400
@@ -41,7 +41,7 @@ _COLOURS: dict[int | None, tuple[float, ...]] = {
 class Compared:
     """Differences in a part of the segment, uint8 ``(y, x)``: `ONLY_LABELS`, `ONLY_OTHER` or 0."""
 
-    window: EditWindow
+    window: Region
     values: UInt8Array
 
 
@@ -95,7 +95,7 @@ class CompareController(QObject):
             self.end()
             return
 
-        def read(part: EditWindow) -> npt.NDArray[np.bool_]:
+        def read(part: Region) -> npt.NDArray[np.bool_]:
             then = project.versions.plane(name, "ink", (part.y0, part.y1), (part.x0, part.x1))
             return np.asarray(then == LabelValue.INK)
 
@@ -118,7 +118,7 @@ class CompareController(QObject):
         self.changed.emit()
         self._compare()
 
-    def _window(self) -> EditWindow | None:
+    def _window(self) -> Region | None:
         return self._layers.viewport.visible_region() if self._layers.editable is None else self._layers.editable.window
 
     def _compare(self) -> None:
@@ -147,7 +147,7 @@ class CompareController(QObject):
 
 
 def _compare(
-    annotation: Annotation, window: EditWindow, other: ReadMask, reviewed_only: bool
+    annotation: Annotation, window: Region, other: ReadMask, reviewed_only: bool
 ) -> Generator[Compared, None, None]:
     labels = annotation.read("ink", (window.y0, window.y1), (window.x0, window.x1))
     there = other(window)

@@ -10,8 +10,9 @@ from napari_ink.annotation import LabelValue
 from napari_ink.errors import NapariInkError
 from napari_ink.gui.jobs.project import DRAFT, WindowRead, read_window_job
 from napari_ink.gui.layers.label_layers import LabelLayers
-from napari_ink.gui.models.edit_window import EditWindow, must_move, window_for
+from napari_ink.gui.models.edit_window import must_move, window_for
 from napari_ink.gui.models.status import LabelCounts, StorageStatus
+from napari_ink.region import Region
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -165,7 +166,7 @@ class LabelsController(QObject):
         if not self._jobs.is_running(_WINDOW) and must_move(editable.window, view, self.annotation.shape):
             self._read(self._move)
 
-    def _note(self, editable: LabelLayers | None, view: EditWindow | None) -> None:
+    def _note(self, editable: LabelLayers | None, view: Region | None) -> None:
         side = 0 if editable is None else max(editable.window.shape)
         is_beyond = editable is not None and view is not None and not editable.window.holds(view)
         # A small part outside is covered by moving the window; a view this large needs a hint to zoom in.

@@ -149,10 +149,7 @@ class RunRequestFactory:
 
     def visible_region(self) -> Region | None:
         """Return the visible region of the segment; None if no part is visible."""
-        from napari_ink.region import Region
-
-        view = self._layers.viewport.visible_region()
-        return None if view is None else Region(view.y0, view.y1, view.x0, view.x1)
+        return self._layers.viewport.visible_region()
 
     def _loaded(self, name_or_path: str) -> InkModel | None:
         ready = self.ready

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from napari_ink.gui.jobs.worker import JobFailed
     from napari_ink.gui.layers.manager import LayerManager
     from napari_ink.gui.layers.tool_preview import ToolPreview
-    from napari_ink.gui.models.edit_window import EditWindow
+    from napari_ink.region import Region
     from napari_ink.stack import DepthStack
 
 _JOB = "search"
@@ -63,7 +63,7 @@ class SimilarController(QObject):
         self._jobs = jobs
         self.status = SearchStatus()
 
-    def search(self, box: EditWindow) -> None:
+    def search(self, box: Region) -> None:
         """Search the segment for strokes similar to the content of a box."""
         project, overlay = self._labels.project, self._layers.overlay
         if project is None:
@@ -155,7 +155,7 @@ class SimilarController(QObject):
 def _search(
     annotation: Annotation,
     stack: DepthStack,
-    box: EditWindow,
+    box: Region,
     predicted: tuple[npt.NDArray[np.uint8], int] | None,
 ) -> Generator[SearchProgress, None, None]:
     y, x = (box.y0, box.y1), (box.x0, box.x1)

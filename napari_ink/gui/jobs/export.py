@@ -17,7 +17,7 @@ from napari_ink.typing import LabelKind
 if TYPE_CHECKING:
     from napari_ink.annotation import Annotation, Project
     from napari_ink.gui.layers.prediction_overlay import PredictionOverlay
-    from napari_ink.gui.models.edit_window import EditWindow
+    from napari_ink.region import Region
     from napari_ink.stack import DepthStack
 
 IMPORTED = "import"
@@ -37,7 +37,7 @@ class Figure:
 
     stack: DepthStack
     z: int
-    part: EditWindow
+    part: Region
     ink: LabelPlane | None
     edges: LabelPlane | None
 

@@ -20,7 +20,7 @@ from napari_ink.typing import LabelKind, UInt8Array
 
 if TYPE_CHECKING:
     from napari_ink.annotation import Annotation, Project
-    from napari_ink.gui.models.edit_window import EditWindow
+    from napari_ink.region import Region
 
 OVERVIEW_PX = 2048
 DRAFT = "draft"
@@ -51,7 +51,7 @@ class ProjectOpened:
 class WindowRead:
     """Label values in a part of a segment, and every `step`-th ink label of all of it where it is larger than that."""
 
-    window: EditWindow
+    window: Region
     values: dict[LabelKind, UInt8Array]
     overview: UInt8Array | None
     step: int
@@ -110,7 +110,7 @@ def draft_job(stack: DepthStack, project: Project | None, folder: Path, cut: Cut
     yield ProjectOpened(project)
 
 
-def read_window_job(annotation: Annotation, window: EditWindow) -> Generator[WindowRead]:
+def read_window_job(annotation: Annotation, window: Region) -> Generator[WindowRead]:
     """Read the labels in a part of a segment."""
     y, x = (window.y0, window.y1), (window.x0, window.x1)
     values: dict[LabelKind, UInt8Array] = {"ink": annotation.read("ink", y, x), "edge": annotation.read("edge", y, x)}

@@ -14,7 +14,8 @@ from superqt.utils import QSignalDebouncer
 
 from napari_ink.annotation import EDGE_COLOURS, INK_COLOURS, EdgeValue, LabelValue
 from napari_ink.gui.models.actions import Tool
-from napari_ink.gui.models.edit_window import EditWindow, changed_bounds
+from napari_ink.gui.models.edit_window import changed_bounds
+from napari_ink.region import Region
 from napari_ink.typing import LabelKind, UInt8Array
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class LabelLayers(QObject):
     ----------
     layers : mapping
         Labels layer for each of ``"ink"`` and ``"edge"``.
-    window : EditWindow
+    window : Region
         Part of the segment that the layers cover now.
     """
 
@@ -74,7 +75,7 @@ class LabelLayers(QObject):
 
     def __init__(
         self,
-        window: EditWindow,
+        window: Region,
         values: Mapping[LabelKind, UInt8Array],
         read_only: bool = False,
         parent: QObject | None = None,
@@ -116,7 +117,7 @@ class LabelLayers(QObject):
             bounds = changed_bounds(values, self._committed[what])
             if bounds is None:
                 continue
-            part = slice(bounds.y0, bounds.y1), slice(bounds.x0, bounds.x1)
+            part = bounds.slices
             if found := _put_back_others(values[part], self._committed[what][part]):
                 refusals.append(_refusal(what, found))
                 self._refresh({what})
@@ -133,21 +134,21 @@ class LabelLayers(QObject):
         """Show label values that were changed elsewhere: by a canvas tool, undo or redo."""
         touched = set()
         for what, y, x, values in blocks:
-            if (overlap := self.window.slices_of(y, x, values.shape)) is not None:
+            if (overlap := self.window.overlap(y, x, values.shape)) is not None:
                 here, there = overlap
                 # These values come from the store, so they must not be committed as a new stroke.
                 self._arrays[what][here] = self._committed[what][here] = values[there]
                 touched.add(what)
         self._refresh(touched)
 
-    def preview_stroke(self, what: LabelKind, part: EditWindow, mask: npt.NDArray[np.bool_], value: int) -> None:
+    def preview_stroke(self, what: LabelKind, part: Region, mask: npt.NDArray[np.bool_], value: int) -> None:
         """Show what an unfinished stroke will paint; `show` puts the final values in place once it is applied."""
-        if (overlap := self.window.slices_of(part.y0, part.x0, mask.shape)) is not None:
+        if (overlap := self.window.overlap(part.y0, part.x0, mask.shape)) is not None:
             here, there = overlap
             self._arrays[what][here][mask[there]] = value
             self._refresh({what})
 
-    def move(self, window: EditWindow, values: Mapping[LabelKind, UInt8Array]) -> None:
+    def move(self, window: Region, values: Mapping[LabelKind, UInt8Array]) -> None:
         """Cover another part of the segment of the same size."""
         self.window = window
         for what, layer in self.layers.items():

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
     from qtpy.QtWidgets import QWidget
 
-    from napari_ink.gui.models.edit_window import EditWindow
+    from napari_ink.region import Region
     from napari_ink.stack import DepthStack
 
 
@@ -143,7 +143,7 @@ class LayerManager(QObject):
 
         self._tasks.add(*(partial(self._add, layer) for layer in editable.layers.values()), hand_over)
 
-    def show_overview(self, values: UInt8Array | None, step: int, window: EditWindow) -> None:
+    def show_overview(self, values: UInt8Array | None, step: int, window: Region) -> None:
         """Show the labels of a large segment coarsely outside the edit window."""
         if values is None:
             return

@@ -11,7 +11,7 @@ from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QMainWindow, QWidget
 from superqt.utils import QSignalDebouncer
 
-from napari_ink.gui.models.edit_window import EditWindow
+from napari_ink.region import Region
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,7 +71,7 @@ class Viewport(QObject):
         dims.ndisplay = 2
         dims.order = tuple(range(dims.ndim))
 
-    def visible_region(self) -> EditWindow | None:
+    def visible_region(self) -> Region | None:
         """Return the visible part of the stack; None if no part is visible."""
         stack, size = self._stack(), canvas_size(self._dock)
         if stack is None or size is None:
@@ -91,19 +91,19 @@ class Viewport(QObject):
             half = pixels / 2 / camera.zoom
             ranges += [max(math.floor(middle - half), 0), min(math.ceil(middle + half) + 1, length)]
         y0, y1, x0, x1 = ranges
-        return EditWindow(y0, y1, x0, x1) if y1 - y0 > 1 and x1 - x0 > 1 else None
+        return Region(y0, y1, x0, x1) if y1 - y0 > 1 and x1 - x0 > 1 else None
 
     def zoom(self) -> float:
         """Return the number of screen pixels per pixel of the stack."""
         return float(camera_of(self._viewer).zoom)
 
-    def image(self, part: EditWindow) -> npt.NDArray[np.float32]:
+    def image(self, part: Region) -> npt.NDArray[np.float32]:
         """Return the grey values ``(y, x)`` of the current depth layer in a part of the segment."""
         stack = self._stack()
         if stack is None:
             return np.zeros(part.shape, np.float32)
         z = self.current_z()
-        grey = stack.read(slice(z, z + 1), slice(part.y0, part.y1), slice(part.x0, part.x1))[0]
+        grey = stack.read(slice(z, z + 1), *part.slices)[0]
         return grey.astype(np.float32)
 
     def current_z(self) -> int:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from psygnal import Signal
 
 from napari_ink.gui.models.actions import Tool
-from napari_ink.gui.models.edit_window import EditWindow
 from napari_ink.gui.tools.base import CanvasTool
+from napari_ink.region import Region
 
 if TYPE_CHECKING:
     from napari_ink.gui.tools.base import Key, Pointer
@@ -54,10 +54,10 @@ class BoxTool(CanvasTool):
         self._start = None
         self._context.preview.clear()
 
-    def _box(self, at: Pointer) -> EditWindow | None:
+    def _box(self, at: Pointer) -> Region | None:
         if self._start is None:
             return None
         (y, x), (height, width) = at.pixel, self._context.shape
         (y0, y1), (x0, x1) = (sorted(pair) for pair in zip(self._start, (y, x), strict=True))
         y0, y1, x0, x1 = max(y0, 0), min(y1 + 1, height), max(x0, 0), min(x1 + 1, width)
-        return EditWindow(y0, y1, x0, x1) if y0 < y1 and x0 < x1 else None
+        return Region(y0, y1, x0, x1) if y0 < y1 and x0 < x1 else None

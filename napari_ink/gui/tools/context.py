@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from napari_ink.annotation import cost_of_image, cost_of_probability
 from napari_ink.gui.layers.tool_preview import ToolPreview
-from napari_ink.gui.models.edit_window import EditWindow
+from napari_ink.region import Region
 from napari_ink.typing import LabelKind, UInt8Array
 
 if TYPE_CHECKING:
@@ -56,31 +56,38 @@ class ToolContext:
         annotation = self._labels.annotation
         return (0, 0) if annotation is None else annotation.shape
 
-    def around(self, y: float, x: float, margin: int) -> EditWindow:
+    def around(self, y: float, x: float, margin: int) -> Region:
         """Return the part within `margin` pixels of a place, clipped to the segment."""
         return self.spanning([(y, x)], margin)
 
-    def spanning(self, places: Sequence[tuple[float, float]], margin: int) -> EditWindow:
+    def spanning(self, places: Sequence[tuple[float, float]], margin: int) -> Region:
         """Return the smallest part that contains all places with `margin` pixels around each."""
         height, width = self.shape
-        rows, columns = [round(y) for y, _ in places], [round(x) for _, x in places]
-        return EditWindow(
+        # Places beside the segment count as the pixel nearest to them, so that the part is never empty.
+        rows, columns = zip(*(self.nearest_pixel(y, x) for y, x in places), strict=True)
+        return Region(
             max(min(rows) - margin, 0),
-            min(max(rows) + margin + 1, height),
+            # Without a project the part is one pixel, which `labels` has as unreviewed.
+            max(min(max(rows) + margin + 1, height), 1),
             max(min(columns) - margin, 0),
-            min(max(columns) + margin + 1, width),
+            max(min(max(columns) + margin + 1, width), 1),
         )
+
+    def nearest_pixel(self, y: float, x: float) -> tuple[int, int]:
+        """Return the pixel of the segment that is nearest to a place."""
+        height, width = self.shape
+        return max(min(round(y), height - 1), 0), max(min(round(x), width - 1), 0)
 
     def holds(self, y: float, x: float) -> bool:
         """Whether a place lies on the segment."""
         # Pixels are centered on whole numbers, so the first one begins at -0.5.
         return -0.5 <= y < self.shape[0] - 0.5 and -0.5 <= x < self.shape[1] - 0.5
 
-    def visible_region(self) -> EditWindow | None:
+    def visible_region(self) -> Region | None:
         """Return the visible part of the segment; None if no part is visible."""
         return self._layers.viewport.visible_region()
 
-    def labels(self, what: LabelKind, part: EditWindow) -> UInt8Array:
+    def labels(self, what: LabelKind, part: Region) -> UInt8Array:
         """Return a copy of the label values ``(y, x)`` in a part."""
         # From the store, not from the layers: the part may reach beyond the edit window.
         annotation = self._labels.annotation
@@ -88,20 +95,20 @@ class ToolContext:
             return np.zeros(part.shape, np.uint8)
         return annotation.read(what, (part.y0, part.y1), (part.x0, part.x1))
 
-    def probability(self, what: LabelKind, part: EditWindow) -> UInt8Array | None:
+    def probability(self, what: LabelKind, part: Region) -> UInt8Array | None:
         """Return predicted probabilities ``(y, x)``, 0…255; None if the part has no prediction."""
         if self._layers.overlay is None:
             return None
-        seen = self._layers.overlay.probabilities(what)[part.y0 : part.y1, part.x0 : part.x1]
+        seen = self._layers.overlay.probabilities(what)[part.slices]
         return seen if seen.any() else None
 
-    def image(self, part: EditWindow) -> npt.NDArray[np.float32]:
+    def image(self, part: Region) -> npt.NDArray[np.float32]:
         """Return the grey values ``(y, x)`` of the current depth layer."""
         return self._layers.viewport.image(part)
 
     def edge_cost(self, y0: int, y1: int, x0: int, x1: int, step: int) -> npt.NDArray[np.float32]:
         """Return the cost of an outline per pixel, from the predicted edges or else from the grey values."""
-        part = EditWindow(y0, y1, x0, x1)
+        part = Region(y0, y1, x0, x1)
         predicted = self.probability("edge", part)
         return cost_of_image(self.image(part), step) if predicted is None else cost_of_probability(predicted, step)
 
@@ -114,7 +121,7 @@ class ToolContext:
         editable = self._layers.editable
         return 8 if editable is None else max(round(editable.layers["ink"].brush_size / 2), 1)
 
-    def show_painting(self, part: EditWindow, mask: npt.NDArray[np.bool_], value: int) -> None:
+    def show_painting(self, part: Region, mask: npt.NDArray[np.bool_], value: int) -> None:
         """Show what an unfinished stroke will paint in the ink labels."""
         if self._layers.editable is not None:
             self._layers.editable.preview_stroke("ink", part, mask, value)

@@ -8,8 +8,8 @@ import numpy as np
 
 from napari_ink.annotation import LabelValue, barrier_of, reach
 from napari_ink.gui.models.actions import Tool
-from napari_ink.gui.models.edit_window import EditWindow
 from napari_ink.gui.tools.base import CanvasTool
+from napari_ink.region import Region
 
 if TYPE_CHECKING:
     from napari_ink.gui.tools.base import Pointer
@@ -25,13 +25,13 @@ class EdgeBrushTool(CanvasTool):
 
     def __init__(self, context: ToolContext) -> None:
         super().__init__(context)
-        self._part: EditWindow | None = None
+        self._part: Region | None = None
         self._last = (0, 0)
         self._barrier = self._painted = np.zeros((0, 0), bool)
 
     def press(self, at: Pointer) -> None:
         """Begin a stroke of ink, or of papyrus with Shift."""
-        self._part, self._last = None, self._on_segment(at)
+        self._part, self._last = None, self._context.nearest_pixel(*at.pixel)
         self.move(at, pressed=True)
 
     def move(self, at: Pointer, pressed: bool) -> None:
@@ -39,7 +39,7 @@ class EdgeBrushTool(CanvasTool):
         if not pressed:
             return
         if not self._context.holds(at.y, at.x):
-            self._last = self._on_segment(at)  # the stroke re-enters the segment from there
+            self._last = self._context.nearest_pixel(*at.pixel)  # the stroke re-enters the segment from there
             return
         radius = self._context.brush_radius()
         self._make_room([self._last, at.pixel], radius)
@@ -69,11 +69,6 @@ class EdgeBrushTool(CanvasTool):
         labels[painted] = _value(at)
         self._context.apply([("ink", part.y0, part.x0, labels)], self.name)
 
-    def _on_segment(self, at: Pointer) -> tuple[int, int]:
-        """Return the pixel of the segment nearest to the mouse."""
-        (y, x), (height, width) = at.pixel, self._context.shape
-        return min(max(y, 0), height - 1), min(max(x, 0), width - 1)
-
     def _make_room(self, pixels: list[tuple[int, int]], radius: int) -> None:
         """Extend the part that the stroke may cover, and read the barrier of edges in it."""
         needed = self._context.spanning(pixels, radius + 1)
@@ -85,7 +80,7 @@ class EdgeBrushTool(CanvasTool):
         grown = wider if part is None else part.joined(wider)
         painted = np.zeros(grown.shape, bool)
         if part is not None:
-            painted[part.y0 - grown.y0 : part.y1 - grown.y0, part.x0 - grown.x0 : part.x1 - grown.x0] = self._painted
+            painted[part.slices_in(grown)] = self._painted
         self._part, self._painted = grown, painted
         self._barrier = barrier_of(
             self._context.labels("edge", grown),

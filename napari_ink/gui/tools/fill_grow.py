@@ -14,9 +14,9 @@ from napari_ink.gui.tools.base import CanvasTool
 from napari_ink.typing import Mask
 
 if TYPE_CHECKING:
-    from napari_ink.gui.models.edit_window import EditWindow
     from napari_ink.gui.tools.base import Pointer
     from napari_ink.gui.tools.context import ToolContext
+    from napari_ink.region import Region
 
 _NEAR_PX, _FILL_PX = 192, 1024
 _GROW_PX = 96
@@ -42,19 +42,19 @@ class FillTool(CanvasTool):
                 lambda: self._find_or_explain(at), lambda found: self._show_result(found, value)
             )
 
-    def _find_or_explain(self, at: Pointer) -> tuple[EditWindow, Mask] | str:
+    def _find_or_explain(self, at: Pointer) -> tuple[Region, Mask] | str:
         try:
             return self._find(at, _FILL_PX)
         except LabelError as error:
             return str(error)
 
-    def _show_result(self, found: tuple[EditWindow, Mask] | str, value: int) -> None:
+    def _show_result(self, found: tuple[Region, Mask] | str, value: int) -> None:
         if isinstance(found, str):
             self._context.notify(found)
         else:
             self._put(*found, value)
 
-    def _put(self, part: EditWindow, region: Mask, value: int) -> None:
+    def _put(self, part: Region, region: Mask, value: int) -> None:
         """Fill a region, and the drawn edge pixels beside it."""
         # The outline of ink belongs to the ink: without it, a rim of unreviewed pixels would remain.
         drawn, values = self._context.labels("edge", part), self._context.labels("ink", part)
@@ -65,7 +65,7 @@ class FillTool(CanvasTool):
         where = part.y0 + int(rows[0]), part.x0 + int(columns[0])
         self._context.apply([("ink", *where, values[least])], self.name)
 
-    def _find(self, at: Pointer, margin: int) -> tuple[EditWindow, Mask]:
+    def _find(self, at: Pointer, margin: int) -> tuple[Region, Mask]:
         """Return the region around a place that is enclosed by drawn edges, or else by drawn and predicted edges."""
         part = self._context.around(at.y, at.x, margin)
         y, x = at.pixel[0] - part.y0, at.pixel[1] - part.x0
@@ -119,7 +119,7 @@ class GrowTool(CanvasTool):
             lambda: grow(cost, seed, papyrus & ~seed), lambda found: self._grown(part, *found)
         )
 
-    def _grown(self, part: EditWindow, grown: Mask, is_at_border: bool) -> None:
+    def _grown(self, part: Region, grown: Mask, is_at_border: bool) -> None:
         if is_at_border:
             self._context.notify(
                 "The region grew to the border of its box; draw a longer stroke, or an edge where it ends."

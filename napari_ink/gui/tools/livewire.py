@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from napari_ink.annotation import EdgeValue, LabelValue, Livewire, region_inside, snap
 from napari_ink.gui.models.actions import Tool
-from napari_ink.gui.models.edit_window import EditWindow
 from napari_ink.gui.tools.base import CanvasTool
+from napari_ink.region import Region
 
 if TYPE_CHECKING:
     from napari_ink.gui.layers.label_layers import Block
@@ -80,6 +80,7 @@ class LivewireTool(CanvasTool):
         return self._wire
 
     def _snapped(self, y: int, x: int) -> tuple[int, int]:
+        y, x = self._context.nearest_pixel(y, x)
         part = self._context.around(y, x, _SNAP_PX + 4)
         cost = self._context.edge_cost(part.y0, part.y1, part.x0, part.x1, 1)
         return snap(y, x, cost, (part.y0, part.x0), _SNAP_PX)
@@ -104,7 +105,7 @@ class LivewireTool(CanvasTool):
             return
         contour = wire.contour(closed=True)
         y, x, inside = region_inside(contour)
-        part = EditWindow(y, y + inside.shape[0], x, x + inside.shape[1])
+        part = Region(y, y + inside.shape[0], x, x + inside.shape[1])
         ink, edge = self._context.labels("ink", part), self._context.labels("edge", part)
         ink[inside] = value
         edge[tuple((contour - (y, x)).T)] = EdgeValue.EDGE

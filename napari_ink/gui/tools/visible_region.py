@@ -20,8 +20,8 @@ from napari_ink.gui.models.edit_window import WINDOW_PX
 from napari_ink.typing import Mask
 
 if TYPE_CHECKING:
-    from napari_ink.gui.models.edit_window import EditWindow
     from napari_ink.gui.tools.context import ToolContext
+    from napari_ink.region import Region
 
 SHORTEST_PX = 12
 WIDEST_GAP_PX = 8
@@ -105,7 +105,7 @@ def bridge_visible_gaps(context: ToolContext) -> None:
     context.run_in_background(lambda: gaps(edges, WIDEST_GAP_PX), done)
 
 
-def _part(context: ToolContext) -> EditWindow | None:
+def _part(context: ToolContext) -> Region | None:
     part = context.visible_region()
     if part is None or max(part.shape) > WINDOW_PX:
         context.notify("Zoom in first: at most 4096 × 4096 pixels are done at once.")

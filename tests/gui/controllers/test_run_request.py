@@ -16,7 +16,6 @@ from napari_ink.gui.controllers.state_store import StateStore
 from napari_ink.gui.jobs.prediction import ModelReady, PredictionFound
 from napari_ink.gui.layers.manager import LayerManager
 from napari_ink.gui.layers.roi_layer import RoiLayer
-from napari_ink.gui.models.edit_window import EditWindow
 from napari_ink.region import Region
 from napari_ink.stack import open_stack
 
@@ -40,7 +39,7 @@ def stack(segment):
 def factory(stack, tmp_path, qapp):
     layers, roi = create_autospec(LayerManager, instance=True), create_autospec(RoiLayer, instance=True)
     layers.viewport = Mock()
-    layers.viewport.visible_region.return_value = EditWindow(5, 45, 6, 60)
+    layers.viewport.visible_region.return_value = Region(5, 45, 6, 60)
     roi.polygons.return_value = []
     store = StateStore()
     store.update(stack=stack, mask=Path("mask.png"))

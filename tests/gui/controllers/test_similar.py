@@ -6,13 +6,13 @@ from scipy import ndimage
 from skimage.draw import line
 
 from napari_ink.gui.layers.viewport import camera_of
-from napari_ink.gui.models.edit_window import EditWindow
 from napari_ink.gui.models.state import Step
+from napari_ink.region import Region
 from tests.gui.controllers.conftest import make_editable
 
 SHAPE, HALF = (420, 520), 24
 PLACES = ((80, 90), (90, 380), (300, 120), (320, 400))
-FIRST = EditWindow(PLACES[0][0] - HALF, PLACES[0][0] + HALF + 1, PLACES[0][1] - HALF, PLACES[0][1] + HALF + 1)
+FIRST = Region(PLACES[0][0] - HALF, PLACES[0][0] + HALF + 1, PLACES[0][1] - HALF, PLACES[0][1] + HALF + 1)
 
 
 def letter() -> np.ndarray:
@@ -93,7 +93,7 @@ def test_candidates_can_be_put_away(found):
 
 
 def test_an_empty_box_says_what_to_do(letters, held_jobs):
-    letters.similar.search(EditWindow(200, 221, 200, 241))
+    letters.similar.search(Region(200, 221, 200, 241))
     held_jobs.work()
     assert "no ink in the box" in letters.state.message(Step.CORRECT)
     assert letters.state.similar.done is None

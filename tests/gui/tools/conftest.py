@@ -11,8 +11,8 @@ from napari_ink.annotation import Annotation, create_project
 from napari_ink.gui.controllers.labels import LabelsController
 from napari_ink.gui.layers.manager import LayerManager
 from napari_ink.gui.layers.viewport import Viewport
-from napari_ink.gui.models.edit_window import EditWindow
 from napari_ink.gui.tools import ToolContext
+from napari_ink.region import Region
 from napari_ink.stack import open_stack
 from tests.gui.tools.pointing import CENTRE, HEIGHT, RADIUS, WIDTH
 
@@ -36,7 +36,7 @@ def layers(grey):
     """The viewer's layers: no prediction, no labels layers, all of the disc in sight."""
     layers = create_autospec(LayerManager, instance=True)
     layers.viewport = create_autospec(Viewport, instance=True, settled=Mock(), turned=Mock())
-    layers.viewport.visible_region.return_value = EditWindow(0, HEIGHT, 0, WIDTH)
+    layers.viewport.visible_region.return_value = Region(0, HEIGHT, 0, WIDTH)
     layers.viewport.image.side_effect = lambda part: grey[part.y0 : part.y1, part.x0 : part.x1].astype(np.float32)
     layers.overlay = layers.editable = None
     return layers

@@ -2,9 +2,9 @@
 
 import pytest
 
-from napari_ink.gui.models.edit_window import EditWindow
 from napari_ink.gui.tools.base import Pointer
 from napari_ink.gui.tools.box import BoxTool
+from napari_ink.region import Region
 from tests.gui.tools.pointing import HEIGHT, WIDTH, drag
 
 
@@ -14,9 +14,9 @@ def box(context) -> BoxTool:
 
 
 @pytest.fixture
-def drawn(box) -> list[EditWindow]:
+def drawn(box) -> list[Region]:
     """The boxes that were handed over."""
-    boxes: list[EditWindow] = []
+    boxes: list[Region] = []
     box.box_drawn.connect(boxes.append)
     return boxes
 
@@ -24,7 +24,7 @@ def drawn(box) -> list[EditWindow]:
 @pytest.mark.parametrize("places", [((20, 30), (40, 70)), ((40, 70), (20, 30)), ((20, 70), (30, 50), (40, 30))])
 def test_both_corners_are_in_the_box_whichever_comes_first(box, drawn, context, places):
     drag(box, *places)
-    assert drawn == [EditWindow(20, 41, 30, 71)]
+    assert drawn == [Region(20, 41, 30, 71)]
     assert context.preview.is_empty
 
 
@@ -38,7 +38,7 @@ def test_it_is_seen_while_it_is_dragged(box, context):
 
 def test_it_is_cut_off_at_the_edge_of_the_segment(box, drawn):
     drag(box, (-20, -30), (HEIGHT + 50, WIDTH + 60))
-    assert drawn == [EditWindow(0, HEIGHT, 0, WIDTH)]
+    assert drawn == [Region(0, HEIGHT, 0, WIDTH)]
 
 
 def test_a_click_a_line_and_a_box_beside_the_segment_are_no_boxes(box, drawn):

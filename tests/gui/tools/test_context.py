@@ -7,13 +7,18 @@ import pytest
 
 from napari_ink.annotation import create_project, open_project
 from napari_ink.errors import LabelError
-from napari_ink.gui.models.edit_window import EditWindow
+from napari_ink.region import Region
 from tests.gui.tools.pointing import HEIGHT, WIDTH
 
 
 def test_parts_are_cut_off_at_the_edge_of_the_segment(context):
-    assert context.around(3, 215, 10) == EditWindow(0, 14, 205, WIDTH)
-    assert context.spanning([(150, 20), (10, 30)], 20) == EditWindow(0, HEIGHT, 0, 51)
+    assert context.around(3, 215, 10) == Region(0, 14, 205, WIDTH)
+    assert context.spanning([(150, 20), (10, 30)], 20) == Region(0, HEIGHT, 0, 51)
+
+
+def test_a_part_far_beside_the_segment_is_at_the_pixels_nearest_to_it(context):
+    assert context.around(-500, 900, 10) == Region(0, 11, WIDTH - 11, WIDTH)
+    assert context.nearest_pixel(HEIGHT + 3, 7.4) == (HEIGHT - 1, 7)
 
 
 @pytest.mark.parametrize(
@@ -25,7 +30,7 @@ def test_a_place_lies_on_the_segment_to_the_border_of_its_last_pixel(context, pl
 
 
 def test_labels_are_the_tools_own_to_change(context, annotation):
-    part = EditWindow(10, 20, 30, 40)
+    part = Region(10, 20, 30, 40)
     context.labels("ink", part)[:] = 2
     assert not context.labels("ink", part).any()
     context.apply([("ink", 10, 30, np.full((2, 2), 2, np.uint8))], "ink")
@@ -36,7 +41,8 @@ def test_without_a_project_there_is_nothing(context, labels):
     project, labels.project = labels.project, None
     assert context.shape == (0, 0)
     assert not context.holds(0, 0)
-    assert context.labels("ink", EditWindow(0, 2, 0, 3)).tolist() == [[0, 0, 0], [0, 0, 0]]
+    assert not context.labels("edge", context.around(5, 5, 4)).any()
+    assert context.labels("ink", Region(0, 2, 0, 3)).tolist() == [[0, 0, 0], [0, 0, 0]]
     labels.project = project
 
 
@@ -44,13 +50,13 @@ def test_where_nothing_is_predicted_the_picture_says_what_an_edge_costs(context,
     plane = np.zeros((HEIGHT, WIDTH), np.uint8)
     plane[40:60, 50] = 255
     layers.overlay = SimpleNamespace(probabilities=lambda _: plane, level=lambda _: 64)
-    assert context.probability("edge", EditWindow(100, 120, 40, 60)) is None
-    assert context.probability("edge", EditWindow(40, 60, 40, 60)) is not None
+    assert context.probability("edge", Region(100, 120, 40, 60)) is None
+    assert context.probability("edge", Region(40, 60, 40, 60)) is not None
     beside, on_it = context.edge_cost(40, 60, 40, 60, 1)[5, [3, 10]]
     assert on_it < beside
     layers.viewport.image.assert_not_called()
     context.edge_cost(100, 120, 40, 60, 1)
-    layers.viewport.image.assert_called_once_with(EditWindow(100, 120, 40, 60))
+    layers.viewport.image.assert_called_once_with(Region(100, 120, 40, 60))
     assert context.edge_threshold() == 64 / 255
 
 
@@ -86,6 +92,6 @@ def test_labels_that_are_open_elsewhere_are_left_alone(context, labels, tmp_path
     labels.project = open_project(own.folder)
     assert labels.project.read_only
     context.apply([("ink", 10, 30, np.full((2, 2), 2, np.uint8))], "ink")
-    assert context.labels("ink", EditWindow(0, HEIGHT, 0, WIDTH)).max() == 0
+    assert context.labels("ink", Region(0, HEIGHT, 0, WIDTH)).max() == 0
     labels.project.close()
     labels.project = own

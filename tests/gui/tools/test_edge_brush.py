@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 
 from napari_ink.gui.layers.label_layers import LabelLayers
-from napari_ink.gui.models.edit_window import EditWindow
 from napari_ink.gui.tools.edge_brush import EdgeBrushTool
+from napari_ink.region import Region
 from tests.gui.tools.pointing import HEIGHT, WIDTH, annotated, drag, draw
 
 
 @pytest.fixture
 def brush(context, layers, qapp) -> EdgeBrushTool:
     values = {what: np.zeros((HEIGHT, WIDTH), np.uint8) for what in ("ink", "edge")}
-    layers.editable = LabelLayers(EditWindow(0, HEIGHT, 0, WIDTH), values)
+    layers.editable = LabelLayers(Region(0, HEIGHT, 0, WIDTH), values)
     layers.editable.layers["ink"].brush_size = 30
     return EdgeBrushTool(context)
 

@@ -5,7 +5,7 @@ import pytest
 
 from napari_ink.gui.tools.base import Pointer
 from napari_ink.gui.tools.livewire import LivewireTool
-from tests.gui.tools.pointing import CENTRE, RADIUS, annotated, click, on_circle, overlap
+from tests.gui.tools.pointing import CENTRE, HEIGHT, RADIUS, WIDTH, annotated, click, on_circle, overlap
 
 
 @pytest.fixture
@@ -78,6 +78,15 @@ def test_two_anchors_enclose_nothing(livewire, annotation, messages):
     assert "at least three anchors" in messages[-1]
     assert annotated(annotation, "ink").max() == 0
     assert len(livewire._wire.anchors) == 2  # it goes on where it was
+
+
+def test_an_anchor_moved_beside_the_segment_stays_on_it(livewire, annotation, disc):
+    for place in ((140, 200), (20, 20), (20, 200)):
+        click(livewire, place)
+    click(livewire, livewire._wire.anchors[0])
+    click(livewire, (HEIGHT + 500, WIDTH + 500))
+    y, x = livewire._wire.anchors[0]
+    assert HEIGHT - 20 < y < HEIGHT and WIDTH - 20 < x < WIDTH
 
 
 def test_an_anchor_snaps_to_the_edge_and_can_be_moved(livewire, annotation, disc):

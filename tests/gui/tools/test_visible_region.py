@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from napari_ink.gui.models.edit_window import EditWindow
 from napari_ink.gui.tools import (
     bridge_visible_gaps,
     edges_from_visible_ink,
     ink_from_visible_edges,
     remove_visible_specks,
 )
+from napari_ink.region import Region
 from tests.gui.tools.pointing import HEIGHT, WIDTH, annotated, draw
 
 ALL = (bridge_visible_gaps, edges_from_visible_ink, ink_from_visible_edges, remove_visible_specks)
@@ -69,7 +69,7 @@ def test_specks_go_and_gaps_close_in_all_that_is_in_sight(context, annotation, h
 
 def test_a_line_that_leaves_the_view_is_no_speck(context, annotation, layers, held_jobs, messages):
     draw(annotation, "edge", (50, 80), (50, 200))
-    layers.viewport.visible_region.return_value = EditWindow(0, HEIGHT, 0, 86)  # six pixels of it are in sight
+    layers.viewport.visible_region.return_value = Region(0, HEIGHT, 0, 86)  # six pixels of it are in sight
     remove_visible_specks(context)
     held_jobs.work()
     assert (annotated(annotation, "edge")[50, 80:201] == 1).all()
@@ -93,7 +93,7 @@ def test_nothing_to_do_is_said(context, annotation, held_jobs, messages, do, sai
 
 
 @pytest.mark.parametrize("do", ALL)
-@pytest.mark.parametrize("view", [None, EditWindow(0, 5000, 0, 100)])
+@pytest.mark.parametrize("view", [None, Region(0, 5000, 0, 100)])
 def test_one_is_asked_to_zoom_in_where_too_much_is_in_sight(context, layers, held_jobs, messages, do, view):
     layers.viewport.visible_region.return_value = view
     do(context)
