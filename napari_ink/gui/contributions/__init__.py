@@ -1,1 +1,1 @@
-"""What the manifest offers napari: readers, writers and the sample."""
+"""Contributions of the manifest to napari: readers, writers, commands and the sample."""

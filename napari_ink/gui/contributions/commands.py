@@ -1,7 +1,7 @@
-"""What napari's command palette lists of ours: a command for each action, and what readers and writers do there.
+"""Commands in napari's command palette: one for each action, and one for each reader and writer.
 
-The palette runs a command of the manifest without arguments. An action goes to the Ink panel of the window in front; a
-reader or a writer, which napari otherwise calls with a path, asks for one.
+The palette runs commands of the manifest without arguments. An action is sent to the Ink panel of the front window; a
+reader or a writer, which napari otherwise calls with a path, asks the user for one.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ PREFIX = "do_"
 
 def __getattr__(name: str) -> Callable[[], None]:
     """Return the command ``do_<action>``, which the manifest names."""
+    # Commands are made on demand, so that a new action needs no function of its own here.
     action = name.removeprefix(PREFIX)
     if name.startswith(PREFIX) and any(one.name == action for one in ACTIONS):
         return partial(_do, action)
@@ -31,20 +32,20 @@ def __getattr__(name: str) -> Callable[[], None]:
 
 
 def ask_for_stack() -> None:
-    """Ask for a folder of depth layers, and open it in the Ink panel."""
+    """Ask the user for a folder of depth layers, and open it in the Ink panel."""
     if (dock := _dock()) is not None:
         dock.stack.ask_for_folder()
 
 
 def ask_and_save(kind: str, suffixes: str) -> None:
-    """Ask where the selected layer is to be saved, and save it there.
+    """Ask the user for a path, and save the selected layer there.
 
     Parameters
     ----------
     kind
-        napari's name of the kind of layer: ``labels`` or ``image``.
+        Type of layer in napari: ``labels`` or ``image``.
     suffixes
-        The endings of names on offer, ``*.png *.npy``.
+        File patterns to choose from, such as ``*.png *.npy``.
     """
     from napari import current_viewer
     from napari.utils.notifications import show_error, show_info
@@ -71,7 +72,7 @@ def _do(action: str) -> None:
 
 
 def _dock() -> InkDock | None:
-    """Return the Ink panel of the window in front; it is opened where there is none."""
+    """Return the Ink panel of the front window, or open one if there is none."""
     from napari import current_viewer
     from qtpy.QtWidgets import QApplication
 
@@ -82,6 +83,7 @@ def _dock() -> InkDock | None:
         window = main_window_of(dock)
         return window is not None and window.isActiveWindow()
 
+    # napari offers no list of its windows; docks that are not in a window are being closed.
     docks = [one for one in QApplication.allWidgets() if isinstance(one, InkDock) and main_window_of(one) is not None]
     if docks:
         return next(filter(is_in_front, docks), docks[-1])

@@ -1,4 +1,4 @@
-"""napari's reader for depth stacks: a segment's folder, a Zarr or a file with all layers becomes one lazy image."""
+"""napari reader for depth stacks: a folder, a Zarr or a file becomes one lazy image layer."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ ReaderFunction = Callable[[str], "list[LayerData]"]
 
 
 def get_reader(path: str | Sequence[str] | None = None) -> ReaderFunction | None:
-    """Return a reader if a path looks like a depth stack, else None; of files and folders by their names alone.
+    """Return a reader if a path looks like a depth stack, else None; files and folders are judged by name only.
 
-    Without a path, as napari's command palette calls it, a person is asked for one, and the stack is opened.
+    Without a path, as called by napari's command palette, the user is asked for one, and the stack is opened.
     """
     if path is None:
         from napari_ink.gui.contributions.commands import ask_for_stack
@@ -35,18 +35,18 @@ def get_reader(path: str | Sequence[str] | None = None) -> ReaderFunction | None
         return None
     place, suffix = Path(path), suffix_of(path)
     if is_address(path) or suffix == ".zarr":
-        return read_stack if _opens(path) else None  # many things are Zarr: labels, predictions
+        return read_stack if _opens(path) else None  # labels and predictions are Zarr as well, so it must be opened
     looks_right = _holds_layers(place) if place.is_dir() else suffix in _SUFFIXES
     return read_stack if looks_right else None
 
 
 def read_stack(path: str) -> list[LayerData]:
-    """Open a stack as layer data for one image; the slider comes to lie on its surface.
+    """Return the layer data of a stack; the depth slider moves to its surface once the layer is added.
 
     Raises
     ------
     StackError
-        If it cannot be opened; the message says why.
+        If the stack cannot be opened.
     """
     from napari_ink.gui.layers.stack_layer import stack_layer_data
 
@@ -65,15 +65,15 @@ def _opens(path: str) -> bool:
 
 def _holds_layers(folder: Path) -> bool:
     inner = [folder / name for name in LAYER_FOLDERS if (folder / name).is_dir()]
-    # Pictures in a folder of no such name may be anybody's.
+    # In a folder with another name, only TIFF files count: other pictures may be anything.
     tries = [(place, names) for place in inner for names in _LAYERS] or [(folder, _LAYERS[0])]
     return any(next(place.glob(names), None) is not None for place, names in tries)
 
 
 def _show_surface_when_added(stack: DepthStack) -> None:
-    """Turn the current viewer's depth slider to a stack's surface as soon as its layer is there.
+    """Move the depth slider of the current viewer to the surface of a stack once its layer is added.
 
-    A reader hands napari layers only; where the sliders go, it cannot say.
+    A reader returns layers only, and cannot set the sliders itself.
     """
     from napari import current_viewer
 

@@ -1,4 +1,4 @@
-"""The sample segment for napari's File › Open Sample."""
+"""Sample segment for napari's File › Open Sample."""
 
 from __future__ import annotations
 

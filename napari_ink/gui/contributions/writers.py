@@ -1,4 +1,4 @@
-"""napari's writer for labels layers: File › Save Selected Layers writes the formats of the field too."""
+"""napari writers for labels and image layers, used by File › Save Selected Layers."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 def write_labels(path: str | None = None, data: Any = None, attributes: dict[str, Any] | None = None) -> list[str]:
     """Write a labels layer of ink labels, edge labels or a mask in the format of the name's suffix.
 
-    napari has asked already whether something may be replaced. Where a format holds one mask only, the layer's ink (or
-    edges, if its name speaks of edges) is written.
+    An existing file is replaced, since napari has asked already. Formats that hold one mask get the ink of the layer, or
+    its edges if its name contains "edge".
 
     Parameters
     ----------
     path
-        Where to; without one, as napari's command palette calls it, a person is asked for the selected layer.
+        Path to write to. Without one, as called by napari's command palette, the user is asked.
     data
-        Its values ``(y, x)``: 0, 1 and 2, or 0 and 255; the levels of a multiscale layer.
+        Values ``(y, x)``: 0, 1 and 2, or 0 and 255; the levels of a multiscale layer.
     attributes
-        What napari knows of the layer.
+        Attributes of the layer in napari.
 
     Returns
     -------
@@ -40,7 +40,7 @@ def write_labels(path: str | None = None, data: Any = None, attributes: dict[str
     Raises
     ------
     BadInputError
-        If the layer holds something else, or covers a part of its segment only.
+        If the layer holds other values, or covers only a part of its segment.
     """
     if path is None:
         from napari_ink.gui.contributions.commands import ask_and_save
@@ -52,6 +52,7 @@ def write_labels(path: str | None = None, data: Any = None, attributes: dict[str
 
     from napari_ink.export import notes_on_writing, write_plane
 
+    # The edit window is moved to its place in the segment; its pixels alone would be too small for any mask.
     if any(np.asarray(attributes.get("translate", 0)) != 0):
         raise BadInputError(
             f"{_name(attributes)} covers a part of its segment only; the Ink panel's export writes all of it."
@@ -86,6 +87,7 @@ def _plane(data: Any, attributes: Mapping[str, Any], path: Path) -> LabelPlane:
         )
     if 255 in found:
         return mask_plane(values == 255, EDGE_MASK if is_edges else INK_MASK)
+    # napari's labels are often int32 or int64, and all their values are known to fit by now.
     labels = values.astype(np.uint8, copy=False)
     form = format_of(path)
     if form is None or not form.masks_only:
@@ -100,16 +102,16 @@ def _name(attributes: Mapping[str, Any]) -> str:
 def write_stack(path: str | None = None, data: Any = None, attributes: dict[str, Any] | None = None) -> list[str]:
     """Write an image layer as an OME-Zarr pyramid.
 
-    napari has asked already whether something may be replaced.
+    An existing folder is replaced, since napari has asked already.
 
     Parameters
     ----------
     path
-        Where to; it ends in ``.zarr``. Without one, as napari's command palette calls it, a person is asked.
+        Path that ends in ``.zarr``. Without one, as called by napari's command palette, the user is asked.
     data
         Grey values ``(z, y, x)``; the levels of a multiscale layer.
     attributes
-        What napari knows of the layer.
+        Attributes of the layer in napari.
 
     Returns
     -------
@@ -119,9 +121,9 @@ def write_stack(path: str | None = None, data: Any = None, attributes: dict[str,
     Raises
     ------
     BadInputError
-        If the layer is no stack of grey values.
+        If the layer is not a stack of grey values.
     OutputError
-        If it cannot be written.
+        If the stack cannot be written.
     """
     if path is None:
         from napari_ink.gui.contributions.commands import ask_and_save
@@ -132,6 +134,7 @@ def write_stack(path: str | None = None, data: Any = None, attributes: dict[str,
     known = (attributes.get("metadata") or {}).get(STACK_KEY)
     name = str(attributes.get("name", "The layer"))
     stack = known if isinstance(known, DepthStack) else _of_values(data, attributes, name)
+    # The old folder is kept until the new one is complete; it may even be the source that is read.
     out, before = Path(path), Path(f"{path}.before")
     if out.exists():
         out.rename(before)

@@ -1,1 +1,1 @@
-"""Jobs: long work as generators of frozen events, and the worker that runs them; no Qt widgets, no layers."""
+"""Jobs: long work as generators of frozen events, and the worker that runs them; without widgets or layers."""

@@ -1,4 +1,4 @@
-"""Exporting and importing: what an export writes, and the jobs that write it and read labels from elsewhere."""
+"""Jobs that export masks, labels and figures, and import labels from files."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ IMPORTED = "import"
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """A file, or the folder of a Zarr, is on disk; with what is to be told of it."""
+    """Event: a file or Zarr folder was written; with notes for the user."""
 
     path: Path
     notes: tuple[str, ...] = ()
@@ -33,7 +33,7 @@ class Exported:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Figure:
-    """What a figure shows: a part of the segment, and planes to lay over it."""
+    """Content of a figure: a part of the segment, and planes to draw over it."""
 
     stack: DepthStack
     z: int
@@ -50,9 +50,9 @@ def plane_to_export(
     thresholds: Mapping[LabelKind, float],
     voxel_size_um: float | None,
 ) -> LabelPlane | None:
-    """Return a mask or label values of the segment's height and width; None if there is no such thing.
+    """Return a mask or label values of the segment's height and width; None if the source has none.
 
-    It is read a part at a time on the thread that writes it, so that painting may go on meanwhile.
+    The plane is read in parts on the thread that writes it, so that the user can paint meanwhile.
     """
     if source == "labels":
         return None if annotation is None else annotation_plane(annotation, what, voxel_size_um)
@@ -64,7 +64,7 @@ def plane_to_export(
 
 
 def export_job(plane: LabelPlane, path: Path) -> Generator[Exported]:
-    """Write a plane in the format of the name's suffix."""
+    """Write a plane in the format of the suffix of a path."""
     from napari_ink.export import notes_on_writing, write_plane
 
     yield Exported(write_plane(plane, path, overwrite=True), notes_on_writing(plane, path))
@@ -86,12 +86,12 @@ def figure_job(figure: Figure, path: Path) -> Generator[Exported]:
 
 
 def import_labels(project: Project, path: Path, what: LabelKind) -> tuple[str, ...]:
-    """Read labels from a file of any format into a project, as one step to undo; return what to tell about it.
+    """Read labels from a file of any format into a project, as one undo step; return notes for the user.
 
     Raises
     ------
     LabelError
-        If it cannot be read, or is smaller than the segment.
+        If the file cannot be read, or is smaller than the segment.
     """
     from napari_ink.export import import_edge_labels, import_ink_labels
 

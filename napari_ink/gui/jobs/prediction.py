@@ -1,4 +1,4 @@
-"""Jobs of predictions: run one, and load its model beforehand."""
+"""Jobs that run a prediction, load its model in advance, and read a stored prediction."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _BAND_PX = 256
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ModelReady:
-    """A model is in memory."""
+    """Event: a model was loaded."""
 
     name_or_path: str
     model: InkModel
@@ -39,14 +39,14 @@ class ModelReady:
 
 @dataclass(frozen=True, slots=True)
 class DeviceFound:
-    """The device that the automatic choice picks, in words."""
+    """Event: the title of the device that the automatic choice selects."""
 
     title: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PredictionFound:
-    """An earlier prediction of the stack, with the cuts that its model recommends."""
+    """Event: a stored prediction of the stack was found, with the thresholds that its model recommends."""
 
     path: Path
     shape: tuple[int, int]
@@ -59,7 +59,7 @@ class PredictionFound:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PredictionBand:
-    """Some rows of it: ink, edges, and disagreement where there is any."""
+    """Event: a band of rows of a stored prediction, with ink, edges and perhaps disagreement."""
 
     y: slice
     planes: tuple[UInt8Array, ...]
@@ -68,7 +68,7 @@ class PredictionBand:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RunRequest:
-    """All that a prediction needs, caught when Run was pressed."""
+    """Complete input of a prediction, fixed when Run is pressed."""
 
     stack: DepthStack
     model_name: str
@@ -90,10 +90,10 @@ class RunRequest:
 def predict_job(
     request: RunRequest, looking_at: Callable[[], Region | None] = lambda: None
 ) -> Generator[Any, None, None]:
-    """Load the model unless it is there, then predict; yields `ModelReady` and the prediction's own events.
+    """Load the model if necessary, then predict; yields `ModelReady` and the events of the prediction.
 
-    What is stored comes first, in bands, where a run goes on that is not shown. What this one takes the place of is
-    removed once it has begun, if nothing was predicted there yet.
+    If a run is resumed that is not shown, its stored bands come first. Superseded stores without finished tiles are
+    removed once the run has started.
     """
     from napari_ink.model import load_model
     from napari_ink.predict import PredictionStarted, PredictRequest, cores_for_torch, predict
@@ -121,7 +121,7 @@ def predict_job(
         augment=request.augment,
         resume=request.resume,
         looking_at=looking_at,
-        cores=cores_for_torch(spared=1),  # the window has one to itself
+        cores=cores_for_torch(spared=1),  # one core is left for the window
     )
     try:
         with closing(predict(wanted)) as events:
@@ -143,18 +143,18 @@ def _remove_empty(stores: Iterable[Path]) -> None:
 
 
 def warm_up_job(model_name: str) -> Generator[Any, None, None]:
-    """Import torch, find the device that would be picked, and load a model, so that the first Run starts at once."""
+    """Import torch, find the device that would be picked, and load a model, so that the first run starts at once."""
     from napari_ink.model import load_model
     from napari_ink.predict import choose_device, device_title
 
-    # napari imports it with its first labels layer, and the window would wait for it.
+    # napari imports pandas with the first labels layer, which would block the window.
     import_module("pandas")
     yield DeviceFound(device_title(choose_device("auto")))
     yield ModelReady(model_name, load_model(model_name))
 
 
 def stored_job(path: Path, stack: DepthStack) -> Generator[PredictionFound | PredictionBand]:
-    """Read a prediction; nothing if it is of another size, or cannot be read: a new one can be made."""
+    """Read a stored prediction; yields nothing if it has another size or cannot be read."""
     from napari_ink.predict import open_prediction
 
     try:

@@ -1,4 +1,4 @@
-"""What runs on a thread, as generators of frozen events: no Qt, no layers; heavy imports happen where they are used."""
+"""Jobs that open stacks and projects and read or draft labels; heavy imports happen where they are used."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DRAFT = "draft"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StackOpened:
-    """A stack's headers are read, and its grey values sampled; it may have been opened by its project."""
+    """Event: a stack was opened and its grey values sampled, perhaps through its project."""
 
     stack: DepthStack
     contrast_limits: tuple[float, float]
@@ -41,7 +41,7 @@ class StackOpened:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ProjectOpened:
-    """A segment's project is open, with its labels; `notes` say what was left out where they come from a file."""
+    """Event: the project of a segment was opened; `notes` tell what an import has left out."""
 
     project: Project
     notes: tuple[str, ...] = ()
@@ -49,7 +49,7 @@ class ProjectOpened:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WindowRead:
-    """Label values in a part of a segment, and every `step`-th ink label of all of it where it is larger than that."""
+    """Event: label values in a window, and every `step`-th ink label of a segment larger than the window."""
 
     window: Region
     values: dict[LabelKind, UInt8Array]
@@ -59,7 +59,7 @@ class WindowRead:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cut:
-    """A prediction, and where it is to be cut."""
+    """Prediction and the thresholds to draft labels from it."""
 
     ink: UInt8Array
     edge: UInt8Array
@@ -68,7 +68,7 @@ class Cut:
 
 
 def open_job(source: Path | str, stack_at: Path | None = None) -> Generator[StackOpened, None, None]:
-    """Open a stack, or a project and its stack, and look at what lies beside it."""
+    """Open a stack, or a project and its stack, and find the files beside it."""
     from napari_ink.annotation import is_project, open_project
 
     project = open_project(source, stack_at) if isinstance(source, Path) and is_project(source) else None
@@ -79,7 +79,7 @@ def open_job(source: Path | str, stack_at: Path | None = None) -> Generator[Stac
 
 
 def project_job(stack: DepthStack, folder: Path, project: Project | None) -> Generator[Any]:
-    """Open a segment's project where there is one, and read the prediction shown last, or else the newest, in bands."""
+    """Open the project of a segment if it exists, and read the prediction shown last, or else the newest."""
     from napari_ink.annotation import is_project, open_project
 
     if project is None and is_project(folder):
@@ -99,7 +99,7 @@ def _last_prediction(folder: Path, shown: object) -> Path | None:
 
 
 def draft_job(stack: DepthStack, project: Project | None, folder: Path, cut: Cut | None) -> Generator[ProjectOpened]:
-    """Cut labels from a prediction into a project, which is made if there is none."""
+    """Draft labels from a prediction into a project, which is created if necessary."""
     from napari_ink.annotation import create_project, draft_edge_labels, draft_ink_labels
 
     project = project or create_project(folder, stack)
@@ -111,9 +111,10 @@ def draft_job(stack: DepthStack, project: Project | None, folder: Path, cut: Cut
 
 
 def read_window_job(annotation: Annotation, window: Region) -> Generator[WindowRead]:
-    """Read the labels in a part of a segment."""
+    """Read the labels in a window of a segment."""
     y, x = (window.y0, window.y1), (window.x0, window.x1)
     values: dict[LabelKind, UInt8Array] = {"ink": annotation.read("ink", y, x), "edge": annotation.read("edge", y, x)}
+    # The whole segment at full resolution may not fit into memory, nor into a texture.
     step = -(-max(annotation.shape) // OVERVIEW_PX)
     is_all = window.shape == annotation.shape
     yield WindowRead(window, values, None if is_all else annotation.overview("ink", step), step)
@@ -122,7 +123,7 @@ def read_window_job(annotation: Annotation, window: Region) -> Generator[WindowR
 def import_job(
     stack: DepthStack, project: Project | None, folder: Path, path: Path, what: LabelKind
 ) -> Generator[ProjectOpened]:
-    """Read labels from a file into a project, which is made if there is none."""
+    """Import labels from a file into a project, which is created if necessary."""
     from napari_ink.annotation import create_project
     from napari_ink.gui.jobs.export import import_labels
 

@@ -1,4 +1,4 @@
-"""What review works out on a thread: the queue of regions, and the figures of a segment."""
+"""Jobs of the review: scores for the queue of regions, and the statistics of a segment."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _EVERY = 16
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RegionsScored:
-    """How many of the regions have been scored; the scores come with the last."""
+    """Event: progress of the scoring; the last event has the scores."""
 
     done: int
     total: int
@@ -29,7 +29,7 @@ class RegionsScored:
 
 @dataclass(frozen=True, slots=True)
 class FiguresRead:
-    """The figures of a segment, in words."""
+    """Event: a sentence with the statistics of a segment."""
 
     text: str
 
@@ -37,7 +37,7 @@ class FiguresRead:
 def score_job(
     annotation: Annotation, planes: tuple[UInt8Array, UInt8Array] | None, cuts: tuple[float, float]
 ) -> Generator[RegionsScored]:
-    """Score every region that is still to be looked at."""
+    """Score every region that is neither reviewed nor flagged."""
     height, width = annotation.plane_shape("review")
     review = annotation.read("review", (0, height), (0, width))
     total = int(np.count_nonzero((review != 2) & (review != 3)))
@@ -63,16 +63,17 @@ def score_job(
 def figures_job(
     annotation: Annotation, voxel_size_um: float | None, predicted: tuple[UInt8Array, int] | None
 ) -> Generator[FiguresRead]:
-    """Put the figures of a segment into words; `predicted` are probabilities of ink and the level they are cut at."""
+    """Compute the statistics of a segment; `predicted` has the probabilities of ink and their threshold level."""
     found = statistics(annotation, voxel_size_um)
     agreement = None if predicted is None else _agreement(annotation, *predicted)
     yield FiguresRead(_in_words(found, agreement))
 
 
 def _agreement(annotation: Annotation, ink: UInt8Array, level: int) -> float | None:
-    """Return the share of labelled pixels that the prediction, cut at a level, says likewise; None without any."""
+    """Return the share of labelled pixels that agree with the prediction; None without labels."""
     same = labelled = 0
     height, width = annotation.shape
+    # Chunk by chunk, and only stored ones: a segment has far more pixels than labels.
     for row, column in annotation.stored("ink"):
         y = row * CHUNK_PX, min((row + 1) * CHUNK_PX, height)
         x = column * CHUNK_PX, min((column + 1) * CHUNK_PX, width)

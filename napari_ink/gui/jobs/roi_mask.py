@@ -1,4 +1,4 @@
-"""What is drawn as region of interest as a mask, kept beside the prediction that it is for."""
+"""Mask of the regions of interest, stored beside the prediction."""
 
 from __future__ import annotations
 
@@ -20,32 +20,32 @@ _BAND_PX = 256
 
 
 def roi_mask_path(out: Path) -> Path:
-    """Return where the mask of a prediction's region of interest lies."""
+    """Return the path of the region mask of a prediction."""
     return out.with_name(f"{out.stem}-region.tif")
 
 
 def roi_mask(
     polygons: Sequence[Polygon], region: Region, papyrus: SegmentMask | None, shape: tuple[int, int], path: Path
 ) -> SegmentMask:
-    """Return where regions of interest lie on papyrus, and keep that in a file, for the prediction to name.
+    """Return the mask of regions of interest on papyrus, and store it in a file that the prediction refers to.
 
     Parameters
     ----------
     polygons
-        The outlines, ``(corner, 2)`` each.
+        Outlines, ``(corner, 2)`` each.
     region
-        The box around them.
+        Bounding box of the outlines.
     papyrus
-        Where there is papyrus; None for everywhere.
+        Papyrus mask; None for papyrus everywhere.
     shape
         Height and width of the segment.
     path
-        The file.
+        File to write.
 
     Raises
     ------
     BadInputError
-        If no pixel is in them, or none of papyrus, or the file cannot be written.
+        If the outlines contain no pixel or no papyrus, or the file cannot be written.
     """
     from napari_ink.export import LabelPlane, write_plane
 
@@ -76,12 +76,12 @@ def _bands(polygons: Sequence[Polygon], region: Region, shape: tuple[int, int]) 
 
 
 def check_papyrus(mask: SegmentMask, region: Region) -> None:
-    """Refuse a region without papyrus.
+    """Check that a region contains papyrus.
 
     Raises
     ------
     BadInputError
-        If it has none.
+        If it contains none.
     """
     if not mask.any(*region.slices):
         raise BadInputError(

@@ -1,9 +1,8 @@
-"""Long work on a thread: generators of frozen events, whose events arrive on the thread of the window.
+"""Worker threads that run generators of frozen events and deliver the events on the thread of the window.
 
-napari's own generator worker is not used, for three faults in it (superqt 0.9): for as long as it runs it replaces
-Python's warning filters, for the window's thread too; a `RuntimeError`, which is what torch raises for most of what can
-go wrong in it, ends it without any signal; and a generator that is stopped half-way is never closed, so that what it
-would still save is saved late, or never.
+napari's own generator worker is not used because of three faults (superqt 0.9): while it runs, it replaces Python's
+warning filters in all threads; a `RuntimeError`, which torch raises for most errors, ends it without a signal; and a
+generator that is stopped early is never closed, so that its last data are saved late or never.
 """
 
 from __future__ import annotations
@@ -30,16 +29,16 @@ Events = Generator[Any, None, None]
 
 @dataclass(frozen=True, slots=True)
 class JobFailed:
-    """The job ended with an error; `message` is one sentence for the user, `error` what was raised."""
+    """Event: the job failed; `message` is a sentence for the user, `error` the exception."""
 
     message: str
     error: Exception | None = field(default=None, compare=False)
 
 
 class EventWorker(QObject):
-    """Runs a generator on a thread of its own, and closes it there, however it ends.
+    """Worker that runs a generator on its own thread, and closes it there in any case.
 
-    What goes wrong is told as `JobFailed`; what is a fault in the program is left to napari's hook for threads as well.
+    Errors are emitted as `JobFailed`; unexpected exceptions also reach napari's hook for threads.
     """
 
     yielded = Signal(object)
@@ -55,11 +54,11 @@ class EventWorker(QObject):
 
     @property
     def is_running(self) -> bool:
-        """Whether the thread is at work."""
+        """Whether the thread is running."""
         return self._thread.is_alive()
 
     def start(self) -> None:
-        """Start the thread; the worker lives until it has said that it is finished."""
+        """Start the thread, and keep the worker alive until it has finished."""
         _alive.add(self)
         self.finished.connect(partial(_alive.discard, self))
         if (application := QCoreApplication.instance()) is not None:
@@ -67,24 +66,24 @@ class EventWorker(QObject):
         self._thread.start()
 
     def quit(self) -> None:
-        """Ask for an end at the next event."""
+        """Request an end at the next event."""
         self._is_asked_to_quit.set()
         self._may_go_on.set()
 
     def wait(self) -> None:
-        """Return once the thread has ended."""
+        """Wait until the thread has ended."""
         self._thread.join()
 
     def pause(self) -> None:
-        """Ask it to wait at the next event."""
+        """Request a pause at the next event."""
         self._may_go_on.clear()
 
     def resume(self) -> None:
-        """Let it go on after a pause."""
+        """Resume after a pause."""
         self._may_go_on.set()
 
     def _work(self) -> None:
-        _step_back()
+        _lower_priority()
         try:
             self._go_through()
         except NapariInkError as error:
@@ -94,7 +93,7 @@ class EventWorker(QObject):
             reason = " ".join(str(error).split())[:300]
             self.yielded.emit(JobFailed(f"The work stopped: {reason}; run again, or choose another device."))
         except BaseException as error:
-            # A fault in the program: napari's hook for threads shows all of it.
+            # A fault in the program: napari's hook for threads shows the traceback.
             self.yielded.emit(JobFailed(f"The work stopped by a fault in the program ({type(error).__name__})."))
             raise
         finally:
@@ -112,9 +111,9 @@ class EventWorker(QObject):
 
 
 def _end_all() -> None:
-    """Stop all workers after what they have in hand, and wait for them: the last window is closed.
+    """Stop all workers after their current event, and wait for them, because the last window is closed.
 
-    Python would wait for their threads too, but forbids them before that to start what they need to store a batch.
+    Python would wait for the threads as well, but would no longer let them start threads to store a batch.
     """
     waiting = [*_alive]
     for worker in waiting:
@@ -123,23 +122,23 @@ def _end_all() -> None:
         worker.wait()
 
 
-def _step_back() -> None:
-    """Let this thread, and those that it starts, wait for the window's where there are fewer cores than threads."""
+def _lower_priority() -> None:
+    """Lower the priority of this thread and of those that it starts, so that the window stays responsive."""
     if sys.platform == "linux":  # elsewhere only a whole process has a priority
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
 
 
 def start_worker(events: Events, on_event: Callable[[Any], None], on_end: Callable[[], None]) -> EventWorker:
-    """Run a generator on a thread.
+    """Run a generator on a worker thread.
 
     Parameters
     ----------
     events
-        The work; it starts on the other thread.
+        Generator to run; its body runs on the worker thread.
     on_event
-        Called on this thread with each event.
+        Function called on this thread with each event.
     on_end
-        Called on this thread once all is over, however it ended.
+        Function called on this thread once the generator has ended for any reason.
     """
     worker = EventWorker(events)
     worker.yielded.connect(on_event)

@@ -1,1 +1,1 @@
-"""Models: what the window shows, as frozen values; no Qt, no napari."""
+"""Models: frozen values that the window shows; without Qt or napari."""

@@ -1,7 +1,7 @@
-"""The part of a segment in the editable layers: all of it when it is small, else a window that follows the view.
+"""Edit window: the part of a segment in the editable layers, which follows the view of a large segment.
 
 Labels layers larger than a texture of the graphics card are drawn coarsely and slowly, so a large segment is edited
-through a window. What is drawn there lands in the annotation store at once; the window holds nothing of its own.
+through a window. Strokes are written to the annotation store at once, so the window can move at any time.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ _STEP_PX = 512
 
 
 def window_for(view: Region | None, shape: tuple[int, int], side: int = WINDOW_PX) -> Region:
-    """Return the window to edit through while `view` is in sight.
+    """Return the edit window for a visible region.
 
     Parameters
     ----------
     view
-        What is in sight; None stands for the middle of the segment.
+        Visible region; None for the middle of the segment.
     shape
         The segment's height and width in pixels.
     side
@@ -33,14 +33,14 @@ def window_for(view: Region | None, shape: tuple[int, int], side: int = WINDOW_P
 
 
 def must_move(window: Region, view: Region, shape: tuple[int, int], side: int = WINDOW_PX) -> bool:
-    """Whether something in sight lies outside the window, though a window could hold it."""
+    """Whether part of the visible region lies outside the window, although a window could contain it."""
     return _leaves(window.y0, window.y1, view.y0, view.y1, shape[0], side) or _leaves(
         window.x0, window.x1, view.x0, view.x1, shape[1], side
     )
 
 
 def changed_bounds(now: UInt8Array, before: UInt8Array) -> Region | None:
-    """Return the least rectangle that holds every pixel in which two arrays ``(y, x)`` of one shape differ, or None."""
+    """Return the smallest rectangle with all pixels in which two arrays of one shape differ; None if none do."""
     differs = now != before
     rows = np.flatnonzero(differs.any(axis=1))
     if not rows.size:
@@ -53,6 +53,7 @@ def changed_bounds(now: UInt8Array, before: UInt8Array) -> Region | None:
 def _span(middle: float, length: int, side: int) -> tuple[int, int]:
     if length <= side:
         return 0, length
+    # Steps, so that a small move of the view does not move the window, which has to be read again.
     start = round((middle - side / 2) / _STEP_PX) * _STEP_PX
     start = min(max(start, 0), length - side)
     return start, start + side

@@ -1,4 +1,4 @@
-"""Outlines of what is to be predicted: the box around them, and the pixels in them."""
+"""Outlines of regions to predict: their bounding box, and the pixels inside them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def as_polygon(corners: Polygon, kind: str) -> Polygon:
     """Return the outline ``(corner, 2)`` of one of napari's shapes, in rows and columns."""
     if kind != "ellipse":
         return corners
-    # Its data are the corners of the box around it.
+    # napari stores the corners of the bounding box of an ellipse.
     middle = corners.mean(axis=0)
     first, second = (corners[1] - corners[0]) / 2, (corners[3] - corners[0]) / 2
     angles = np.linspace(0, 2 * np.pi, _ELLIPSE_CORNERS, endpoint=False)[:, None]
@@ -29,7 +29,7 @@ def as_polygon(corners: Polygon, kind: str) -> Polygon:
 
 
 def around(polygons: Sequence[Polygon], shape: tuple[int, int]) -> Region | None:
-    """Return the pixels of a segment whose middles lie in the box around polygons; None where none does."""
+    """Return the bounding box of polygons, clipped to the segment; None if no pixel centre lies in it."""
     from napari_ink.region import Region
 
     if not polygons:
@@ -42,19 +42,19 @@ def around(polygons: Sequence[Polygon], shape: tuple[int, int]) -> Region | None
 
 
 def is_upright_box(polygons: Sequence[Polygon]) -> bool:
-    """Whether the box around polygons says all of them: there is one, a rectangle along rows and columns."""
+    """Whether there is a single polygon that equals its bounding box."""
     if len(polygons) != 1 or len(polygons[0]) != 4:
         return False
     sides = np.diff(polygons[0], axis=0, append=polygons[0][:1]) != 0
-    # Each side runs along one of the two, and the next along the other.
+    # Each side changes either the row or the column, and the next side changes the other one.
     return bool((sides.sum(axis=1) == 1).all() and (sides[:-1, 0] != sides[1:, 0]).all())
 
 
 def inside(polygons: Sequence[Polygon], region: Region) -> npt.NDArray[np.bool_]:
     """Return which pixels of a region lie in any of the polygons.
 
-    A pixel is a square around whole numbers in napari; it belongs to a shape that its middle lies in. Where an outline
-    crosses itself, what it goes around twice is outside.
+    In napari, the centre of a pixel has whole coordinates; a pixel lies in a shape if its centre does. If an outline
+    crosses itself, parts that it encloses twice are outside.
     """
     found = np.zeros(region.shape, bool)
     for corners in polygons:
@@ -63,9 +63,9 @@ def inside(polygons: Sequence[Polygon], region: Region) -> npt.NDArray[np.bool_]
 
 
 def _fill(found: npt.NDArray[np.bool_], corners: Polygon, region: Region) -> None:
-    """Set what lies in one polygon: along each row, every crossing of the outline goes in or out.
+    """Set the pixels in one polygon: along each row, each crossing of the outline switches between in and out.
 
-    Crossings are worked out in pixels of the segment, so that rounding is the same whatever part is asked for.
+    Crossings are computed in pixels of the segment, so that rounding does not depend on the region.
     """
     first = min(max(int(np.ceil(corners[:, 0].min())), region.y0), region.y1)
     last = min(max(int(np.ceil(corners[:, 0].max())), first), region.y1)
@@ -73,7 +73,7 @@ def _fill(found: npt.NDArray[np.bool_], corners: Polygon, region: Region) -> Non
     for start, end in zip(corners, np.roll(corners, -1, axis=0), strict=True):
         (y0, x0), (y1, x1) = sorted((tuple(start), tuple(end)))
         rows = np.arange(max(int(np.ceil(y0)), first), min(int(np.ceil(y1)), last))
-        if len(rows):  # so a side along a row is none
+        if len(rows):  # a horizontal side crosses no row
             crossings = np.ceil(x0 + (rows - y0) * ((x1 - x0) / (y1 - y0))) - region.x0
             turns[rows - first, np.clip(crossings, 0, region.width).astype(int)] ^= True
     found[first - region.y0 : last - region.y0] |= np.logical_xor.accumulate(turns[:, : region.width], axis=1)

@@ -1,4 +1,4 @@
-"""The models that can be chosen in the panel: those shipped, and checkpoints that the user points to."""
+"""Models to choose from (shipped ones and checkpoints of the user), and the settings of a prediction."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ModelEntry:
-    """A model that can be chosen: what to load, what to call it, what it reads, and what else is known of it."""
+    """Model to choose from: name or path, title, description, input contract and recommended thresholds."""
 
     name_or_path: str
     title: str
@@ -25,18 +25,18 @@ class ModelEntry:
 
 
 def known_models() -> tuple[ModelEntry, ...]:
-    """Return the shipped models, the default one first."""
+    """Return the shipped models, the default model first."""
     cards = sorted(shipped_models(), key=lambda card: (card.name != DEFAULT_MODEL, card.name))
     return tuple(_entry(card.name, card) for card in cards)
 
 
 def model_entry(path: Path) -> ModelEntry:
-    """Read the header of a checkpoint that the user points to.
+    """Read the header of a checkpoint that the user selected.
 
     Raises
     ------
     CheckpointError
-        If the file is no checkpoint.
+        If the file is not a checkpoint.
     """
     return _entry(str(path), read_card(path))
 
@@ -47,6 +47,7 @@ def _entry(name_or_path: str, card: ModelCard) -> ModelEntry:
     parts.append(f"reads {contract.depth_layers} depth layers")
     if contract.voxel_size_um is not None:
         parts.append(f"trained at {contract.voxel_size_um:g} µm a voxel")
+    # Measured on validation data at training time, where the record has them; 0.5 otherwise.
     thresholds = recommended_thresholds(card.provenance)
     return ModelEntry(name_or_path, card.name, ", ".join(parts), contract, (thresholds["ink"], thresholds["edge"]))
 
@@ -61,19 +62,19 @@ class RunSettings:
     Attributes
     ----------
     model
-        Which one.
+        Model to run.
     device
-        Where it runs.
+        Device to run it on.
     where
-        The whole segment, what is in sight when Run is pressed, or the regions of interest that were drawn.
+        Whole segment, visible region when Run is pressed, or regions of interest.
     use_mask
-        Whether to leave out what the papyrus mask does.
+        Whether to skip pixels outside the papyrus mask.
     direction, offset
-        Which way and where the depth is read; None for as the model has it.
+        Direction of reading and offset along the depth; None for those of the model.
     augment
-        Views besides the plain one.
+        Transformed views to average with the plain one.
     grey_range
-        Grey values that are spread over the whole range; None where they are taken as they are.
+        Grey values that are stretched over the whole range; None to use the values unchanged.
     """
 
     model: ModelEntry

@@ -1,4 +1,4 @@
-"""What each part of the work tells of itself, as frozen values; together they are the window's state."""
+"""Status of each part of the work, as frozen values that together form the state of the window."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from napari_ink.stack import How
 
 @dataclass(frozen=True, slots=True)
 class RunProgress:
-    """How far a prediction has come; `total` is 0 until its tiles are counted."""
+    """Progress of a prediction; `total` is 0 until the tiles are counted."""
 
     done: int = 0
     total: int = 0
-    seconds_left: float | None = None
+    seconds_left: float | None = None  # unknown until the first tile is done
     cancelling: bool = False
     paused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class LabelCounts:
-    """Pixels that carry a label, by value."""
+    """Number of pixels of each label."""
 
     ink: int = 0
     papyrus: int = 0
@@ -35,33 +35,33 @@ class LabelCounts:
 
 @dataclass(frozen=True, slots=True)
 class StorageStatus:
-    """Where labels are kept and whether they are safe there.
+    """Storage of the labels, and whether all changes are saved.
 
     Attributes
     ----------
     project
-        The project's folder, or None before there is one.
+        Folder of the project; None without one.
     held_by
-        Who has it open elsewhere; empty when it can be edited here.
+        Holder of the project in another window; empty if it can be edited here.
     is_saved
-        Whether all that was drawn is on the disk.
+        Whether all strokes are on disk.
     problem
-        What keeps it from being written; empty when nothing does.
+        Reason why changes cannot be written; empty if they can.
     undo_name, redo_name
-        What undo and redo would do; empty when there is nothing.
+        Names of the steps that undo and redo would change; empty if there are none.
     is_partial
-        Whether more is in sight than can be drawn in at once.
+        Whether the visible region is larger than the edit window.
     warnings
-        What of the project was found damaged, in sentences.
+        Sentences on damage found in the project.
     is_turned
-        Whether the view is one that cannot be drawn in: 3-D, or other axes than rows and columns.
+        Whether the view is 3-D or has swapped axes, so that labels cannot be drawn.
     hidden
-        Which label layers are hidden: ``"ink"``, ``"edge"``.
+        Hidden label layers: ``"ink"``, ``"edge"``.
     """
 
     project: Path | None = None
     held_by: str = ""
-    is_saved: bool = True
+    is_saved: bool = True  # without a project there is nothing to save
     problem: str = ""
     undo_name: str = ""
     redo_name: str = ""
@@ -73,22 +73,22 @@ class StorageStatus:
 
 @dataclass(frozen=True, slots=True)
 class ReviewStatus:
-    """How far the review has come.
+    """Progress of the review.
 
     Attributes
     ----------
     regions, reviewed, flagged, in_progress
-        Regions in all, and by their state.
+        Number of regions in total, and by state.
     region
-        What is known of the region in hand, in words.
+        Sentence on the current region.
     queued, seconds_left
-        Regions of the queue that are still to be looked at, and how long they will take.
+        Number of open regions in the queue, and the estimated time for them.
     busy, note
-        What is being worked out; what there is to say.
+        Work in progress, and a message for the user.
     figures
-        The segment's figures, in words.
+        Sentence with the statistics of the segment.
     notes
-        The notes on places.
+        Notes on places.
     """
 
     regions: int = 0
@@ -106,20 +106,20 @@ class ReviewStatus:
 
 @dataclass(frozen=True, slots=True)
 class SearchStatus:
-    """What was found that looks like the boxed stroke.
+    """Progress and candidates of a search for similar strokes.
 
     Attributes
     ----------
     done
-        Share of the search that is over, 0…1; None when none is under way.
+        Finished share of the search, 0…1; None if no search is running.
     candidates
-        What was found and is neither accepted nor rejected yet, best first.
+        Candidates neither accepted nor rejected yet, best first.
     current
-        Which of them is shown.
+        Index of the candidate that is shown.
     accepted, rejected
-        How many were.
+        Number of accepted and rejected candidates.
     note
-        What there is to say.
+        Message for the user.
     """
 
     done: float | None = None
@@ -132,18 +132,18 @@ class SearchStatus:
 
 @dataclass(frozen=True, slots=True)
 class ProjectionStatus:
-    """What is projected.
+    """Settings of the projection.
 
     Attributes
     ----------
     is_shown
-        Whether it is.
+        Whether the projection is shown.
     how
-        In which way.
+        Method that combines the layers.
     first, last
-        Layers, both included.
+        First and last layer, both included.
     layers
-        How many there are.
+        Number of depth layers of the stack.
     """
 
     is_shown: bool = False
@@ -155,16 +155,16 @@ class ProjectionStatus:
 
 @dataclass(frozen=True, slots=True)
 class ConversionStatus:
-    """How far a conversion has come.
+    """Progress of a conversion.
 
     Attributes
     ----------
     done
-        Share of it that is over, 0…1; None when none is under way.
+        Finished share of the conversion, 0…1; None if none is running.
     seconds_left
-        How long the rest will take, once that can be said.
+        Estimated remaining time; None until it is known.
     out
-        Where the last one went.
+        Path of the last converted stack.
     """
 
     done: float | None = None
@@ -172,18 +172,19 @@ class ConversionStatus:
     out: Path | None = None
 
 
+# Compared by identity: arrays have no single truth value, so `==` of two profiles would raise.
 @dataclass(frozen=True, slots=True, eq=False)
 class Profile:
-    """What lies along the depth at a place.
+    """Depth profile at a place.
 
     Attributes
     ----------
     y, x
-        The place.
+        Row and column.
     grey
-        Mean grey values ``(z,)`` of five pixels square.
+        Mean grey values ``(z,)`` of a square of five by five pixels.
     contribution
-        What each layer adds to the model's ink ``(z,)``, if it was asked.
+        Contribution of each layer to the predicted ink ``(z,)``; None if the model was not asked.
     """
 
     y: int
