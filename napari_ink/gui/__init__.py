@@ -1,1 +1,1 @@
-"""The window: panels, the session behind them, and napari's layers. The only room that knows napari and Qt."""
+"""Window: panels, the session behind them, and napari's layers. The only package that uses napari and Qt."""

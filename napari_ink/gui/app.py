@@ -1,4 +1,4 @@
-"""napari's window with the dock in it."""
+"""Start of napari's window with the dock."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 
 def open_window(source: Path | str) -> int:
-    """Open a stack in napari's window with everything docked, and return once the window is closed.
+    """Open a stack in napari's window with the dock, and return once the window is closed.
 
     Parameters
     ----------
     source
-        A stack: a segment's folder, the folder of its depth layers, or one file; or a project, ``<segment>.ink``.
+        Stack (folder of a segment, folder of its depth layers, or one file) or project (``<segment>.ink``).
 
     Returns
     -------
@@ -51,16 +51,18 @@ def open_window(source: Path | str) -> int:
 
 
 def viewer_with_dock() -> tuple[napari.Viewer, InkDock]:
-    """Return a new viewer and the dock in it: the same one that the Plugins menu shows and hides."""
+    """Return a new viewer and its dock, the same that the Plugins menu shows and hides."""
     import napari
 
+    # By way of the plugin: napari would not know a dock that is added directly, and its menu would open a second one.
     viewer = napari.Viewer(title="napari-ink")
     _, dock = viewer.window.add_plugin_dock_widget("napari-ink", "Ink")
     return viewer, dock
 
 
 def _check(source: Path | str) -> None:
-    """Say what cannot be opened before there is a window; a project whose stack was moved is asked about in it."""
+    """Raise before there is a window if the source cannot be opened; a moved stack is asked for in the window."""
+    # A window takes seconds to open, and an error of the command line belongs on the command line.
     if isinstance(source, str) or not is_project(source):
         open_stack(source)
         return
@@ -69,7 +71,7 @@ def _check(source: Path | str) -> None:
 
 
 def require_display() -> None:
-    """Raise where a window cannot be opened; Qt itself would end the whole program.
+    """Raise if no window can be opened, because Qt would end the program without an exception.
 
     Raises
     ------
@@ -81,33 +83,34 @@ def require_display() -> None:
 
 
 def need_qt() -> None:
-    """See to it that a Qt binding is installed.
+    """Check that a Qt binding is installed.
 
     Raises
     ------
     NapariInkError
-        If none is.
+        If none is installed.
     """
     if not any(map(importlib.util.find_spec, ("PyQt6", "PySide6", "PyQt5", "PySide2"))):
         raise NapariInkError('Windows need Qt, which is not installed; run `pip install "napari-ink[qt]"`.')
 
 
 def has_display() -> bool:
-    """Return whether there is a screen to show a window on."""
+    """Return whether there is a display for a window."""
     return sys.platform in ("win32", "darwin") or any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY")))
 
 
 def run_again_on_virtual_display(command: Sequence[str]) -> NoReturn:
-    """Become the same command on a virtual display.
+    """Replace this process by the same command on a virtual display.
 
     Raises
     ------
     NapariInkError
-        If there is no Xvfb to make one.
+        If Xvfb is not installed.
     """
     xvfb = shutil.which("xvfb-run")
     if xvfb is None:
         raise NapariInkError("There is no display here, and no Xvfb to make one; install the package xvfb.")
+    # 24 bits and software rendering, since a virtual display has no graphics card.
     screen = [xvfb, "-a", "-s", "-screen 0 1920x1080x24"]
     os.execve(
         xvfb,

@@ -1,6 +1,6 @@
-"""The demonstration: open the sample, predict, overlay, make labels; without a person also save pictures and scores.
+"""Demonstration: open the sample, predict and draft labels; in headless mode, also save pictures and scores.
 
-It presses the panel's own buttons, so that what it shows is what a person gets.
+It presses the buttons of the panel, so that it shows exactly what a user gets.
 """
 
 from __future__ import annotations
@@ -41,18 +41,18 @@ _FILES = {
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """How well the sample's known ink was found; F0.5 unless another measure is named.
+    """Scores of a prediction against the known ink of the sample; F0.5 unless named otherwise.
 
     Attributes
     ----------
     f0_5, threshold
-        At the threshold that the panel shows.
+        Score at the threshold that the panel shows.
     best_f0_5, best_threshold, average_precision
-        Over all thresholds.
+        Scores over all thresholds.
     edge_ods
-        Of the predicted edges against the outlines of the known ink.
+        Score of the predicted edges against the outlines of the known ink.
     projection_best_f0_5
-        What the maximum over the depth layers reaches at the threshold that suits it best.
+        Score of the maximum over the depth layers at its best threshold.
     """
 
     f0_5: float
@@ -65,18 +65,17 @@ class Scores:
 
 
 def run_demo(headless: Path | None = None) -> int:
-    """Open the sample in napari with the panel docked, predict, overlay, and leave the labels ready to edit.
+    """Open the sample in napari, predict, and leave the labels ready to edit.
 
     Parameters
     ----------
     headless
-        A folder. When given, nobody is waited for: a picture of the whole window, the masks and the scores are written
-        there, and the window is closed.
+        Folder for a picture of the window, the masks and the scores. If given, the window closes by itself.
 
     Returns
     -------
     int
-        0, or 1 when something went wrong; a notification or standard error says what.
+        0, or 1 after an error, which is shown in a notification or on standard error.
 
     Raises
     ------
@@ -96,7 +95,7 @@ def run_demo(headless: Path | None = None) -> int:
         viewer.window.resize(*_SIZE)
     demo = Demonstration(viewer, dock, headless)
     with TemporaryDirectory() as folder:
-        if headless is not None:  # what was drawn by hand in the sample's own project stays out of the pictures
+        if headless is not None:  # keeps strokes in the user's sample project out of the pictures
             dock.session.stack.projects_in = Path(folder)
         demo.begin()
         napari.run()
@@ -104,7 +103,7 @@ def run_demo(headless: Path | None = None) -> int:
 
 
 class Demonstration(QObject):
-    """Presses one button after another, each as soon as the session is ready for it."""
+    """Sequence of button presses, each as soon as the session is ready for it."""
 
     ended = Signal()
 
@@ -113,8 +112,8 @@ class Demonstration(QObject):
         self.exit_code = 0 if headless is None else 1
         self._viewer, self._dock, self._headless = viewer, dock, headless
         self._steps = self._script()
-        self._state = dock.session.state  # as the panel shows it: only what it shows can be pressed
-        # One step a turn of the event loop: a button pressed by a step changes the state before the step is over.
+        self._state = dock.session.state  # as rendered, because only enabled buttons can be pressed
+        # One step per turn of the event loop, since a pressed button changes the state before its step has ended.
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._advance)
@@ -122,12 +121,12 @@ class Demonstration(QObject):
         dock.session.failed.connect(self._on_failed)
 
     def begin(self) -> None:
-        """Start as soon as the window is up."""
+        """Start once the window is open."""
         next(self._steps)
         self._timer.start(0)
 
     def _script(self) -> Generator[None, InkState, None]:
-        """Wait, step by step, for what each button needs; every `yield` gives the state as it is now."""
+        """Press each button once the state allows it; every `yield` returns the current state."""
         dock = self._dock
         yield
         dock.stack.sample_button.click()
@@ -136,7 +135,7 @@ class Demonstration(QObject):
         dock.predict.run_button.click()
         while (state := (yield)).run is not None or not state.outcome:
             pass
-        if not state.labels_edited:  # what was drawn in an earlier demonstration is not cut anew
+        if not state.labels_edited:  # edits of an earlier demonstration are kept
             dock.correct.editable_button.click()
             while not (state := (yield)).labels or state.busy:
                 pass
@@ -190,7 +189,7 @@ class Demonstration(QObject):
 
 
 def score_job(stack: DepthStack, prediction: Path, threshold: float, out: Path) -> Generator[Scores, None, None]:
-    """Score a prediction of a stack whose ink is known, and a plain projection of its layers; write both as JSON."""
+    """Score a prediction against known ink, and a projection of the layers for comparison; write both as JSON."""
     from napari_ink.evaluation import edge_crops, edge_scores, ink_scores, label_edges
     from napari_ink.predict import open_prediction
 
@@ -221,7 +220,7 @@ def score_job(stack: DepthStack, prediction: Path, threshold: float, out: Path) 
 
 
 def _projection(stack: DepthStack) -> npt.NDArray[np.float32]:
-    """Return the maximum over all depth layers, in fractions of the largest grey value."""
+    """Return the maximum over all depth layers as a fraction of the largest grey value."""
     everywhere = tuple(slice(0, size) for size in stack.shape)
     values = stack.project(everywhere[0], "max", everywhere[1], everywhere[2])
     return np.asarray(values / np.float32(np.iinfo(stack.dtype).max), np.float32)

@@ -1,4 +1,4 @@
-"""The dock "Ink": the four steps in their order, joined to the session."""
+"""Dock "Ink" with the four steps, connected to the session."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ _WIDTH = 390
 
 
 class CloseWatch(QObject):
-    """Tells that a window has been closed, and not merely asked to: napari may ask its user and stay open."""
+    """Event filter that emits `closed` once a window is closed, since napari may ask the user and stay open."""
 
     closed = Signal()
     _is_asked = False
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
-        """Wait for the close that is followed by the window's vanishing."""
+        """Emit `closed` when a request to close is followed by the window being hidden."""
         if event is not None and event.type() == QEvent.Type.Close:
             self._is_asked = True
         elif event is not None and event.type() == QEvent.Type.Hide and self._is_asked:
@@ -46,19 +46,19 @@ class CloseWatch(QObject):
 
 
 class InkDock(QWidget):
-    """Open, predict, correct, export.
+    """Dock widget with the steps Stack, Predict, Correct and Export.
 
     Parameters
     ----------
     napari_viewer
-        The viewer that it works in.
+        Viewer that the dock belongs to.
 
     Attributes
     ----------
     session : InkSession
-        The state of the work.
+        Session with all controllers.
     stack, predict, correct, export : StepPanel
-        The steps.
+        Panels of the steps.
     """
 
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
@@ -89,27 +89,27 @@ class InkDock(QWidget):
         self.session.stack.adopt_open_stack()
 
     def sizeHint(self) -> QSize:  # noqa: N802
-        """Ask for a width that shows every button whole."""
+        """Return the width that shows every button in full."""
         return QSize(self.minimumWidth(), super().sizeHint().height())
 
     def open_stack(self, source: Path | str) -> None:
-        """Open a stack, as the first step does."""
+        """Open a stack or a project."""
         self.session.open_stack(source)
 
     def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
-        """Watch the window that the dock is in, to stop cleanly when it is closed."""
+        """Watch the window of the dock, to stop cleanly when it is closed."""
         super().showEvent(event)
         if (window := main_window_of(self)) is not None:
             window.installEventFilter(self._closing)
             self._listen_for_help(window)
 
     def _listen_for_help(self, window: QWidget) -> None:
-        # napari knows no key ?, and takes the Shift from what makes it on most keyboards; Qt knows it on all of them.
+        # napari has no key "?" and drops the Shift that most keyboards need for it; Qt handles it on all keyboards.
         if not self._help_keys and shown_key("help") == "?":
             shortcut = QShortcut(window)
             shortcut.setKeys([QKeySequence("?"), QKeySequence("Shift+?")])
             shortcut.activated.connect(self._show_keys)
-            shortcut.activatedAmbiguously.connect(self._show_keys)  # where the keyboard's ? is both
+            shortcut.activatedAmbiguously.connect(self._show_keys)  # on keyboards where both sequences match
             self._help_keys.append(shortcut)
 
     def _lay_out(self) -> None:
@@ -143,24 +143,24 @@ class InkDock(QWidget):
         self.predict.model_file_requested.connect(self._on_model_file)
 
     def do(self, name: str) -> None:
-        """Do what an action says, as its key does."""
+        """Trigger an action by name, like its key."""
         self.session.do(name)
 
     def _ask_for_note(self) -> None:
-        """Ask for the words of a note on the place under the mouse."""
+        """Ask for the text of a note on the place under the mouse."""
         y, x = self._viewer.cursor.position[-2:]
         text, is_given = QInputDialog.getText(self, "Note", f"Note on row {y:.0f}, column {x:.0f}")
         if is_given:
             self.session.review.add_note(y, x, text)
 
     def _on_stack_missing(self, project: Path, message: str) -> None:
-        """Ask where the stack of a project lies now."""
+        """Ask for the new folder of the stack of a project."""
         self.session.store.fail(message, Step.STACK)
         if chosen := QFileDialog.getExistingDirectory(self, f"{message} Choose the folder of its depth layers"):
             self.session.open_stack(project, Path(chosen))
 
     def _show_keys(self) -> None:
-        """Show every key there is, or put that away again."""
+        """Show the list of keys, or close it if it is open."""
         if (sheet := self.findChild(CheatSheet)) is not None:
             sheet.close()
         else:
@@ -169,7 +169,7 @@ class InkDock(QWidget):
     def _on_changed(self, state: InkState) -> None:
         is_new_stack = state.stack is not None and state.stack is not self._shown.stack
         is_progress, before, self._shown = state.is_progress_since(self._shown), self._shown, state
-        if is_progress:  # several times a second
+        if is_progress:  # several times per second, so only the progress is rendered
             self.predict.show_progress(state.run)
             return
         for panel in self._panels:
@@ -181,7 +181,7 @@ class InkDock(QWidget):
             self.session.prediction.warm_up(model)
 
     def _bring_up(self, step: Step) -> None:
-        """Scroll to the step that is to be done now, once when it becomes that."""
+        """Scroll to a step once when it becomes the current one."""
         if step is not self._step:
             self._step = step
             self._scroll_to(self._panels[list(Step).index(step)])
@@ -218,7 +218,7 @@ def _let_go(
     take_away_guard: Callable[[], None],
     shortcuts: Iterable[QShortcut],
 ) -> Callable[[], None]:
-    """Return what is to happen once the dock is gone; it holds no reference to the dock itself."""
+    """Return a function that cleans up after the dock; it must not refer to the dock, which is deleted by then."""
 
     def let_go() -> None:
         session.shut_down()

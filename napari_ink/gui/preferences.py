@@ -1,4 +1,4 @@
-"""What people choose in napari's Preferences: the key of each action."""
+"""Settings from napari's Preferences: the key of each action."""
 
 from __future__ import annotations
 
@@ -15,21 +15,22 @@ PLUGIN = "napari-ink"
 
 @cache
 def key_of(name: str) -> str:
-    """Return the key of an action, as napari writes it; empty when Preferences leave it none."""
+    """Return the key of an action in napari's notation; empty if Preferences give it none."""
     action = next(one for one in ACTIONS if one.name == name)
     return _chosen().get(name, action.key)
 
 
 def shown_key(name: str) -> str:
-    """Return the key of an action as people read it: ``Ctrl+Z``, ``?``."""
+    """Return the key of an action for display: ``Ctrl+Z``, ``?``."""
     key = key_of(name)
     return "?" if key == "Shift-/" else key.replace("Control", "Ctrl").replace("-", "+")
 
 
+# Cached: changed keys apply from the next start on, because bindings are made once.
 @cache
 def _chosen() -> dict[str, str]:
-    """Return the keys chosen in Preferences; one that is no key is said, and the default is kept."""
-    # napari has settings of plugins since 0.9.
+    """Return the keys chosen in Preferences; an invalid key gives a warning and is replaced by the default."""
+    # napari supports plugin settings since 0.9.
     read = getattr(settings, "get_plugin_settings", None)
     if read is None:
         return {}

@@ -1,6 +1,6 @@
-"""The session: the one place that builds controllers and connects them with views; it has no widget in it.
+"""Session: the only place that creates controllers and connects them with views; it has no widgets.
 
-One cycle runs through the window. A view emits ``*_requested``; a controller starts a job, changes layers or the
+Data flow in one cycle. A view emits ``*_requested``; a controller starts a job, changes layers or the
 store of labels, and updates the `StateStore`; the store emits once a turn of the event loop; views render. Nothing else
 flows back to a view.
 """
@@ -48,27 +48,27 @@ if TYPE_CHECKING:
 
 
 class InkSession(QObject):
-    """The work on one stack in one viewer, from opening it to letting go.
+    """Session of one viewer, with its controllers and its state.
 
     Parameters
     ----------
     viewer
-        The viewer that it works in.
+        Viewer that the session belongs to.
     parent
-        The panel, which is in the viewer's window.
+        Dock in the window of the viewer.
     sample_folder
-        Where the shipped sample lies: nothing is ever written there.
+        Folder of the shipped sample, which is never written to.
 
     Attributes
     ----------
     store : StateStore
-        The state of the work.
+        State of the window.
     jobs : JobRunner
-        The jobs in the background.
+        Runner of background jobs.
     prediction, labels, labelling, export, review, similar, compare : QObject
-        Controllers of what is predicted and labelled.
+        Controllers of predictions and labels.
     stack, projection, contrast, conversion, depth, profile, display, view_memory : QObject
-        Controllers of the stack, and of how it is shown.
+        Controllers of the stack and its display.
     """
 
     changed = Signal(object)
@@ -108,14 +108,14 @@ class InkSession(QObject):
         self._connect_store()
 
     def _connect_stack(self) -> None:
-        """Let the controllers leave one stack and begin on the next; slots run in the order of these lines."""
+        """Connect the change from one stack to the next; slots run in the order of these lines."""
         stack = self.stack
         stack.missing.connect(self.stack_missing)
         for leave in (self.similar.cancel, self.compare.end, self.prediction.reset, self.review.reset):
             stack.left.connect(leave)
         for controller in (self.projection, self.depth, self.profile, self.contrast):
             stack.begun.connect(controller.begin)
-        # The view first, so that the labels are read where it looks.
+        # The view first, because the labels are read for the visible region.
         stack.project_opened.connect(self.view_memory.begin)
         stack.project_opened.connect(self.labels.begin)
         stack.prediction_found.connect(self.prediction.show_again)
@@ -126,7 +126,7 @@ class InkSession(QObject):
         box_tool.box_drawn.connect(self.similar.search)
 
     def _connect_store(self) -> None:
-        """Put what controllers tell of themselves into the state; they do not know the store."""
+        """Copy the status of controllers into the state, for controllers that do not know the store."""
         store = self.store
         store.changed.connect(self.changed)
         store.failed.connect(self.failed)
@@ -144,7 +144,7 @@ class InkSession(QObject):
     def connect_views(
         self, stack: StackPanel, predict: PredictPanel, correct: CorrectPanel, export: ExportPanel
     ) -> None:
-        """Let controllers do what the steps of the panel ask for."""
+        """Connect requests of the panels to the controllers."""
         stack.open_requested.connect(self.stack.open)
         stack.convert.convert_requested.connect(lambda out: self.conversion.start(self.state.stack, out))
         stack.convert.cancel_requested.connect(self.conversion.cancel)
@@ -179,7 +179,7 @@ class InkSession(QObject):
         export.export_requested.connect(self.export.export)
 
     def do(self, name: str) -> None:
-        """Do what an action says, as its key does; where it cannot be done yet, say why."""
+        """Trigger an action by name, like its key; if it is not possible yet, show the reason."""
         action = next(one for one in ACTIONS if one.name == name)
         if why_not := self.state.why_no_action(action):
             self.store.tell(why_not, Step.STACK if self.state.stack is None else Step.CORRECT)
@@ -187,7 +187,8 @@ class InkSession(QObject):
             self._actions[name]()
 
     def actions(self) -> dict[str, Callable[[], Any]]:
-        """Return what each action does, by its name; those that ask for something first belong to the panel."""
+        """Return the function of each action by name, except for actions that open a dialog of the dock."""
+        # Names of review states and tools are the names of their actions, so that a new one needs no line here.
         tools = {action: partial(self.labelling.activate_tool, tool) for action, tool in TOOL_ACTIONS.items()}
         marks = {state.name.lower(): partial(self.review.mark, state) for state in ReviewState}
         return {
@@ -218,35 +219,37 @@ class InkSession(QObject):
         }
 
     def bind_actions(self, dialogs: Mapping[str, Callable[[], Any]]) -> None:
-        """Bind keys to all actions; those that ask for something first are the panel's `dialogs`."""
+        """Bind keys to all actions, including the `dialogs` of the dock."""
         self._actions = self.actions() | dict(dialogs)
         key_bindings.bind(self._viewer, {name: partial(self.do, name) for name in self._actions})
 
     def canvas(self) -> QWidget | None:
-        """Return the canvas of the viewer's window."""
+        """Return the canvas in the window of the viewer."""
         return canvas_of(self._widget)
 
     def stop_showing(self) -> None:
-        """Stop the prediction and add no more layers: the window is closing."""
+        """Cancel the prediction and add no more layers, because the window is closing."""
         self.prediction.cancel()
         self._layers.stop()
 
     def depth_shown(self) -> tuple[str, int, int]:
-        """Return where the depth slider is in words, the surface layer, and the depth layer that is shown."""
+        """Return a sentence on the depth slider, the surface layer, and the current layer."""
         stack = self.state.stack
         return self.depth.where(), 0 if stack is None else stack.surface_z, self._layers.viewport.current_z()
 
     @property
     def state(self) -> InkState:
-        """What is shown now."""
+        """Current state of the window."""
         return self.store.state
 
     def open_stack(self, source: Path | str, stack_at: Path | None = None) -> None:
-        """Open a stack, or a project with its stack, and show it; `stack_at` says where a project's was moved."""
+        """Open a stack, or a project with its stack; `stack_at` is the new place of a stack that was moved."""
         self.stack.open(source, stack_at)
 
     def shut_down(self) -> None:
-        """Stop what is running and let go of the viewer; for when the panel goes away, so nothing is emitted."""
+        """Stop all work and disconnect from the viewer when the dock is removed; nothing is emitted."""
+        # The store first, so that views that are being deleted render nothing. Labels before the jobs, because closing
+        # the project saves the view and pending strokes.
         self.store.close()
         self.view_memory.release()
         self.similar.cancel()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def write_labels(path: str | None = None, data: Any = None, attributes: dict[str, Any] | None = None) -> list[str]:
     """Write a labels layer of ink labels, edge labels or a mask in the format of the name's suffix.
 
-    An existing file is replaced, since napari has asked already. Formats that hold one mask get the ink of the layer, or
+    An existing file is replaced, since napari has asked already. Formats with one mask get the ink of the layer, or
     its edges if its name contains "edge".
 
     Parameters
