@@ -39,7 +39,7 @@ def ink_from_visible_edges(context: ToolContext) -> None:
         ink = context.labels("ink", part)
         ink[inside & (ink == LabelValue.UNREVIEWED)] = LabelValue.INK
         if not inside.any():
-            context.notify("No edge line in sight is closed; bridge the gaps first (Join).")
+            context.notify("No edge line in view is closed; bridge the gaps first (Join).")
         context.apply([("ink", part.y0, part.x0, ink)], "edges to ink")
 
     context.run_in_background(lambda: ink_from_edges(edges), done)
@@ -56,7 +56,7 @@ def edges_from_visible_ink(context: ToolContext) -> None:
         edges = context.labels("edge", part)
         edges[outline & (edges != EdgeValue.NOT_EDGE)] = EdgeValue.EDGE
         if not outline.any():
-            context.notify("There is no ink in sight to be outlined.")
+            context.notify("There is no ink in view to outline.")
         context.apply([("edge", part.y0, part.x0, edges)], "ink to edges")
 
     context.run_in_background(lambda: edges_from_ink(ink), done)
@@ -79,7 +79,7 @@ def remove_visible_specks(context: ToolContext) -> None:
         now = context.labels("edge", part)
         now[specks & (now == EdgeValue.EDGE)] = EdgeValue.UNREVIEWED
         if not specks.any():
-            context.notify(f"No edge line in sight is shorter than {SHORTEST_PX} pixels.")
+            context.notify(f"No edge line in view is shorter than {SHORTEST_PX} pixels.")
         context.apply([("edge", part.y0, part.x0, now)], "remove specks")
 
     context.run_in_background(short, done)
@@ -99,7 +99,7 @@ def bridge_visible_gaps(context: ToolContext) -> None:
             # A pixel labelled as no edge is a decision of the user, so a bridge leaves it alone.
             now[bridge] = np.where(now[bridge] == EdgeValue.NOT_EDGE, EdgeValue.NOT_EDGE, EdgeValue.EDGE)
         if not found:
-            context.notify(f"No two line ends in sight face each other over at most {WIDEST_GAP_PX} pixels.")
+            context.notify(f"No two line ends in view face each other over at most {WIDEST_GAP_PX} pixels.")
         context.apply([("edge", part.y0, part.x0, now)], "bridge gaps")
 
     context.run_in_background(lambda: gaps(edges, WIDEST_GAP_PX), done)

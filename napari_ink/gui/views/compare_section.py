@@ -27,6 +27,7 @@ class CompareSection(Section):
     def show_state(self, state: InkState) -> None:
         """Show what the labels are compared with."""
         self.buttons["difference"].setChecked(state.compared == "prediction")
+        # Fading and blinking labels need no prediction.
         for name in ("blink_prediction", "difference", "swap"):
             self.buttons[name].setEnabled(state.has_prediction)
         where = "in the prediction" if state.compared == "prediction" else f"in version {state.compared}"

@@ -65,6 +65,7 @@ class ConvertSection(QWidget):
         stack = self._state.stack
         if stack is None:
             return
+        # A stack from the network has no folder to write beside.
         beside = (stack.home.parent if stack.home is not None else Path.home()) / f"{stack.name}.zarr"
         chosen, _ = QFileDialog.getSaveFileName(self, "Convert to OME-Zarr", str(beside), "OME-Zarr (*.zarr)")
         if chosen:

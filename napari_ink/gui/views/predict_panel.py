@@ -142,6 +142,7 @@ class PredictPanel(StepPanel):
         self.mask_box.setEnabled(is_idle and state.mask is not None)
         self.mask_box.setVisible(state.mask is not None)
         self.mask_box.setToolTip(f"Uses {state.mask}")
+        # Run and Pause share one place: only one of them can apply.
         self.run_button.setVisible(is_idle)
         self.run_button.setEnabled(model is not None and not state.busy)
         self.run_button.setText("Run again" if state.has_prediction else "Run prediction")

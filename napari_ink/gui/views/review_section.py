@@ -83,6 +83,7 @@ class ReviewSection(Section):
         show_text(self.figures, status.figures)
         self.cancel_button.setVisible(bool(status.busy))
         for name, one in self.buttons.items():
+            # Moving between regions changes nothing, so it works on read-only labels too.
             one.setEnabled(not status.busy and (name.endswith("region") or not state.storage.held_by))
         self.notes.setVisible(bool(status.notes))
         # Rebuilt only if the notes have changed, so that the selected one stays selected.

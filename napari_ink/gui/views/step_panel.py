@@ -55,7 +55,7 @@ class StepPanel(QFrame):
     def show_state(self, state: InkState) -> None:
         """Show where this step stands: to be done now, done, or not yet possible and why."""
         why_not = state.why_not(self._step)
-        # A step that was begun stays in sight while it waits; one that was never reached shows only why.
+        # A step that has results stays open while it waits; a step that was never reached shows only the reason.
         # The stack is looked at while others wait for it, its panel tells what cannot be done with it then.
         is_open = not why_not or self._step is Step.STACK
         self.body.setVisible(is_open)

@@ -32,7 +32,7 @@ class OffsetBox(QSpinBox):
         self._rest.setTimeout(_SETTLE_MS)
         self._rest.triggered.connect(self.settled)
         self.setRange(-_MOST, _MOST)
-        self.setKeyboardTracking(False)
+        self.setKeyboardTracking(False)  # typing 12 must not request an offset of 1 on the way
         self.setToolTip(
             "From the middle of the stack to the middle of the layers that are read, in the direction of reading; "
             "a running prediction restarts when you change it"
@@ -76,6 +76,7 @@ class Progress(QProgressBar):
         """Show `done` of `total`; a total of 0 means that it is not known yet."""
         if (done, total) == (self.value(), self.maximum()):
             return
+        # Updates are off in between, so that range and value cause one repaint, which the event loop schedules.
         self.setUpdatesEnabled(False)
         self.setRange(0, total)
         self.setValue(done)
@@ -110,6 +111,7 @@ class ThresholdRow(QWidget):
 
     def show_value(self, threshold: float) -> None:
         """Show a threshold without emitting `changed`."""
+        # A threshold from a model or a project must not be requested again.
         with QSignalBlocker(self.slider):
             self.slider.setValue(round(100 * threshold))
         self._number.setText(f"{threshold:.2f}")

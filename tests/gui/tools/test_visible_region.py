@@ -80,7 +80,7 @@ def test_a_line_that_leaves_the_view_is_no_speck(context, annotation, layers, he
     ("do", "said"),
     [
         (bridge_visible_gaps, "No two line ends"),
-        (edges_from_visible_ink, "no ink in sight"),
+        (edges_from_visible_ink, "no ink in view"),
         (ink_from_visible_edges, "is closed"),
         (remove_visible_specks, "No edge line"),
     ],
