@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from napari_ink.errors import DeviceMemoryError, NapariInkError
+from napari_ink.errors import BadInputError, DeviceMemoryError, NapariInkError
 from napari_ink.memory import memory_kept
 from napari_ink.model import save_checkpoint
 from napari_ink.training.batching import batches
@@ -65,7 +65,12 @@ def train(request: TrainRequest) -> Generator[TrainingEvent, None, None]:
             folder.check(request.resume)
         keeping = memory_kept(training=True) if device.type == "cpu" else nullcontext()
         with keeping, closing(_Run(request, folder, team, device).events()) as events:
-            yield from events
+            try:
+                yield from events
+            except BadInputError:  # such as a damaged layer, which only training reads
+                if team.leads and not request.resume:
+                    folder.discard_unlearnt()
+                raise
 
 
 @contextmanager

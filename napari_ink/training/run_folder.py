@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -118,6 +120,19 @@ class RunFolder:
             self.path.mkdir(exist_ok=True)
         write_whole(self._record, (record.model_dump_json(indent=2) + "\n").encode())
         return record
+
+    def discard_unlearnt(self) -> None:
+        """Remove the files of a new run that ended before it saved anything, so that its name is free again.
+
+        Files of others stay, and the folder with them.
+        """
+        if any(file.exists() for file in (self.state, self.best, self.last)):
+            return
+        with suppress(OSError):  # what cannot be removed stays; the reason for the end matters more
+            shutil.rmtree(self.tensorboard, ignore_errors=True)
+            for file in (self.log, self._record):
+                file.unlink(missing_ok=True)
+            self.path.rmdir()
 
     def _read_record(self) -> RunRecord:
         try:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_ink.errors import BadInputError, DeviceMemoryError, NapariInkError, OutputError
+from napari_ink.errors import BadInputError, DeviceMemoryError, NapariInkError, OutputError, StackError
 from napari_ink.model import load_model, save_checkpoint
 from napari_ink.model.network import InkEdgeNetwork
 from napari_ink.stack import open_stack
@@ -24,6 +24,7 @@ from napari_ink.training import (
     Validated,
     train,
 )
+from napari_ink.training.learner import Learner
 from napari_ink.training.validation import Example, HeldOut, judge
 from tests.training.small import CONFIG, CONTRACT, PLAIN, QUICK
 
@@ -250,6 +251,23 @@ def test_a_training_that_runs_away_is_stopped(pair: TrainingPair, tmp_path: Path
     for words in ("stack at y ", "(values -", "In the network: ", "was given "):
         assert words in skipped[0].report
     assert (tmp_path / "run" / "log.jsonl").read_text().count("BatchSkipped") == 5
+
+
+@pytest.mark.parametrize("damaged_from", [1, 4])
+def test_a_new_run_that_ends_with_a_damaged_layer_leaves_only_what_it_learnt(
+    pair: TrainingPair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damaged_from: int
+) -> None:
+    fine, calls = Learner.step, iter(range(1, 100))
+
+    def step(self: Learner, *given: object) -> object:
+        if next(calls) >= damaged_from:
+            raise StackError("4.tif cannot be read; restore the file.")
+        return fine(self, *given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Learner, "step", step)
+    with pytest.raises(StackError, match=r"4\.tif"):
+        list(train(request(pair, tmp_path / "run")))
+    assert (tmp_path / "run").exists() == (damaged_from > 3)  # the first checkpoint is saved after step 3
 
 
 def test_damaged_weights_are_refused(pair: TrainingPair, tmp_path: Path) -> None:
