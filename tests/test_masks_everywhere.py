@@ -460,7 +460,7 @@ def test_an_empty_truth_is_reported(tmp_path: Path, capsys: pytest.CaptureFixtur
     Image.fromarray((INK * 200).astype(np.uint8)).save(tmp_path / "p.png")
     Image.fromarray(np.zeros(SHAPE, np.uint8)).save(tmp_path / "m.png")
     assert main(["evaluate", str(tmp_path / "p.png"), str(tmp_path / "m.png")]) == 0
-    assert "m.png has no ink in what is counted" in capsys.readouterr().err
+    assert "m.png has no ink among the pixels that count" in capsys.readouterr().err
 
 
 def test_a_threshold_makes_faint_greys_count(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

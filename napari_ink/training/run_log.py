@@ -59,7 +59,7 @@ class RunLog:
             return
         with storage_errors(self._folder.log):
             self._lines.write(json.dumps({"event": type(event).__name__, **values}) + "\n")
-            # Another program may follow the log while the run goes on, and a killed run must not lose its lines.
+            # Another program may follow the log while the run continues, and a killed run must not lose its lines.
             self._lines.flush()
         for name, value in values.items():
             if isinstance(value, float) and name != "seconds":
