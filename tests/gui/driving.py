@@ -1,5 +1,9 @@
 """What tests of the window share that is no fixture: the mouse on the canvas, and how far a run is."""
 
+from pathlib import Path
+
+import numpy as np
+import tifffile
 from qtpy.QtCore import QPointF
 from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QApplication
@@ -34,3 +38,19 @@ def send(canvas, kind, point: QPointF, button, buttons, keys) -> None:
     event = QMouseEvent(kind, point, where, button, buttons, keys)
     QApplication.sendEvent(canvas, event)
     QApplication.processEvents()
+
+
+def damaged_layers(folder: Path, size: tuple[int, int], damaged: int) -> Path:
+    """Write 13 compressed TIFF layers, one with its first strip damaged, of which opening reads nothing."""
+    folder.mkdir()
+    values = np.random.default_rng(3).integers(1000, 50000, size, dtype=np.uint16)
+    for z in range(13):
+        tifffile.imwrite(folder / f"{z:02}.tif", values, compression="zlib", rowsperstrip=8)
+    path = folder / f"{damaged:02}.tif"
+    with tifffile.TiffFile(path) as file:
+        page = file.pages[0]
+        offset, length = page.dataoffsets[0], page.databytecounts[0]
+    with path.open("r+b") as raw:
+        raw.seek(offset)
+        raw.write(b"\xff" * length)
+    return folder

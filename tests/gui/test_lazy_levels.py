@@ -9,6 +9,7 @@ from napari_ink.gui.dock import InkDock
 from napari_ink.gui.layers.stack_layer import stack_layer_data
 from napari_ink.gui.layers.viewport import camera_of
 from napari_ink.stack import open_stack
+from tests.gui.driving import damaged_layers
 
 SHAPE = (9, 2600, 3000)
 
@@ -103,13 +104,21 @@ def test_before_it_is_shown_nothing_is_left_out(large):
     settings["metadata"]["napari_ink_browser"].close()
 
 
-def test_a_stack_that_breaks_while_one_looks_is_told_once(large_dock, viewer, large, errors, qtbot):
-    large.rename(large.with_name("gone"))
-    viewer.dims.set_point(0, 0)
-    qtbot.waitUntil(lambda: bool(errors))
-    viewer.dims.set_point(0, 8)
-    qtbot.wait(200)
-    assert len(errors) == 1 and "large.npy" in errors[0]
+def test_a_damaged_layer_is_told_once_and_stays_in_the_panel(dock, viewer, tmp_path, large, errors, wait, qtbot):
+    dock.open_stack(damaged_layers(tmp_path / "damaged", (1100, 1200), 3))
+    wait(lambda: dock.session.state.stack is not None and not dock.session.state.busy)
+    assert not errors and dock.stack.reading_error.isHidden()
+    viewer.dims.set_point(0, 3)
+    wait(lambda: bool(errors))
+    camera_of(viewer).zoom = 4.0
+    for z in (8, 3, 2):
+        viewer.dims.set_point(0, z)
+        qtbot.wait(200)
+    assert len(errors) == 1 and "03.tif" in errors[0]
+    assert dock.stack.reading_error.isVisible() and dock.stack.reading_error.toPlainText() == errors[0]
+    dock.open_stack(large)
+    wait(lambda: dock.session.state.stack.name == "large" and not dock.session.state.busy)
+    assert dock.stack.reading_error.isHidden() and len(errors) == 1
 
 
 def test_a_panel_that_is_closed_and_opened_again_shows_on(large_dock, viewer, large, qtbot):

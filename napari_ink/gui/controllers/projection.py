@@ -10,6 +10,8 @@ from qtpy.QtCore import QObject, Signal
 from superqt.utils import QSignalDebouncer
 
 from napari_ink.gui.layers.lazy_levels import TiledSource
+from napari_ink.gui.layers.reading_errors import ReadingErrors
+from napari_ink.gui.layers.stack_layer import errors_of
 from napari_ink.gui.models.status import ProjectionStatus
 from napari_ink.stack import How, projected_levels
 
@@ -83,7 +85,10 @@ class ProjectionController(QObject):
         window, before = slice(self.status.first, self.status.last + 1), self._source
         limits = (float(shown.contrast_limits[0]), float(shown.contrast_limits[1]))
         source = self._source = TiledSource(
-            projected_levels(self._stack, window, self.status.how, limits), self._stack.dtype, self._stack.by_layer
+            projected_levels(self._stack, window, self.status.how, limits),
+            self._stack.dtype,
+            errors_of(shown) or ReadingErrors(),
+            self._stack.by_layer,
         )
         layer = self._layers.auxiliary(_KEY)
         if layer is None:

@@ -147,6 +147,7 @@ class StackController(QObject):
             InkState(
                 stack=stack,
                 mask=mask,
+                reading_error=self._layers.reading_error,
                 device_line=now.device_line,
                 ink_threshold=now.ink_threshold,
                 edge_threshold=now.edge_threshold,

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from napari.utils.notifications import show_error
 from qtpy.QtCore import QObject, Qt, Signal
 from superqt.utils import QSignalThrottler
 
+from napari_ink.gui.layers.reading_errors import ReadingErrors
 from napari_ink.stack import Level, Tiles
 
 if TYPE_CHECKING:
@@ -31,27 +31,27 @@ class TiledSource(QObject):
         The finest first.
     dtype
         Of their values.
+    errors
+        Gets the errors in reading tiles.
     by_layer
         Whether a part of a layer costs as much as a band of it.
     """
 
     _arrived = Signal()
-    _failed = Signal(str)
 
-    def __init__(self, levels: Sequence[Level], dtype: np.dtype, by_layer: bool = False) -> None:
+    def __init__(self, levels: Sequence[Level], dtype: np.dtype, errors: ReadingErrors, by_layer: bool = False) -> None:
         super().__init__()
+        self._errors = errors
         self.levels, self.dtype = tuple(levels), np.dtype(dtype)
         self._by_layer = by_layer
         self._tiles: Tiles | None = None
         self._layer: Layer | None = None
-        self._has_failed = False
         self._is_behind = False
         # Trailing: several tiles that arrive together are drawn together.
         self._arrivals = QSignalThrottler(QSignalThrottler.EmissionPolicy.Trailing, parent=self)
         self._arrivals.setTimeout(_REFRESH_MS)
         self._arrivals.triggered.connect(self._refresh)
         self._arrived.connect(self._on_arrival, Qt.ConnectionType.QueuedConnection)
-        self._failed.connect(self._on_failure, Qt.ConnectionType.QueuedConnection)
 
     def arrays(self) -> list[LazyLevel]:
         """Return the levels as arrays that napari can show."""
@@ -66,7 +66,7 @@ class TiledSource(QObject):
         self._layer = layer
         if self._tiles is None:
             self._tiles = Tiles(self.levels, self.dtype, self._by_layer)
-            self._tiles.on_arrival, self._tiles.on_failure = self._arrived.emit, self._failed.emit
+            self._tiles.on_arrival, self._tiles.on_failure = self._arrived.emit, self._errors.report
 
     def close(self) -> None:
         """Read nothing more ahead; whoever asks waits for what he asked for, until a layer is attached again."""
@@ -78,13 +78,16 @@ class TiledSource(QObject):
     def layer_of(self, level: int, z: int, y: slice, x: slice) -> npt.NDArray[Any]:
         """Return a window of one layer: what there is of it, if the window that shows it asks; else all of it."""
         if self._tiles is None or threading.current_thread() is not threading.main_thread():
-            return self.levels[level].read(slice(z, z + 1), y, x)[0]
+            return self.whole_layer(level, z, y, x)
         shown = self._tiles.window(level, z, y, x, WAIT_S)
         self._is_behind |= not shown.is_whole
         return shown.values
 
+    def whole_layer(self, level: int, z: int, y: slice, x: slice) -> npt.NDArray[Any]:
+        """Read a window of one layer now; black in the window if it cannot be read."""
+        return self._errors.black_instead(self.levels[level].read, self.dtype)(slice(z, z + 1), y, x)[0]
+
     def _on_arrival(self) -> None:
-        self._has_failed = False
         if self._is_behind:
             self._arrivals.throttle()
 
@@ -92,11 +95,6 @@ class TiledSource(QObject):
         if self._layer is not None and self._layer.visible:
             self._is_behind = False  # unless what is drawn now lacks a tile again
             self._layer.refresh(extent=False)
-
-    def _on_failure(self, message: str) -> None:
-        if not self._has_failed:  # once until something can be read again, not for each of a hundred tiles and files
-            self._has_failed = True
-            show_error(message)
 
 
 class LazyLevel:
@@ -169,7 +167,7 @@ class LazyPlane:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
         """Work out all of it."""
         height, width = self.shape
-        values = self._browser.levels[self._level].read(slice(0, 1), slice(0, height), slice(0, width))[0]
+        values = self._browser.whole_layer(self._level, 0, slice(0, height), slice(0, width))
         return np.asarray(values, dtype)
 
     def __len__(self) -> int:

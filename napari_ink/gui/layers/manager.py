@@ -11,7 +11,7 @@ from qtpy.QtCore import QObject, Signal
 from napari_ink.gui.layers.label_layers import LabelLayers, overview_layer
 from napari_ink.gui.layers.layer_list import LayerList, TaskQueue
 from napari_ink.gui.layers.prediction_overlay import PredictionOverlay
-from napari_ink.gui.layers.stack_layer import attach, detach, stack_layer_data, stack_of
+from napari_ink.gui.layers.stack_layer import attach, detach, errors_of, stack_layer_data, stack_of
 from napari_ink.gui.layers.viewport import Viewport
 from napari_ink.typing import LabelKind, UInt8Array
 
@@ -43,6 +43,7 @@ class LayerManager(QObject):
     """
 
     stack_arrived = Signal(object)
+    reading_failed = Signal(str)
     gone = Signal()
     tool_changed = Signal()
 
@@ -90,6 +91,8 @@ class LayerManager(QObject):
                 self._changes.remove([before])
             self._stack_layer = layer
         attach(layer)
+        if (errors := errors_of(layer)) is not None:
+            errors.failed.connect(self.reading_failed)
         self._viewer.reset_view()
         self._viewer.dims.set_point(0, stack.surface_z)
 
@@ -173,6 +176,12 @@ class LayerManager(QObject):
     def stack_layer(self) -> Layer | None:
         """Layer that shows the stack."""
         return self._stack_layer
+
+    @property
+    def reading_error(self) -> str:
+        """The first error in reading the stack since it was shown; empty if there was none."""
+        errors = None if self._stack_layer is None else errors_of(self._stack_layer)
+        return "" if errors is None else errors.first
 
     def auxiliary(self, key: str) -> Layer | None:
         """Return the layer that was shown under a key; None if there is none or the user has removed it."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from napari_ink.gui.layers.lazy_levels import TiledSource
+from napari_ink.gui.layers.reading_errors import ReadingErrors
 from napari_ink.stack import DepthStack, viewing_levels
 
 if TYPE_CHECKING:
     from napari.layers import Layer
 
-STACK_KEY, _SOURCE_KEY = "napari_ink_stack", "napari_ink_browser"
+STACK_KEY, _SOURCE_KEY, _ERRORS_KEY = "napari_ink_stack", "napari_ink_browser", "napari_ink_reading_errors"
 # Depth layers up to this size are read without a noticeable delay, so they need no tiles.
 _SMALL_PX = 1024
 LayerData = tuple[Any, dict[str, Any], str]
@@ -22,16 +24,18 @@ def stack_layer_data(stack: DepthStack, contrast_limits: tuple[float, float]) ->
     Contrast limits are passed because napari estimates them from a few thousand pixels only.
     """
     metadata: dict[str, Any] = {STACK_KEY: stack, "source": str(stack.source), "voxel_size_um": stack.voxel_size_um}
-    data: Any = stack
-    if max(stack.shape[1:]) > _SMALL_PX or isinstance(stack.source, str):
-        source = metadata[_SOURCE_KEY] = TiledSource(viewing_levels(stack), stack.dtype, stack.by_layer)
+    errors = metadata[_ERRORS_KEY] = ReadingErrors()
+    is_tiled = max(stack.shape[1:]) > _SMALL_PX or isinstance(stack.source, str)
+    data: Any = replace(stack, read_block=errors.black_instead(stack.read_block, stack.dtype))
+    if is_tiled:
+        source = metadata[_SOURCE_KEY] = TiledSource(viewing_levels(stack), stack.dtype, errors, stack.by_layer)
         data = source.arrays()
     settings = {
         "name": stack.name,
         "contrast_limits": contrast_limits,
         "colormap": "gray",
         "axis_labels": ("depth", "y", "x"),
-        "multiscale": data is not stack,
+        "multiscale": is_tiled,
         "rgb": False,
         "metadata": metadata,
     }
@@ -43,13 +47,22 @@ def stack_of(layer: Layer) -> DepthStack | None:
     return layer.metadata.get(STACK_KEY)
 
 
+def errors_of(layer: Layer) -> ReadingErrors | None:
+    """Return the errors in reading the stack that a layer shows, or None for any other layer."""
+    return layer.metadata.get(_ERRORS_KEY)
+
+
 def attach(layer: Layer) -> None:
-    """Redraw a layer whenever tiles of it arrive."""
+    """Redraw a layer whenever tiles of it arrive, and report errors in reading it."""
+    if (errors := errors_of(layer)) is not None:
+        errors.open()
     if (source := layer.metadata.get(_SOURCE_KEY)) is not None:
         source.attach(layer)
 
 
 def detach(layer: Layer) -> None:
-    """Stop reading tiles for a layer that was removed."""
+    """Stop reading tiles for a layer that was removed, and report no more errors."""
+    if (errors := errors_of(layer)) is not None:
+        errors.close()
     if (source := layer.metadata.get(_SOURCE_KEY)) is not None:
         source.close()

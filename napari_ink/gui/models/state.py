@@ -76,6 +76,8 @@ class InkState:
         What is projected, and whether it is shown.
     missing
         What of the stack is not there, in words.
+    reading_error
+        First error in reading the stack since it was opened; unlike a message, no success clears it.
     grey_note, suggested_greys
         What is wrong with its grey values, in words, and the range that they seem to have been meant to have.
     conversion
@@ -113,6 +115,7 @@ class InkState:
     compared: str = ""
     projection: ProjectionStatus = ProjectionStatus()
     missing: str = ""
+    reading_error: str = ""
     grey_note: str = ""
     suggested_greys: tuple[int, int] | None = None
     conversion: ConversionStatus = ConversionStatus()

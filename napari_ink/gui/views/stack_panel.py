@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QInputDialog
 from napari_ink.gui.models.state import InkState, Step
 from napari_ink.gui.views.convert_section import ConvertSection
 from napari_ink.gui.views.depth_section import DepthSection
+from napari_ink.gui.views.message import Message
 from napari_ink.gui.views.step_panel import StepPanel, button, paragraph, show_text
 from napari_ink.stack import DepthStack
 
@@ -41,11 +42,19 @@ class StackPanel(StepPanel):
         buttons.setSpacing(6)
         for one in (self.folder_button, self.file_button, self.address_button):
             buttons.addWidget(one)
+        self.reading_error = Message()
         self.summary, self.depth_hint = paragraph(), paragraph()
         self.convert, self.depths = ConvertSection(), DepthSection()
         self.convert.open_requested.connect(self.open_requested)
         self.rows.addLayout(buttons)
-        for widget in (self.sample_button, self.summary, self.depth_hint, self.convert, self.depths):
+        for widget in (
+            self.sample_button,
+            self.reading_error,
+            self.summary,
+            self.depth_hint,
+            self.convert,
+            self.depths,
+        ):
             self.rows.addWidget(widget)
 
     def show_state(self, state: InkState) -> None:
@@ -63,6 +72,7 @@ class StackPanel(StepPanel):
         told = (*(() if stack is None else stack.notes), state.grey_note)
         notes = "".join(f"<br>{escape(note)}" for note in told if note)
         show_text(self.summary, state.busy if stack is None else summary(stack, state.mask) + missing + notes)
+        self.reading_error.show_message(state.reading_error)
         show_text(self.depth_hint, "" if stack is None else _DEPTH.format(stack.surface_z))
 
     def ask_for_folder(self) -> None:
