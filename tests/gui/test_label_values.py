@@ -153,7 +153,7 @@ def test_three_dimensions_and_swapped_axes_are_for_looking(empty_dock, viewer, s
         turn()
         qtbot.wait(200)
         assert correct.edit_note.isVisible()
-        assert "plain one" in correct.edit_note.text()
+        assert "plain view" in correct.edit_note.text()
         stroke((40, 40), (44, 60))
         press(key_of("ink"))
         stroke((40, 40), (44, 60))

@@ -11,6 +11,7 @@ from npe2 import PluginManager, write
 from napari_ink.errors import BadInputError
 from napari_ink.export import EDGE_LABELS, FORMATS, read_labels
 from napari_ink.gui.contributions.writers import write_labels, write_stack
+from napari_ink.gui.layers.stack_layer import STACK_KEY
 from napari_ink.stack import open_stack
 
 VALUES = np.random.default_rng(0).integers(0, 3, (40, 50), dtype=np.uint8)
@@ -75,6 +76,15 @@ def test_an_image_of_three_axes_is_saved_as_ome_zarr(tmp_path: Path) -> None:
     for layer in (Image(volume, name="mine"), Image(volume[::-1], name="mine")):  # and once more in its place
         (path,) = write(str(tmp_path / "a.zarr"), [layer.as_layer_data_tuple()], plugin_name="napari-ink")
         np.testing.assert_array_equal(np.asarray(open_stack(path)), layer.data)
+    assert [one.name for one in tmp_path.iterdir()] == ["a.zarr"]
+
+
+def test_a_stack_is_saved_over_the_store_that_it_is_read_from(tmp_path: Path) -> None:
+    volume = np.random.default_rng(0).integers(0, 60000, (4, 50, 60), dtype=np.uint16)
+    write_stack(str(tmp_path / "a.zarr"), volume, {})
+    stack = open_stack(tmp_path / "a.zarr")
+    write_stack(str(tmp_path / "a.zarr"), stack, {"metadata": {STACK_KEY: stack}})
+    np.testing.assert_array_equal(np.asarray(open_stack(tmp_path / "a.zarr")), volume)
     assert [one.name for one in tmp_path.iterdir()] == ["a.zarr"]
 
 

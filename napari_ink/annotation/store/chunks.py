@@ -36,6 +36,7 @@ _MEANING = {
 def make_planes(folder: Path, shape: tuple[int, int]) -> None:
     """Create the empty Zarr store of a segment's planes under a temporary name, and rename it when it is complete."""
     folder.parent.mkdir(parents=True, exist_ok=True)
+    # Not `durable.replacing`: if labels are there already, the rename must fail rather than replace them.
     partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     group = zarr.open_group(DurableStore(partial), mode="w-", zarr_format=3)

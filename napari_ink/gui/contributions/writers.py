@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_ink.durable import replacing
 from napari_ink.errors import BadInputError
 from napari_ink.gui.layers.stack_layer import STACK_KEY
 from napari_ink.stack import DepthStack, convert, stack_of_array
@@ -134,18 +135,12 @@ def write_stack(path: str | None = None, data: Any = None, attributes: dict[str,
     known = (attributes.get("metadata") or {}).get(STACK_KEY)
     name = str(attributes.get("name", "The layer"))
     stack = known if isinstance(known, DepthStack) else _of_values(data, attributes, name)
-    # The old folder is kept until the new one is complete; it may even be the source that is read.
-    out, before = Path(path), Path(f"{path}.before")
-    if out.exists():
-        out.rename(before)
-    try:
-        for _ in convert(stack, out):
+    out = Path(path)
+    # A new store is written under its own name, so that a stopped conversion resumes; one that is there stays until the
+    # other is complete, since the layer may be reading from it.
+    with replacing(out) if out.exists() else nullcontext(out) as target:
+        for _ in convert(stack, target):
             pass
-    except BaseException:
-        if before.exists() and not out.exists():
-            before.rename(out)
-        raise
-    shutil.rmtree(before, ignore_errors=True)
     return [str(out)]
 
 

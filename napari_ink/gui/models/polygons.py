@@ -67,6 +67,7 @@ def _fill(found: npt.NDArray[np.bool_], corners: Polygon, region: Region) -> Non
 
     Crossings are computed in pixels of the segment, so that rounding does not depend on the region.
     """
+    # Not `skimage.draw.polygon2mask`, which counts other pixels on the outline as inside.
     first = min(max(int(np.ceil(corners[:, 0].min())), region.y0), region.y1)
     last = min(max(int(np.ceil(corners[:, 0].max())), first), region.y1)
     turns = np.zeros((last - first, region.width + 1), bool)
