@@ -208,7 +208,7 @@ def test_then_smaller_tiles_and_then_nothing_is_left(request_here: PredictReques
     refuse(
         replace(small, model=ink_model(Hungry(64), tile_size=128), out=small.out.with_name("b.zarr")),
         DeviceMemoryError,
-        "does not hold",
+        "cannot hold",
     )
 
 
@@ -245,7 +245,7 @@ def test_a_network_of_one_tile_size_gets_that_or_says_so(request_here: PredictRe
     refuse(divided, BadInputError, "cannot be combined")
     starved = replace(request, out=larger.out.with_name("c.zarr"), batch_size=1, cores=1)
     starved.model.network.forward = OutOfMemory().forward  # type: ignore[method-assign]
-    assert "continuing" not in refuse(starved, DeviceMemoryError, "does not hold")
+    assert "continuing" not in refuse(starved, DeviceMemoryError, "cannot hold")
 
 
 def test_tiles_that_are_stored_already_stay_as_large_as_they_were(request_here: PredictRequest) -> None:
