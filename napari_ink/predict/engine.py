@@ -28,6 +28,7 @@ from napari_ink.predict.events import (
     PredictionStarted,
     TilePredicted,
 )
+from napari_ink.predict.grid_choice import choose_grid, overlap_of, smaller_side
 from napari_ink.predict.nan_tiles import drop_nan_tiles
 from napari_ink.predict.request import PredictRequest
 from napari_ink.predict.storage.create import check_resumable, create_store
@@ -40,10 +41,7 @@ from napari_ink.predict.tiles import (
     BlockIndex,
     TilePlan,
     block_area,
-    choose_grid,
-    overlap_of,
     plan_tiles,
-    smaller_side,
 )
 from napari_ink.region import Region
 from napari_ink.stack import SegmentMask, grey_note

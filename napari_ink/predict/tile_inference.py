@@ -7,7 +7,6 @@ that were read and prepared once per cell.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
@@ -29,17 +28,6 @@ from napari_ink.typing import Float32Array
 
 # Without a stem, cells only avoid reading voxels twice.
 _WHOLE_CELL = 128
-
-
-def grid_step(members: Sequence[EnsembleMember]) -> int:
-    """Return the number that the first row and column of a tile must be multiples of.
-
-    With a context it is the network's coarsest step: then each token stands for the same pixels in every tile.
-    """
-    if any(member.contract.context_px for member in members):
-        own = (member.network.size_divisor for member in members if isinstance(member.network, InkEdgeNetwork))
-        return math.lcm(*own)
-    return max(DepthStem.steps) if has_shared_stem(members) else 1
 
 
 def has_shared_stem(members: Sequence[EnsembleMember]) -> bool:

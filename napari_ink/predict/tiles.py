@@ -7,17 +7,15 @@ it.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari_ink.errors import BadInputError
 from napari_ink.region import Region
 
 if TYPE_CHECKING:
-    from napari_ink.predict.ensemble import EnsembleMember
-    from napari_ink.predict.request import PredictRequest
+    pass
 
 
 BLOCK = 256
@@ -257,78 +255,3 @@ def plan_tiles(
 def _in_batches(tiles: list[Region], size: int) -> Iterator[tuple[Region, ...]]:
     for start in range(0, len(tiles), size):
         yield tuple(tiles[start : start + size])
-
-
-# Smaller tiles would give a network too little context.
-_SMALLEST_TILE = 64
-
-
-def choose_grid(
-    request: PredictRequest, members: Sequence[EnsembleMember], begun: Mapping[str, Any] | None = None
-) -> TileGrid:
-    """Return the grid of tiles for a request.
-
-    Parameters
-    ----------
-    request
-        The request.
-    members
-        Ensemble members that predict.
-    begun
-        Provenance of the run to resume, which may have reduced its tiles to save memory; None for a new run.
-
-    Raises
-    ------
-    BadInputError
-        If the tile size is less than 1, or a network does not accept it.
-    """
-    from napari_ink.predict.tile_inference import grid_step
-
-    context = max(member.contract.context_px for member in members)
-    shape, asked = request.stack.shape[1:], request.tile_size
-    if asked is not None and asked < 1:
-        raise BadInputError(f"Tiles of {asked} pixels are not possible; give at least 1, or leave the tile size out.")
-    divisor = math.lcm(*(int(getattr(member.network, "size_divisor", 1)) for member in members))
-    fixed = {int(side) for member in members if (side := getattr(member.network, "fixed_tile", None)) is not None}
-    if fixed:
-        side = _only(fixed, divisor, asked)
-    elif begun is not None and asked in (None, begun.get("tile_asked")):
-        # The same command resumes a run whose tiles were reduced; another size is refused later, by its name.
-        side = max(begun["tile"])
-    else:
-        side = asked or request.model.contract.tile_size
-    overlap = overlap_of(request.overlap, members)
-    return tile_grid(shape, side, divisor, overlap, grid_step(members), context)
-
-
-def overlap_of(asked: float | None, members: Sequence[EnsembleMember]) -> float:
-    """Return the overlap of tiles: the one asked for, or the one that the models need to hide where tiles meet."""
-    if asked is not None:
-        return asked
-    return 0.0 if all(member.contract.context_px for member in members) else DEFAULT_OVERLAP
-
-
-def smaller_side(request: PredictRequest, members: Sequence[EnsembleMember], grid: TileGrid) -> int | None:
-    """Return a tile size of about half the side, which needs less memory; None if there is none."""
-    side = max(max(grid.tile) // 2, _SMALLEST_TILE)
-    if any(getattr(member.network, "fixed_tile", None) for member in members):
-        return None
-    divisor = math.lcm(*(int(getattr(member.network, "size_divisor", 1)) for member in members))
-    if side <= 2 * grid.context:
-        return None
-    overlap = overlap_of(request.overlap, members)
-    smaller = tile_grid(grid.shape, side, divisor, overlap, grid.step, grid.context)
-    return None if smaller.tile == grid.tile else max(smaller.tile)
-
-
-def _only(fixed: set[int], divisor: int, asked: int | None) -> int:
-    """Return the only tile size that all networks accept, where at least one accepts a single size."""
-    sizes = " and ".join(map(str, sorted(fixed)))
-    if len(fixed) > 1 or min(fixed) % divisor:
-        raise BadInputError(
-            f"These models cannot be combined: one takes only tiles of {sizes} pixels, and another does not take "
-            "those; predict with each model separately."
-        )
-    if asked not in (None, min(fixed)):
-        raise BadInputError(f"A model takes only tiles of {sizes} pixels, not of {asked}; leave the tile size out.")
-    return min(fixed)

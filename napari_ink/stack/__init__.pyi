@@ -10,7 +10,8 @@ from .depth_stack import DepthStack, Level
 from .grey_range import GreyFill, grey_fill, grey_note, suggested_range
 from .mask import InkFile, SegmentMask, read_ink, read_mask, read_segment_mask
 from .opening import LAYER_FOLDERS, open_stack, suffix_of
-from .plane import StoredPlane, as_plane, crop_plane, open_numpy, opened_plane
+from .plane import StoredPlane, as_plane, crop_plane, open_numpy
+from .plane_opening import opened_plane
 from .projected import projected_levels
 from .projection import HOWS, How, project_layers
 from .tiles import Tiles, viewing_levels

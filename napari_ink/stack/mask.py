@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from napari_ink.errors import LabelError
 from napari_ink.mask_meaning import Meaning
-from napari_ink.stack.plane import STRIP_PX, StoredPlane, check_size, opened_plane
+from napari_ink.stack.plane import STRIP_PX, StoredPlane, check_size
+from napari_ink.stack.plane_opening import opened_plane
 from napari_ink.typing import Mask
 
 _SQUARE = STRIP_PX

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_ink.decoding import check_memory, check_regular, decoder_errors, exists
+from napari_ink.decoding import check_memory, check_regular, decoder_errors
 from napari_ink.errors import LabelError
 from napari_ink.mask_meaning import Meaning, Samples, bits_of, meaning_of, values_of
 
@@ -83,39 +82,6 @@ class StoredPlane:
         return out
 
 
-@contextmanager
-def opened_plane(path: str | os.PathLike[str]) -> Iterator[StoredPlane]:
-    """Open a mask or label plane: a grey or palette image (PNG, TIFF, others of Pillow's formats), NumPy file or Zarr.
-
-    Raises
-    ------
-    LabelError
-        If the file does not exist or is no plane of integers; also raised later, while it is open.
-    """
-    from napari_ink.stack.picture_plane import opened_picture_plane
-    from napari_ink.stack.tiff_plane import is_tiff, tiff_plane
-    from napari_ink.stack.zarr_plane import zarr_plane
-    from napari_ink.stack.zarr_stack import holds_zarr
-
-    path = Path(path)
-    if not exists(path, LabelError):
-        raise LabelError(f"There is no image at {path}; check the path.")
-    if path.is_dir():
-        if not holds_zarr(path):
-            raise LabelError(f"{path} is a folder that is no Zarr; name an image, a NumPy file or a Zarr.")
-        # Zarr and NumPy planes stay on the disk without an open file; only pictures need closing.
-        yield zarr_plane(path)
-        return
-    check_regular(path, LabelError)
-    if path.suffix.lower() == ".npy":
-        yield _numpy_plane(path)
-    elif is_tiff(path):
-        yield tiff_plane(path)
-    else:
-        with opened_picture_plane(path) as plane:
-            yield plane
-
-
 def open_numpy(path: Path) -> npt.NDArray[Any]:
     """Open a NumPy file of labels or a mask as a memory map.
 
@@ -133,7 +99,14 @@ def open_numpy(path: Path) -> npt.NDArray[Any]:
         return values
 
 
-def _numpy_plane(path: Path) -> StoredPlane:
+def numpy_plane(path: Path) -> StoredPlane:
+    """Open a NumPy file as a plane.
+
+    Raises
+    ------
+    LabelError
+        If the file cannot be read, or is no plane of integers.
+    """
     values = as_plane(open_numpy(path))
     check_plane(values.shape, values.dtype, path)
 
