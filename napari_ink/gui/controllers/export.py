@@ -69,12 +69,12 @@ class ExportController:
         self._jobs.run("export", job, self._on_exported, step=Step.EXPORT, busy=f"Writing {path.name}…")
 
     def _plane(self, what: ExportWhat, source: ExportFrom) -> LabelPlane | None:
-        stack = self._store.state.stack
+        stack, overlay = self._store.state.stack, self._layers.overlay
         return plane_to_export(
             what,
             source,
             self._labels.annotation,
-            self._layers.overlay,
+            None if overlay is None else overlay.probabilities,
             self._predicted.thresholds(),
             None if stack is None else stack.voxel_size_um,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,11 +12,10 @@ import numpy.typing as npt
 
 from napari_ink.export import EDGE_MASK, INK_MASK, LabelPlane, annotation_plane, mapped, plane_of
 from napari_ink.gui.models.state import ExportFrom, ExportWhat, cut_level
-from napari_ink.typing import LabelKind
+from napari_ink.typing import LabelKind, UInt8Array
 
 if TYPE_CHECKING:
     from napari_ink.annotation import Annotation, Project
-    from napari_ink.gui.layers.prediction_overlay import PredictionOverlay
     from napari_ink.region import Region
     from napari_ink.stack import DepthStack
 
@@ -46,21 +45,22 @@ def plane_to_export(
     what: ExportWhat,
     source: ExportFrom,
     annotation: Annotation | None,
-    overlay: PredictionOverlay | None,
+    probabilities: Callable[[LabelKind], UInt8Array] | None,
     thresholds: Mapping[LabelKind, float],
     voxel_size_um: float | None,
 ) -> LabelPlane | None:
     """Return a mask or label values of the segment's height and width; None if the source has none.
 
-    The plane is read in parts on the thread that writes it, so that the user can paint meanwhile.
+    The plane is read in parts on the thread that writes it, so that the user can paint meanwhile. `probabilities` gives
+    the planes of the prediction that is shown, ``(y, x)`` uint8; it is None without one.
     """
     if source == "labels":
         return None if annotation is None else annotation_plane(annotation, what, voxel_size_um)
-    if overlay is None or what not in ("ink", "edges"):
+    if probabilities is None or what not in ("ink", "edges"):
         return None
     shown: LabelKind = "ink" if what == "ink" else "edge"
     names, level = (INK_MASK if what == "ink" else EDGE_MASK), cut_level(thresholds[shown])
-    return mapped(plane_of(overlay.probabilities(shown), names, voxel_size_um), lambda part: part >= level, names)
+    return mapped(plane_of(probabilities(shown), names, voxel_size_um), lambda part: part >= level, names)
 
 
 def export_job(plane: LabelPlane, path: Path) -> Generator[Exported]:

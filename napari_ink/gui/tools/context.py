@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -16,10 +16,21 @@ from napari_ink.typing import LabelKind, UInt8Array
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
-    from napari_ink.gui.controllers.labels import LabelsController
+    from napari_ink.annotation import Annotation, Edit
     from napari_ink.gui.jobs.runner import JobRunner
     from napari_ink.gui.layers.label_layers import Block
     from napari_ink.gui.layers.manager import LayerManager
+
+
+class EditableLabels(Protocol):
+    """Labels as tools need them; the controller of the labels provides them."""
+
+    @property
+    def annotation(self) -> Annotation | None:
+        """Annotation store of the open project; None without one."""
+
+    def apply(self, blocks: Sequence[Block], tool: str) -> Edit | None:
+        """Change labels with a tool, as one undo step."""
 
 
 class ToolContext:
@@ -30,7 +41,7 @@ class ToolContext:
     layers
         Layers of the viewer.
     labels
-        Controller of the labels, which every change goes through.
+        Labels of the open project, which every change goes through.
     jobs
         Runner of background jobs.
     notify
@@ -43,7 +54,7 @@ class ToolContext:
     """
 
     def __init__(
-        self, layers: LayerManager, labels: LabelsController, jobs: JobRunner, notify: Callable[[str], None]
+        self, layers: LayerManager, labels: EditableLabels, jobs: JobRunner, notify: Callable[[str], None]
     ) -> None:
         self._layers, self._labels, self._jobs = layers, labels, jobs
         self.notify = notify
