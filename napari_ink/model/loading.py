@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 SHIPPED_FOLDER = Path(__file__).parent / "checkpoints"
-DEFAULT_MODEL = "ink-tiny-2"
+DEFAULT_MODEL = "ink-tiny-3"
 OWN, LIGHTNING, TORCHSCRIPT, ONNX = ".safetensors", (".ckpt",), (".pt", ".pts", ".ts"), (".onnx",)
 MODEL_SUFFIXES = (OWN, *LIGHTNING, *TORCHSCRIPT, *ONNX)
 """Suffixes of model files."""

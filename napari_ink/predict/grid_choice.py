@@ -56,15 +56,15 @@ def choose_grid(
 def grid_step(members: Sequence[EnsembleMember]) -> int:
     """Return the number that the first row and column of a tile must be multiples of.
 
-    With a context it is the network's coarsest step: then each token stands for the same pixels in every tile.
+    With a context it is the network's coarsest step: then each token stands for the same pixels in every tile. Networks
+    of a single tile size do not tell their step.
     """
-    from napari_ink.model.network import InkEdgeNetwork
     from napari_ink.model.stem import DepthStem
     from napari_ink.predict.tile_inference import has_shared_stem
 
     if any(member.contract.context_px for member in members):
-        own = (member.network.size_divisor for member in members if isinstance(member.network, InkEdgeNetwork))
-        return math.lcm(*own)
+        free = (member.network for member in members if getattr(member.network, "fixed_tile", None) is None)
+        return math.lcm(*(int(getattr(network, "size_divisor", 1)) for network in free))
     return max(DepthStem.steps) if has_shared_stem(members) else 1
 
 

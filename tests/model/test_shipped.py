@@ -1,5 +1,7 @@
 """The shipped checkpoint on the sample, which is no training data: results must not depend on how it is read."""
 
+from pathlib import Path
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -8,6 +10,7 @@ import torch
 from napari_ink.evaluation import ink_scores
 from napari_ink.model import InkModel, load_model, recommended_thresholds
 from napari_ink.phantom import PhantomConfig, make_phantom, sample_path
+from napari_ink.predict import PredictRequest, open_prediction, predict
 from napari_ink.stack import DepthStack, open_stack
 
 SIDE, MARGIN, Y, X = 256, 32, 100, 150
@@ -65,3 +68,29 @@ def test_the_surface_may_lie_eight_layers_off(model: InkModel, deeper: float) ->
             found = torch.sigmoid(model.network(torch.from_numpy(block.copy())[None]))[0, 0].numpy()
         scores.append(ink_scores(found, phantom.ink, phantom.mask).f0_5)
     assert scores[1] > scores[0] - 0.08 and scores[0] > 0.8
+
+
+def whole_map(stack: npt.NDArray[np.uint16], model: InkModel, folder: Path) -> npt.NDArray[np.int64]:
+    np.save(folder / "stack.npy", stack)
+    for _ in predict(PredictRequest(open_stack(folder / "stack.npy"), model, folder / "p.zarr", device="cpu")):
+        pass
+    stored = open_prediction(folder / "p.zarr")
+    return np.stack([stored.read("ink"), stored.read("edge")]).astype(int)
+
+
+def test_a_stack_that_is_constant_in_the_plane_gives_a_map_without_a_grid(
+    model: InkModel, stack: DepthStack, tmp_path: Path
+) -> None:
+    column = stack.read(slice(None), slice(250, 251), slice(250, 251))
+    found = whole_map(np.broadcast_to(column, (len(column), 700, 1100)).copy(), model, tmp_path)
+    assert np.ptp(found, axis=(1, 2)).max() <= 2
+
+
+def test_a_map_does_not_depend_on_where_tiles_lie(model: InkModel, tmp_path: Path) -> None:
+    volume = np.random.default_rng(0).normal(25000, 9000, (65, 640, 704)).clip(0, 65535).astype(np.uint16)
+    (tmp_path / "cut").mkdir()
+    whole = whole_map(volume, model, tmp_path)
+    cut = whole_map(volume[:, 96:, 64:], model, tmp_path / "cut")
+    away = model.contract.context_px
+    difference = np.abs(whole[:, 96:, 64:] - cut)[:, away:, away:]
+    assert (difference <= 3).mean() >= 0.999 and difference.max() <= 12
