@@ -239,8 +239,10 @@ def run_way(way: str, folder: Path, overlap: float, device_name: str, cores: int
         others = {"ours-tiles": lambda: Hidden(model.network), "no-network": Nothing}
         model = replace(model, network=others[way]()) if way in others else model
         with tempfile.TemporaryDirectory(dir=folder.parent) as out:
+            # A model with a context lays tiles of its own, which need no overlap.
+            wanted = None if model.contract.context_px else overlap
             request = PredictRequest(
-                stack, model, Path(out) / "p.zarr", device=device_name, overlap=overlap, cores=cores
+                stack, model, Path(out) / "p.zarr", device=device_name, overlap=wanted, cores=cores
             )
             if way == "ours-masked":
                 mask = folder.parent / "mask.png"
