@@ -40,7 +40,7 @@ def test_a_prediction_agrees_with_the_plain_network(tmp_path: Path, monkeypatch:
     model = load_model()
     request = PredictRequest(
         make_stack(tmp_path, (40, 200, 180)),
-        replace(model, contract=model.contract.changed(tile_size=96)),
+        replace(model, contract=model.contract.changed(tile_size=128, context_px=32)),
         tmp_path / "fast.zarr",
         region=Region(0, 150, 0, 180),
         device="cpu",
