@@ -9,9 +9,7 @@ from pathlib import Path
 
 from napari_ink.decoding import check_regular, exists
 from napari_ink.errors import LabelError
-from napari_ink.stack.picture_plane import opened_picture_plane
 from napari_ink.stack.plane import StoredPlane, numpy_plane
-from napari_ink.stack.tiff_plane import is_tiff, tiff_plane
 
 
 @contextmanager
@@ -23,6 +21,9 @@ def opened_plane(path: str | os.PathLike[str]) -> Iterator[StoredPlane]:
     LabelError
         If the file does not exist or is no plane of integers; also raised later, while it is open.
     """
+    # Here, so that naming a plane loads no readers of formats.
+    from napari_ink.stack.picture_plane import opened_picture_plane
+    from napari_ink.stack.tiff_plane import is_tiff, tiff_plane
     from napari_ink.stack.zarr_plane import zarr_plane
     from napari_ink.stack.zarr_stack import holds_zarr
 
