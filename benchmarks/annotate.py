@@ -192,7 +192,7 @@ def match(session: Any, shape: tuple[int, int]) -> str:
     with longest_stall() as longest:
         began = time.perf_counter()
         session.similar.search(Region(y, y + 64, x, x + 64))
-        wait_until(lambda: not session.jobs.is_running("similar"))
+        wait_until(lambda: not session.jobs.is_running("search"))
         return f"{time.perf_counter() - began:.1f} s, longest stall {longest():.0f} ms"
 
 
