@@ -12,9 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from napari_ink.annotation import Annotation
+from napari_ink.annotation.store import writer
 from napari_ink.annotation.store.edits import PLANES, Change, Edit, EditHeader
 from napari_ink.annotation.store.journal import Journal
 from napari_ink.annotation.store.journal_scan import MAGIC
+from napari_ink.annotation.store.marker import Marker, write_marker
 from napari_ink.annotation.store.store import JOURNAL_NAME, MARKER_NAME
 from napari_ink.errors import BadInputError, ProjectError
 
@@ -263,6 +265,38 @@ def test_a_crash_and_a_flipped_bit_lose_that_change_only(folder: Path) -> None:
     assert "What was drawn last may be missing" in annotation.warnings[0]
     annotation.undo()
     assert not annotation.can_undo
+    annotation.close()
+
+
+@pytest.mark.parametrize("lost", range(3))
+def test_a_crash_between_the_first_chunks_and_their_marker_and_a_flipped_bit_lose_that_change_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: int
+) -> None:
+    markers: list[Marker] = []
+
+    def watched(path: Path, marker: Marker) -> None:
+        markers.append(marker)
+        write_marker(path, marker)
+
+    monkeypatch.setattr(writer, "write_marker", watched)
+    places = [(0, 0), (0, 550), (600, 0)]  # a chunk each
+    annotation = Annotation(tmp_path, SHAPE, "ada")
+    for y, x in places:
+        annotation.apply([("ink", y, x, np.full((9, 9), 2, np.uint8))], "ink")
+    annotation.close()
+    # The state of a crash after the first of three chunks: the marker is the one from before it.
+    write_marker(tmp_path / MARKER_NAME, markers[0])
+    chunks = sorted(one for one in (tmp_path / "annotation.zarr/ink/c").rglob("*") if one.is_file())
+    for chunk in chunks[1:]:
+        chunk.unlink()
+    journal = Journal(tmp_path / JOURNAL_NAME)
+    data = bytearray(journal.path.read_bytes())
+    data[journal.records()[lost].offset + 3] ^= 1
+    journal.path.write_bytes(data)
+    annotation = Annotation(tmp_path, SHAPE, "ada")
+    drawn = [bool((_ink(annotation)[y : y + 9, x : x + 9] == 2).all()) for y, x in places]
+    assert len(chunks) == 3 and all(found for number, found in enumerate(drawn) if number != lost)
+    assert annotation.count("ink") == {2: sum(drawn) * 81}
     annotation.close()
 
 

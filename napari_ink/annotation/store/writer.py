@@ -206,6 +206,9 @@ class Writer:
             through, chunks, counts = self.number, self._chunks.take_dirty(), self._counts()
         try:
             self._journal.sync()
+            if not self.written and not self._marker.exists():
+                # After a crash between the first chunks and their marker, this one has every change replayed.
+                write_marker(self._marker, Marker(0, {}))
             for key, chunk in chunks.items():
                 self._chunks.store(key, chunk)
             write_marker(self._marker, Marker(through, counts))
