@@ -19,26 +19,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from train_shipped import CONTRACT
 
 from napari_ink.memory import memory_kept
-from napari_ink.model import InkEdgeConfig, InputContract
-from napari_ink.model.config import CONTEXT_PX, TILE_PX
+from napari_ink.model import InkEdgeConfig
 from napari_ink.model.network import InkEdgeNetwork
 from napari_ink.phantom import make_phantom, set_config, write_segment
 from napari_ink.training import AugmentationSettings, CropSampler, TrainSettings, batches, read_pair
 from napari_ink.training.distributed import ProcessTeam
 from napari_ink.training.learner import Learner
 from napari_ink.training.precision import Arithmetic
-
-CONTRACT = InputContract(
-    depth_layers=32,
-    min_depth_layers=12,
-    mean=0.31,
-    std=0.24,
-    voxel_size_um=7.91,
-    tile_size=TILE_PX,
-    context_px=CONTEXT_PX,
-)
 
 
 def seconds(work: Callable[[], object], rounds: int) -> float:
