@@ -51,7 +51,7 @@ class Project:
     def __init__(self, folder: Path, stack: DepthStack, author: str, look_only: bool = False) -> None:
         self.folder, self.stack, self.author = folder, stack, author
         self._lock = None if look_only else ProjectLock(folder, author)
-        self.holder = "nobody, but it was opened to be looked at" if self._lock is None else self._lock.holder
+        self.holder = "nobody; it was opened for viewing only" if self._lock is None else self._lock.holder
         try:
             self.annotation = Annotation(folder, stack.shape[1:], author, self.read_only)
         except BaseException:
@@ -151,7 +151,7 @@ def create_project(folder: Path, stack: DepthStack, author: str | None = None) -
         project = Project(folder, stack, author or user_name())
         try:
             if project.read_only:
-                raise ProjectError(f"{folder} is being made already by {project.holder}; open it there.")
+                raise ProjectError(f"{folder} is already being created by {project.holder}; open it there.")
             _write(folder, stack)  # last, since this file makes the folder a project
         except BaseException:
             project.close()
@@ -184,8 +184,8 @@ def open_project(
     BadInputError
         If a different stack is there.
     """
-    said = _read(folder)
-    place: Path | str = said["stack"] if stack_at is None else stack_at
+    record = _read(folder)
+    place: Path | str = record["stack"] if stack_at is None else stack_at
     if not is_address(place):
         place = Path(os.path.normpath(folder / place))
     # "FILE::DATASET" names a stack inside a file, which must exist itself.
@@ -193,7 +193,7 @@ def open_project(
         raise StackMovedError(f"The stack of {folder.name} is not at {place} any more; say where it lies now.")
     try:
         stack = open_stack(place)
-        differs = differences(fingerprint(stack), said["fingerprint"])
+        differs = differences(fingerprint(stack), record["fingerprint"])
     except NapariInkError as error:
         raise StackMovedError(f"The stack of {folder.name} cannot be opened: {error}") from error
     if differs:
@@ -201,7 +201,7 @@ def open_project(
     with storage_errors(folder):
         project = Project(folder, stack, author or user_name(), look_only)
         try:
-            if not project.read_only and said["stack"] != _relative(folder, stack):
+            if not project.read_only and record["stack"] != _relative(folder, stack):
                 _write(folder, stack)
         except BaseException:
             project.close()
@@ -224,10 +224,10 @@ def labels_of_project(folder: Path) -> tuple[Annotation, float | None]:
     ProjectError
         If the folder is not a project, or cannot be read.
     """
-    said = _read(folder)
+    record = _read(folder)
     with decoder_errors(ProjectError, f"The labels of {folder}", "bring them back from a backup"):
-        height, width = said["fingerprint"]["shape"][1:]
-        return Annotation(folder, (height, width), read_only=True), said.get("voxel_size_um")
+        height, width = record["fingerprint"]["shape"][1:]
+        return Annotation(folder, (height, width), read_only=True), record.get("voxel_size_um")
 
 
 def _read(folder: Path) -> dict[str, Any]:
@@ -235,24 +235,24 @@ def _read(folder: Path) -> dict[str, Any]:
     path = folder / _FILE
     if not os.path.lexists(path):
         raise ProjectError(f"{folder} is no project; name a folder that ends in {SUFFIX} and holds {_FILE}.")
-    said: Any = parse_json(read_bounded(path, ProjectError), ProjectError, path)
+    record: Any = parse_json(read_bounded(path, ProjectError), ProjectError, path)
     with decoder_errors(ProjectError, path, "bring it back from a backup"):
-        version = said["version"]
+        version = record["version"]
         if not isinstance(version, int):
             raise ValueError("its version is no number")
         if version <= _VERSION:  # a later version may use other keys
-            _check_sound(said)
+            _check_sound(record)
     if version > _VERSION:
         raise ProjectError(f"{folder} was made by a later version of napari-ink; update napari-ink to open it.")
-    return dict(said)
+    return dict(record)
 
 
-def _check_sound(said: dict[str, Any]) -> None:
+def _check_sound(record: dict[str, Any]) -> None:
     """Raise a `ValueError`, `TypeError` or `KeyError` if a value in a project's file is invalid."""
-    if not isinstance(said["stack"], str) or "\0" in said["stack"]:
+    if not isinstance(record["stack"], str) or "\0" in record["stack"]:
         raise ValueError("its stack is no path")
-    found = said["fingerprint"]
-    shape, voxel_size = found["shape"], said.get("voxel_size_um")
+    found = record["fingerprint"]
+    shape, voxel_size = found["shape"], record.get("voxel_size_um")
     if not isinstance(found["dtype"], str) or not isinstance(found["rows_crc32"], int):
         raise ValueError("its fingerprint is none")
     is_shape = isinstance(shape, list) and len(shape) == 3 and all(isinstance(one, int) for one in shape)
@@ -263,14 +263,14 @@ def _check_sound(said: dict[str, Any]) -> None:
 
 
 def _write(folder: Path, stack: DepthStack) -> None:
-    said = {
+    record = {
         "version": _VERSION,
         "segment": stack.name,
         "stack": _relative(folder, stack),
         "fingerprint": fingerprint(stack),
         "voxel_size_um": stack.voxel_size_um,
     }
-    write_bytes(folder / _FILE, json.dumps(said, indent=1).encode())
+    write_bytes(folder / _FILE, json.dumps(record, indent=1).encode())
 
 
 def _relative(folder: Path, stack: DepthStack) -> str:
