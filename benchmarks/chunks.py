@@ -2,8 +2,8 @@
 
     python benchmarks/chunks.py [--side 2048]
 
-Writes a simulated stack (a phantom, tiled) once for each layout, and reads from it what people and models read: one
-layer of a 1600 × 1000 view, 15 layers of it, and a tile of 256 × 256 through the whole depth. Medians, warm page cache.
+Writes a simulated stack (a phantom, tiled) once for each layout, and times what people and models read: one layer of
+a 1600 × 1000 view, 15 layers of it, and a tile of 256 × 256 through the whole depth. Medians, warm page cache.
 """
 
 from __future__ import annotations

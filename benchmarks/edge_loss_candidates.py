@@ -1,7 +1,7 @@
-"""Edge losses that others use, for `edge_losses.py` to compare ours with.
+"""Edge losses from the literature, which `edge_losses.py` compares with ours.
 
-All take logits ``(b, y, x)`` and a target ``(b, y, x)`` of 0, 1 and `IGNORE`, count reviewed pixels alone, and return a
-scalar of about 1, so that one learning rate serves them all (AdamW takes no notice of a factor anyway).
+All take logits ``(b, y, x)`` and a target ``(b, y, x)`` of 0, 1 and `IGNORE`, count only reviewed pixels, and return a
+scalar of about 1, so that one learning rate suits them all (AdamW ignores a constant factor anyway).
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ EdgeLoss = Callable[[Tensor, Tensor], Tensor]
 
 
 def planes(target: Tensor) -> tuple[Tensor, Tensor]:
-    """Return where there is an edge and where anything is known, as 0 and 1."""
+    """Return the edges and the reviewed pixels, as 0 and 1."""
     return (target == 1).float(), (target != IGNORE).float()
 
 
 def mean(values: Tensor, weight: Tensor) -> Tensor:
-    """Return a weighted mean, 0 without any weight."""
+    """Return a weighted mean, or 0 if all weights are 0."""
     return (values * weight).sum() / weight.sum().clamp(min=1)
 
 
 def bce(logits: Tensor, target: Tensor) -> Tensor:
-    """Cross-entropy, every pixel alike."""
+    """Cross-entropy with equal weight for every pixel."""
     edge, known = planes(target)
     return mean(F.binary_cross_entropy_with_logits(logits, edge, reduction="none"), known)
 
 
 def hed(logits: Tensor, target: Tensor) -> Tensor:
-    """Balanced cross-entropy: edges weigh as much as all the rest together (Xie & Tu 2015)."""
+    """Balanced cross-entropy: edges weigh as much as all other pixels together (Xie & Tu 2015)."""
     edge, known = planes(target)
     share = mean(edge, known)
     weight = known * torch.where(edge == 1, 1 - share, share)
@@ -64,7 +64,7 @@ def boundary(logits: Tensor, target: Tensor) -> Tensor:
 
 
 def soft_skeleton(x: Tensor, rounds: int) -> Tensor:
-    """Return what soft openings of a map ``(b, 1, y, x)`` take away (Shit et al. 2021)."""
+    """Return the part of a map ``(b, 1, y, x)`` that soft openings remove (Shit et al. 2021)."""
 
     def erode(x: Tensor) -> Tensor:
         return torch.minimum(-F.max_pool2d(-x, (3, 1), 1, (1, 0)), -F.max_pool2d(-x, (1, 3), 1, (0, 1)))
@@ -81,7 +81,7 @@ def soft_skeleton(x: Tensor, rounds: int) -> Tensor:
 
 
 def cldice(logits: Tensor, target: Tensor) -> Tensor:
-    """Dice between each one's skeleton and the other's lines (Shit et al. 2021)."""
+    """Dice between the skeleton of each map and the lines of the other (Shit et al. 2021)."""
     edge, known = (plane.unsqueeze(1) for plane in planes(target))
     probability = torch.sigmoid(logits).unsqueeze(1) * known
     ours, theirs = soft_skeleton(probability, 4), edge
@@ -91,7 +91,7 @@ def cldice(logits: Tensor, target: Tensor) -> Tensor:
 
 
 def pooled(logits: Tensor, target: Tensor, tolerance_px: int = 1) -> Tensor:
-    """Balanced cross-entropy in which the best prediction near a label counts as well, and those near it are free."""
+    """Balanced cross-entropy that also counts the best prediction near a label, and ignores predictions near labels."""
     x, edge, known = logits[:, None], *(plane[:, None] for plane in planes(target))
     side = 2 * tolerance_px + 1
     found = F.max_pool2d(x.masked_fill(known == 0, -1e4), side, 1, tolerance_px)
@@ -120,7 +120,7 @@ RIVALS: dict[str, EdgeLoss] = {
 
 
 def named(name: str) -> EdgeLoss:
-    """Return a rival, or ours with settings: ``ours:tolerance_px=3,dice_share=0``."""
+    """Return a loss of the literature by its name, or ours with settings: ``ours:tolerance_px=3,dice_share=0``."""
     first, _, settings = name.partition(":")
     if first != "ours":
         return RIVALS[first]

@@ -1,4 +1,4 @@
-"""What `edge_losses.py` trains and scores on: photographs with the edges that people drew, and phantoms."""
+"""Data that `edge_losses.py` trains and scores on: photographs with edges drawn by people, and phantoms."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from napari_ink.training import edge_target
 
 Plane = npt.NDArray[Any]
 Target = Literal["consensus", "person"]
-# A photograph has depth layers R, G, B; of a phantom's 65, those around the surface are read.
+# A photograph has the channels R, G, B as layers; of a phantom's 65 layers, those around the surface are read.
 DEPTH = slice(26, 39, 2)
-# Ink that is easy to see, so that after minutes of training the labels decide, not the search for ink.
+# Ink that is easy to see, so that a few minutes of training depend on the labels rather than on finding ink.
 PLAIN_INK = {"ink_contrast": 30.0, "ink_thickness": 1.5, "surface_wander": 1.0, "flaked": 0.1}
-AGREED = 0.3  # of the people; pixels that fewer of them marked are neither edge nor none (Liu et al. 2017)
+AGREED = 0.3  # share of the people; pixels marked by fewer are ignored (Liu et al. 2017)
 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """Grey values ``(z, y, x)``, uint8; targets ``(y, x)`` to learn, one a crop; edges ``(y, x)`` to be judged by."""
+    """Grey values ``(z, y, x)``, uint8; targets ``(y, x)``, one for each crop; edges ``(y, x)`` for the scores."""
 
     values: npt.NDArray[np.uint8]
     targets: list[npt.NDArray[np.uint8]]
@@ -42,9 +42,9 @@ class Sample:
 
 
 def bsds(home: Path, part: str, target: Target) -> list[Sample]:
-    """Read a part, ``train`` or ``val``, of BSDS500 as it is published (Arbeláez et al. 2011).
+    """Read a part of BSDS500, ``train`` or ``val``, in its published layout (Arbeláez et al. 2011).
 
-    The target is what people agreed on, or what one of them drew: another one for every crop.
+    The target is either the consensus of the people or the drawing of one person, a different one for each crop.
     """
     samples = []
     for file in sorted((home / "images" / part).glob("*.jpg")):
@@ -59,7 +59,7 @@ def bsds(home: Path, part: str, target: Target) -> list[Sample]:
 
 
 def phantom_samples(seeds: range, home: Path, shift_px: int) -> list[Sample]:
-    """Make phantoms, kept in `home`, and draw all ink of each `shift_px` off in a direction of its own."""
+    """Make phantoms, stored in `home`, and shift the labels of each by `shift_px` pixels in a random direction."""
     home.mkdir(parents=True, exist_ok=True)
     return [_phantom_sample(seed, home, shift_px) for seed in seeds]
 
@@ -75,7 +75,7 @@ def _phantom_sample(seed: int, home: Path, shift_px: int) -> Sample:
     by = np.rint(shift_px * np.array([np.sin(angle), np.cos(angle)]))
     drawn = ndimage.shift(ink, by, order=0, cval=0)
     labels = np.where(mask, np.where(drawn, LabelValue.INK, LabelValue.PAPYRUS), LabelValue.UNREVIEWED)
-    inside = ndimage.binary_erosion(mask, iterations=3)  # along the outline nobody can say whether a stroke ended
+    inside = ndimage.binary_erosion(mask, iterations=3)  # at the outline, the ends of strokes are unknown
     return Sample(values, [edge_target(labels.astype(np.uint8))], [label_edges(ink) & inside], inside)
 
 
@@ -85,7 +85,7 @@ def prepare(values: Plane) -> npt.NDArray[np.float32]:
 
 
 def draw_batch(samples: list[Sample], rng: np.random.Generator, count: int, size: int) -> tuple[Tensor, Tensor]:
-    """Cut `count` crops anywhere, flipped and turned at random: values ``(b, z, y, x)``, targets ``(b, y, x)``."""
+    """Cut `count` random crops, flipped and rotated at random: values ``(b, z, y, x)``, targets ``(b, y, x)``."""
     values, targets = [], []
     for _ in range(count):
         sample = samples[int(rng.integers(len(samples)))]
@@ -101,7 +101,7 @@ def draw_batch(samples: list[Sample], rng: np.random.Generator, count: int, size
 
 @torch.inference_mode()
 def edge_map(network: nn.Module, sample: Sample, divisor: int) -> npt.NDArray[np.float32]:
-    """Return probabilities ``(y, x)`` of a whole image, 0 where nobody can tell."""
+    """Return probabilities ``(y, x)`` of a whole image, 0 where the truth is unknown."""
     height, width = sample.inside.shape
     padding = (0, -width % divisor, 0, -height % divisor)
     values = F.pad(torch.from_numpy(prepare(sample.values))[None], padding, mode="reflect")

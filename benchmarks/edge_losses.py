@@ -1,12 +1,12 @@
-"""Train one small network with each of many edge losses, on photographs and on phantoms with labels drawn off.
+"""Train one small network with each of many edge losses, on photographs and on phantoms with shifted labels.
 
     python benchmarks/edge_losses.py [--bsds DIR] [--losses NAME …] [--shifts 0 3 6] [--seeds 0 1] [--quick]
 
-Same network, crops, steps and optimiser; only the loss differs. `--bsds` names a copy of BSDS500 (folders `images` and
-`groundTruth` with `train` and `val`): trained on `train`, scored on `val`; with `--dev` trained on four fifths of
-`train` and scored on 20 of the rest, to choose settings by. Without it: phantoms whose ink has been drawn `--shifts`
-pixels off, in one direction a phantom, scored against the ink where it is. Rows are kept in `--out` and not trained
-again.
+The network, the crops, the steps and the optimiser stay the same; only the loss differs. `--bsds` names a copy of
+BSDS500 (folders `images` and `groundTruth` with `train` and `val`): networks are trained on `train` and scored on
+`val`; with `--dev`, to choose settings, trained on four fifths of `train` and scored on 20 images of the rest. Without
+it: phantoms whose labels are shifted by `--shifts` pixels, in a random direction each, scored against the true ink.
+Finished rows are stored in `--out` and not trained again.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ from napari_ink.model.network import EDGE, InkEdgeNetwork
 CONFIG = InkEdgeConfig(
     stem_channels=(8, 16), dims=(24, 48, 64, 96), heads=(1, 2, 2, 3), ff_expansion=2, num_layers=1, decoder_dim=32
 )
-THRESHOLDS = 33  # a third of the protocol's, for thinning at each of them takes most of the time
+THRESHOLDS = 33  # a third of the protocol's, since thinning at each takes most of the time
 TRAIN_SEEDS, VALIDATION_SEEDS = range(1000, 1032), range(2000, 2008)
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How long each row is trained."""
+    """The length of training of each row."""
 
     steps: int
     batch_size: int = 8
@@ -51,7 +51,7 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What is trained and scored: ``val``, ``dev`` or ``shift N``."""
+    """The data to train on and to score: ``val``, ``dev`` or ``shift N``."""
 
     name: str
     train: list[Sample]
@@ -59,7 +59,7 @@ class Task:
 
 
 def tasks(args: argparse.Namespace) -> Iterator[Task]:
-    """Yield what the arguments ask for; a quick look takes a few images of each."""
+    """Yield the requested tasks; a quick run uses a few images of each."""
     few = slice(0, 6 if args.quick else None)
     if args.bsds:
         train = bsds(args.bsds, "train", args.target)
@@ -133,7 +133,7 @@ def table(rows: list[dict[str, Any]]) -> None:
 
 
 def main() -> None:
-    """Train what is not in the file yet, then print all that is."""
+    """Train the rows that are missing from the file, then print all rows."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bsds", type=Path)
     parser.add_argument("--dev", action="store_true")

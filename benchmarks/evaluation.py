@@ -5,9 +5,9 @@
     python benchmarks/evaluation.py --segment 15000 10000
 
 DIR is BSDS500 with `images/` and `groundTruth/`, each with `train/` and `val/`. The edge detector is the plain gradient
-of the smoothed image: it is the scores that are tried, not the detector. `--original` asks BSDS's own thinning and
-matching, as `pip install pyEdgeEval opencv-python-headless` builds them, which takes minutes an image; `--ink` asks
-scikit-learn. `tests/evaluation` follows the protocol to the letter on images small enough for it.
+of the smoothed image, because the test is of the scores, not of the detector. `--original` runs BSDS's own thinning and
+matching, as `pip install pyEdgeEval opencv-python-headless` builds them, which takes minutes per image; `--ink`
+compares with scikit-learn. `tests/evaluation` follows the protocol exactly on images that are small enough for it.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def gradient(image: Plane) -> Plane:
     return np.clip(steep.max(axis=2) / 0.12, 0, 1)
 
 
-def of_the_original(edge: Plane, people: list[Plane]) -> Plane:
+def original_counts(edge: Plane, people: list[Plane]) -> Plane:
     """Return the same counts from pyEdgeEval, which thins and matches as BSDS's own code does."""
     from pyEdgeEval.common.binary_label.evaluate_boundaries import evaluate_boundaries_threshold_multiple_gts
 
@@ -66,7 +66,7 @@ def of_the_original(edge: Plane, people: list[Plane]) -> Plane:
     return np.stack([matched, found, matched_true, true], axis=1)
 
 
-def summed_up(images: list[Plane]) -> EdgeScores:
+def pooled_scores(images: list[Plane]) -> EdgeScores:
     """Return the scores from the counts of several images, implemented independently of the tested code."""
 
     def f1(row: Plane) -> float:
@@ -99,12 +99,12 @@ def edges(folder: Path, images: int, original: int) -> None:
         report("napari-ink", edge_scores(photographs(folder, count), TOLERANCE), began, cpu, count)
         if count == original:
             began, cpu = time.perf_counter(), time.process_time()
-            theirs = [of_the_original(*pair) for pair in photographs(folder, count)]
-            report("BSDS's own", summed_up(theirs), began, cpu, count)
+            theirs = [original_counts(*pair) for pair in photographs(folder, count)]
+            report("BSDS's own", pooled_scores(theirs), began, cpu, count)
 
 
 def ink() -> None:
-    """Print the largest difference to scikit-learn over maps of every skill, sharpness and share of ink."""
+    """Print the largest difference to scikit-learn over maps of varied skill, sharpness and share of ink."""
     from sklearn.calibration import calibration_curve
     from sklearn.metrics import average_precision_score, brier_score_loss, fbeta_score
 
@@ -116,16 +116,16 @@ def ink() -> None:
         inside = rng.random(truth.shape) < 0.7
         ours, p, t = ink_scores(levels, truth, inside), levels[inside] / 255, truth[inside]
         is_called = (p >= ours.best_threshold - 1e-9, p >= ours.best_f1_threshold - 1e-9)
-        # scikit-learn gives no pixels a bin, and closes bins below: level 17 k lies on an edge, so it is nudged down.
-        said_in = np.clip(np.ceil(np.rint(p * 255) / 17).astype(int) - 1, 0, 14)
-        share, said = calibration_curve(t, np.where(p > 0, p - 1e-6, p), n_bins=15)
-        weights = np.bincount(said_in, minlength=15)
+        # scikit-learn omits empty bins and includes upper edges of bins: level 17 k is on an edge and is nudged down.
+        bin_of = np.clip(np.ceil(np.rint(p * 255) / 17).astype(int) - 1, 0, 14)
+        share, mean_level = calibration_curve(t, np.where(p > 0, p - 1e-6, p), n_bins=15)
+        weights = np.bincount(bin_of, minlength=15)
         theirs = {
             "F0.5": fbeta_score(t, is_called[0], beta=0.5),
             "F1": fbeta_score(t, is_called[1], beta=1),
             "AP": average_precision_score(t, p),
             "Brier": brier_score_loss(t, p),
-            "calibration": (weights[weights > 0] * np.abs(share - said)).sum() / len(p),
+            "calibration": (weights[weights > 0] * np.abs(share - mean_level)).sum() / len(p),
         }
         mine = (ours.f0_5, ours.best_f1, ours.average_precision, ours.brier, ours.calibration_error)
         for name, value in zip(theirs, mine, strict=True):
@@ -134,7 +134,7 @@ def ink() -> None:
 
 
 def segment(height: int, width: int, crops: int) -> None:
-    """Print time and peak memory of each score on a plane as large as a segment."""
+    """Print the time and peak memory of each score on a plane as large as a segment."""
     rng = np.random.default_rng(0)
     letter = ndimage.gaussian_filter(rng.normal(size=(512, 512)), 12, mode="wrap") > 0.02
     tiled = np.tile(letter, (-(-height // 512), -(-width // 512)))[:height, :width]
@@ -170,7 +170,7 @@ def main() -> None:
     parser.add_argument("--original", type=int, default=0)
     parser.add_argument("--ink", action="store_true")
     parser.add_argument("--segment", type=int, nargs=2, metavar=("H", "W"))
-    parser.add_argument("--crops", type=int, default=20, help="of the segment whose edges are scored")
+    parser.add_argument("--crops", type=int, default=20, help="crops of the segment whose edges are scored")
     args = parser.parse_args()
     if args.bsds:
         edges(args.bsds, args.images, args.original)

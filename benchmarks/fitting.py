@@ -1,4 +1,4 @@
-"""Train any network on phantoms, all in the same way, for the comparisons in this folder.
+"""Train any network on phantoms with one procedure, for the comparisons in this folder.
 
 The data, the losses, the optimiser, the schedule and the variation of crops are the same for every network; a budget is
 a number of steps or seconds of processor time on one thread, which other work on the machine does not change.
@@ -43,7 +43,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class Batches:
-    """Draws batches from phantoms: crops of `size` pixels, half of them centred on ink, turned and flipped."""
+    """Draws batches from phantoms: crops of `size` pixels, half of them centred on ink, rotated and flipped."""
 
     phantoms: Sequence[Path]
     contract: InputContract
@@ -76,7 +76,7 @@ class Batches:
 
 
 def targets(labels: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-    """Return the targets of ink and edges ``(y, x)``: what is outside the papyrus is ignored by both."""
+    """Return the targets of ink and edges ``(y, x)``; both ignore everything outside the papyrus."""
     from scipy import ndimage
 
     from napari_ink.evaluation import label_edges
@@ -87,7 +87,7 @@ def targets(labels: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.uint8], npt.N
 
 
 def phantom_files(seeds: Sequence[int], home: Path, hard: bool, size: int = 512) -> list[Path]:
-    """Make phantoms, 8 bits deep, unless they are in `home` already."""
+    """Make 8-bit phantoms, unless they are in `home` already."""
     home.mkdir(parents=True, exist_ok=True)
     paths = []
     for seed in seeds:
@@ -102,7 +102,7 @@ def phantom_files(seeds: Sequence[int], home: Path, hard: bool, size: int = 512)
 
 
 def label_values(phantom: Phantom) -> npt.NDArray[np.uint8]:
-    """Return the truth as label values: all of the papyrus has been reviewed, nothing outside it."""
+    """Return the truth as label values: all of the papyrus is reviewed, nothing outside it."""
     known = np.where(phantom.ink, LabelValue.INK, LabelValue.PAPYRUS)
     return np.where(phantom.mask, known, LabelValue.UNREVIEWED).astype(np.uint8)
 
@@ -110,7 +110,7 @@ def label_values(phantom: Phantom) -> npt.NDArray[np.uint8]:
 def fit(
     network: nn.Module, batches: Batches, budget: Budget, learning_rate: float, seed: int = 0, device: str = "cpu"
 ) -> tuple[int, float]:
-    """Train `network` in place with AdamW and half a cosine; return the steps made and the seconds they took."""
+    """Train `network` in place with AdamW and half a cosine; return the number of steps and their seconds."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     network.to(device).train()
@@ -121,7 +121,7 @@ def fit(
         for group in optimiser.param_groups:
             group["lr"] = rate
         values, ink, edge = (plane.to(device) for plane in batches.draw(rng))
-        began = time.process_time()  # only the network's own work counts: drawing is the same for all
+        began = time.process_time()  # only the network's own work counts; drawing batches is the same for all
         logits = network(values)
         loss = ink_loss(logits[:, INK], ink) + EDGE_WEIGHT * edge_loss(logits[:, EDGE], edge)
         optimiser.zero_grad(set_to_none=True)

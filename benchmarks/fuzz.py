@@ -1,14 +1,14 @@
-"""Damage files of every supported format, and check that the command line handles them as it promises.
+"""Damage files of every supported format, and check that the command line handles them as documented.
 
     python benchmarks/fuzz.py --inputs 10000 --seconds 600 [--seed N] [--kinds tiff,png] [--real 100]
-    python benchmarks/fuzz.py --seed 0 --kinds png --only 1234    # one input again, kept for looking at
+    python benchmarks/fuzz.py --seed 0 --kinds png --only 1234    # repeat and save one input
 
-Promised is: a damaged input is read all the same, with or without a word about it, or it is refused in one sentence
-with exit code 2. It never ends in anybody else's exception or a traceback, takes no more than 20 s or 2 GB, and leaves
-no half-written export. Inputs are made from small valid ones (`fuzz_seeds.py`) by `fuzz_mutations.py`; the same seed
-and number make the same input. Commands are run within worker processes (`fuzz_worker.py`), since Python's start takes
-longer than most of them; `--real` runs so many as processes of their own. Whatever breaks a promise is kept under
-`--keep`, and the exit code is 1.
+The promise: a damaged input is either read, with or without a message, or refused in one sentence with exit code 2. It
+never causes a foreign exception or a traceback, takes no more than 20 s or 2 GB, and leaves no half-written export.
+Inputs are made from small valid ones (`fuzz_seeds.py`) by `fuzz_mutations.py`; the same seed and number make the same
+input. Commands run within worker processes (`fuzz_worker.py`), since Python's start takes longer than most of them;
+`--real` runs some of them as separate processes. Inputs that break a promise are saved in `--keep`, and the exit code
+is then 1.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from fuzz_seeds import KINDS, build_all
 from fuzz_worker import BROKEN, MOST_SECONDS_BUSY, Outcome, Result, Settings, work
 
 MOST_BYTES = 2 * 10**9
-_GRACE_SECONDS = 10  # beyond its own alarm, for what does not let Python's signals through
+_GRACE_SECONDS = 10  # beyond its own alarm, for code that blocks Python's signals
 _LOOK_SECONDS = 0.05
 
 
@@ -102,31 +102,31 @@ class Report:
 
     @property
     def is_good(self) -> bool:
-        """Whether every promise was kept."""
+        """Whether all promises hold."""
         return not any(outcome in BROKEN for outcome, _ in self.broken)
 
     def print(self, seed: int, seconds: float, keep: Path) -> None:
         """Print the tables, and each fault once."""
-        names = ("accepted", "told", "refused", "failed", *BROKEN)
+        names = ("accepted", "noted", "refused", "failed", *BROKEN)
         total = sum((counts for counts in self.outcomes.values()), Counter())
         print(f"{'kind':14}{'inputs':>8}" + "".join(f"{name:>11}" for name in names))
         for kind, counts in (*sorted(self.outcomes.items()), ("all", total)):
             print(f"{kind:14}{counts.total():8}" + "".join(f"{counts[name] or '·':>11}" for name in names))
-        print(f"{total.total()} inputs, {self.real} of them as processes of their own, in {seconds:.0f} s")
+        print(f"{total.total()} inputs, {self.real} of them as separate processes, in {seconds:.0f} s")
         print(
             f"highest peak {self.peak[0] / 1e6:.0f} MB (input {self.peak[1]}), "
             f"longest {self.slowest[0]:.1f} s (input {self.slowest[1]})"
         )
-        print(f"{self.warnings} times another package warned, in its own words")
+        print(f"{self.warnings} unedited warnings of other packages")
         if self.left:
-            print("something is left behind after a refusal:", ", ".join(f"{n} × {c}" for c, n in self.left.items()))
+            print("files left behind after a refusal:", ", ".join(f"{n} × {c}" for c, n in self.left.items()))
         for (outcome, where), results in sorted(self.broken.items()):
             one = results[0]
             print(f"\n{outcome.upper()} × {len(results)}: {where}")
-            print(f"  {' '.join(one.command)}\n  damaged: {'; '.join(one.damage)}\n  said: {one.said.strip()[-700:]}")
-            print(f"  again: python benchmarks/fuzz.py --seed {seed} --kinds {one.kind} --only {one.number}")
+            print(f"  {' '.join(one.command)}\n  damaged: {'; '.join(one.damage)}\n  text: {one.text.strip()[-700:]}")
+            print(f"  repeat: python benchmarks/fuzz.py --seed {seed} --kinds {one.kind} --only {one.number}")
             if outcome in BROKEN:
-                print(f"  kept: {keep / str(one.number)}")
+                print(f"  saved in: {keep / str(one.number)}")
 
 
 def run(settings: Settings, numbers: Iterator[int], jobs: int, seconds: float) -> Iterator[Result]:
@@ -188,17 +188,17 @@ def main() -> int:
     """Run the requested inputs and print the report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--inputs", type=int, default=10000)
-    parser.add_argument("--seconds", type=float, default=600.0, help="no input is begun later")
+    parser.add_argument("--seconds", type=float, default=600.0, help="time after which no new input starts")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--kinds", default=",".join(KINDS), help="default: %(default)s")
-    parser.add_argument("--real", type=int, default=0, help="run so many as processes of their own")
+    parser.add_argument("--real", type=int, default=0, help="number of inputs to run as separate processes")
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--keep", type=Path, default=Path("fuzz-findings"))
-    parser.add_argument("--only", type=int, metavar="NUMBER", help="one input again, of the one kind named")
+    parser.add_argument("--only", type=int, metavar="NUMBER", help="repeat one input of the kind in --kinds")
     args = parser.parse_args()
     kinds = tuple(args.kinds.split(","))
     if unknown := set(kinds) - set(KINDS):
-        parser.error(f"there is no kind {', '.join(unknown)}")
+        parser.error(f"unknown kind: {', '.join(unknown)}")
     with tempfile.TemporaryDirectory(prefix="fuzz-") as name:
         corpus, scratch = Path(name, "corpus"), Path(name, "scratch")
         corpus.mkdir(), scratch.mkdir()
@@ -207,7 +207,7 @@ def main() -> int:
             "MPLBACKEND": "Agg",
             "OMP_NUM_THREADS": "1",
             "PYTHONWARNINGS": "ignore:resource_tracker",
-        }  # of those that are ended
+        }  # of processes that were ended
         build_all(corpus)
         stride = max(1, args.inputs // args.real) if args.real else 0
         settings = Settings(corpus, scratch, args.keep.absolute(), args.seed, kinds, stride, args.only is not None)
@@ -216,7 +216,7 @@ def main() -> int:
         for result in run(settings, numbers, 1 if args.only is not None else args.jobs, args.seconds):
             report.add(result)
         report.print(args.seed, time.monotonic() - began, args.keep)
-        # What has no right to be entered or read must not keep the rest from being removed.
+        # Files without permissions must not keep the others from being removed.
         subprocess.run(["chmod", "-R", "u+rwX", str(scratch)], check=False, stderr=subprocess.DEVNULL)
         shutil.rmtree(scratch, ignore_errors=True)
     return 0 if report.is_good else 1

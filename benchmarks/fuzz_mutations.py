@@ -1,4 +1,4 @@
-"""Ways of damaging a file or folder: bytes alone, what a format's own header says, and what lies under a name."""
+"""Ways to damage a file or folder: its bytes, its format's header, and its type in the file system."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NUMBERS = (*map(str, INTEGERS), "nan", "inf", "-inf", "1e308", "1e400", "-1e400"
            "9" * 5000, "0x10", "١٢", "", "1_0", "+", "--1", "1e", "½")  # fmt: skip
 
 
-# Bytes alone ----------------------------------------------------------------------------------------------------------
+# Bytes ----------------------------------------------------------------------------------------------------------------
 
 
 def flip_bits(rng: Random, data: bytes) -> bytes:
@@ -44,13 +44,13 @@ def cut(rng: Random, data: bytes) -> bytes:
 
 
 def cut_out(rng: Random, data: bytes) -> bytes:
-    """Leave a span out."""
+    """Remove a span."""
     begin, end = _span(rng, data)
     return data[:begin] + data[end:]
 
 
 def insert(rng: Random, data: bytes) -> bytes:
-    """Put random bytes, zeros or line breaks somewhere."""
+    """Insert random bytes, zeros or line breaks somewhere."""
     at = rng.randrange(len(data) + 1)
     count = rng.choice((1, 2, 4, 100, 5000))
     return data[:at] + rng.choice((rng.randbytes(count), bytes(count), b"\xff" * count, b"\n" * count)) + data[at:]
@@ -63,7 +63,7 @@ def duplicate(rng: Random, data: bytes) -> bytes:
 
 
 def overwrite(rng: Random, data: bytes) -> bytes:
-    """Write an integer that programs stumble over, of one to eight bytes and either order."""
+    """Write an integer that often breaks programs, of one to eight bytes in either order."""
     if not data:
         return data
     code = rng.choice("<>") + rng.choice("BHIQ")
@@ -73,7 +73,7 @@ def overwrite(rng: Random, data: bytes) -> bytes:
 
 
 def swap(rng: Random, data: bytes) -> bytes:
-    """Exchange two spans."""
+    """Swap two spans."""
     (a, b), (c, d) = sorted((_span(rng, data), _span(rng, data)))
     return data if c < b else data[:a] + data[c:d] + data[b:c] + data[a:b] + data[d:]
 
@@ -100,7 +100,7 @@ def nasty(rng: Random) -> Any:
 
 
 def change_json(rng: Random, data: bytes) -> bytes:
-    """Replace, remove or double values of a JSON file, or spoil its text."""
+    """Replace, remove or duplicate values of a JSON file, or corrupt its text."""
     try:
         content = json.loads(data)
     except ValueError:
@@ -122,7 +122,7 @@ def change_json(rng: Random, data: bytes) -> bytes:
 
 
 def _changed(rng: Random, node: Any) -> Any:
-    """Return a JSON value with one of its own values, however deep, changed."""
+    """Return a JSON value with one nested value changed, at any depth."""
     if isinstance(node, (dict, list)) and node and rng.random() < 0.9:
         keys = list(node) if isinstance(node, dict) else list(range(len(node)))
         key, how = rng.choice(keys), rng.random()
@@ -147,7 +147,7 @@ def _changed(rng: Random, node: Any) -> Any:
 
 
 def change_tiff(rng: Random, data: bytes) -> bytes:
-    """Change entries of directories, or where the next directory lies."""
+    """Change entries of directories, or the offset of the next directory."""
     if data[:2] not in (b"II", b"MM") or len(data) < 16:
         return rng.choice(ANY_BYTES)(rng, data)
     order, big = ("<" if data[:2] == b"II" else ">"), data[2:4] in (b"\x2b\x00", b"\x00\x2b")
@@ -199,7 +199,7 @@ def _pack(out: bytearray, code: str, at: int, value: int) -> None:
 
 
 def change_npy(rng: Random, data: bytes) -> bytes:
-    """Change what a NumPy file's header says."""
+    """Change the header of a NumPy file."""
     if data[:6] != b"\x93NUMPY" or len(data) < 12:
         return rng.choice(ANY_BYTES)(rng, data)
     length = struct.unpack_from("<H", data, 8)[0]
@@ -215,16 +215,16 @@ def change_npy(rng: Random, data: bytes) -> bytes:
                                         [("a", "<u2")], "x", 3, "<u3", "|S5", [("a", "|O")], ""))},
         {**fields, "fortran_order": rng.choice((True, 1, "no", None))}, {"shape": (3,)}, {**fields, "x": 1}, [], 3,
     ))  # fmt: skip
-    said = repr(changed)
+    text = repr(changed)
     if rng.random() < 0.1:
-        said = rng.choice(("(" * 2000 + ")" * 2000, "{" + said, "[" * 100_000, said + ";import os", "9" * 6000, "\x00"))
-    packed = said.encode("latin1")[:65000] + b"\n"
+        text = rng.choice(("(" * 2000 + ")" * 2000, "{" + text, "[" * 100_000, text + ";import os", "9" * 6000, "\x00"))
+    packed = text.encode("latin1")[:65000] + b"\n"
     version, code = rng.choice(((data[6:8], "<H"), (b"\x02\x00", "<I"), (b"\x03\x00", "<I"), (b"\x09\x00", "<H")))
     return data[:6] + version + struct.pack(code, len(packed)) + packed + data[10 + length :]
 
 
 def change_png(rng: Random, data: bytes) -> bytes:
-    """Change chunks of a PNG, with a check sum that is right again."""
+    """Change chunks of a PNG, and correct their checksums."""
     if data[:8] != b"\x89PNG\r\n\x1a\n":
         return rng.choice(ANY_BYTES)(rng, data)
     chunks, at = [], 8
@@ -255,7 +255,7 @@ def change_png(rng: Random, data: bytes) -> bytes:
 
 
 def change_jpeg(rng: Random, data: bytes) -> bytes:
-    """Change the size that a JPEG says."""
+    """Change the size in a JPEG's header."""
     at = data.find(b"\xff\xc0")
     if at < 0 or len(data) < at + 9:
         return rng.choice(ANY_BYTES)(rng, data)
@@ -295,7 +295,7 @@ def change_text(rng: Random, data: bytes) -> bytes:
 
 
 def change_nrrd(rng: Random, data: bytes) -> bytes:
-    """Change the text of a NRRD file's header, and keep its data."""
+    """Change the text header of a NRRD file, and keep its data."""
     head, blank, body = data.partition(b"\n\n")
     lines = head.split(b"\n")
     at, how = rng.randrange(len(lines)), rng.random()
@@ -313,7 +313,7 @@ def change_nrrd(rng: Random, data: bytes) -> bytes:
 
 
 def change_zip(rng: Random, data: bytes) -> bytes:
-    """Change, remove, rename or double entries of a zip file."""
+    """Change, remove, rename or duplicate entries of a zip file."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as old:
             entries = [(info.filename, old.read(info)) for info in old.infolist()]
@@ -342,23 +342,23 @@ def change_zip(rng: Random, data: bytes) -> bytes:
     import warnings
 
     with zipfile.ZipFile(out, "w", how) as new, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about names that are there twice
+        warnings.simplefilter("ignore")  # about duplicate names
         for entry_name, entry in entries:
             new.writestr(entry_name, entry)
     return out.getvalue() if rng.random() < 0.8 else rng.choice(ANY_BYTES)(rng, out.getvalue())
 
 
 def change_safetensors(rng: Random, data: bytes) -> bytes:
-    """Change the JSON in front of the weights, or the configuration that is JSON in it; the length fits again."""
+    """Change the JSON in front of the weights, or the configuration in it; the length is corrected."""
     length = struct.unpack_from("<Q", data)[0] if len(data) > 8 else 0
     try:
         header = json.loads(data[8 : 8 + length])
-        said = header["__metadata__"]
-        key = rng.choice(list(said))
+        metadata = header["__metadata__"]
+        key = rng.choice(list(metadata))
     except (ValueError, KeyError, IndexError, TypeError):
         return rng.choice(ANY_BYTES)(rng, data)
     if rng.random() < 0.7:
-        said[key] = change_json(rng, said[key].encode()).decode("utf-8", "replace")
+        metadata[key] = change_json(rng, metadata[key].encode()).decode("utf-8", "replace")
         packed = json.dumps(header).encode()
     else:
         packed = change_json(rng, data[8 : 8 + length])
@@ -366,7 +366,7 @@ def change_safetensors(rng: Random, data: bytes) -> bytes:
 
 
 def bomb(rng: Random, data: bytes) -> bytes:
-    """Return a little that unpacks to gigabytes, or is endless zeros, packed as one of Zarr's codecs does."""
+    """Return a few bytes that unpack to gigabytes, or to endless zeros, in the format of one of Zarr's codecs."""
     import gzip
 
     import numcodecs
@@ -399,7 +399,7 @@ BY_SUFFIX: dict[str, tuple[Bytes, ...]] = {
 
 
 def change_file(rng: Random, path: Path) -> str:
-    """Damage a file's content, and say how."""
+    """Damage the content of a file; return the kind of damage."""
     data = path.read_bytes()
     own = BY_SUFFIX.get(path.suffix or path.name, ())
     ways = own if own and rng.random() < 0.7 else ANY_BYTES
@@ -408,18 +408,18 @@ def change_file(rng: Random, path: Path) -> str:
     way = rng.choice(ways)
     try:
         changed = way(rng, data)
-    except Exception:  # noqa: BLE001 - what an earlier change spoilt has no header any more
+    except Exception:  # noqa: BLE001 - an earlier change may have destroyed the header
         way = rng.choice(ANY_BYTES)
         changed = way(rng, data)
     path.write_bytes(changed)
     return way.__name__
 
 
-# What lies under a name -----------------------------------------------------------------------------------------------
+# File types -----------------------------------------------------------------------------------------------------------
 
 
 def swap_kind(rng: Random, path: Path) -> str:
-    """Put something else where a file or folder is: nothing, a folder, a pipe, a link, another file."""
+    """Replace a file or folder by something else: nothing, a folder, a pipe, a link, another file."""
     how = rng.choice(("removed", "folder", "pipe", "loop", "dangling", "zero", "other", "renamed", "twice", "long"))
     others = [p for p in path.parent.iterdir() if p != path and p.is_file()]
     if how == "twice":
@@ -447,8 +447,8 @@ def swap_kind(rng: Random, path: Path) -> str:
 
 
 def damage(rng: Random, folder: Path) -> list[str]:
-    """Damage one to three things below a folder, and say which and how."""
-    said = []
+    """Damage one to three things below a folder; return their paths and the kinds of damage."""
+    done = []
     for _ in range(rng.choice((1, 1, 1, 2, 3))):
         files = sorted(
             p for p in folder.rglob("*") if p.is_file() and not p.is_symlink() and "/dev" not in str(p.resolve())
@@ -460,7 +460,7 @@ def damage(rng: Random, folder: Path) -> list[str]:
         if rng.random() < 0.12:
             if rng.random() < 0.2 and path.parent != folder:
                 path = path.parent
-            said.append(f"{path.relative_to(folder)}: {swap_kind(rng, path)}")
+            done.append(f"{path.relative_to(folder)}: {swap_kind(rng, path)}")
         else:
-            said.append(f"{path.relative_to(folder)}: {change_file(rng, path)}")
-    return said
+            done.append(f"{path.relative_to(folder)}: {change_file(rng, path)}")
+    return done

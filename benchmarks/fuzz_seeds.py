@@ -1,4 +1,4 @@
-"""Small valid inputs of every format that is read, for `fuzz.py` to damage; each lies in a folder of its own."""
+"""Small valid inputs of every supported format, which `fuzz.py` damages; each is in a separate folder."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ class Seed:
     Attributes
     ----------
     kind
-        What `--kinds` calls it.
+        Name for `--kinds`.
     role
-        What it is to a command: stack, labels, prediction, project, model, list or conversion.
+        Use in a command: stack, labels, prediction, project, model, list or conversion.
     main
-        What a command is given, below the seed's folder; ``FILE.h5::DATASET`` too.
+        Path below the seed's folder that a command gets; ``FILE.h5::DATASET`` too.
     build
-        Writes it into a folder.
+        Function that writes it into a folder.
     """
 
     kind: str
@@ -74,7 +74,7 @@ def _pictures(folder: Path, suffix: str) -> None:
 
 
 def _segment(folder: Path) -> None:
-    """Write a segment as villa publishes them: layers, meta.json, a mask, and labels beside."""
+    """Write a segment in villa's published layout: layers, meta.json, a mask, and labels beside them."""
     _tiff_folder(folder)
     meta = {"type": "seg", "uuid": "seg", "voxelsize": 7.91, "name": "seg", "scale": [1, 1], "bbox": [[0, 0, 0]]}
     (folder / "meta.json").write_text(json.dumps(meta))
@@ -126,7 +126,7 @@ def _half_converted(folder: Path) -> None:
 
 
 def save_model(folder: Path) -> Path:
-    """Write a tiny checkpoint of our own."""
+    """Write a tiny checkpoint of our own format."""
     torch.manual_seed(0)
     config = InkEdgeConfig(stem_channels=(2, 2), dims=4, heads=1, num_layers=1, decoder_dim=8)
     network = InkEdgeNetwork(config)
@@ -156,7 +156,7 @@ def _project(folder: Path, is_closed: bool = True) -> None:
     if is_closed:
         project.close()
         return
-    shutil.copytree(folder / "s.ink", folder / "copy")  # as a crash would leave it: the journal is not emptied
+    shutil.copytree(folder / "s.ink", folder / "copy")  # as after a crash: the journal is not empty
     project.close()
     shutil.rmtree(folder / "s.ink")
     (folder / "copy").rename(folder / "s.ink")
@@ -191,7 +191,7 @@ def _foreign(folder: Path, suffix: str) -> None:
 
 
 def _lightning(folder: Path) -> None:
-    """Write what Lightning does, with a very small TimeSformer in it."""
+    """Write a checkpoint in Lightning's format, with a very small TimeSformer in it."""
     from napari_ink.model.timesformer import TimeSformer, TimeSformerSizes
 
     torch.manual_seed(0)
@@ -293,7 +293,7 @@ def _seeds() -> list[Seed]:
 
 
 def zarr_gzip() -> object:
-    """Return Zarr 2's gzip."""
+    """Return the gzip codec of Zarr 2."""
     import numcodecs
 
     return numcodecs.GZip(level=1)
@@ -304,7 +304,7 @@ KINDS = tuple(dict.fromkeys(seed.kind for seed in SEEDS))
 
 
 def build_all(corpus: Path) -> None:
-    """Write every seed into ``corpus/<number>``, and ``corpus/helpers``: what commands need besides."""
+    """Write every seed into ``corpus/<number>``, and other files that commands need into ``corpus/helpers``."""
     for number, seed in enumerate(SEEDS):
         folder = corpus / str(number)
         folder.mkdir()

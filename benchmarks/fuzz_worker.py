@@ -1,4 +1,4 @@
-"""One process of `fuzz.py`: creates an input, runs a command on it, and reports the outcome."""
+"""A worker process of `fuzz.py`: creates an input, runs a command on it, and reports the outcome."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ from fuzz_mutations import damage
 from fuzz_seeds import SEEDS, Seed
 
 MOST_SECONDS = 20
-MOST_SECONDS_BUSY = 60  # where other programs have the processor
+MOST_SECONDS_BUSY = 60  # while other programs use the processor
 _IDLE_SECONDS = 0.5
-_START_SECONDS = 20  # what the start of Python and torch may take besides, on a busy machine
+_START_SECONDS = 20  # additional time for the start of Python and torch, on a busy machine
 _MOST_FILE_BYTES = 4 * 10**9
-_WORN_BYTES = 10**9  # a process that holds so much is replaced, so that peaks are those of single inputs
+_WORN_BYTES = 10**9  # a process above this is replaced, so that peaks belong to single inputs
 
 Outcome = Literal[
-    "accepted", "told", "refused", "failed", "foreign", "traceback", "unclear", "half", "hang", "memory", "crash"
+    "accepted", "noted", "refused", "failed", "foreign", "traceback", "unclear", "half", "hang", "memory", "crash"
 ]
 BROKEN: tuple[Outcome, ...] = ("foreign", "traceback", "unclear", "half", "hang", "memory", "crash")
 """Outcomes that break a promise: a foreign exception, a traceback on standard error, an unclear refusal, a half-written
 export, too much time or memory, and an end by a signal."""
 
-_ROUTINE = ("Runs on ", "Counts ", "Holds the ink against ", "1 of ", "2 of ")
+_ROUTINE = ("Runs on ", "Counts ", "1 of ", "2 of ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Result:
     command: list[str]
     damage: list[str]
     outcome: Outcome
-    said: str = ""
+    text: str = ""
     where: str = ""
     seconds: float = 0.0
     peak_bytes: int = 0
@@ -79,16 +79,16 @@ class Settings:
         kind = self.kinds[number % len(self.kinds)]
         return kind, Random(f"{self.seed} {kind} {number}")
 
-    def lost(self, number: int, outcome: Outcome, said: str) -> Result:
+    def lost(self, number: int, outcome: Outcome, text: str) -> Result:
         """Return the result of an input whose process died; the input is saved."""
         kind, _ = self.random(number)
         folder = self.scratch / str(number)
         with contextlib.suppress(OSError):
-            said += "\n" + (folder / "output").read_text(errors="replace")[-2000:]
-        told = {"command": ["(none yet)"], "damage": ["(not made yet)"]}
-        with contextlib.suppress(OSError, ValueError):  # its process may have been ended before that was written
-            told = json.loads((folder / "told.json").read_text())
-        result = Result(number, kind, told["command"], told["damage"], outcome, said, f"{kind} {told['command'][0]}")
+            text += "\n" + (folder / "output").read_text(errors="replace")[-2000:]
+        note = {"command": ["(none yet)"], "damage": ["(not made yet)"]}
+        with contextlib.suppress(OSError, ValueError):  # the process may have ended before it wrote the file
+            note = json.loads((folder / "input.json").read_text())
+        result = Result(number, kind, note["command"], note["damage"], outcome, text, f"{kind} {note['command'][0]}")
         _keep(self, folder, result)
         return result
 
@@ -109,7 +109,7 @@ def work(settings: Settings, pipe: Connection) -> None:
 
 
 def _import_what_is_slow() -> None:
-    """Import what commands import, so that the first input of a kind does not pay for it on a busy machine."""
+    """Import slow modules ahead, so that the first input of a kind does not pay for them on a busy machine."""
     for name in (
         "napari_ink.cli",
         "napari_ink.training",
@@ -127,11 +127,11 @@ def _import_what_is_slow() -> None:
 
 
 class _TimeUp(BaseException):
-    """No ordinary exception, so that nothing on the way takes it for a decoder's."""
+    """A time-out; not an `Exception`, so that no code takes it for a decoder's."""
 
 
 class _Clock:
-    """Ends what takes longer than `MOST_SECONDS`; where other programs have most of the machine, it waits longer."""
+    """Ends inputs that take longer than `MOST_SECONDS`; the limit is higher while other programs use the machine."""
 
     def __init__(self) -> None:
         self._began = self._began_cpu = 0.0
@@ -145,7 +145,7 @@ class _Clock:
 
     def on_alarm(self, number: int, frame: FrameType | None) -> None:
         used, passed = time.process_time() - self._began_cpu, time.monotonic() - self._began
-        # Whoever waits for nothing uses none of the processor, and whoever goes in circles all that there is.
+        # A process that waits for nothing uses no processor time, and an endless loop uses all it can get.
         if _IDLE_SECONDS < used < 0.8 * MOST_SECONDS and passed < MOST_SECONDS_BUSY:
             signal.alarm(5)
             return
@@ -164,9 +164,9 @@ def _one(settings: Settings, number: int) -> Result:
     folder.mkdir()
     shutil.copytree(settings.corpus / str(at), given)
     out.mkdir()
-    said = damage(rng, given)
+    damages = damage(rng, given)
     command = _command(rng, SEEDS[at], given, out, settings.corpus / "helpers")
-    (folder / "told.json").write_text(json.dumps({"command": command, "damage": said}))
+    (folder / "input.json").write_text(json.dumps({"command": command, "damage": damages}))
     is_real = settings.real_stride > 0 and number % settings.real_stride == 0
     began = time.monotonic()
     ran = _run_process(command, folder / "output") if is_real else _run_here(command, folder / "output")
@@ -178,9 +178,9 @@ def _one(settings: Settings, number: int) -> Result:
         number,
         kind,
         command,
-        said,
+        damages,
         outcome,
-        said=ran.text[-3000:] + ran.error,
+        text=ran.text[-3000:] + ran.error,
         where=where,
         seconds=time.monotonic() - began,
         peak_bytes=ran.peak_bytes,
@@ -198,11 +198,11 @@ def _one(settings: Settings, number: int) -> Result:
 def _keep(settings: Settings, folder: Path, result: Result) -> None:
     """Copy an input to the folder of saved inputs, without following pipes and links."""
     settings.keep.mkdir(parents=True, exist_ok=True)
-    kept = settings.keep / str(result.number)
-    shutil.rmtree(kept, ignore_errors=True)
-    subprocess.run(["cp", "-a", str(folder), str(kept)], check=False)
-    (kept / "result.txt").write_text(
-        f"{result.outcome} {result.where}\n{result.command}\n{result.damage}\n{result.said}", errors="replace"
+    saved = settings.keep / str(result.number)
+    shutil.rmtree(saved, ignore_errors=True)
+    subprocess.run(["cp", "-a", str(folder), str(saved)], check=False)
+    (saved / "result.txt").write_text(
+        f"{result.outcome} {result.where}\n{result.command}\n{result.damage}\n{result.text}", errors="replace"
     )
 
 
@@ -243,7 +243,7 @@ def _command(rng: Random, seed: Seed, given: Path, out: Path, helpers: Path) -> 
                 ["probe", stack, "--model", model, "--tiles", "1", "--reach", "1", "--labels", main, *cpu],
                 [*train, "--pair", stack, main],
             )
-            # What cannot be a mask beside a stack is refused there whatever it holds.
+            # A file of a wrong format is refused as a mask, whatever its content.
             ways = (
                 (export, export, export, rng.choice(others)) if _is_image(seed) else (*[export] * 9, rng.choice(others))
             )
@@ -271,7 +271,7 @@ def _is_image(seed: Seed) -> bool:
 
 
 def _open_project(folder: Path) -> int:
-    """Open a project for editing as the window does, and close it; there is no command that does without a window."""
+    """Open a project for editing as the window does, and close it; no command does that without a window."""
     from napari_ink.annotation import open_project
     from napari_ink.errors import NapariInkError
 
@@ -306,7 +306,7 @@ class _Ran:
 
 @contextlib.contextmanager
 def _captured(path: Path) -> Iterator[None]:
-    """Send what is written to both outputs, by Python or beside it, into files."""
+    """Redirect both outputs, of Python and of native code, into files."""
     sys.stdout.flush(), sys.stderr.flush()
     before = os.dup(1), os.dup(2)
     results = os.open(path.with_name("results"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
@@ -328,11 +328,11 @@ def _run_here(command: list[str], output: Path) -> _Ran:
 
     ran = _Ran()
     with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")  # begins the peak anew
+        Path("/proc/self/clear_refs").write_text("5")  # resets the peak
     with _captured(output), warnings.catch_warnings():
         warnings.simplefilter("always")
         for kind in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
-            warnings.simplefilter("ignore", kind)  # which nobody sees who runs the command
+            warnings.simplefilter("ignore", kind)  # which are hidden in an ordinary run
         _CLOCK.start()
         try:
             ran.code = _open_project(Path(command[1])) if command[0] == "open-project" else main(command)
@@ -340,7 +340,7 @@ def _run_here(command: list[str], output: Path) -> _Ran:
             ran.code = int(error.code or 0)
         except _TimeUp as error:
             ran.is_late, ran.error, ran.where = True, traceback.format_exc(), _ours(error)
-        except BaseException as error:  # noqa: BLE001 - what comes out is what is looked for
+        except BaseException as error:  # noqa: BLE001 - any exception is a finding here
             ran.error, ran.where = traceback.format_exc(), f"{type(error).__name__} in {_ours(error)}"
         finally:
             _CLOCK.stop()
@@ -351,7 +351,7 @@ def _run_here(command: list[str], output: Path) -> _Ran:
 
 
 def _run_process(command: list[str], output: Path) -> _Ran:
-    """Run a command as a process of its own, and measure that."""
+    """Run a command as a separate process, and measure it."""
     words = [sys.executable, "-m", "napari_ink.cli", *command]
     if command[0] == "open-project":
         code = f"import sys; from fuzz_worker import _open_project, Path; sys.exit(_open_project(Path({command[1]!r})))"
@@ -382,7 +382,7 @@ def _memory(name: str) -> int:
 
 
 def _ours(error: BaseException) -> str:
-    """Return the innermost place of an exception in this package."""
+    """Return the innermost place of an exception within this package."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "napari_ink" in frame.filename]
     if not frames:
         return "?"
@@ -390,11 +390,11 @@ def _ours(error: BaseException) -> str:
     return f"napari_ink{last.filename.rpartition('napari_ink')[2]}:{last.lineno} ({last.name})"
 
 
-# Judging --------------------------------------------------------------------------------------------------------------
+# Outcomes -------------------------------------------------------------------------------------------------------------
 
 
 def _judge(command: list[str], ran: _Ran, out: Path) -> tuple[Outcome, str]:
-    """Return the kind of outcome, and a key that equal faults share."""
+    """Return the kind of outcome, and a key that is the same for equal faults."""
     name = command[0]
     if ran.is_late:
         return "hang", f"{name}: {ran.where}"
@@ -413,7 +413,7 @@ def _judge(command: list[str], ran: _Ran, out: Path) -> tuple[Outcome, str]:
     if ran.code == 2:
         is_clear = len(sentences) == 1 and sentences[0].endswith((".", ";")) and len(sentences[0]) < 1500
         if not is_clear:
-            return "unclear", f"{name}: {lines[-1][:100] if lines else 'says nothing'}"
+            return "unclear", f"{name}: {lines[-1][:100] if lines else 'no message'}"
         if name == "export" and any(out.iterdir()):
             return "half", f"{name}: leaves {sorted(p.name for p in out.iterdir())}"
         return "refused", ""
@@ -427,6 +427,6 @@ def _judge_done(command: list[str], ran: _Ran, out: Path) -> tuple[Outcome, str]
         except ValueError as error:
             return "unclear", f"{command[0]} --json: prints no JSON ({error})"
     if command[0] == "export" and not any(out.iterdir()):
-        return "half", "export: says it is done, and wrote nothing"
+        return "half", "export: reports success, but wrote nothing"
     lines = [line for line in ran.text.splitlines() if line.strip() and not line.startswith(_ROUTINE)]
-    return ("told" if lines else "accepted"), ""
+    return ("noted" if lines else "accepted"), ""

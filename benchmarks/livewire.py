@@ -2,10 +2,10 @@
 
     python benchmarks/livewire.py [--phantoms 4] [--every 40] [--off 3]
 
-On phantoms that no model was trained on, every letter's stroke is outlined from clicks set every so many pixels along
-its true outline, each some pixels off, as a hand's are. Both outlines get the same clicks; the livewire may also let
-each settle on the edge, as it does in the window. Distances are from each pixel of an outline to the nearest pixel of
-the true edge, and of the true edge to the outline; their mean.
+On phantoms outside the training set, every stroke of a letter is outlined from clicks at equal distances along its true
+outline, each some pixels off, as clicks by hand are. Both outlines get the same clicks; the livewire may also move each
+click onto the edge, as it does in the window. The distance is the mean of two: from each pixel of an outline to the
+nearest pixel of the true edge, and from the true edge to the outline.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _SHORTEST_PX = 120
 
 
 def distance(outline: Clicks, truth: Clicks, shape: tuple[int, int]) -> float:
-    """Return the mean distance of two outlines ``(n, 2)`` to each other, both ways, in pixels."""
+    """Return the mean distance between two outlines ``(n, 2)``, in both directions, in pixels."""
     both = []
     for one, other in ((outline, truth), (truth, outline)):
         away = np.ones(shape, bool)
@@ -48,14 +48,14 @@ def polygon(clicks: Clicks) -> Clicks:
 
 
 def livewire(clicks: Clicks, shape: tuple[int, int], read_cost: ReadCost, steps: list[float]) -> Clicks:
-    """Return the livewire's outline from the same clicks; the seconds of each step are added to `steps`."""
+    """Return the livewire's outline from the same clicks, and append the seconds of each step to `steps`."""
     wire = Livewire(shape, read_cost)
     for y, x in clicks.tolist():
         y0, x0 = max(y - 12, 0), max(x - 12, 0)
         cost = read_cost(y0, min(y + 13, shape[0]), x0, min(x + 13, shape[1]), 1)
         settled = snap(y, x, cost, (y0, x0), _SNAP_PX)
         if wire.anchors:
-            for share in (0.4, 0.8):  # the mouse on its way
+            for share in (0.4, 0.8):  # positions of the mouse between two clicks
                 start = np.array(wire.anchors[-1])
                 began = time.perf_counter()
                 wire.path_to(*(start + share * (np.array(settled) - start)).astype(int).tolist())
@@ -73,7 +73,7 @@ def main() -> None:
     """Draw the outlines, compare them, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--phantoms", type=int, default=4)
-    parser.add_argument("--every", type=int, nargs="*", default=[20, 40, 80], help="pixels from click to click")
+    parser.add_argument("--every", type=int, nargs="*", default=[20, 40, 80], help="pixels between two clicks")
     parser.add_argument(
         "--off", type=float, default=2.0, help="how far a click misses the edge, standard deviation, px"
     )
@@ -95,7 +95,7 @@ def main() -> None:
         for contour in find_contours(np.pad(phantom.ink.astype(float), 1), 0.5):
             truth = np.clip(np.round(contour - 1), 0, np.array(shape) - 1).astype(np.intp)
             if len(truth) < _SHORTEST_PX or (truth == 0).any() or (truth == np.array(shape) - 1).any():
-                continue  # too short to be outlined from several clicks, or cut off at the border
+                continue  # too short for several clicks, or cut off at the border
             for every in args.every:
                 clicks = truth[:: max(every, 1)] + rng.normal(0, args.off, (len(truth[:: max(every, 1)]), 2))
                 clicks = np.clip(np.round(clicks), 0, np.array(shape) - 1).astype(np.intp)

@@ -2,8 +2,8 @@
 
     python benchmarks/mask.py [--sides 8192 20000]
 
-The mask is an ellipse as large as the segment. "Array" is the same as one bool array, a byte for each pixel. Memory is
-what the process holds of its own (RssAnon) beyond what it held before, each time in a process of its own.
+The mask is an ellipse as large as the segment. "Array" is the same mask as a bool array, one byte per pixel. Memory is
+the growth of the process's own memory (RssAnon), each time in a separate process.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def read_one(path: Path, way: str, side: int) -> dict[str, float]:
     mask = read_mask(path, (side, side)) if way == "array" else read_segment_mask(path, (side, side))
     seconds = time.perf_counter() - began
     time.sleep(0.05)
-    return {"seconds": seconds, "most": (watch.most - watch.first) / 1024, "kept": mask.nbytes / 2**20}
+    return {"seconds": seconds, "most": (watch.most - watch.first) / 1024, "held": mask.nbytes / 2**20}
 
 
 def main() -> None:
@@ -55,15 +55,15 @@ def main() -> None:
         path, way, side = arguments.one
         print(json.dumps(read_one(Path(path), way, int(side))))
         return
-    print("| side | file | way | seconds | most MB while read | MB kept |\n| --- | --- | --- | --- | --- | --- |")
+    print("| side | file | way | seconds | peak MB while reading | MB in use |\n| --- | --- | --- | --- | --- | --- |")
     for side in arguments.sides:
         with tempfile.TemporaryDirectory() as home:
             write_masks(Path(home), side)
             for name in ("mask.png", "mask.tif"):
                 for way in ("array", "squares"):
                     words = [sys.executable, __file__, "--one", str(Path(home) / name), way, str(side)]
-                    said = json.loads(subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout)
-                    row = [side, name, way, f"{said['seconds']:.1f}", f"{said['most']:.0f}", f"{said['kept']:.1f}"]
+                    found = json.loads(subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout)
+                    row = [side, name, way, f"{found['seconds']:.1f}", f"{found['most']:.0f}", f"{found['held']:.1f}"]
                     print("| " + " | ".join(map(str, row)) + " |", flush=True)
 
 

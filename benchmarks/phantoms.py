@@ -1,9 +1,9 @@
-"""Show the effect of each parameter of phantoms: a picture, and how well a checkpoint finds the ink.
+"""Show the effect of each parameter of phantoms: a picture, and the score of a checkpoint.
 
     python benchmarks/phantoms.py --model ink-tiny-2 --picture docs/images/phantoms.jpg
 
-Each knob is turned alone, from the plain phantom that the first line scores. The scores are of phantoms whose seeds lie
-in the published test set; a picture shows the mean of three layers at the face, and the truth's outline beside it.
+Each parameter is changed alone, starting from the plain phantom of the first row. The scores are of phantoms with seeds
+of the published test set; a picture shows the mean of three layers at the surface, and below it the true outlines.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ TURNS: dict[str, dict[str, object]] = {
 
 
 def predicted(phantom: Phantom, model: InkModel) -> np.ndarray:
-    """Return probabilities of ink ``(y, x)``, the whole phantom in one go."""
+    """Return probabilities of ink ``(y, x)`` for a whole phantom in one pass."""
     block = model.contract.prepare(phantom.volume[model.contract.z_window(len(phantom.volume))])
     with torch.inference_mode():
         logits = model.network(torch.from_numpy(block.copy())[None])
@@ -47,7 +47,7 @@ def predicted(phantom: Phantom, model: InkModel) -> np.ndarray:
 
 
 def picture(name: str, phantom: Phantom) -> Image.Image:
-    """Return the face as the scan shows it over the same with the ink's outline in blue, under the knob's name."""
+    """Return two views of the surface under a title: the scan, and the scan with the true outlines in blue."""
     middle = len(phantom.volume) // 2 + round(phantom.config.surface_offset)
     first = middle - 2 if phantom.config.reversed_depth else middle
     grey = (phantom.volume[first : first + 3].mean(axis=0) / 257).astype(np.uint8)[:SIDE, :SIDE]
@@ -61,7 +61,7 @@ def picture(name: str, phantom: Phantom) -> Image.Image:
 
 
 def side_by_side(pictures: list[Image.Image], columns: int = 7) -> Image.Image:
-    """Return one page of all pictures."""
+    """Return one image of all pictures in a grid."""
     width, height = pictures[0].size
     rows = -(-len(pictures) // columns)
     page = Image.new("RGB", (columns * (width + 4), rows * (height + 4)), "white")
@@ -73,7 +73,7 @@ def side_by_side(pictures: list[Image.Image], columns: int = 7) -> Image.Image:
 def main() -> None:
     """Change each parameter, save its picture, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", action="append", help="may be given several times; default: the shipped one")
+    parser.add_argument("--model", action="append", help="may be given several times; default: the shipped model")
     parser.add_argument("--picture", type=Path)
     parser.add_argument("--phantoms", type=int, default=4)
     args = parser.parse_args()

@@ -2,9 +2,9 @@
 
     python benchmarks/probe.py [--model M] [--phantoms 8] [--hard 4]
 
-Each phantom is probed as it is, reversed, shifted and both, with labels and without. What it says is held against the
-truth: the separation, by the true ink, of the window that it sends people to, as a part of the best that was probed.
-The seeds are not those that the measure was chosen on.
+Each phantom is probed as it is, reversed, shifted and both, with labels and without. The verdict is compared with the
+truth: the separation of the recommended window, measured on the true ink, as a share of the best probed window.
+The seeds differ from those that the measure was chosen on.
 """
 
 from __future__ import annotations
@@ -75,10 +75,10 @@ def try_out(seed: int, model: InkModel, table: dict[Any, list[tuple[str, bool, f
             with_labels = ProbeRequest(stack, model, None, phantom.mask, phantom.ink, "cpu", tiles=2)
             windows, verdict = probed(with_labels)
             without = probed(ProbeRequest(stack, model, None, phantom.mask, None, "cpu", tiles=2))[1]
-            for name, said in (("labels", verdict), ("none", without)):
-                right = said.direction == ("reversed" if is_reversed else "as stored")
-                kept, before = part_kept(windows, said), part_kept(windows, said, own=True)
-                table.setdefault((kind, is_reversed, shift, name), []).append((said.kind, right, kept, before))
+            for name, found in (("labels", verdict), ("none", without)):
+                right = found.direction == ("reversed" if is_reversed else "as stored")
+                kept, before = part_kept(windows, found), part_kept(windows, found, own=True)
+                table.setdefault((kind, is_reversed, shift, name), []).append((found.kind, right, kept, before))
 
 
 def main() -> None:
@@ -94,12 +94,12 @@ def main() -> None:
         try_out(seed, model, table)
         print(f"{seed}: {time.process_time() - began:.0f} s of CPU so far", flush=True)
     for (kind, is_reversed, shift, name), rows in sorted(table.items()):
-        told = [row for row in rows if row[0] != "cannot tell"]
-        kept = f"{np.mean([row[2] for row in told]):.2f} (least {min(row[2] for row in told):.2f})" if told else "-"
+        clear = [row for row in rows if row[0] != "cannot tell"]
+        kept = f"{np.mean([row[2] for row in clear]):.2f} (least {min(row[2] for row in clear):.2f})" if clear else "-"
         print(
             f"{kind:5} {'reversed' if is_reversed else 'as stored':9} {shift:+3d} {name:6}: "
-            f"told {len(told)} of {len(rows)}, direction right {sum(row[1] for row in told)}, "
-            f"separation kept {kept}, {np.mean([row[3] for row in rows]):.2f} without a probe; "
+            f"recommended {len(clear)} of {len(rows)}, direction right {sum(row[1] for row in clear)}, "
+            f"share of the best separation {kept}, {np.mean([row[3] for row in rows]):.2f} without a probe; "
             f"{dict(Counter(row[0] for row in rows))}"
         )
 

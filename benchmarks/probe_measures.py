@@ -1,11 +1,11 @@
-"""Choose how the probe measures separation without labels: what each measure would have said, held against labels.
+"""Choose the probe's measure of separation without labels: compare the recommendations of candidates with labels.
 
     python benchmarks/probe_measures.py [--model M] [--phantoms 14] [--hard 8]
 
-A model's maps of each phantom, in both directions and at eleven offsets, stand for the maps of stacks that are as they
-should be, reversed, shifted by 8 layers either way, and both. `lost` is the part of the best separation by labels that
-the window loses to which a measure sends people; `sure` says something only where the two groups of pixels lie four
-fifths of the range apart.
+A model's maps of each phantom, in both directions and at eleven offsets, simulate stacks that are correct, reversed,
+shifted by 8 layers in either direction, and both. `lost` is the share of the best separation by labels that the
+recommended window loses; `sure` recommends a window only where the two groups of pixels are at least four fifths of
+the range apart.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Table = dict[tuple[int, int], dict[str, float]]
 
 
 def measures(levels: npt.NDArray[np.uint8], ink: npt.NDArray[np.bool_]) -> dict[str, float]:
-    """Return every candidate for one map."""
+    """Return the values of all candidate measures for one map."""
     counts = np.bincount(levels, minlength=256) / levels.size
     scale, below = np.arange(256), counts.cumsum()[:-1]
     sum_below = (counts * scale).cumsum()[:-1]
@@ -70,7 +70,7 @@ def table_of(seed: int, model: InkModel) -> Table:
 
 
 def outcomes(table: Table, name: str, must_be_sure: bool) -> list[tuple[bool, float] | None]:
-    """Return for each situation whether the direction is right and what is lost; None where nothing is said."""
+    """Return for each situation whether the direction is right and the loss; None without a recommendation."""
     rows: list[tuple[bool, float] | None] = []
     for turned, shift in product((0, 1), (-8, 0, 8)):
         seen = {
@@ -105,12 +105,12 @@ def main() -> None:
         print(f"{kind}: best separation by labels", sorted(round(max(r["labels"] for r in t.values())) for t in tables))
         for name, must_be_sure in product([name for name in tables[0][0, 0] if name != "surely apart"], (False, True)):
             rows: list[Any] = [row for table in tables for row in outcomes(table, name, must_be_sure)]
-            said = [row for row in rows if row is not None]
-            lost = [row[1] for row in said] or [0.0]
+            clear = [row for row in rows if row is not None]
+            lost = [row[1] for row in clear] or [0.0]
             print(
-                f"{name:34}{'sure' if must_be_sure else '':5} said {len(said):3} of {len(rows)}, "
-                f"wrong direction {sum(not row[0] for row in said):2}, lost {np.mean(lost):.3f}, "
-                f"most {max(lost):.2f}, more than a fifth {np.mean(np.array(lost) > 0.2):.0%}",
+                f"{name:34}{'sure' if must_be_sure else '':5} recommended {len(clear):3} of {len(rows)}, "
+                f"wrong direction {sum(not row[0] for row in clear):2}, lost {np.mean(lost):.3f}, "
+                f"at most {max(lost):.2f}, more than a fifth {np.mean(np.array(lost) > 0.2):.0%}",
                 flush=True,
             )
 

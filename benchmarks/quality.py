@@ -1,12 +1,12 @@
-"""Train our network and its rivals on the same phantoms with the same budget, and score them on unseen ones.
+"""Train our network and others on the same phantoms with the same budget, and score them on unseen phantoms.
 
     pip install -r benchmarks/requirements.txt
     python benchmarks/quality.py --steps 100 --seconds 240 --out runs/quality.jsonl
 
-Every network is trained twice: with the same number of optimiser steps, each on the same area, and for the same
-processor time on one thread. Thresholds are chosen on validation phantoms. Phantoms are simulations; `--hard` takes the
-hard ones. Each row is kept in `--out` once it is done, and not computed again. A larger run: more `--steps`,
-`--seconds`, `--training`, `--device cuda`.
+Every network is trained twice: with the same number of optimiser steps on the same area, and for the same processor
+time on one thread. Thresholds are chosen on validation phantoms. Phantoms are simulations; `--hard` takes the hard
+ones. Each finished row is stored in `--out` and not computed again. For a larger run: more `--steps`, `--seconds`,
+`--training`, `--device cuda`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ Plane = npt.NDArray[Any]
 
 
 def contract(entrant: Entrant) -> InputContract:
-    """Return how an entrant reads grey values: the middle layers, scaled alike."""
+    """Return an entrant's input contract: the middle layers, scaled in the same way for all."""
     return InputContract(
         depth_layers=entrant.layers,
         min_depth_layers=entrant.layers,
@@ -64,14 +64,14 @@ def predicted(network: nn.Module, entrant: Entrant, path: Path, device: str) -> 
 
 
 def known(path: Path) -> tuple[Plane, Plane, Plane]:
-    """Return the ink of a phantom, where to count it, and where to count edges, which leaves the outline out."""
+    """Return the ink of a phantom, the pixels to score ink in, and those to score edges in (without the outline)."""
     labels = np.load(path.with_name(f"{path.stem}_labels.npy"))
     mask = labels != LabelValue.UNREVIEWED
     return labels == LabelValue.INK, mask, ndimage.binary_erosion(mask, iterations=3)
 
 
 def score(network: nn.Module, entrant: Entrant, validation: Sequence[Path], test: Sequence[Path], device: str) -> dict:
-    """Return the scores on the test phantoms, ink also at the threshold that suits the validation phantoms best."""
+    """Return the scores on the test phantoms, for ink also at the best threshold of the validation phantoms."""
     maps = [predicted(network, entrant, path, device) for path in validation]
     truths = [known(path) for path in validation]
     joined = [
@@ -89,7 +89,7 @@ def score(network: nn.Module, entrant: Entrant, validation: Sequence[Path], test
 
 
 def projection_row(validation: Sequence[Path], test: Sequence[Path]) -> dict:
-    """Return what a threshold on the maximum of the middle layers reaches, its window chosen on the test phantoms."""
+    """Return the F0.5 of a threshold on the maximum of the middle layers, its window chosen on the test phantoms."""
     rows = []
     for reach in (2, 4, 8, 16):
         planes = [np.load(path)[32 - reach : 32 + reach].max(axis=0) for path in test]
@@ -99,12 +99,12 @@ def projection_row(validation: Sequence[Path], test: Sequence[Path]) -> dict:
 
 
 def speeds(rounds: int, device: str) -> dict[str, dict[str, float]]:
-    """Measure every network on its own tile, in turns; return its size, its work and its area a second."""
+    """Measure every network on its own tile, in turns; return its size, its operations and its area per second."""
     networks = {entrant: entrant.build().to(device).eval() for entrant in ENTRANTS}
     tiles = {e: torch.randn(1, e.layers, e.tile, e.tile, device=device) for e in ENTRANTS}
     times: dict[Entrant, list[float]] = {entrant: [] for entrant in ENTRANTS}
     with torch.inference_mode():
-        for _ in range(rounds + 1):  # the first is to warm up
+        for _ in range(rounds + 1):  # the first is a warm-up
             for entrant, network in networks.items():
                 began = time.process_time() if device == "cpu" else time.perf_counter()
                 network(tiles[entrant]).sum().item()
@@ -120,7 +120,7 @@ def speeds(rounds: int, device: str) -> dict[str, dict[str, float]]:
 
 
 def rows_done(out: Path) -> list[dict]:
-    """Return the rows that were computed before."""
+    """Return the rows of earlier runs."""
     return [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
 
 
@@ -175,15 +175,15 @@ def table(args: argparse.Namespace) -> Iterator[str]:
         yield f"\n{row['name']}: F0.5 {row['f0_5']:.3f}"
     yield (
         "\n| network | weights, millions | tile | GFLOP a tile | GFLOP a megapixel "
-        "| tiles a second | megapixels a second | and with its tiles' overlap |"
+        "| tiles a second | megapixels a second | with the overlap of tiles |"
     )
     yield "| --- " * 8 + "|"
     for entrant in ENTRANTS:
-        said = size[entrant.name]
-        area, fast = entrant.tile**2 / 1e6, said["megapixels_a_second"]
+        cost = size[entrant.name]
+        area, fast = entrant.tile**2 / 1e6, cost["megapixels_a_second"]
         yield (
-            f"| {entrant.name} | {said['parameters'] / 1e6:.1f} | {entrant.layers} × {entrant.tile}² | "
-            f"{said['gflop_a_tile']:.1f} | {said['gflop_a_tile'] / area:.0f} | {fast / area:.2f} | {fast:.4f} | "
+            f"| {entrant.name} | {cost['parameters'] / 1e6:.1f} | {entrant.layers} × {entrant.tile}² | "
+            f"{cost['gflop_a_tile']:.1f} | {cost['gflop_a_tile'] / area:.0f} | {fast / area:.2f} | {fast:.4f} | "
             f"{fast * (1 - entrant.overlap) ** 2:.4f} |"
         )
 
@@ -191,13 +191,13 @@ def table(args: argparse.Namespace) -> Iterator[str]:
 def main() -> None:
     """Compute the missing rows and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=100, help="0 leaves this budget out")
-    parser.add_argument("--seconds", type=float, default=240, help="of processor time; 0 leaves this budget out")
+    parser.add_argument("--steps", type=int, default=100, help="0 skips this budget")
+    parser.add_argument("--seconds", type=float, default=240, help="of processor time; 0 skips this budget")
     parser.add_argument("--training", type=int, default=60, help="phantoms to train with")
     parser.add_argument("--test", type=int, default=4, help="phantoms to score")
     parser.add_argument("--hard", action="store_true")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--rate", type=float, default=1.0, help="times each network's own learning rate")
+    parser.add_argument("--rate", type=float, default=1.0, help="factor on each network's own learning rate")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--only", action="append", help="a network's name; may be given several times")

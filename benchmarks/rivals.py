@@ -1,4 +1,4 @@
-"""The networks that ours is compared with, each as the field uses it; all map ``(b, z, y, x)`` to ``(b, 2, y, x)``."""
+"""Networks to compare ours with, as used in the field; all map ``(b, z, y, x)`` to ``(b, 2, y, x)``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from napari_ink.model.network import InkEdgeNetwork
 
 @dataclass(frozen=True)
 class Entrant:
-    """A network in the comparison: how to build it, the layers it reads, its tile in pixels, its learning rate."""
+    """A network in the comparison: its builder, the layers it reads, its tile in pixels, its learning rate."""
 
     name: str
     build: Callable[[], nn.Module]
@@ -26,7 +26,7 @@ class Entrant:
 
 
 class TimeSformerTiles(nn.Module):
-    """The Grand Prize's TimeSformer over larger crops: cut to its tiles, each patch one logit, then enlarged."""
+    """The Grand Prize's TimeSformer for larger crops: cut into its tiles, one logit per patch, then enlarged."""
 
     def __init__(self, dim: int, depth: int, heads: int, layers: int = 26, tile: int = 64, patch: int = 16) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ class TimeSformerTiles(nn.Module):
 
 
 class UNet3DSegFormer(nn.Module):
-    """A small 3-D U-Net over the stack, its features' maximum over the depth, then SegFormer (Kaggle's 1st place)."""
+    """A small 3-D U-Net, the maximum of its features over the depth, then SegFormer (1st place at Kaggle)."""
 
     def __init__(self, features: tuple[int, ...] = (8, 8, 16, 32, 64, 8), planes: int = 16) -> None:
         super().__init__()
@@ -87,7 +87,7 @@ class UNet3DSegFormer(nn.Module):
 
 
 def unet_2_5d(layers: int) -> nn.Module:
-    """Return a U-Net that takes the depth layers for channels."""
+    """Return a U-Net with the depth layers as channels."""
     from monai.networks.nets import BasicUNet
 
     return BasicUNet(spatial_dims=2, in_channels=layers, out_channels=2, features=(32, 32, 64, 128, 256, 32))
@@ -105,7 +105,7 @@ ENTRANTS = (
 
 
 def parameters(network: nn.Module) -> int:
-    """Return how many weights learn."""
+    """Return the number of trainable weights."""
     return sum(weight.numel() for weight in network.parameters() if weight.requires_grad)
 
 
@@ -120,7 +120,7 @@ def flops(network: nn.Module, layers: int, tile: int) -> int:
     def attention(query: list[int], key: list[int], value: list[int], *_: object, **__: object) -> int:
         return int(sdpa_flop_count(query, key, value))
 
-    # The counter knows the fused attention of GPUs only.
+    # The counter knows only the fused attention of GPUs.
     fused = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: attention}
     with FlopCounterMode(display=False, custom_mapping=fused) as counter:
         network.eval()(torch.zeros(1, layers, tile, tile))

@@ -1,9 +1,9 @@
-"""Measure scrolling through depth in a real window: how long a step blocks it, and when the picture is complete.
+"""Measure scrolling through depth in a real window: the time a step blocks it, and the time to a complete picture.
 
     xvfb-run -s "-screen 0 1920x1080x24" python benchmarks/scroll.py [--side 4096]
 
-The same simulated stack (phantoms beside each other) as an uncompressed folder, in zlib strips and converted, shown by
-napari-ink and by napari's builtin reader: steps over the whole segment, and zoomed in to one screen pixel a voxel.
+The same simulated stack (phantoms side by side) as an uncompressed folder, in zlib strips and converted, in napari-ink
+and in napari's builtin reader: steps over the whole segment, and at a zoom of one voxel per screen pixel.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def settle(layer: object) -> float:
 
 
 def steps(viewer: napari.Viewer, layer: object, count: int) -> tuple[list[float], list[float]]:
-    """Step through layers; return the milliseconds of each on the GUI thread, and until the picture is complete."""
+    """Step through layers; return for each step the milliseconds on the GUI thread, and to the complete picture."""
     held, whole = [], []
     for z in range(10, 10 + count):
         start = time.perf_counter()
@@ -90,8 +90,8 @@ def main() -> None:
             pass
         print(f"65 × {arguments.side}² uint16; {platform.machine()}, {platform.system()}, software GL\n")
         print(
-            "| storage | reader | open, ms | whole segment: held, median / longest, ms | until whole, ms "
-            "| zoomed in: held, ms | until whole, ms |\n| --- | --- | --- | --- | --- | --- | --- |"
+            "| storage | reader | open, ms | whole segment: blocked, median / longest, ms | until complete, ms "
+            "| zoomed in: blocked, ms | until complete, ms |\n| --- | --- | --- | --- | --- | --- | --- |"
         )
         for storage in ("raw", "zlib", "converted.zarr"):
             for is_ours in (True, False) if storage != "converted.zarr" else (True,):

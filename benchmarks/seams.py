@@ -1,9 +1,9 @@
-"""Measure whether a map depends on where tiles lie: the ripple of a constant stack, and maps of shifted stacks.
+"""Measure whether a map depends on the positions of tiles: the ripple of a constant stack, and maps of shifted stacks.
 
     python benchmarks/seams.py [--model NAME] [--phantoms 4] [--overlap F]
 
-Each stack is predicted whole, and again without its first 96 rows and 64 columns, which moves all tiles. The two maps
-are compared where the cut is further away than the model's context: nearer, the second stack lacks what the first has.
+Each stack is predicted whole, and again without its first 96 rows and 64 columns, which shifts all tiles. The two maps
+are compared at a distance from the cut beyond the model's context, since closer pixels miss input in the second stack.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def predicted(volume: npt.NDArray[np.uint16], model: InkModel, overlap: float | 
 
 
 def volumes(phantoms: int) -> Iterator[tuple[str, npt.NDArray[np.uint16]]]:
-    """Yield test phantoms of both kinds, which nothing was trained on, and noise."""
+    """Yield test phantoms of both kinds, outside every training set, and noise."""
     for kind in ("test", "hard test"):
         for seed in SETS[kind][:phantoms]:
             yield f"{kind} {seed}", make_phantom(set_config(seed)).volume
@@ -50,7 +50,7 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default=DEFAULT_MODEL)
-    parser.add_argument("--phantoms", type=int, default=4, help="of each kind")
+    parser.add_argument("--phantoms", type=int, default=4, help="number of phantoms of each kind")
     parser.add_argument("--overlap", type=float)
     args = parser.parse_args()
     model = load_model(args.model)

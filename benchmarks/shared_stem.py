@@ -1,9 +1,9 @@
-"""Measure what running the stem once, over cells with their surroundings, changes: seconds, and scores on known ink.
+"""Measure the effect of running the stem once, on cells with their context: seconds, and scores on known ink.
 
     python benchmarks/shared_stem.py [--size 1024] [--overlap 0.25]
 
-On simulated segments (phantoms) that the shipped model never saw. "Whole tiles" sends every tile through the whole
-network, as tiles are in training: beyond a tile's border the stem then sees zeros.
+The inputs are simulated segments (phantoms) outside the training set. "Whole tiles" sends every tile through the whole
+network, as in training: beyond the border of a tile, the stem then reads zeros.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SEGMENTS: tuple[tuple[int, Sequence[str]], ...] = ((991, ()), (992, ()), (993, (
 
 
 class WholeTiles(nn.Module):
-    """Hides what a network is, so that whole tiles go through it; laid out to predict fast all the same."""
+    """Hides the type of a network, so that whole tiles pass through it; its layout is still that of predictions."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -37,8 +37,8 @@ class WholeTiles(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Predict."""
-        said: Tensor = self.network(x)
-        return said
+        logits: Tensor = self.network(x)
+        return logits
 
 
 def napari_ink(*arguments: object) -> str:
@@ -48,7 +48,7 @@ def napari_ink(*arguments: object) -> str:
 
 
 def score(segment: Path, model: InkModel, out: Path, overlap: float) -> tuple[float, dict[str, float]]:
-    """Return seconds, and the scores against what the phantom was made with."""
+    """Return seconds, and the scores against the true ink of the phantom."""
     began = time.perf_counter()
     for _ in predict(PredictRequest(open_stack(segment), model, out, device="cpu", overlap=overlap)):
         pass
@@ -65,13 +65,13 @@ def main() -> None:
     model = load_model()
     ways = {"stem on cells": model, "whole tiles": replace(model, network=WholeTiles(model.network))}
     with tempfile.TemporaryDirectory() as folder:
-        for seed, knobs in SEGMENTS:
+        for seed, options in SEGMENTS:
             segment = Path(folder) / f"s{seed}"
-            napari_ink("phantom", segment, "--seed", seed, "--size", arguments.size, arguments.size, *knobs)
+            napari_ink("phantom", segment, "--seed", seed, "--size", arguments.size, arguments.size, *options)
             for name, one in ways.items():
                 seconds, scores = score(segment, one, Path(folder) / f"{seed} {name}.zarr", arguments.overlap)
                 print(
-                    f"phantom {seed} {' '.join(knobs):6} {name:13} {seconds:6.1f} s  F0.5 {scores['f0_5']:.4f}"
+                    f"phantom {seed} {' '.join(options):6} {name:13} {seconds:6.1f} s  F0.5 {scores['f0_5']:.4f}"
                     f"  AP {scores['average_precision']:.4f}  edge ODS {scores['edge_ods']:.4f}",
                     flush=True,
                 )

@@ -3,11 +3,11 @@
     python benchmarks/train_shipped.py --out runs/plain --plain --steps 2200
     python benchmarks/train_shipped.py --out runs/shipped --from runs/plain.safetensors --steps 3000
 
-First plain phantoms, then hard ones too: from scratch, hard ink is hardly learnt in this many steps (see
+First on plain phantoms, then on hard ones too: from scratch, hard ink is hardly learnt in this many steps (see
 `docs/decisions/0013-shipped-checkpoint.md`).
-The phantoms are made once and kept in `--home`, 8 bits deep. Training, choosing the best step and choosing thresholds
-see the seeds to train and to validate with alone. An interrupted run goes on with `--resume`. At the end the best
-checkpoint is judged once more, by whole validation phantoms and 99 thresholds, and written as `<out>.safetensors`.
+The phantoms are made once, 8 bits deep, and stored in `--home`. Training, the choice of the best step and the choice of
+thresholds see only the seeds for training and validation. `--resume` continues an interrupted run. At the end, the best
+checkpoint is scored once more on whole validation phantoms at 99 thresholds, and written as `<out>.safetensors`.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ SIZES = {"tiny": InkEdgeConfig.tiny, "base": InkEdgeConfig.base, "large": InkEdg
 
 
 def phantom_files(seed: int, home: Path) -> tuple[Path, Path]:
-    """Make the phantom of a seed, 8 bits deep to save space, unless it lies there already."""
+    """Make the phantom of a seed, 8 bits deep to save space, unless it exists already."""
     stack, labels = home / f"{seed}.npy", home / f"{seed}_labels.npy"
     if not labels.exists():
         phantom = make_phantom(set_config(seed))
@@ -72,13 +72,13 @@ def phantom_files(seed: int, home: Path) -> tuple[Path, Path]:
 
 
 def read_labels(path: Path) -> npt.NDArray[np.uint8]:
-    """Return the labels of a phantom, all of whose papyrus has been reviewed: what has not lies outside it."""
+    """Return the labels of a phantom: all of its papyrus counts as reviewed, nothing outside it."""
     labels = np.load(path)
     return np.where(labels == LabelValue.UNREVIEWED, OUTSIDE, labels).astype(np.uint8)
 
 
 def read_pairs(seeds: range, home: Path, processes: int, held_out: bool) -> list[TrainingPair]:
-    """Return phantoms to train on, or to be judged by."""
+    """Return phantoms for training, or for validation."""
     with ProcessPoolExecutor(processes) as pool:
         made = pool.map(phantom_files, seeds, [home] * len(seeds))
         files = list(tqdm(made, total=len(seeds), desc="phantoms", disable=None))
@@ -87,13 +87,13 @@ def read_pairs(seeds: range, home: Path, processes: int, held_out: bool) -> list
 
 
 def mean_f0_5(inks: list[tuple[Levels, Truth]], threshold: float) -> float:
-    """Return the mean F0.5 of ink maps ``(1, n)``, uint8, cut at one threshold."""
+    """Return the mean F0.5 of ink maps ``(1, n)``, uint8, at one threshold."""
     cut = [((levels >= threshold * 255).astype(np.uint8) * 255, truth) for levels, truth in inks]
     return float(np.mean([ink_scores(levels, truth).f0_5 for levels, truth in cut]))
 
 
 def choose_thresholds(best: Path, out: Path, pairs: list[TrainingPair], device: str) -> None:
-    """Find the thresholds that serve whole validation phantoms best, and write them into the checkpoint."""
+    """Find the best thresholds on whole validation phantoms, and write them into the checkpoint."""
     model = load_model(best)
     network = model.network.to(device)
     inks, edges = [], []
@@ -107,10 +107,10 @@ def choose_thresholds(best: Path, out: Path, pairs: list[TrainingPair], device: 
         inks.append((np.rint(ink[known] * 255).astype(np.uint8)[None], truth[known][None]))
         inside = edge_target(pair.labels) != IGNORE
         edges.append((edge, label_edges(truth) & inside, inside))
-    # Every segment counts alike: over all pixels at once, one threshold would serve the plain ones alone.
+    # Every segment has equal weight: over all pixels together, one threshold would suit only the plain ones.
     cut, f0_5 = max(((t, mean_f0_5(inks, t)) for t in np.arange(0.3, 0.95, 0.01)), key=lambda pair: pair[1])
     edge_found = edge_scores(edges)
-    said = {
+    summary = {
         "thresholds": {"ink": round(float(cut), 2), "edge": round(edge_found.ods_threshold, 2)},
         "validation": {
             "data": f"{len(pairs)} phantoms of 512 × 512 pixels, seeds {SETS['validation'][0]} and up",
@@ -119,20 +119,20 @@ def choose_thresholds(best: Path, out: Path, pairs: list[TrainingPair], device: 
             "edge_ods": round(edge_found.ods, 3),
         },
     }
-    print(json.dumps(said, indent=2))
-    # One line for each of hundreds of phantoms would be most of the file's header.
+    print(json.dumps(summary, indent=2))
+    # One line for each of hundreds of phantoms would make up most of the file's header.
     provenance = {name: value for name, value in model.provenance.items() if name != "pairs"}
     assert model.config is not None
-    save_checkpoint(out, network.cpu(), model.config, model.contract, {**provenance, **said})
+    save_checkpoint(out, network.cpu(), model.config, model.contract, {**provenance, **summary})
 
 
 def options() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True, help="the run's folder; the checkpoint lies beside it")
-    parser.add_argument("--home", type=Path, default=Path("runs/phantoms"), help="where phantoms are kept")
+    parser.add_argument("--out", type=Path, required=True, help="the run's folder; the checkpoint is written beside it")
+    parser.add_argument("--home", type=Path, default=Path("runs/phantoms"), help="folder of the phantoms")
     parser.add_argument("--phantoms", type=int, default=300)
-    parser.add_argument("--plain", action="store_true", help="only the plain ones, which are the even seeds")
+    parser.add_argument("--plain", action="store_true", help="only plain phantoms, which have even seeds")
     parser.add_argument("--validation-phantoms", type=int, default=8)
     parser.add_argument("--size", choices=SIZES, help="default: tiny")
     parser.add_argument("--from", dest="start", help="a checkpoint to train further")
@@ -141,7 +141,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--crop-size", type=int, default=160)
     parser.add_argument("--learning-rate", type=float, default=1.5e-3)
-    parser.add_argument("--depth-shift", type=int, default=8, help="layers by which a window is moved at most")
+    parser.add_argument("--depth-shift", type=int, default=8, help="largest shift of a window, in layers")
     parser.add_argument("--edge-tolerance", type=int, default=1, help="pixels; labels of phantoms are exact")
     parser.add_argument("--edge-weight", type=float, default=TrainSettings().edge_weight)
     parser.add_argument("--validate-every", type=int, default=200)
@@ -156,7 +156,7 @@ def options() -> argparse.Namespace:
 
 
 def settings_of(args: argparse.Namespace) -> TrainSettings:
-    """Return what the options ask for."""
+    """Return the training settings of the options."""
     same = ("steps", "batch_size", "crop_size", "learning_rate", "validate_every", "validation_crops", "patience")
     same += ("edge_weight", "precision", "seed", "workers")
     depth = DepthVariation(shift=args.depth_shift)
@@ -177,7 +177,7 @@ def main() -> None:
     judged_by = read_pairs(judging, args.home, args.threads, held_out=True)
     start = load_model(args.start) if args.start else None
     if start is not None and args.size:
-        raise SystemExit("--from brings a size of its own; leave --size out.")
+        raise SystemExit("--from takes the size of its checkpoint; remove --size.")
     request = TrainRequest(
         pairs=[*pairs, *judged_by],
         out=args.out,

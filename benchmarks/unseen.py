@@ -1,11 +1,11 @@
-"""Score the shipped model on phantoms that it has never seen, beside methods that learn nothing.
+"""Score the shipped model on unseen phantoms, beside methods without learning.
 
     python benchmarks/unseen.py [--phantoms 12] [--hard] [--model NAME_OR_PATH] [--json FILE]
 
 Ink: F0.5 inside the mask, against a threshold on a projection of the depth layers. Edges: ODS, OIS and AP by the BSDS
 protocol (one-to-one matching within 0.0075 of the diagonal), against Canny on a projection. The plain methods are
-given every advantage: the projection, its window, Canny's smoothing and the thresholds are all chosen on the very
-phantoms that they are judged on, while the model's score for ink is also given at a fixed threshold of 0.5.
+get every advantage: the projection, its window, Canny's smoothing and the thresholds are all chosen on the test
+phantoms themselves, while the model's score for ink is also given at a fixed threshold of 0.5.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ Plane = npt.NDArray[Any]
 
 
 def projections(phantom: Phantom) -> Iterator[tuple[str, Plane]]:
-    """Yield every projection tried, by name, as greys of 0 to 255."""
+    """Yield every tested projection with its name, as grey values of 0 to 255."""
     for window in WINDOWS:
         block = (phantom.volume[window] // 257).astype(np.uint8)
         for how, project in (("max", np.max), ("mean", np.mean), ("min", np.min)):
@@ -46,7 +46,7 @@ def projections(phantom: Phantom) -> Iterator[tuple[str, Plane]]:
 
 
 def canny_map(plane: Plane, sigma: float) -> Plane:
-    """Return for each pixel the highest of 20 thresholds at which Canny still finds an edge there, from 0 to 1."""
+    """Return for each pixel the highest of 20 thresholds at which Canny finds an edge there, from 0 to 1."""
     best = np.zeros(plane.shape, dtype=np.float32)
     for quantile in np.linspace(0.5, 0.99, 20):
         best[canny(plane, sigma, 0.5 * quantile, quantile, use_quantiles=True)] = quantile
@@ -71,7 +71,7 @@ def main() -> None:
     parser.add_argument("--phantoms", type=int, default=12)
     parser.add_argument("--hard", action="store_true", help="the hard test set instead of the plain one")
     parser.add_argument("--model", default=DEFAULT_MODEL)
-    parser.add_argument("--model-only", action="store_true", help="leave the methods that learn nothing out")
+    parser.add_argument("--model-only", action="store_true", help="skip the methods without learning")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     began = time.monotonic()
@@ -80,7 +80,7 @@ def main() -> None:
     edges: dict[str, list[tuple[Plane, Plane]]] = {}
     for seed in tqdm(SETS["hard test" if args.hard else "test"][: args.phantoms]):
         phantom = make_phantom(set_config(seed))
-        # Along the outline of the segment, it is unknown whether a stroke ended there.
+        # At the outline of the segment, it is unknown whether a stroke ended there.
         inside = ndimage.binary_erosion(phantom.mask, iterations=3)
         truth = label_edges(phantom.ink) & inside
         ink_map, edge_map = predicted(phantom, args.model)

@@ -2,8 +2,8 @@
 
     xvfb-run -s "-screen 0 1920x1080x24" python benchmarks/window.py [--size 1024] [--window 1920 1040]
 
-A phantom of that size is opened in a real window, predicted, its threshold moved, and its labels made editable. Without
-a graphics card the processor paints each pixel of the window: a smaller one shows how long the rest takes.
+A phantom of that size is opened in a real window and predicted, its threshold changed, and its labels made editable.
+Without a graphics card the processor paints each pixel of the window: a smaller one shows the time of everything else.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def main() -> None:
 
         session.changed.connect(on_changed)
         canvas = viewer.window._qt_viewer.canvas.native
-        with heart.during("redraw, with nothing else going on (the floor)"):
+        with heart.during("redraw, with nothing else running (the floor)"):
             for _ in range(30):
                 canvas.update()
                 QTest.qWait(60)
@@ -109,7 +109,7 @@ def main() -> None:
             wait_until(lambda: session.state.run is not None and session.state.run.total > 0)
         with heart.during("predict, and pan"):
             pan(viewer, args.size, lambda: session.state.run is None)
-        with heart.during("pan, with nothing else going on"):
+        with heart.during("pan, with nothing else running"):
             until = time.perf_counter() + 4
             pan(viewer, args.size, lambda: time.perf_counter() > until)
         dock.predict.area_box.setCurrentText("Region of interest")

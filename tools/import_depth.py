@@ -1,13 +1,13 @@
-"""The longest chain of imports within napari_ink: modules that are loaded, one because of another, before the last.
+"""The longest chain of imports within napari_ink: modules that load one another in a row.
 
     python tools/import_depth.py [--most N]
 
-Ends with exit code 1 and prints the chain where it is longer than N modules; `make check` runs it.
+Ends with exit code 1 and prints the chain if it is longer than N modules; `make check` runs it.
 
-What counts is what Python loads when a module is loaded: what it imports outside of functions (but for type checkers
-alone), and the packages around what it imports, unless it lies in them itself. A room, which is a package with a stub,
-loads nothing by itself: a name imported from it loads the module that the stub takes it from. Modules that import each
-other are one link.
+Only imports at load time count: those outside of functions (but for type checkers alone), and the packages that
+contain the imported module, unless they also contain the importing one. A room, which is a package with a stub, loads
+nothing by itself: a name imported from it loads the module that the stub names. Modules that import each other are one
+link.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def modules() -> dict[str, Path]:
 
 
 def offers(known: dict[str, Path]) -> dict[str, str]:
-    """Return the module behind each name that a package offers by its stub, as ``package.name``."""
+    """Return the module of each name that a package offers in its stub, as ``package.name``."""
     found = {}
     for package, path in known.items():
         stub = path.with_suffix(".pyi")
@@ -41,7 +41,7 @@ def offers(known: dict[str, Path]) -> dict[str, str]:
 
 
 def imports(path: Path) -> Iterator[str]:
-    """Yield what a module imports when it is loaded, as ``module`` or ``module.name``."""
+    """Yield the imports of a module at load time, as ``module`` or ``module.name``."""
     waiting: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
     while waiting:
         node = waiting.pop()
@@ -56,7 +56,7 @@ def imports(path: Path) -> Iterator[str]:
 
 
 def loaded(name: str, imported: str, known: dict[str, Path], offered: dict[str, str]) -> Iterator[str]:
-    """Yield the modules of the package that are loaded as the module `name` imports one, or a name of one."""
+    """Yield the modules of the package that load when the module `name` imports a module or a name of one."""
     module = offered.get(imported, imported if imported in known else imported.rpartition(".")[0])
     while module in known:
         if name != module and not name.startswith(f"{module}."):
@@ -79,7 +79,7 @@ def longest_chain() -> list[str]:
 
 
 def main() -> int:
-    """Print the depth, and the chain where it is too long."""
+    """Print the depth, and the chain if it is too long."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--most", type=int, default=sys.maxsize, metavar="N", help="most modules in a chain")
     most = parser.parse_args().most
@@ -87,7 +87,7 @@ def main() -> int:
     print(f"The longest chain of imports has {len(found)} modules.")
     if len(found) > most:
         print("\n".join(found))
-        print(f"At most {most} are allowed; let a module take what it needs as an argument, or move it down.")
+        print(f"At most {most} are allowed; pass what a module needs as an argument, or move the module down.")
         return 1
     return 0
 
