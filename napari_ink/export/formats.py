@@ -19,7 +19,9 @@ from napari_ink.export.planes import LabelPlane
 from napari_ink.export.svg import read_svg, write_svg
 from napari_ink.export.villa_zarr import write_villa_zarr
 
-FormatName = Literal["PNG", "TIFF", "NumPy", "OME-Zarr", "villa's Zarr", "Kaggle's csv", "GeoJSON", "SVG", "COCO"]
+FormatName = Literal[
+    "PNG", "TIFF", "NumPy", "OME-Zarr", "Training Zarr (villa)", "Kaggle CSV", "GeoJSON", "SVG", "COCO"
+]
 
 
 @dataclass(frozen=True)
@@ -61,8 +63,16 @@ FORMATS = (
     Format("TIFF", (".tif", ".tiff"), write_tiff, read_image, is_raster=True),
     Format("NumPy", (".npy",), write_npy, read_npy, is_raster=True),
     Format("OME-Zarr", (".zarr",), write_ome_zarr, read_zarr, is_folder=True, is_raster=True),
-    Format("villa's Zarr", (".zarr",), write_villa_zarr, read_zarr, masks_only=True, is_folder=True, is_raster=True),
-    Format("Kaggle's csv", (".csv",), write_kaggle_csv, read_kaggle_csv, masks_only=True),
+    Format(
+        "Training Zarr (villa)",
+        (".zarr",),
+        write_villa_zarr,
+        read_zarr,
+        masks_only=True,
+        is_folder=True,
+        is_raster=True,
+    ),
+    Format("Kaggle CSV", (".csv",), write_kaggle_csv, read_kaggle_csv, masks_only=True),
     Format("GeoJSON", (".geojson",), write_geojson, read_json, bytes_per_px=_TRACED),
     Format("SVG", (".svg",), write_svg, read_svg, bytes_per_px=_TRACED),
     Format("COCO", (".json",), write_coco, read_json, bytes_per_px=_TRACED),
@@ -73,11 +83,11 @@ SUFFIXES = tuple(dict.fromkeys(suffix for format_ in FORMATS for suffix in forma
 def format_of(path: Path) -> Format | None:
     """Return the format of a name, or None if there is none of that suffix.
 
-    A Zarr is villa's if its name is one of the field's (``<segment>_inklabels[_vN].zarr`` and its kin).
+    A Zarr named like a label file (`parse_label_name`), such as ``<segment>_inklabels.zarr``, is a training Zarr.
     """
     found = [format_ for format_ in FORMATS if path.suffix.lower() in format_.suffixes]
     if len(found) > 1:
-        wanted: FormatName = "OME-Zarr" if parse_label_name(path) is None else "villa's Zarr"
+        wanted: FormatName = "OME-Zarr" if parse_label_name(path) is None else "Training Zarr (villa)"
         return next(format_ for format_ in found if format_.name == wanted)
     return found[0] if found else None
 

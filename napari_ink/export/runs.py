@@ -1,4 +1,4 @@
-"""Runs of pixels, as Kaggle's csv and COCO write masks."""
+"""Runs of pixels, as Kaggle's CSV and COCO write masks."""
 
 from __future__ import annotations
 

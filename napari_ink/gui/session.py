@@ -168,7 +168,7 @@ class InkSession(QObject):
         correct.plain_view_requested.connect(self._layers.viewport.make_plain)
         correct.review.note_chosen.connect(self.review.go_to_note)
         correct.review.note_removed.connect(self.review.remove_note)
-        correct.review.figures_requested.connect(self.review.count)
+        correct.review.statistics_requested.connect(self.review.count)
         correct.review.cancel_requested.connect(self.review.cancel)
         correct.similar.candidate_chosen.connect(self.similar.show)
         correct.similar.cancel_requested.connect(self.similar.cancel)
@@ -183,7 +183,7 @@ class InkSession(QObject):
         """Trigger an action by name, like its key; if it is not possible yet, show the reason."""
         action = next(one for one in ACTIONS if one.name == name)
         if why_not := self.state.why_no_action(action):
-            self.store.tell(why_not, Step.STACK if self.state.stack is None else Step.CORRECT)
+            self.store.notify(why_not, Step.STACK if self.state.stack is None else Step.CORRECT)
         else:
             self._actions[name]()
 

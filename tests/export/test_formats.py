@@ -27,7 +27,10 @@ from napari_ink.export import (
     write_plane,
 )
 
-NAMES = {form.name: "7_inklabels.zarr" if form.name == "villa's Zarr" else f"out{form.suffixes[0]}" for form in FORMATS}
+NAMES = {
+    form.name: "7_inklabels.zarr" if form.name == "Training Zarr (villa)" else f"out{form.suffixes[0]}"
+    for form in FORMATS
+}
 ALL = pytest.mark.parametrize("form", FORMATS, ids=lambda form: form.name)
 MANY = pytest.mark.parametrize("form", [form for form in FORMATS if not form.masks_only], ids=lambda form: form.name)
 RNG = np.random.default_rng(3)

@@ -1,4 +1,4 @@
-"""Review in a real window: regions are marked by key, the queue is walked, notes are written, figures told."""
+"""Review in a real window: regions are marked by key, the queue is walked, notes are written, statistics shown."""
 
 import numpy as np
 import pytest
@@ -101,14 +101,14 @@ def test_notes_are_written_at_the_mouse_listed_and_taken_away(wide_dock, viewer,
     assert listed.count() == 0
 
 
-def test_figures_are_told(wide_dock, click, qtbot):
+def test_statistics_are_shown(wide_dock, click, qtbot):
     session = wide_dock.session
     session.labels.apply([("ink", 20, 20, np.full((20, 20), 2, np.uint8))], "ink")
     session.labels.apply([("ink", 100, 100, np.full((20, 20), 2, np.uint8))], "ink")
-    click(wide_dock.correct.review.figures_button)
-    figures = wide_dock.correct.review.figures
-    qtbot.waitUntil(lambda: bool(figures.text()))
-    assert "Ink: 800 px" in figures.text()
-    assert "0 of 9 regions" in figures.text()
-    assert "2 today, 2 in all" in figures.text()
-    assert "agree on 50.0%" in figures.text()
+    click(wide_dock.correct.review.statistics_button)
+    statistics = wide_dock.correct.review.statistics
+    qtbot.waitUntil(lambda: bool(statistics.text()))
+    assert "Ink: 800 px" in statistics.text()
+    assert "0 of 9 regions" in statistics.text()
+    assert "2 today, 2 in all" in statistics.text()
+    assert "agree on 50.0%" in statistics.text()

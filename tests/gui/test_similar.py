@@ -55,7 +55,7 @@ def test_the_other_three_are_found_accepted_and_rejected(boxed_dock, viewer, pre
     section = boxed_dock.correct.similar
     assert section.candidates.count() == 3
     assert not section.candidates.item(0).icon().isNull()
-    assert "3 to decide" in section.status.text()
+    assert "3 candidates left" in section.status.text()
     first = found[0]
     assert np.hypot(*(np.array(viewer.scene.camera.center[-2:]) - (first.y, first.x))) < 1
     assert len(viewer.layers["Outline"].data) > 10
@@ -82,7 +82,7 @@ def test_a_candidate_is_looked_at_by_a_click_on_its_picture(boxed_dock, viewer):
     assert boxed_dock.session.state.similar.current == 2
 
 
-def test_candidates_can_be_put_away(boxed_dock, viewer, click):
+def test_candidates_can_be_remove_all(boxed_dock, viewer, click):
     click(boxed_dock.correct.similar.cancel_button)
     assert boxed_dock.session.state.similar.candidates == ()
     assert not viewer.layers["Outline"].data.any()

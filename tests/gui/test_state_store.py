@@ -36,7 +36,7 @@ def test_what_changes_nothing_is_not_emitted(store, qtbot):
 
 def test_a_failure_stays_in_its_step_until_something_succeeds_there(store):
     store.fail("The disk is full.", Step.EXPORT)
-    store.tell("Open a stack first.", Step.STACK)
+    store.notify("Open a stack first.", Step.STACK)
     assert store.state.message(Step.EXPORT) == "The disk is full."
     store.succeed(Step.STACK)
     assert (store.state.message(Step.STACK), store.state.message(Step.EXPORT)) == ("", "The disk is full.")

@@ -82,4 +82,4 @@ class ExportController:
     def _on_exported(self, event: Exported) -> None:
         self._store.update(exported=str(event.path))
         for note in event.notes:
-            self._store.tell(note, Step.EXPORT)
+            self._store.notify(note, Step.EXPORT)

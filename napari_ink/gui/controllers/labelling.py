@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from napari_ink.stack import DepthStack
 
 
-TURNED = "Labels can be drawn in the plain view only: press Plain view in step 3, then take the tool again."
+TURNED = "Labels can be drawn in the plain view only: press Plain view in step 3, then choose the tool again."
 
 
 class LabellingController(QObject):
@@ -76,7 +76,7 @@ class LabellingController(QObject):
         self._store, self._jobs, self._layers, self._labels, self._predicted = store, jobs, layers, labels, predicted
         self._project_folder = project_folder
         self._versions: tuple[str, ...] = ()
-        self.context = ToolContext(layers, labels, jobs, partial(store.tell, step=Step.CORRECT))
+        self.context = ToolContext(layers, labels, jobs, partial(store.notify, step=Step.CORRECT))
         self._tool_manager, self.tools = tool_manager, make_tools(self.context)
         layers.gone.connect(self._on_layers_gone)
         layers.tool_changed.connect(self._on_tool_changed)
@@ -84,7 +84,7 @@ class LabellingController(QObject):
         labels.shown.connect(self._on_shown)
         labels.changed.connect(lambda: store.update(**self._status()))
         labels.edited.connect(self._on_edited)
-        labels.refused.connect(partial(store.tell, step=Step.CORRECT))
+        labels.refused.connect(partial(store.notify, step=Step.CORRECT))
         layers.viewport.turned.connect(self._on_turned)
 
     def make_editable(self, replace_edited: bool = False) -> None:
@@ -102,7 +102,7 @@ class LabellingController(QObject):
             return
         if state.labels_edited and not replace_edited:
             self._store.fail(
-                "Your labels were edited, so they were kept; choose Replace to begin again from the prediction.",
+                "Your labels were edited, so they were kept; choose Replace to draft them from the prediction again.",
                 Step.CORRECT,
             )
             return
@@ -171,7 +171,7 @@ class LabellingController(QObject):
         """Restore the labels of a version, as one undo step."""
         if (project := self._labels.project) is not None and not self._is_held():
             job = _done(lambda: project.versions.restore(name))
-            self._jobs.run("version", job, self._on_version, step=Step.CORRECT, busy=f"Going back to {name}…")
+            self._jobs.run("version", job, self._on_version, step=Step.CORRECT, busy=f"Restoring version {name}…")
 
     @property
     def can_edit(self) -> bool:
@@ -223,7 +223,7 @@ class LabellingController(QObject):
     def _may_draw(self) -> bool:
         """Whether labels can be drawn now; if only the view is in the way, show the reason."""
         if self.can_edit and not self._layers.viewport.is_plain:
-            self._store.tell(TURNED, Step.CORRECT)
+            self._store.notify(TURNED, Step.CORRECT)
             return False
         return self.can_edit
 

@@ -11,7 +11,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_ink.annotation import ReviewState, cell_at, cell_bounds, rank, seconds_left
 from napari_ink.errors import NapariInkError
-from napari_ink.gui.jobs.review import FiguresRead, RegionsScored, figures_job, score_job
+from napari_ink.gui.jobs.review import RegionsScored, StatisticsComputed, score_job, statistics_job
 from napari_ink.gui.layers.review_layers import frame_layer, notes_layer, review_layer, tint
 from napari_ink.gui.models.status import ReviewStatus
 from napari_ink.typing import UInt8Array
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from napari_ink.gui.jobs.worker import JobFailed
     from napari_ink.gui.layers.manager import LayerManager
 
-_RANKING, _FIGURES = "ranking", "figures"
+_RANKING, _STATISTICS = "ranking", "statistics"
 _LONGEST_S = 600.0
 _FILL = 1.3
 
@@ -112,11 +112,11 @@ class ReviewController(QObject):
             self._visit(region)
         elif step > 0:
             self._queue = []
-            self._update_status(note="You have reached the end of the queue; press again to make a new one.")
+            self._update_status(note="You have reached the end of the queue; press Next again for a new one.")
 
     def cancel(self) -> None:
         """Stop ranking the regions."""
-        self._jobs.cancel(_RANKING, _FIGURES)
+        self._jobs.cancel(_RANKING, _STATISTICS)
         self._update_status(busy="")
 
     def add_note(self, y: float, x: float, text: str) -> None:
@@ -142,8 +142,8 @@ class ReviewController(QObject):
         if project is None:
             return
         predicted = None if overlay is None else (overlay.probabilities("ink"), overlay.level("ink"))
-        job = figures_job(project.annotation, project.stack.voxel_size_um, predicted)
-        self._jobs.run(_FIGURES, job, self._on_figures)
+        job = statistics_job(project.annotation, project.stack.voxel_size_um, predicted)
+        self._jobs.run(_STATISTICS, job, self._on_statistics)
 
     def _noted(self, write: Callable[[], Any]) -> None:
         try:
@@ -180,8 +180,8 @@ class ReviewController(QObject):
             if self._queue:
                 self.go(1)
 
-    def _on_figures(self, event: FiguresRead) -> None:
-        self._update_status(figures=event.text)
+    def _on_statistics(self, event: StatisticsComputed) -> None:
+        self._update_status(statistics=event.text)
 
     def _visit(self, region: ReviewCell) -> None:
         annotation = self._labels.annotation
@@ -271,8 +271,8 @@ class ReviewController(QObject):
         why = ""
         if score is not None:
             why = (
-                f" Uncertain {score.uncertainty:.0%}, ink and edges apart {score.disagreement:.0%}, "
-                f"labels contradicted {score.contradiction:.0%}, ink {score.content:.0%}."
+                f" Uncertainty {score.uncertainty:.0%}, disagreement of ink and edges {score.disagreement:.0%}, "
+                f"contradicted labels {score.contradiction:.0%}, share of ink {score.content:.0%}."
             )
         return f"Region {row + 1}, {column + 1}: {_WORDS[state]}{by}.{why}"
 

@@ -50,7 +50,7 @@ class StateStore(QObject):
         show_error(message)
         self.failed.emit(message)
 
-    def tell(self, message: str, step: Step) -> None:
+    def notify(self, message: str, step: Step) -> None:
         """Show a hint in the panel of a step and in a toast, such as why an action is not possible."""
         self._put_message(message, step)
         show_info(message)

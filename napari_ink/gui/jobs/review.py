@@ -28,7 +28,7 @@ class RegionsScored:
 
 
 @dataclass(frozen=True, slots=True)
-class FiguresRead:
+class StatisticsComputed:
     """Event: a sentence with the statistics of a segment."""
 
     text: str
@@ -60,13 +60,13 @@ def score_job(
     yield RegionsScored(total, total, tuple(scores))
 
 
-def figures_job(
+def statistics_job(
     annotation: Annotation, voxel_size_um: float | None, predicted: tuple[UInt8Array, int] | None
-) -> Generator[FiguresRead]:
+) -> Generator[StatisticsComputed]:
     """Compute the statistics of a segment; `predicted` has the probabilities of ink and their threshold level."""
     found = statistics(annotation, voxel_size_um)
     agreement = None if predicted is None else _agreement(annotation, *predicted)
-    yield FiguresRead(_in_words(found, agreement))
+    yield StatisticsComputed(_in_words(found, agreement))
 
 
 def _agreement(annotation: Annotation, ink: UInt8Array, level: int) -> float | None:
@@ -88,7 +88,7 @@ def _in_words(found: Statistics, agreement: float | None) -> str:
     area = f"{found.ink_px:,} px".replace(",", "\u202f")
     if found.ink_cm2 is not None:
         area = f"{found.ink_cm2 * 100:.2f} mm²"
-    agrees = "" if agreement is None else f" Prediction and labels agree on {agreement:.1%} of what is labelled."
+    agrees = "" if agreement is None else f" Prediction and labels agree on {agreement:.1%} of the labelled pixels."
     return (
         f"Ink: {area}. Reviewed: {found.reviewed} of {found.regions} regions, {found.flagged} flagged. "
         f"Changes: {found.changes_today} today, {found.changes} in all.{agrees}"

@@ -85,6 +85,5 @@ def check_papyrus(mask: SegmentMask, region: Region) -> None:
     """
     if not mask.any(*region.slices):
         raise BadInputError(
-            "There is no papyrus in what is to be predicted; choose another area, or take the tick off "
-            "'Only where there is papyrus'."
+            "The area to predict contains no papyrus; choose another area, or untick 'Only inside the papyrus mask'."
         )

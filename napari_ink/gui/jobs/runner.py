@@ -1,4 +1,4 @@
-"""Jobs in the background, one at a time of each kind; the answers of a job that was replaced are dropped."""
+"""Runner of background jobs, one at a time of each kind; results of a replaced job are dropped."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Deliver = Callable[[Any], None]
 #      toast.
 @dataclass(eq=False, slots=True)
 class _Job:
-    """A job that was started, and where its answers go."""
+    """Running job, and the functions that receive its events."""
 
     kind: str
     on_event: Deliver
@@ -40,19 +40,19 @@ class _Job:
 
 
 class JobRunner:
-    """Starts jobs, drops stale answers, reports failures and cancels.
+    """Runner that starts and cancels jobs, drops stale events, and reports failures.
 
-    A job belongs to a kind, such as ``"export"``. Starting another job of its kind stops it at its next event, and
-    nothing that it still yields arrives. So a controller never asks itself whether an answer is still wanted.
+    A job belongs to a kind, such as ``"export"``. Starting another job of the same kind stops it at its next event, and
+    its later events are dropped. So controllers need not check whether an event is stale.
 
     Parameters
     ----------
     report
-        Called with one sentence, and the step of the panel, when a job fails and nobody else handles it.
+        Function called with an error message and the step of the panel, if a job fails without its own handler.
     succeed
-        Called with the step of the panel when a job has answered.
+        Function called with the step of the panel after each event.
     set_busy
-        Called with what is being done, and with an empty text when it is over.
+        Function called with a description when a job starts, and with an empty text when it ends.
     """
 
     def __init__(
@@ -82,21 +82,21 @@ class JobRunner:
         Parameters
         ----------
         kind
-            The kind of job.
+            Kind of the job.
         events
-            The work, a generator of events.
+            Generator of events that does the work.
         on_event
-            Called on the thread of the window with each event.
+            Function called on the GUI thread with each event.
         on_failure
-            Called with an error instead of reporting it.
+            Function called with an error instead of `report`.
         on_end
-            Called when the job is over without having failed.
+            Function called once the job has ended without an error.
         step
-            The step of the panel that the job belongs to.
+            Step of the panel that the job belongs to.
         busy
-            What to show as being done until the job is over.
+            Description to show until the job ends.
         is_silent
-            Whether an error is neither handled nor reported: it will come back where it matters.
+            Whether errors are ignored, because a later action would show them again.
         """
         self.cancel(kind)
         job = self._current[kind] = _Job(kind, on_event, on_failure, on_end, step, is_silent)
@@ -106,11 +106,11 @@ class JobRunner:
         job.worker = start_worker(events, partial(self._deliver, job), partial(self._end, job))
 
     def is_running(self, kind: str) -> bool:
-        """Whether a job of a kind runs whose answers are still wanted."""
+        """Whether a job of a kind is running and was not cancelled."""
         return kind in self._current
 
     def cancel(self, *kinds: str) -> None:
-        """Stop jobs of these kinds at their next event and drop their answers; all jobs if no kind is named."""
+        """Stop jobs of these kinds at their next event and drop their later events; all jobs if no kind is given."""
         for kind in kinds or tuple(self._current):
             if (job := self._current.get(kind)) is not None:
                 if job.worker is not None:

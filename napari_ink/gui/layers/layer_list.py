@@ -28,22 +28,22 @@ class LayerList:
 
     Attributes
     ----------
-    are_under_way : bool
+    is_own_change : bool
         Whether the current change of the layer list is made by napari-ink.
     """
 
     def __init__(self, viewer: Viewer) -> None:
         self._viewer = viewer
-        self.are_under_way = False
+        self.is_own_change = False
 
     def add(self, layer: Layer) -> None:
         """Add a layer on top, and select it, as napari does."""
-        with self.under_way():
+        with self.own_change():
             self._viewer.add_layer(layer)
 
     def remove(self, layers: Iterable[Layer]) -> None:
         """Remove those of the layers that are in the list."""
-        with self.under_way():
+        with self.own_change():
             for layer in layers:
                 if layer in self._viewer.layers:
                     self._viewer.layers.remove(layer)
@@ -54,21 +54,21 @@ class LayerList:
             if layer is not None and layer in self._viewer.layers:
                 self._viewer.layers.move(self._viewer.layers.index(layer), len(self._viewer.layers))
 
-    def lay_on(self, layer: Layer, below: Layer | None) -> None:
+    def move_above(self, layer: Layer, below: Layer | None) -> None:
         """Move a layer to the place right above another, if both are in the list."""
         layers = self._viewer.layers
         if below is not None and layer in layers:
             layers.move(layers.index(layer), layers.index(below) + 1)
 
     @contextmanager
-    def under_way(self) -> Iterator[None]:
+    def own_change(self) -> Iterator[None]:
         """Mark layers that are added or removed inside the block as changes by napari-ink."""
         # The former value is restored, since blocks nest: `LayerManager.take_over` removes layers inside one.
-        before, self.are_under_way = self.are_under_way, True
+        before, self.is_own_change = self.is_own_change, True
         try:
             yield
         finally:
-            self.are_under_way = before
+            self.is_own_change = before
 
 
 # Long enough for the canvas to draw in between: the first draw of a layer takes as long as adding it.

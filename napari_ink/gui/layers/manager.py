@@ -84,9 +84,9 @@ class LayerManager(QObject):
         if stack is None:
             raise ValueError(f"{layer.name} shows no depth stack")
         # `_stack_layer` is replaced inside the block, so that `_on_removed` sees no removal by the user.
-        with self._changes.under_way():
+        with self._changes.own_change():
             before = self._stack_layer
-            self._put_away()
+            self._remove_all()
             if before is not None and before != layer:
                 self._changes.remove([before])
             self._stack_layer = layer
@@ -193,7 +193,7 @@ class LayerManager(QObject):
         self._auxiliary[key] = layer
         self._tasks.add(partial(self._add_behind, layer), *([self._raise_labels] if under_labels else []))
         if on_stack:
-            self._tasks.add(lambda: self._changes.lay_on(layer, self._stack_layer))
+            self._tasks.add(lambda: self._changes.move_above(layer, self._stack_layer))
 
     def show_drawing(self, key: str, layer: Shapes) -> None:
         """Show a shapes layer above all other layers, and activate its rectangle tool."""
@@ -271,7 +271,7 @@ class LayerManager(QObject):
         raised.extend(layer for layer in self._auxiliary.values() if isinstance(layer, Shapes))
         self._changes.raise_all(raised)
 
-    def _put_away(self) -> None:
+    def _remove_all(self) -> None:
         """Remove the overlay and the labels; everything drawn is already in the store."""
         if self.editable is not None:
             self.editable.commit()  # a script may have painted since the last commit
@@ -280,19 +280,19 @@ class LayerManager(QObject):
         self._auxiliary.clear()
 
     def _on_inserted(self, event: Event) -> None:
-        if not self._changes.are_under_way and stack_of(event.value) is not None:
+        if not self._changes.is_own_change and stack_of(event.value) is not None:
             self.stack_arrived.emit(event.value)
 
     def _on_removed(self, event: Event) -> None:
         detach(event.value)
         # Only a removal by the user changes what is shown: layers of one group are removed together, and the
         # controllers hear of it through `gone`.
-        if self._changes.are_under_way:
+        if self._changes.is_own_change:
             return
         if event.value == self._stack_layer:
             self._stack_layer = None
-            with self._changes.under_way():
-                self._put_away()
+            with self._changes.own_change():
+                self._remove_all()
         if self.overlay is not None and event.value in self.overlay.layers.values():
             self._changes.remove(self.overlay.all_layers())
             self.overlay = None

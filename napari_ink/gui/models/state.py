@@ -1,4 +1,4 @@
-"""What the panels show, as one frozen value: the session replaces it, panels render it, nobody edits it."""
+"""State of the window: one frozen value that controllers replace and views render."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ExportFrom = Literal["labels", "prediction"]
 
 
 class Step(StrEnum):
-    """The steps of the work, in their order."""
+    """Steps of the work, in their order."""
 
     STACK = "Stack"
     PREDICT = "Predict"
@@ -39,56 +39,57 @@ class InkState:
     Attributes
     ----------
     stack
-        The stack being worked on, or None before one is open.
+        Open stack; None before one is opened.
     mask
-        The papyrus mask found beside it.
+        Path of the papyrus mask beside the stack; None if there is none.
     busy
-        What short work is under way, in words; empty when none is.
+        Description of the short job that is running; empty if none is.
     run
-        The prediction under way, or None.
+        Progress of the running prediction; None if none is running.
     device_line, notes, outcome
-        What the last run said: its device, what it read, how it ended.
+        Sentences on the last prediction: its device, what it read, and how it ended.
     prediction
-        Where the last prediction lies; set as soon as it exists, also while it grows.
+        Path of the last prediction store, which may still be growing.
     has_prediction
         Whether a predicted overlay is shown.
     can_continue
-        Whether it was stopped before its end and can go on.
+        Whether the prediction was stopped early and can be resumed.
+    ink_threshold, edge_threshold
+        Thresholds of the predicted ink and edges, 0…1.
     labels
         Whether editable layers exist.
     labels_edited
-        Whether a person has changed them.
+        Whether the user has changed the labels.
     tool, tool_hint
-        The tool in hand, and how it is used.
+        Name of the active tool, and instructions for it.
     counts
-        How many pixels carry which label.
+        Number of pixels of each label.
     storage
-        Where the labels are kept, whether they are safe, and what can be undone.
+        Storage of the labels, whether all changes are saved, and the next undo step.
     review
-        How far the review has come.
+        Progress of the review.
     similar
-        What was found that looks like the boxed stroke.
+        Progress and candidates of the search for similar strokes.
     versions
-        The labels' versions, oldest first.
+        Names of the saved versions of the labels, oldest first.
     compared
-        What the labels are being compared with: ``prediction``, a version's name, or nothing.
+        What the labels are compared with: ``prediction`` or the name of a version; empty without a comparison.
     projection
-        What is projected, and whether it is shown.
+        Settings of the projection, and whether it is shown.
     missing
-        What of the stack is not there, in words.
+        Description of the missing parts of the stack; empty if there are none.
     reading_error
         First error in reading the stack since it was opened; unlike a message, no success clears it.
     grey_note, suggested_greys
-        What is wrong with its grey values, in words, and the range that they seem to have been meant to have.
+        Sentence on a problem with the stack's grey values, and a grey range that would fit.
     conversion
-        How far a conversion of the stack has come.
+        Progress of the conversion of the stack.
     exported
-        Where the last export went.
+        Path of the last export.
     import_notes
-        What to know about the labels that were imported last: what of the file was left out.
+        Sentences on the last import of labels, such as which parts of the file were left out.
     messages
-        What went wrong in a step, or was refused there, in whole sentences; each stays until something that its step
-        does succeeds.
+        Error or hint of each step, in whole sentences; it stays until an action of the step succeeds.
     """
 
     stack: DepthStack | None = None
@@ -125,7 +126,7 @@ class InkState:
 
     @property
     def current_step(self) -> Step:
-        """The step a newcomer should look at now."""
+        """Step that the user should do next."""
         if self.stack is None:
             return Step.STACK
         if self.run is not None or not (self.has_prediction or self.labels):
@@ -133,18 +134,18 @@ class InkState:
         return Step.EXPORT if self.exported else Step.CORRECT
 
     def message(self, step: Step) -> str:
-        """Return what went wrong in a step; empty when nothing did."""
+        """Return the message of a step; empty if there is none."""
         return dict(self.messages).get(step, "")
 
     def is_progress_since(self, before: InkState) -> bool:
-        """Whether nothing is new since an earlier state but how far a run is."""
+        """Whether only the progress of the prediction has changed since an earlier state."""
         if self.run is None or before.run is None:
             return False
         run = replace(before.run, done=self.run.done, seconds_left=self.run.seconds_left)
         return self.run == run and self == replace(before, run=self.run)
 
     def is_done(self, step: Step) -> bool:
-        """Whether a step has given its result."""
+        """Whether a step has a result."""
         return {
             Step.STACK: self.stack is not None,
             Step.PREDICT: self.has_prediction and self.run is None,
@@ -153,19 +154,19 @@ class InkState:
         }[step]
 
     def why_no_action(self, action: Action) -> str:
-        """Say why an action cannot be taken yet; empty when it can."""
+        """Return the reason why an action is not possible yet; empty if it is."""
         if action.name == "help":
             return ""
         if self.stack is None:
             return "Open a stack first."
         if action.name in ("blink_prediction", "swap") and not self.has_prediction:
-            return "There is no prediction yet: run one in step 2."
+            return "There is no prediction yet; run one in step 2."
         if action.needs_labels and not self.labels:
-            return "There are no labels yet: begin with them in step 3."
+            return "There are no labels yet; create them in step 3."
         return ""
 
     def why_not(self, step: Step) -> str:
-        """Say why a step cannot be taken yet; empty when it can."""
+        """Return the reason why a step is not possible yet; empty if it is."""
         if step is Step.STACK:
             return "To open another stack, wait for the prediction or cancel it." if self.run else ""
         if self.stack is None:
@@ -180,14 +181,14 @@ class InkState:
 
 
 def cut_level(threshold: float) -> int:
-    """Return the smallest uint8 probability that a threshold lets through: p / 255 ≥ threshold, never 0."""
-    # The tiny allowance keeps k/255 itself on the inside, whatever rounding did to the quotient.
+    """Return the smallest uint8 probability p that reaches a threshold, p / 255 ≥ threshold; at least 1."""
+    # The tolerance keeps k / 255 itself above the threshold in spite of rounding errors.
     level = -int(-(threshold * 255 - 1e-6) // 1)
     return min(max(level, 1), 255)
 
 
 def time_left(seconds: float) -> str:
-    """Put a duration into words: ``about 40 s``, ``about 3 min``, ``about 1 h 20 min``."""
+    """Return a duration in words: ``about 40 s``, ``about 3 min``, ``about 1 h 20 min``."""
     if seconds < 60:
         return f"about {max(round(seconds), 1)} s"
     minutes = round(seconds / 60)

@@ -85,7 +85,7 @@ class ReviewStatus:
         Number of open regions in the queue, and the estimated time for them.
     busy, note
         Work in progress, and a message for the user.
-    figures
+    statistics
         Sentence with the statistics of the segment.
     notes
         Notes on places.
@@ -100,7 +100,7 @@ class ReviewStatus:
     seconds_left: float | None = None
     busy: str = ""
     note: str = ""
-    figures: str = ""
+    statistics: str = ""
     notes: tuple[Note, ...] = ()
 
 

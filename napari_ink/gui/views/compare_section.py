@@ -6,19 +6,19 @@ from napari_ink.gui.models.state import InkState
 from napari_ink.gui.views.section import Section, row
 from napari_ink.gui.views.step_panel import paragraph, show_text
 
-_LEGEND = "Yellow: ink in your labels only. Purple: ink {} only."
+_LEGEND = "Yellow: ink only in your labels. Purple: ink only {}."
 
 
 class CompareSection(Section):
     """Section with the display of labels and prediction, and their difference."""
 
     def __init__(self) -> None:
-        super().__init__("Look and compare")
+        super().__init__("Display and comparison")
         self.legend = paragraph()
         for pair in (
             (("blink_labels", "Labels"), ("blink_prediction", "Prediction")),
-            (("swap", "Swap them"), ("difference", "Difference")),
-            (("fainter", "Fainter"), ("stronger", "Stronger")),
+            (("swap", "Swap"), ("difference", "Difference")),
+            (("fainter", "Opacity −"), ("stronger", "Opacity +")),
         ):
             self.rows.addLayout(row(*(self.action_button(name, text) for name, text in pair)))
         self.rows.addWidget(self.legend)

@@ -12,9 +12,9 @@ from napari_ink.gui.views.section import row
 from napari_ink.gui.views.step_panel import button, paragraph, show_text
 from napari_ink.gui.views.widgets import Progress
 
-_SLOW = "Moving through this stack is slow: {}. Convert it once to make it fast."
+_SLOW = "This stack displays slowly: {}. Convert it to OME-Zarr to speed it up."
 _FELT_PX = 1024  # smaller layers are decoded without a noticeable delay
-_TIP = "Write an OME-Zarr beside it, with smaller copies for display: fast to move through and to predict on"
+_TIP = "Write the stack as an OME-Zarr with smaller copies, which is fast to display and to predict"
 
 
 class ConvertSection(QWidget):
@@ -30,7 +30,7 @@ class ConvertSection(QWidget):
         self.hint = paragraph()
         self.button = button("Convert to OME-Zarr…", _TIP)
         self.cancel_button = button("Cancel", "Stop converting; the next conversion resumes where it stopped")
-        self.open_button = button("Open it", "Open the converted stack in place of this one")
+        self.open_button = button("Open", "Open the converted stack in place of this one")
         self.bar = Progress()
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -44,13 +44,13 @@ class ConvertSection(QWidget):
     def show_state(self, state: InkState) -> None:
         """Show whether a conversion would help, or its progress."""
         self._state, status, stack = state, state.conversion, state.stack
-        under_way = status.done is not None
+        is_running = status.done is not None
         self.setVisible(stack is not None)
-        self.button.setVisible(not under_way)
+        self.button.setVisible(not is_running)
         self.open_button.setVisible(status.out is not None)
         self.open_button.setEnabled(not state.busy and state.run is None)
         for one in (self.bar, self.cancel_button):
-            one.setVisible(under_way)
+            one.setVisible(is_running)
         if status.done is not None:
             self.bar.show_progress(round(status.done * 1000), 1000)
             left = "" if status.seconds_left is None else f", {time_left(status.seconds_left)} left"

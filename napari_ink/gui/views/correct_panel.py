@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QMessageBox, QPushButton, QWidget
+from qtpy.QtWidgets import QGridLayout, QLabel, QMessageBox, QPushButton, QWidget
 
 from napari_ink.gui.models.actions import TITLES, Tool
 from napari_ink.gui.models.state import InkState, Step
@@ -16,18 +16,20 @@ from napari_ink.gui.views.similar_section import SimilarSection
 from napari_ink.gui.views.step_panel import StepPanel, button, mark, paragraph, show_text
 from napari_ink.gui.views.versions_section import VersionsSection
 
-_HINT = "Turn the prediction into labels and correct them. Each stroke is saved as you draw, and all can be undone."
-_PARTIAL = "Zoom in to draw everywhere: at this zoom, labels can be drawn in the middle of the picture only."
+_HINT = "Turn the prediction into labels and correct them. Each stroke is saved at once and can be undone."
+_PARTIAL = "At this zoom, labels can be drawn in the middle of the picture only. Zoom in to draw everywhere."
 _TURNED = "Labels can be drawn in the plain view only, not in 3-D or with other axes."
-_HIDDEN = "The {} labels are hidden; the eye in the layer list or the key {} shows them."
-_HELP = "Holding Space moves the picture, [ and ] size the brush; napari's polygon is at the top left."
+_HIDDEN = "The {} labels are hidden. Show them with the eye in the layer list or the key {}."
+_HELP = (
+    "Hold Space to move the picture. [ and ] change the brush size. The layer controls, top left, have a polygon tool."
+)
 # Tools and the texts on their buttons. Tooltips and keys are those of their actions.
 _TOOLS: dict[str, tuple[tuple[Tool, str], ...]] = {
     "Ink": (
         (Tool.INK, "Ink"),
         (Tool.PAPYRUS, "Papyrus"),
         (Tool.ERASE_INK, "Erase"),
-        (Tool.EDGE_BRUSH, "To edges"),
+        (Tool.EDGE_BRUSH, "Up to edges"),
         (Tool.FILL_INK, "Fill"),
         (Tool.GROW, "Grow"),
     ),
@@ -67,19 +69,15 @@ class CorrectPanel(StepPanel):
         self.editable_button.clicked.connect(self._on_editable)
         self.tools: dict[str, QPushButton] = {}
         self.actions_of: dict[str, QPushButton] = {}
-        self.change_box = self._action_row(
-            "",
-            ("undo", "Undo"),
-            ("redo", "Redo"),
-            ("help", "Keys"),
-        )
+        self.change_box = self._actions("", ("undo", "Undo"), ("redo", "Redo"), ("help", "Keys"), columns=3)
         self.tool_box = self._tool_rows()
-        self.sight_box = self._action_row(
-            "In view",
-            ("remove_specks", "− Specks"),
-            ("bridge_gaps", "Gaps"),
-            ("ink_from_edges", "→ Ink"),
-            ("edges_from_ink", "→ Edges"),
+        self.visible_box = self._actions(
+            "Visible\nregion",
+            ("remove_specks", "Remove specks"),
+            ("bridge_gaps", "Bridge gaps"),
+            ("ink_from_edges", "Edges to ink"),
+            ("edges_from_ink", "Ink to edges"),
+            columns=2,
         )
         self.saved, self.tool_hint, self.counts, self.help = (paragraph(text) for text in ("", "", "", _HELP))
         self.edit_note = paragraph("", "inkWarning")
@@ -91,7 +89,7 @@ class CorrectPanel(StepPanel):
             self.change_box,
             self.saved,
             self.tool_box,
-            self.sight_box,
+            self.visible_box,
             self.edit_note,
             self.plain_button,
             self.tool_hint,
@@ -99,13 +97,13 @@ class CorrectPanel(StepPanel):
             self.help,
         ):
             self.rows.addWidget(widget)
-        self.review, self.similar, self.look, self.versions = (
+        self.review, self.similar, self.compare, self.versions = (
             ReviewSection(),
             SimilarSection(),
             CompareSection(),
             VersionsSection(),
         )
-        self.sections: tuple[Section, ...] = (self.similar, self.review, self.look, self.versions)
+        self.sections: tuple[Section, ...] = (self.similar, self.review, self.compare, self.versions)
         for section in self.sections:
             section.action_requested.connect(self.action_requested)
             self.rows.addWidget(section)
@@ -115,15 +113,15 @@ class CorrectPanel(StepPanel):
         super().show_state(state)
         self._edited = state.labels_edited
         storage = state.storage
-        again = "Cut the labels again…" if state.labels_edited else "Cut the labels again"
+        again = "Redraft from prediction…" if state.labels_edited else "Redraft from prediction"
         first = "Make editable" if state.has_prediction else "Start with empty labels"
-        first = "Show your labels" if storage.project is not None else first
+        first = "Show labels" if storage.project is not None else first
         self.editable_button.setText(again if state.labels else first)
         self.editable_button.setEnabled(state.run is None and not state.busy and not storage.held_by)
         self.editable_button.setVisible(state.has_prediction or not state.labels)
         mark(self.editable_button, "inkPrimary" if not state.labels else "inkPlain")
         can_edit = state.labels and not storage.held_by
-        for widget in (self.change_box, self.tool_box, self.sight_box, self.help):
+        for widget in (self.change_box, self.tool_box, self.visible_box, self.help):
             widget.setVisible(can_edit)
         for tool, one in self.tools.items():
             one.setChecked(tool == state.tool)
@@ -140,27 +138,22 @@ class CorrectPanel(StepPanel):
         show_text(self.saved, _saved(storage) if state.labels else "")
         mark(self.saved, "inkWarning" if storage.problem or storage.held_by or storage.warnings else "inkSmall")
 
-    def _action_row(self, title: str, *actions: tuple[str, str]) -> QWidget:
-        box = QWidget()
-        row = QHBoxLayout(box)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(6)
+    def _actions(self, title: str, *actions: tuple[str, str], columns: int) -> QWidget:
+        box, grid = _grid()
         if title:
-            row.addWidget(QLabel(title))
-        for name, text in actions:
+            grid.addWidget(QLabel(title), 0, 0, -1, 1)
+        for place, (name, text) in enumerate(actions):
             made = button(text, f"{TITLES[name]} (key {shown_key(name)})")
             # Without the focus on the button, keys continue to go to the canvas.
             made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
             made.clicked.connect(lambda _=False, name=name: self.action_requested.emit(name))
             self.actions_of[name] = made
-            row.addWidget(made, 1)
+            grid.addWidget(made, place // columns, 1 + place % columns)
+            grid.setColumnStretch(1 + place % columns, 1)
         return box
 
     def _tool_rows(self) -> QWidget:
-        box = QWidget()
-        grid = QGridLayout(box)
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.setSpacing(6)
+        box, grid = _grid()
         line = 0
         for title, tools in _TOOLS.items():
             grid.addWidget(QLabel(title), line, 0)
@@ -191,8 +184,8 @@ class CorrectPanel(StepPanel):
         asked = QMessageBox(
             QMessageBox.Icon.Question,
             "Replace your labels?",
-            "You have edited these labels. Keep them, or replace them with the prediction at the present thresholds? "
-            "(Undo brings them back.)",
+            "You have edited these labels. Replace them with the prediction at the current thresholds? "
+            "Undo restores your labels.",
             parent=self,
         )
         replace = asked.addButton("Replace", QMessageBox.ButtonRole.DestructiveRole)
@@ -200,6 +193,14 @@ class CorrectPanel(StepPanel):
         asked.setDefaultButton(keep)
         asked.exec()
         return asked.clickedButton() is replace
+
+
+def _grid() -> tuple[QWidget, QGridLayout]:
+    box = QWidget()
+    grid = QGridLayout(box)
+    grid.setContentsMargins(0, 0, 0, 0)
+    grid.setSpacing(6)
+    return box, grid
 
 
 def _show_change(one: QPushButton, text: str, name: str) -> None:
@@ -230,5 +231,5 @@ def _saved_where(storage: StorageStatus) -> str:
 
 def _counted(state: InkState) -> str:
     counts = state.counts
-    figures = {"Ink": counts.ink, "papyrus": counts.papyrus, "edges": counts.edge, "no edge": counts.not_edge}
-    return " · ".join(f"{name} {pixels:,}".replace(",", "\u202f") for name, pixels in figures.items())
+    shown = {"Ink": counts.ink, "papyrus": counts.papyrus, "edges": counts.edge, "no edge": counts.not_edge}
+    return " · ".join(f"{name} {pixels:,}".replace(",", "\u202f") for name, pixels in shown.items())

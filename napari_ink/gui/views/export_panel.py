@@ -12,7 +12,7 @@ from napari_ink.export import FORMATS
 from napari_ink.gui.models.state import InkState, Step
 from napari_ink.gui.views.step_panel import StepPanel, button, paragraph, show_text
 
-_HINT = "Save masks or labels of exactly the stack's height and width, in the formats of the field."
+_HINT = "Save masks or labels in the exact size of the stack, in common formats."
 _WHATS = {
     "Ink mask": ("ink", "ink"),
     "Edge mask": ("edges", "edges"),
@@ -25,10 +25,10 @@ _TIPS = (
     "0 unreviewed, 1 papyrus, 2 ink",
     "White where pixels are reviewed: ink or papyrus",
 )
-_FROMS = {"My labels": "labels", "The prediction, as shown": "prediction"}
+_FROMS = {"My labels": "labels", "Prediction, as shown": "prediction"}
 _FORMATS: dict[str, str] = {form.name: form.suffixes[0] for form in FORMATS}
 _MASKS_ONLY: set[str] = {form.name for form in FORMATS if form.masks_only}
-_VILLA = "villa's Zarr"
+_VILLA = "Training Zarr (villa)"
 _KINDS = {"ink": "inklabels", "supervision": "supervision_mask"}
 
 
@@ -92,16 +92,16 @@ class ExportPanel(StepPanel):
         what, source = _WHATS[self.what_box.currentText()][0], _FROMS[self.from_box.currentText()]
         form = self.format_box.currentText()
         if what == "labels" and form in _MASKS_ONLY:
-            return f"{form} holds one mask: choose a mask, or another format."
+            return f"{form} holds one mask; choose a mask, or another format."
         if form == _VILLA and what not in _KINDS:
-            return f"{form} has a place for ink and supervision masks only: choose one of these, or another format."
+            return f"{form} can hold ink and supervision masks only; choose one of these, or another format."
         if source == "labels":
-            return "" if state.labels else "There are no labels yet: make the prediction editable in step 3."
+            return "" if state.labels else "There are no labels yet; make the prediction editable in step 3."
         if what in ("labels", "supervision"):
-            return "A prediction has no labels: choose “My labels”."
+            return "A prediction has no labels; choose “My labels”."
         if state.run is not None:
             return "Wait for the prediction, or cancel it."
-        return "" if state.has_prediction else "There is no prediction yet: run one in step 2."
+        return "" if state.has_prediction else "There is no prediction yet; run one in step 2."
 
     def _on_export(self) -> None:
         what, suffix_name = _WHATS[self.what_box.currentText()]

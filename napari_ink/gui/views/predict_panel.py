@@ -30,9 +30,9 @@ from napari_ink.model import MODEL_SUFFIXES, Direction
 from napari_ink.predict import DeviceName, TestTimeAugmentation
 from napari_ink.stack import DepthStack
 
-_HINT = "Let a model mark where ink and its edges may be. The result appears while it is computed."
+_HINT = "Predict ink and its edges with a model. The result appears while it is computed."
 _WHILE_IT_RUNS = (
-    "Cancel the run to choose another; direction, offset, grey range and regions can be changed while it runs"
+    "Fixed during a run; cancel it to change this. Direction, offset, grey range and regions can be changed"
 )
 _NO_MODEL = "No model comes with this installation: choose a checkpoint with the … button."
 _DEVICES: dict[str, DeviceName] = {
@@ -43,15 +43,15 @@ _DEVICES: dict[str, DeviceName] = {
 }
 _AREAS: dict[str, Where] = {"Whole segment": "whole", "Visible region": "visible", "Region of interest": "roi"}
 _DIRECTIONS: dict[str, Direction | None] = {
-    "As the model has it": None,
+    "Model default": None,
     "As stored": "as stored",
     "Reversed": "reversed",
 }
 _VIEWS: dict[str, tuple[TestTimeAugmentation, ...]] = {
-    "The plain one": (),
-    "Mirrored too (4 ×)": ("flips",),
-    "Mirrored and turned (8 ×)": ("flips", "rotations"),
-    "And other depths (24 ×)": ("flips", "rotations", "depth"),
+    "None": (),
+    "Flips (4 × the time)": ("flips",),
+    "Flips and rotations (8 ×)": ("flips", "rotations"),
+    "Flips, rotations and depth (24 ×)": ("flips", "rotations", "depth"),
 }
 
 
@@ -81,7 +81,7 @@ class PredictPanel(StepPanel):
         self._stack: DepthStack | None = None
         self._greys: tuple[DepthStack | None, tuple[int, int] | None] = (None, None)
         self.model_box, self.device_box, self.area_box = QComboBox(), QComboBox(), QComboBox()
-        self.mask_box = QCheckBox("Only where there is papyrus")
+        self.mask_box = QCheckBox("Only inside the papyrus mask")
         self.run_button = button("Run prediction", "Predict ink and edges with the chosen model", primary=True)
         self.continue_button = button("Continue", "Resume the prediction that was stopped")
         self.pause_button = button("Pause", "Wait after the current batch, with the model in memory")
@@ -216,15 +216,16 @@ class PredictPanel(StepPanel):
         )
         self.views_box.addItems(list(_VIEWS))
         self.views_box.setToolTip(
-            "Average the predictions for several views of the stack: takes that many times as long, "
-            "and shows where the views disagree, in a layer that is hidden at first"
+            "Average the predictions of several transformed copies of the stack. This takes that many times as long "
+            "and adds a layer, hidden at first, that shows where the copies disagree"
         )
         form = QFormLayout()
         form.setSpacing(6)
         form.addRow("Direction", self.direction_box)
         form.addRow("Offset", self.offset_box)
         form.addRow("Grey range", self.grey_box)
-        form.addRow("Views", self.views_box)
+        form.addRow(QLabel("Test-time augmentation"))
+        form.addRow(self.views_box)
         for box in (self.direction_box, self.views_box):
             box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.more.rows.addLayout(form)
@@ -233,7 +234,7 @@ class PredictPanel(StepPanel):
         box = QWidget()
         rows = QFormLayout(box)
         rows.setContentsMargins(0, 4, 0, 0)
-        title = QLabel("Show what is at least this probable")
+        title = QLabel("Thresholds")
         title.setObjectName("inkStrong")
         rows.addRow(title)
         for threshold in (self.ink_threshold, self.edge_threshold):
@@ -295,6 +296,6 @@ def _progress_text(run: RunProgress | None) -> str:
     if run.paused:
         return f"Paused at tile {run.done} of {run.total}"
     if not run.total:
-        return "Getting the model ready…"
+        return "Loading the model…"
     left = "" if run.seconds_left is None else f", {time_left(run.seconds_left)} left"
     return f"Tile {run.done} of {run.total}{left}"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from napari_ink.annotation import Note
 
 _LIST_PX = 90
-_HINT = "Go through the regions, the most uncertain first, and mark how far you have reviewed each."
+_HINT = "Review the regions one by one, the most uncertain first, and mark the state of each."
 
 
 class NoteList(QListWidget):
@@ -37,12 +37,12 @@ class NoteList(QListWidget):
 class ReviewSection(Section):
     """Section to step through the regions.
 
-    Emits `note_chosen` and `note_removed` with a note, `figures_requested` and `cancel_requested`.
+    Emits `note_chosen` and `note_removed` with a note, `statistics_requested` and `cancel_requested`.
     """
 
     note_chosen = Signal(object)
     note_removed = Signal(object)
-    figures_requested = Signal()
+    statistics_requested = Signal()
     cancel_requested = Signal()
 
     def __init__(self) -> None:
@@ -50,16 +50,18 @@ class ReviewSection(Section):
         self._notes: tuple[Note, ...] = ()
         self.progress = Progress()
         self.progress.setFormat("%v of %m regions reviewed")
-        self.region, self.left, self.figures = paragraph(), paragraph(), paragraph()
+        self.region, self.left, self.statistics = paragraph(), paragraph(), paragraph()
         self.cancel_button = button("Cancel", "Stop ranking the regions")
-        self.figures_button = button("Figures", "Compute ink area, reviewed area and agreement with the prediction")
+        self.statistics_button = button(
+            "Statistics", "Compute the ink area, the reviewed regions and the agreement with the prediction"
+        )
         self.notes = NoteList()
         self.notes.setMaximumHeight(_LIST_PX)
         self.notes.setToolTip("Click a note to go to its place; Delete removes it")
         self.notes.itemClicked.connect(lambda item: self.note_chosen.emit(item.data(Qt.ItemDataRole.UserRole)))
         self.notes.delete_pressed.connect(self._on_remove)
         self.cancel_button.clicked.connect(self.cancel_requested)
-        self.figures_button.clicked.connect(self.figures_requested)
+        self.statistics_button.clicked.connect(self.statistics_requested)
         self.rows.addWidget(paragraph(_HINT))
         self.rows.addLayout(
             row(self.action_button("previous_region", "Back"), self.action_button("next_region", "Next"))
@@ -70,9 +72,9 @@ class ReviewSection(Section):
         )
         for widget in (self.region, self.progress, self.left, self.cancel_button):
             self.rows.addWidget(widget)
-        self.rows.addLayout(row(self.action_button("note", "Note"), self.figures_button))
+        self.rows.addLayout(row(self.action_button("note", "Note"), self.statistics_button))
         self.rows.addWidget(self.notes)
-        self.rows.addWidget(self.figures)
+        self.rows.addWidget(self.statistics)
 
     def show_state(self, state: InkState) -> None:
         """Show the progress of the review."""
@@ -80,7 +82,7 @@ class ReviewSection(Section):
         self.progress.show_progress(status.reviewed, max(status.regions, 1))
         show_text(self.region, status.region)
         show_text(self.left, _left(status))
-        show_text(self.figures, status.figures)
+        show_text(self.statistics, status.statistics)
         self.cancel_button.setVisible(bool(status.busy))
         for name, one in self.buttons.items():
             # Moving between regions changes nothing, so it works on read-only labels too.
@@ -103,10 +105,10 @@ class ReviewSection(Section):
 def _left(status: ReviewStatus) -> str:
     if status.busy:
         return status.busy
-    said = (
+    texts = (
         [f"{status.flagged} flagged, {status.in_progress} in progress."] if status.flagged or status.in_progress else []
     )
     if status.queued:
         time = "" if status.seconds_left is None else f", {time_left(status.seconds_left)} at your pace"
-        said.append(f"{status.queued} in the queue{time}.")
-    return " ".join((*said, status.note)).strip()
+        texts.append(f"{status.queued} in the queue{time}.")
+    return " ".join((*texts, status.note)).strip()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from napari_ink.annotation import Candidate
 
 _ICON_PX, _LIST_PX = 56, 172
-_HINT = "Box a stroke or a letter; accepted matches become ink, and only what they cover."
+_HINT = "Draw a box around a stroke or a letter. Accepted matches become ink."
 
 
 class SimilarSection(Section):
@@ -41,10 +41,10 @@ class SimilarSection(Section):
         self.candidates.setMovement(QListView.Movement.Static)
         self.candidates.setIconSize(QSize(_ICON_PX, _ICON_PX))
         self.candidates.setMaximumHeight(_LIST_PX)
-        self.candidates.setToolTip("Best first; click one to look at it")
+        self.candidates.setToolTip("Candidates, best first; click one to see it on the segment")
         self.candidates.itemClicked.connect(lambda item: self.candidate_chosen.emit(self.candidates.row(item)))
         self.rows.addWidget(paragraph(_HINT))
-        self.rows.addWidget(self.action_button("find_similar", "Box a stroke"))
+        self.rows.addWidget(self.action_button("find_similar", "Draw a box"))
         for widget in (self.progress, self.candidates, self.status):
             self.rows.addWidget(widget)
         self.rows.addLayout(row(self.action_button("accept", "Accept"), self.action_button("reject", "Reject")))
@@ -76,8 +76,8 @@ def _status(status: SearchStatus) -> str:
     done = f"{status.accepted} accepted, {status.rejected} rejected." if status.accepted or status.rejected else ""
     if status.candidates:
         shown = status.candidates[status.current]
-        turned = f"turned {shown.angle:+.0f}°, {shown.scale:.0%} of the size"
-        return f"{len(status.candidates)} to decide; this one: {shown.score:.2f}, {turned}. {done}".strip()
+        current = f"score {shown.score:.2f}, rotation {shown.angle:+.0f}°, scale {shown.scale:.0%}"
+        return f"{len(status.candidates)} candidates left. Current one: {current}. {done}".strip()
     return f"{status.note} {done}".strip()
 
 

@@ -1,4 +1,4 @@
-"""Step 1, Stack: open the depth layers of a segment, and say what they are."""
+"""Step 1, Stack: opening the depth layers of a segment, and their description."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from napari_ink.gui.views.message import Message
 from napari_ink.gui.views.step_panel import StepPanel, button, paragraph, show_text
 from napari_ink.stack import DepthStack
 
-_HINT = "Open the depth layers of a segment: a folder of layers (00.tif, 01.tif …), an OME-Zarr, one file, an address."
+_HINT = "Open the depth layers of a segment: a folder of layers (00.tif, 01.tif …), an OME-Zarr, a file or an address."
 _DEPTH = "Move through the depth with the slider under the picture; the surface is layer {}."
 _SUFFIXES = "*.tif *.tiff *.npy *.nrrd *.nhdr *.h5 *.hdf5 *.hdf *.he5 *.nxs *.mat *.ims *.zip *.ozx"
 _FILES = f"Depth stacks ({_SUFFIXES});;All files (*)"
@@ -23,7 +23,7 @@ _ADDRESS = "Address of an OME-Zarr, a folder of TIFF layers or a file (https:// 
 
 
 class StackPanel(StepPanel):
-    """Open a stack; emits `open_requested` with its path, or `sample_requested`."""
+    """Panel of step 1, which emits `open_requested` with a path or an address, and `sample_requested`."""
 
     open_requested = Signal(object)
     sample_requested = Signal()
@@ -58,7 +58,7 @@ class StackPanel(StepPanel):
             self.rows.addWidget(widget)
 
     def show_state(self, state: InkState) -> None:
-        """Show what is open."""
+        """Describe the open stack, and enable the buttons that apply."""
         super().show_state(state)
         stack = state.stack
         for one in (self.folder_button, self.file_button, self.address_button, self.sample_button):
@@ -68,15 +68,15 @@ class StackPanel(StepPanel):
         self.depths.show_state(state)
         self.convert.show_state(state)
         self.summary.setToolTip("" if stack is None else str(stack.source))
-        missing = f"<br>Of this stack, {escape(state.missing)}." if state.missing else ""
-        told = (*(() if stack is None else stack.notes), state.grey_note)
-        notes = "".join(f"<br>{escape(note)}" for note in told if note)
-        show_text(self.summary, state.busy if stack is None else summary(stack, state.mask) + missing + notes)
+        missing = f"<br>Missing data: {escape(state.missing)}." if state.missing else ""
+        notes = (*(() if stack is None else stack.notes), state.grey_note)
+        lines = "".join(f"<br>{escape(note)}" for note in notes if note)
+        show_text(self.summary, state.busy if stack is None else summary(stack, state.mask) + missing + lines)
         self.reading_error.show_message(state.reading_error)
         show_text(self.depth_hint, "" if stack is None else _DEPTH.format(stack.surface_z))
 
     def ask_for_folder(self) -> None:
-        """Ask for a folder of depth layers, and have it opened."""
+        """Ask the user for a folder of depth layers, and request to open it."""
         if chosen := QFileDialog.getExistingDirectory(self, "Open the folder of depth layers"):
             self.open_requested.emit(Path(chosen))
 
@@ -92,7 +92,7 @@ class StackPanel(StepPanel):
 
 
 def summary(stack: DepthStack, mask: Path | None) -> str:
-    """Say in a few words what a stack is, its name in bold."""
+    """Return a short description of a stack, with its name in bold."""
     depth, height, width = stack.shape
     voxels = "voxel size unknown" if stack.voxel_size_um is None else f"{stack.voxel_size_um:g} µm voxels"
     size = f"{depth} depth layers of {height} × {width} px"

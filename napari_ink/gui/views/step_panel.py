@@ -56,7 +56,7 @@ class StepPanel(QFrame):
         """Show where this step stands: to be done now, done, or not yet possible and why."""
         why_not = state.why_not(self._step)
         # A step that has results stays open while it waits; a step that was never reached shows only the reason.
-        # The stack is looked at while others wait for it, its panel tells what cannot be done with it then.
+        # The panel of the stack stays open during a prediction, and its message says why no other can be opened.
         is_open = not why_not or self._step is Step.STACK
         self.body.setVisible(is_open)
         self.body.setEnabled(is_open)

@@ -39,7 +39,7 @@ class VersionsSection(Section):
         self.versions.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.versions.setPlaceholderText("no version yet")
         self.compare_button = button("Compare", "Show where the ink labels differ from this version")
-        self.restore_button = button("Go back to it", "Restore this version; undo brings the current labels back")
+        self.restore_button = button("Restore", "Replace the current labels with this version; can be undone")
         self.import_ink = button("Import ink…", f"Import ink labels or a mask in place of yours; {_OF_A_ZARR}")
         self.import_edges = button("Import edges…", f"Import edge labels or a mask in place of yours; {_OF_A_ZARR}")
         self.save_button.clicked.connect(self._on_save)
@@ -93,6 +93,6 @@ class VersionsSection(Section):
         answer = QMessageBox.question(
             self,
             "Replace your labels?",
-            f"Your {what} labels are replaced by those of the file. Undo brings them back.",
+            f"Your {what} labels are replaced by those of the file. Undo restores them.",
         )
         return answer == QMessageBox.StandardButton.Yes

@@ -60,7 +60,7 @@ class OffsetBox(QSpinBox):
         self._rest.throttle()
 
     def _name_value(self, value: int) -> None:
-        suffix = " layers, as the model has it" if value == self._own else " layers"
+        suffix = " layers (model default)" if value == self._own else " layers"
         if suffix != self.suffix():
             self.setSuffix(suffix)
 
@@ -97,7 +97,9 @@ class ThresholdRow(QWidget):
         name.setFixedWidth(46)
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setRange(1, 99)
-        self.slider.setToolTip(f"Left shows more {noun}, right only the most certain; the model does not run again")
+        self.slider.setToolTip(
+            f"Lowest probability that counts as {noun}: move left for more, right for the most certain only"
+        )
         self._number = QLabel()
         self._number.setFixedWidth(34)
         self._number.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)

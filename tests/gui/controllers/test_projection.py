@@ -39,7 +39,7 @@ def test_what_is_chosen_while_it_is_hidden_waits(projection, viewer_model):
     assert "Projection" not in viewer_model.layers and projection.status.how == "mean"
 
 
-def test_it_is_put_away_by_key_and_by_its_user(projection, viewer_model):
+def test_it_is_remove_all_by_key_and_by_its_user(projection, viewer_model):
     for put_away in (projection.toggle, lambda: viewer_model.layers.remove("Projection")):
         projection.toggle()
         take_turns()

@@ -1,4 +1,4 @@
-"""Review without a window: regions are ranked, walked, marked and undone; notes are written; figures told."""
+"""Review without a window: regions are ranked, walked, marked and undone; notes are written; statistics shown."""
 
 import numpy as np
 import pytest
@@ -107,13 +107,13 @@ def test_the_end_of_the_queue_is_told(wide, held_jobs):
     assert "Every region" in wide.state.review.note
 
 
-def test_figures_are_told(wide, held_jobs):
+def test_statistics_are_shown(wide, held_jobs):
     wide.labels.apply([("ink", 20, 20, np.full((20, 20), 2, np.uint8))], "ink")
     wide.labels.apply([("ink", 100, 100, np.full((20, 20), 2, np.uint8))], "ink")
     wide.review.count()
     held_jobs.work()
     for words in ("Ink: 800 px", "0 of 9 regions", "2 today, 2 in all", "agree on 50.0%"):
-        assert words in wide.state.review.figures
+        assert words in wide.state.review.statistics
 
 
 def test_ranking_can_be_cancelled_and_its_answer_is_dropped(wide, held_jobs):
@@ -125,14 +125,14 @@ def test_ranking_can_be_cancelled_and_its_answer_is_dropped(wide, held_jobs):
     assert not wide.state.review.busy
 
 
-def test_figures_of_one_segment_are_not_told_of_the_next(wide, held_jobs, segment):
+def test_statistics_of_one_segment_are_not_shown_for_the_next(wide, held_jobs, segment):
     wide.review.count()
     wide.open_stack(segment)
     held_jobs.work("open_job", "project_job")
-    assert "figures_job" in held_jobs.names()
-    make_editable(wide, held_jobs)  # the figures come meanwhile
+    assert "statistics_job" in held_jobs.names()
+    make_editable(wide, held_jobs)  # the statistics arrive meanwhile
     assert not held_jobs.waiting
-    assert wide.state.review.figures == ""
+    assert wide.state.review.statistics == ""
 
 
 def test_a_note_without_words_is_none(wide, viewer_model):

@@ -86,7 +86,7 @@ def test_a_candidate_is_looked_at_by_its_number(found, viewer_model):
     assert found.state.similar.current == 2
 
 
-def test_candidates_can_be_put_away(found):
+def test_candidates_can_be_remove_all(found):
     found.similar.cancel()
     assert found.state.similar.candidates == ()
     assert found.labelling.context.preview.is_empty

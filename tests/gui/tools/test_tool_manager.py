@@ -121,7 +121,7 @@ def test_another_tool_takes_its_place(viewer_model, manager, layer, clicking, dr
     dragging.drop.assert_called_once_with()
 
 
-def test_a_tool_that_was_put_away_in_the_middle_of_a_drag_hears_nothing_of_its_end(
+def test_a_tool_that_was_remove_all_in_the_middle_of_a_drag_hears_nothing_of_its_end(
     viewer_model, manager, layer, dragging
 ):
     manager.activate(dragging, layer)

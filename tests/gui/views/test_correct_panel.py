@@ -22,9 +22,9 @@ def panel(qtbot) -> CorrectPanel:
     [
         ({}, "Start with empty labels"),
         ({"has_prediction": True}, "Make editable"),
-        ({"storage": StorageStatus(Path("a.ink"))}, "Show your labels"),
-        ({"has_prediction": True, "labels": True}, "Cut the labels again"),
-        ({"has_prediction": True, "labels": True, "labels_edited": True}, "Cut the labels again…"),
+        ({"storage": StorageStatus(Path("a.ink"))}, "Show labels"),
+        ({"has_prediction": True, "labels": True}, "Redraft from prediction"),
+        ({"has_prediction": True, "labels": True, "labels_edited": True}, "Redraft from prediction…"),
     ],
 )
 def test_the_first_button_says_what_it_does_now(panel, segment, settings, text):

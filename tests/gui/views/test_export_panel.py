@@ -28,7 +28,7 @@ def labelled(segment) -> InkState:
 
 def test_labels_are_offered_first_once_there_are_any(panel, predicted, labelled):
     panel.show_state(predicted)
-    assert panel.from_box.currentText() == "The prediction, as shown"
+    assert panel.from_box.currentText() == "Prediction, as shown"
     panel.show_state(labelled)
     assert panel.from_box.currentText() == "My labels"
 
@@ -46,12 +46,12 @@ def test_what_cannot_be_exported_says_why(panel, predicted):
 def test_what_a_format_cannot_hold_is_said_before(panel, labelled):
     panel.show_state(labelled)
     panel.what_box.setCurrentText("Ink labels (0, 1, 2)")
-    panel.format_box.setCurrentText("Kaggle's csv")
+    panel.format_box.setCurrentText("Kaggle CSV")
     assert "holds one mask" in panel.why.text()
     assert not panel.export_button.isEnabled()
     panel.what_box.setCurrentText("Edge mask")
     assert panel.export_button.isEnabled()
-    panel.format_box.setCurrentText("villa's Zarr")
+    panel.format_box.setCurrentText("Training Zarr (villa)")
     assert "ink and supervision" in panel.why.text()
 
 

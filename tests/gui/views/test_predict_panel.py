@@ -53,7 +53,7 @@ def test_what_a_run_said_is_shown_at_its_end(panel, state):
 @pytest.mark.parametrize(
     ("run", "said", "can_stop"),
     [
-        (RunProgress(), "Getting the model ready…", True),
+        (RunProgress(), "Loading the model…", True),
         (RunProgress(3, 20, 40.0), "Tile 3 of 20, about 40 s left", True),
         (RunProgress(3, 20, paused=True), "Paused at tile 3 of 20", True),
         (RunProgress(3, 20, paused=True, cancelling=True), "Stopping after this batch…", False),
@@ -72,7 +72,7 @@ def test_what_cannot_be_chosen_during_a_run_says_so(panel, state):
     boxes = (panel.model_box, panel.file_button, panel.device_box, panel.area_box, panel.views_box)
     panel.show_state(replace(state, run=RunProgress()))
     assert not any(box.isEnabled() for box in boxes)
-    assert {box.toolTip().split(";")[0] for box in boxes} == {"Cancel the run to choose another"}
+    assert {box.toolTip().split(";")[0] for box in boxes} == {"Fixed during a run"}
     panel.show_state(state)
     assert all(box.isEnabled() for box in boxes)
     assert panel.model_box.toolTip().startswith("The model that predicts")
@@ -127,7 +127,7 @@ def test_only_offsets_that_the_stack_has_layers_for_are_offered(panel):
 def test_the_offset_goes_up_from_the_models_own_and_waits_for_the_last_step(panel, qtbot):
     box, told = panel.offset_box, []
     panel.settings_changed.connect(told.append)
-    assert box.text() == "0 layers, as the model has it" and box.offset() is None
+    assert box.text() == "0 layers (model default)" and box.offset() is None
     for step in range(3):
         qtbot.keyClick(box, Qt.Key.Key_Up)
         assert box.value() == step + 1 and not told
