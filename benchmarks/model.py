@@ -24,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from devices import add_device, device_or_exit
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
@@ -240,12 +241,13 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default=DEFAULT_MODEL)
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    add_device(parser)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--tiles", type=int, default=8)
     parser.add_argument("--compile", action="store_true")
     arguments = parser.parse_args()
+    device_or_exit(arguments.device)
     model = load_model(arguments.model)
     tiles = sample_tiles(model, arguments.tiles)
     with tempfile.TemporaryDirectory() as folder:

@@ -31,7 +31,6 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
-import platform
 import statistics
 import subprocess
 import sys
@@ -47,13 +46,14 @@ from typing import Any
 import numpy as np
 import tifffile
 import torch
+from devices import add_device, device_or_exit, machine_name
 from torch import Tensor, nn
 
 from napari_ink.memory import memory_kept
 from napari_ink.model import DEFAULT_MODEL, InkModel, load_model
 from napari_ink.model.inference import for_prediction
 from napari_ink.predict import PredictRequest, cores_for_torch, predict
-from napari_ink.predict.device import lanes_for
+from napari_ink.predict.device import default_batch_size, lanes_for
 from napari_ink.predict.tiles import tile_grid
 from napari_ink.stack import DepthStack, open_stack, read_segment_mask
 
@@ -192,16 +192,16 @@ def _everywhere(size: int) -> Any:
     return Region.whole((size, size))
 
 
-def alone(network: nn.Module, tile: Tensor, tiles: int, cores: int) -> None:
-    """Send tiles through a network, one on each core at a time, as fast as it can be done."""
-    lanes, threads = lanes_for(tile.device, cores, (TILE, TILE))
+def alone(network: nn.Module, batch: Tensor, tiles: int, cores: int) -> None:
+    """Send tiles through a network as fast as it can be done: on a CPU one on each core at a time, on a GPU eight."""
+    lanes, threads = lanes_for(batch.device, cores, (TILE, TILE))
 
     @torch.inference_mode()
     def through(_: int) -> None:
-        torch.sigmoid(network(tile)).cpu()
+        torch.sigmoid(network(batch)).cpu()
 
     with ThreadPoolExecutor(lanes, initializer=torch.set_num_threads, initargs=(threads,)) as pool:
-        list(pool.map(through, range(tiles)))
+        list(pool.map(through, range(-(-tiles // len(batch)))))
 
 
 def single_cores(count: int) -> Any:
@@ -221,17 +221,18 @@ def run_way(way: str, folder: Path, overlap: float, device_name: str, cores: int
     cluster = single_cores(int(way.removeprefix("cluster-"))) if way.startswith("cluster-") else None
     device, model, stack = torch.device(device_name), load_model(), open_stack(folder)
     network = (model.network.eval() if way == "monai-plain" else for_prediction(model.network)).to(device)
-    one = torch.randn(1, model.contract.depth_layers, TILE, TILE, device=device)
+    number = default_batch_size(device, (TILE, TILE))
+    batch = torch.randn(number, model.contract.depth_layers, TILE, TILE, device=device)
     with torch.inference_mode(), memory_kept():
         for _ in range(3):
-            network(one)
+            network(batch)
     watch = Memory()
     watch.start()
     time.sleep(0.1)
     began = time.perf_counter()
     if way == "alone":
         with memory_kept():
-            alone(network, one, tiles_of(stack.shape[1], overlap), cores)
+            alone(network, batch, tiles_of(stack.shape[1], overlap), cores)
     elif way in LOOPS:
         with torch.inference_mode(), memory_kept():
             LOOPS[way](in_memory(stack, model), network, overlap, device)
@@ -265,16 +266,17 @@ def main() -> None:
     parser.add_argument("--ways", nargs="+", default=list(WAYS))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--overlap", type=float, default=0.25)
-    parser.add_argument("--device", default="cpu")
+    add_device(parser)
     parser.add_argument("--cores", type=int, default=cores_for_torch())
     parser.add_argument("--one", nargs=2, metavar=("WAY", "STACK"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    device = device_or_exit(arguments.device)
     if arguments.one:
         way, folder = arguments.one
         print(json.dumps(run_way(way, Path(folder), arguments.overlap, arguments.device, arguments.cores)))
         return
-    device = f"{arguments.device}, {arguments.cores} cores, {platform.machine()}"
-    print(f"{DEFAULT_MODEL}, overlap {arguments.overlap}, {device}\n")
+    machine = f"{machine_name(device)}, {arguments.cores} cores"
+    print(f"{DEFAULT_MODEL}, overlap {arguments.overlap}, {machine}\n")
     print("| size | tiles | way | seconds | ÷ alone | peak MB |\n| --- | --- | --- | --- | --- | --- |")
     for size in arguments.sizes:
         with tempfile.TemporaryDirectory() as home:

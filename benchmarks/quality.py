@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from devices import add_device, device_or_exit
 from fitting import Batches, Budget, fit, phantom_files
 from rivals import ENTRANTS, Entrant, flops, parameters
 from scipy import ndimage
@@ -199,11 +200,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--rate", type=float, default=1.0, help="factor on each network's own learning rate")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--device", default="cpu")
+    add_device(parser)
     parser.add_argument("--only", action="append", help="a network's name; may be given several times")
     parser.add_argument("--home", type=Path, default=Path("runs/quality-phantoms"))
     parser.add_argument("--out", type=Path, default=Path("runs/quality.jsonl"))
     args = parser.parse_args()
+    device_or_exit(args.device)
     torch.set_num_threads(1)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     compute(args)

@@ -1,6 +1,6 @@
 """Score the shipped model on unseen phantoms, beside methods without learning.
 
-    python benchmarks/unseen.py [--phantoms 12] [--hard] [--model NAME_OR_PATH] [--json FILE]
+    python benchmarks/unseen.py [--phantoms 12] [--hard] [--model NAME_OR_PATH] [--device cuda] [--json FILE]
 
 Ink: F0.5 inside the mask, against a threshold on a projection of the depth layers. Edges: ODS, OIS and AP by the BSDS
 protocol (one-to-one matching within 0.0075 of the diagonal), against Canny on a projection. The plain methods are
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import tempfile
 import time
 from collections.abc import Iterator
@@ -22,6 +21,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from devices import add_device, device_or_exit, machine_name
 from scipy import ndimage
 from skimage.feature import canny
 from tqdm import tqdm
@@ -53,12 +54,12 @@ def canny_map(plane: Plane, sigma: float) -> Plane:
     return best
 
 
-def predicted(phantom: Phantom, model_name: str) -> tuple[Plane, Plane]:
+def predicted(phantom: Phantom, model_name: str, device: torch.device) -> tuple[Plane, Plane]:
     """Predict a phantom with the prediction engine; return ink and edge maps, uint8."""
     with tempfile.TemporaryDirectory() as home:
         np.save(Path(home) / "stack.npy", phantom.volume)
         stack, out = open_stack(Path(home) / "stack.npy"), Path(home) / "prediction.zarr"
-        for _ in predict(PredictRequest(stack=stack, model=load_model(model_name), out=out)):
+        for _ in predict(PredictRequest(stack=stack, model=load_model(model_name), out=out, device=device.type)):
             pass
         prediction = open_prediction(out)
         whole = slice(0, stack.shape[1]), slice(0, stack.shape[2])
@@ -73,7 +74,9 @@ def main() -> None:
     parser.add_argument("--model", default=DEFAULT_MODEL)
     parser.add_argument("--model-only", action="store_true", help="skip the methods without learning")
     parser.add_argument("--json", type=Path)
+    add_device(parser)
     args = parser.parse_args()
+    device = device_or_exit(args.device)
     began = time.monotonic()
     ink: dict[str, list[float]] = {}
     at_half: list[float] = []
@@ -83,7 +86,7 @@ def main() -> None:
         # At the outline of the segment, it is unknown whether a stroke ended there.
         inside = ndimage.binary_erosion(phantom.mask, iterations=3)
         truth = label_edges(phantom.ink) & inside
-        ink_map, edge_map = predicted(phantom, args.model)
+        ink_map, edge_map = predicted(phantom, args.model, device)
         scores = ink_scores(ink_map, phantom.ink, phantom.mask)
         ink.setdefault("model", []).append(scores.f0_5)
         at_half.append(scores.f0_5_at_half)
@@ -110,9 +113,8 @@ def report(
     plain = max((name for name in mean if name != "model"), key=mean.__getitem__, default="model")
     maximum = max((name for name in mean if "max of" in name), key=mean.__getitem__, default="model")
     outline = max((name for name in edges if name != "model"), key=lambda name: edges[name]["ods"], default="model")
-    print(
-        f"\nThe first {args.phantoms} of the {'hard ' * args.hard}test set, 512 × 512 × 65; {platform.machine()}, CPU"
-    )
+    machine = machine_name(torch.device(args.device))
+    print(f"\nThe first {args.phantoms} of the {'hard ' * args.hard}test set, 512 × 512 × 65; {machine}")
     print("\n| ink | F0.5, best threshold each | worst phantom |\n| --- | --- | --- |")
     for name in dict.fromkeys(("model", maximum, plain)):
         print(f"| {args.model if name == 'model' else name} | {mean[name]:.3f} | {min(ink[name]):.3f} |")
