@@ -6,6 +6,8 @@
 The program opens a project, draws, fills, undoes, redoes and saves versions as fast as it can. It is killed (-9) again
 and again in the same project, while it opens it too. After each kill the project is opened and held, pixel by pixel,
 against plain arrays to which the same was done: labels, versions, counts, history, and what undo and redo would do.
+Steps are lost from the end only, and only those that ended less than the budget before the kill; saving a version loses
+nothing that came before it. How long before the kill the oldest lost step had ended is reported.
 
 A conversion is killed at any instant from its start to its end, its last moves included, and begun again by the same
 command; after a few kills it runs to its end, and each of its files must have the bytes of one that was never killed.
@@ -22,8 +24,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -32,12 +33,14 @@ import numpy.typing as npt
 import tifffile
 
 from napari_ink.annotation import Plane, Project, create_project, open_project
+from napari_ink.annotation.store.journal_writer import BUDGET_S
 from napari_ink.stack import open_stack
 from napari_ink.stack.conversion_folder import partial_path
 
 SHAPE = (1300, 1100)
 PLANES: tuple[Plane, Plane] = ("ink", "edge")
 KILLS_A_PROJECT = 4
+_WHOLE = "everything finished was there"
 Planes = dict[Plane, npt.NDArray[np.uint8]]
 
 
@@ -50,6 +53,28 @@ class Step(NamedTuple):
     x: int
     values: npt.NDArray[np.uint8]
     name: str
+
+
+class Killed(NamedTuple):
+    """A program that was killed: when each step had ended that it finished, and when it was killed."""
+
+    ends: tuple[float, ...]
+    at: float
+
+
+class Found(NamedTuple):
+    """What a project has of the steps of a killed program.
+
+    Attributes
+    ----------
+    steps
+        Number of steps that the project has; it may have the one that was not finished.
+    lost_s
+        How long before the kill the oldest lost step had ended; 0 if none is lost.
+    """
+
+    steps: int
+    lost_s: float
 
 
 class Labels(Protocol):
@@ -106,6 +131,17 @@ class PlainLabels:
                     self.undone.clear()
                     self.history.append(tool)
 
+    def copy(self) -> PlainLabels:
+        """Return a copy that can be changed apart from this one; no array is ever changed."""
+        other = PlainLabels()
+        other.planes, other.versions, other.history = dict(self.planes), dict(self.versions), list(self.history)
+        other.done, other.undone = list(self.done), list(self.undone)
+        return other
+
+    def adopt(self, other: PlainLabels) -> None:
+        """Become what another is."""
+        vars(self).update(vars(other))
+
     def _move(
         self, from_: list[tuple[str, Plane, npt.NDArray[np.uint8]]], to: list[tuple[str, Plane, npt.NDArray[np.uint8]]]
     ) -> None:
@@ -135,8 +171,8 @@ def new_project(folder: Path) -> Path:
     return folder / "seg.ink"
 
 
-def kill(project: Path, seed: int, wait_s: float) -> int:
-    """Start a program that opens a project and edits it, kill it, and return how many steps it had finished."""
+def kill(project: Path, seed: int, wait_s: float) -> Killed:
+    """Start a program that opens a project and edits it, and kill it."""
     command = [sys.executable, __file__, "--scribble", str(project), str(seed)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         if process.stdout is None or process.stdout.readline().strip() != "opening":
@@ -144,35 +180,86 @@ def kill(project: Path, seed: int, wait_s: float) -> int:
         time.sleep(wait_s)
         if process.poll() is not None:
             raise RuntimeError(f"the program that edits ended by itself with {process.returncode}")
+        at = time.monotonic()
         process.kill()
-        return process.stdout.read().count("done")
+        # The last line may be half written.
+        ends = (line.split()[1] for line in process.stdout.read().splitlines(keepends=True) if line.endswith("\n"))
+        return Killed(tuple(map(float, ends)), at)
 
 
-def check(folder: Path, expected: PlainLabels, seed: int, finished: int) -> int:
-    """Open a project after a kill and compare it with plain arrays; return how many unfinished steps it has, 0 or 1.
+def check(folder: Path, expected: PlainLabels, seed: int, killed: Killed, budget_s: float = BUDGET_S) -> Found:
+    """Open a project after a kill, compare it with plain arrays, and return what it has.
 
     `expected` is brought to what is found.
 
     Raises
     ------
     AssertionError
-        If the project is neither as after the last finished step nor as after the one in hand.
+        If the project is not as after one of the steps that may have been the last.
     """
     project = open_project(folder, author="reader")
     try:
         if project.read_only:
             raise AssertionError(f"the killed program still has the project: {project.holder}")
-        begun = steps(seed)
-        for step in islice(begun, finished):
-            expected.do(step)
-        if not (differs := _difference(project, expected)):
-            return 0
-        expected.do(next(begun))
-        if _difference(project, expected):
-            raise AssertionError(f"after {finished} finished steps, with the next one or without: {differs}")
-        return 1
+        stored, finished = Contents(project), len(killed.ends)
+        begun = [step for step, _ in zip(steps(seed), range(finished + 1), strict=False)]
+        fewest = fewest_steps(begun, killed, budget_s)
+        found, differs = None, ""
+        for number in range(finished + 2):
+            if number >= fewest and not (difference := stored.difference(expected)):
+                found = number, expected.copy()  # the last one counts: some steps change nothing
+            elif number == finished:
+                differs = difference
+            if number <= finished:
+                expected.do(begun[number])
+        if found is None:
+            raise AssertionError(f"of {finished} finished steps {fewest} must be there: {differs}")
+        expected.adopt(found[1])
+        lost = killed.ends[found[0] :]
+        return Found(found[0], killed.at - lost[0] if lost else 0.0)
     finally:
         project.close()
+
+
+def fewest_steps(begun: Sequence[Step], killed: Killed, budget_s: float) -> int:
+    """Return how many steps must be there: those older than the budget, and those up to the last saved version."""
+    old = sum(end <= killed.at - budget_s for end in killed.ends)
+    return max([old, *(at + 1 for at in range(len(killed.ends)) if begun[at].kind == "version")])
+
+
+class Contents:
+    """All that a project has, read once."""
+
+    def __init__(self, project: Project) -> None:
+        annotation, versions = project.annotation, project.versions
+        sides = (0, SHAPE[0]), (0, SHAPE[1])
+        self._planes = _planes(project)
+        self._counts = {plane: annotation.count(plane) for plane in PLANES}
+        self._names = (annotation.undo_name, annotation.redo_name)
+        self._history = [header.tool for header in annotation.history()]
+        self._versions: dict[str, Planes] = {
+            name: {plane: versions.plane(name, plane, *sides) for plane in PLANES} for name in versions.names()
+        }
+
+    def difference(self, expected: PlainLabels) -> str:
+        """Return the difference from the expected labels in words, the quickest found first; empty if there is none."""
+        if self._history != expected.history:
+            return "the history"
+        if self._names != tuple(stack[-1][0] if stack else "" for stack in (expected.done, expected.undone)):
+            return "what undo and redo would do"
+        if set(self._versions) != set(expected.versions):
+            return f"versions {sorted(set(self._versions) ^ set(expected.versions))}"
+        for plane, values in self._planes.items():
+            if not np.array_equal(values, expected.planes[plane]):
+                return f"the {plane} plane"
+            pixels = np.bincount(expected.planes[plane].ravel(), minlength=3).tolist()
+            if self._counts[plane] != {value: pixels[value] for value in (1, 2) if pixels[value]}:
+                return f"the counts of {plane}"
+        for name, planes in expected.versions.items():
+            for plane in PLANES:
+                if not np.array_equal(self._versions[name][plane], planes[plane]):
+                    return f"the {plane} plane of version {name}"
+        return ""
 
 
 def check_undo(folder: Path, expected: PlainLabels) -> None:
@@ -200,28 +287,6 @@ def check_undo(folder: Path, expected: PlainLabels) -> None:
         raise AssertionError(f"what was undone and made again differs in {', '.join(different)}")
 
 
-def _difference(project: Project, expected: PlainLabels) -> str:
-    """Return the difference between a project and the expected labels in words; empty if there is none."""
-    annotation = project.annotation
-    saved = set(project.versions.names())
-    if saved != set(expected.versions):
-        return f"versions {sorted(saved ^ set(expected.versions))}"
-    for plane, values in _planes(project).items():
-        if not np.array_equal(values, expected.planes[plane]):
-            return f"the {plane} plane"
-        pixels = np.bincount(expected.planes[plane].ravel(), minlength=3).tolist()
-        if annotation.count(plane) != {value: pixels[value] for value in (1, 2) if pixels[value]}:
-            return f"the counts of {plane}"
-    for name, planes in expected.versions.items():
-        for plane in PLANES:
-            if not np.array_equal(project.versions.plane(name, plane, (0, SHAPE[0]), (0, SHAPE[1])), planes[plane]):
-                return f"the {plane} plane of version {name}"
-    names = tuple(stack[-1][0] if stack else "" for stack in (expected.done, expected.undone))
-    if (annotation.undo_name, annotation.redo_name) != names:
-        return "what undo and redo would do"
-    return "" if [header.tool for header in annotation.history()] == expected.history else "the history"
-
-
 def _planes(project: Project) -> Planes:
     return {plane: project.annotation.read(plane, (0, SHAPE[0]), (0, SHAPE[1])) for plane in PLANES}
 
@@ -232,7 +297,7 @@ def scribble(folder: Path, seed: int) -> None:
     labels = StoredLabels(open_project(folder, author="scribbler"))
     for step in steps(seed):
         labels.do(step)
-        print("done", flush=True)
+        print("done", time.monotonic(), flush=True)  # this clock is the same for all programs of a machine
 
 
 def convert_command(source: Path, out: Path) -> list[str]:
@@ -310,20 +375,22 @@ def main() -> None:
             print(f"- {outcome}: {number}")
         sys.exit(1 if outcomes["went wrong"] else 0)
     outcomes = Counter()
-    finished = 0
+    finished, lost, longest_s = 0, 0, 0.0
     began = time.monotonic()
     for first in range(0, args.kills, KILLS_A_PROJECT):
         with tempfile.TemporaryDirectory() as place:
             folder, expected = new_project(Path(place)), PlainLabels()
             try:
                 for seed in range(first, min(first + KILLS_A_PROJECT, args.kills)):
-                    did = kill(folder, seed, random.Random(seed).uniform(0, args.longest))
-                    in_hand = check(folder, expected, seed, did)
-                    finished += did
-                    outcomes["everything finished was there" + (", and the step in hand" if in_hand else "")] += 1
+                    killed = kill(folder, seed, random.Random(seed).uniform(0, args.longest))
+                    found = check(folder, expected, seed, killed)
+                    finished += len(killed.ends)
+                    lost += max(len(killed.ends) - found.steps, 0)
+                    longest_s = max(longest_s, found.lost_s)
+                    outcomes["steps ended just before the kill were lost" if found.lost_s else _WHOLE] += 1
                 check_undo(folder, expected)
             except AssertionError as error:
-                outcomes["something finished was lost or wrong"] += 1
+                outcomes["something older was lost, or something is wrong"] += 1
                 print(f"kill {seed}: {error}", file=sys.stderr)
             except Exception as error:  # noqa: BLE001 - whatever keeps a project from opening is what is counted here
                 outcomes["failed to open"] += 1
@@ -332,7 +399,8 @@ def main() -> None:
     print(f"{platform.machine()}, {platform.system()}")
     for outcome, number in outcomes.most_common():
         print(f"- {outcome}: {number}")
-    if any(not outcome.startswith("everything") for outcome in outcomes):
+    print(f"{lost} steps were lost; the oldest had ended {1000 * longest_s:.0f} ms before the kill")
+    if any(outcome.startswith(("something", "failed")) for outcome in outcomes):
         sys.exit(1)
 
 

@@ -1,4 +1,4 @@
-"""kill -9 at any moment: no finished edit is lost, and the project always opens."""
+"""kill -9 at any moment: no edit is lost that ended longer ago than the budget, and the project always opens."""
 
 import importlib.util
 import random
@@ -6,6 +6,8 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+from napari_ink.annotation.store.journal_writer import BUDGET_S
 
 
 @pytest.fixture(scope="module")
@@ -20,21 +22,35 @@ def crashes() -> ModuleType:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_program_killed_again_and_again_loses_no_finished_step(tmp_path, crashes, seed):
+def test_a_program_killed_again_and_again_loses_no_step_of_before(tmp_path, crashes, seed):
     project, expected = crashes.new_project(tmp_path), crashes.PlainLabels()
     finished = 0
     for life in range(3):
         # The last life is long enough for something to be done whatever the machine is busy with.
         wait_s = random.Random(100 * seed + life).uniform(0.0, 0.8) if life < 2 else 1.5
-        did = crashes.kill(project, 100 * seed + life, wait_s)
-        finished += did
-        assert crashes.check(project, expected, 100 * seed + life, did) in (0, 1)
+        killed = crashes.kill(project, 100 * seed + life, wait_s)
+        finished += len(killed.ends)
+        found = crashes.check(project, expected, 100 * seed + life, killed)
+        assert found.lost_s < BUDGET_S
     assert finished
     crashes.check_undo(project, expected)
 
 
-def test_the_check_notices_a_lost_step(tmp_path, crashes):
+@pytest.mark.parametrize(("ended_ago_s", "is_told"), [(2.0, True), (0.5, False)])
+def test_the_check_notices_a_step_that_is_lost_after_the_budget(tmp_path, crashes, ended_ago_s, is_told):
     """The expected labels are not computed by the store itself, so the comparison can fail."""
     project, expected = crashes.new_project(tmp_path), crashes.PlainLabels()
-    with pytest.raises(AssertionError, match="3 finished steps"):
-        crashes.check(project, expected, 0, 3)
+    killed = crashes.Killed((-ended_ago_s,) * 3, 0.0)
+    if is_told:
+        with pytest.raises(AssertionError, match="of 3 finished steps 3"):
+            crashes.check(project, expected, 0, killed)
+    else:
+        # The first two steps of this seed change nothing.
+        assert crashes.check(project, expected, 0, killed) == (2, ended_ago_s)
+
+
+def test_the_check_notices_that_steps_before_a_saved_version_are_lost(tmp_path, crashes):
+    seed = next(seed for seed in range(10000) if next(crashes.steps(seed)).kind == "version")
+    project, expected = crashes.new_project(tmp_path), crashes.PlainLabels()
+    with pytest.raises(AssertionError, match="of 1 finished steps 1"):
+        crashes.check(project, expected, seed, crashes.Killed((0.0,), 0.0))

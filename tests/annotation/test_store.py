@@ -284,9 +284,10 @@ def test_reading_outside_is_refused(annotation):
 
 @pytest.mark.skipif(os.name == "nt", reason="folders are closed otherwise there")
 def test_a_disk_that_refuses_loses_nothing(tmp_path, monkeypatch):
-    from napari_ink.annotation.store import writer
+    from napari_ink.annotation.store import journal_writer, writer
 
-    monkeypatch.setattr(writer, "_RETRY_S", 0.05)
+    monkeypatch.setattr(writer, "RETRY_S", 0.05)
+    monkeypatch.setattr(journal_writer, "RETRY_S", 0.05)
     if os.geteuid() == 0:
         pytest.skip("root may write everywhere")
     annotation = Annotation(tmp_path, SHAPE, "ada")
@@ -308,9 +309,10 @@ def test_a_disk_that_refuses_loses_nothing(tmp_path, monkeypatch):
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")
 def test_a_full_disk_loses_nothing(tmp_path, monkeypatch):
-    from napari_ink.annotation.store import writer
+    from napari_ink.annotation.store import journal_writer, writer
 
-    monkeypatch.setattr(writer, "_RETRY_S", 0.05)
+    monkeypatch.setattr(writer, "RETRY_S", 0.05)
+    monkeypatch.setattr(journal_writer, "RETRY_S", 0.05)
     annotation = Annotation(tmp_path, SHAPE, "ada")
     annotation.apply([("ink", 0, 0, _block(2))], "first")
     annotation.flush()

@@ -164,6 +164,7 @@ def test_labels_that_change_all_the_time_are_not_saved_as_a_mixture(project, mon
     def draw_meanwhile(source: str, target: str) -> None:
         link(source, target)
         draw(project, 2 - project.annotation.journalled % 2)
+        project.annotation.flush()
 
     monkeypatch.setattr(module, "_link", draw_meanwhile)
     with pytest.raises(OutputError, match="changed all the time"):

@@ -96,6 +96,8 @@ class Chunks:
         self._clean: OrderedDict[Key, UInt8Array] = OrderedDict()
         self._dirty: dict[Key, UInt8Array] = {}
         self._leaving: dict[Key, UInt8Array] = {}
+        # Chunks that have no file. One who draws for the first time there must not wait for the disk to say so again.
+        self._absent: set[Key] = set()
 
     @property
     def is_dirty(self) -> bool:
@@ -129,6 +131,7 @@ class Chunks:
                 # Copied, since the writer thread may be writing this array to disk right now.
                 chunk = np.zeros(self._extent(key), np.uint8) if found is None else found.copy()
                 self._clean.pop(key, None)
+                self._absent.discard(key)
                 self._dirty[key] = chunk
             chunk[here] = values[there]
 
@@ -195,11 +198,15 @@ class Chunks:
         if (chunk := self._clean.get(key)) is not None:
             self._clean.move_to_end(key)
             return chunk
+        if key in self._absent:
+            return None
         try:
             read = self.stored_values(key)
         except ProjectError as error:
             return self._restored(key, error)
         if read is None:
+            if not self._read_only:  # otherwise another program may write it
+                self._absent.add(key)
             return None
         known = known_values(key[0], read)
         if known is not read:

@@ -1,14 +1,16 @@
 """The annotation store: label planes that survive a crash, with their complete history.
 
-When `apply` returns, an edit is in memory, and in the journal unless it is large; large edits reach the journal a
-moment later and all edits the chunks within a second, on a thread. A crash can cost only the current edit: the journal
-has all others, and opening brings the chunks in line with it. This is write-ahead logging (Mohan et al., "ARIES",
-1992), simplified: values before and after are stored completely, so that replaying twice is harmless.
+When `apply` returns, an edit is in memory, and on its way to the journal, which it reaches some milliseconds later on a
+thread; another thread brings it to the chunks within a second. So no edit waits for the disk. A crash costs at most the
+edits of the last `journal_writer.BUDGET_S`: the journal has all others, and opening brings the chunks in line with it.
+This is write-ahead logging (Mohan et al., "ARIES", 1992), simplified: values before and after are stored completely,
+so that replaying twice is harmless.
 """
 
 from __future__ import annotations
 
 import getpass
+import os
 import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -63,6 +65,7 @@ class Annotation:
         journal_bytes: int = _JOURNAL_BYTES,
     ) -> None:
         self.shape, self.read_only = shape, read_only
+        self._process = os.getpid()
         self._author = author or user_name()
         self._marker = folder / MARKER_NAME
         from napari_ink.annotation.store.planes import Planes  # importing Zarr is slow
@@ -152,11 +155,14 @@ class Annotation:
         ------
         BadInputError
             If the labels are open for reading only.
+        OutputError
+            If too many changes wait to be written.
         ValueError
             If a block exceeds its plane.
         """
         self._refuse_if_read_only()
         with self._lock:
+            self._writer.wait_for_room()
             changes = [change for block in blocks for change in self._planes.changes(block)]
             if not changes:
                 return None
@@ -211,7 +217,7 @@ class Annotation:
 
     @property
     def problem(self) -> str:
-        """Sentence about why labels cannot be written, and what to do; empty if there is no problem."""
+        """Sentence about why labels are not written, and what to do; empty if there is no problem."""
         return self._writer.problem
 
     @property
@@ -238,8 +244,12 @@ class Annotation:
             If changes cannot be written; the annotation stays open, so that nothing is lost.
         """
         self.flush()
-        with self._lock:
-            self.read_only = True
+        was_read_only, self.read_only = self.read_only, True
+        try:
+            self.flush()  # what another thread changed meanwhile
+        except OutputError:
+            self.read_only = was_read_only
+            raise
         self._writer.stop()
 
     # Inside
@@ -247,10 +257,15 @@ class Annotation:
     def _refuse_if_read_only(self) -> None:
         if self.read_only:
             raise BadInputError("These labels are open for reading only; close them where they are being edited first.")
+        if os.getpid() != self._process:  # two processes would write over each other's records
+            raise BadInputError(
+                "These labels were opened by the process that this one was forked from; edit them there."
+            )
 
     def _take(self, kind: Kind, from_: list[Step], to: list[Step]) -> Edit | None:
         self._refuse_if_read_only()
         with self._lock:
+            self._writer.wait_for_room()
             if not from_:
                 return None
             step = from_[-1]

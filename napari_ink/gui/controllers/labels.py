@@ -1,4 +1,4 @@
-"""Labels of a project: strokes are written to the store at once, and undo, redo and edits of tools are shown."""
+"""Labels of a project: strokes are handed to the store at once, and undo, redo and edits of tools are shown."""
 
 from __future__ import annotations
 
@@ -97,11 +97,7 @@ class LabelsController(QObject):
         annotation = self.annotation
         if annotation is None or annotation.read_only:
             return None
-        try:
-            edit = annotation.apply(blocks, tool)
-        except NapariInkError as error:
-            self.failed.emit(str(error))
-            return None
+        edit = self._apply(annotation, blocks, tool)
         if edit is not None:
             self.take_over(edit)
         return edit
@@ -195,13 +191,17 @@ class LabelsController(QObject):
     def _on_painted(self, blocks: Sequence[Block], tool: str) -> None:
         if self.annotation is None or self.annotation.read_only:
             return
-        try:
-            edit = self.annotation.apply(blocks, tool or "other")
-        except NapariInkError as error:
-            self.failed.emit(str(error))
-            return
+        edit = self._apply(self.annotation, blocks, tool or "other")
         if edit is not None:
             self._on_edit(edit, ())
+
+    def _apply(self, annotation: Annotation, blocks: Sequence[Block], tool: str) -> Edit | None:
+        try:
+            return annotation.apply(blocks, tool)
+        except NapariInkError as error:
+            self.failed.emit(str(error))
+            self._read(self._replace_shown)  # what was painted on the layers is not in the store, so it disappears
+            return None
 
     def _on_edit(self, edit: Edit, to_show: Iterable[Any]) -> None:
         self._edits += 1

@@ -113,11 +113,12 @@ def draft_job(stack: DepthStack, project: Project | None, folder: Path, cut: Cut
 def read_window_job(annotation: Annotation, window: Region) -> Generator[WindowRead]:
     """Read the labels in a window of a segment."""
     y, x = (window.y0, window.y1), (window.x0, window.x1)
-    values: dict[LabelKind, UInt8Array] = {"ink": annotation.read("ink", y, x), "edge": annotation.read("edge", y, x)}
     # The whole segment at full resolution may not fit into memory, nor into a texture.
     step = -(-max(annotation.shape) // OVERVIEW_PX)
-    is_all = window.shape == annotation.shape
-    yield WindowRead(window, values, None if is_all else annotation.overview("ink", step), step)
+    overview = None if window.shape == annotation.shape else annotation.overview("ink", step)
+    # Read last, so that the window's chunks are in memory, and no stroke in it has to read them from the disk.
+    values: dict[LabelKind, UInt8Array] = {"ink": annotation.read("ink", y, x), "edge": annotation.read("edge", y, x)}
+    yield WindowRead(window, values, overview, step)
 
 
 def import_job(
