@@ -295,9 +295,9 @@ def test_missing_chunks_are_reported_before_a_run(run: Run, checkpoint: Path, tm
     import zarr
 
     zarr.create_array(tmp_path / "s.zarr", shape=(DEPTH, 40, 50), chunks=(DEPTH, 40, 50), dtype="u2")
-    told = "Of s, 0 of 1 chunks are there and all reads as 0"
+    missing = "Missing data in s: 0 of 1 chunks are there and all reads as 0"
     ended = run("predict", tmp_path / "s.zarr", "-o", tmp_path / "p.zarr", "--model", checkpoint, "--device", "cpu")
-    assert ended.code == 0 and told in ended.err
+    assert ended.code == 0 and missing in ended.err
     assert "0 of 1 chunks" in run("info", tmp_path / "s.zarr").out
 
 

@@ -1,4 +1,4 @@
-"""Labels that people draw: what they mean, where they are kept, and the tools that change them."""
+"""Labels: their values, their storage in projects, and the algorithms of the tools that change them."""
 
 import lazy_loader
 

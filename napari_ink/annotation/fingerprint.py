@@ -35,9 +35,9 @@ def fingerprint(stack: DepthStack) -> dict[str, Any]:
 def differences(found: dict[str, Any], wanted: dict[str, Any]) -> str:
     """Return in words how two fingerprints differ; empty if they are the same."""
     if found["shape"] != wanted["shape"]:
-        return f"it has {_by(found['shape'])} layers, rows and columns where {_by(wanted['shape'])} are wanted"
+        return f"it has {_by(found['shape'])} layers, rows and columns instead of {_by(wanted['shape'])}"
     if found["dtype"] != wanted["dtype"]:
-        return f"its pixels are {found['dtype']} where {wanted['dtype']} is wanted"
+        return f"its pixels are {found['dtype']} instead of {wanted['dtype']}"
     return "" if found["rows_crc32"] == wanted["rows_crc32"] else "its grey values differ"
 
 

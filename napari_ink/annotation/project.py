@@ -51,7 +51,7 @@ class Project:
     def __init__(self, folder: Path, stack: DepthStack, author: str, look_only: bool = False) -> None:
         self.folder, self.stack, self.author = folder, stack, author
         self._lock = None if look_only else ProjectLock(folder, author)
-        self.holder = "nobody; it was opened for viewing only" if self._lock is None else self._lock.holder
+        self.holder = "nobody; it was opened read-only" if self._lock is None else self._lock.holder
         try:
             self.annotation = Annotation(folder, stack.shape[1:], author, self.read_only)
         except BaseException:
@@ -106,27 +106,27 @@ class Project:
             self._lock.release()
 
 
-def default_project_folder(stack: DepthStack, keep_apart: Path | None = None) -> Path:
+def default_project_folder(stack: DepthStack, keep_clear_of: Path | None = None) -> Path:
     """Return the folder of a stack's project: ``<segment>.ink`` beside the stack, or in the user's cache.
 
     Parameters
     ----------
     stack
-        The stack.
-    keep_apart
-        A folder that must not be written to (that of the shipped sample).
+        Stack of the project.
+    keep_clear_of
+        Folder that must not be written to, such as that of the shipped sample.
     """
-    apart_from_all = user_cache_path("napari-ink") / f"{stack.name}{SUFFIX}"
+    in_cache = user_cache_path("napari-ink") / f"{stack.name}{SUFFIX}"
     if stack.home is None:
-        return apart_from_all  # a remote stack
+        return in_cache  # a remote stack
     source = Path(stack.source)
     if source.is_dir() and source.name in LAYER_FOLDERS:
         source = source.parent
     beside = source.parent / f"{stack.name}{SUFFIX}"
-    apart = keep_apart is not None and source.is_relative_to(keep_apart)
+    is_forbidden = keep_clear_of is not None and source.is_relative_to(keep_clear_of)
     can_write = os.access(beside if beside.exists() else beside.parent, os.W_OK)
     is_free = beside.is_dir() or not beside.exists()
-    return beside if is_free and can_write and not apart else apart_from_all
+    return beside if is_free and can_write and not is_forbidden else in_cache
 
 
 def is_project(folder: Path) -> bool:
@@ -145,7 +145,7 @@ def create_project(folder: Path, stack: DepthStack, author: str | None = None) -
         If the project cannot be written.
     """
     if is_project(folder):
-        raise ProjectError(f"{folder} holds a project already; open it.")
+        raise ProjectError(f"{folder} contains a project already; open it.")
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         project = Project(folder, stack, author or user_name())
@@ -190,14 +190,14 @@ def open_project(
         place = Path(os.path.normpath(folder / place))
     # "FILE::DATASET" names a stack inside a file, which must exist itself.
     if isinstance(place, Path) and not Path(str(place).partition("::")[0]).exists():
-        raise StackMovedError(f"The stack of {folder.name} is not at {place} any more; say where it lies now.")
+        raise StackMovedError(f"The stack of {folder.name} is no longer at {place}; give its new path.")
     try:
         stack = open_stack(place)
         differs = differences(fingerprint(stack), record["fingerprint"])
     except NapariInkError as error:
         raise StackMovedError(f"The stack of {folder.name} cannot be opened: {error}") from error
     if differs:
-        raise BadInputError(f"{place} is not the stack that {folder.name} belongs to: {differs}; name the right one.")
+        raise BadInputError(f"{place} is not the stack that {folder.name} belongs to: {differs}; give the right one.")
     with storage_errors(folder):
         project = Project(folder, stack, author or user_name(), look_only)
         try:
@@ -225,7 +225,7 @@ def labels_of_project(folder: Path) -> tuple[Annotation, float | None]:
         If the folder is not a project, or cannot be read.
     """
     record = _read(folder)
-    with decoder_errors(ProjectError, f"The labels of {folder}", "bring them back from a backup"):
+    with decoder_errors(ProjectError, f"The labels of {folder}", "restore them from a backup"):
         height, width = record["fingerprint"]["shape"][1:]
         return Annotation(folder, (height, width), read_only=True), record.get("voxel_size_um")
 
@@ -234,12 +234,12 @@ def _read(folder: Path) -> dict[str, Any]:
     """Return the checked contents of a project's file."""
     path = folder / _FILE
     if not os.path.lexists(path):
-        raise ProjectError(f"{folder} is no project; name a folder that ends in {SUFFIX} and holds {_FILE}.")
+        raise ProjectError(f"{folder} is not a project; give a folder that ends in {SUFFIX} and contains {_FILE}.")
     record: Any = parse_json(read_bounded(path, ProjectError), ProjectError, path)
-    with decoder_errors(ProjectError, path, "bring it back from a backup"):
+    with decoder_errors(ProjectError, path, "restore it from a backup"):
         version = record["version"]
         if not isinstance(version, int):
-            raise ValueError("its version is no number")
+            raise ValueError("its version is not a number")
         if version <= _VERSION:  # a later version may use other keys
             _check_sound(record)
     if version > _VERSION:
@@ -250,16 +250,16 @@ def _read(folder: Path) -> dict[str, Any]:
 def _check_sound(record: dict[str, Any]) -> None:
     """Raise a `ValueError`, `TypeError` or `KeyError` if a value in a project's file is invalid."""
     if not isinstance(record["stack"], str) or "\0" in record["stack"]:
-        raise ValueError("its stack is no path")
+        raise ValueError("the path of its stack is invalid")
     found = record["fingerprint"]
     shape, voxel_size = found["shape"], record.get("voxel_size_um")
     if not isinstance(found["dtype"], str) or not isinstance(found["rows_crc32"], int):
-        raise ValueError("its fingerprint is none")
+        raise ValueError("its fingerprint is invalid")
     is_shape = isinstance(shape, list) and len(shape) == 3 and all(isinstance(one, int) for one in shape)
     if not is_shape or not all(0 < one < 2**31 for one in shape):
-        raise ValueError("its shape is none")
+        raise ValueError("its shape is invalid")
     if voxel_size is not None and not (isinstance(voxel_size, int | float) and voxel_size > 0):
-        raise ValueError("its voxel size is none")
+        raise ValueError("its voxel size is invalid")
 
 
 def _write(folder: Path, stack: DepthStack) -> None:
@@ -289,5 +289,5 @@ def _read_view(path: Path) -> tuple[dict[str, Any], str]:
     try:
         view = parse_json(read_bounded(path, ProjectError), ProjectError, path)
     except ProjectError as error:
-        return {}, f"{str(error).partition('; ')[0]}: the view begins anew."
-    return (view, "") if isinstance(view, dict) else ({}, f"{path} holds no view: it begins anew.")
+        return {}, f"{str(error).partition('; ')[0]}; the view is reset."
+    return (view, "") if isinstance(view, dict) else ({}, f"{path} contains no view; the view is reset.")

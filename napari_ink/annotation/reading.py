@@ -1,4 +1,4 @@
-"""What reads label images, for rooms that know labels but no stacks."""
+"""Readers of label images, offered here for packages that may import annotation but not stack."""
 
 from napari_ink.stack import SURFACE_Z, open_numpy, open_zarr_plane, opened_plane
 

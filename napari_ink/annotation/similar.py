@@ -34,12 +34,12 @@ _FINER = (-3.75, 0.0, 3.75)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidate:
-    """A place that looks like the box.
+    """Place that is similar to the box.
 
     Attributes
     ----------
     y, x
-        Its centre, in segment pixels.
+        Centre of the place, in segment pixels.
     angle, scale
         Rotation of the box (degrees, counterclockwise) and its scale.
     score
@@ -128,7 +128,7 @@ def find_similar(
     step = max(1, side // _SEEN_PX)
     templates = [_coarse(channel((y0, y1), (x0, x1)), step) for channel in channels]
     if not any(np.ptp(one) > 0 for one in templates):
-        raise LabelError("There is nothing to be seen in the box; draw it around a stroke.")
+        raise LabelError("The box has no contrast; draw it around a stroke.")
     reach = _reach((y1 - y0, x1 - x0))
     transforms = list(product(ANGLES, SCALES))
     bands = [(top, min(top + _BAND_PX * step, shape[0])) for top in range(0, shape[0], _BAND_PX * step)]

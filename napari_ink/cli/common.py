@@ -39,11 +39,11 @@ def grey_range(arguments: argparse.Namespace) -> tuple[float, float] | None:
 
 
 def print_stack_notes(stack: DepthStack) -> None:
-    """Tell on standard error what was guessed when a stack was opened, and what of it is not there."""
+    """Print notes on guesses that were made when a stack was opened, and on missing data, to standard error."""
     for note in stack.notes:
         print(note, file=sys.stderr)
     if missing := stack.missing():
-        print(f"Of {stack.name}, {missing}.", file=sys.stderr)
+        print(f"Missing data in {stack.name}: {missing}.", file=sys.stderr)
 
 
 def json_argument(parser: argparse.ArgumentParser) -> None:

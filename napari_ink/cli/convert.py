@@ -35,5 +35,5 @@ def run(arguments: argparse.Namespace) -> None:
             bar.total = event.total_bytes
             bar.update(event.done_bytes - bar.n)
     if missing := stack.missing():
-        print(f"Of {stack.name}, {missing}.")
+        print(f"Missing data in {stack.name}: {missing}.")
     print(arguments.out)

@@ -52,11 +52,11 @@ def read_truth(
     from napari_ink.stack import find_mask_of_labels, read_ink, read_segment_mask
 
     ink = read_ink(labels, shape)
-    notes, inside, said = [ink.note], None, []
+    notes, inside, parts = [ink.note], None, []
     values = ink.values[region]
     truth = values == (LabelValue.INK if ink.are_labels else 1)
     if ink.are_labels and not everywhere:
-        inside, said = values != LabelValue.UNREVIEWED, [f"reviewed pixels of {labels.name}"]
+        inside, parts = values != LabelValue.UNREVIEWED, [f"reviewed pixels of {labels.name}"]
     if mask is None and not everywhere:
         mask = find_mask_of_labels(labels, "supervision_mask")
     if mask is not None:
@@ -64,11 +64,11 @@ def read_truth(
         notes.append(found.note)
         counted = found[region]
         inside = counted if inside is None else inside & counted
-        said.append(f"pixels inside {mask.name}")
+        parts.append(f"pixels inside {mask.name}")
     if inside is not None and not inside.any():
         raise BadInputError(f"{mask or labels} leaves nothing to score; use a mask that is white where pixels count.")
     if not (truth if inside is None else truth & inside).any():
         notes.append(f"{labels} has no ink among the pixels that count, so scores of ink and edges mean nothing.")
     print(*filter(None, notes), sep="\n", end="\n" if any(notes) else "", file=sys.stderr)
     why = "as requested" if everywhere else "since no supervision mask is given or lies beside the labels"
-    return truth, inside, " and ".join(said) or f"every pixel, {why}"
+    return truth, inside, " and ".join(parts) or f"every pixel, {why}"

@@ -26,12 +26,12 @@ def run(arguments: argparse.Namespace) -> None:
     """Describe a stack (shape, dtype, voxel size, format, labels beside it), or how a prediction was made."""
     from napari_ink.stack import find_beside, grey_note, open_stack
 
-    if (told := _prediction(arguments.stack)) is not None:
+    if (record := _prediction(arguments.stack)) is not None:
         if arguments.grey_range is not None:
             raise BadInputError(
                 f"{arguments.stack} is a prediction, and only stacks have a grey range; leave out --grey-range."
             )
-        _tell(told, arguments.json)
+        _print_record(record, arguments.json)
         return
     stack = open_stack(arguments.stack)
     beside = find_beside(stack)
@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.json:
         print_json(facts)
         return
-    # People read sizes and ranges in words; programs got the numbers above.
+    # The text output is for people, who read sizes and ranges in words; programs take the numbers of the JSON above.
     facts["levels"] = ", ".join(" × ".join(map(str, shape)) for shape in facts["levels"]) or "none but the first"
     if (greys := facts["grey_values"]) is not None:
         facts["grey_values"] = "{low} to {high} of {black:g} to {white:g}, in a sample".format(**greys)
@@ -94,12 +94,12 @@ def _prediction(source: str) -> dict[str, Any] | None:
         prediction = open_prediction(source)
     except NoPredictionError:
         return None
-    told = {"prediction": str(prediction.path), "done": round(prediction.done_fraction, 4), **prediction.provenance}
+    record = {"prediction": str(prediction.path), "done": round(prediction.done_fraction, 4), **prediction.provenance}
     why_not = why_no_command(prediction.provenance)
-    return {**told, "again": command_again(prediction.provenance), **({"why_not_again": why_not} if why_not else {})}
+    return {**record, "again": command_again(prediction.provenance), **({"why_not_again": why_not} if why_not else {})}
 
 
-def _tell(values: dict[str, Any], as_json: bool) -> None:
+def _print_record(values: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print_json(values)
         return
@@ -114,5 +114,5 @@ def _flat(values: dict[str, Any], before: str = "") -> Iterator[tuple[str, Any]]
         if isinstance(value, dict) and value:
             yield from _flat(value, f"{before}{name} ")
         else:
-            says = "not given" if value is None else "none" if value in ({}, []) else value
-            yield (before + name).replace("_", " "), says
+            text = "not given" if value is None else "none" if value in ({}, []) else value
+            yield (before + name).replace("_", " "), text

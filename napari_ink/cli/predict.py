@@ -244,7 +244,7 @@ def _predict(source: str, out: Path, arguments: argparse.Namespace, asked: _Aske
         mask=read_segment_mask(arguments.mask, stack.shape[1:]) if arguments.mask else None,
         mask_source=arguments.mask,
     )
-    said = ""
+    result = ""
     # `disable=None` keeps the bar off logs and pipes.
     with closing(predict_tiles(request)) as events, tqdm(unit="tile", disable=None) as bar:
         for event in events:
@@ -257,5 +257,5 @@ def _predict(source: str, out: Path, arguments: argparse.Namespace, asked: _Aske
                 case TilePredicted():
                     bar.update(event.done - bar.n)
                 case PredictionEnded():
-                    said = f"{event.path}: {event.tiles} tiles in {event.seconds:.0f} s"
-    return said
+                    result = f"{event.path}: {event.tiles} tiles in {event.seconds:.0f} s"
+    return result

@@ -118,8 +118,8 @@ def _request(arguments: argparse.Namespace) -> ProbeRequest:
     ink = None
     if labels is not None:
         whole = Region.whole(stack.shape[1:]).slices
-        ink, reviewed, said = read_truth(labels, None, False, stack.shape[1:], whole)
-        print(f"Compares the ink with {labels.name}, and counts {said}.", file=sys.stderr)
+        ink, reviewed, counted = read_truth(labels, None, False, stack.shape[1:], whole)
+        print(f"Compares the ink with {labels.name}, and counts {counted}.", file=sys.stderr)
         # Tiles are chosen where both masks are white.
         mask = reviewed if mask is None else mask if reviewed is None else mask & reviewed
     return ProbeRequest(

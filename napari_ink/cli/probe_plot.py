@@ -52,8 +52,8 @@ def write_plot(path: Path, probed: Sequence[WindowProbed], verdict: Verdict) -> 
         _curve(pen, [event.window for event in row], windows, colour)
         best = max(row, key=lambda event: event.window.separation)
         left = _PLOT[0] + number * (_MAP + 60)
-        said = f"{direction}, offset {best.window.offset}: {best.window.separation:.0f}"
-        pen.text((left, 350), said, fill=colour, font_size=13)
+        caption = f"{direction}, offset {best.window.offset}: {best.window.separation:.0f}"
+        pen.text((left, 350), caption, fill=colour, font_size=13)
         page.paste(Image.fromarray(best.ink).resize((_MAP, _MAP)), (left, 370))
     with replacing(path) as partial:
         page.save(partial, "TIFF" if path.suffix.lower().startswith(".tif") else "PNG")

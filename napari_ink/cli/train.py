@@ -107,8 +107,8 @@ def _show(event: TrainingEvent, bar: Any, notes: tuple[str, ...]) -> None:
             bar.update(event.step - bar.n)
             bar.write(f"Step {event.step} was skipped: {event.report}", file=sys.stderr)
         case Validated():
-            said = f"ink F0.5 {event.scores.ink_f0_5:.3f}, edge ODS {event.scores.edge_ods:.3f}"
-            bar.write(f"Step {event.step}: {said}{', the best so far' if event.is_best else ''}.", file=sys.stderr)
+            scores = f"ink F0.5 {event.scores.ink_f0_5:.3f}, edge ODS {event.scores.edge_ods:.3f}"
+            bar.write(f"Step {event.step}: {scores}{', the best so far' if event.is_best else ''}.", file=sys.stderr)
         case TrainingEnded():
             bar.close()
             best = event.best

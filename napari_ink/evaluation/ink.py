@@ -151,11 +151,11 @@ def _calibration_error(ink: Counts, papyrus: Counts) -> float:
     levels = np.arange(_LEVELS)
     # Bins are open below and closed above, and hold whole levels, as 255 is 15 × 17; so no probability is split.
     bins = np.maximum(-(-levels // (_LEVELS // _BINS)) - 1, 0)
-    said = np.bincount(bins, (ink + papyrus) * levels / 255, minlength=_BINS)
+    predicted = np.bincount(bins, (ink + papyrus) * levels / 255, minlength=_BINS)
     true = np.bincount(bins, ink, minlength=_BINS)
-    return float(np.abs(said - true).sum() / (ink + papyrus).sum())
+    return float(np.abs(predicted - true).sum() / (ink + papyrus).sum())
 
 
 def _brier(ink: Counts, papyrus: Counts) -> float:
-    said = np.arange(_LEVELS) / 255
-    return float((ink * (1 - said) ** 2 + papyrus * said**2).sum() / (ink + papyrus).sum())
+    predicted = np.arange(_LEVELS) / 255
+    return float((ink * (1 - predicted) ** 2 + papyrus * predicted**2).sum() / (ink + papyrus).sum())

@@ -123,11 +123,11 @@ def checked_size(height: Any, width: Any, path: Path) -> tuple[int, int]:
     # JSON of other programs may contain 100.0 for 100; True, which is an int in Python, is refused.
     sides = [int(side) if isinstance(side, float) and side.is_integer() else side for side in (height, width)]
     if not all(isinstance(side, int) and not isinstance(side, bool) and side > 0 for side in sides):
-        said = " × ".join(repr(side)[:20] for side in (height, width))
-        raise LabelError(f"{path} gives its size as {said}; write a height and width in whole pixels.")
+        shown = " × ".join(repr(side)[:20] for side in (height, width))
+        raise LabelError(f"{path} gives its size as {shown}; write a height and width in whole pixels.")
     if sides[0] * sides[1] > MOST_PX:
-        said = " × ".join(str(side) if side < 1e15 else "more" for side in sides)
-        raise LabelError(f"{path} claims {said} pixels, which is more than any segment; correct its size.")
+        shown = " × ".join(str(side) if side < 1e15 else "more" for side in sides)
+        raise LabelError(f"{path} claims {shown} pixels, which is more than any segment; correct its size.")
     # Twice: for the plane itself and a mask of it.
     check_memory(2 * sides[0] * sides[1], LabelError, f"{path} ({sides[0]} × {sides[1]} pixels)", "crop it")
     return sides[0], sides[1]
@@ -146,7 +146,7 @@ def checked_names(names: Mapping[int, str], path: Path) -> Mapping[int, str]:
     if set(names) == {WHITE}:
         return names
     if not set(names) <= {1, 2}:
-        said = ", ".join(map(str, sorted(names)))[:60] or "none"
-        raise LabelError(f"{path} has the values {said}; use 1 and 2 for labels, or only {WHITE} for a mask.")
+        shown = ", ".join(map(str, sorted(names)))[:60] or "none"
+        raise LabelError(f"{path} has the values {shown}; use 1 and 2 for labels, or only {WHITE} for a mask.")
     meant = {(value, name.strip().casefold()) for value, name in names.items()}
     return EDGE_LABELS if meant <= set(EDGE_LABELS.items()) else INK_LABELS

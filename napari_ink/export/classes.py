@@ -55,9 +55,9 @@ def values_of_classes(counts: Mapping[str, int], path: Path) -> ClassValues:
         return _one_mask(counts, present.pop(), path)
     wanted = [family for family, (labels, _) in _FAMILIES.items() if present & set(labels.values())]
     if len(wanted) != 1 or (len(present) > 1 and wanted[0] not in present):
-        said = ", ".join(sorted(_shown(name) for name in counts))
+        listed = ", ".join(sorted(_shown(name) for name in counts))
         raise LabelError(
-            f"{path} has shapes of the classes {said[:200]}, and it is unclear which of them to read; "
+            f"{path} has shapes of the classes {listed[:200]}, and it is unclear which of them to read; "
             'keep one class, or name them "ink" and "papyrus".'
         )
     labels, mask = _FAMILIES[wanted[0]]
@@ -84,8 +84,8 @@ def _left_out(counts: Mapping[str, int], values: Mapping[str, int], path: Path) 
     others = {_shown(name): number for name, number in counts.items() if name not in values}
     if not others:
         return ()
-    said = ", ".join(f"{number} of {name}" for name, number in sorted(others.items()))[:200]
-    return (f"{path.name}: shapes of other classes are left out ({said}).",)
+    listed = ", ".join(f"{number} of {name}" for name, number in sorted(others.items()))[:200]
+    return (f"{path.name}: shapes of other classes are left out ({listed}).",)
 
 
 def _plain(name: str) -> str:

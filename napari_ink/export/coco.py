@@ -25,7 +25,7 @@ def write_coco(plane: LabelPlane, path: Path) -> None:
     values = plane.whole()
     height, width = plane.shape
     ids = {value: number for number, value in enumerate(plane.names, 1)}
-    said = {
+    document = {
         "images": [{"id": 1, "file_name": f"{path.stem}.png", "height": height, "width": width}],
         "categories": [
             {"id": ids[value], "name": name, "supercategory": "label", "value": value}
@@ -34,10 +34,10 @@ def write_coco(plane: LabelPlane, path: Path) -> None:
         "annotations": [_annotation(mask, ids[value]) for value in plane.names if (mask := values == value).any()],
     }
     with path.open("w", encoding="utf-8") as file:
-        json.dump(said, file)
+        json.dump(document, file)
 
 
-def read_coco(said: dict[str, Any], path: Path) -> LabelPlane:
+def read_coco(document: dict[str, Any], path: Path) -> LabelPlane:
     """Return the label plane of a COCO data set of one image.
 
     Annotations may be polygons or run lengths, compressed or not; later ones cover earlier ones. Categories of other
@@ -45,7 +45,7 @@ def read_coco(said: dict[str, Any], path: Path) -> LabelPlane:
 
     Parameters
     ----------
-    said
+    document
         The parsed JSON document.
     path
         The file, for messages.
@@ -57,10 +57,10 @@ def read_coco(said: dict[str, Any], path: Path) -> LabelPlane:
     ValueError
         If the document is damaged; `decoder_errors` makes a `LabelError` of it.
     """
-    images, annotations = said.get("images", []), said.get("annotations", [])
+    images, annotations = document.get("images", []), document.get("annotations", [])
     if len(images) != 1:
         raise LabelError(f"{path} contains {len(images)} images, but only one can be read; keep one image.")
-    ours = {category["id"]: category for category in said.get("categories", [])}
+    ours = {category["id"]: category for category in document.get("categories", [])}
     unknown = [str(one["category_id"]) for one in annotations if one["category_id"] not in ours]
     strangers = [one for one in annotations if one.get("image_id", images[0].get("id")) != images[0].get("id")]
     if unknown or strangers:
@@ -117,9 +117,9 @@ def _paint(canvas: Canvas, segmentation: dict[str, Any] | list[list[float]], val
     canvas.paint_runs((ends - counts)[1::2], counts[1::2], value)
 
 
-def _checked(said: str | list[int], shape: tuple[int, int]) -> npt.NDArray[np.int64]:
+def _checked(runs: str | list[int], shape: tuple[int, int]) -> npt.NDArray[np.int64]:
     """Return run lengths as an array; raise ValueError unless they add up to the plane's number of pixels."""
-    counts = _unpacked(said) if isinstance(said, str) else said
+    counts = _unpacked(runs) if isinstance(runs, str) else runs
     # `type` and not `isinstance`, which would accept True and False.
     if not all(type(count) is int and count >= 0 for count in counts):
         raise ValueError("a run length that is no whole number from 0")

@@ -46,18 +46,18 @@ def write_geojson(plane: LabelPlane, path: Path) -> None:
         file.write("\n]}\n")
 
 
-def is_geojson(said: dict[str, Any] | list[Any]) -> bool:
+def is_geojson(document: dict[str, Any] | list[Any]) -> bool:
     """Return whether a JSON document is GeoJSON: a collection, or bare features or geometries."""
-    first = said if isinstance(said, dict) else next(iter(said), None)
+    first = document if isinstance(document, dict) else next(iter(document), None)
     return isinstance(first, dict) and first.get("type") in _TYPES
 
 
-def read_geojson(said: dict[str, Any] | list[Any], path: Path, shape: tuple[int, int] | None) -> LabelPlane:
+def read_geojson(document: dict[str, Any] | list[Any], path: Path, shape: tuple[int, int] | None) -> LabelPlane:
     """Return the label plane of a GeoJSON document, from `write_geojson` or another program.
 
     Parameters
     ----------
-    said
+    document
         The parsed document. Its polygons are painted in order; in documents of other programs, the value of a polygon
         follows from its class (`values_of_classes`).
     path
@@ -72,9 +72,9 @@ def read_geojson(said: dict[str, Any] | list[Any], path: Path, shape: tuple[int,
     ValueError
         If the document is damaged; `decoder_errors` makes a `LabelError` of it.
     """
-    ours = said.get(_OURS) if isinstance(said, dict) else None
+    ours = document.get(_OURS) if isinstance(document, dict) else None
     left_out: Counter[str] = Counter()
-    shapes = list(_shapes(said, left_out))
+    shapes = list(_shapes(document, left_out))
     if ours is not None:
         canvas = Canvas(ours["height"], ours["width"], path)
         names = checked_names({int(value): str(name) for value, name in ours["values"].items()}, path)
@@ -125,14 +125,14 @@ def _painted(
 
 
 def _listed(left_out: Counter[str]) -> str:
-    said = ", ".join(f"{number} {name}" for name, number in sorted(left_out.items()))
-    return f"; left out: {said}" if said else ""
+    listed = ", ".join(f"{number} {name}" for name, number in sorted(left_out.items()))
+    return f"; left out: {listed}" if listed else ""
 
 
-def _shapes(said: Any, left_out: Counter[str]) -> Iterator[_Shape]:
+def _shapes(document: Any, left_out: Counter[str]) -> Iterator[_Shape]:
     """Yield all polygons in order, at any depth of nesting; count everything else in `left_out`."""
     # A stack instead of recursion, which a deeply nested file would exhaust.
-    waiting: list[tuple[Any, dict[str, Any]]] = [(said, {})]
+    waiting: list[tuple[Any, dict[str, Any]]] = [(document, {})]
     while waiting:
         one, properties = waiting.pop()
         if isinstance(one, list):
@@ -173,26 +173,26 @@ def _ring(corners: list[list[float]]) -> Points:
 def _class_of(properties: dict[str, Any]) -> str:
     """Return the class of a feature: QuPath's ``classification``, or ``class`` or ``label``; empty without one."""
     for key in ("classification", "class", "label"):
-        said = properties.get(key)
-        if isinstance(said, str) and said.lstrip().startswith("{"):  # GIS programs save nested objects as JSON text
-            said = parse_json(said, LabelError, f"the {key} of a feature")
-        if isinstance(said, dict):
-            said = said.get("name")
-        if isinstance(said, str | int | float) and not isinstance(said, bool) and str(said).strip():
-            return str(said)
+        name = properties.get(key)
+        if isinstance(name, str) and name.lstrip().startswith("{"):  # GIS programs save nested objects as JSON text
+            name = parse_json(name, LabelError, f"the {key} of a feature")
+        if isinstance(name, dict):
+            name = name.get("name")
+        if isinstance(name, str | int | float) and not isinstance(name, bool) and str(name).strip():
+            return str(name)
     return ""
 
 
 def _value_of(properties: dict[str, Any], names: Mapping[int, str]) -> int:
     """Return the value of a feature in a file of ours; features added in other programs have only a class."""
-    said = properties.get("value")
-    if said is None:
+    stored = properties.get("value")
+    if stored is None:
         by_name = {name: value for value, name in names.items()}
-        said = by_name.get(_class_of(properties).strip().casefold())
+        stored = by_name.get(_class_of(properties).strip().casefold())
     for value in names:
-        if value == said:
+        if value == stored:
             return value
-    raise ValueError(f"a feature has the value {str(said)[:20]}, but the file has only {', '.join(map(str, names))}")
+    raise ValueError(f"a feature has the value {str(stored)[:20]}, but the file has only {', '.join(map(str, names))}")
 
 
 def _lies_on_centres(shapes: list[_Shape]) -> bool:

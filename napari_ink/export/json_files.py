@@ -29,11 +29,11 @@ def read_json(path: Path, shape: tuple[int, int] | None) -> LabelPlane:
     LabelError
         If the file is neither or damaged, or the size is missing.
     """
-    said = parse_json(read_document(path, LabelError, _GROWS, "cut it into parts"), LabelError, path)
+    document = parse_json(read_document(path, LabelError, _GROWS, "cut it into parts"), LabelError, path)
     remedy = "write it again as polygons in pixels, or as COCO's run lengths"
     with decoder_errors(LabelError, path, remedy):
-        if isinstance(said, dict) and ("images" in said or "annotations" in said):
-            return read_coco(said, path)
-        if isinstance(said, dict | list) and is_geojson(said):
-            return read_geojson(said, path, shape)
+        if isinstance(document, dict) and ("images" in document or "annotations" in document):
+            return read_coco(document, path)
+        if isinstance(document, dict | list) and is_geojson(document):
+            return read_geojson(document, path, shape)
     raise LabelError(f"{path} is neither GeoJSON nor COCO; {remedy}.")

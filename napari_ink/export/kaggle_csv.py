@@ -61,8 +61,8 @@ def read_kaggle_csv(path: Path, shape: tuple[int, int] | None) -> LabelPlane:
         raise LabelError(f"{path} begins with {header[:40]!r} instead of {_HEADER}; write that as its first line.")
     masks = [row.rpartition(separator) for row in rows]
     if len(masks) != 1:
-        said = ", ".join(_unquoted(name) for name, _, _ in masks[:10])
-        raise LabelError(f"{path} has {len(masks)} masks ({said[:100]}), but only one can be read; keep one row.")
+        listed = ", ".join(_unquoted(name) for name, _, _ in masks[:10])
+        raise LabelError(f"{path} has {len(masks)} masks ({listed[:100]}), but only one can be read; keep one row.")
     canvas = Canvas(*shape, path)
     begin, length = _runs(_unquoted(masks[0][2]), canvas.shape, path)
     canvas.paint_runs(begin, length, WHITE)

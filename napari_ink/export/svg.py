@@ -165,8 +165,8 @@ class _Drawing:
 
     def _notes(self) -> list[str]:
         strokes = self._left_out.pop(_STROKE, 0)
-        said = ", ".join(f"{number} {what}" for what, number in sorted(self._left_out.items()) if number)
-        notes = [f"{self._path.name}: shapes are left out ({said})."] if said else []
+        listed = ", ".join(f"{number} {what}" for what, number in sorted(self._left_out.items()) if number)
+        notes = [f"{self._path.name}: shapes are left out ({listed})."] if listed else []
         if strokes:
             notes.append(
                 f"{self._path.name}: strokes are ignored, only filled areas are read ({strokes} shapes have a stroke)."
@@ -258,8 +258,8 @@ class _Context:
             if own.get(key, "none") != "none":
                 obstacle = what
         value = int(element.attrib["data-value"]) if "data-value" in element.attrib else self.value
-        handed_down = {key: said for key, said in own.items() if key in _INHERITED and said != "inherit"}
-        return _Context(affine, value, {**self.style, **handed_down}, obstacle)
+        inherited = {key: setting for key, setting in own.items() if key in _INHERITED and setting != "inherit"}
+        return _Context(affine, value, {**self.style, **inherited}, obstacle)
 
 
 def _is_zero(text: str | None) -> bool:

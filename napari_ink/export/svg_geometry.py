@@ -104,9 +104,9 @@ def page_of(attributes: Mapping[str, str], path: Path) -> tuple[tuple[int, int],
     same = [name for name, size in whole.items() if tuple(f"{side:.0f}" for side in size) == exported]
     name = next(iter(same or whole), None)
     if name is None:
-        said = " × ".join(f"{side:g}" for side in box[:1:-1])
+        page_size = " × ".join(f"{side:g}" for side in box[:1:-1])
         raise LabelError(
-            f"{path} has a page of {said} units, which is no whole number of pixels; set its size in pixels (px)."
+            f"{path} has a page of {page_size} units, which is no whole number of pixels; set its size in pixels (px)."
         )
     width, height = (round(side) for side in sizes[name])
     if name == "user":

@@ -175,7 +175,7 @@ class InkDock(QWidget):
         for panel in self._panels:
             panel.show_state(state)
         self._bring_up(state.current_step)
-        if new := [step for step, said in state.messages if said != before.message(step)]:
+        if new := [step for step, text in state.messages if text != before.message(step)]:
             self._scroll_to(self._panels[list(Step).index(new[-1])].message)
         if is_new_stack and (model := self.predict.model()) is not None:
             self.session.prediction.warm_up(model)

@@ -188,44 +188,44 @@ class InputContract(BaseModel):
         return 255.0
 
     def grey_notes(self, sample: Greys, narrow: str = "") -> tuple[str, ...]:
-        """Say in sentences what becomes of a stack's grey values, and what does not fit the model about them.
+        """Return sentences on the scaling of a stack's grey values, and on values that do not fit the model.
 
         Parameters
         ----------
         sample
-            Some grey values ``(n,)`` of the stack, empty places left out.
+            Grey values ``(n,)`` sampled from the stack, without empty voxels.
         narrow
-            What is said where the stack fills little of its range; it is let go of where a range is given.
+            Sentence on a stack that fills little of its range; not used if a grey range is given.
         """
-        said = []
+        sentences = []
         if self.grey_range is not None:
             low, high = self.grey_range
-            said.append(f"Grey values from {low:g} to {high:g} are spread over the whole range.")
+            sentences.append(f"Grey values from {low:g} to {high:g} are spread over the whole range.")
         elif narrow:
             return (narrow,)
-        return tuple(said) + self._far_note(sample)
+        return tuple(sentences) + self._far_note(sample)
 
     def _far_note(self, sample: Greys) -> tuple[str, ...]:
         if not (0 < self.mean < 1 and self.std < 1) or sample.size == 0:
-            return ()  # 0 and 1 say nothing of what a model was trained on: its greys are taken as they are
+            return ()  # a mean of 0 and a deviation of 1 only mean that values are not scaled
         values = self.prepare(sample.reshape(1, 1, -1))
         mean, deviation = float(values.mean()), float(values.std())
         if abs(mean) <= _FAR_MEAN and _FAR_DEVIATION[0] <= deviation <= _FAR_DEVIATION[1]:
             return ()
         return (
-            "The stack's grey values lie far from what the model was trained on (mean "
-            f"{self.mean + mean * self.std:.2f} and deviation {deviation * self.std:.3f} of the range, there "
+            "The stack's grey values lie far from those that the model was trained on (mean "
+            f"{self.mean + mean * self.std:.2f} and deviation {deviation * self.std:.3f} of the range, instead of "
             f"{self.mean} and {self.std}); look at its histogram and give `--grey-range LOW HIGH`.",
         )
 
     def notes(self, depth: int, voxel_size_um: float | None) -> tuple[str, ...]:
-        """Say in sentences what is read from a stack, and what does not quite fit."""
+        """Return sentences on the layers that are read from a stack, and on differences from the training data."""
         window = self.z_window(depth)
-        said = [f"Reads depth layers {window.start} to {window.stop - 1} of {depth}, {self.direction}."]
+        sentences = [f"Reads depth layers {window.start} to {window.stop - 1} of {depth}, {self.direction}."]
         if window.stop - window.start < self.depth_layers:
-            said.append(f"The model was trained on {self.depth_layers} layers; expect less from fewer.")
-        said.extend(self._voxel_note(voxel_size_um))
-        return tuple(said)
+            sentences.append(f"The model was trained on {self.depth_layers} layers; expect less from fewer.")
+        sentences.extend(self._voxel_note(voxel_size_um))
+        return tuple(sentences)
 
     def _voxel_note(self, voxel_size_um: float | None) -> tuple[str, ...]:
         if self.voxel_size_um is None:
@@ -238,7 +238,7 @@ class InputContract(BaseModel):
 
 
 def first_fault(error: ValidationError) -> str:
-    """Return what a file or a value is refused for first, in one line: where it stands and what is wrong."""
+    """Return the first fault that validation found, in one line: the entry and what is wrong with it."""
     fault = error.errors(include_url=False)[0]
     place = ".".join(str(part) for part in fault["loc"])
     reason = " ".join(fault["msg"].split()).removeprefix("Value error, ")

@@ -180,7 +180,7 @@ def test_wrong_counts_are_recounted(folder: Path, counts: object) -> None:
     (folder / "written.json").write_text(json.dumps(said | {"counts": counts}))
     project = open_project(folder, author="ada")
     assert project.annotation.count("ink") == {1: 7200, 2: 7200}
-    assert "written.json" in project.warnings[0] and "counted anew" in project.warnings[0]
+    assert "written.json" in project.warnings[0] and "counted again" in project.warnings[0]
     project.close()
     project = open_project(folder, author="ada")
     assert not project.warnings
@@ -209,7 +209,7 @@ def test_a_damaged_chunk_is_made_again_from_the_journal(folder: Path) -> None:
     assert chunk.read_bytes() == data
     project = open_project(folder, author="ada")
     assert np.array_equal(project.annotation.read("ink", (0, SHAPE[0]), (0, SHAPE[1])), good)
-    assert "made again from the journal" in project.warnings[0]
+    assert "restored from the journal" in project.warnings[0]
     project.close()
     assert (folder / "annotation.zarr.damaged" / "ink-0-0-1").read_bytes() == data
     assert np.array_equal(zarr.open_group(folder / "annotation.zarr", mode="r")["ink"][:], good)
@@ -221,7 +221,7 @@ def test_a_damaged_chunk_without_a_journal_record_is_reported(folder: Path) -> N
     chunk.unlink()
     chunk.write_bytes(b"nothing")
     project = open_project(folder, author="ada")
-    with pytest.raises(ProjectError, match=r"c/0/0 cannot be read .* go back to a version"):
+    with pytest.raises(ProjectError, match=r"c/0/0 cannot be read .* restore a version"):
         project.annotation.read("ink", (0, 10), (0, 10))
     assert not project.annotation.read("ink", (600, 610), (0, 10)).any()
     project.close()
@@ -245,7 +245,7 @@ def test_label_planes_that_are_gone_are_made_again_from_the_journal(folder: Path
     project = open_project(folder, author="ada")
     assert np.array_equal(project.annotation.read("ink", (0, SHAPE[0]), (0, SHAPE[1])), expected[0])
     assert project.annotation.count("ink") == {1: 7200, 2: 7200}
-    assert "was gone" in project.warnings[0]
+    assert "was missing" in project.warnings[0]
     project.close()
 
 
@@ -310,7 +310,7 @@ def test_a_chunk_that_is_gone_is_made_again_from_the_journal(folder: Path, look_
         np.testing.assert_array_equal(project.annotation.read("ink", (0, SHAPE[0]), (0, SHAPE[1])), was)
         assert project.annotation.count("ink") == counts
         (said,) = project.annotation.warnings
-        assert "0/0 was gone: its labels were made again from the journal" in said
+        assert "0/0 was missing; its labels were restored from the journal" in said
     with contextlib.closing(open_project(folder)) as project:
         np.testing.assert_array_equal(project.annotation.read("ink", (0, SHAPE[0]), (0, SHAPE[1])), was)
         assert bool(project.annotation.warnings) == look_only

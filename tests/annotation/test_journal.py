@@ -220,7 +220,7 @@ def test_labels_stay_right_and_undo_never_crosses_the_gap(folder: Path, share: f
     assert len(missing) <= 1
     if missing:
         (warning,) = annotation.warnings
-        assert "one change noted in it cannot be read" in warning and "The labels themselves are whole" in warning
+        assert "one change in it cannot be read" in warning and "The labels are complete" in warning
         assert (copy / "journal.bin.damaged-1").exists() and "journal.bin.damaged-1" in warning
     undone = []
     while annotation.can_undo:
@@ -262,7 +262,7 @@ def test_a_crash_and_a_flipped_bit_lose_that_change_only(folder: Path) -> None:
     expected[400:409, :9] = expected[400:409, 200:209] = 2
     assert np.array_equal(_ink(annotation), expected)
     assert annotation.count("ink") == {value: int((expected == value).sum()) for value in (1, 2)}
-    assert "What was drawn last may be missing" in annotation.warnings[0]
+    assert "The last strokes may be missing" in annotation.warnings[0]
     annotation.undo()
     assert not annotation.can_undo
     annotation.close()
@@ -316,7 +316,7 @@ def test_a_crash_before_the_first_chunk_and_a_flipped_bit_lose_that_change_only(
     drawn = [bool((_ink(annotation)[400:409, 100 * number : 100 * number + 9] == 2).all()) for number in range(3)]
     assert drawn == [number != lost for number in range(3)]
     assert annotation.count("ink") == {2: 2 * 81}
-    assert "What was drawn last may be missing" in annotation.warnings[0]
+    assert "The last strokes may be missing" in annotation.warnings[0]
     annotation.close()
 
 
@@ -325,7 +325,7 @@ def test_a_truncated_journal_is_reported(folder: Path) -> None:
     whole = journal.read_bytes()
     journal.write_bytes(whole[: len(whole) // 2])
     annotation = Annotation(folder, SHAPE, "ada")
-    assert "cut short" in annotation.warnings[-1]
+    assert "truncated" in annotation.warnings[-1]
     assert not annotation.can_undo
     kept = [path.read_bytes() for path in folder.glob("journal.bin.damaged-*")]
     assert all(whole[: len(whole) // 2].endswith(one.split(b":\n", 1)[1].rstrip(b"\n")) for one in kept)
@@ -357,7 +357,7 @@ def test_undo_ends_at_a_lost_edit(tmp_path: Path) -> None:
 def test_values_that_mean_nothing_are_never_stored(tmp_path: Path) -> None:
     annotation = Annotation(tmp_path, SHAPE, "ada")
     for plane in PLANES:
-        with pytest.raises(BadInputError, match="no value"):
+        with pytest.raises(BadInputError, match="not a value"):
             annotation.apply([(plane, 0, 0, np.full((1, 1), 7, np.uint8))], "brush")
     assert annotation.apply([("review", 0, 0, np.full((1, 1), 3, np.uint8))], "flag") is not None
     annotation.close()

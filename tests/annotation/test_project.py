@@ -98,7 +98,7 @@ def test_moved_together_both_are_found(folder, stack, tmp_path):
 def test_a_stack_that_was_moved_is_asked_for_and_known_again(folder, stack, tmp_path):
     moved = tmp_path / "elsewhere.npy"
     stack.source.rename(moved)
-    with pytest.raises(StackMovedError, match=r"not at .*piece\.npy"):
+    with pytest.raises(StackMovedError, match=r"no longer at .*piece\.npy"):
         open_project(folder)
     project = open_project(folder, stack_at=moved)
     project.close()
@@ -118,7 +118,7 @@ def test_another_stack_is_refused(folder, tmp_path, shape, seed, says):
 
 @pytest.mark.parametrize(
     ("content", "says"),
-    [(None, "is no project"), ("{", "cannot be read"), ("{}", "cannot be read"), ("[]", "cannot be read")],
+    [(None, "is not a project"), ("{", "cannot be read"), ("{}", "cannot be read"), ("[]", "cannot be read")],
 )
 def test_a_folder_that_is_no_project_is_refused_in_one_sentence(folder, content, says):
     if content is None:

@@ -64,7 +64,7 @@ def test_a_damaged_journal_is_reported(project: Path, tmp_path: Path, capsys: py
     data[-1] ^= 1
     (project / "journal.bin").write_bytes(data)
     assert main(["export", str(project), "-o", str(tmp_path / "out.png")]) == 0
-    assert "journal.bin is damaged: one change noted in it cannot be read" in capsys.readouterr().err
+    assert "journal.bin is damaged: one change in it cannot be read" in capsys.readouterr().err
     np.testing.assert_array_equal(read_labels(tmp_path / "out.png").whole(), TRUTH["ink"])
 
 

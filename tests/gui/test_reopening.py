@@ -129,7 +129,7 @@ def test_a_stack_that_was_moved_is_asked_for(dock, viewer, segment, tmp_path, id
     dock.open_stack(tmp_path / "seg-1.ink")
     idle()
     assert len(asked) == 1
-    assert "not at" in errors[0]
+    assert "no longer at" in errors[0]
     assert viewer.layers["Ink labels"].data[10:20, 10:20].all()
 
 
@@ -155,7 +155,7 @@ def test_another_stack_than_the_moved_one_is_refused(session, held_jobs, segment
     held_jobs.work()
     ((project, message),) = asked
     assert project == tmp_path / "seg-1.ink"
-    assert "not at" in message
+    assert "no longer at" in message
     session.open_stack(project, tmp_path / "wrong")
     held_jobs.work()
     assert "is not the stack" in session.state.message(Step.STACK)

@@ -145,7 +145,7 @@ def test_grey_values_far_from_the_training_range_are_reported() -> None:
     assert contract().grey_notes(greys.astype(np.uint16)) == ()
     for far in (greys / 4 + 1, greys / 8 + 40000, np.full(9, 30000.0), 60000 + greys / 40):
         (said,) = contract().grey_notes(far.astype(np.uint16))
-        assert "far from what the model was trained on" in said and "0.3 and 0.2" in said
+        assert "far from those that the model was trained on" in said and "0.3 and 0.2" in said
     assert contract(mean=0, std=1).grey_notes(np.full(9, 3, np.uint16)) == ()
     assert contract().grey_notes(greys.astype(np.uint16), "Narrow.") == ("Narrow.",)
     (said,) = contract(grey_range=(0, 16383)).grey_notes((greys / 4).astype(np.uint16), "Narrow.")

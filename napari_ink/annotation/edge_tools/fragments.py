@@ -22,9 +22,9 @@ def fragment_at(edges: EdgeLabels, y: int, x: int, within_px: int = 4) -> Mask:
     edges
         Edge labels of a box.
     y, x
-        The pixel, in the box.
+        Pixel, relative to the box.
     within_px
-        How far the line may be.
+        Largest distance of the line, in pixels.
     """
     lines = edges == EdgeValue.EDGE
     rows, columns = np.nonzero(lines)

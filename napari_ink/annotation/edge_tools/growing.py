@@ -24,7 +24,7 @@ def grow(cost: npt.NDArray[np.float32], ink: Mask, papyrus: Mask) -> tuple[Mask,
     ink
         The stroke.
     papyrus
-        What is known not to belong with it; the border of the box counts as such where the stroke does not lie on it.
+        Pixels that are known not to belong to the region; so is the border of the box, except under the stroke.
     """
     from skimage.segmentation import watershed
 

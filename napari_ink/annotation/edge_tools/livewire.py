@@ -111,7 +111,7 @@ class _Level:
     def way(self, start: Point, end: Point) -> Path:
         squares = np.array(self._ways.traceback(self._square(end)), np.intp)
         path = squares * self._step + self._step // 2 + (self._y0, self._x0)
-        # Centres of squares are only near the anchors, so both ends are set exactly.
+        # The path runs through centres of squares, which are only near the two ends, so the ends are set exactly.
         path[0], path[-1] = start, end
         return path if len(path) > 1 or start == end else np.array([start, end], np.intp)
 

@@ -57,12 +57,14 @@ class Notes:
         if not os.path.lexists(path):
             return
         try:
-            said = parse_json(read_bounded(path, ProjectError), ProjectError, path)
-            with decoder_errors(ProjectError, path, "mend it"):
-                self._notes = [_note(**one) for one in said]
+            stored = parse_json(read_bounded(path, ProjectError), ProjectError, path)
+            with decoder_errors(ProjectError, path, "repair it"):
+                self._notes = [_note(**one) for one in stored]
         except ProjectError as error:
             reason = str(error).partition("; ")[0]
-            self.warning = f"{reason}: none of its notes is shown, and it is kept as {self._aside.name} if you add one."
+            self.warning = (
+                f"{reason}; its notes are not shown, and it is renamed to {self._aside.name} when you add a note."
+            )
 
     @property
     def _aside(self) -> Path:
@@ -111,7 +113,7 @@ class Notes:
 def _note(y: object, x: object, text: object, author: object, at: object) -> Note:
     """Return a note; raise `ValueError` if a value has the wrong type or range."""
     if not (isinstance(y, int) and isinstance(x, int) and abs(y) < 2**31 and abs(x) < 2**31):
-        raise ValueError("a place in it is none")
+        raise ValueError("the place of a note is invalid")
     if not (isinstance(text, str) and isinstance(author, str) and isinstance(at, str)):
-        raise ValueError("a note in it is no text")
+        raise ValueError("a text of a note is invalid")
     return Note(y, x, text, author, at)

@@ -228,7 +228,7 @@ class Chunks:
         plane, row, column = key
         height, width = self._extent(key)
         y, x = row * CHUNK_PX, column * CHUNK_PX
-        with decoder_errors(ProjectError, path, "bring it back from a backup, or go back to a version of the labels"):
+        with decoder_errors(ProjectError, path, "restore it from a backup, or restore a version of the labels"):
             _check_chunk(path, self._arrays[plane])
             return np.asarray(self._arrays[plane][y : y + height, x : x + width], np.uint8)
 
@@ -240,7 +240,7 @@ class Chunks:
             raise error
         if self._read_only:
             self._keep(key, chunk)
-            self.warnings.append(f"{path} is damaged; its labels are taken from the journal.")
+            self.warnings.append(f"{path} is damaged; its labels are read from the journal instead.")
             return chunk
         try:
             kept.mkdir(exist_ok=True)
@@ -249,7 +249,7 @@ class Chunks:
             raise error from None
         self._dirty[key] = chunk
         self.warnings.append(
-            f"{path} was damaged: its labels were made again from the journal, and it is kept in {kept.name}."
+            f"{path} was damaged; its labels were restored from the journal, and the file is kept in {kept.name}."
         )
         return chunk
 
@@ -282,14 +282,14 @@ def _open_arrays(folder: Path, shapes: dict[Plane, tuple[int, int]], read_only: 
     """Return the opened planes of a Zarr store, after checking that they fit the segment."""
     for metadata in ("zarr.json", *(f"{plane}/zarr.json" for plane in PLANES)):
         read_bounded(folder / metadata, ProjectError)  # refuses pipes, which would block, and huge files
-    with decoder_errors(ProjectError, folder, "bring it back from a backup"):
+    with decoder_errors(ProjectError, folder, "restore it from a backup"):
         store = LocalStore(folder, read_only=True) if read_only else DurableStore(folder)
         group = zarr.open_group(store, mode="r" if read_only else "r+", zarr_format=3)
         arrays = {plane: cast("zarr.Array[Any]", group[plane]) for plane in PLANES}
         for plane, array in arrays.items():
             found = (array.shape, array.dtype, array.chunks, array.shards)
             if found != (shapes[plane], np.dtype(np.uint8), (CHUNK_PX, CHUNK_PX), None):
-                raise ValueError(f"its {plane} plane is {_by(array.shape)} where {_by(shapes[plane])} is wanted")
+                raise ValueError(f"its {plane} plane is {_by(array.shape)} instead of {_by(shapes[plane])}")
     return arrays
 
 

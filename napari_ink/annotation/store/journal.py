@@ -235,12 +235,12 @@ def _head(number: int, kind: Kind, edit: Edit) -> bytes:
 
 
 def _head_of(number: int, kind: Kind, of: int, header: EditHeader) -> bytes:
-    said: dict[str, Any] = {"number": number, "kind": kind}
+    fields: dict[str, Any] = {"number": number, "kind": kind}
     if kind == "edit":
-        said |= {"tool": header.tool, "author": header.author, "at": header.at, "bounds": header.bounds}
+        fields |= {"tool": header.tool, "author": header.author, "at": header.at, "bounds": header.bounds}
     else:
-        said |= {"of": of}
-    return json.dumps(said, separators=(",", ":")).encode()
+        fields |= {"of": of}
+    return json.dumps(fields, separators=(",", ":")).encode()
 
 
 def _body(edit: Edit) -> bytes:

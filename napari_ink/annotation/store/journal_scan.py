@@ -191,24 +191,24 @@ class JournalScan:
     def _parsed(self, head: bytes, offset: int, size: int) -> Record | None:
         """Return the record that a head describes; None if the head is invalid."""
         try:
-            said: Any = json.loads(head)
+            fields: Any = json.loads(head)
         except (ValueError, RecursionError):
             return None
-        if not isinstance(said, dict):
+        if not isinstance(fields, dict):
             return None
-        number, kind, of = said.get("number"), said.get("kind"), said.get("of")
+        number, kind, of = fields.get("number"), fields.get("kind"), fields.get("of")
         if not _is_whole_number(number):
             return None
         if kind == "edit":
-            header = _edit_header(number, said)
+            header = _edit_header(number, fields)
             return None if header is None else Record(number, "edit", header, number, offset, size)
         if kind in ("undo", "redo") and _is_whole_number(of):
             return Record(number, kind, self._headers.get(of, EditHeader(of, "", "", "", ())), of, offset, size)
         return None
 
 
-def _edit_header(number: int, said: dict[str, Any]) -> EditHeader | None:
-    tool, author, at, bounds = (said.get(name) for name in ("tool", "author", "at", "bounds"))
+def _edit_header(number: int, fields: dict[str, Any]) -> EditHeader | None:
+    tool, author, at, bounds = (fields.get(name) for name in ("tool", "author", "at", "bounds"))
     if not (isinstance(tool, str) and isinstance(author, str) and isinstance(at, str) and isinstance(bounds, list)):
         return None
     if not all(_is_block(one) for one in bounds):

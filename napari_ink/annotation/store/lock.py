@@ -18,7 +18,7 @@ _LOCK, _OWNER = ".lock", ".owner.json"
 
 
 class ProjectLock:
-    """The right to change a project.
+    """Lock that gives one program the right to change a project.
 
     Parameters
     ----------
@@ -45,9 +45,9 @@ class ProjectLock:
         except OSError as error:
             self.holder = f"nobody, but {folder / _LOCK} cannot be locked ({reason_of(error).lower()})"
             return
-        said = {"author": author, "host": socket.gethostname(), "since": datetime.now().isoformat(timespec="minutes")}
+        owner = {"author": author, "host": socket.gethostname(), "since": datetime.now().isoformat(timespec="minutes")}
         with suppress(OSError):  # a full disk must not keep the labels from being opened
-            write_bytes(folder / _OWNER, json.dumps(said).encode())
+            write_bytes(folder / _OWNER, json.dumps(owner).encode())
 
     def release(self) -> None:
         """Release the lock."""
@@ -56,9 +56,9 @@ class ProjectLock:
 
 def _holder(folder: Path) -> str:
     try:
-        said = parse_json(read_bounded(folder / _OWNER, ProjectError), ProjectError, folder / _OWNER)
-        since = datetime.fromisoformat(said["since"])
-        author, host = (" ".join(str(said[name]).split())[:100] for name in ("author", "host"))
+        owner = parse_json(read_bounded(folder / _OWNER, ProjectError), ProjectError, folder / _OWNER)
+        since = datetime.fromisoformat(owner["since"])
+        author, host = (" ".join(str(owner[name]).split())[:100] for name in ("author", "host"))
         return f"{author} on {host}, since {since:%H:%M} on {since.day} {since:%B}"
     except (ProjectError, ValueError, KeyError, TypeError):
-        return "somebody else"
+        return "another user"

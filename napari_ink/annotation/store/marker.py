@@ -41,8 +41,8 @@ def write_marker(path: Path, marker: Marker) -> None:
     OSError
         If the marker cannot be written; the one before stays.
     """
-    said = {"through": marker.through, "counts": marker.counts}
-    write_bytes(path, json.dumps(said | {"crc32": _check_sum(said)}).encode())
+    content = {"through": marker.through, "counts": marker.counts}
+    write_bytes(path, json.dumps(content | {"crc32": _check_sum(content)}).encode())
 
 
 def read_marker(path: Path) -> Marker | None:
@@ -55,17 +55,17 @@ def read_marker(path: Path) -> Marker | None:
     """
     if not path.exists():
         return None
-    said = parse_json(read_bounded(path, ProjectError), ProjectError, path)
-    with decoder_errors(ProjectError, path, "open its project, which makes it anew"):
-        counts = {plane: _counts_of(said["counts"].get(plane, {})) for plane in PLANES}
-        check = said.pop("crc32", None)  # markers of earlier versions have none
-        if check is not None and check != _check_sum(said):
-            raise ValueError("its check sum is another one")
-        return Marker(_whole(said["through"], 0), counts)
+    content = parse_json(read_bounded(path, ProjectError), ProjectError, path)
+    with decoder_errors(ProjectError, path, "open its project, which writes it again"):
+        counts = {plane: _counts_of(content["counts"].get(plane, {})) for plane in PLANES}
+        check = content.pop("crc32", None)  # markers of earlier versions have none
+        if check is not None and check != _check_sum(content):
+            raise ValueError("its checksum does not match")
+        return Marker(_whole(content["through"], 0), counts)
 
 
-def _counts_of(said: Any) -> dict[int, int]:
-    counts = {int(value): _whole(number, -_LARGEST_NUMBER) for value, number in said.items()}
+def _counts_of(content: Any) -> dict[int, int]:
+    counts = {int(value): _whole(number, -_LARGEST_NUMBER) for value, number in content.items()}
     if not all(0 <= value <= 255 for value in counts):
         raise ValueError("it counts values that no pixel can have")
     return counts
@@ -73,10 +73,10 @@ def _counts_of(said: Any) -> dict[int, int]:
 
 def _whole(number: object, least: int) -> int:
     if not isinstance(number, int) or isinstance(number, bool) or not least <= number < _LARGEST_NUMBER:
-        raise ValueError("a number in it is none")
+        raise ValueError("a number in it is invalid")
     return number
 
 
-def _check_sum(said: Mapping[str, Any]) -> int:
+def _check_sum(content: Mapping[str, Any]) -> int:
     # JSON turns numeric keys into text, so values go through JSON once: before and after storing, the sum is the same.
-    return zlib.crc32(json.dumps(json.loads(json.dumps(said)), sort_keys=True).encode())
+    return zlib.crc32(json.dumps(json.loads(json.dumps(content)), sort_keys=True).encode())

@@ -103,8 +103,8 @@ class Planes:
 
     def _strange_in_words(self, plane: Plane, values: set[int]) -> str:
         return (
-            f"The {plane} labels in {self.folder} hold unknown values ({', '.join(map(str, sorted(values)))}): "
-            "they are read as unreviewed."
+            f"The {plane} labels in {self.folder} contain unknown values ({', '.join(map(str, sorted(values)))}), "
+            "which are read as unreviewed."
         )
 
     def changes(self, block: Block) -> list[Change]:
@@ -121,8 +121,7 @@ class Planes:
         height, width = self.chunks.shape(plane)
         if values.size and int(values.max()) > LARGEST_VALUE[plane]:
             raise BadInputError(
-                f"{int(values.max())} is no value of {plane} labels, which are 0 to {LARGEST_VALUE[plane]}; "
-                "draw with one of those."
+                f"{int(values.max())} is not a value of {plane} labels; use 0 to {LARGEST_VALUE[plane]}."
             )
         if y < 0 or x < 0 or y + values.shape[0] > height or x + values.shape[1] > width:
             raise ValueError(f"a block of {values.shape} at {y}, {x} leaves the {plane} plane of {height} × {width}")

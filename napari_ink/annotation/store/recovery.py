@@ -91,10 +91,9 @@ def recover(planes: Planes, journal: Journal, marker_path: Path, read_only: bool
     skipped = _replay(planes, journal, records, begin)
     if skipped:
         warnings.append(
-            f"Of those noted in {journal.path}, {_changes(skipped)} could not be made again: "
-            "look over what was drawn last."
+            f"{_changes(skipped).capitalize()} in {journal.path} could not be restored; check the last strokes."
         )
-    lacking = _make_lost_chunks_again(planes, journal, marker_path, records) if marker else []
+    lacking = _restore_lost_chunks(planes, journal, marker_path, records) if marker else []
     warnings += lacking
     if marker is None or skipped or lacking or journal_was_damaged or planes.strange_values():
         planes.recount()
@@ -103,18 +102,18 @@ def recover(planes: Planes, journal: Journal, marker_path: Path, read_only: bool
 
 
 def _marker(path: Path, planes: Planes, warnings: list[str]) -> Marker | None:
-    """Return the marker and adopt its counts; None if it is missing, damaged or about planes that are gone."""
+    """Return the marker and adopt its counts; None if it is missing, damaged, or belongs to lost planes."""
     if planes.is_new:
         if path.exists():
             warnings.append(
-                f"{planes.folder} was gone, and the labels were made again from the journal, as far as it goes back."
+                f"{planes.folder} was missing; the labels were restored from the journal as far as it goes back."
             )
         return None
     try:
         marker = read_marker(path)
     except ProjectError as error:
         reason = str(error).partition("; ")[0]
-        warnings.append(f"{reason}; the labels are counted anew, and the journal says how far they were written.")
+        warnings.append(f"{reason}; the labels were counted again, and brought up to date from the journal.")
         return None
     if marker is not None:
         planes.take_counts(marker.counts)
@@ -153,7 +152,7 @@ def _replay(planes: Planes, journal: Journal, records: list[Record], begin: int)
     return skipped
 
 
-def _make_lost_chunks_again(planes: Planes, journal: Journal, marker_path: Path, records: list[Record]) -> list[str]:
+def _restore_lost_chunks(planes: Planes, journal: Journal, marker_path: Path, records: list[Record]) -> list[str]:
     """Restore missing chunks from the journal, and return a sentence for each.
 
     A chunk without labels has no file either, so only the journal shows that one is missing.
@@ -165,14 +164,14 @@ def _make_lost_chunks_again(planes: Planes, journal: Journal, marker_path: Path,
         for plane, y, _, x, _ in record.header.bounds
     }
     stored = {(plane, *place) for plane in {key[0] for key in drawn} for place in planes.chunks.stored(plane)}
-    said = []
+    sentences = []
     for plane, row, column in sorted(drawn - stored):
         chunk = chunk_from_journal(planes, journal.path, marker_path, plane, row, column)
         if chunk is not None and chunk.any():
             planes.chunks.write(plane, row * CHUNK_PX, column * CHUNK_PX, chunk)
             path = planes.chunks.path_of((plane, row, column))
-            said.append(f"{path} was gone: its labels were made again from the journal.")
-    return said
+            sentences.append(f"{path} was missing; its labels were restored from the journal.")
+    return sentences
 
 
 def _in_words(journal: Journal, records: list[Record], number: int, through: int) -> str:
@@ -183,26 +182,26 @@ def _in_words(journal: Journal, records: list[Record], number: int, through: int
     first = 1 if journal.lost[0].start <= len(MAGIC) else min(numbers, default=1)
     missing = number - first + 1 - len(numbers)
     if missing <= 0:
-        return f"{journal.path} is damaged, and no change noted in it is lost."
+        return f"{journal.path} is damaged, but no change in it is lost."
     last_missing = number
     while last_missing in numbers:
         last_missing -= 1
-    says = f"{journal.path} is damaged: {_changes(missing)} noted in it cannot be read. Undo goes back to there only."
+    damage = f"{journal.path} is damaged: {_changes(missing)} in it cannot be read. Undo only goes back to there."
     if last_missing > through:
-        return f"{says} What was drawn last may be missing: look it over."
-    return f"{says} The labels themselves are whole."
+        return f"{damage} The last strokes may be missing; check them."
+    return f"{damage} The labels are complete."
 
 
 def _where(kept: Path | None) -> str:
     if kept is None:
-        return "The journal stays as it is while the labels are open for reading only."
-    return f"The damaged part is kept in {kept.name} beside it."
+        return "The journal is not repaired while the labels are open for reading only."
+    return f"The damaged part is kept beside it in {kept.name}."
 
 
 def _cut_in_words(journal: Journal, last: int, through: int) -> str:
     return (
-        f"{journal.path} is cut short: {_changes(through - last)} noted in it cannot be read. "
-        "The labels themselves are whole, and undo begins anew."
+        f"{journal.path} is truncated: {_changes(through - last)} in it cannot be read. "
+        "The labels are complete, but earlier changes cannot be undone."
     )
 
 

@@ -120,7 +120,7 @@ class StackController(QObject):
             return self._labels.project.folder
         if self.projects_in is not None:
             return self.projects_in / f"{stack.name}.ink"
-        return default_project_folder(stack, keep_apart=self._sample_folder)
+        return default_project_folder(stack, keep_clear_of=self._sample_folder)
 
     def _why_not(self) -> str:
         return _RUNNING if self._store.state.run is not None else self._store.state.storage.problem

@@ -191,4 +191,4 @@ def test_the_cache_stands_in_where_nothing_can_be_written(stack, tmp_path, cache
 
 
 def test_nothing_is_written_beside_the_sample(segment, stack, cache):
-    assert default_project_folder(stack, keep_apart=segment).is_relative_to(cache)
+    assert default_project_folder(stack, keep_clear_of=segment).is_relative_to(cache)
