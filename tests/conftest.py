@@ -1,8 +1,8 @@
-"""What all tests share: which Qt, and that nobody's own napari settings are read or written."""
+"""Shared by all tests: the choice of Qt, and no reading or writing of the user's napari settings."""
 
 import os
 
 os.environ.setdefault("QT_API", "pyqt6")
 os.environ["NAPARI_CONFIG"] = ""
-# Threads of torch that wait for each other on a busy machine make a test of seconds take minutes.
+# Threads of torch that wait for each other on a busy machine turn seconds of a test into minutes.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -1,4 +1,4 @@
-"""The command line, with real commands on real files: results, exit codes, and one line when something is wrong."""
+"""The command line with real commands on real files: results, exit codes, and one-line errors."""
 
 import json
 import os
@@ -96,7 +96,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     torch.manual_seed(0)
     network = InkEdgeNetwork(InkEdgeConfig.tiny())
-    torch.nn.init.normal_(network.heads.weight, std=30)  # untrained, it would give the same everywhere
+    torch.nn.init.normal_(network.heads.weight, std=30)  # otherwise an untrained network is almost constant
     path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
     return save_checkpoint(path, network, network.config, CONTRACT, {"data": "none"})
 
@@ -175,7 +175,7 @@ def test_a_stack_predicts_and_exports_at_its_exact_size(run: Run, prediction: Pa
         assert set(np.unique(mask)) <= {0, 255}
 
 
-def test_a_region_is_what_the_whole_would_have_been(
+def test_a_region_equals_that_part_of_a_whole_prediction(
     run: Run, prediction: Path, segment: Path, checkpoint: Path, tmp_path: Path
 ) -> None:
     from napari_ink.predict import open_prediction
@@ -192,7 +192,7 @@ def test_a_region_is_what_the_whole_would_have_been(
     assert json.loads(run("evaluate", out, labels, "--json").out)["f0_5"] > 0.99
 
 
-def test_a_mask_leaves_nothing_outside_it(run: Run, segment: Path, checkpoint: Path, tmp_path: Path) -> None:
+def test_nothing_is_predicted_outside_a_mask(run: Run, segment: Path, checkpoint: Path, tmp_path: Path) -> None:
     from napari_ink.predict import open_prediction
 
     inside = np.zeros((HEIGHT, WIDTH), bool)
@@ -210,15 +210,15 @@ def test_the_model_input_is_printed(run: Run, segment: Path, checkpoint: Path, t
     assert str(tmp_path / "p.zarr") in ended.out
 
 
-def test_info_tells_how_a_prediction_was_made(run: Run, prediction: Path) -> None:
-    told = json.loads(run("info", prediction, "--json").out)
-    assert told["done"] == 1 and told["complete"] and len(told["model"]["sha256"]) == 64
-    assert told["stack"]["shape"] == [DEPTH, HEIGHT, WIDTH] and told["device"] == "cpu"
+def test_info_prints_the_provenance_of_a_prediction(run: Run, prediction: Path) -> None:
+    info = json.loads(run("info", prediction, "--json").out)
+    assert info["done"] == 1 and info["complete"] and len(info["model"]["sha256"]) == 64
+    assert info["stack"]["shape"] == [DEPTH, HEIGHT, WIDTH] and info["device"] == "cpu"
     plain = run("info", prediction).out
     assert "model sha256:" in plain and "stack fingerprint:" in plain and "contract tile size:" in plain
 
 
-def test_the_command_that_info_names_makes_the_same_prediction_again(
+def test_the_command_from_info_repeats_the_prediction(
     run: Run, segment: Path, checkpoint: Path, tmp_path: Path
 ) -> None:
     from napari_ink.predict import open_prediction
@@ -229,9 +229,9 @@ def test_the_command_that_info_names_makes_the_same_prediction_again(
         "predict", segment, "-o", out, "--model", checkpoint, *asked, "--overlap", 0.5, "--augment", "depth,flips"
     )
     assert made.code == 0, made
-    told = json.loads(run("info", out, "--json").out)
-    again = told["again"]
-    assert "why_not_again" not in told
+    info = json.loads(run("info", out, "--json").out)
+    again = info["again"]
+    assert "why_not_again" not in info
     assert f"again:{'':32}{again}" in run("info", out).out
     words = [str(tmp_path / "AGAIN.zarr") if word == "AGAIN.zarr" else word for word in shlex.split(again)]
     assert words[0] == "napari-ink" and run(*words[1:]).code == 0
@@ -255,13 +255,13 @@ def test_info_prints_no_command_for_models_and_masks_without_a_file(
     if of_python == "model":
         request = replace(request, model=replace(model, source=None))
     assert list(predict(request))
-    told = json.loads(run("info", out, "--json").out)
-    assert told["again"] is None and f"its {of_python} " in told["why_not_again"]
-    assert "given from Python and is in no file" in told["why_not_again"]
-    assert f"why not again:{'':24}{told['why_not_again']}" in run("info", out).out
+    info = json.loads(run("info", out, "--json").out)
+    assert info["again"] is None and f"its {of_python} " in info["why_not_again"]
+    assert "given from Python and is in no file" in info["why_not_again"]
+    assert f"why not again:{'':24}{info['why_not_again']}" in run("info", out).out
 
 
-def test_views_that_there_are_not_are_refused(run: Run, segment: Path, checkpoint: Path, tmp_path: Path) -> None:
+def test_unknown_augmentations_are_refused(run: Run, segment: Path, checkpoint: Path, tmp_path: Path) -> None:
     ended = run("predict", segment, "-o", tmp_path / "p.zarr", "--model", checkpoint, "--augment", "flips,colours")
     assert_refused(ended, "colours", "flips, rotations, depth")
 
@@ -295,9 +295,9 @@ def test_missing_chunks_are_reported_before_a_run(run: Run, checkpoint: Path, tm
     import zarr
 
     zarr.create_array(tmp_path / "s.zarr", shape=(DEPTH, 40, 50), chunks=(DEPTH, 40, 50), dtype="u2")
-    missing = "Missing data in s: 0 of 1 chunks are there and all reads as 0"
+    note = "Missing data in s: 0 of 1 chunks are there and all reads as 0"
     ended = run("predict", tmp_path / "s.zarr", "-o", tmp_path / "p.zarr", "--model", checkpoint, "--device", "cpu")
-    assert ended.code == 0 and missing in ended.err
+    assert ended.code == 0 and note in ended.err
     assert "0 of 1 chunks" in run("info", tmp_path / "s.zarr").out
 
 
@@ -314,7 +314,7 @@ def test_list_files_as_windows_programs_save_them(tmp_path: Path, encoding: str,
 
 
 @pytest.mark.parametrize("out", ["list.txt", "list.txt/sub"])
-def test_a_folder_for_a_queue_that_cannot_be(
+def test_a_queue_refuses_an_impossible_output_folder(
     run: Run, segment: Path, checkpoint: Path, tmp_path: Path, out: str
 ) -> None:
     (tmp_path / "list.txt").write_text(f"{segment}\n")
@@ -337,14 +337,14 @@ def test_an_error_for_the_whole_queue_is_reported_once_and_writes_nothing(
     run: Run, segment: Path, checkpoint: Path, tmp_path: Path, wrong: tuple[str, str], words: str
 ) -> None:
     if "mps" in wrong and sys.platform == "darwin":
-        pytest.skip("there may be one")
+        pytest.skip("this machine may have the device")
     np.save(tmp_path / "other.npy", grey())
     given = ("--model", checkpoint) if "--model" not in wrong else ()
     assert_refused(run("predict", segment, tmp_path / "other.npy", "-o", tmp_path / "out", *given, *wrong), words)
     assert not (tmp_path / "out").exists()
 
 
-def test_a_queue_loads_its_model_once_and_names_stacks_by_where_they_are(
+def test_a_queue_loads_its_model_once_and_names_outputs_by_the_folders_of_stacks(
     run: Run, segment: Path, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import napari_ink.model
@@ -364,7 +364,7 @@ def test_a_queue_loads_its_model_once_and_names_stacks_by_where_they_are(
     assert loaded == [str(checkpoint)] * 3
 
 
-def test_a_stack_that_takes_too_much_memory_does_not_end_a_queue(
+def test_a_queue_continues_after_a_stack_that_needs_too_much_memory(
     run: Run, segment: Path, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import napari_ink.stack
@@ -426,13 +426,13 @@ def test_models(run: Run) -> None:
     assert cards[DEFAULT_MODEL]["contract"]["depth_layers"] > 0
 
 
-def test_models_describes_other_peoples_files(run: Run, checkpoint: Path, tmp_path: Path) -> None:
-    told = run("models", checkpoint).out
-    assert told.startswith(f"{checkpoint.stem}: ") and "reads 8 depth layers" in told
+def test_models_describes_foreign_files(run: Run, checkpoint: Path, tmp_path: Path) -> None:
+    description = run("models", checkpoint).out
+    assert description.startswith(f"{checkpoint.stem}: ") and "reads 8 depth layers" in description
     assert_refused(run("models", tmp_path / "none.onnx"), "none.onnx")
 
 
-def test_another_direction_and_window_are_reported_recorded_and_needed_to_resume(
+def test_a_chosen_direction_and_window_are_reported_recorded_and_required_to_resume(
     run: Run, segment: Path, checkpoint: Path, tmp_path: Path
 ) -> None:
     from napari_ink.predict import open_prediction
@@ -449,69 +449,69 @@ def test_another_direction_and_window_are_reported_recorded_and_needed_to_resume
     assert_refused(run(*command[:3], tmp_path / "none.zarr", *command[4:], "--offset", "40"), "too few")
 
 
-def test_a_grey_range_is_reported_recorded_repeated_and_needed_to_resume(
+def test_a_grey_range_is_reported_recorded_repeated_and_required_to_resume(
     run: Run, segment: Path, checkpoint: Path, tmp_path: Path
 ) -> None:
     from napari_ink.predict import open_prediction
     from napari_ink.stack import open_stack
 
     values = open_stack(segment).read(slice(None), slice(None), slice(None)).astype(np.float64)
-    kept = np.round(values * (4095 / 65535)).astype(np.uint16)
-    np.save(tmp_path / "full.npy", np.round(kept * (65535 / 4095)).astype(np.uint16))
-    np.save(tmp_path / "kept.npy", kept)
+    dark = np.round(values * (4095 / 65535)).astype(np.uint16)
+    np.save(tmp_path / "full.npy", np.round(dark * (65535 / 4095)).astype(np.uint16))
+    np.save(tmp_path / "dark.npy", dark)
     plain = ("--model", checkpoint, "--device", "cpu")
     full, out = tmp_path / "full.zarr", tmp_path / "p.zarr"
     assert "--grey-range" not in run("predict", tmp_path / "full.npy", "-o", full, *plain).err
-    told = run("predict", tmp_path / "kept.npy", "-o", tmp_path / "dark.zarr", *plain)
-    assert "`--grey-range 0 4095`" in told.err and told.code == 0
-    told = run("predict", tmp_path / "kept.npy", "-o", out, *plain, "--grey-range", "0", "4095")
-    assert "from 0 to 4095 are spread" in told.err and "no grey range" in told.err and told.code == 0
+    ended = run("predict", tmp_path / "dark.npy", "-o", tmp_path / "dark.zarr", *plain)
+    assert "`--grey-range 0 4095`" in ended.err and ended.code == 0
+    ended = run("predict", tmp_path / "dark.npy", "-o", out, *plain, "--grey-range", "0", "4095")
+    assert "from 0 to 4095 are spread" in ended.err and "no grey range" in ended.err and ended.code == 0
     maps = [open_prediction(path).read("ink").astype(int) for path in (full, out)]
     assert np.abs(maps[0] - maps[1]).max() <= 1 and maps[0].std() > 0
     assert open_prediction(out).provenance["contract"]["grey_range"] == [0, 4095]
     words = shlex.split(json.loads(run("info", out, "--json").out)["again"])
     assert words[words.index("--grey-range") :][:3] == ["--grey-range", "0", "4095"]
-    again = ("predict", tmp_path / "kept.npy", "-o", out, *plain, "--resume")
+    again = ("predict", tmp_path / "dark.npy", "-o", out, *plain, "--resume")
     assert run(*again, "--grey-range", "0", "4095").code == 0
     assert_refused(run(*again, "--grey-range", "0", "4000"), "grey range")
     assert_refused(run(*again), "grey range")
-    nowhere = ("predict", tmp_path / "kept.npy", "-o", tmp_path / "none.zarr", *plain)
+    nowhere = ("predict", tmp_path / "dark.npy", "-o", tmp_path / "none.zarr", *plain)
     assert_refused(run(*nowhere, "--grey-range", "9", "3"), "two rising values")
 
 
-def test_info_tells_what_greys_fill(run: Run, tmp_path: Path) -> None:
-    kept = np.random.default_rng(0).integers(1, 4096, (3, 70, 70)).astype(np.uint16)
-    np.save(tmp_path / "s.npy", kept)
-    said = json.loads(run("info", tmp_path / "s.npy", "--json").out)
-    assert (said["grey_values"]["black"], said["grey_values"]["white"]) == (0, 65535)
-    assert "`--grey-range 0 4095`" in said["grey_note"]
+def test_info_reports_the_range_that_grey_values_fill(run: Run, tmp_path: Path) -> None:
+    dark = np.random.default_rng(0).integers(1, 4096, (3, 70, 70)).astype(np.uint16)
+    np.save(tmp_path / "s.npy", dark)
+    info = json.loads(run("info", tmp_path / "s.npy", "--json").out)
+    assert (info["grey_values"]["black"], info["grey_values"]["white"]) == (0, 65535)
+    assert "`--grey-range 0 4095`" in info["grey_note"]
     plain = run("info", tmp_path / "s.npy", "--grey-range", "0", "4095").out
     assert "of 0 to 4095, in a sample" in plain and "grey note" not in plain
     assert_refused(run("info", tmp_path / "s.npy", "--grey-range", "0", "70000"), "does not fit this stack")
 
 
-def test_what_was_guessed_of_layers_is_told(run: Run, checkpoint: Path, tmp_path: Path) -> None:
+def test_guesses_about_layers_are_reported(run: Run, checkpoint: Path, tmp_path: Path) -> None:
     folder, out = tmp_path / "seg", tmp_path / "p.zarr"
     folder.mkdir()
     for z, layer in enumerate(np.random.default_rng(0).integers(0, 65536, (8, 70, 70), dtype=np.uint16)):
         tifffile.imwrite(folder / f"{z - 8}.tif", layer)
     tifffile.imwrite(folder / "a.tif", layer)
     sign, left_out = "numbered -8 to -1", "left out: a.tif"
-    for told in (
+    for text in (
         run("info", folder).out,
         " ".join(json.loads(run("info", folder, "--json").out)["notes"]),
         run("predict", folder, "-o", out, "--model", checkpoint, "--device", "cpu").err,
         run("probe", folder, "--model", checkpoint, "--device", "cpu", "--tiles", "1", "--reach", "0").err,
         run("convert", folder, tmp_path / "c.zarr").err,
     ):
-        assert sign in told and left_out in told
+        assert sign in text and left_out in text
 
 
 @pytest.mark.parametrize("with_offset", [False, True])
-def test_a_run_of_before_that_read_in_reverse_is_not_taken_up_at_other_layers(
+def test_an_older_reversed_run_is_not_resumed_at_other_layers(
     run: Run, segment: Path, checkpoint: Path, tmp_path: Path, with_offset: bool
 ) -> None:
-    """Windows that are read in reverse are mirrored since, so that the same offset reads other layers."""
+    """Reversed windows are mirrored by now, so the same offset reads other layers."""
     import zarr
 
     from napari_ink.predict import open_prediction
@@ -523,7 +523,7 @@ def test_a_run_of_before_that_read_in_reverse_is_not_taken_up_at_other_layers(
     record = dict(open_prediction(out).provenance)
     assert record["z_window"] == ([1, 9] if with_offset else [2, 10])
     if not with_offset:
-        assert run(*command, "--resume").code == 0  # of 12 layers and a window of 8, nothing has moved
+        assert run(*command, "--resume").code == 0  # a window of 8 in 12 layers has not moved
         return
     attributes = zarr.open_group(out, mode="r+").attrs
     (name,) = (key for key, value in attributes.items() if isinstance(value, dict) and "z_window" in value)
@@ -586,7 +586,7 @@ BAD_STACKS = [no_tiff, missing_layer, other_size, other_dtype, truncated, rgb, f
 
 
 @pytest.mark.parametrize("spoil", BAD_STACKS)
-def test_a_bad_stack_is_refused_and_leaves_nothing(
+def test_a_bad_stack_is_refused_and_leaves_no_output(
     run: Run, spoil: Callable[[Path], Path], checkpoint: Path, tmp_path: Path
 ) -> None:
     bad = spoil(tmp_path)
@@ -606,7 +606,7 @@ def test_too_few_layers_for_the_model(run: Run, checkpoint: Path, tmp_path: Path
     assert not (tmp_path / "out.zarr").exists()
 
 
-def test_no_checkpoint(run: Run, segment: Path, tmp_path: Path) -> None:
+def test_a_missing_or_false_checkpoint_is_refused(run: Run, segment: Path, tmp_path: Path) -> None:
     fake = tmp_path / "fake.safetensors"
     fake.write_bytes(b"\x80\x04 no weights")
     for model in (fake, tmp_path / "none.safetensors", "no-such-model"):
@@ -621,13 +621,13 @@ def test_an_invalid_region_is_refused(run: Run, segment: Path, checkpoint: Path,
     assert not out.exists()
 
 
-def test_a_mask_that_is_too_small(run: Run, segment: Path, checkpoint: Path, tmp_path: Path) -> None:
+def test_a_mask_that_is_too_small_is_refused(run: Run, segment: Path, checkpoint: Path, tmp_path: Path) -> None:
     mask = write_bool(tmp_path / "small.png", np.ones((HEIGHT, WIDTH - 1), bool))
     ended = run("predict", segment, "-o", tmp_path / "out.zarr", "--model", checkpoint, "--mask", mask)
     assert_refused(ended, str(WIDTH), str(WIDTH - 1))
 
 
-def test_a_mask_that_leaves_nothing(run: Run, segment: Path, checkpoint: Path, tmp_path: Path) -> None:
+def test_a_mask_without_a_white_pixel_is_refused(run: Run, segment: Path, checkpoint: Path, tmp_path: Path) -> None:
     left = np.zeros((HEIGHT, WIDTH), bool)
     black = write_bool(tmp_path / "black.png", left)
     left[:, :9] = True
@@ -648,12 +648,12 @@ def test_no_output_is_overwritten(run: Run, prediction: Path, segment: Path, che
 
 
 @pytest.mark.parametrize("name", ["ink.jpg", "ink", "nowhere/ink.png"])
-def test_an_output_that_cannot_be(run: Run, prediction: Path, tmp_path: Path, name: str) -> None:
+def test_an_impossible_output_is_refused(run: Run, prediction: Path, tmp_path: Path, name: str) -> None:
     assert_refused(run("export", prediction, "-o", tmp_path / name), name.split("/")[0])
     assert not (tmp_path / name).exists()
 
 
-def test_export_of_what_a_source_does_not_hold(run: Run, prediction: Path, tmp_path: Path) -> None:
+def test_export_refuses_a_plane_that_a_source_lacks(run: Run, prediction: Path, tmp_path: Path) -> None:
     assert_refused(run("export", prediction, "-o", tmp_path / "s.png", "--what", "supervision"))
     assert_refused(run("export", tmp_path / "none.zarr", "-o", tmp_path / "s.png"), "none.zarr")
     assert_refused(run("export", prediction, "-o", tmp_path / "s.png", "--threshold", 1.5), "1.5")
@@ -672,12 +672,12 @@ def test_evaluate_refuses_files_that_are_no_image(run: Run, prediction: Path, tm
 
 
 @pytest.mark.parametrize("size", [("3", "64"), ("64", "-1")])
-def test_a_phantom_that_cannot_be(run: Run, tmp_path: Path, size: tuple[str, str]) -> None:
+def test_an_impossible_size_of_a_phantom_is_refused(run: Run, tmp_path: Path, size: tuple[str, str]) -> None:
     assert_refused(run("phantom", tmp_path / "ph", "--seed", 1, "--size", *size))
     assert not (tmp_path / "ph").exists()
 
 
-def test_more_memory_than_there_is(run: Run, tmp_path: Path) -> None:
+def test_a_lack_of_memory_is_an_error_of_one_line(run: Run, tmp_path: Path) -> None:
     ended = run("phantom", tmp_path / "ph", "--seed", 1, "--size", 999999, 999999)
     assert (ended.code, ended.out, ended.err.count("\n")) == (1, "", 1)
     assert "memory" in ended.err
@@ -693,9 +693,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", disk], check=True)
 
 
-def test_a_full_disk(run: Run, small_disk: Path, segment: Path, checkpoint: Path) -> None:
+def test_a_full_disk_is_an_error_of_one_line(run: Run, small_disk: Path, segment: Path, checkpoint: Path) -> None:
     ended = run("predict", segment, "-o", small_disk / "p.zarr", "--model", checkpoint)
-    assert ended.code == 1, "nothing was wrong with what was asked"
+    assert ended.code == 1, "the arguments were right"
     assert "disk is full" in ended.err.splitlines()[-1]
     assert "Traceback" not in ended.err
     ended = run("phantom", small_disk / "ph", "--seed", 1, "--size", 64, 64)
@@ -703,7 +703,7 @@ def test_a_full_disk(run: Run, small_disk: Path, segment: Path, checkpoint: Path
     assert list(small_disk.iterdir()) == []
 
 
-# Who is asked to end: at a terminal, by `kill`, and by `kill` in the background, where Ctrl-C is ignored.
+# Ways to end a process: from a terminal, by `kill`, and by `kill` in the background, where Ctrl-C is ignored.
 ASKED = [(signal.SIGINT, signal.SIG_DFL), (signal.SIGTERM, signal.SIG_DFL), (signal.SIGTERM, signal.SIG_IGN)]
 
 
@@ -718,7 +718,7 @@ def test_interrupted_then_resumed(
         [sys.executable, "-m", "napari_ink.cli", *command],
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, ctrl_c),  # a background job inherits that it is ignored
+        preexec_fn=lambda: signal.signal(signal.SIGINT, ctrl_c),  # a background job inherits an ignored signal
     ) as process:
         assert process.stderr is not None
         for line in process.stderr:
@@ -758,7 +758,7 @@ sys.exit(main())
         ("export", "napari_ink.predict.storage.store:Plane:__getitem__"),
     ],
 )
-def test_told_to_end_a_conversion_and_an_export_leave_nothing_half_made(
+def test_a_terminated_conversion_or_export_leaves_no_partial_files(
     prediction: Path, segment: Path, tmp_path: Path, run: Run, command: str, what_reads: str
 ) -> None:
     source, out = (segment, tmp_path / "o.zarr") if command == "convert" else (prediction, tmp_path / "o.tif")
@@ -777,7 +777,7 @@ def test_told_to_end_a_conversion_and_an_export_leave_nothing_half_made(
     assert [path.name for path in tmp_path.rglob("*partial*")] == []
 
 
-def test_a_handler_for_being_told_to_end_is_there_for_a_command_alone(run: Run) -> None:
+def test_the_handler_of_sigterm_is_removed_after_a_command(run: Run) -> None:
     before = signal.getsignal(signal.SIGTERM)
     assert run("models").code == 0
     assert signal.getsignal(signal.SIGTERM) == before
@@ -808,7 +808,7 @@ LONG = "/tmp/" + "x" * 5000
         ("predict", "{segment}", "-o", "a\0b.zarr"),
     ],
 )
-def test_names_that_no_system_takes_are_refused(
+def test_names_that_no_system_allows_are_refused(
     run: Run, segment: Path, checkpoint: Path, tmp_path: Path, command: tuple[str, ...]
 ) -> None:
     places = {"segment": segment, "model": checkpoint, "out": tmp_path / "out.zarr"}
@@ -818,8 +818,8 @@ def test_names_that_no_system_takes_are_refused(
     assert not (tmp_path / "out.zarr").exists()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="names are text elsewhere")
-def test_names_of_bytes_that_are_no_text_are_used_as_they_are(run_apart: Run, segment: Path, checkpoint: Path) -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have names of text only")
+def test_file_names_that_are_not_text_are_used_unchanged(run_apart: Run, segment: Path, checkpoint: Path) -> None:
     odd = segment.rename(os.fsdecode(os.fsencode(segment) + b"\xff"))
     for command in (
         ("info", odd),
@@ -835,20 +835,20 @@ def test_names_of_bytes_that_are_no_text_are_used_as_they_are(run_apart: Run, se
 def test_windows_need_a_display(run_apart: Run, segment: Path) -> None:
     dark = {"DISPLAY": "", "WAYLAND_DISPLAY": "", "PATH": ""}
     if sys.platform != "linux":
-        pytest.skip("there is always a display")
+        pytest.skip("other systems always have a display")
     for command in (["demo"], ["open", segment], ["demo", "--headless", "x"]):
         ended = run_apart(*command, **dark)
         assert ended.code in (1, 2) and ended.out == ""
         assert ended.err.count("\n") == 1 and "display" in ended.err
 
 
-def test_who_stops_reading_is_no_error(run_apart: Run) -> None:
+def test_a_closed_pipe_is_no_error(run_apart: Run) -> None:
     program = f"{sys.executable} -m napari_ink.cli models --json | true; exit ${{PIPESTATUS[0]}}"
     ended = subprocess.run(["bash", "-c", program], capture_output=True, text=True)
     assert (ended.returncode, ended.stderr) == (0, "")
 
 
-def test_resume_of_nothing_begins(run: Run, segment: Path, checkpoint: Path, tmp_path: Path) -> None:
+def test_resume_without_a_store_starts_a_run(run: Run, segment: Path, checkpoint: Path, tmp_path: Path) -> None:
     ended = run("predict", segment, "-o", tmp_path / "p.zarr", "--model", checkpoint, "--device", "cpu", "--resume")
     assert ended.code == 0, ended
 
@@ -858,8 +858,8 @@ def test_a_phantom_takes_parameters(run: Run, tmp_path: Path) -> None:
         "phantom", tmp_path / "hard", "--seed", 4000, "--size", 48, 48, "--layers", 9, "--hard", "--set", "noise=9"
     )
     assert made.code == 0, made
-    said = json.loads((tmp_path / "hard" / "meta.json").read_text())["phantom"]
-    assert said["noise"] == 9 and said["ink_texture"] > 0 and said["depth_layers"] == 9
+    phantom = json.loads((tmp_path / "hard" / "meta.json").read_text())["phantom"]
+    assert phantom["noise"] == 9 and phantom["ink_texture"] > 0 and phantom["depth_layers"] == 9
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def test_denied_access_is_named_as_the_reason():
         raise PermissionError(13, "Permission denied", "/a")
 
 
-def test_a_folder_that_may_not_be_entered_is_named_as_the_reason(monkeypatch):
+def test_a_folder_without_access_is_named_as_the_reason(monkeypatch):
     def refuse(path, **_):
         raise PermissionError(13, "Permission denied", str(path))
 
@@ -58,7 +58,7 @@ def test_pipes_devices_and_folders_are_refused(tmp_path):
             check_regular(tmp_path / name, BadInputError)
 
 
-def test_memory_is_checked_before_it_is_taken():
+def test_memory_is_checked_before_allocation():
     check_memory(1000, LabelError, "f", "crop it")
     with pytest.raises(LabelError, match=r"f would take 1000000\.0 GB of memory, and .* can be used; crop it\.$"):
         check_memory(10**15, LabelError, "f", "crop it")
@@ -72,7 +72,7 @@ def test_large_metadata_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
-def test_text_of_any_editor_is_read(encoding):
+def test_text_from_any_editor_is_read(encoding):
     assert decode_text("Rolle ä".encode(encoding), LabelError, "f") == "Rolle ä"
     with pytest.raises(LabelError, match="save it as UTF-8 text"):
         decode_text("ä".encode("latin-1"), LabelError, "f")
@@ -84,7 +84,7 @@ def test_invalid_json_is_refused(text):
         parse_json(text, StackError, "m.json")
 
 
-def test_what_cannot_unpack_to_so_much_is_refused():
+def test_an_impossible_unpacked_size_is_refused():
     check_unpacked(1032, 1, 1032, StackError, "f")
     with pytest.raises(StackError, match="f is damaged: it states 1033 bytes, and the 1 stored ones"):
         check_unpacked(1033, 1, 1032, StackError, "f")

@@ -12,12 +12,12 @@ PLANES = hnp.arrays(np.uint8, hnp.array_shapes(min_dims=2, max_dims=2, max_side=
 
 
 @given(PLANES)
-def test_the_maximum_of_each_square_stays(plane: npt.NDArray[np.uint8]) -> None:
+def test_halving_by_maximum_keeps_the_maximum_of_each_square(plane: npt.NDArray[np.uint8]) -> None:
     np.testing.assert_array_equal(halved_by_maximum(plane), block_reduce(plane, (2, 2), np.max))
 
 
 @given(PLANES)
-def test_the_mean_of_each_square_is_rounded_and_an_odd_end_counts_twice(plane: npt.NDArray[np.uint8]) -> None:
+def test_halving_by_mean_rounds_and_counts_an_odd_end_twice(plane: npt.NDArray[np.uint8]) -> None:
     even = np.pad(plane, [(0, side % 2) for side in plane.shape], mode="edge")
     means = np.floor(block_reduce(even.astype(float), (2, 2), np.mean) + 0.5)
     np.testing.assert_array_equal(halved_by_mean(plane[None])[0], means)

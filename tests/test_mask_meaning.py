@@ -1,4 +1,4 @@
-"""What values mean: pure, from the distinct values and what a file says about them."""
+"""The meaning of values, as a function of the distinct values and a file's metadata."""
 
 import numpy as np
 import pytest
@@ -43,20 +43,20 @@ def test_a_soft_mask_is_cut_at_half_of_its_bits(bits: int) -> None:
     assert meaning.levels(np.array([0, white])).tolist() == [0, 255]
 
 
-def test_what_a_file_says_decides_where_values_do_not() -> None:
+def test_metadata_decide_where_values_are_ambiguous() -> None:
     assert meaning_of([0, 1], Samples(8, are_labels=True), "m").are_labels
     assert not meaning_of([0, 1], Samples(8), "m").are_labels
-    assert not meaning_of([0, 255], Samples(8, are_labels=True), "m").are_labels  # it was painted over since
+    assert not meaning_of([0, 255], Samples(8, are_labels=True), "m").are_labels  # it was edited later
     assert "0 is white" in meaning_of([0, 1], Samples(1, is_turned=True), "m").note
 
 
 @pytest.mark.parametrize("values", [[-1, 0, 2], [-1, 0], [0, 1, 70000], list(range(300)), [0, 1, 2, 255]])
-def test_numbers_are_refused(values: list[int]) -> None:
+def test_other_numbers_are_refused(values: list[int]) -> None:
     with pytest.raises(LabelError, match=rf"m holds the values {values[0]}.* {values[-1]}, which are neither"):
         meaning_of(values, Samples(None), "m")
 
 
-def test_a_palette_of_greys_and_one_of_colours() -> None:
+def test_a_palette_of_greys_and_one_of_colours_are_understood() -> None:
     greys = tuple((grey, grey, grey) for grey in (0, 60, 128, 200, 255))
     meaning = meaning_of([0, 1, 3, 4], Samples(8, greys), "m")
     assert meaning.is_white(np.array([0, 1, 3, 4])).tolist() == [False, False, True, True]

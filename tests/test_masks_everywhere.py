@@ -87,7 +87,7 @@ WIDE = ("tiff", "packed tiff", "tiff, white is 0", "npy", "zarr")
 
 
 def meanings(path: Path, stack: Path) -> dict[str, list[list[int]] | str]:
-    """Return where each way of reading a file finds ink, or the word for what it refuses."""
+    """Return the ink that each reader finds in a file, or the word "refused"."""
     ways: dict[str, Callable[[], np.ndarray]] = {
         "import ink": lambda: import_ink_labels(path, SHAPE).whole() == 2,
         "export": lambda: source_plane(path, "ink").whole() > 0,
@@ -141,11 +141,11 @@ def test_zero_and_one_are_a_mask_in_every_format(tmp_path: Path, stack: Path, fo
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_with_a_two_they_are_label_values_in_every_format(tmp_path: Path, stack: Path, form: str) -> None:
+def test_zero_one_and_two_are_label_values_in_every_format(tmp_path: Path, stack: Path, form: str) -> None:
     suffix, save = FORMATS[form]
     save(tmp_path / f"m{suffix}", (2 * INK + OTHER).astype(np.uint8))
     check_alike(tmp_path / f"m{suffix}", stack, INK)
-    assert mask_of(tmp_path / f"m{suffix}") is None  # of label values nobody knows which are meant
+    assert mask_of(tmp_path / f"m{suffix}") is None  # label values do not define a mask
     found = import_ink_labels(tmp_path / f"m{suffix}", SHAPE).whole()
     np.testing.assert_array_equal(found, 2 * INK + OTHER)
 
@@ -158,10 +158,10 @@ def test_with_a_two_they_are_label_values_in_every_format(tmp_path: Path, stack:
     is_wide=st.booleans(),
     factor=st.sampled_from([1, 16, 257]),
 )
-def test_one_file_means_one_thing(
+def test_all_readers_agree_on_a_file(
     tmp_path_factory: pytest.TempPathFactory, stack: Path, form: str, value: int, other: int, is_wide: bool, factor: int
 ) -> None:
-    """Two values are black and white; more are greys if they reach half of white, and else they are refused."""
+    """Two values are black and white; more values are greys if they reach half of white, otherwise they are refused."""
     suffix, save = FORMATS[form]
     is_wide = is_wide and form in WIDE
     factor = factor if is_wide else 1
@@ -172,7 +172,7 @@ def test_one_file_means_one_thing(
     if len(found) == 1:
         ink: np.ndarray | None = values > 0
     elif "palette" in form:
-        ink = None  # numbers of colours are no greys
+        ink = None  # indices of colours are not grey values
     else:
         stored = 65535 if is_wide else 255
         white = stored if 2 * top >= stored else top if top in (255, 65535) else None
@@ -186,7 +186,7 @@ def test_one_file_means_one_thing(
 
 
 def _packed(path: Path, values: np.ndarray, bits: int) -> None:
-    """Write a TIFF of few bits by hand: uncompressed, one strip, each row begun with a new byte."""
+    """Write a TIFF with few bits per sample: uncompressed, one strip, each row starts at a new byte."""
     rows = [np.unpackbits(row.astype(">u2").view(np.uint8).reshape(-1, 2), axis=1)[:, -bits:].ravel() for row in values]
     data = b"".join(np.packbits(row).tobytes() for row in rows)
     height, width = values.shape
@@ -206,7 +206,7 @@ def _packed(path: Path, values: np.ndarray, bits: int) -> None:
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 12])
-def test_depth_is_that_of_the_samples(tmp_path: Path, stack: Path, bits: int) -> None:
+def test_half_of_white_depends_on_the_bits_of_a_sample(tmp_path: Path, stack: Path, bits: int) -> None:
     white = (1 << bits) - 1
     _packed(tmp_path / "hard.tif", INK * white, bits)
     check_alike(tmp_path / "hard.tif", stack, INK)
@@ -227,7 +227,7 @@ def _packed_png(path: Path, values: np.ndarray, bits: int) -> None:
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])
-def test_few_bits_in_a_png_mean_what_they_mean_in_a_tiff(tmp_path: Path, stack: Path, bits: int) -> None:
+def test_few_bits_have_the_same_meaning_in_a_png_and_a_tiff(tmp_path: Path, stack: Path, bits: int) -> None:
     white = (1 << bits) - 1
     for number, values in enumerate((INK * white, INK.astype(int), INK * min(2, white) + OTHER)):
         path = tmp_path / f"{number}.png"
@@ -239,7 +239,7 @@ LAYOUTS = ("plain", "one shard", "high chunks", "one layer", "villa's", "ours")
 
 
 def _laid_out(path: Path, values: np.ndarray, layout: str) -> None:
-    """Write a plane as a Zarr in one of the ways that are met."""
+    """Write a plane as a Zarr in one of the common layouts."""
     if layout == "plain":
         zarr.create_array(path, data=values, chunks=(4, 4))
     elif layout == "one shard":
@@ -263,7 +263,7 @@ def _laid_out(path: Path, values: np.ndarray, layout: str) -> None:
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("is_mask", [True, False])
-def test_zarrs_of_every_layout_mean_the_same(tmp_path: Path, stack: Path, layout: str, is_mask: bool) -> None:
+def test_zarrs_of_every_layout_have_the_same_meaning(tmp_path: Path, stack: Path, layout: str, is_mask: bool) -> None:
     values = INK.astype(np.uint8) * np.uint8(255) if is_mask else (2 * INK + OTHER).astype(np.uint8)
     _laid_out(tmp_path / "m.zarr", values, layout)
     check_alike(tmp_path / "m.zarr", stack, INK)
@@ -273,7 +273,7 @@ def test_zarrs_of_every_layout_mean_the_same(tmp_path: Path, stack: Path, layout
         np.testing.assert_array_equal(found, INK)
 
 
-def test_the_commands_take_villas_label_zarrs_and_find_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_commands_read_and_find_villas_label_zarrs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     np.save(tmp_path / "s.npy", np.zeros((3, *SHAPE), np.uint8))
     _laid_out(tmp_path / "s_inklabels.zarr", INK * np.uint8(255), "villa's")
     _laid_out(tmp_path / "s_supervision_mask.zarr", (INK | OTHER) * np.uint8(255), "villa's")
@@ -283,11 +283,11 @@ def test_the_commands_take_villas_label_zarrs_and_find_them(tmp_path: Path, caps
     np.testing.assert_array_equal(read.pair.held_out, OTHER)
     assert [file.suffix for file in read.files] == [".npy", *[".zarr"] * 3]
     assert main(["evaluate", str(tmp_path / "s_inklabels.zarr"), str(tmp_path / "s_inklabels.zarr"), "--json"]) == 0
-    said = capsys.readouterr()
-    assert '"best_f1": 1.0' in said.out and "inside s_supervision_mask.zarr" in said.err
+    printed = capsys.readouterr()
+    assert '"best_f1": 1.0' in printed.out and "inside s_supervision_mask.zarr" in printed.err
 
 
-def test_another_number_of_layers_is_reported(tmp_path: Path) -> None:
+def test_an_unusual_number_of_layers_is_reported(tmp_path: Path) -> None:
     layers = np.zeros((28, *SHAPE), np.uint8)
     layers[14] = INK * 255
     zarr.create_array(tmp_path / "m.zarr", data=layers, chunks=(28, 4, 4))
@@ -307,8 +307,8 @@ def test_a_zarr_without_its_chunks_is_reported(tmp_path: Path, fill_value: int) 
 
 
 @pytest.mark.parametrize("axis", [{"name": "c", "type": "channel"}, "c", {"name": "t", "type": "time"}])
-def test_channels_are_no_layers(tmp_path: Path, stack: Path, axis: object) -> None:
-    """The second of two channels would be read as the surface."""
+def test_channels_are_not_read_as_layers(tmp_path: Path, stack: Path, axis: object) -> None:
+    """Otherwise the second of two channels would be read as the surface."""
     group = zarr.create_group(tmp_path / "p.zarr", zarr_format=2)
     group.create_array("0", data=np.stack([INK, OTHER]) * np.uint8(255), chunks=(1, 4, 4))
     group.attrs["multiscales"] = [{"axes": [axis, "y", "x"], "datasets": [{"path": "0"}]}]
@@ -317,7 +317,7 @@ def test_channels_are_no_layers(tmp_path: Path, stack: Path, axis: object) -> No
         read_segment_mask(tmp_path / "p.zarr", SHAPE)
 
 
-def test_folders_and_damaged_zarrs_end_in_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_folders_and_damaged_zarrs_give_one_error_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Image.fromarray((INK * 255).astype(np.uint8)).save(tmp_path / "p.png")
     (tmp_path / "folder").mkdir()
     _laid_out(tmp_path / "rubbish.zarr", INK * np.uint8(255), "villa's")
@@ -328,12 +328,12 @@ def test_folders_and_damaged_zarrs_end_in_a_sentence(tmp_path: Path, capsys: pyt
     zarr.create_group(tmp_path / "group.zarr")
     for name in ("folder", "rubbish.zarr", "float.zarr", "line.zarr", "group.zarr"):
         assert main(["evaluate", str(tmp_path / "p.png"), str(tmp_path / name)]) == 2
-        said = capsys.readouterr().err
-        assert said.count("\n") == 1 and str(tmp_path / name) in said, said
+        text = capsys.readouterr().err
+        assert text.count("\n") == 1 and str(tmp_path / name) in text, text
 
 
 def test_memory_does_not_grow_with_a_zarr(tmp_path: Path) -> None:
-    """Of a mask of 64 MB a row of chunks is in memory at a time."""
+    """Only one row of chunks of a 64 MB mask is in memory at a time."""
     mask = zarr.create_array(
         tmp_path / "m.zarr",
         shape=(8000, 8000),
@@ -356,25 +356,25 @@ def test_memory_does_not_grow_with_a_zarr(tmp_path: Path) -> None:
 def test_reading_ones_and_twos_as_labels_is_reported(
     tmp_path: Path, form: str, values: np.ndarray, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Two objects of another program look like papyrus and ink."""
+    """Two objects in another program's file look like papyrus and ink."""
     suffix, save = FORMATS[form]
     save(tmp_path / f"m{suffix}", values.astype(np.uint8))
-    told = "read as label values"
-    assert told in import_ink_labels(tmp_path / f"m{suffix}", SHAPE).notes[0]
-    assert told in import_edge_labels(tmp_path / f"m{suffix}", SHAPE).notes[0]
+    note = "read as label values"
+    assert note in import_ink_labels(tmp_path / f"m{suffix}", SHAPE).notes[0]
+    assert note in import_edge_labels(tmp_path / f"m{suffix}", SHAPE).notes[0]
     assert main(["export", str(tmp_path / f"m{suffix}"), "-o", str(tmp_path / "o.png")]) == 0
-    assert told in capsys.readouterr().err
+    assert note in capsys.readouterr().err
     assert main(["evaluate", str(tmp_path / "o.png"), str(tmp_path / f"m{suffix}"), "--everywhere"]) == 0
-    assert told in capsys.readouterr().err
+    assert note in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif", ".zarr"])
-def test_of_our_own_labels_nothing_is_guessed(tmp_path: Path, suffix: str) -> None:
+def test_nothing_is_guessed_about_our_own_labels(tmp_path: Path, suffix: str) -> None:
     path = write_label_values((2 * INK + OTHER).astype(np.uint8), tmp_path / f"m{suffix}")
     assert not import_ink_labels(path, SHAPE).notes
 
 
-def test_twelve_bits_in_sixteen(tmp_path: Path, stack: Path) -> None:
+def test_twelve_bits_in_sixteen_are_recognised(tmp_path: Path, stack: Path) -> None:
     tifffile.imwrite(tmp_path / "m.tif", (INK * 4095 + OTHER * 2000).astype(np.uint16))
     check_alike(tmp_path / "m.tif", stack, INK)
 
@@ -389,7 +389,9 @@ def test_twelve_bits_in_sixteen(tmp_path: Path, stack: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("form", ["png", "tiff", "npy", "zarr", "palette png", "palette tiff"])
-def test_numbers_are_refused_with_the_values(tmp_path: Path, form: str, values: np.ndarray, listed: str) -> None:
+def test_other_numbers_are_refused_with_a_list_of_the_values(
+    tmp_path: Path, form: str, values: np.ndarray, listed: str
+) -> None:
     suffix, save = FORMATS[form]
     save(tmp_path / f"m{suffix}", values.astype(np.uint8))
     with pytest.raises(LabelError, match=f"m{suffix} holds the values {listed}, .*save the wanted pixels as 255"):
@@ -397,7 +399,7 @@ def test_numbers_are_refused_with_the_values(tmp_path: Path, form: str, values: 
 
 
 @pytest.mark.parametrize("value", [3, 100, 127])
-def test_another_white_is_reported(tmp_path: Path, value: int, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unusual_white_is_reported(tmp_path: Path, value: int, capsys: pytest.CaptureFixture[str]) -> None:
     Image.fromarray((INK * value).astype(np.uint8)).save(tmp_path / "m.png")
     assert main(["export", str(tmp_path / "m.png"), "-o", str(tmp_path / "o.npy")]) == 0
     assert f"holds the values 0 and {value}: {value} counts as white" in capsys.readouterr().err
@@ -406,7 +408,7 @@ def test_another_white_is_reported(tmp_path: Path, value: int, capsys: pytest.Ca
     assert f"{value} counts as white" in capsys.readouterr().err
 
 
-def test_a_palette_whose_greys_say_the_opposite_is_refused(tmp_path: Path, stack: Path) -> None:
+def test_a_palette_whose_greys_contradict_its_indices_is_refused(tmp_path: Path, stack: Path) -> None:
     image = Image.fromarray(INK.astype(np.uint8)).convert("L")
     image.putpalette(b"\xff\xff\xff" + bytes(3))
     image.save(tmp_path / "m.png")
@@ -416,7 +418,7 @@ def test_a_palette_whose_greys_say_the_opposite_is_refused(tmp_path: Path, stack
     check_alike(tmp_path / "m.png", stack, INK)
 
 
-def test_colours_and_transparency(tmp_path: Path, stack: Path) -> None:
+def test_colours_are_refused_and_transparent_pixels_ignored(tmp_path: Path, stack: Path) -> None:
     pixels = np.zeros((*SHAPE, 4), np.uint8)
     pixels[INK, :3] = 255
     pixels[..., 3] = np.where(INK, 255, 0)
@@ -439,21 +441,21 @@ def test_labels_without_ink_that_we_exported_stay_labels(tmp_path: Path, suffix:
     np.testing.assert_array_equal(source_plane(path, "supervision").whole() > 0, OTHER)
 
 
-@pytest.mark.parametrize(("values", "is_told"), [(OTHER * 1, True), (OTHER + 2 * INK, False), (OTHER * 0, True)])
+@pytest.mark.parametrize(("values", "is_reported"), [(OTHER * 1, True), (OTHER + 2 * INK, False), (OTHER * 0, True)])
 def test_labels_without_ink_in_a_numpy_file_are_reported(
-    tmp_path: Path, values: np.ndarray, is_told: bool, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, values: np.ndarray, is_reported: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The file can't say that its 0 and 1 are label values."""
+    """A NumPy file cannot store that its 0 and 1 are label values."""
     write_label_values(values.astype(np.uint8), tmp_path / "m.png")
     words = ["export", str(tmp_path / "m.png"), "--what", "labels", "-o"]
     assert main([*words, str(tmp_path / "o.npy")]) == 0
-    assert ("o.npy contains label values without a 2" in capsys.readouterr().err) is is_told
+    assert ("o.npy contains label values without a 2" in capsys.readouterr().err) is is_reported
     np.testing.assert_array_equal(np.load(tmp_path / "o.npy"), values)
     assert main([*words, str(tmp_path / "o.tif")]) == 0
     assert "o.tif" not in capsys.readouterr().err
     source = source_plane(tmp_path / "m.png", "labels")
     (event,) = export_job(source, tmp_path / "gui.npy")
-    assert bool(event.notes) is is_told
+    assert bool(event.notes) is is_reported
 
 
 def test_an_empty_truth_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -474,18 +476,18 @@ def test_a_threshold_makes_faint_greys_count(tmp_path: Path, capsys: pytest.Capt
 
 
 @pytest.mark.parametrize("header", [b"{'descr': '|u1', 'fortran_order': False, 'shape': (" + b"9" * 5000 + b", 4), }"])
-def test_damaged_npy_headers_end_in_a_sentence(
+def test_damaged_npy_headers_give_one_error_sentence(
     tmp_path: Path, header: bytes, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "m.npy"
     path.write_bytes(b"\x93NUMPY\x01\x00" + (len(header) + 1).to_bytes(2, "little") + header + b"\n" + bytes(64))
     assert main(["export", str(path), "-o", str(tmp_path / "o.png")]) == 2
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1 and "m.npy cannot be read" in said
+    text = capsys.readouterr().err
+    assert text.count("\n") == 1 and "m.npy cannot be read" in text
 
 
 @pytest.mark.parametrize("name", ["m.png", "m.tif", "m.npy", "m.zarr"])
-def test_a_mask_in_a_folder_that_may_not_be_entered_asks_for_the_right_to_read_it(
+def test_a_mask_in_a_folder_without_access_asks_for_the_right_to_read_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
     locked = tmp_path / "locked"

@@ -1,4 +1,4 @@
-"""Files of earlier versions: a project, a prediction, a checkpoint and a journal open as they did."""
+"""Files of earlier versions: a project, a prediction, a checkpoint and a journal open unchanged."""
 
 import hashlib
 import shutil
@@ -17,7 +17,7 @@ SHAPE = (160, 176)
 
 @pytest.fixture
 def here(tmp_path):
-    """The files of commit 86ea848 in a folder of their own, beside the stack that they belong to."""
+    """The files of commit 86ea848 in a separate folder, beside their stack."""
     shutil.copytree(BEFORE, tmp_path, dirs_exist_ok=True)
     values = np.random.default_rng(5).integers(0, 256, (16, 40, 44), dtype=np.uint8)
     np.save(tmp_path / "piece.npy", values.repeat(4, 1).repeat(4, 2))

@@ -1,4 +1,4 @@
-"""What the package promises to those who install it, and what the documents promise about it."""
+"""The promises of the package and of its documents to users who install it."""
 
 import importlib
 import re
@@ -32,7 +32,7 @@ def test_a_dependency_has_a_floor_with_its_reason_and_no_ceiling(requirement: Re
     assert requirement.specifier.contains(PINS[canonicalize_name(requirement.name)])
 
 
-def test_qt_comes_with_its_extra_alone() -> None:
+def test_qt_is_installed_by_its_extra_only() -> None:
     bindings = ("pyqt", "pyside", "napari[")
     without = [text for text in requires("napari-ink") or () if "extra ==" not in text]
     assert not [text for text in without if text.lower().startswith(bindings)]
@@ -64,7 +64,7 @@ def test_napari_finds_everything_the_manifest_names() -> None:
     "module",
     ["napari_ink", "napari_ink.cli", "napari_ink.stack", "napari_ink.predict", "napari_ink.gui.contributions.reader"],
 )
-def test_quick_to_import(module: str) -> None:
+def test_imports_are_quick(module: str) -> None:
     heavy = "{'torch', 'zarr', 'napari', 'skimage', 'matplotlib', 'qtpy'}"
     program = f"import sys, {module}; print(sorted({heavy} & set(sys.modules)))"
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -15,7 +15,7 @@ import napari_ink
 
 PACKAGE = Path(napari_ink.__file__).parent
 ROOMS = sorted(".".join(stub.parent.relative_to(PACKAGE.parent).parts) for stub in PACKAGE.rglob("__init__.pyi"))
-# What the rooms of the window offer needs a Qt with a display.
+# The names of the window's rooms need a Qt with a display.
 IMPORTABLE = [room for room in ROOMS if not room.startswith("napari_ink.gui")]
 
 
@@ -28,7 +28,7 @@ def _stub(room: str) -> ast.Module:
 
 
 def _imported(room: str) -> list[tuple[str, str]]:
-    """Return the names that a stub imports, each after its module."""
+    """Return the names that a stub imports, each with its module."""
     froms = [node for node in _stub(room).body if isinstance(node, ast.ImportFrom)]
     return [(str(node.module), alias.name) for node in froms for alias in node.names]
 
@@ -38,7 +38,7 @@ def test_there_are_rooms() -> None:
 
 
 @pytest.mark.parametrize("room", IMPORTABLE)
-def test_every_name_of_a_room_is_there(room: str) -> None:
+def test_every_name_of_a_room_can_be_imported(room: str) -> None:
     package = importlib.import_module(room)
     for module, name in _imported(room):
         assert getattr(package, name) is getattr(importlib.import_module(f"{room}.{module}"), name)
@@ -51,13 +51,13 @@ def test_a_stub_offers_what_it_imports(room: str) -> None:
 
 
 @pytest.mark.parametrize("room", ROOMS)
-def test_no_name_of_a_room_is_that_of_a_module_in_it(room: str) -> None:
-    # Loading the module would put it in the place of what has its name.
+def test_no_name_of_a_room_equals_a_module_in_it(room: str) -> None:
+    # Loading the module would replace the name.
     inside = {module.name for module in pkgutil.iter_modules([str(_folder(room))])}
     assert not inside & {name for _, name in _imported(room)}
 
 
-def test_naming_a_room_loads_nothing_in_it() -> None:
+def test_importing_a_room_loads_no_module_in_it() -> None:
     code = f"import sys, {', '.join(ROOMS)}; print(*sorted(name for name in sys.modules if 'napari_ink' in name))"
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert said == sorted(["napari_ink", "napari_ink.gui", *ROOMS])
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert loaded == sorted(["napari_ink", "napari_ink.gui", *ROOMS])

@@ -121,7 +121,7 @@ def _everything(folder: Path) -> list[np.ndarray]:
     finally:
         try:
             project.close()
-        except NapariInkError:  # it stays open, and tries again, as long as the folder is in the way
+        except NapariInkError:  # the project stays open and retries while the folder is in the way
             shutil.rmtree(folder / "written.json")
             project.close()
             raise
@@ -129,11 +129,11 @@ def _everything(folder: Path) -> list[np.ndarray]:
 
 @pytest.mark.parametrize("damage", DAMAGE, ids=lambda one: one.__name__)
 @pytest.mark.parametrize("name", FILES)
-def test_each_damaged_file_ends_in_a_sentence_or_is_mended(
+def test_each_damaged_file_gives_an_error_sentence_or_is_repaired(
     folder: Path, whole: Path, name: str, damage: Callable[[Path], None]
 ) -> None:
     if damage is _gone and name.endswith("c/0/0"):
-        pytest.skip("a chunk that is not there is one in which nothing was drawn")
+        pytest.skip("a missing chunk is a chunk without labels")
     expected = _everything(folder)
     damage(folder / name)
     try:
@@ -154,7 +154,7 @@ def test_each_damaged_file_ends_in_a_sentence_or_is_mended(
     share=st.floats(0, 1, exclude_max=True),
     data=st.one_of(st.binary(min_size=1, max_size=40), st.sampled_from([b"-1", b"1e999", b"null", b"{}", b"[]", b'"'])),
 )
-def test_whatever_is_written_over_a_file_nothing_foreign_is_raised(
+def test_a_file_with_any_other_content_raises_only_our_errors(
     folder: Path, whole: Path, name: str, share: float, data: bytes
 ) -> None:
     shutil.rmtree(folder.parent)
@@ -162,7 +162,7 @@ def test_whatever_is_written_over_a_file_nothing_foreign_is_raised(
     content = bytearray((folder / name).read_bytes())
     at = int(share * len(content))
     content[at : at + len(data)] = data
-    (folder / name).unlink()  # a version shares chunks with what it is of
+    (folder / name).unlink()  # a version shares chunks with the labels
     (folder / name).write_bytes(content)
     try:
         _everything(folder)
@@ -176,8 +176,8 @@ def test_whatever_is_written_over_a_file_nothing_foreign_is_raised(
     "counts", [[], {"ink": []}, {"ink": {"x": 1}}, {"ink": {"1": "many"}}, None, {"ink": {"1": 5}}]
 )
 def test_wrong_counts_are_recounted(folder: Path, counts: object) -> None:
-    said = json.loads((folder / "written.json").read_text())
-    (folder / "written.json").write_text(json.dumps(said | {"counts": counts}))
+    stored = json.loads((folder / "written.json").read_text())
+    (folder / "written.json").write_text(json.dumps(stored | {"counts": counts}))
     project = open_project(folder, author="ada")
     assert project.annotation.count("ink") == {1: 7200, 2: 7200}
     assert "written.json" in project.warnings[0] and "counted again" in project.warnings[0]
@@ -187,17 +187,17 @@ def test_wrong_counts_are_recounted(folder: Path, counts: object) -> None:
     project.close()
 
 
-def test_a_marker_of_an_earlier_version_is_read(folder: Path) -> None:
-    said = json.loads((folder / "written.json").read_text())
-    del said["crc32"]
-    (folder / "written.json").write_text(json.dumps(said))
+def test_a_marker_of_an_earlier_release_is_read(folder: Path) -> None:
+    stored = json.loads((folder / "written.json").read_text())
+    del stored["crc32"]
+    (folder / "written.json").write_text(json.dumps(stored))
     project = open_project(folder, author="ada")
     assert project.annotation.count("ink") == {1: 7200, 2: 7200}
     assert not project.warnings
     project.close()
 
 
-def test_a_damaged_chunk_is_made_again_from_the_journal(folder: Path) -> None:
+def test_a_damaged_chunk_is_restored_from_the_journal(folder: Path) -> None:
     chunk = folder / "annotation.zarr/ink/c/0/0"
     good = labels_of_project(folder)[0].read("ink", (0, SHAPE[0]), (0, SHAPE[1]))
     data = bytearray(chunk.read_bytes())
@@ -228,7 +228,7 @@ def test_a_damaged_chunk_without_a_journal_record_is_reported(folder: Path) -> N
     assert chunk.read_bytes() == b"nothing"
 
 
-def test_a_chunk_that_would_take_gigabytes_is_refused_before(folder: Path) -> None:
+def test_a_chunk_of_gigabytes_is_refused_before_it_is_unpacked(folder: Path) -> None:
     (folder / "journal.bin").unlink()
     chunk = folder / "annotation.zarr/ink/c/0/0"
     data = bytearray(chunk.read_bytes())
@@ -239,7 +239,7 @@ def test_a_chunk_that_would_take_gigabytes_is_refused_before(folder: Path) -> No
         Annotation(folder, SHAPE, read_only=True).read("ink", (0, 10), (0, 10))
 
 
-def test_label_planes_that_are_gone_are_made_again_from_the_journal(folder: Path) -> None:
+def test_missing_label_planes_are_restored_from_the_journal(folder: Path) -> None:
     expected = _everything(folder)
     shutil.rmtree(folder / "annotation.zarr")
     project = open_project(folder, author="ada")
@@ -255,11 +255,11 @@ def test_undefined_values_are_reported_and_read_as_unreviewed(folder: Path) -> N
     annotation, _ = labels_of_project(folder)
     assert not annotation.read("ink", (600, 603), (0, 2)).any()
     assert "unknown values (7)" in annotation.warnings[0]
-    # As a version that let them be drawn counted them.
-    said = json.loads((folder / "written.json").read_text())
-    said["counts"]["ink"]["7"] = 6
-    del said["crc32"]
-    (folder / "written.json").write_text(json.dumps(said))
+    # Counted as in a release that allowed drawing them.
+    stored = json.loads((folder / "written.json").read_text())
+    stored["counts"]["ink"]["7"] = 6
+    del stored["crc32"]
+    (folder / "written.json").write_text(json.dumps(stored))
     project = open_project(folder, author="ada")
     assert "unknown values (7)" in project.warnings[0]
     assert project.annotation.count("ink") == {1: 7200, 2: 7200}
@@ -273,7 +273,7 @@ def test_planes_of_another_size_are_refused(folder: Path) -> None:
         open_project(folder)
 
 
-def test_damaged_notes_are_kept_when_there_are_new_ones(folder: Path) -> None:
+def test_damaged_notes_are_set_aside_when_new_ones_are_saved(folder: Path) -> None:
     (folder / "notes.json").write_text('[{"y": 4, "x"')
     project = open_project(folder, author="ada")
     assert len(project.notes) == 0
@@ -287,7 +287,7 @@ def test_damaged_notes_are_kept_when_there_are_new_ones(folder: Path) -> None:
     project.close()
 
 
-def test_opened_only_to_be_looked_at_nothing_is_mended(folder: Path) -> None:
+def test_a_read_only_project_is_not_repaired(folder: Path) -> None:
     journal = folder / "journal.bin"
     data = bytearray(journal.read_bytes())
     data[200] ^= 1
@@ -299,18 +299,18 @@ def test_opened_only_to_be_looked_at_nothing_is_mended(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("look_only", [False, True])
-def test_a_chunk_that_is_gone_is_made_again_from_the_journal(folder: Path, look_only: bool) -> None:
+def test_a_missing_chunk_is_restored_from_the_journal(folder: Path, look_only: bool) -> None:
     with contextlib.closing(open_project(folder)) as project:
         project.annotation.apply([("ink", 600, 550, np.full((20, 20), 2, np.uint8))], "brush")
-        project.annotation.undo()  # an empty chunk is no file, and nothing to be told
+        project.annotation.undo()  # an empty chunk has no file, and is not reported
         was = project.annotation.read("ink", (0, SHAPE[0]), (0, SHAPE[1]))
         counts = project.annotation.count("ink")
     (folder / "annotation.zarr" / "ink" / "c" / "0" / "0").unlink()
     with contextlib.closing(open_project(folder, look_only=look_only)) as project:
         np.testing.assert_array_equal(project.annotation.read("ink", (0, SHAPE[0]), (0, SHAPE[1])), was)
         assert project.annotation.count("ink") == counts
-        (said,) = project.annotation.warnings
-        assert "0/0 was missing; its labels were restored from the journal" in said
+        (warning,) = project.annotation.warnings
+        assert "0/0 was missing; its labels were restored from the journal" in warning
     with contextlib.closing(open_project(folder)) as project:
         np.testing.assert_array_equal(project.annotation.read("ink", (0, SHAPE[0]), (0, SHAPE[1])), was)
         assert bool(project.annotation.warnings) == look_only

@@ -38,7 +38,7 @@ def _disc(shape=(120, 140), centre=(60, 70), radius=35) -> np.ndarray:
 
 
 def _wire(cost: np.ndarray) -> Livewire:
-    """A livewire over a cost of full resolution; coarser levels take the cheapest pixel of each square."""
+    """A livewire over a cost of full resolution; coarser levels use the cheapest pixel of each square."""
 
     def read(y0: int, y1: int, x0: int, x1: int, step: int) -> np.ndarray:
         part = cost[y0:y1, x0:x1]
@@ -78,7 +78,7 @@ def _cheapest(cost: np.ndarray, start: tuple[int, int], end: tuple[int, int]) ->
     width=st.integers(2, 40),
     ends=st.tuples(*[st.floats(0, 1)] * 4),
 )
-def test_the_livewire_takes_the_cheapest_way(seed, height, width, ends):
+def test_the_livewire_finds_the_cheapest_path(seed, height, width, ends):
     cost = np.random.default_rng(seed).random((height, width)).astype(np.float32) + np.float32(0.03)
     start, end = ((round(ends[n] * (height - 1)), round(ends[n + 1] * (width - 1))) for n in (0, 2))
     wire = _wire(cost)
@@ -91,7 +91,7 @@ def test_the_livewire_takes_the_cheapest_way(seed, height, width, ends):
 
 
 @pytest.mark.parametrize("distance", [100, 200, 450])
-def test_far_ways_follow_an_edge_too(distance):
+def test_long_paths_follow_an_edge_too(distance):
     cost = np.ones((1200, 1200), np.float32)
     cost[600, :] = 0.03
     cost[600 : 600 + 40, 700] = 0.03
@@ -102,14 +102,14 @@ def test_far_ways_follow_an_edge_too(distance):
     assert np.abs(path[:, 0] - 600).max() <= 4  # half a square of the coarsest level
 
 
-def test_beyond_reach_the_way_is_straight():
+def test_the_path_is_straight_beyond_the_search_range():
     wire = _wire(np.ones((10, 3000), np.float32))
     wire.add(5, 0)
     path = wire.path_to(5, 2500)
     assert len(path) == 2501
 
 
-def test_anchors_are_added_taken_back_and_moved():
+def test_anchors_are_added_removed_and_moved():
     wire = _wire(cost_of_image(_disc() * 100.0))
     assert len(wire.path_to(5, 5)) == 0
     for point in ((60, 35), (25, 70), (60, 105)):
@@ -120,13 +120,13 @@ def test_anchors_are_added_taken_back_and_moved():
     assert np.array_equal(wire.contour(), whole)
     wire.move(1, 95, 70)
     assert (95, 70) in [tuple(point) for point in wire.contour().tolist()]
-    assert wire.contour()[:, 0].min() > 40  # it goes round below now
+    assert wire.contour()[:, 0].min() > 40  # the contour passes below now
     wire.clear()
     assert wire.anchors == []
     assert len(wire.contour()) == 0
 
 
-def test_points_outside_are_taken_to_the_border():
+def test_points_outside_move_to_the_border():
     wire = _wire(np.ones((20, 30), np.float32))
     wire.add(-5, 100)
     assert wire.anchors == [(0, 29)]
@@ -151,7 +151,7 @@ def test_a_straight_path_has_no_gaps(ends):
     assert (np.abs(np.diff(path, axis=0)).max(initial=0)) <= 1
 
 
-def test_costs_are_low_on_edges_and_thin_edges_stay_when_coarser():
+def test_costs_are_low_on_edges_and_coarser_levels_keep_thin_edges():
     edge = np.zeros((64, 64), np.uint8)
     edge[31] = 255
     assert cost_of_probability(edge)[31].max() < 0.05
@@ -163,12 +163,12 @@ def test_costs_are_low_on_edges_and_thin_edges_stay_when_coarser():
     assert grey[60, 70] > 0.9
 
 
-def test_a_point_settles_on_the_nearest_edge_within_reach():
+def test_a_point_snaps_to_the_nearest_edge_within_reach():
     edge = np.zeros((40, 40), np.uint8)
     edge[20], edge[:, 3] = 255, 255
     cost = cost_of_probability(edge)
     assert snap(115, 220, cost, (100, 200), 8) == (120, 220)
-    assert snap(115, 220, cost, (100, 200), 3)[0] <= 118  # too far: it may not be reached
+    assert snap(115, 220, cost, (100, 200), 3)[0] <= 118  # the edge is too far away
     assert snap(101, 215, cost, (100, 200), 4) == (101, 215)
 
 
@@ -180,7 +180,7 @@ def test_a_point_settles_on_the_nearest_edge_within_reach():
     x=st.integers(0, 39),
     share=st.floats(0, 0.5),
 )
-def test_the_edge_brush_paints_what_a_flood_inside_its_disc_reaches(seed, radius, y, x, share):
+def test_the_edge_brush_paints_the_pixels_that_a_flood_fill_in_its_disc_reaches(seed, radius, y, x, share):
     barrier = np.random.default_rng(seed).random((40, 40)) < share
     rows, columns = np.ogrid[:40, :40]
     free = ((rows - y) ** 2 + (columns - x) ** 2 <= radius**2) & ~barrier
@@ -194,7 +194,7 @@ def test_a_diagonal_edge_stops_the_brush():
     assert not np.tril(painted).any()
 
 
-def test_drawn_and_predicted_edges_stop_the_brush_but_not_those_marked_as_no_edge():
+def test_drawn_and_predicted_edges_stop_the_brush_but_pixels_marked_as_no_edge_do_not():
     labels, probability = np.zeros((30, 30), np.uint8), np.zeros((30, 30), np.uint8)
     probability[8:13] = 200
     labels[20] = EdgeValue.EDGE
@@ -208,7 +208,7 @@ def test_drawn_and_predicted_edges_stop_the_brush_but_not_those_marked_as_no_edg
     assert not barrier_of(np.zeros_like(labels), probability, 0.9).any()
 
 
-def test_a_fragment_is_the_line_near_the_click_and_no_other():
+def test_a_fragment_is_only_the_line_near_the_click():
     edges = np.zeros((60, 60), np.uint8)
     edges[10, 5:30], edges[40, 5:55] = EdgeValue.EDGE, EdgeValue.EDGE
     edges[10, 40:50] = EdgeValue.NOT_EDGE
@@ -219,7 +219,7 @@ def test_a_fragment_is_the_line_near_the_click_and_no_other():
     assert not short_fragments(edges, 25).any()
 
 
-def test_gaps_are_between_ends_that_are_near():
+def test_gaps_are_between_nearby_ends():
     edges = np.zeros((60, 90), np.uint8)
     edges[10, 5:30], edges[10, 36:60], edges[40, 5:40] = 1, 1, 1
     assert gaps(edges, 10) == [((10, 29), (10, 36))]
@@ -233,7 +233,7 @@ def test_gaps_are_between_ends_that_are_near():
     assert len(gaps(ring, 8)) == 1
 
 
-def test_a_stroke_grows_to_the_edge_and_says_when_there_is_none():
+def test_a_stroke_grows_to_the_edge_and_reports_a_missing_edge():
     disc = _disc()
     cost = cost_of_image(ndimage.gaussian_filter(disc * 100.0, 1))
     ink = np.zeros_like(disc)
@@ -262,7 +262,7 @@ def test_enclosed_regions_are_filled_and_open_ones_refused(hole):
 
 
 def _are_apart(mask: np.ndarray) -> bool:
-    """Return whether no two pieces come within four pixels of each other."""
+    """Return whether all pieces are more than four pixels apart."""
     labels, _ = ndimage.label(mask)
     highest = ndimage.maximum_filter(labels, 9)
     lowest = ndimage.minimum_filter(np.where(labels > 0, labels, labels.max() + 1), 9)
@@ -271,19 +271,19 @@ def _are_apart(mask: np.ndarray) -> bool:
 
 @settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.filter_too_much])
 @given(seed=st.integers(0, 100_000), cut=st.floats(0.4, 0.6))
-def test_ink_becomes_edges_and_the_same_ink_again(seed, cut):
+def test_ink_converts_to_edges_and_back_to_the_same_ink(seed, cut):
     smooth = ndimage.gaussian_filter(np.random.default_rng(seed).random((80, 90)), 5)
     smooth = (smooth - smooth.min()) / np.ptp(smooth)
     inside = np.zeros((100, 110), bool)
     inside[10:90, 10:100] = smooth > cut
-    # Thinner strokes have no inside, and holes that nearly touch no line between them.
+    # Thinner strokes have no inside, and holes that nearly touch have no line between them.
     assume(np.array_equal(ndimage.binary_opening(inside, np.ones((3, 3))), inside))
     assume(_are_apart(inside) and _are_apart(~inside))
     edges = np.where(edges_from_ink(np.where(inside, LabelValue.INK, 0).astype(np.uint8)), EdgeValue.EDGE, 0)
     assert np.array_equal(ink_from_edges(edges.astype(np.uint8)), inside)
 
 
-def test_outlines_are_one_pixel_wide_and_end_at_the_arrays_border():
+def test_outlines_are_one_pixel_wide_and_end_at_the_border_of_the_array():
     ink = np.zeros((30, 30), np.uint8)
     ink[:20, :20] = LabelValue.INK
     edges = edges_from_ink(ink)

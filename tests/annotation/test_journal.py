@@ -31,14 +31,14 @@ def _edit(number: int) -> Edit:
 
 @pytest.fixture
 def journal(tmp_path: Path) -> Journal:
-    """Five edits, one of them undone and redone."""
+    """Five edits, of which one was undone and redone."""
     made = Journal(tmp_path / JOURNAL_NAME)
     made.append([(number, "edit", _edit(number)) for number in range(1, 6)])
     made.append([(6, "undo", _edit(5)), (7, "redo", _edit(5))])
     return made
 
 
-def test_one_flipped_bit_anywhere_loses_no_record_but_its_own(journal: Journal) -> None:
+def test_a_flipped_bit_loses_only_its_own_record(journal: Journal) -> None:
     good = journal.path.read_bytes()
     records = journal.records()
     ends = [record.offset + record.size for record in records]
@@ -51,7 +51,7 @@ def test_one_flipped_bit_anywhere_loses_no_record_but_its_own(journal: Journal) 
             numbers = [record.number for record in journal.records()]
             lost = set(range(1, 8)) - set(numbers)
             assert numbers == sorted(numbers) and lost <= {own}, (place, bit)
-            assert bool(lost) <= bool(journal.lost)  # told
+            assert bool(lost) <= bool(journal.lost)  # reported
             assert journal.damage and not any(one.is_torn for one in journal.damage)
             if place < len(MAGIC):
                 assert not lost
@@ -60,19 +60,19 @@ def test_one_flipped_bit_anywhere_loses_no_record_but_its_own(journal: Journal) 
 def test_a_damaged_part_is_set_aside_and_the_rest_is_read(journal: Journal) -> None:
     good, records = journal.path.read_bytes(), journal.records()
     data = bytearray(good)
-    for place in (3, records[1].offset + 2, records[6].offset - 5):  # the magic, an edit's values, the last head
+    for place in (3, records[1].offset + 2, records[6].offset - 5):  # the magic number, an edit's values, the last head
         data[place] ^= 16
     journal.path.write_bytes(data)
     found = journal.records()
     assert [record.number for record in found] == [1, 3, 4, 5, 6]
-    kept = journal.mend(found)
-    assert kept is not None and kept.name == "journal.bin.damaged-1"
+    aside = journal.mend(found)
+    assert aside is not None and aside.name == "journal.bin.damaged-1"
     for start, end in (
         (0, len(MAGIC)),
         (records[0].offset + records[0].size, records[1].offset + records[1].size),
         (records[5].offset, len(data)),
     ):
-        assert bytes(data[start:end]) in kept.read_bytes()
+        assert bytes(data[start:end]) in aside.read_bytes()
     mended = journal.records()
     assert not journal.damage
     assert [record.number for record in mended] == [1, 3, 4, 5, 6]
@@ -96,7 +96,7 @@ def test_a_wrong_length_loses_nothing(journal: Journal, field: int) -> None:
             assert journal.path.read_bytes() == good
 
 
-def test_wherever_it_breaks_off_the_end_is_torn_and_nothing_else(journal: Journal) -> None:
+def test_a_truncated_journal_has_a_torn_end_and_no_other_damage(journal: Journal) -> None:
     good = journal.path.read_bytes()
     ends = [record.offset + record.size for record in journal.records()]
     for length in range(len(good)):
@@ -121,7 +121,7 @@ def test_stray_bytes_between_records_lose_nothing(journal: Journal, stray: int) 
     assert journal.path.read_bytes() == good
 
 
-def test_zeros_that_a_power_cut_leaves_are_a_torn_end(journal: Journal) -> None:
+def test_zeros_after_a_power_cut_count_as_a_torn_end(journal: Journal) -> None:
     good = journal.path.read_bytes()
     journal.path.write_bytes(good + bytes(5000))
     assert len(journal.records()) == 7
@@ -130,7 +130,7 @@ def test_zeros_that_a_power_cut_leaves_are_a_torn_end(journal: Journal) -> None:
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.binary(max_size=300), cut=st.integers(0, 400), at=st.integers(0, 700))
-def test_whatever_is_written_over_it_whole_records_stay(journal: Journal, data: bytes, cut: int, at: int) -> None:
+def test_whole_records_survive_any_overwritten_bytes(journal: Journal, data: bytes, cut: int, at: int) -> None:
     fresh = Journal(journal.path.with_name("fresh"))
     fresh.append([(number, "edit", _edit(number)) for number in range(1, 6)])
     records, good = fresh.records(), fresh.path.read_bytes()
@@ -142,8 +142,8 @@ def test_whatever_is_written_over_it_whole_records_stay(journal: Journal, data: 
     fresh.path.unlink()
 
 
-def _record(said: object, body: bytes = b"") -> bytes:
-    head = json.dumps(said, separators=(",", ":")).encode()
+def _record(content: object, body: bytes = b"") -> bytes:
+    head = json.dumps(content, separators=(",", ":")).encode()
     return struct.pack("<III", len(head), len(body), zlib.crc32(body, zlib.crc32(head))) + head + body
 
 
@@ -151,7 +151,7 @@ _EDIT = {"number": 1, "kind": "edit", "tool": "a", "author": "b", "at": "c", "bo
 
 
 @pytest.mark.parametrize(
-    "said",
+    "content",
     [
         {**_EDIT, "number": "one"},
         {**_EDIT, "number": 1.5},
@@ -171,14 +171,14 @@ _EDIT = {"number": 1, "kind": "edit", "tool": "a", "author": "b", "at": "c", "bo
         3,
     ],
 )
-def test_a_head_with_other_content_counts_as_damage(tmp_path: Path, said: object) -> None:
+def test_a_head_with_invalid_content_counts_as_damage(tmp_path: Path, content: object) -> None:
     journal = Journal(tmp_path / JOURNAL_NAME)
-    journal.path.write_bytes(MAGIC + _record(said) + _record({**_EDIT, "number": 2}))
+    journal.path.write_bytes(MAGIC + _record(content) + _record({**_EDIT, "number": 2}))
     assert [record.number for record in journal.records()] == [2]
     assert len(journal.lost) == 1
 
 
-def test_a_file_made_to_look_like_millions_of_records_is_given_up(tmp_path: Path) -> None:
+def test_a_file_that_imitates_millions_of_records_is_refused(tmp_path: Path) -> None:
     journal = Journal(tmp_path / JOURNAL_NAME)
     fake = struct.pack("<III", 20, 2**20, 7) + b'{"number":'
     journal.path.write_bytes(MAGIC + fake * 200_000)
@@ -188,7 +188,7 @@ def test_a_file_made_to_look_like_millions_of_records_is_given_up(tmp_path: Path
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Closed labels with six strokes, each by another tool."""
+    """Closed labels with six strokes, each of another tool."""
     annotation = Annotation(tmp_path / "piece.ink", SHAPE, "ada")
     for number in range(6):
         annotation.apply([("ink", 40 * number, 30, np.full((60, 50), 1 + number % 2, np.uint8))], f"stroke {number}")
@@ -202,7 +202,7 @@ def _ink(annotation: Annotation) -> np.ndarray:
 
 @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(share=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
-def test_labels_stay_right_and_undo_never_crosses_the_gap(folder: Path, share: float, bit: int) -> None:
+def test_labels_stay_right_and_undo_stops_at_the_gap(folder: Path, share: float, bit: int) -> None:
     copy = folder.with_name("copy.ink")
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(folder, copy)
@@ -212,7 +212,7 @@ def test_labels_stay_right_and_undo_never_crosses_the_gap(folder: Path, share: f
     (copy / JOURNAL_NAME).write_bytes(data)
     looked_at = Annotation(copy, SHAPE, read_only=True)
     assert np.array_equal(_ink(looked_at), expected)
-    assert (copy / JOURNAL_NAME).read_bytes() == data  # who only looks on repairs nothing
+    assert (copy / JOURNAL_NAME).read_bytes() == data  # read-only projects are not repaired
     annotation = Annotation(copy, SHAPE, "ada")
     assert np.array_equal(_ink(annotation), expected)
     kept = [int(header.tool[-1]) for header in annotation.history()]
@@ -243,8 +243,8 @@ def test_labels_stay_right_and_undo_never_crosses_the_gap(folder: Path, share: f
     annotation.close()
 
 
-def test_a_crash_and_a_flipped_bit_lose_that_change_only(folder: Path) -> None:
-    """The chunks lack what the journal has, and one record of it is damaged."""
+def test_a_crash_and_a_flipped_bit_lose_only_the_damaged_change(folder: Path) -> None:
+    """The chunks lack edits of the journal, and one record of it is damaged."""
     chunk, marker = folder / "annotation.zarr/ink/c/0/0", folder / MARKER_NAME
     old = chunk.read_bytes(), marker.read_bytes()
     annotation = Annotation(folder, SHAPE, "ada")
@@ -269,7 +269,7 @@ def test_a_crash_and_a_flipped_bit_lose_that_change_only(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("lost", range(3))
-def test_a_crash_between_the_first_chunks_and_their_marker_and_a_flipped_bit_lose_that_change_only(
+def test_a_crash_among_the_first_chunks_and_a_flipped_bit_lose_only_the_damaged_change(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: int
 ) -> None:
     markers: list[Marker] = []
@@ -284,7 +284,7 @@ def test_a_crash_between_the_first_chunks_and_their_marker_and_a_flipped_bit_los
     for y, x in places:
         annotation.apply([("ink", y, x, np.full((9, 9), 2, np.uint8))], "ink")
     annotation.close()
-    # The state of a crash after the first of three chunks: the marker is the one from before it.
+    # The state after a crash at the first of three chunks: the marker is still the previous one.
     write_marker(tmp_path / MARKER_NAME, markers[0])
     chunks = sorted(one for one in (tmp_path / "annotation.zarr/ink/c").rglob("*") if one.is_file())
     for chunk in chunks[1:]:
@@ -301,7 +301,9 @@ def test_a_crash_between_the_first_chunks_and_their_marker_and_a_flipped_bit_los
 
 
 @pytest.mark.parametrize("lost", range(3))
-def test_a_crash_before_the_first_chunk_and_a_flipped_bit_lose_that_change_only(tmp_path: Path, lost: int) -> None:
+def test_a_crash_before_the_first_chunk_and_a_flipped_bit_lose_only_the_damaged_change(
+    tmp_path: Path, lost: int
+) -> None:
     annotation = Annotation(tmp_path, SHAPE, "ada")
     for number in range(3):
         annotation.apply([("ink", 400, 100 * number, np.full((9, 9), 2, np.uint8))], f"new {number}")
@@ -327,8 +329,8 @@ def test_a_truncated_journal_is_reported(folder: Path) -> None:
     annotation = Annotation(folder, SHAPE, "ada")
     assert "truncated" in annotation.warnings[-1]
     assert not annotation.can_undo
-    kept = [path.read_bytes() for path in folder.glob("journal.bin.damaged-*")]
-    assert all(whole[: len(whole) // 2].endswith(one.split(b":\n", 1)[1].rstrip(b"\n")) for one in kept)
+    aside = [path.read_bytes() for path in folder.glob("journal.bin.damaged-*")]
+    assert all(whole[: len(whole) // 2].endswith(one.split(b":\n", 1)[1].rstrip(b"\n")) for one in aside)
     annotation.apply([("ink", 600, 0, np.full((5, 5), 2, np.uint8))], "later")
     annotation.close()
     annotation = Annotation(folder, SHAPE, "ada")
@@ -354,7 +356,7 @@ def test_undo_ends_at_a_lost_edit(tmp_path: Path) -> None:
     annotation.close()
 
 
-def test_values_that_mean_nothing_are_never_stored(tmp_path: Path) -> None:
+def test_undefined_values_are_never_stored(tmp_path: Path) -> None:
     annotation = Annotation(tmp_path, SHAPE, "ada")
     for plane in PLANES:
         with pytest.raises(BadInputError, match="not a value"):
@@ -364,7 +366,7 @@ def test_values_that_mean_nothing_are_never_stored(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["folder", "pipe"])
-def test_something_else_in_the_journals_place_is_refused(folder: Path, kind: str) -> None:
+def test_another_kind_of_file_in_place_of_the_journal_is_refused(folder: Path, kind: str) -> None:
     import os
 
     journal = folder / JOURNAL_NAME

@@ -12,7 +12,7 @@ MAPS = hnp.arrays(np.uint8, hnp.array_shapes(min_dims=2, max_dims=2, max_side=12
 
 
 @given(ink=MAPS, threshold=st.floats(0, 1))
-def test_a_draft_never_calls_anything_papyrus(ink: np.ndarray, threshold: float) -> None:
+def test_a_draft_never_contains_papyrus(ink: np.ndarray, threshold: float) -> None:
     labels = draft_ink_labels(ink, threshold)
     assert labels.dtype == np.uint8
     np.testing.assert_array_equal(labels == LabelValue.INK, ink >= threshold * 255)
@@ -21,7 +21,7 @@ def test_a_draft_never_calls_anything_papyrus(ink: np.ndarray, threshold: float)
 
 @settings(deadline=None)
 @given(edge=MAPS)
-def test_drafted_edges_are_thin_and_lie_on_the_map(edge: np.ndarray) -> None:
+def test_drafted_edges_are_thin_and_follow_the_map(edge: np.ndarray) -> None:
     labels = draft_edge_labels(edge, 0.5)
     assert set(np.unique(labels)) <= {EdgeValue.UNREVIEWED, EdgeValue.EDGE}
     assert (edge[labels == EdgeValue.EDGE] >= 128).all()

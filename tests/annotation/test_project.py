@@ -1,4 +1,4 @@
-"""Projects: reopened, locked by one window at a time, moved with or without their stack."""
+"""Projects: reopened, locked by one window at a time, and moved with or without their stack."""
 
 import json
 import subprocess
@@ -30,14 +30,14 @@ def _stack(path, seed=0, shape=(5, *SHAPE)):
 
 @pytest.fixture
 def stack(tmp_path):
-    """A stack of 5 layers in a folder of its own."""
+    """A stack of 5 layers in a separate folder."""
     (tmp_path / "here").mkdir()
     return _stack(tmp_path / "here" / "piece.npy")
 
 
 @pytest.fixture
 def folder(stack):
-    """A closed project with one stroke in it, beside the stack."""
+    """A closed project with one stroke, beside the stack."""
     project = create_project(default_project_folder(stack), stack, "ada")
     project.annotation.apply([("ink", 10, 20, np.full((30, 40), 2, np.uint8))], "brush")
     project.save_view({"zoom": 2.5, "centre": [3, 4]})
@@ -45,7 +45,7 @@ def folder(stack):
     return project.folder
 
 
-def test_a_project_is_found_again_as_it_was(folder, stack):
+def test_a_project_reopens_unchanged(folder, stack):
     assert folder == stack.source.parent / "piece.ink"
     assert is_project(folder)
     project = open_project(folder)
@@ -55,11 +55,11 @@ def test_a_project_is_found_again_as_it_was(folder, stack):
     assert project.view == {"zoom": 2.5, "centre": [3, 4]}
     assert not project.read_only
     project.close()
-    said = json.loads((folder / "project.json").read_text())
-    assert said["stack"] == "../piece.npy"  # relative, so that both can be moved
+    stored = json.loads((folder / "project.json").read_text())
+    assert stored["stack"] == "../piece.npy"  # relative, so that both can be moved
 
 
-def test_a_second_window_looks_on_and_says_who_has_it(folder):
+def test_a_second_window_is_read_only_and_names_the_holder(folder):
     with subprocess.Popen([sys.executable, "-c", HOLD, str(folder)], stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout is not None
         assert other.stdout.readline().strip() == "held"
@@ -71,14 +71,14 @@ def test_a_second_window_looks_on_and_says_who_has_it(folder):
             project.annotation.apply([("ink", 0, 0, np.ones((5, 5), np.uint8))], "brush")
         project.save_view({"zoom": 1})
         project.close()
-        other.kill()  # as a crash: the lock goes with the program
+        other.kill()  # as in a crash: the lock ends with the program
     project = open_project(folder, author="bob")
     assert not project.read_only
     assert project.view == {"zoom": 2.5, "centre": [3, 4]}
     project.close()
 
 
-def test_one_closed_can_be_opened_by_another_program(folder):
+def test_a_closed_project_can_be_opened_by_another_program(folder):
     project = open_project(folder)
     project.close()
     with subprocess.Popen([sys.executable, "-c", HOLD, str(folder)], stdout=subprocess.PIPE, text=True) as other:
@@ -87,7 +87,7 @@ def test_one_closed_can_be_opened_by_another_program(folder):
         other.kill()
 
 
-def test_moved_together_both_are_found(folder, stack, tmp_path):
+def test_a_project_and_a_stack_that_moved_together_are_found(folder, stack, tmp_path):
     stack.source.parent.rename(tmp_path / "there")
     project = open_project(tmp_path / "there" / "piece.ink")
     assert project.stack.source == tmp_path / "there" / "piece.npy"
@@ -95,43 +95,43 @@ def test_moved_together_both_are_found(folder, stack, tmp_path):
     project.close()
 
 
-def test_a_stack_that_was_moved_is_asked_for_and_known_again(folder, stack, tmp_path):
+def test_a_moved_stack_is_asked_for_and_recognised(folder, stack, tmp_path):
     moved = tmp_path / "elsewhere.npy"
     stack.source.rename(moved)
     with pytest.raises(StackMovedError, match=r"no longer at .*piece\.npy"):
         open_project(folder)
     project = open_project(folder, stack_at=moved)
     project.close()
-    project = open_project(folder)  # it has been remembered
+    project = open_project(folder)  # the new path is stored
     assert project.stack.source == moved
     project.close()
 
 
 @pytest.mark.parametrize(
-    ("shape", "seed", "says"), [((5, 700, 601), 0, "5 × 700 × 601"), ((5, *SHAPE), 1, "grey values differ")]
+    ("shape", "seed", "message"), [((5, 700, 601), 0, "5 × 700 × 601"), ((5, *SHAPE), 1, "grey values differ")]
 )
-def test_another_stack_is_refused(folder, tmp_path, shape, seed, says):
+def test_another_stack_is_refused(folder, tmp_path, shape, seed, message):
     _stack(tmp_path / "other.npy", seed, shape)
-    with pytest.raises(BadInputError, match=says):
+    with pytest.raises(BadInputError, match=message):
         open_project(folder, stack_at=tmp_path / "other.npy")
 
 
 @pytest.mark.parametrize(
-    ("content", "says"),
+    ("content", "message"),
     [(None, "is not a project"), ("{", "cannot be read"), ("{}", "cannot be read"), ("[]", "cannot be read")],
 )
-def test_a_folder_that_is_no_project_is_refused_in_one_sentence(folder, content, says):
+def test_a_folder_that_is_no_project_is_refused_in_one_sentence(folder, content, message):
     if content is None:
         (folder / "project.json").unlink()
     else:
         (folder / "project.json").write_text(content)
-    with pytest.raises(ProjectError, match=says):
+    with pytest.raises(ProjectError, match=message):
         open_project(folder)
 
 
-def test_a_later_version_is_refused(folder):
-    said = json.loads((folder / "project.json").read_text())
-    (folder / "project.json").write_text(json.dumps(said | {"version": 99}))
+def test_a_project_of_a_later_release_is_refused(folder):
+    stored = json.loads((folder / "project.json").read_text())
+    (folder / "project.json").write_text(json.dumps(stored | {"version": 99}))
     with pytest.raises(ProjectError, match="update napari-ink"):
         open_project(folder)
 
@@ -141,14 +141,14 @@ def test_a_project_is_not_made_twice(folder, stack):
         create_project(folder, stack)
 
 
-def test_a_damaged_view_is_forgotten(folder):
+def test_a_damaged_view_is_discarded(folder):
     (folder / "view.json").write_text("[1")
     project = open_project(folder)
     assert project.view == {}
     project.close()
 
 
-def test_a_version_is_kept_compared_and_gone_back_to(folder):
+def test_a_version_is_saved_compared_and_restored(folder):
     project = open_project(folder)
     project.versions.save("before lunch")
     project.annotation.apply(
@@ -177,7 +177,7 @@ def test_a_version_is_kept_compared_and_gone_back_to(folder):
     project.close()
 
 
-def test_a_version_stays_as_it_was_while_its_chunks_are_drawn_on(folder):
+def test_a_version_does_not_change_while_its_chunks_are_edited(folder):
     project = open_project(folder)
     project.versions.save("one")
     for value in (1, 2, 0):
@@ -188,7 +188,7 @@ def test_a_version_stays_as_it_was_while_its_chunks_are_drawn_on(folder):
 
 
 @pytest.mark.parametrize("name", ["", "../out", "a/b", ".hidden", "x" * 70, "end."])
-def test_a_version_has_a_name_that_a_folder_can_have(folder, name):
+def test_a_version_needs_a_valid_folder_name(folder, name):
     project = open_project(folder)
     with pytest.raises(BadInputError, match="cannot name a version"):
         project.versions.save(name)

@@ -24,7 +24,7 @@ SHAPE = (600, 700)
 
 
 @given(st.integers(0, 599), st.integers(0, 699))
-def test_every_pixel_is_in_the_region_that_its_bounds_say(y, x):
+def test_every_pixel_is_within_the_bounds_of_its_region(y, x):
     y0, y1, x0, x1 = cell_bounds(cell_at(y, x), SHAPE)
     assert y0 <= y < y1 <= 600
     assert x0 <= x < x1 <= 700
@@ -35,11 +35,11 @@ def test_supervision_follows_labels_and_states_pixel_by_pixel(seed, y, x):
     rng = np.random.default_rng(seed)
     review = rng.integers(0, 4, (3, 3), dtype=np.uint8)
     ink = rng.integers(0, 3, (40, 300), dtype=np.uint8)
-    seen, told = supervision(ink, review, y, x), labels_to_learn_from(ink, review, y, x)
+    seen, learnt = supervision(ink, review, y, x), labels_to_learn_from(ink, review, y, x)
     for row, column in rng.integers(0, (40, 300), (60, 2)):
         state, value = review[(y + row) // REGION_PX, (x + column) // REGION_PX], ink[row, column]
         expected = {0: value, 1: value, 2: value or 1, 3: 0}[int(state)]
-        assert told[row, column] == expected
+        assert learnt[row, column] == expected
         assert seen[row, column] == (expected != 0)
 
 
@@ -51,15 +51,15 @@ def _scores(ink, edge, labels, review):
     return list(score_regions(SHAPE, _region_reader(ink), _region_reader(edge), _region_reader(labels), review))
 
 
-def test_the_queue_begins_where_doubt_and_ink_are():
+def test_the_queue_starts_with_doubtful_ink():
     ink, edge, labels = (np.zeros(SHAPE, np.uint8) for _ in range(3))
     review = np.zeros((3, 3), np.uint8)
-    ink[20:80, 20:80] = 255  # sure, and with edges around it
+    ink[20:80, 20:80] = 255  # confident ink with edges around it
     edge[18:82, 18:82] = 255
     edge[22:78, 22:78] = 0
     ink[300:400, 20:120] = 140  # doubtful
-    ink[20:80, 300:360] = 255  # sure, but without edges
-    ink[300:340, 300:340], labels[300:340, 300:340] = 255, 1  # sure, and said to be papyrus
+    ink[20:80, 300:360] = 255  # confident ink without edges
+    ink[300:340, 300:340], labels[300:340, 300:340] = 255, 1  # confident ink labelled as papyrus
     ranked = rank(_scores(ink, edge, labels, review))
     order = [score.region for score in ranked]
     assert len(order) == 9
@@ -79,12 +79,12 @@ def test_reviewed_and_flagged_cells_are_not_suggested_again():
     assert [score.region for score in _scores(empty, empty, empty, review)] == [(0, 0), (0, 1), (1, 1), (1, 2)]
 
 
-def test_the_time_left_is_by_the_median():
+def test_the_remaining_time_uses_the_median():
     assert seconds_left([], 10) is None
     assert seconds_left([10, 12, 500], 3) == 36
 
 
-def test_notes_are_kept_with_who_and_when(tmp_path):
+def test_notes_are_stored_with_author_and_time(tmp_path):
     notes = Notes(tmp_path / "notes.json")
     first = notes.add(10, 20, "A kappa? Ask Maria.", "ada")
     notes.add(30, 40, "Worm hole", "bob")

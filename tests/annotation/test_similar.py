@@ -11,7 +11,7 @@ from napari_ink.annotation.similar import ANGLES, SCALES
 from napari_ink.errors import LabelError
 
 SHAPE = (900, 700)
-# A letter of three strokes, like a lambda with a bar: nothing in noise looks like it.
+# A letter of three strokes, like a lambda with a bar, which noise does not resemble.
 LETTER = np.zeros((48, 40), bool)
 for a, b in (((4, 6), (44, 18)), ((44, 2), (20, 22)), ((6, 20), (46, 36))):
     (y0, x0), (y1, x1) = a, b
@@ -21,7 +21,7 @@ for a, b in (((4, 6), (44, 18)), ((44, 2), (20, 22)), ((6, 20), (46, 36))):
 
 
 def planted(places, seed=0, noise=0.5, scale_of_all=1):
-    """A picture with the letter at each (y, x, angle, scale), its middle there."""
+    """A picture with the letter centred at each (y, x, angle, scale)."""
     picture = np.zeros(SHAPE, np.float32)
     for y, x, angle, scale in places:
         letter = ndimage.rotate(
@@ -45,7 +45,7 @@ def search(picture, box, ink=LETTER, **more):
 BOX = (100 - 24, 100 + 24, 120 - 20, 120 + 20)
 
 
-def test_only_planted_strokes_are_found_also_rotated_and_scaled():
+def test_only_planted_strokes_are_found_even_rotated_and_scaled():
     places = [(100, 120, 0, 1), (400, 300, 12, 1), (650, 150, -14, 0.9), (700, 560, 5, 1.15), (250, 600, 0, 1)]
     found = search(planted(places, noise=0.4), BOX, least_score=0.45)
     assert len(found) == 4
@@ -59,7 +59,7 @@ def test_only_planted_strokes_are_found_also_rotated_and_scaled():
 
 
 @pytest.mark.parametrize("angle", [0, 12])
-def test_what_a_match_covers_is_the_ink_that_is_there(angle):
+def test_a_match_covers_the_planted_ink(angle):
     places = [(100, 120, 0, 1), (500, 400, angle, 1)]
     (one,) = search(planted(places, noise=0.2), BOX)
     drawn = np.zeros(SHAPE, bool)
@@ -70,7 +70,7 @@ def test_what_a_match_covers_is_the_ink_that_is_there(angle):
     assert drawn.sum() < 1.3 * truth.sum()
 
 
-def test_correlation_is_that_of_a_brute_force_at_full_size():
+def test_correlation_equals_a_brute_force_at_full_size():
     picture = planted([(100, 120, 0, 1), (500, 400, 0, 1)], noise=0.3)
     (one,) = search(picture, BOX)
     brute = match_template(picture, picture[BOX[0] : BOX[1], BOX[2] : BOX[3]], pad_input=True)
@@ -84,7 +84,7 @@ def test_noise_alone_gives_nothing():
     assert search(planted([(100, 120, 0, 1)]), BOX, least_score=0.5) == ()
 
 
-def test_a_blank_prediction_leaves_it_to_the_picture():
+def test_a_blank_prediction_makes_the_picture_decide():
     picture = planted([(100, 120, 0, 1), (500, 400, 0, 1)], noise=0.2)
     blank = np.zeros(SHAPE, np.float32)
     *_, last = find_similar(SHAPE, BOX, LETTER, [reader(blank), reader(picture)], least_score=0.4)
@@ -98,7 +98,7 @@ def test_bands_are_searched_as_one_picture(monkeypatch):
     assert [(one.y, one.x) for one in search(planted(places), BOX)] == [(one.y, one.x) for one in whole]
 
 
-def test_it_tells_how_far_it_is_and_can_be_stopped():
+def test_a_search_reports_progress_and_can_be_stopped():
     searching = find_similar(SHAPE, BOX, LETTER, [reader(planted([(100, 120, 0, 1)]))])
     steps = [next(searching).done for _ in range(5)]
     assert steps == sorted(steps)
@@ -107,11 +107,11 @@ def test_it_tells_how_far_it_is_and_can_be_stopped():
 
 
 @pytest.mark.parametrize(
-    ("box", "ink", "says"),
+    ("box", "ink", "message"),
     [((0, 4, 0, 90), np.ones((4, 90), bool), "at least 6"), (BOX, np.zeros((48, 40), bool), "no ink in the box")],
 )
-def test_a_box_of_nothing_is_refused(box, ink, says):
-    with pytest.raises(LabelError, match=says):
+def test_a_box_without_ink_or_size_is_refused(box, ink, message):
+    with pytest.raises(LabelError, match=message):
         search(planted([]), box, ink)
 
 

@@ -100,18 +100,18 @@ def test_the_store_equals_a_plain_array_after_any_edits(tmp_path_factory, steps)
     assert np.array_equal(stored["edge"][:], planes["edge"])
 
 
-def test_an_edit_says_who_what_and_when(annotation):
+def test_an_edit_stores_author_tool_and_time(annotation):
     edit = annotation.apply([("ink", 500, 500, _block(2))], "brush")
     assert edit.number == 1
     assert (edit.header.author, edit.header.tool) == ("ada", "brush")
     assert edit.header.at.startswith("20")
-    # Cut along the chunks of 512 pixels.
+    # Split along the chunks of 512 pixels.
     assert sorted(edit.header.bounds) == [("ink", 500, 512, 500, 512), ("ink", 500, 512, 512, 540),
                                           ("ink", 512, 530, 500, 512), ("ink", 512, 530, 512, 540)]  # fmt: skip
     assert annotation.history() == (edit.header,)
 
 
-def test_what_changes_nothing_is_no_edit(annotation):
+def test_values_without_a_change_are_no_edit(annotation):
     assert annotation.apply([("ink", 0, 0, _block(0))], "erase") is None
     assert not annotation.can_undo
     assert annotation.is_saved
@@ -145,7 +145,7 @@ def test_undo_goes_hundreds_of_steps_back_across_reopening(tmp_path):
     annotation.close()
 
 
-def test_values_wait_for_undo_on_the_disk_and_not_in_memory(annotation):
+def test_values_for_undo_are_on_the_disk_and_not_in_memory(annotation):
     for number in range(50):
         annotation.apply([("ink", 0, 0, np.random.default_rng(number).integers(0, 3, (500, 500), dtype=np.uint8))], "x")
     annotation.flush()
@@ -164,15 +164,15 @@ def test_only_chunks_that_changed_are_written(tmp_path):
     assert [path.parent.name + path.name for path in chunks if path.stat().st_mtime_ns != before[path]] == ["11"]
 
 
-def test_a_stroke_is_on_the_disk_within_a_second_by_itself(annotation, tmp_path):
+def test_a_stroke_is_saved_automatically(annotation, tmp_path):
     annotation.apply([("ink", 0, 0, _block(2))], "brush")
-    deadline = time.monotonic() + 20  # far more than it takes: this is about that it happens, not how fast
+    deadline = time.monotonic() + 20  # generous: the test is that it happens, not how fast
     while not annotation.is_saved and time.monotonic() < deadline:
         time.sleep(0.02)
     assert zarr.open_group(tmp_path / PLANES_NAME, mode="r")["ink"][10, 10] == 2
 
 
-def test_a_torn_record_is_cut_off(tmp_path):
+def test_a_torn_record_is_removed(tmp_path):
     annotation = Annotation(tmp_path, SHAPE, "ada")
     annotation.apply([("ink", 0, 0, _block(2))], "first")
     annotation.apply([("ink", 100, 0, _block(2))], "second")
@@ -192,7 +192,7 @@ def test_a_torn_record_is_cut_off(tmp_path):
 
 
 @pytest.mark.parametrize("cut", [1, 20, 60])
-def test_wherever_the_journal_breaks_off_the_records_before_count(tmp_path, cut):
+def test_records_before_the_end_of_a_truncated_journal_count(tmp_path, cut):
     annotation = Annotation(tmp_path, SHAPE, "ada")
     annotation.apply([("ink", 0, 0, _block(2))], "first")
     annotation.flush()
@@ -209,7 +209,7 @@ def test_wherever_the_journal_breaks_off_the_records_before_count(tmp_path, cut)
     annotation.close()
 
 
-def test_what_the_chunks_lack_is_made_up_from_the_journal(tmp_path):
+def test_edits_missing_from_the_chunks_are_restored_from_the_journal(tmp_path):
     annotation = Annotation(tmp_path, SHAPE, "ada")
     annotation.apply([("ink", 0, 0, _block(2))], "first")
     annotation.close()
@@ -227,7 +227,7 @@ def test_what_the_chunks_lack_is_made_up_from_the_journal(tmp_path):
     (tmp_path / MARKER_NAME).write_bytes(marker)
     looked_at = Annotation(tmp_path, SHAPE, "bob", read_only=True)
     assert np.array_equal(_all(looked_at), expected)
-    assert (tmp_path / MARKER_NAME).read_bytes() == marker  # who only looks on repairs nothing
+    assert (tmp_path / MARKER_NAME).read_bytes() == marker  # read-only projects are not repaired
     annotation = Annotation(tmp_path, SHAPE, "ada")
     assert np.array_equal(_all(annotation), expected)
     assert annotation.count("ink") == counts
@@ -235,7 +235,7 @@ def test_what_the_chunks_lack_is_made_up_from_the_journal(tmp_path):
     assert json.loads((tmp_path / MARKER_NAME).read_text())["through"] == 4
 
 
-def test_a_large_journal_gives_up_its_oldest_values_but_not_who_and_when(tmp_path):
+def test_a_large_journal_drops_its_oldest_values_but_not_their_authors_and_times(tmp_path):
     rng = np.random.default_rng(0)
     annotation = Annotation(tmp_path, SHAPE, "ada")
     for number in range(40):
@@ -257,7 +257,7 @@ def test_a_large_journal_gives_up_its_oldest_values_but_not_who_and_when(tmp_pat
     annotation.close()
 
 
-def test_reading_only_refuses_changes_and_writes_nothing(tmp_path):
+def test_a_read_only_store_refuses_changes_and_writes_nothing(tmp_path):
     Annotation(tmp_path, SHAPE, "ada").close()
     before = sorted((str(path), path.stat().st_mtime_ns) for path in tmp_path.rglob("*"))
     annotation = Annotation(tmp_path, SHAPE, "bob", read_only=True)
@@ -270,7 +270,7 @@ def test_reading_only_refuses_changes_and_writes_nothing(tmp_path):
 
 
 @pytest.mark.parametrize(("y", "x"), [(-1, 0), (0, -1), (SHAPE[0] - 29, 0), (0, SHAPE[1] - 39)])
-def test_a_block_that_leaves_the_segment_is_refused_whole(annotation, y, x):
+def test_a_block_partly_outside_the_segment_is_refused_as_a_whole(annotation, y, x):
     with pytest.raises(ValueError, match="leaves the ink plane"):
         annotation.apply([("ink", 0, 0, _block(1)), ("ink", y, x, _block(2))], "brush")
     assert not _all(annotation).any()
@@ -282,14 +282,14 @@ def test_reading_outside_is_refused(annotation):
         annotation.read("ink", (0, SHAPE[0] + 1), (0, 10))
 
 
-@pytest.mark.skipif(os.name == "nt", reason="folders are closed otherwise there")
-def test_a_disk_that_refuses_loses_nothing(tmp_path, monkeypatch):
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other permissions of folders")
+def test_a_failed_write_loses_nothing(tmp_path, monkeypatch):
     from napari_ink.annotation.store import journal_writer, writer
 
     monkeypatch.setattr(writer, "RETRY_S", 0.05)
     monkeypatch.setattr(journal_writer, "RETRY_S", 0.05)
     if os.geteuid() == 0:
-        pytest.skip("root may write everywhere")
+        pytest.skip("root can write everywhere")
     annotation = Annotation(tmp_path, SHAPE, "ada")
     annotation.apply([("ink", 0, 0, _block(2))], "first")
     annotation.flush()
@@ -307,7 +307,7 @@ def test_a_disk_that_refuses_loses_nothing(tmp_path, monkeypatch):
     annotation.close()
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 def test_a_full_disk_loses_nothing(tmp_path, monkeypatch):
     from napari_ink.annotation.store import journal_writer, writer
 
@@ -361,7 +361,7 @@ def test_an_unexpected_codec_error_is_reported_and_saving_continues(annotation, 
     _wait(lambda: annotation.is_saved)
 
 
-def test_closing_after_an_error_is_over_saves_at_once(tmp_path):
+def test_closing_saves_once_an_error_is_resolved(tmp_path):
     annotation = Annotation(tmp_path, SHAPE, "ada")
     (tmp_path / MARKER_NAME).mkdir()
     annotation.apply([("ink", 0, 0, _block(2))], "ink")

@@ -63,27 +63,27 @@ _BLOCK = st.tuples(
 
 @settings(deadline=None, max_examples=10)
 @given(first=st.lists(_BLOCK, max_size=4), second=st.lists(_BLOCK, max_size=4))
-def test_a_version_stays_differs_where_labels_do_and_comes_back_whole(tmp_path_factory, first, second):
+def test_a_version_stays_unchanged_lists_differences_and_restores_completely(tmp_path_factory, first, second):
     project = make(tmp_path_factory.mktemp("project"))
     for block in first:
         draw(project, *block)
-    kept, counts = now(project), {plane: project.annotation.count(plane) for plane in PLANES}
+    first_labels, counts = now(project), {plane: project.annotation.count(plane) for plane in PLANES}
     project.versions.save("first")
     for block in second:
         draw(project, *block)
     project.annotation.flush()
     later = now(project)
-    assert same(then(project, "first"), kept)
+    assert same(then(project, "first"), first_labels)
     for plane in PLANES:
-        patched = kept[plane].copy()
+        patched = first_labels[plane].copy()
         for y, x, before, after in project.versions.differences("first", plane):
             part = slice(y, y + before.shape[0]), slice(x, x + before.shape[1])
             assert np.array_equal(patched[part], before)
             patched[part] = after
         assert np.array_equal(patched, later[plane])
     edit = project.versions.restore("first")
-    assert (edit is None) == same(kept, later)
-    assert same(now(project), kept)
+    assert (edit is None) == same(first_labels, later)
+    assert same(now(project), first_labels)
     assert {plane: project.annotation.count(plane) for plane in PLANES} == counts
     if edit is not None:
         project.annotation.undo()
@@ -91,7 +91,7 @@ def test_a_version_stays_differs_where_labels_do_and_comes_back_whole(tmp_path_f
     project.close()
 
 
-def test_versions_are_there_for_who_only_looks_and_saved_by_who_edits(project):
+def test_versions_can_be_read_in_a_read_only_project_but_not_saved(project):
     draw(project, 2)
     project.versions.save("first")
     looking = open_project(project.folder, author="bob")
@@ -104,7 +104,7 @@ def test_versions_are_there_for_who_only_looks_and_saved_by_who_edits(project):
     looking.close()
 
 
-def test_a_version_takes_no_room_until_labels_change(project):
+def test_a_version_takes_no_space_until_labels_change(project):
     draw(project, 2, shape=SHAPE)
     project.versions.save("first")
     chunk = Path(PLANES_NAME) / "ink" / "c" / "0" / "0"
@@ -114,21 +114,21 @@ def test_a_version_takes_no_room_until_labels_change(project):
     assert not os.path.samefile(project.folder / chunk, project.folder / "versions" / "first" / chunk)
 
 
-def test_without_links_chunks_are_copied(project, monkeypatch):
+def test_chunks_are_copied_where_links_are_unsupported(project, monkeypatch):
     def refuse(*_: object) -> None:
         raise OSError(errno.EPERM, "Operation not permitted")
 
     monkeypatch.setattr(os, "link", refuse)
     draw(project, 2)
-    kept = now(project)
+    labels = now(project)
     project.versions.save("first")
     draw(project, 1)
     project.annotation.flush()
-    assert same(then(project, "first"), kept)
+    assert same(then(project, "first"), labels)
 
 
 def test_a_version_saved_during_drawing_is_consistent(project):
-    """Ink and edges are always drawn together; in no version do they differ."""
+    """Ink and edges are always drawn together, so they are equal in every version."""
     stop = threading.Event()
 
     def scribble() -> None:
@@ -145,7 +145,7 @@ def test_a_version_saved_during_drawing_is_consistent(project):
         for number in range(6):
             try:
                 project.versions.save(f"v{number}")
-            except OutputError:  # it was drawn too fast, which is said, and nothing is left behind
+            except OutputError:  # drawing was too fast; the error leaves no files behind
                 continue
             saved.append(f"v{number}")
     finally:
@@ -157,7 +157,7 @@ def test_a_version_saved_during_drawing_is_consistent(project):
         assert np.array_equal(planes["ink"], planes["edge"])
 
 
-def test_labels_that_change_all_the_time_are_not_saved_as_a_mixture(project, monkeypatch):
+def test_constantly_changing_labels_are_not_saved_as_a_mixture(project, monkeypatch):
     link = module._link
     draw(project, 2)
 
@@ -174,13 +174,13 @@ def test_labels_that_change_all_the_time_are_not_saved_as_a_mixture(project, mon
 
 
 @pytest.mark.parametrize("name", ["CON", "nul.txt", "lpt1", "a:b", "a\\b"])
-def test_names_that_are_no_file_name_on_every_system_are_refused(project, name):
+def test_names_that_some_system_forbids_are_refused(project, name):
     with pytest.raises(BadInputError, match="cannot name a version"):
         project.versions.save(name)
 
 
 @pytest.mark.parametrize("name", ["v1.2 (α, β)".replace(",", ""), "十" * 60, "2026-11-23", "console"])
-def test_names_people_give_are_taken_and_in_capitals_are_the_same(project, name):
+def test_ordinary_names_are_allowed_and_ignore_case(project, name):
     draw(project, 2)
     project.versions.save(name)
     assert project.versions.plane(name, "ink", (0, 1), (0, 1)).item() == 2
@@ -188,7 +188,7 @@ def test_names_people_give_are_taken_and_in_capitals_are_the_same(project, name)
         project.versions.save(name.upper())
 
 
-def test_what_a_crash_left_half_saved_is_no_version_and_goes_away(project):
+def test_a_half_saved_version_after_a_crash_is_removed(project):
     half = project.folder / "versions" / ".old.partial"
     half.mkdir(parents=True)
     assert project.versions.names() == []

@@ -1,4 +1,4 @@
-"""Edge scores: the matching against networkx, the whole against cases whose answer is plain."""
+"""Edge scores: the matching compared with networkx, the scores with cases of known result."""
 
 from collections.abc import Callable, Sequence
 
@@ -23,7 +23,7 @@ from napari_ink.evaluation.thinning import thin
 
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), reach=st.floats(0.5, 4))
-def test_as_many_pairs_as_there_can_be(seed: int, reach: float) -> None:
+def test_the_number_of_pairs_is_maximal(seed: int, reach: float) -> None:
     rng = np.random.default_rng(seed)
     found, true = (np.argwhere(rng.random((10, 11)) < 0.2) for _ in range(2))
     partner = match_one_to_one(found, true, reach)
@@ -39,7 +39,7 @@ def test_as_many_pairs_as_there_can_be(seed: int, reach: float) -> None:
     assert paired.sum() == len(best) // 2
 
 
-def to_the_letter(
+def literal_scores(
     edges: Sequence[np.ndarray], truths: Sequence[list[np.ndarray]], suppress: Callable = suppress_non_maxima
 ) -> tuple[float, float, float]:
     """Return ODS, OIS and AP by the protocol of BSDS: thinned at every threshold, paired by least distance."""
@@ -52,7 +52,7 @@ def to_the_letter(
             right = np.zeros(len(found), bool)
             for true in places:
                 apart = cdist(found, true)
-                # Being alone costs more than any partner within reach: as many pairs as can be, the nearest of them.
+                # An unpaired pixel costs more than any pair within reach, so pairs are as many and as near as possible.
                 apart[apart > 0.0075 * np.hypot(*edge.shape)] = 1000
                 mine, theirs = linear_sum_assignment(apart)
                 within = apart[mine, theirs] < 1000
@@ -74,7 +74,7 @@ def to_the_letter(
 
 
 @pytest.mark.parametrize("people", [1, 3])
-def test_agrees_with_the_protocol_followed_to_the_letter(people: int) -> None:
+def test_scores_agree_with_a_literal_implementation_of_the_protocol(people: int) -> None:
     rng = np.random.default_rng(people)
     truth = label_edges(circle(30) | circle(12, (20, 95)))
     edges = [
@@ -82,14 +82,14 @@ def test_agrees_with_the_protocol_followed_to_the_letter(people: int) -> None:
     ]
     truths = [[np.roll(truth, rng.integers(-2, 3, 2), (0, 1)) for _ in range(people)] for _ in edges]
     scores = edge_scores(zip(edges, truths, strict=True))
-    expected = to_the_letter(edges, truths)
+    expected = literal_scores(edges, truths)
     assert 0.4 < expected[0] < 0.95
     assert (scores.ods, scores.ois, scores.average_precision) == pytest.approx(expected, abs=0.002)
 
 
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), reach=st.floats(0.5, 3), density=st.floats(0.1, 0.6))
-def test_who_comes_and_goes_leaves_the_most_pairs(seed: int, reach: float, density: float) -> None:
+def test_the_number_of_pairs_stays_maximal_as_points_enter_and_leave(seed: int, reach: float, density: float) -> None:
     rng = np.random.default_rng(seed)
     found, true = (np.argwhere(rng.random((9, 9)) < density) for _ in range(2))
     near = np.linalg.norm(found[:, None] - true[None], axis=2) <= reach
@@ -132,7 +132,7 @@ def dilated(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
     layout=st.sampled_from([np.ascontiguousarray, np.asfortranarray, lambda a: np.repeat(a, 2, 1)[:, ::2], np.flip]),
     shape=st.tuples(st.integers(1, 40), st.integers(1, 40)),
 )
-def test_thinned_as_scikit_image_does(seed: int, kind: Callable, layout: Callable, shape: tuple[int, int]) -> None:
+def test_thinning_equals_scikit_image(seed: int, kind: Callable, layout: Callable, shape: tuple[int, int]) -> None:
     mask = layout(kind(np.random.default_rng(seed), shape))
     before = mask.copy()
     np.testing.assert_array_equal(thin(mask), skimage.morphology.thin(mask))
@@ -140,7 +140,7 @@ def test_thinned_as_scikit_image_does(seed: int, kind: Callable, layout: Callabl
 
 
 def annotators(seed: int, people: int) -> list[np.ndarray]:
-    """Return the contours, two pixels thick, of regions as several people would see them, the same but for wobbles."""
+    """Return the contours, two pixels thick, of the same regions as drawn by several people with small deviations."""
     rng = np.random.default_rng(seed)
     seen = ndimage.gaussian_filter(rng.normal(size=(80, 90)), 6)
     wobbles = (ndimage.gaussian_filter(rng.normal(size=seen.shape), 3) * 0.02 for _ in range(people))
@@ -149,24 +149,24 @@ def annotators(seed: int, people: int) -> list[np.ndarray]:
 
 @pytest.mark.parametrize("layout", [np.ascontiguousarray, np.asfortranarray], ids=["rows first", "columns first"])
 def test_thinned_maps_agree_with_the_protocol_whatever_their_layout(layout: Callable) -> None:
-    """Contours of several strengths, as ultrametric contour maps are; MATLAB's files hold them columns first."""
+    """Contours of several strengths, as in ultrametric contour maps; arrays from MATLAB files are in column order."""
     pairs = []
     for seed in range(3):
         one, *others = annotators(seed, 4)
         strengths = ndimage.gaussian_filter(np.random.default_rng(seed).random(one.shape), 8)
         pairs.append((layout(one * np.clip(0.2 + 20 * (strengths - strengths.min()), 0, 1)), others))
-    expected = to_the_letter(*zip(*pairs, strict=True), suppress=lambda edge: edge)
+    expected = literal_scores(*zip(*pairs, strict=True), suppress=lambda edge: edge)
     scores = edge_scores(pairs, thinned=True)
     assert 0.4 < expected[0] < 0.95
     assert (scores.ods, scores.ois, scores.average_precision) == pytest.approx(expected, abs=0.002)
 
 
-def test_a_weak_line_beside_a_strong_one_stays_in_a_map_that_is_thin_already() -> None:
+def test_a_thin_map_keeps_a_weak_line_beside_a_strong_one() -> None:
     edge = np.zeros((100, 100))
     edge[50, 10:90], edge[52, 10:90] = 1, 0.2
     truth = edge > 0
     assert edge_scores([(edge, truth)], reach=1, thinned=True).ods == pytest.approx(1)
-    assert edge_scores([(edge, truth)], reach=1).ods == pytest.approx(2 / 3, abs=0.02)  # half of the lines is gone
+    assert edge_scores([(edge, truth)], reach=1).ods == pytest.approx(2 / 3, abs=0.02)  # one of two lines is missing
 
 
 def circle(radius: float, centre: tuple[int, int] = (60, 60)) -> np.ndarray:
@@ -175,7 +175,7 @@ def circle(radius: float, centre: tuple[int, int] = (60, 60)) -> np.ndarray:
     return mask
 
 
-def test_an_outline_is_that_of_scikit_image() -> None:
+def test_an_outline_equals_that_of_scikit_image() -> None:
     mask = circle(30)
     np.testing.assert_array_equal(label_edges(mask), find_boundaries(mask, connectivity=1, mode="inner"))
 
@@ -190,14 +190,14 @@ def test_the_truth_itself_is_perfect() -> None:
     assert scores.ods == pytest.approx(1, abs=0.02) and scores.ois == pytest.approx(1, abs=0.02)
 
 
-def test_within_the_tolerance_is_right_and_beyond_it_is_wrong() -> None:
+def test_an_edge_counts_within_the_tolerance_only() -> None:
     truth = label_edges(circle(40))
     reach = 0.0075 * np.hypot(120, 120)  # 1.27 px
     assert edge_scores([(label_edges(circle(41)) * 1.0, truth)]).ods > 0.9
     assert edge_scores([(label_edges(circle(40 + 4 * reach)) * 1.0, truth)]).ods < 0.1
 
 
-def test_half_of_the_edge_is_half_of_the_recall() -> None:
+def test_half_of_the_edge_gives_half_of_the_recall() -> None:
     truth = np.zeros((100, 100), bool)
     truth[50, 10:90] = True
     half = truth.copy()
@@ -221,14 +221,14 @@ def test_ods_uses_one_threshold_and_ois_one_per_image() -> None:
     strong, weak = truth * 0.9 + noise * 0.5, truth * 0.3 + noise * 0.1
     scores = edge_scores([(strong, truth), (weak, truth)])
     assert scores.ois == pytest.approx(1, abs=0.02)
-    assert scores.ods == pytest.approx(4 / 5, abs=0.02)  # under 0.3: 160 true and 80 false lines found
+    assert scores.ods == pytest.approx(4 / 5, abs=0.02)  # below 0.3: 160 true and 80 false lines
 
 
-def test_two_people_who_drew_different_edges() -> None:
+def test_edges_of_either_person_count_as_right() -> None:
     one, other = np.zeros((2, 100, 100), bool)
     one[30, 10:90] = other[70, 10:90] = True
     scores = edge_scores([(one * 1.0, [one, other])])
-    assert scores.ods == pytest.approx(2 / 3, abs=0.01)  # what it found is right, and half of what people drew
+    assert scores.ods == pytest.approx(2 / 3, abs=0.01)  # precision 1, and half of the drawn edges found
 
 
 def test_a_better_map_scores_better() -> None:
@@ -246,7 +246,7 @@ def test_a_thick_ridge_is_thinned_to_its_middle() -> None:
     np.testing.assert_array_equal(np.flatnonzero(kept[:, 20]), [20])
 
 
-def test_planes_must_fit() -> None:
+def test_planes_of_other_sizes_are_refused() -> None:
     with pytest.raises(ValueError, match="pixels"):
         edge_scores([(np.zeros((5, 5)), np.zeros((5, 6), bool))])
     with pytest.raises(ValueError, match="pixels"):
@@ -257,7 +257,7 @@ def test_planes_must_fit() -> None:
         edge_scores([])
 
 
-def test_crops_tile_a_segment_and_leave_out_those_with_nothing_to_count() -> None:
+def test_crops_tile_a_segment_without_empty_ones() -> None:
     edge = np.arange(70 * 50, dtype=np.uint16).reshape(70, 50).astype(np.uint8)
     inside = np.zeros(edge.shape, bool)
     inside[:, 20:] = True
@@ -270,7 +270,7 @@ def test_crops_tile_a_segment_and_leave_out_those_with_nothing_to_count() -> Non
     assert all(crop is None for _, _, crop in edge_crops(edge, edge > 100))
 
 
-def test_edges_outside_do_not_count_and_the_border_of_what_counts_makes_none() -> None:
+def test_edges_outside_the_mask_do_not_count_and_its_border_adds_none() -> None:
     rng = np.random.default_rng(0)
     truth, inside = np.zeros((2, 100, 100), bool)
     truth[20:80, 30] = truth[20:80, 70] = True
@@ -289,14 +289,14 @@ def test_the_tolerance_in_pixels_replaces_that_of_the_diagonal() -> None:
     assert edge_scores(beside).ods < 0.1 < 0.98 < edge_scores(beside, reach=5).ods
 
 
-def test_an_outline_ends_where_nothing_is_known() -> None:
+def test_an_outline_ends_at_unknown_pixels() -> None:
     mask, inside = circle(30), np.zeros((120, 120), bool)
     inside[:, :60] = True
     np.testing.assert_array_equal(label_edges(mask & inside, inside), label_edges(mask) & inside)
 
 
 @pytest.mark.parametrize("wrong", [np.full((5, 5), np.nan), np.zeros((5, 5), np.uint16)], ids=["NaN", "uint16"])
-def test_values_that_are_no_probabilities_are_refused(wrong: np.ndarray) -> None:
+def test_values_other_than_probabilities_are_refused(wrong: np.ndarray) -> None:
     truth = np.eye(5, dtype=bool)
     with pytest.raises(ValueError, match="NaN|uint16"):
         edge_scores([(wrong, truth)])

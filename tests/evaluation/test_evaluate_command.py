@@ -1,4 +1,4 @@
-"""`napari-ink evaluate`: what it counts, and that it says so."""
+"""`napari-ink evaluate`: the pixels that it counts, and its notes on them."""
 
 import json
 from collections.abc import Callable
@@ -44,11 +44,9 @@ def planes(tmp_path: Path) -> dict[str, np.ndarray]:
     return {"ink": ink, "truth": truth, "reviewed": reviewed}
 
 
-def test_every_pixel_counts_where_nothing_says_otherwise(
-    scores: Scores, planes: dict[str, np.ndarray], tmp_path: Path
-) -> None:
-    found, said = scores(tmp_path / "ink.png", tmp_path / "seg_inklabels.png")
-    assert "every pixel, since no supervision mask" in said
+def test_every_pixel_counts_by_default(scores: Scores, planes: dict[str, np.ndarray], tmp_path: Path) -> None:
+    found, notes = scores(tmp_path / "ink.png", tmp_path / "seg_inklabels.png")
+    assert "every pixel, since no supervision mask" in notes
     expected = ink_scores(planes["ink"], planes["truth"])
     assert (found["f0_5"], found["calibration_error"]) == (expected.f0_5, expected.calibration_error)
     called = planes["ink"] >= round(expected.best_threshold * 255)
@@ -63,23 +61,23 @@ def test_the_supervision_mask_of_the_same_version_is_used(
     labels = save(tmp_path / f"seg_inklabels{version}.png", planes["truth"])
     save(tmp_path / f"seg_supervision_mask{version}.png", planes["reviewed"])
     save(tmp_path / "seg_supervision_mask_v7.png", ~planes["reviewed"])
-    found, said = scores(tmp_path / "ink.png", labels)
-    assert f"inside seg_supervision_mask{version}.png" in said
+    found, notes = scores(tmp_path / "ink.png", labels)
+    assert f"inside seg_supervision_mask{version}.png" in notes
     assert found["f0_5"] == ink_scores(planes["ink"], planes["truth"], planes["reviewed"]).f0_5
     assert found["pixels"] == planes["reviewed"].sum()
-    everywhere, said = scores(tmp_path / "ink.png", labels, "--everywhere")
-    assert everywhere["pixels"] == planes["truth"].size and "every pixel, as requested" in said
+    everywhere, notes = scores(tmp_path / "ink.png", labels, "--everywhere")
+    assert everywhere["pixels"] == planes["truth"].size and "every pixel, as requested" in notes
 
 
 def test_unreviewed_label_values_do_not_count(scores: Scores, planes: dict[str, np.ndarray], tmp_path: Path) -> None:
     values = np.where(planes["reviewed"], 1 + planes["truth"], 0).astype(np.uint8)
     labels, half = save(tmp_path / "mine.png", values), np.zeros(SHAPE, bool)
-    found, said = scores(tmp_path / "ink.png", labels)
-    assert "reviewed pixels of mine.png" in said
+    found, notes = scores(tmp_path / "ink.png", labels)
+    assert "reviewed pixels of mine.png" in notes
     assert found["f0_5"] == ink_scores(planes["ink"], planes["truth"], planes["reviewed"]).f0_5
     half[:20] = True
-    both, said = scores(tmp_path / "ink.png", labels, "--mask", save(tmp_path / "half.png", half))
-    assert "mine.png" in said and "half.png" in said
+    both, notes = scores(tmp_path / "ink.png", labels, "--mask", save(tmp_path / "half.png", half))
+    assert "mine.png" in notes and "half.png" in notes
     assert both["pixels"] == (planes["reviewed"] & half).sum()
 
 
@@ -89,7 +87,7 @@ def test_sixteen_bits_score_as_eight(scores: Scores, planes: dict[str, np.ndarra
     assert one == two
 
 
-def test_what_cannot_be_is_refused_in_one_sentence(
+def test_impossible_requests_are_refused_in_one_sentence(
     planes: dict[str, np.ndarray], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     both = [str(tmp_path / "ink.png"), str(tmp_path / "seg_inklabels.png")]
@@ -103,7 +101,7 @@ def test_what_cannot_be_is_refused_in_one_sentence(
 def test_thinned_edges_are_scored_as_they_are(
     scores: Scores, planes: dict[str, np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A line beside a stronger one: suppression would take it."""
+    """Suppression would remove a line beside a stronger one."""
     edge = np.zeros(SHAPE, np.uint8)
     outline = label_edges(planes["truth"])
     edge[outline], edge[ndimage.binary_erosion(planes["truth"], iterations=2) & ~outline] = 80, 255
@@ -115,12 +113,14 @@ def test_thinned_edges_are_scored_as_they_are(
     assert as_it_is["edge_ods"] == inside.ods != suppressed["edge_ods"]
 
 
-def test_thinned_says_when_there_are_no_edges(scores: Scores, planes: dict[str, np.ndarray], tmp_path: Path) -> None:
-    found, said = scores(tmp_path / "ink.png", tmp_path / "seg_inklabels.png", "--thinned")
-    assert "contains no edges, so --thinned has no effect" in said and found["edge_ods"] is None
+def test_thinned_reports_a_prediction_without_edges(
+    scores: Scores, planes: dict[str, np.ndarray], tmp_path: Path
+) -> None:
+    found, notes = scores(tmp_path / "ink.png", tmp_path / "seg_inklabels.png", "--thinned")
+    assert "contains no edges, so --thinned has no effect" in notes and found["edge_ods"] is None
 
 
-def test_for_people(planes: dict[str, np.ndarray], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_printed_table(planes: dict[str, np.ndarray], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evaluate", str(tmp_path / "ink.png"), str(tmp_path / "seg_inklabels.png")]) == 0
     out = capsys.readouterr().out
     for word in ("F0.5", "boundary IoU", "average precision", "calibration error", "Brier"):

@@ -1,4 +1,4 @@
-"""Ink scores, against a loop over every threshold."""
+"""Ink scores, compared with a loop over every threshold."""
 
 import numpy as np
 import pytest
@@ -17,13 +17,13 @@ def at_threshold(probability: np.ndarray, truth: np.ndarray, threshold: float) -
     return precision, recall, 1.25 * precision * recall / bottom if bottom else 0.0
 
 
-def calibration_error(said: np.ndarray, true: np.ndarray) -> float:
-    """Return it by its definition, bin after bin."""
+def calibration_error(predicted: np.ndarray, true: np.ndarray) -> float:
+    """Return the calibration error by its definition, bin by bin."""
     error = 0.0
     for low in range(15):
-        within = (said > low / 15 + 1e-9) & (said <= (low + 1) / 15 + 1e-9) | (said == 0) & (low == 0)
+        within = (predicted > low / 15 + 1e-9) & (predicted <= (low + 1) / 15 + 1e-9) | (predicted == 0) & (low == 0)
         if within.any():
-            error += within.mean() * abs(said[within].mean() - true[within].mean())
+            error += within.mean() * abs(predicted[within].mean() - true[within].mean())
     return error
 
 
@@ -50,7 +50,7 @@ def test_scores_equal_those_of_each_threshold_alone(seed: int, share: float, ski
     assert scores.calibration_error == pytest.approx(calibration_error(p / 255, t))
 
 
-def test_perfect_and_hopeless() -> None:
+def test_a_perfect_and_an_empty_map() -> None:
     truth = np.zeros((8, 8), bool)
     truth[2:5, 2:5] = True
     perfect = ink_scores(truth.astype(np.uint8) * 255, truth)
@@ -58,20 +58,20 @@ def test_perfect_and_hopeless() -> None:
     assert ink_scores(np.zeros((8, 8), np.uint8), truth).f0_5 == 0
 
 
-def test_the_calibration_error_tells_boasting_from_modesty() -> None:
+def test_the_calibration_error_is_low_for_calibrated_probabilities() -> None:
     rng = np.random.default_rng(0)
-    said = rng.random((400, 400))
-    honest, never = rng.random(said.shape) < said, np.zeros(said.shape, bool)
-    assert ink_scores(said, honest).calibration_error < 0.01
-    assert ink_scores(said, never).calibration_error == pytest.approx(0.5, abs=0.01)
+    predicted = rng.random((400, 400))
+    honest, never = rng.random(predicted.shape) < predicted, np.zeros(predicted.shape, bool)
+    assert ink_scores(predicted, honest).calibration_error < 0.01
+    assert ink_scores(predicted, never).calibration_error == pytest.approx(0.5, abs=0.01)
 
 
 def test_a_segment_of_many_strips_scores_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
-    said, truth, inside = rng.random((31, 20)), rng.random((31, 20)) < 0.4, rng.random((31, 20)) < 0.5
-    whole = ink_scores(said, truth, inside)
+    predicted, truth, inside = rng.random((31, 20)), rng.random((31, 20)) < 0.4, rng.random((31, 20)) < 0.5
+    whole = ink_scores(predicted, truth, inside)
     monkeypatch.setattr("napari_ink.evaluation.ink._PIXELS_AT_ONCE", 60)
-    assert ink_scores(said, truth, inside) == whole
+    assert ink_scores(predicted, truth, inside) == whole
 
 
 def test_floating_point_is_rounded_to_255ths() -> None:
@@ -89,7 +89,7 @@ def test_pixels_outside_the_mask_do_not_count() -> None:
     assert ink_scores(probability, truth, inside).f0_5 == 1
 
 
-def test_planes_must_fit() -> None:
+def test_planes_of_other_sizes_are_refused() -> None:
     with pytest.raises(ValueError, match="shape"):
         ink_scores(np.zeros((3, 3)), np.zeros((3, 4), bool))
     with pytest.raises(ValueError, match="no pixel"):
@@ -97,7 +97,7 @@ def test_planes_must_fit() -> None:
 
 
 @pytest.mark.parametrize("wrong", [np.full((5, 5), np.nan), np.zeros((5, 5), np.uint16)], ids=["NaN", "uint16"])
-def test_values_that_are_no_probabilities_are_refused(wrong: np.ndarray) -> None:
+def test_values_other_than_probabilities_are_refused(wrong: np.ndarray) -> None:
     truth = np.eye(5, dtype=bool)
     with pytest.raises(ValueError, match="NaN|uint16"):
         ink_scores(wrong, truth)

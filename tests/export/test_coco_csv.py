@@ -1,4 +1,4 @@
-"""COCO and Kaggle's csv of other programs: counts checked before anything is allocated, text of any system."""
+"""COCO and Kaggle's csv from other programs: counts are checked before allocation, and text of any system is read."""
 
 import json
 from pathlib import Path
@@ -13,12 +13,12 @@ from napari_ink.export import INK_LABELS, LabelPlane, read_labels
 
 def _coco(folder: Path, *annotations: Any, **changed: Any) -> LabelPlane:
     path = folder / "m.json"
-    said = {
+    data = {
         "images": [{"id": 1, "height": 4, "width": 5}],
         "categories": [{"id": 1, "name": "ink"}, {"id": 2, "name": "papyrus"}],
         "annotations": [{"category_id": 1, "segmentation": one} for one in annotations],
     }
-    path.write_text(json.dumps({**said, **changed}))
+    path.write_text(json.dumps({**data, **changed}))
     return read_labels(path)
 
 
@@ -40,7 +40,7 @@ def test_polygons_and_classes(tmp_path: Path) -> None:
 
 @pytest.mark.timeout(30)
 @pytest.mark.parametrize(
-    ("segmentation", "said"),
+    ("segmentation", "message"),
     [
         (_runs(10_000_000_000), "add up to 10000000000"),
         (_runs(2**63, 2**63), "add up to"),
@@ -57,13 +57,13 @@ def test_polygons_and_classes(tmp_path: Path) -> None:
         (3, "cannot be read"),
     ],
 )
-def test_damaged_run_lengths(tmp_path: Path, segmentation: Any, said: str) -> None:
-    with pytest.raises(LabelError, match=said):
+def test_damaged_run_lengths_are_refused(tmp_path: Path, segmentation: Any, message: str) -> None:
+    with pytest.raises(LabelError, match=message):
         _coco(tmp_path, segmentation)
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("changed", "message"),
     [
         ({"images": []}, "0 images"),
         ({"images": [{"id": 1, "height": 4, "width": 5}] * 3}, "3 images"),
@@ -76,8 +76,8 @@ def test_damaged_run_lengths(tmp_path: Path, segmentation: Any, said: str) -> No
         ({"categories": 3}, "cannot be read"),
     ],
 )
-def test_data_sets_without_exactly_one_plane_are_refused(tmp_path: Path, changed: Any, said: str) -> None:
-    with pytest.raises(LabelError, match=said):
+def test_data_sets_without_exactly_one_plane_are_refused(tmp_path: Path, changed: Any, message: str) -> None:
+    with pytest.raises(LabelError, match=message):
         _coco(tmp_path, **changed)
 
 
@@ -116,7 +116,7 @@ def test_empty_csv(tmp_path: Path, runs: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "said"),
+    ("rows", "message"),
     [
         ("a,1 1\nb,1 1\n", r"2 masks \(a, b\)"),
         ("", "0 masks"),
@@ -130,12 +130,12 @@ def test_empty_csv(tmp_path: Path, runs: str) -> None:
         (f"a,{'9' * 18} {'9' * 18}\n", "do not fit"),
     ],
 )
-def test_an_invalid_csv_is_refused_with_its_reason(tmp_path: Path, rows: str, said: str) -> None:
-    with pytest.raises(LabelError, match=said):
+def test_an_invalid_csv_is_refused_with_its_reason(tmp_path: Path, rows: str, message: str) -> None:
+    with pytest.raises(LabelError, match=message):
         _csv(tmp_path, f"Id,Predicted\n{rows}".encode())
 
 
-def test_csv_that_begins_otherwise(tmp_path: Path) -> None:
+def test_a_csv_without_its_header_is_refused(tmp_path: Path) -> None:
     with pytest.raises(LabelError, match="begins with 'a,1 2'"):
         _csv(tmp_path, b"a,1 2\n")
     with pytest.raises(LabelError, match="more than any segment"):

@@ -52,7 +52,7 @@ def test_chunks_without_a_separator_in_the_metadata_are_found(tmp_path: Path, be
         '[{"type": "scale", "scale": [1' + "0" * 400 + "]}]}]}]}",
     ],
 )
-def test_attributes_that_describe_no_plane(tmp_path: Path, attributes: str) -> None:
+def test_attributes_that_describe_no_plane_give_one_sentence(tmp_path: Path, attributes: str) -> None:
     place = write(tmp_path / "m.zarr")
     (place / ".zattrs").write_text(attributes)
     with pytest.raises(LabelError) as caught:
@@ -60,7 +60,7 @@ def test_attributes_that_describe_no_plane(tmp_path: Path, attributes: str) -> N
     assert str(place) in str(caught.value) and "\n" not in str(caught.value)
 
 
-def test_a_chunk_that_is_rubbish(tmp_path: Path) -> None:
+def test_a_damaged_chunk_is_refused(tmp_path: Path) -> None:
     place = write(tmp_path / "m.zarr")
     (place / "0" / "0" / "0").write_bytes(b"rubbish")
     with pytest.raises(LabelError, match="cannot be read"):

@@ -54,7 +54,7 @@ def test_label_images_become_masks(tmp_path: Path, suffix: str) -> None:
     np.testing.assert_array_equal(tifffile.imread(out), LABELS)
 
 
-def test_a_name_that_is_taken_is_refused(tmp_path: Path) -> None:
+def test_an_existing_name_is_refused(tmp_path: Path) -> None:
     path = write_mask(LABELS > 0, tmp_path / "m.png")
     before = path.read_bytes()
     with pytest.raises(OutputError, match="exists already"):
@@ -66,7 +66,7 @@ def test_a_name_that_is_taken_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "word"), [("m.jpg", ".png"), ("m", "no suffix"), ("no/m.png", "no folder")])
-def test_names_that_cannot_be_written(tmp_path: Path, name: str, word: str) -> None:
+def test_names_that_cannot_be_written_are_refused(tmp_path: Path, name: str, word: str) -> None:
     with pytest.raises(OutputError, match=word):
         write_mask(LABELS > 0, tmp_path / name)
     assert list(tmp_path.iterdir()) == []
@@ -85,14 +85,14 @@ def test_sources_without_the_requested_plane_are_refused(tmp_path: Path) -> None
     assert not (tmp_path / "m.png").exists()
 
 
-def test_a_name_too_long_for_the_disk(tmp_path: Path) -> None:
+def test_a_name_too_long_for_the_disk_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="too long"):
         write_mask(LABELS > 0, tmp_path / f"{'m' * 300}.png")
     longest = write_mask(LABELS > 0, tmp_path / f"{'m' * 251}.png")
     assert list(tmp_path.iterdir()) == [longest]
 
 
-def test_a_link_to_nothing_is_taken_too(tmp_path: Path) -> None:
+def test_the_name_of_a_dangling_link_is_refused_too(tmp_path: Path) -> None:
     (tmp_path / "m.png").symlink_to(tmp_path / "gone.png")
     with pytest.raises(OutputError, match="exists already"):
         write_mask(LABELS > 0, tmp_path / "m.png")
@@ -101,7 +101,7 @@ def test_a_link_to_nothing_is_taken_too(tmp_path: Path) -> None:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Mount a disk of 64 KiB: only a real disk fills up like one."""
+    """Mount a disk of 64 KiB, since only a real disk becomes full in the same way."""
     place = tmp_path / "disk"
     place.mkdir()
     mounted = hasattr(os, "geteuid") and os.geteuid() == 0
@@ -112,7 +112,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", place], check=True)
 
 
-def test_a_full_disk(small_disk: Path) -> None:
+def test_a_full_disk_is_reported(small_disk: Path) -> None:
     noise = np.random.default_rng(0).random((1500, 1500)) < 0.5
     with pytest.raises(OutputError, match="disk is full"):
         write_mask(noise, small_disk / "m.png")

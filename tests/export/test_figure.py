@@ -31,7 +31,7 @@ def test_ink_is_tinted_and_papyrus_stays_grey(tmp_path: Path) -> None:
 
 
 @given(width=st.integers(20, 30000), pixel_um=st.none() | st.floats(0.3, 200), step=st.integers(1, 9))
-def test_the_bar_is_round_and_as_long_as_it_says(width: int, pixel_um: float | None, step: int) -> None:
+def test_the_scale_bar_has_a_round_and_exact_length(width: int, pixel_um: float | None, step: int) -> None:
     bar = scale_bar(width, pixel_um, step)
     number, unit = bar.text.split()
     assert unit == ("px" if pixel_um is None else "mm")
@@ -41,7 +41,7 @@ def test_the_bar_is_round_and_as_long_as_it_says(width: int, pixel_um: float | N
     assert number.replace("e-05", "").replace(".", "").strip("0") in ("1", "2", "5")
 
 
-def test_the_bar_in_the_picture(tmp_path: Path) -> None:
+def test_the_scale_bar_in_the_picture(tmp_path: Path) -> None:
     path = write_figure(tmp_path / "a.png", np.zeros((300, 400), np.uint8), voxel_size_um=50)
     white = (np.asarray(Image.open(path))[-20:] == 255).all(axis=2)
     assert scale_bar(400, 50).text == "5 mm"
@@ -58,11 +58,11 @@ def test_an_svg_contains_outlines_and_the_length_of_the_scale_bar(tmp_path: Path
     assert parts["image"].attrib["href"].startswith("data:image/png;base64,")
 
 
-def test_a_pdf(tmp_path: Path) -> None:
+def test_a_pdf_is_written(tmp_path: Path) -> None:
     assert write_figure(tmp_path / "a.pdf", GREY, INK).read_bytes().startswith(b"%PDF-")
 
 
-def test_large_figures_are_made_smaller_and_keep_thin_lines(tmp_path: Path) -> None:
+def test_large_figures_are_scaled_down_and_keep_thin_lines(tmp_path: Path) -> None:
     line = np.zeros((1000, 900), np.bool_)
     line[333] = True
     path = write_figure(tmp_path / "a.png", np.zeros((1000, 900), np.uint8), edges=line, longest_px=400)
@@ -70,10 +70,10 @@ def test_large_figures_are_made_smaller_and_keep_thin_lines(tmp_path: Path) -> N
     assert picture.shape == (334, 300, 3) and (picture[111] > 0).any(axis=1).all()
 
 
-def test_what_is_refused(tmp_path: Path) -> None:
+def test_unusable_names_are_refused(tmp_path: Path) -> None:
     path = write_figure(tmp_path / "a.png", GREY)
-    for name, said in (("a.png", "exists already"), ("a.jpg", "name a .png"), ("no/a.png", "no folder")):
-        with pytest.raises(OutputError, match=said):
+    for name, message in (("a.png", "exists already"), ("a.jpg", "name a .png"), ("no/a.png", "no folder")):
+        with pytest.raises(OutputError, match=message):
             write_figure(tmp_path / name, GREY)
     with pytest.raises(BadInputError, match="same part"):
         write_figure(path, GREY, INK[:-1], overwrite=True)

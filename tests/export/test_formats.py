@@ -1,4 +1,4 @@
-"""Every format: a written plane reads back unchanged, here and with other programs' readers."""
+"""Every format: a written plane reads back unchanged, here and in other programs' readers."""
 
 import json
 from pathlib import Path
@@ -38,7 +38,7 @@ SIZES = hnp.array_shapes(min_dims=2, max_dims=2, max_side=24)
 
 
 @ALL
-def test_a_name_gives_the_format(form: Format) -> None:
+def test_the_format_follows_from_the_name(form: Format) -> None:
     assert format_of(Path(NAMES[form.name])) is form
     assert format_of(Path(NAMES[form.name].upper().replace("INKLABELS", "inklabels"))) is form
 
@@ -59,7 +59,7 @@ def test_a_mask_reads_back(tmp_path_factory: pytest.TempPathFactory, form: Forma
 @given(labels=hnp.arrays(np.uint8, SIZES, elements=st.integers(0, 2)))
 def test_label_values_read_back(tmp_path_factory: pytest.TempPathFactory, form: Format, labels: np.ndarray) -> None:
     if form.name == "NumPy":
-        labels[0, 0] = 2  # NumPy files have no place to say that 0 and 1 are label values
+        labels[0, 0] = 2  # NumPy files cannot store that 0 and 1 are label values
     path = write_label_values(labels, tmp_path_factory.mktemp("out") / NAMES[form.name])
     plane = read_labels(path)
     np.testing.assert_array_equal(plane.whole(), labels)
@@ -68,7 +68,7 @@ def test_label_values_read_back(tmp_path_factory: pytest.TempPathFactory, form: 
 
 @ALL
 @pytest.mark.parametrize("order", ["C", "F", "every other"])
-def test_arrays_that_lie_otherwise_in_memory(tmp_path: Path, form: Format, order: str) -> None:
+def test_arrays_of_any_memory_layout(tmp_path: Path, form: Format, order: str) -> None:
     mask = RNG.random((140, 130)) < 0.4
     given = np.asfortranarray(mask) if order == "F" else np.repeat(mask, 2, axis=1)[:, ::2] if order != "C" else mask
     path = write_mask(given, tmp_path / NAMES[form.name])
@@ -78,7 +78,7 @@ def test_arrays_that_lie_otherwise_in_memory(tmp_path: Path, form: Format, order
 @ALL
 def test_planes_larger_than_one_block(tmp_path: Path, form: Format) -> None:
     blobs = np.kron(RNG.random((43, 27)) < 0.4, np.ones((50, 50), np.bool_))
-    blobs[1020:1030, 500:1100] = True  # over the ends of bands, tiles and blocks
+    blobs[1020:1030, 500:1100] = True  # across the ends of bands, tiles and blocks
     path = write_mask(blobs, tmp_path / NAMES[form.name])
     plane = read_labels(path, blobs.shape)
     np.testing.assert_array_equal(plane.whole() > 0, blobs)
@@ -116,7 +116,7 @@ def test_a_plane_too_large_to_trace_is_refused_before_it_is_read(tmp_path: Path,
 
 
 @ALL
-def test_a_taken_name(tmp_path: Path, form: Format) -> None:
+def test_an_existing_name_is_refused(tmp_path: Path, form: Format) -> None:
     mask = RNG.random((9, 8)) < 0.5
     path = write_mask(mask, tmp_path / NAMES[form.name])
     with pytest.raises(OutputError, match="exists already"):
@@ -128,7 +128,7 @@ def test_a_taken_name(tmp_path: Path, form: Format) -> None:
 
 
 @ALL
-def test_nothing_stays_of_what_could_not_be_read(tmp_path: Path, form: Format) -> None:
+def test_a_failed_read_leaves_no_file(tmp_path: Path, form: Format) -> None:
     def read(y: tuple[int, int], x: tuple[int, int]) -> np.ndarray:
         raise OSError(28, "No space left on device")
 
@@ -149,7 +149,7 @@ def test_a_folder_is_replaced_only_by_the_same_format(tmp_path: Path) -> None:
 
 
 @ALL
-def test_files_that_are_something_else(tmp_path: Path, form: Format) -> None:
+def test_files_with_other_content_are_refused(tmp_path: Path, form: Format) -> None:
     path = tmp_path / NAMES[form.name]
     if form.is_folder:
         zarr.create_group(path)
@@ -170,10 +170,10 @@ def test_the_meaning_of_values_survives_export_and_import(tmp_path: Path) -> Non
         assert read_labels(write_plane(edges, tmp_path / name)).names == EDGE_LABELS
 
 
-# What others' readers find
+# Other programs' readers
 
 
-def test_images_are_plain_grey_ones(tmp_path: Path) -> None:
+def test_images_are_plain_grey_images(tmp_path: Path) -> None:
     mask = RNG.random((700, 600)) < 0.5
     png, tif = (write_mask(mask, tmp_path / name) for name in ("m.png", "m.tif"))
     for path in (png, tif):
@@ -185,7 +185,7 @@ def test_images_are_plain_grey_ones(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.load(write_mask(mask, tmp_path / "m.npy")), mask * np.uint8(255))
 
 
-def test_an_ome_zarr_says_all_that_ngff_asks_for(tmp_path: Path) -> None:
+def test_an_ome_zarr_has_all_metadata_of_ngff(tmp_path: Path) -> None:
     labels = np.zeros((1100, 700), np.uint8)
     labels[5, 3], labels[6, 3], labels[900:1000, 100:600] = 1, 2, 1
     path = write_label_values(labels, tmp_path / "a.zarr", voxel_size_um=7.91)
@@ -212,15 +212,15 @@ def test_an_ome_zarr_says_all_that_ngff_asks_for(tmp_path: Path) -> None:
     assert read_labels(path).voxel_size_um == 7.91
 
 
-def test_villas_zarr_is_as_villa_writes_it(tmp_path: Path) -> None:
+def test_villas_zarr_has_villas_layout(tmp_path: Path) -> None:
     mask = RNG.random((300, 270)) < 0.001
     mask[:, 128:256] = False
     path = write_mask(mask, tmp_path / "7_inklabels_v2.zarr", voxel_size_um=2.4)
     assert json.loads((path / ".zgroup").read_text()) == {"zarr_format": 2}
-    said = json.loads((path / "0" / ".zarray").read_text())
-    assert said["shape"] == [65, 300, 270] and said["chunks"] == [65, 128, 128] and said["fill_value"] == 0
-    assert said["dimension_separator"] == "/" and said["zarr_format"] == 2 and said["dtype"] == "|u1"
-    assert said["compressor"] == {"id": "blosc", "cname": "zstd", "clevel": 3, "shuffle": 2, "blocksize": 0}
+    metadata = json.loads((path / "0" / ".zarray").read_text())
+    assert metadata["shape"] == [65, 300, 270] and metadata["chunks"] == [65, 128, 128] and metadata["fill_value"] == 0
+    assert metadata["dimension_separator"] == "/" and metadata["zarr_format"] == 2 and metadata["dtype"] == "|u1"
+    assert metadata["compressor"] == {"id": "blosc", "cname": "zstd", "clevel": 3, "shuffle": 2, "blocksize": 0}
     (scale,) = json.loads((path / ".zattrs").read_text())["multiscales"]
     assert scale["version"] == "0.4" and [axis["name"] for axis in scale["axes"]] == ["z", "y", "x"]
     assert [one["coordinateTransformations"][0]["scale"][1:] for one in scale["datasets"]] == [
@@ -256,17 +256,17 @@ def test_kaggles_runs_are_counted_from_one_along_the_rows(tmp_path: Path) -> Non
 
 def test_cocos_counts_are_of_the_columns(tmp_path: Path) -> None:
     labels = np.array([[2, 0, 1], [2, 1, 0]], np.uint8)
-    said = json.loads(write_label_values(labels, tmp_path / "a.json").read_text())
-    assert said["images"] == [{"id": 1, "file_name": "a.png", "height": 2, "width": 3}]
-    papyrus, ink = said["annotations"]
+    data = json.loads(write_label_values(labels, tmp_path / "a.json").read_text())
+    assert data["images"] == [{"id": 1, "file_name": "a.png", "height": 2, "width": 3}]
+    papyrus, ink = data["annotations"]
     assert papyrus["segmentation"] == {"size": [2, 3], "counts": [3, 2, 1]}
     assert ink["segmentation"] == {"size": [2, 3], "counts": [0, 2, 4]}
     assert ink["area"] == 2 and ink["bbox"] == [0, 0, 1, 2] and ink["iscrowd"] == 1
-    assert [category["name"] for category in said["categories"]] == ["papyrus", "ink"]
+    assert [category["name"] for category in data["categories"]] == ["papyrus", "ink"]
 
 
 def _packed(counts: list[int]) -> str:
-    """Write counts in COCO's compressed form, as its description says: less the one two before, 5 bits a time."""
+    """Write counts in COCO's compressed form as specified: minus the count two places before, 5 bits at a time."""
     out = ""
     for place, count in enumerate(counts):
         number = count - counts[place - 2] if place > 2 else count
@@ -281,14 +281,16 @@ def _packed(counts: list[int]) -> str:
 
 @settings(max_examples=60, deadline=None)
 @given(mask=hnp.arrays(np.bool_, hnp.array_shapes(min_dims=2, max_dims=2, max_side=70)))
-def test_compressed_counts_of_others_are_read(tmp_path_factory: pytest.TempPathFactory, mask: np.ndarray) -> None:
+def test_compressed_counts_of_other_programs_are_read(
+    tmp_path_factory: pytest.TempPathFactory, mask: np.ndarray
+) -> None:
     path = write_mask(mask, tmp_path_factory.mktemp("out") / "a.json")
-    said = json.loads(path.read_text())
-    for annotation in said["annotations"]:
+    data = json.loads(path.read_text())
+    for annotation in data["annotations"]:
         annotation["segmentation"]["counts"] = _packed(annotation["segmentation"]["counts"])
-    for category in said["categories"]:
+    for category in data["categories"]:
         del category["value"]
-    path.write_text(json.dumps(said))
+    path.write_text(json.dumps(data))
     np.testing.assert_array_equal(read_labels(path).whole() > 0, mask)
 
 
@@ -298,8 +300,8 @@ def test_pycocotools_agrees(tmp_path: Path) -> None:
     for share in (0, 0.01, 0.5, 1):
         mask = RNG.random((83, 57)) < share
         path = write_mask(mask, tmp_path / f"{share}.json")
-        said = json.loads(path.read_text())
-        for annotation in said["annotations"]:
+        data = json.loads(path.read_text())
+        for annotation in data["annotations"]:
             counts = annotation["segmentation"]["counts"]
             runs = reference.frPyObjects(annotation["segmentation"], 83, 57)
             np.testing.assert_array_equal(reference.decode(runs) > 0, mask)
@@ -307,7 +309,7 @@ def test_pycocotools_agrees(tmp_path: Path) -> None:
             assert reference.toBbox(runs).tolist() == annotation["bbox"]
             annotation["segmentation"]["counts"] = runs["counts"].decode()
             assert _packed(counts) == annotation["segmentation"]["counts"]
-        path.write_text(json.dumps(said))
+        path.write_text(json.dumps(data))
         np.testing.assert_array_equal(read_labels(path).whole() > 0, mask)
 
 
@@ -315,7 +317,7 @@ def test_geojson_of_other_programs(tmp_path: Path) -> None:
     square = [[1, 1], [5, 1], [5, 4], [1, 4], [1, 1]]
     hole = [[2, 2], [3, 2], [3, 3], [2, 3], [2, 2]]
     triangle = [[0.0, 0.0], [8.0, 0.0], [0.0, 8.0], [0.0, 0.0]]
-    said = {
+    data = {
         "type": "FeatureCollection",
         "features": [
             {"type": "Feature", "properties": None, "geometry": {"type": "Polygon", "coordinates": [square, hole]}},
@@ -323,15 +325,15 @@ def test_geojson_of_other_programs(tmp_path: Path) -> None:
         ],
     }
     path = tmp_path / "qupath.geojson"
-    truth = np.add.outer(np.arange(8), np.arange(9)) + 1 < 8  # centres in the triangle
+    truth = np.add.outer(np.arange(8), np.arange(9)) + 1 < 8  # pixel centres in the triangle
     truth[1:4, 1:5] = True
-    path.write_text(json.dumps(said))
+    path.write_text(json.dumps(data))
     np.testing.assert_array_equal(read_labels(path, (8, 9)).whole() > 0, truth)
     with pytest.raises(LabelError, match="give its size"):
         read_labels(path)
 
 
-def test_svgs_that_were_edited(tmp_path: Path) -> None:
+def test_edited_svgs_are_read_or_refused(tmp_path: Path) -> None:
     (tmp_path / "b.svg").write_text(
         '<svg width="8" height="6"><path data-value="2" data-name="ink" d="M1 1 L4,1 4 3 H1 Z m4 2 l2 0 v2 h-2"/></svg>'
     )

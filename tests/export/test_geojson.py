@@ -24,8 +24,8 @@ def _polygon(*rings: list[list[float]]) -> dict[str, Any]:
 
 
 def _feature(geometry: Any, name: str | None = "ink", **properties: Any) -> dict[str, Any]:
-    said = {} if name is None else {"classification": {"name": name, "color": [200, 0, 0]}}
-    return {"type": "Feature", "geometry": geometry, "properties": {**said, **properties}}
+    classification = {} if name is None else {"classification": {"name": name, "color": [200, 0, 0]}}
+    return {"type": "Feature", "geometry": geometry, "properties": {**classification, **properties}}
 
 
 def _collection(*features: Any) -> dict[str, Any]:
@@ -39,14 +39,14 @@ BOTH = TRUTH.copy()
 BOTH[40:50, 40:60] = True
 
 
-def _read(folder: Path, said: Any, shape: tuple[int, int] | None = SHAPE) -> LabelPlane:
+def _read(folder: Path, content: Any, shape: tuple[int, int] | None = SHAPE) -> LabelPlane:
     path = folder / "m.geojson"
-    path.write_text(said if isinstance(said, str) else json.dumps(said))
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
     return read_labels(path, shape)
 
 
 @pytest.mark.parametrize(
-    ("said", "truth"),
+    ("content", "truth"),
     [
         ([_feature(_polygon(A))], TRUTH),
         (_polygon(A), TRUTH),
@@ -61,8 +61,8 @@ def _read(folder: Path, said: Any, shape: tuple[int, int] | None = SHAPE) -> Lab
         (_collection(_feature(_polygon(A), None, classification="ink")), TRUTH),
     ],
 )
-def test_every_way_to_nest_polygons(tmp_path: Path, said: Any, truth: np.ndarray) -> None:
-    plane = _read(tmp_path, said)
+def test_every_way_to_nest_polygons(tmp_path: Path, content: Any, truth: np.ndarray) -> None:
+    plane = _read(tmp_path, content)
     np.testing.assert_array_equal(plane.whole(), truth * np.uint8(255))
     assert plane.is_mask and plane.notes == ()
 
@@ -76,9 +76,9 @@ def test_geometries_that_are_left_out_are_reported(tmp_path: Path) -> None:
         "m.geojson: only polygons are read; left out: 2 Point, 1 features without a geometry.",
         "m.geojson: 1 of 2 polygons lie outside of the plane.",
     )
-    for said in (_collection(*points), _collection(), _collection(outside)):
+    for content in (_collection(*points), _collection(), _collection(outside)):
         with pytest.raises(LabelError, match="no polygon"):
-            _read(tmp_path, said)
+            _read(tmp_path, content)
 
 
 def test_pixel_centres_at_whole_numbers_are_recognised_and_reported(tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_papyrus_is_never_ink(tmp_path: Path) -> None:
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize(
-    "said",
+    "content",
     [
         '{"type": "Polygon", "coordinates": [[[NaN, 1], [2, 3], [4, 5]]]}',
         '{"type": "Polygon", "coordinates": [[[1e999, 1], [2, 3], [4, 5]]]}',
@@ -139,26 +139,26 @@ def test_papyrus_is_never_ink(tmp_path: Path) -> None:
         },
     ],
 )
-def test_damaged_and_huge_files_end_in_a_sentence(tmp_path: Path, said: Any) -> None:
+def test_damaged_and_huge_files_end_in_a_sentence(tmp_path: Path, content: Any) -> None:
     with pytest.raises(LabelError, match=r"m\.geojson") as error:
-        _read(tmp_path, said)
+        _read(tmp_path, content)
     assert "\n" not in str(error.value)
 
 
 def test_polygons_that_cover_the_plane_ten_thousand_times_are_refused(tmp_path: Path) -> None:
-    said = _collection(*[_feature(_polygon(_square(0, 2000, 0, 2000)))] * 9999)
+    content = _collection(*[_feature(_polygon(_square(0, 2000, 0, 2000)))] * 9999)
     with pytest.raises(LabelError, match="merge the shapes"):
-        _read(tmp_path, said, (2000, 2000))
+        _read(tmp_path, content, (2000, 2000))
 
 
 def test_labels_that_qupath_saved_again(tmp_path: Path) -> None:
     values = np.random.default_rng(5).integers(0, 3, (20, 30), dtype=np.uint8)
-    said = json.loads(write_label_values(values, tmp_path / "a.geojson").read_text())
-    for feature in said["features"]:
+    content = json.loads(write_label_values(values, tmp_path / "a.geojson").read_text())
+    for feature in content["features"]:
         del feature["properties"]["value"]
-    plane = _read(tmp_path, said["features"], (20, 30))
+    plane = _read(tmp_path, content["features"], (20, 30))
     np.testing.assert_array_equal(plane.whole(), values)
-    np.testing.assert_array_equal(_read(tmp_path, said, None).whole(), values)
+    np.testing.assert_array_equal(_read(tmp_path, content, None).whole(), values)
 
 
 BOXES = st.tuples(*[st.integers(0, 12)] * 4).map(lambda b: (min(b[:2]), max(b[:2]) + 1, min(b[2:]), max(b[2:]) + 1))
@@ -189,14 +189,16 @@ def _built(kind: str, of: Any, truth: np.ndarray) -> dict[str, Any]:
 @given(
     geometries=st.lists(GEOMETRIES, min_size=1, max_size=4), bare=st.sampled_from(["collection", "list", "geometries"])
 )
-def test_random_nesting(tmp_path_factory: pytest.TempPathFactory, geometries: list[Any], bare: str) -> None:
+def test_random_nesting_of_geometries(
+    tmp_path_factory: pytest.TempPathFactory, geometries: list[Any], bare: str
+) -> None:
     truth = np.zeros((14, 15), np.bool_)
     built = [_built(*one, truth) for one in geometries]
     features = [_feature(one) for one in built]
-    said = _collection(*features) if bare == "collection" else features if bare == "list" else built
+    content = _collection(*features) if bare == "collection" else features if bare == "list" else built
     folder = tmp_path_factory.mktemp("geo")
     if truth.any():
-        np.testing.assert_array_equal(_read(folder, said, truth.shape).whole() > 0, truth)
+        np.testing.assert_array_equal(_read(folder, content, truth.shape).whole() > 0, truth)
     else:
         with pytest.raises(LabelError, match="no polygons|neither"):
-            _read(folder, said, truth.shape)
+            _read(folder, content, truth.shape)

@@ -1,4 +1,4 @@
-"""Import by the field's rules: padding cropped, soft masks cut at half, smaller ones refused; the field's names."""
+"""Import by the field's rules: padding is cropped, soft masks are cut at half, smaller planes refused; names."""
 
 from pathlib import Path
 
@@ -46,7 +46,7 @@ def test_soft_masks_are_cut_at_half(tmp_path: Path) -> None:
     soft = np.arange(256, dtype=np.uint8).reshape(16, 16)
     Image.fromarray(soft).save(tmp_path / "soft.png")
     tifffile.imwrite(tmp_path / "soft.tif", soft.astype(np.uint16) * 257)
-    tifffile.imwrite(tmp_path / "wide.tif", soft.astype(np.uint16))  # of 8 bits, though saved as 16
+    tifffile.imwrite(tmp_path / "wide.tif", soft.astype(np.uint16))  # 8-bit values saved as 16 bits
     np.save(tmp_path / "soft.npy", soft.astype(np.int64))
     for name in ("soft.png", "soft.tif", "wide.tif", "soft.npy"):
         plane = import_mask(tmp_path / name, soft.shape)
@@ -63,7 +63,7 @@ def test_masks_of_one_bit_and_of_zero_and_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("values", [INK.astype(np.float32), INK.astype(int) - 1, INK * 70000 + LOOKED, INK[0]])
-def test_values_that_are_no_labels(tmp_path: Path, values: np.ndarray) -> None:
+def test_values_other_than_labels_are_refused(tmp_path: Path, values: np.ndarray) -> None:
     np.save(tmp_path / "a.npy", values)
     with pytest.raises(LabelError, match=r"a\.npy"):
         read_labels(tmp_path / "a.npy")
@@ -84,7 +84,7 @@ def test_ink_and_supervision_become_label_values(tmp_path: Path) -> None:
         import_mask(values, INK.shape)
 
 
-def test_edges(tmp_path: Path) -> None:
+def test_edges_are_imported(tmp_path: Path) -> None:
     mask = write_mask(INK, tmp_path / "mask.png")
     np.testing.assert_array_equal(import_edge_labels(mask, INK.shape).whole(), INK)
     values = write_label_values(VALUES, tmp_path / "values.png")
@@ -97,7 +97,7 @@ def test_edges(tmp_path: Path) -> None:
     version=st.integers(1, 10**6),
     suffix=st.sampled_from([".png", ".zarr"]),
 )
-def test_names_say_what_they_were_made_of(segment: str, kind: str, version: int, suffix: str) -> None:
+def test_a_name_parses_into_its_parts(segment: str, kind: str, version: int, suffix: str) -> None:
     name = LabelName(segment, kind, version, suffix)  # type: ignore[arg-type]
     assert parse_label_name(Path("folder") / str(name)) == name
 

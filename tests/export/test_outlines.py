@@ -1,4 +1,4 @@
-"""Outlines: polygons that GIS programs accept, and that fill to exactly the pixels they were traced from."""
+"""Outlines: polygons that GIS programs accept, and that fill exactly the pixels they were traced from."""
 
 import numpy as np
 from hypothesis import given, settings
@@ -18,7 +18,7 @@ def _area(ring: np.ndarray) -> float:
 
 @settings(max_examples=300, deadline=None)
 @given(mask=MASKS)
-def test_each_piece_is_one_polygon_that_fills_to_itself(mask: np.ndarray) -> None:
+def test_each_piece_is_one_polygon_that_fills_its_pixels(mask: np.ndarray) -> None:
     pieces, number = ndimage.label(mask)
     polygons = trace(mask)
     assert len(polygons) == number
@@ -40,14 +40,14 @@ def test_rings_are_simple_and_turn_the_right_way(mask: np.ndarray) -> None:
             assert (along != np.roll(along, 1)).all()  # every point is a corner
 
 
-def test_a_hole_that_touches_the_outline_is_a_ring_of_its_own() -> None:
+def test_a_hole_that_touches_the_outline_is_a_separate_ring() -> None:
     mask = np.array([[0, 1, 1], [1, 0, 1], [1, 1, 1]], np.bool_)
     (polygon,) = trace(mask)
     assert len(polygon.holes) == 1 and len(polygon.holes[0]) == 4
 
 
 def _inside(y: float, x: float, ring: np.ndarray) -> bool:
-    """Count the sides left of a point, one by one."""
+    """Return whether a point is inside, by the number of sides left of it."""
     crossings = 0
     for (y0, x0), (y1, x1) in zip(ring, np.roll(ring, -1, axis=0), strict=True):
         if (y0 <= y) != (y1 <= y):
@@ -64,6 +64,6 @@ def _inside(y: float, x: float, ring: np.ndarray) -> bool:
 def test_polygons_of_any_slope_fill_the_pixel_centres_inside(
     points: list[tuple[int, int]], height: int, width: int
 ) -> None:
-    ring = np.array(points) / 2 + 0.13  # partly outside, and no side right through a centre
+    ring = np.array(points) / 2 + 0.13  # partly outside, and no side passes through a pixel centre
     truth = [[_inside(y + 0.5, x + 0.5, ring) for x in range(width)] for y in range(height)]
     np.testing.assert_array_equal(fill([ring], (height, width)), truth)

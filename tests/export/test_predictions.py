@@ -1,4 +1,4 @@
-"""Masks of predictions, cut at the given threshold, or else at the recommended one."""
+"""Masks of predictions, cut at the given threshold, or otherwise at the recommended one."""
 
 from pathlib import Path
 
@@ -23,8 +23,8 @@ def prediction(tmp_path: Path) -> Path:
     network = InkEdgeNetwork(config)
     torch.nn.init.normal_(network.heads.weight, std=3.0)
     contract = InputContract(depth_layers=8, min_depth_layers=2, mean=0.5, std=0.3, voxel_size_um=None, tile_size=64)
-    said = {"thresholds": {"ink": 0.2, "edge": 0.3}}
-    model = load_model(save_checkpoint(tmp_path / "m.safetensors", network, config, contract, said))
+    provenance = {"thresholds": {"ink": 0.2, "edge": 0.3}}
+    model = load_model(save_checkpoint(tmp_path / "m.safetensors", network, config, contract, provenance))
     for _ in predict(PredictRequest(stack=open_stack(tmp_path / "stack.npy"), model=model, out=tmp_path / "p.zarr")):
         pass
     return tmp_path / "p.zarr"

@@ -42,7 +42,7 @@ def test_a_project_is_a_source(project: Path, tmp_path: Path, what: str) -> None
     np.testing.assert_array_equal(read_labels(out).whole(), TRUTH[what])
 
 
-def test_parts_are_read_alike(project: Path) -> None:
+def test_parts_equal_those_of_the_whole_plane(project: Path) -> None:
     from napari_ink.annotation import Annotation
 
     plane = annotation_plane(Annotation(project, SHAPE, read_only=True), "supervision")
@@ -50,7 +50,7 @@ def test_parts_are_read_alike(project: Path) -> None:
         np.testing.assert_array_equal(plane.read(y, x), TRUTH["supervision"][slice(*y), slice(*x)])
 
 
-def test_a_damaged_project(project: Path, tmp_path: Path) -> None:
+def test_a_damaged_project_is_refused(project: Path, tmp_path: Path) -> None:
     shutil.rmtree(project / "annotation.zarr")
     with pytest.raises(BadInputError, match="cannot be read"):
         export_source(project, tmp_path / "out.png", "ink")
@@ -68,7 +68,7 @@ def test_a_damaged_journal_is_reported(project: Path, tmp_path: Path, capsys: py
     np.testing.assert_array_equal(read_labels(tmp_path / "out.png").whole(), TRUTH["ink"])
 
 
-def test_the_command(project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_export_command_takes_a_project(project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     csv, png = tmp_path / "7_inklabels.csv", tmp_path / "cropped.png"
     assert main(["export", str(project), "-o", str(csv)]) == 0
     assert capsys.readouterr().out.strip() == str(csv)

@@ -1,4 +1,4 @@
-"""SVGs as drawing programs save them again: the pixels follow every transform, or one sentence says why they can't."""
+"""SVGs saved by drawing programs: the pixels follow every transform, or one sentence gives the reason for a refusal."""
 
 import math
 from pathlib import Path
@@ -60,12 +60,12 @@ def exported(tmp_path: Path) -> str:
         ('fill-rule="evenodd"', "", MASK),  # holes turn the other way, so both rules agree
     ],
 )
-def test_an_export_that_was_changed(exported: str, tmp_path: Path, old: str, new: str, truth: np.ndarray) -> None:
+def test_pixels_follow_a_changed_export(exported: str, tmp_path: Path, old: str, new: str, truth: np.ndarray) -> None:
     found, notes = _read(tmp_path, exported.replace(old, new, 1))
     whole = np.zeros_like(MASK)
     whole[: truth.shape[0], : truth.shape[1]] = truth
     np.testing.assert_array_equal(found, whole)
-    assert bool(notes) == (not truth.any())  # what is left out is told
+    assert bool(notes) == (not truth.any())  # omitted shapes are reported
 
 
 def test_groups_layers_and_style_sheets(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_groups_layers_and_style_sheets(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("inside", "said"),
+    ("inside", "message"),
     [
         (SQUARE.replace("<path", '<path clip-path="url(#a)"'), "clipped"),
         (f'<g mask="url(#a)">{SQUARE}</g>', "masked"),
@@ -103,8 +103,8 @@ def test_groups_layers_and_style_sheets(tmp_path: Path) -> None:
         (f'<polygon {INK} points="1 1 2 2 3"/>', "cannot be read"),
     ],
 )
-def test_unsupported_content_is_refused(tmp_path: Path, inside: str, said: str) -> None:
-    with pytest.raises(LabelError, match=said) as error:
+def test_unsupported_content_is_refused(tmp_path: Path, inside: str, message: str) -> None:
+    with pytest.raises(LabelError, match=message) as error:
         _read(tmp_path, _page(inside))
     assert "m.svg" in str(error.value) and "\n" not in str(error.value)
 
@@ -113,7 +113,7 @@ def test_unsupported_content_is_refused(tmp_path: Path, inside: str, said: str) 
     "data", ["M1", "M0 0z5", "M1 1h", "M0 0 L1 2 3", "M0 0 foo", "M0 0C1 1", "M0 0V", "h5", "5 5M0 0"]
 )
 @pytest.mark.timeout(20)
-def test_damaged_path_data(tmp_path: Path, data: str) -> None:
+def test_damaged_path_data_are_refused(tmp_path: Path, data: str) -> None:
     with pytest.raises(LabelError, match="path data"):
         _read(tmp_path, _page(f'<path {INK} d="{data}"/>'))
 
@@ -140,7 +140,7 @@ def test_damaged_path_data(tmp_path: Path, data: str) -> None:
         b"\xff\xfe<\x00s\x00",
     ],
 )
-def test_hostile_files_end_soon_in_a_sentence(tmp_path: Path, text: str | bytes) -> None:
+def test_hostile_files_give_one_error_sentence_quickly(tmp_path: Path, text: str | bytes) -> None:
     with pytest.raises(LabelError, match=r"m\.svg"):
         _read(tmp_path, text)
 
@@ -151,7 +151,7 @@ def test_illustrators_entities_are_read(tmp_path: Path) -> None:
     np.testing.assert_array_equal(_read(tmp_path, text)[0], MASK)
 
 
-def test_a_page_in_millimetres_has_the_pixels_it_was_exported_with(tmp_path: Path, exported: str) -> None:
+def test_a_page_in_millimetres_has_its_original_pixels(tmp_path: Path, exported: str) -> None:
     side = 25.4 / 96
     page = f'width="{96 * side}mm" height="{64 * side}mm" viewBox="0 0 {96 * side} {64 * side}"'
     text = _page(SQUARE.replace("<path", f'<path transform="scale({side})"'), page)
@@ -161,7 +161,7 @@ def test_a_page_in_millimetres_has_the_pixels_it_was_exported_with(tmp_path: Pat
     assert found.shape == (128, 192) and "had 64 × 96 when it was exported" in notes[0]
 
 
-def test_values_that_nothing_has_any_more_keep_their_meaning(tmp_path: Path) -> None:
+def test_values_without_remaining_shapes_keep_their_meaning(tmp_path: Path) -> None:
     values = np.zeros((6, 7), np.uint8)
     values[1:3, 1:3], values[4, 4] = 1, 2
     for names in (INK_LABELS, EDGE_LABELS):
@@ -173,11 +173,11 @@ def test_values_that_nothing_has_any_more_keep_their_meaning(tmp_path: Path) -> 
         np.testing.assert_array_equal(plane.whole(), np.where(values == 1, 1, 0))
 
 
-# Against a fill of its own: angles that the sides turn through around each centre
+# Compared with a fill of its own, by the angles that the sides turn through around each centre
 
 
 def _inside(ring: np.ndarray, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Return winding numbers of the centres, and how far each lies from the nearest side; points are (x, y)."""
+    """Return winding numbers of the centres, and their distance from the nearest side; points are (x, y)."""
     y, x = np.mgrid[: shape[0], : shape[1]] + 0.5
     turned, near = np.zeros(shape), np.full(shape, np.inf)
     for (x0, y0), (x1, y1) in zip(ring, np.roll(ring, -1, axis=0), strict=True):
@@ -228,7 +228,7 @@ def _matrix(name: str, p: tuple[float, ...]) -> np.ndarray:
     origin=st.tuples(st.integers(-9, 9), st.integers(-9, 9)),
     odd=st.booleans(),
 )
-def test_any_transform_puts_the_pixels_where_they_belong(
+def test_pixels_follow_any_transform(
     tmp_path_factory: pytest.TempPathFactory,
     outer: list[tuple[str, tuple[float, ...]]],
     inner: list[tuple[str, tuple[float, ...]]],
@@ -236,13 +236,13 @@ def test_any_transform_puts_the_pixels_where_they_belong(
     origin: tuple[int, int],
     odd: bool,
 ) -> None:
-    def said(functions: list[tuple[str, tuple[float, ...]]]) -> str:
+    def chain(functions: list[tuple[str, tuple[float, ...]]]) -> str:
         return " ".join(f"{name}({', '.join(map(repr, p))})" for name, p in functions)
 
     shape = (40, 50)
     data = "M" + " ".join(f"{x},{y}" for x, y in points) + "Z"
     rule = "evenodd" if odd else "nonzero"
-    inside = f'<g transform="{said(outer)}"><path {INK} fill-rule="{rule}" transform="{said(inner)}" d="{data}"/></g>'
+    inside = f'<g transform="{chain(outer)}"><path {INK} fill-rule="{rule}" transform="{chain(inner)}" d="{data}"/></g>'
     page = f'viewBox="{origin[0]} {origin[1]} {shape[1]} {shape[0]}"'
     found, _ = _read(tmp_path_factory.mktemp("svg"), _page(inside, page))
     matrix = np.eye(3)
@@ -256,13 +256,13 @@ def test_any_transform_puts_the_pixels_where_they_belong(
 
 
 def _sampled(kind: str) -> tuple[str, np.ndarray]:
-    """Return a shape as SVG has it, and the same as many points, worked out from its definition."""
+    """Return a shape as SVG, and as many points that follow from its definition."""
     t = np.linspace(0, 1, 2000)[:, None]
     angle = 2 * np.pi * t
     a, b, c, d = (np.array(p, float) for p in ((5, 30), (10, -10), (45, 0), (40, 32)))
     cubic = (1 - t) ** 3 * a + 3 * (1 - t) ** 2 * t * b + 3 * (1 - t) * t**2 * c + t**3 * d
     quad = (1 - t) ** 2 * a + 2 * (1 - t) * t * b + t**2 * d
-    end = 2 * d - b  # where the control point of T lies, and T ends in (45, 5)
+    end = 2 * d - b  # the control point of T, which ends in (45, 5)
     more = (1 - t) ** 2 * d + 2 * (1 - t) * t * end + t**2 * np.array([45, 5])
     half = np.c_[25 + 15 * np.cos(angle / 2), 20 - 10 * np.sin(angle / 2)]
     return {
@@ -284,7 +284,7 @@ def _sampled(kind: str) -> tuple[str, np.ndarray]:
 
 
 @pytest.mark.parametrize("kind", ["circle", "ellipse", "rect", "polygon", "cubic", "relative", "quad", "arc"])
-def test_curves_and_basic_shapes(tmp_path: Path, kind: str) -> None:
+def test_curves_and_basic_shapes_are_filled(tmp_path: Path, kind: str) -> None:
     text, ring = _sampled(kind)
     found, _ = _read(tmp_path, _page(text, 'viewBox="0 0 50 40"'))
     turns, near = _inside(ring, (40, 50))
