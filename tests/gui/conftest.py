@@ -27,14 +27,14 @@ DEPTH, HEIGHT, WIDTH = 12, 96, 128
 
 @pytest.fixture(autouse=True, scope="module")
 def _little_to_collect() -> None:
-    """Keep what is there already out of the garbage collections around each window, three of 0.1 s otherwise."""
+    """Freeze existing objects: the three garbage collections around each window skip them, which saves 0.1 s each."""
     gc.collect()
     gc.freeze()
 
 
 @pytest.fixture
 def segment(tmp_path: Path) -> Path:
-    """A segment folder of single-page TIFFs with a papyrus mask that leaves out the first 16 columns."""
+    """A segment folder of single-page TIFFs with a papyrus mask that excludes the first 16 columns."""
     folder = tmp_path / "seg-1"
     (folder / "layers").mkdir(parents=True)
     values = np.random.default_rng(1).integers(1000, 50000, (DEPTH, HEIGHT, WIDTH), dtype=np.uint16)
@@ -48,7 +48,7 @@ def segment(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def large_stack(tmp_path: Path) -> Path:
-    """A stack of a thousand tiles: there is time to stop a run on it."""
+    """A stack of a thousand tiles, large enough to stop a run on it."""
     values = np.random.default_rng(2).integers(1000, 50000, (8, 768, 768), dtype=np.uint16)
     np.save(tmp_path / "large.npy", values)
     return tmp_path / "large.npy"
@@ -56,7 +56,7 @@ def large_stack(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def checkpoint(tmp_path: Path) -> Path:
-    """A checkpoint with random weights whose logits straddle zero; tiles of 32 pixels, so that runs have many."""
+    """A checkpoint with random weights whose logits straddle zero; small tiles of 32 pixels for runs of many tiles."""
     torch.manual_seed(0)
     network = InkEdgeNetwork(InkEdgeConfig.tiny())
     torch.nn.init.normal_(network.heads.weight, std=10.0)
@@ -81,7 +81,7 @@ def dock(make_napari_viewer_proxy, checkpoint, qtbot):
 
 @pytest.fixture
 def open_dock(dock, segment, qtbot):
-    """The dock with the segment open in it."""
+    """The dock with the segment open."""
     dock.open_stack(segment)
     qtbot.waitUntil(lambda: dock.session.state.stack is not None and not dock.session.state.busy, timeout=20000)
     return dock
@@ -89,7 +89,7 @@ def open_dock(dock, segment, qtbot):
 
 @pytest.fixture
 def qtbot(qtbot):
-    """The bot of pytest-qt, whose waits end once the panel shows the state that was waited for."""
+    """The bot of pytest-qt, whose waits return once the panel shows the new state."""
     wait_until = qtbot.waitUntil
 
     def wait_and_settle(*words, **settings) -> None:
@@ -102,7 +102,7 @@ def qtbot(qtbot):
 
 @pytest.fixture
 def wait(qtbot) -> Callable:
-    """Wait until something is so."""
+    """Wait until a condition is true."""
 
     def until(is_so: Callable[[], bool]) -> None:
         qtbot.waitUntil(is_so, timeout=60000)
@@ -120,10 +120,10 @@ def large_dock(dock, large_stack, wait):
 
 @pytest.fixture
 def click(qtbot) -> Callable:
-    """Press a button with the mouse, once it can be pressed, and let the panel render what came of it."""
+    """Press a button with the mouse once it is enabled, and let the panel show the result."""
 
     def press(button) -> None:
-        settle()  # a person sees the panel as it is now
+        settle()  # first show the current state, as a person would see it
         qtbot.waitUntil(lambda: button.isVisible() and button.isEnabled(), timeout=10000)
         qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
         settle()
@@ -179,13 +179,13 @@ def press(canvas, qtbot):
 
 @pytest.fixture
 def viewer(dock):
-    """The viewer that the dock works in."""
+    """The viewer of the dock."""
     return napari.current_viewer()
 
 
 @pytest.fixture
 def errors() -> Iterator[list[str]]:
-    """The errors that napari has shown to the user since the test began."""
+    """The errors that napari has shown to the user since the test started."""
     seen: list[str] = []
 
     def see(notification) -> None:
@@ -199,7 +199,7 @@ def errors() -> Iterator[list[str]]:
 
 @pytest.fixture
 def messages() -> Iterator[list[str]]:
-    """What napari has told the user since the test began, of any kind."""
+    """All messages that napari has shown to the user since the test started."""
     seen: list[str] = []
 
     def see(notification) -> None:
@@ -212,7 +212,7 @@ def messages() -> Iterator[list[str]]:
 
 @pytest.fixture
 def stroke(qtbot) -> Callable:
-    """Drag the mouse over the picture, from one place in segment pixels (y, x) to the next."""
+    """Drag the mouse over the picture, from one position in segment pixels (y, x) to the next."""
 
     def drag(*places: tuple[float, float], button: str = "Left", held: str = "No", double: bool = False) -> None:
         viewer = napari.current_viewer()
@@ -235,6 +235,6 @@ def stroke(qtbot) -> Callable:
 
 @pytest.fixture(autouse=True)
 def _no_contrast_remembered() -> Iterator[None]:
-    """Begin each test with napari's Preferences as they are on the first day."""
+    """Start each test with napari's default Preferences."""
     yield
     get_plugin_settings("napari-ink").contrast.remembered = "{}"

@@ -1,4 +1,4 @@
-"""What tests of the window share that is no fixture: the mouse on the canvas, and how far a run is."""
+"""Helpers of window tests that are no fixtures: the mouse on the canvas, and the progress of a run."""
 
 from pathlib import Path
 
@@ -10,30 +10,30 @@ from qtpy.QtWidgets import QApplication
 
 
 def settle() -> None:
-    """Let the panel render the state, which it does once a turn of the event loop."""
+    """Let the panel show the state, which it does once a turn of the event loop."""
     for _ in range(3):
         QApplication.processEvents()
 
 
 def is_over(dock) -> bool:
-    """Whether a run has come to an end."""
+    """Whether a run has ended."""
     return dock.session.state.run is None and bool(dock.session.state.outcome)
 
 
 def tiles_done(dock) -> int:
-    """Return how many tiles of the run are done."""
+    """Return the number of finished tiles of the run."""
     run = dock.session.state.run
     return 0 if run is None else run.done
 
 
 def on_canvas(viewer, canvas, place: tuple[float, float]) -> QPointF:
-    """Return where a place in segment pixels (y, x) is on the canvas."""
+    """Return the canvas position of a position in segment pixels (y, x)."""
     (cy, cx), zoom = viewer.scene.camera.center[-2:], viewer.scene.camera.zoom
     return QPointF(canvas.width() / 2 + (place[1] - cx) * zoom, canvas.height() / 2 + (place[0] - cy) * zoom)
 
 
 def send(canvas, kind, point: QPointF, button, buttons, keys) -> None:
-    """Have the canvas get a mouse event."""
+    """Send a mouse event to the canvas."""
     where = canvas.mapToGlobal(point)
     event = QMouseEvent(kind, point, where, button, buttons, keys)
     QApplication.sendEvent(canvas, event)
@@ -41,7 +41,7 @@ def send(canvas, kind, point: QPointF, button, buttons, keys) -> None:
 
 
 def damaged_layers(folder: Path, size: tuple[int, int], damaged: int) -> Path:
-    """Write 13 compressed TIFF layers, one with its first strip damaged, of which opening reads nothing."""
+    """Write 13 compressed TIFF layers, one with a damaged first strip, which opening does not read."""
     folder.mkdir()
     values = np.random.default_rng(3).integers(1000, 50000, size, dtype=np.uint16)
     for z in range(13):

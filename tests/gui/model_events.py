@@ -16,7 +16,7 @@ Place = tuple[float, float]
 
 
 def stroke(viewer: ViewerModel, *places: Place, button: int = 1, modifiers: tuple[str, ...] = (), double: bool = False):
-    """Drag the mouse from one place in segment pixels (y, x) to the next; one place is a click."""
+    """Drag the mouse from one position in segment pixels (y, x) to the next; a single position is a click."""
     _send(viewer, mouse_move_callbacks, "mouse_move", places[0], None, modifiers)
     _send(viewer, mouse_press_callbacks, "mouse_press", places[0], button, modifiers)
     for place in places[1:]:
@@ -27,12 +27,12 @@ def stroke(viewer: ViewerModel, *places: Place, button: int = 1, modifiers: tupl
 
 
 def hover(viewer: ViewerModel, place: Place) -> None:
-    """Move the mouse to a place with no button held."""
+    """Move the mouse to a position with no button held."""
     _send(viewer, mouse_move_callbacks, "mouse_move", place, None, ())
 
 
 def press_key(viewer: ViewerModel, key: str) -> None:
-    """Press a key, as napari writes it, over the picture; keys of the selected layer come before the viewer's."""
+    """Press a key, in napari's notation, over the picture; keys of the selected layer precede those of the viewer."""
     keys = KeymapHandler()
     active = viewer.layers.selection.active
     keys.keymap_providers = [viewer] if active is None else [active, viewer]

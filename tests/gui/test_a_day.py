@@ -1,4 +1,4 @@
-"""A day's work by mouse and key: outline, snap, paint, undo, close the window, open it again in another."""
+"""A day's work by mouse and key: outline, snap, paint, undo, close the window, and reopen it in another."""
 
 import numpy as np
 from scipy import ndimage
@@ -14,7 +14,7 @@ def _on_circle(degrees: float, radius: float) -> tuple[float, float]:
     return CENTRE[0] + radius * np.sin(angle), CENTRE[1] + radius * np.cos(angle)
 
 
-def test_nothing_of_a_day_is_lost(
+def test_a_days_work_is_saved_and_restored(
     make_napari_viewer_proxy, tmp_path, qtbot, click, stroke, press, canvas, dock, viewer
 ):
     rows, columns = np.ogrid[: SHAPE[0], : SHAPE[1]]
@@ -28,7 +28,7 @@ def test_nothing_of_a_day_is_lost(
 
     press(key_of("livewire"))
     for degrees in (0, 72, 144, 216, 288):
-        stroke(_on_circle(degrees, RADIUS + 3))  # beside the edge: they settle on it
+        stroke(_on_circle(degrees, RADIUS + 3))  # beside the edge, onto which the clicks snap
     press("Return")
     outlined = viewer.layers["Ink labels"].data.copy()
     overlap = ((outlined == 2) & disc).sum() / ((outlined == 2) | disc).sum()

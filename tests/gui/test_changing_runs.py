@@ -1,4 +1,4 @@
-"""Settings changed while a prediction runs: the last choice counts, and little is left over."""
+"""Settings changed during a prediction: the last choice counts, and few files are left over."""
 
 import pytest
 
@@ -14,7 +14,7 @@ def _record(dock):
 
 @pytest.fixture
 def running_dock(large_dock, click, wait):
-    """The dock in the midst of a prediction, with all settings in sight."""
+    """The dock during a prediction, with all settings visible."""
     large_dock.predict.more.expand()
     click(large_dock.predict.run_button)
     wait(lambda: tiles_done(large_dock) > 3)
@@ -23,7 +23,7 @@ def running_dock(large_dock, click, wait):
     wait(lambda: large_dock.session.state.run is None)
 
 
-def test_the_second_of_two_changes_close_together_counts_too(running_dock, wait):
+def test_the_second_of_two_quick_changes_counts_too(running_dock, wait):
     panel, first = running_dock.predict, running_dock.session.state.prediction
     panel.direction_box.setCurrentText("Reversed")
     assert running_dock.session.state.run.cancelling

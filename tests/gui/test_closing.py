@@ -1,4 +1,4 @@
-"""The program, closed by its user while something is going on: it ends, says nothing, and keeps what was done."""
+"""The program, closed by its user during a run: it ends without a message, and keeps finished tiles."""
 
 import subprocess
 import sys
@@ -53,13 +53,13 @@ print("over")
 
 @pytest.fixture
 def vast_stack(tmp_path: Path) -> Path:
-    """A stack whose overlay has coarser copies: napari takes its time over such layers."""
+    """A stack whose overlay has coarser copies, which napari draws slowly."""
     np.save(tmp_path / "vast.npy", np.tile(np.arange(250, dtype=np.uint8), (32, 3000, 12)))
     return tmp_path / "vast.npy"
 
 
 @pytest.mark.parametrize(("tiles", "wait_ms"), [(0, 60), (12, 0)])
-def test_closed_during_a_run(vast_stack: Path, tiles: int, wait_ms: int) -> None:
+def test_closing_during_a_run_ends_the_program(vast_stack: Path, tiles: int, wait_ms: int) -> None:
     words = [sys.executable, "-c", PROGRAM, str(vast_stack), str(tiles), str(wait_ms)]
     ended = subprocess.run(words, capture_output=True, text=True, timeout=60)
     assert (ended.returncode, ended.stdout) == (0, "over\n")

@@ -13,17 +13,17 @@ from napari_ink.region import Region
 
 
 def _answer(choice: str) -> list[str]:
-    """Press a button of the message box that is about to open; the list gets the box's text."""
-    said: list[str] = []
+    """Press a button of the next message box; the returned list gets the text of the box."""
+    texts: list[str] = []
 
     def press() -> None:
         box = QApplication.activeModalWidget()
         assert isinstance(box, QMessageBox)
-        said.append(box.text())
+        texts.append(box.text())
         next(one for one in box.buttons() if one.text() == choice).click()
 
     QTimer.singleShot(200, press)
-    return said
+    return texts
 
 
 def test_a_stroke_of_the_mouse_paints_with_each_tool(empty_dock, viewer, click, stroke, press):
@@ -46,15 +46,15 @@ def test_a_stroke_of_the_mouse_paints_with_each_tool(empty_dock, viewer, click, 
         assert viewer.layers[name].data.max() == 0
 
 
-def test_keys_take_the_tools(empty_dock, viewer, press, qtbot):
+def test_keys_activate_the_tools(empty_dock, viewer, press, qtbot):
     for action in ("papyrus", "edge", "not_edge", "ink"):
         press(key_of(action))
         qtbot.waitUntil(lambda action=action: empty_dock.session.state.tool == TOOL_ACTIONS[action])
         assert viewer.layers.selection.active.mode == "paint"
 
 
-def test_keys_take_nothing_from_napari():
-    meant = {"undo", "redo"}  # what they undo is in the store, not in the layer alone
+def test_keys_do_not_override_napari():
+    meant = {"undo", "redo"}  # they act on the store, not only on the layer
     ours = {str(coerce_keybinding(one.key)) for one in ACTIONS if one.name not in meant}
     taken = {str(key) for layer_type in (napari.Viewer, Labels, Image, Vectors) for key in layer_type.class_keymap}
     shortcuts = {str(key) for keys in get_settings().shortcuts.shortcuts.values() for key in keys}
@@ -64,7 +64,7 @@ def test_keys_take_nothing_from_napari():
     assert len(ours) == len(ACTIONS) - len(meant)
 
 
-def test_a_new_prediction_leaves_the_edits_alone(labelled_dock, viewer, click, stroke, qtbot):
+def test_a_new_prediction_leaves_edits_unchanged(labelled_dock, viewer, click, stroke, qtbot):
     click(labelled_dock.correct.tools["papyrus"])
     stroke((40, 30), (40, 60))
     before = [viewer.layers[name].data.copy() for name in ("Ink labels", "Edge labels")]
@@ -82,9 +82,9 @@ def test_edited_labels_are_replaced_only_on_request(labelled_dock, viewer, click
     qtbot.waitUntil(lambda: labelled_dock.session.state.labels_edited)
     edited = viewer.layers["Ink labels"].data.copy()
 
-    said = _answer("Keep my labels")
+    texts = _answer("Keep my labels")
     click(labelled_dock.correct.editable_button)
-    assert "edited" in said[0]
+    assert "edited" in texts[0]
     assert np.array_equal(viewer.layers["Ink labels"].data, edited)
 
     _answer("Replace")
@@ -96,11 +96,11 @@ def test_edited_labels_are_replaced_only_on_request(labelled_dock, viewer, click
     assert np.array_equal(viewer.layers["Ink labels"].data, edited)
 
 
-def test_what_a_script_paints_is_told_by_layers_that_nothing_else_happens_to(qtbot):
+def test_painting_by_a_script_is_signalled_without_other_events(qtbot):
     values = {"ink": np.zeros((40, 50), np.uint8), "edge": np.zeros((40, 50), np.uint8)}
     editable = LabelLayers(Region(100, 140, 0, 50), values)
-    with qtbot.waitSignal(editable.painted) as told:
+    with qtbot.waitSignal(editable.painted) as signal:
         editable.layers["ink"].brush_size = 1
-        editable.layers["ink"].paint((20, 30), 2)  # napari tells of this before it is in the data
-    (what, y, x, block), *others = told.args[0]
+        editable.layers["ink"].paint((20, 30), 2)  # napari emits its event before the data change
+    (what, y, x, block), *others = signal.args[0]
     assert (what, y, x, block.tolist(), others) == ("ink", 120, 30, [[2]], [])

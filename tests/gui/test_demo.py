@@ -16,7 +16,7 @@ from napari_ink.phantom import PhantomConfig, make_phantom, write_segment
 
 @pytest.fixture
 def sample(tmp_path, monkeypatch):
-    """A phantom segment, small enough for a test, in the sample's place."""
+    """A phantom segment in place of the sample, small enough for a test."""
     phantom = make_phantom(PhantomConfig(seed=3, height=128, width=160, depth_layers=17))
     folder = write_segment(phantom, tmp_path / "small")
     monkeypatch.setattr(dock_module, "sample_path", lambda: folder)
@@ -25,11 +25,11 @@ def sample(tmp_path, monkeypatch):
     return folder
 
 
-def test_the_demonstration_presses_its_way_through_and_saves_what_it_shows(
+def test_the_demonstration_clicks_through_all_steps_and_saves_its_pictures(
     sample, dock, viewer, tmp_path, qtbot, capsys, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
-    out = Path("out")  # relative, as `make demo` has it
+    out = Path("out")  # relative, as in `make demo`
     out.mkdir()
     demo = Demonstration(viewer, dock, out)
     ink = []
@@ -49,11 +49,11 @@ def test_the_demonstration_presses_its_way_through_and_saves_what_it_shows(
     assert set(scores) >= {"f0_5", "best_f0_5", "edge_ods", "projection_best_f0_5"}
     assert all(0 <= value <= 1 for value in scores.values())
     assert scores["f0_5"] <= scores["best_f0_5"] + 1e-9
-    said = capsys.readouterr().out
-    assert all(str(out / name) in said for name in ("window.png", "ink.png", "edges.png", "scores.json"))
+    printed = capsys.readouterr().out
+    assert all(str(out / name) in printed for name in ("window.png", "ink.png", "edges.png", "scores.json"))
 
 
-def test_a_demonstration_that_fails_says_so_and_ends_with_code_1(sample, dock, viewer, tmp_path, qtbot, capsys):
+def test_a_failed_demonstration_is_reported_with_exit_code_1(sample, dock, viewer, tmp_path, qtbot, capsys):
     (sample / "layers" / "03.tif").unlink()
     demo = Demonstration(viewer, dock, tmp_path)
     closed = []
@@ -65,7 +65,7 @@ def test_a_demonstration_that_fails_says_so_and_ends_with_code_1(sample, dock, v
     assert not (tmp_path / "ink.png").exists()
 
 
-def test_for_a_person_the_window_stays_open_with_labels_ready(sample, dock, viewer, qtbot):
+def test_the_window_stays_open_with_labels_ready_without_headless(sample, dock, viewer, qtbot):
     demo = Demonstration(viewer, dock, None)
     demo.begin()
     qtbot.waitUntil(lambda: dock.session.state.labels, timeout=60000)
@@ -75,17 +75,17 @@ def test_for_a_person_the_window_stays_open_with_labels_ready(sample, dock, view
     assert viewer.layers.selection.active == viewer.layers["Ink labels"]
 
 
-def test_a_project_cannot_be_opened_yet_and_says_so(tmp_path):
+def test_a_missing_project_is_refused(tmp_path):
     with pytest.raises(BadInputError, match="project"):
         open_window(tmp_path / "segment.ink")
 
 
-def test_what_is_no_stack_is_refused_before_there_is_a_window(tmp_path):
+def test_a_path_without_a_stack_is_refused_before_a_window_opens(tmp_path):
     with pytest.raises(StackError):
         open_window(tmp_path)
 
 
-def test_without_a_display_there_is_one_clear_sentence(tmp_path, monkeypatch):
+def test_a_missing_display_gives_one_clear_sentence(tmp_path, monkeypatch):
     monkeypatch.setattr("sys.platform", "linux")
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)

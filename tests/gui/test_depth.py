@@ -11,7 +11,7 @@ from napari_ink.stack import open_stack, project_layers
 
 @pytest.fixture
 def depths(open_dock):
-    """The section, opened."""
+    """The depth section, expanded."""
     open_dock.stack.depths.expand()
     return open_dock.stack.depths
 
@@ -25,7 +25,7 @@ def test_keys_and_buttons_jump_and_flip(open_dock, depths, viewer, press, click,
     press(key_of("deeper"))
     assert depth() == 11
     assert "+5 from the surface" in depths.where.text()
-    qtbot.wait(600)  # looked at for a while
+    qtbot.wait(600)  # viewed for a while
     press(key_of("surface"))
     assert depth() == 6
     press(key_of("flip"))
@@ -65,7 +65,7 @@ def test_a_projection_follows_its_controls(open_dock, depths, viewer, press, cli
     assert "Projection" not in viewer.layers
     click(depths.buttons["projection"])
     qtbot.waitUntil(lambda: "Projection" in viewer.layers)
-    viewer.layers.remove("Projection")  # as the user may
+    viewer.layers.remove("Projection")  # as a user can
     qtbot.waitUntil(lambda: not depths.buttons["projection"].isChecked())
 
 
@@ -74,7 +74,7 @@ def test_the_profile_follows_the_mouse(predicted_dock, viewer, press, errors, qt
     volume = np.asarray(predicted_dock.session.state.stack)
     viewer.cursor.position = (6, 40, 50)
     qtbot.wait(250)
-    assert depths.plot.profile is None  # nobody looks at it
+    assert depths.plot.profile is None  # it is not visible
     depths.expand()
     viewer.cursor.position = (6, 40, 51)
     qtbot.waitUntil(lambda: depths.plot.profile is not None)
@@ -137,7 +137,7 @@ def test_a_slow_stack_offers_its_conversion(dock, tmp_path, qtbot):
     assert "Convert it once" in dock.stack.convert.hint.text()
 
 
-def test_an_address_is_opened_or_its_fault_told(dock, click, errors, monkeypatch, qtbot):
+def test_an_address_is_opened_or_its_error_reported(dock, click, errors, monkeypatch, qtbot):
     monkeypatch.setattr(QInputDialog, "getText", lambda *_: ("gopher://127.0.0.1/x", True))
     click(dock.stack.address_button)
     qtbot.waitUntil(lambda: bool(errors), timeout=20000)

@@ -1,4 +1,4 @@
-"""Looking and comparing in a real window: blink, swap, fade, differences, versions."""
+"""Viewing and comparing in a real window: blink, swap, fade, differences, versions."""
 
 import threading
 from pathlib import Path
@@ -32,7 +32,7 @@ def test_labels_and_prediction_blink_and_swap_by_key(labelled_dock, viewer, pres
     assert _shown(viewer, *LABELS, *PREDICTED) == [True, True, False, False]
 
 
-def test_versions_are_saved_compared_and_gone_back_to(empty_dock, viewer, click, qtbot, monkeypatch):
+def test_versions_are_saved_compared_and_restored(empty_dock, viewer, click, qtbot, monkeypatch):
     keep, session = empty_dock.correct.versions, empty_dock.session
     keep.expand()
     assert not keep.restore_button.isEnabled()
@@ -57,13 +57,13 @@ def test_versions_are_saved_compared_and_gone_back_to(empty_dock, viewer, click,
     assert (viewer.layers["Ink labels"].data[10:18, 30:38] == 2).all()
 
 
-def test_a_version_s_name_is_checked(empty_dock, errors, qtbot):
+def test_the_name_of_a_version_is_checked(empty_dock, errors, qtbot):
     empty_dock.correct.versions.version_named.emit("a/b")
     qtbot.waitUntil(lambda: bool(errors))
     assert "cannot name a version" in errors[0]
 
 
-def test_replacing_by_an_import_is_asked_first(empty_dock, monkeypatch):
+def test_an_import_asks_before_it_replaces_labels(empty_dock, monkeypatch):
     asked = []
     monkeypatch.setattr(QMessageBox, "question", lambda *words: asked.append(words) or QMessageBox.StandardButton.No)
     empty_dock.session.labels.apply([("ink", 10, 10, np.full((8, 8), 2, np.uint8))], "ink")
@@ -80,7 +80,7 @@ def test_replacing_by_an_import_is_asked_first(empty_dock, monkeypatch):
     keep.import_requested.disconnect()
     keep.import_requested.connect(lambda *what: imported.append(what))
     monkeypatch.setattr(QMessageBox, "question", lambda *words: QMessageBox.StandardButton.Yes)
-    inside = "a/m.zarr/0/zarr.json"  # a dialog for files chooses no folders
+    inside = "a/m.zarr/0/zarr.json"  # a file dialog cannot choose folders
     monkeypatch.setattr(
         "napari_ink.gui.views.versions_section.QFileDialog.getOpenFileName", lambda *_, **__: (inside, "")
     )
@@ -88,7 +88,7 @@ def test_replacing_by_an_import_is_asked_first(empty_dock, monkeypatch):
     assert imported == [(Path("a/m.zarr"), "ink")]
 
 
-def test_what_comes_after_the_panel_is_closed_is_dropped(labelled_dock, viewer, press, qtbot, monkeypatch):
+def test_results_that_arrive_after_closing_the_panel_are_dropped(labelled_dock, viewer, press, qtbot, monkeypatch):
     may_go_on = threading.Event()
 
     def late(job):

@@ -1,4 +1,4 @@
-"""The dock on a viewer model, as a widget of its own: the steps together, without napari's window."""
+"""The dock on a viewer model, as a separate widget: the steps together, without napari's window."""
 
 import pytest
 from qtpy.QtWidgets import QFileDialog
@@ -43,7 +43,7 @@ def test_the_folder_button_opens_a_segment(bare_dock, segment, held_jobs, monkey
     assert bare_dock.predict.run_button.isVisible()
 
 
-def test_a_stack_that_is_removed_leads_back_to_the_first_step(bare_dock, segment, held_jobs, viewer_model):
+def test_removing_the_stack_leads_back_to_the_first_step(bare_dock, segment, held_jobs, viewer_model):
     bare_dock.open_stack(segment)
     held_jobs.work()
     take_turns()
@@ -53,14 +53,14 @@ def test_a_stack_that_is_removed_leads_back_to_the_first_step(bare_dock, segment
     assert bare_dock.predict.hint.text() == "Open a stack first."
 
 
-def test_a_new_stack_has_the_chosen_model_loaded_ahead(bare_dock, segment, held_jobs):
+def test_opening_a_stack_preloads_the_chosen_model(bare_dock, segment, held_jobs):
     bare_dock.open_stack(segment)
     held_jobs.work("open_job", "project_job")
     take_turns()
     assert held_jobs.names() == ["warm_up_job"]
 
 
-def test_a_file_that_is_no_checkpoint_is_refused_and_one_that_is_clears_that(
+def test_a_false_checkpoint_is_refused_and_a_valid_one_clears_the_message(
     bare_dock, tmp_path, checkpoint, errors, monkeypatch
 ):
     (tmp_path / "holiday.safetensors").write_bytes(b"no weights here")

@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QFileDialog
 
 @pytest.fixture
 def save_as(dock, click, qtbot, monkeypatch):
-    """Choose what to export in the panel, press Export, and return the image that was written."""
+    """Choose in the panel what to export, press Export, and return the written image."""
 
     def save(path: Path, what: str, source: str) -> np.ndarray:
         monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, **__: (str(path), ""))
@@ -26,7 +26,7 @@ def save_as(dock, click, qtbot, monkeypatch):
     return save
 
 
-def test_strokes_of_the_mouse_come_out_pixel_for_pixel(labelled_dock, viewer, click, stroke, save_as, tmp_path):
+def test_strokes_of_the_mouse_are_exported_pixel_for_pixel(labelled_dock, viewer, click, stroke, save_as, tmp_path):
     viewer.layers["Ink labels"].brush_size = 7
     before = viewer.layers["Ink labels"].data.copy()
     click(labelled_dock.correct.tools["ink"])
@@ -58,14 +58,14 @@ def test_strokes_of_the_mouse_come_out_pixel_for_pixel(labelled_dock, viewer, cl
         assert np.array_equal(values, ink)
 
 
-def test_a_name_without_a_suffix_gets_the_chosen_one(labelled_dock, click, qtbot, monkeypatch, tmp_path):
+def test_a_name_without_a_suffix_gets_the_chosen_suffix(labelled_dock, click, qtbot, monkeypatch, tmp_path):
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, **__: (str(tmp_path / "ink"), ""))
     labelled_dock.export.format_box.setCurrentText("TIFF")
     click(labelled_dock.export.export_button)
     qtbot.waitUntil((tmp_path / "ink.tif").is_file)
 
 
-def test_what_is_painted_while_it_is_written_stays_out(labelled_dock, viewer, qtbot, tmp_path):
+def test_strokes_during_an_export_are_not_exported(labelled_dock, viewer, qtbot, tmp_path):
     layer = viewer.layers["Ink labels"]
     before = layer.data.copy()
     labelled_dock.session.export.export("labels", "labels", tmp_path / "labels.png")
@@ -75,7 +75,7 @@ def test_what_is_painted_while_it_is_written_stays_out(labelled_dock, viewer, qt
         assert np.array_equal(np.asarray(picture), before)
 
 
-def test_a_figure_shows_what_is_in_sight(labelled_dock, viewer, click, qtbot, monkeypatch, tmp_path):
+def test_a_figure_shows_the_visible_part(labelled_dock, viewer, click, qtbot, monkeypatch, tmp_path):
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, **__: (str(tmp_path / "figure"), ""))
     click(labelled_dock.export.figure_button)
     qtbot.waitUntil(lambda: labelled_dock.session.state.exported == str(tmp_path / "figure.png"))

@@ -1,4 +1,4 @@
-"""Planes that grow, and their coarser copies, against reductions of the whole."""
+"""Planes that grow, and their coarser copies, compared with reductions of the whole plane."""
 
 import errno
 
@@ -16,7 +16,7 @@ from napari_ink.gui.layers.growing_pyramid import GrowingPyramid
 @given(data=st.data(), shape=st.tuples(st.integers(1, 90), st.integers(1, 90)))
 @pytest.mark.parametrize("coarser", ["mean", "max"])
 @pytest.mark.parametrize("in_memory", [True, False])
-def test_coarser_copies_keep_up_with_every_part(
+def test_coarser_copies_follow_every_part(
     coarser: str, in_memory: bool, data: st.DataObject, shape: tuple[int, int]
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:

@@ -1,4 +1,4 @@
-"""Jobs without a window: stale answers are dropped, failures reported, and what is busy is shown until the end."""
+"""Jobs without a window: stale results are dropped, failures reported, and the busy text shown until the end."""
 
 import threading
 
@@ -10,7 +10,7 @@ from napari_ink.gui.models.state import Step
 
 
 class Seen:
-    """What a runner calls, in order."""
+    """The calls of a runner, in order."""
 
     def __init__(self):
         self.calls = []
@@ -45,7 +45,7 @@ def test_events_arrive_and_busy_ends_with_the_job(seen, qtbot):
     assert seen.calls == [("busy", "Busy…"), ("succeeded", Step.EXPORT), ("succeeded", Step.EXPORT), ("busy", "")]
 
 
-def test_another_job_of_a_kind_takes_its_place_and_late_answers_are_dropped(seen, qtbot):
+def test_a_second_job_of_a_kind_replaces_the_first_and_drops_its_late_results(seen, qtbot):
     runner, arrived, go = seen.runner(), [], threading.Event()
 
     def slow():
@@ -60,7 +60,7 @@ def test_another_job_of_a_kind_takes_its_place_and_late_answers_are_dropped(seen
     assert arrived == ["fresh"]
 
 
-def test_a_failure_is_reported_with_its_step_and_ends_what_is_busy(seen, qtbot):
+def test_a_failure_is_reported_with_its_step_and_clears_the_busy_text(seen, qtbot):
     runner, ended = seen.runner(), []
     runner.run("export", _failing(), lambda _: None, on_end=lambda: ended.append(True), step=Step.EXPORT, busy="Busy…")
     qtbot.waitUntil(lambda: not runner.is_running("export"))
@@ -70,7 +70,7 @@ def test_a_failure_is_reported_with_its_step_and_ends_what_is_busy(seen, qtbot):
 
 
 @pytest.mark.parametrize("how", ["handled", "silent"])
-def test_a_failure_can_be_handled_or_kept_silent(seen, qtbot, how):
+def test_a_failure_can_be_handled_or_silenced(seen, qtbot, how):
     runner, handled = seen.runner(), []
     options = (
         {"on_failure": lambda failure: handled.append(failure.message)} if how == "handled" else {"is_silent": True}
@@ -81,7 +81,7 @@ def test_a_failure_can_be_handled_or_kept_silent(seen, qtbot, how):
     assert not seen.calls
 
 
-def test_cancelling_drops_answers_and_closes_the_generator(seen, qtbot):
+def test_cancelling_drops_results_and_closes_the_generator(seen, qtbot):
     runner, arrived, closed = seen.runner(), [], []
 
     def endless():

@@ -1,4 +1,4 @@
-"""Keys: one table, the same in Preferences, no clash with napari's, changed by Preferences."""
+"""Keys: one table, listed in Preferences, without clashes with napari's keys, changed by Preferences."""
 
 from collections import Counter
 from pathlib import Path
@@ -24,13 +24,13 @@ def test_preferences_have_every_key_with_its_default():
     assert {name: one["title"] for name, one in properties.items()} == {one.name: one.title for one in ACTIONS}
 
 
-def test_no_key_is_given_twice():
+def test_no_key_is_used_twice():
     assert [key for key, count in Counter(one.key for one in ACTIONS).items() if count > 1] == []
 
 
 @pytest.fixture
 def chosen(monkeypatch):
-    """Change keys as Preferences do, in settings that are not the user's own."""
+    """Change keys as Preferences do, without the user's own settings."""
     mine = plugin_configuration_generator()["napari-ink"](config_path=None)
     monkeypatch.setattr(settings, "get_plugin_settings", {"napari-ink": mine}.__getitem__)
 
@@ -48,7 +48,7 @@ def chosen(monkeypatch):
     forget()
 
 
-def test_a_key_from_preferences_is_the_key(chosen, viewer_model):
+def test_a_key_from_preferences_replaces_the_default(chosen, viewer_model):
     chosen(ink="F9", papyrus="")
     assert preferences.shown_key("ink") == "F9"
     viewer = viewer_model
@@ -63,13 +63,13 @@ def test_a_key_from_preferences_is_the_key(chosen, viewer_model):
     assert "F9" not in {str(key) for key in viewer.keymap}
 
 
-def test_what_is_no_key_is_told_and_the_default_kept(chosen):
-    told = []
-    notification_manager.notification_ready.connect(note := lambda one: told.append(one.message))
+def test_an_invalid_key_is_reported_and_the_default_used(chosen):
+    texts = []
+    notification_manager.notification_ready.connect(note := lambda one: texts.append(one.message))
     chosen(ink="Hyper-Q")
     assert preferences.key_of("ink") == "Q"
     notification_manager.notification_ready.disconnect(note)
-    assert "is no key" in told[0]
+    assert "is no key" in texts[0]
 
 
 def test_the_manifest_has_a_command_for_every_action():

@@ -1,4 +1,4 @@
-"""Labels are 0, 1 and 2 only, whatever napari, scripts and other plugins do with the layers; and 3-D is for looking."""
+"""Labels are only 0, 1 and 2, whatever napari, scripts and other plugins do with the layers; 3-D is read-only."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def _editable(read_only: bool = False) -> LabelLayers:
 
 @pytest.fixture
 def painted(qapp):
-    """Editable labels without a window, what they told, and what they refused."""
+    """Editable labels without a window, their signals, and their refusals."""
     labels, blocks, refused = _editable(), [], []
     labels.painted.connect(lambda new, _tool: blocks.extend(new))
     labels.refused.connect(refused.append)
@@ -31,7 +31,7 @@ def painted(qapp):
 
 @settings(deadline=None, max_examples=50)
 @given(values=arrays(np.uint8, SHAPE, elements=st.sampled_from([0, 1, 2, 3, 7, 255])))
-def test_whatever_is_written_only_label_values_are_told(qapp, values):
+def test_only_label_values_are_signalled_whatever_is_written(qapp, values):
     labels, blocks = _editable(), []
     labels.painted.connect(lambda new, _tool: blocks.extend(new))
     labels.layers["ink"].data[:] = values
@@ -40,7 +40,7 @@ def test_whatever_is_written_only_label_values_are_told(qapp, values):
     assert all(block.max() <= 2 for _, _, _, block in blocks)
 
 
-def test_the_selected_label_goes_back_to_the_one_before(painted):
+def test_an_invalid_selected_label_is_reset_to_the_previous_one(painted):
     labels, _, refused = painted
     layer = labels.layers["ink"]
     layer.selected_label = 2
@@ -79,7 +79,7 @@ def test_a_script_cannot_write_a_seven(painted, how):
         (np.ones((2, *SHAPE), np.uint8), 0),
     ],
 )
-def test_other_data_set_on_the_layer_is_taken_or_refused(painted, given_data, expected):
+def test_other_data_set_on_the_layer_is_accepted_or_refused(painted, given_data, expected):
     labels, blocks, refused = painted
     layer = labels.layers["ink"]
     layer.data = given_data
@@ -88,7 +88,7 @@ def test_other_data_set_on_the_layer_is_taken_or_refused(painted, given_data, ex
     assert (layer.data == expected).all()
     assert bool(blocks) == bool(expected)
     assert bool(refused) == (not expected)
-    layer.data_setitem((np.array([1]), np.array([3])), 2)  # goes on as before
+    layer.data_setitem((np.array([1]), np.array([3])), 2)  # works as before
     labels.commit()
     assert labels.values("ink")[1, 3] == 2
 
@@ -109,12 +109,12 @@ def _settle(qtbot) -> None:
     qtbot.wait(400)
 
 
-def test_a_person_in_the_window_paints_label_values_only(empty_dock, viewer, stroke, press, click, qtbot, errors):
+def test_painting_in_the_window_writes_only_label_values(empty_dock, viewer, stroke, press, click, qtbot, errors):
     annotation, correct = empty_dock.session.labels.annotation, empty_dock.correct
     press(key_of("ink"))
     layer = viewer.layers["Ink labels"]
     stroke((30, 30), (30, 60))
-    press("M")  # napari: a label that is not used yet
+    press("M")  # napari's key for an unused label
     assert correct.message.isVisible()
     assert "0 (unreviewed), 1 (papyrus) and 2 (ink) only" in correct.message.toPlainText()
     press("Equal")
@@ -123,7 +123,7 @@ def test_a_person_in_the_window_paints_label_values_only(empty_dock, viewer, str
     stroke((60, 30), (60, 60))
     _settle(qtbot)
     assert set(annotation.count("ink")) == {2}
-    assert not correct.message.isVisible()  # something has succeeded since
+    assert not correct.message.isVisible()  # another action has succeeded since
     qtbot.waitUntil(lambda: "All saved" in correct.saved.text())
     layer.data = np.ones((5, 5), np.uint8)
     settle()
@@ -141,7 +141,7 @@ def test_a_person_in_the_window_paints_label_values_only(empty_dock, viewer, str
     assert errors == []
 
 
-def test_three_dimensions_and_swapped_axes_are_for_looking(empty_dock, viewer, stroke, press, click, qtbot, errors):
+def test_three_dimensions_and_swapped_axes_are_read_only(empty_dock, viewer, stroke, press, click, qtbot, errors):
     annotation, correct = empty_dock.session.labels.annotation, empty_dock.correct
     layer = viewer.layers["Ink labels"]
     for turn in (

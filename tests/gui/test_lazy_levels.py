@@ -16,7 +16,7 @@ SHAPE = (9, 2600, 3000)
 
 @pytest.fixture
 def large(tmp_path):
-    """A stack whose every voxel says where it lies; large enough for three levels."""
+    """A stack whose voxels encode their position; large enough for three levels."""
     z, y, x = np.ogrid[:9, :2600, :3000]
     np.save(tmp_path / "large.npy", (z * 7000 + y % 64 * 64 + x % 64).astype(np.uint16))
     return tmp_path / "large.npy"
@@ -31,7 +31,7 @@ def large_dock(dock, large, qtbot):
 
 
 def _seen(layer, y, x):
-    """Return the grey value that is drawn at a place."""
+    """Return the drawn grey value at a position."""
     value = layer.get_value((0, y, x), world=False)
     return value[1] if isinstance(value, tuple) else value
 
@@ -54,7 +54,7 @@ def test_a_large_stack_opens_on_its_surface_and_steps_through_its_layers(large_d
     qtbot.waitUntil(lambda: layer.data_level == 0)
 
 
-def test_the_part_in_sight_is_the_canvas_whatever_level_is_shown(large_dock, viewer, canvas, qtbot):
+def test_the_visible_part_is_the_canvas_at_every_level(large_dock, viewer, canvas, qtbot):
     layers, camera = large_dock.session._layers, camera_of(viewer)
     camera.center, camera.zoom = (*camera.center[:-2], 1200, 1600), 0.9
     qtbot.wait(150)
@@ -78,13 +78,13 @@ def test_the_window_does_not_wait_for_a_slow_disk(large_dock, viewer, monkeypatc
 
     qtbot.waitUntil(lambda: not tiles._coming)
     monkeypatch.setattr(tiles, "_read", slow)
-    viewer.dims.set_point(0, 0)  # would never return if it waited: nothing is read before the gate opens
+    viewer.dims.set_point(0, 0)  # would never return if it waited, since nothing is read before the gate opens
     assert _seen(layer, 1200, 1600) == 0
     gate.set()
     qtbot.waitUntil(lambda: _seen(layer, 1200, 1600) == 1200 % 64 * 64, timeout=10000)
 
 
-def test_arrays_of_a_shown_stack_read_whole_for_whoever_computes_with_them(large_dock, viewer, large):
+def test_arrays_of_a_visible_stack_are_complete_for_other_code(large_dock, viewer, large):
     values, level = np.load(large, mmap_mode="r"), viewer.layers["large"].data[0]
     np.testing.assert_array_equal(np.asarray(level[:, 40:60, 100:140]), values[:, 40:60, 100:140])
     np.testing.assert_array_equal(level[2:4, ::2, 5], values[2:4, ::2, 5])
@@ -97,14 +97,14 @@ def test_arrays_of_a_shown_stack_read_whole_for_whoever_computes_with_them(large
         level[9]
 
 
-def test_before_it_is_shown_nothing_is_left_out(large):
+def test_arrays_are_complete_before_the_stack_is_shown(large):
     data, settings, _ = stack_layer_data(open_stack(large), (0, 1))
     assert settings["multiscale"]
     np.testing.assert_array_equal(data[0][4], np.load(large, mmap_mode="r")[4])
     settings["metadata"]["napari_ink_browser"].close()
 
 
-def test_a_damaged_layer_is_told_once_and_stays_in_the_panel(dock, viewer, tmp_path, large, errors, wait, qtbot):
+def test_a_damaged_layer_is_reported_once_and_stays_in_the_panel(dock, viewer, tmp_path, large, errors, wait, qtbot):
     dock.open_stack(damaged_layers(tmp_path / "damaged", (1100, 1200), 3))
     wait(lambda: dock.session.state.stack is not None and not dock.session.state.busy)
     assert not errors and dock.stack.reading_error.isHidden()
@@ -121,13 +121,13 @@ def test_a_damaged_layer_is_told_once_and_stays_in_the_panel(dock, viewer, tmp_p
     assert dock.stack.reading_error.isHidden() and len(errors) == 1
 
 
-def test_a_panel_that_is_closed_and_opened_again_shows_on(large_dock, viewer, large, qtbot):
+def test_a_reopened_panel_still_shows_the_stack(large_dock, viewer, large, qtbot):
     values = np.load(large, mmap_mode="r")
     browser = viewer.layers["large"].metadata["napari_ink_browser"]
     viewer.window.remove_dock_widget(large_dock)
     large_dock.deleteLater()
     qtbot.waitUntil(lambda: browser._tiles is None)
-    viewer.dims.set_point(0, 1)  # read at once, without tiles
+    viewer.dims.set_point(0, 1)  # read immediately, without tiles
     assert _seen(viewer.layers["large"], 1200, 1600) == values[1, 1200, 1600]
     again = InkDock(viewer)
     viewer.window.add_dock_widget(again, name="Ink again", area="right")

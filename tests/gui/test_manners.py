@@ -1,4 +1,4 @@
-"""Wheel, keyboard, messages and the key sheet, as a person meets them in a real window."""
+"""Wheel, keyboard, messages and the key sheet in a real window."""
 
 import random
 from pathlib import Path
@@ -46,7 +46,7 @@ def _values(dock) -> dict[QWidget, object]:
 
 
 def _turn_wheel(widget: QWidget, steps: int) -> bool:
-    """Turn the mouse wheel over a widget; return whether the widget took it, and what lies around it gets nothing."""
+    """Turn the mouse wheel over a widget; return whether it handled the event, without propagation to its parents."""
     at = QPointF(widget.rect().center())
     none, phase = Qt.MouseButton.NoButton, Qt.ScrollPhase.NoScrollPhase
     event = QWheelEvent(
@@ -60,7 +60,7 @@ def _keyboard(dock) -> QWidget | None:
     return dock.window().focusWidget()
 
 
-def test_the_wheel_scrolls_and_changes_nothing(whole_dock, qtbot):
+def test_the_wheel_scrolls_and_changes_no_value(whole_dock, qtbot):
     whole_dock.window().resize(1366, 768)
     qtbot.wait(100)
     bar = whole_dock._scroll.verticalScrollBar()
@@ -96,7 +96,7 @@ def test_two_hundred_keys_and_wheels_at_random_change_no_value(whole_dock, viewe
     assert errors == []
 
 
-def test_keys_go_to_the_picture_after_the_panel_was_used(whole_dock, viewer, canvas, qtbot, press):
+def test_keys_go_to_the_picture_after_a_use_of_the_panel(whole_dock, viewer, canvas, qtbot, press):
     dock = whole_dock
     canvas.setFocus()
     what, session = dock.export.what_box, dock.session
@@ -124,7 +124,7 @@ def test_keys_go_to_the_picture_after_the_panel_was_used(whole_dock, viewer, can
     assert _keyboard(dock) is canvas
 
 
-def test_a_question_mark_opens_and_closes_the_keys(open_dock, canvas, qtbot):
+def test_a_question_mark_opens_and_closes_the_key_sheet(open_dock, canvas, qtbot):
     window = open_dock.window()
     for is_open in (True, False):
         window.activateWindow()
@@ -144,25 +144,25 @@ def test_a_message_stays_whole_until_its_step_succeeds(open_dock, segment, qtbot
     assert message.document().size().height() <= message.height()
     message.selectAll()
     assert str(nowhere) in message.textCursor().selectedText()
-    assert message.toPlainText() in errors  # the toast says the same
+    assert message.toPlainText() in errors  # the toast shows the same text
     open_dock.session.export.export("ink", "labels", tmp_path / "ink.png")
     assert "nothing to export" in open_dock.session.state.message(Step.EXPORT)
     press(key_of("ink"))
     assert "begin with them in step 3" in open_dock.correct.message.toPlainText()
-    assert message.isVisible()  # other steps go on
+    assert message.isVisible()  # other steps are independent
     open_dock.open_stack(segment)
     wait(lambda: not message.isVisible())
     assert not open_dock.correct.message.isVisible()
 
 
-def test_saving_becomes_saved(empty_dock, viewer, stroke, press, wait, qtbot):
+def test_the_text_changes_from_saving_to_saved(empty_dock, viewer, stroke, press, wait, qtbot):
     press(key_of("ink"))
-    said = []
-    for row in range(20, 80, 6):  # strokes at all times of the store's rhythm
+    texts = []
+    for row in range(20, 80, 6):  # strokes at different times between two saves
         stroke((row, 30), (row, 60))
-        said.append(empty_dock.correct.saved.text())
+        texts.append(empty_dock.correct.saved.text())
         qtbot.wait(70 * (row % 5))
         wait(lambda: empty_dock.correct.saved.text().startswith("All saved"))
-    assert any(one.startswith("Saving") for one in said)
+    assert any(one.startswith("Saving") for one in texts)
     assert np.count_nonzero(viewer.layers["Ink labels"].data) > 0
     assert Path(empty_dock.session.state.storage.project).exists()

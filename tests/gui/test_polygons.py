@@ -1,4 +1,4 @@
-"""Which pixels lie in what was drawn, against the rule itself, pixel by pixel."""
+"""The pixels inside drawn shapes, compared with the definition pixel by pixel."""
 
 import time
 
@@ -19,7 +19,7 @@ outlines = st.lists(st.tuples(coordinates, coordinates), min_size=3, max_size=9)
 
 
 def _distances(corners: np.ndarray) -> np.ndarray:
-    """Return how far the middle of each pixel is from an outline."""
+    """Return the distance of the centre of each pixel from an outline."""
     points = np.stack(np.mgrid[: SHAPE[0], : SHAPE[1]], axis=-1).astype(float)
     nearest = np.full(SHAPE, np.inf)
     for start, end in zip(corners, np.roll(corners, -1, axis=0), strict=True):
@@ -30,7 +30,7 @@ def _distances(corners: np.ndarray) -> np.ndarray:
 
 
 def _by_angles(corners: np.ndarray) -> np.ndarray:
-    """Return which pixels an outline goes around an odd number of times, from the angles that it turns by."""
+    """Return the pixels that an outline encloses an odd number of times, from the angles of its sides."""
     y, x = np.mgrid[: SHAPE[0], : SHAPE[1]].astype(float)
     total = np.zeros(SHAPE)
     for (y0, x0), (y1, x1) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
@@ -41,7 +41,7 @@ def _by_angles(corners: np.ndarray) -> np.ndarray:
 
 @settings(max_examples=200, deadline=None)
 @given(corners=outlines)
-def test_a_pixel_belongs_to_a_shape_that_its_middle_lies_in(corners: np.ndarray) -> None:
+def test_a_pixel_belongs_to_a_shape_that_contains_its_centre(corners: np.ndarray) -> None:
     found = inside([corners], Region(0, SHAPE[0], 0, SHAPE[1]))
     is_plain = _distances(corners) > 1e-6
     assert np.array_equal(found[is_plain], _by_angles(corners)[is_plain])
@@ -51,7 +51,7 @@ def test_a_pixel_belongs_to_a_shape_that_its_middle_lies_in(corners: np.ndarray)
 @settings(max_examples=50, deadline=None)
 @example(polygons=[np.array([(0.0, 0.0), (0.85, 49.0), (36.0, 12.0)])])
 @given(polygons=st.lists(outlines, max_size=3))
-def test_a_part_of_it_is_that_part_and_the_box_holds_all(polygons: list[np.ndarray]) -> None:
+def test_a_part_equals_that_part_of_the_whole_and_the_box_contains_all(polygons: list[np.ndarray]) -> None:
     whole = inside(polygons, Region(0, SHAPE[0], 0, SHAPE[1]))
     part = Region(3, 21, 5, 33)
     assert np.array_equal(inside(polygons, part), whole[part.slices])
@@ -62,7 +62,7 @@ def test_a_part_of_it_is_that_part_and_the_box_holds_all(polygons: list[np.ndarr
 
 
 @given(y=coordinates, x=coordinates, height=st.floats(0.01, 20), width=st.floats(0.01, 20), turned=st.booleans())
-def test_the_box_alone_says_an_upright_rectangle(y: float, x: float, height: float, width: float, turned: bool) -> None:
+def test_the_box_describes_an_upright_rectangle(y: float, x: float, height: float, width: float, turned: bool) -> None:
     corners = np.array([[y, x], [y + height, x], [y + height, x + width], [y, x + width]])
     polygons = [corners[:, ::-1] if turned else corners]
     assert is_upright_box(polygons)
@@ -83,7 +83,7 @@ def test_the_box_alone_says_an_upright_rectangle(y: float, x: float, height: flo
         [[5, 5], [5, 5], [5, 5], [5, 5]],
     ],
 )
-def test_other_shapes_are_more_than_their_box(corners: list[list[float]]) -> None:
+def test_the_box_does_not_describe_other_shapes(corners: list[list[float]]) -> None:
     polygon = np.array(corners, float)
     assert not is_upright_box([polygon])
     assert not is_upright_box([])
@@ -91,14 +91,14 @@ def test_other_shapes_are_more_than_their_box(corners: list[list[float]]) -> Non
     assert not is_upright_box([box, box])
 
 
-def test_an_ellipse_fills_its_box_as_ellipses_do() -> None:
+def test_an_ellipse_fills_the_right_share_of_its_box() -> None:
     corners = as_polygon(np.array([[0.0, 0], [0, 40], [30, 40], [30, 0]]), "ellipse")
     share = inside([corners], Region(0, 30, 0, 40)).mean()
     assert share == pytest.approx(np.pi / 4, abs=0.02)
 
 
-def test_a_large_shape_takes_no_time() -> None:
+def test_a_large_shape_is_filled_quickly() -> None:
     corners = as_polygon(np.array([[0.0, 0], [0, 3000], [3000, 3000], [3000, 0]]), "ellipse")
     began = time.perf_counter()
     inside([corners], Region(0, 3000, 0, 3000))
-    assert time.perf_counter() - began < 0.5  # it held the window for two seconds
+    assert time.perf_counter() - began < 0.5  # it used to block the window for two seconds

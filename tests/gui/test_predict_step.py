@@ -10,7 +10,7 @@ EVERYWHERE = (slice(0, 96), slice(0, 128))
 
 @pytest.fixture
 def busy_dock(dock, large_stack, click, qtbot):
-    """The dock in the midst of a prediction of some hundred tiles."""
+    """The dock during a prediction of some hundred tiles."""
     dock.open_stack(large_stack)
     qtbot.waitUntil(lambda: dock.session.state.stack is not None, timeout=20000)
     click(dock.predict.run_button)
@@ -29,7 +29,7 @@ def test_a_run_shows_exactly_what_it_stores(predicted_dock, viewer, segment):
     assert not state.prediction.name.startswith(".")
 
 
-def test_the_visible_region_alone_is_predicted(open_dock, viewer, click, qtbot):
+def test_only_the_visible_region_is_predicted(open_dock, viewer, click, qtbot):
     viewer.scene.camera.zoom = 20
     viewer.scene.camera.center = (0, 40, 64)
     qtbot.wait(100)
@@ -47,7 +47,7 @@ def test_the_visible_region_alone_is_predicted(open_dock, viewer, click, qtbot):
     assert str(rows.min()) in str(region)
 
 
-def test_a_threshold_cuts_what_is_shown_at_once_without_the_model(predicted_dock, viewer):
+def test_a_threshold_changes_the_overlay_immediately_without_the_model(predicted_dock, viewer):
     panel = predicted_dock.predict
     for name, row in (("Ink (predicted)", panel.ink_threshold), ("Edges (predicted)", panel.edge_threshold)):
         layer = viewer.layers[name]
@@ -77,7 +77,7 @@ def _painted(viewer, layer) -> np.ndarray:
     return picture[np.ix_(rows, columns)][..., :3].sum(axis=-1) > 0
 
 
-def test_closing_the_window_stops_a_run_and_keeps_what_is_done(busy_dock, viewer, qtbot):
+def test_closing_the_window_stops_a_run_and_keeps_finished_tiles(busy_dock, viewer, qtbot):
     run, path = busy_dock.session.prediction._run, busy_dock.session.state.prediction
     viewer.close()
     qtbot.waitUntil(lambda: not run._worker.is_running, timeout=20000)

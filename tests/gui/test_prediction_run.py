@@ -1,4 +1,4 @@
-"""A prediction under way, driven as a person would: looking around, pausing, going on, changing what was asked."""
+"""A running prediction in a real window: viewing other layers, pausing, continuing, cancelling."""
 
 import numpy as np
 
@@ -9,12 +9,12 @@ def _ink(viewer) -> np.ndarray:
     return np.asarray(viewer.layers["Ink (predicted)"].data)
 
 
-def test_a_paused_run_waits_and_goes_on(large_dock, viewer, click, wait, qtbot):
+def test_a_paused_run_waits_and_continues(large_dock, viewer, click, wait, qtbot):
     panel = large_dock.predict
     click(panel.run_button)
     wait(lambda: tiles_done(large_dock) > 5)
     click(panel.pause_button)
-    qtbot.wait(400)  # the batch in hand
+    qtbot.wait(400)  # the current batch
     done = _ink(viewer).copy()
     assert panel.status.text().startswith("Paused at tile ")
     assert panel.pause_button.text() == "Resume"
@@ -24,11 +24,11 @@ def test_a_paused_run_waits_and_goes_on(large_dock, viewer, click, wait, qtbot):
     wait(lambda: np.count_nonzero(_ink(viewer)) > np.count_nonzero(done))
     assert panel.pause_button.text() == "Pause" and panel.status.text().startswith("Tile ")
     click(panel.pause_button)
-    click(panel.cancel_button)  # a paused run is stopped like any
+    click(panel.cancel_button)  # a paused run can be cancelled too
     wait(lambda: is_over(large_dock))
 
 
-def test_the_depth_is_explored_while_a_run_goes_on(large_dock, viewer, click, wait):
+def test_the_depth_slider_works_during_a_run(large_dock, viewer, click, wait):
     panel, depths = large_dock.stack, large_dock.stack.depths
     depths.expand()
     click(large_dock.predict.run_button)

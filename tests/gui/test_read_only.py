@@ -1,4 +1,4 @@
-"""A project that another program has open: it is shown, its holder is named, and nothing in it can be changed."""
+"""A project that is open in another program: it is shown, its holder is named, and nothing can be changed."""
 
 import subprocess
 import sys
@@ -52,7 +52,7 @@ def test_nothing_can_be_changed_in_a_project_that_is_open_elsewhere(
     for action in ACTIONS:
         if action.name == "help":
             continue
-        does[action.name]()  # as its key would
+        does[action.name]()  # like its key
         stroke((50, 50), (60, 90))
         qtbot.wait(20)
     qtbot.waitUntil(lambda: not dock.session.state.busy and not dock.session.state.review.busy, timeout=20000)

@@ -13,9 +13,9 @@ from napari_ink.gui.contributions.reader import get_reader
 from napari_ink.stack import DepthStack
 
 
-def test_a_dropped_folder_becomes_one_image_on_its_surface(make_napari_viewer_proxy, segment):
+def test_a_dropped_folder_becomes_one_image_at_its_surface(make_napari_viewer_proxy, segment):
     viewer = make_napari_viewer_proxy()
-    viewer.add_image(np.zeros((4, 8, 8)))  # napari centres the slider by itself only for the first layer
+    viewer.add_image(np.zeros((4, 8, 8)))  # napari centres the slider only for the first layer
     viewer.open(str(segment), plugin="napari-ink")
     layer = viewer.layers[-1]
     assert layer.name == "seg-1"
@@ -24,7 +24,7 @@ def test_a_dropped_folder_becomes_one_image_on_its_surface(make_napari_viewer_pr
     assert layer.contrast_limits[0] < layer.contrast_limits[1]
 
 
-def test_what_is_shown_is_what_is_stored(make_napari_viewer_proxy, segment):
+def test_the_image_shows_the_stored_values(make_napari_viewer_proxy, segment):
     viewer = make_napari_viewer_proxy()
     (layer,) = viewer.open(str(segment), plugin="napari-ink")
     viewer.dims.set_point(0, 3)
@@ -40,7 +40,7 @@ def test_the_sample_is_in_the_menu(make_napari_viewer_proxy):
     assert viewer.dims.current_step[0] == 32
 
 
-def test_broken_segments_say_what_is_wrong(segment):
+def test_broken_segments_give_their_reason(segment):
     (segment / "layers" / "03.tif").unlink()
     read = get_reader(str(segment))
     assert read is not None
@@ -68,7 +68,7 @@ def test_the_stack_stays_on_disk(segment):
     assert settings["rgb"] is False
 
 
-def test_every_format_is_taken_by_its_name_and_zarrs_by_what_they_hold(tmp_path):
+def test_formats_are_recognised_by_name_and_zarrs_by_content(tmp_path):
     volume = np.random.default_rng(0).integers(0, 60000, (4, 50, 60), dtype=np.uint16)
     zarr.create_array(tmp_path / "seg.zarr", data=volume)
     assert get_reader(str(tmp_path / "seg.zarr")) is not None
@@ -85,7 +85,7 @@ def test_every_format_is_taken_by_its_name_and_zarrs_by_what_they_hold(tmp_path)
     assert get_reader("https://127.0.0.1:1/nothing.zarr") is None
 
 
-def test_a_stack_that_is_removed_is_read_no_more(make_napari_viewer_proxy, tmp_path):
+def test_a_removed_stack_is_no_longer_read(make_napari_viewer_proxy, tmp_path):
     np.save(tmp_path / "wide.npy", np.zeros((3, 1100, 1200), np.uint8))
     viewer = make_napari_viewer_proxy()
     (layer,) = viewer.open(str(tmp_path / "wide.npy"), plugin="napari-ink")
@@ -114,6 +114,6 @@ def test_napari_asks_us_for_addresses_with_queries(path, is_ours):
     assert any(fnmatch(path.lower(), pattern) for pattern in patterns) is is_ours
 
 
-def test_a_place_in_a_file_is_taken_by_the_files_suffix():
+def test_a_dataset_in_a_file_is_recognised_by_the_files_suffix():
     assert get_reader("scan.h5::entry/data") is not None
     assert get_reader("scan.txt::entry/data.h5") is None

@@ -1,4 +1,4 @@
-"""Errors in reading a stack while it is shown, without a window: they are told once, and stay in the panel."""
+"""Errors of reading a visible stack, without a window: they are reported once, and stay in the panel."""
 
 from pathlib import Path
 
@@ -32,13 +32,13 @@ def _open(session, held_jobs, source: Path) -> None:
     take_turns()
 
 
-def test_the_first_of_many_errors_is_told(reading_errors, errors):
-    told: list[str] = []
-    reading_errors.failed.connect(told.append)
+def test_only_the_first_of_many_errors_is_reported(reading_errors, errors):
+    reported: list[str] = []
+    reading_errors.failed.connect(reported.append)
     for message in ("one", "one", "another"):
         reading_errors.report(message)
         take_turns()
-    assert told == errors == ["one"] == [reading_errors.first]
+    assert reported == errors == ["one"] == [reading_errors.first]
 
 
 def test_errors_that_arrive_after_closing_are_ignored(reading_errors, errors):
@@ -52,25 +52,25 @@ def test_errors_that_arrive_after_closing_are_ignored(reading_errors, errors):
     assert errors == ["again"]
 
 
-def test_only_the_window_gets_black_for_what_cannot_be_read(reading_errors, errors):
+def test_only_the_window_gets_black_for_unreadable_parts(reading_errors, errors):
     def fail(*_) -> None:
         raise StackError("broken.tif is damaged.")
 
     read = reading_errors.black_instead(fail, np.dtype(np.uint16))
     shown = read(slice(3, 4), slice(0, 5), slice(2, 9), 2)
     assert (shown.shape, shown.dtype, shown.max()) == ((1, 3, 4), np.uint16, 0)
-    with pytest.raises(StackError):  # somebody computes with it
+    with pytest.raises(StackError):  # other code reads the array
         read(slice(3, 5), slice(0, 5), slice(2, 9))
     take_turns()
     assert errors == ["broken.tif is damaged."]
     reading_errors.close()
-    with pytest.raises(StackError):  # nobody would be told
+    with pytest.raises(StackError):  # no one would see the report
         read(slice(3, 4), slice(0, 5), slice(2, 9))
 
 
 @pytest.mark.parametrize("size", [(160, 200), (1100, 1200)], ids=["small", "in tiles"])
 @pytest.mark.parametrize("damaged", [3, 6], ids=["while browsing", "the surface"])
-def test_a_damaged_layer_is_told_until_another_stack_is_opened(
+def test_a_damaged_layer_is_shown_until_another_stack_is_opened(
     session, held_jobs, viewer_model, other, tmp_path, errors, qtbot, size, damaged
 ):
     _open(session, held_jobs, damaged_layers(tmp_path / "damaged", size, damaged))
@@ -104,7 +104,7 @@ def test_a_projection_reports_to_its_stack(open_session, segment, viewer_model, 
     assert errors == [open_session.state.reading_error]
 
 
-def test_the_panel_shows_the_error_whole(qtbot):
+def test_the_panel_shows_the_error_in_full(qtbot):
     panel = StackPanel()
     qtbot.addWidget(panel)
     message = "/a/very/long/path/" + "x" * 200 + "/03.tif is damaged (strip 2 cannot be decoded); copy it again."

@@ -1,4 +1,4 @@
-"""Closing and opening again: labels, prediction, thresholds and view are as they were; projects are opened by name."""
+"""Closing and reopening: labels, prediction, thresholds and view are restored; projects are opened by name."""
 
 import shutil
 
@@ -34,12 +34,12 @@ def idle(dock, qtbot):
 
 @pytest.fixture
 def other(tmp_path):
-    """Another stack, to look at meanwhile."""
+    """Another stack, to view in between."""
     np.save(tmp_path / "other.npy", np.random.default_rng(3).integers(0, 50000, (3, 64, 64), dtype=np.uint16))
     return tmp_path / "other.npy"
 
 
-def test_a_segment_is_found_as_it_was_left(labelled_dock, viewer, segment, other, idle, stroke, click):
+def test_a_segment_reopens_as_it_was_closed(labelled_dock, viewer, segment, other, idle, stroke, click):
     dock = labelled_dock
     click(dock.correct.tools["ink"])
     stroke((30, 40), (40, 60))
@@ -83,15 +83,15 @@ def test_the_last_prediction_is_shown_again_without_any_labels(predicted_dock, v
     assert predicted_dock.predict.run_button.text() == "Run again"
 
 
-def test_the_view_is_kept_while_one_looks(empty_dock, viewer, tmp_path, qtbot):
-    """A program that is killed has kept it, but for the last seconds."""
+def test_the_view_is_saved_while_browsing(empty_dock, viewer, tmp_path, qtbot):
+    """A killed program has saved its view, except for the last seconds."""
     viewer.scene.camera.zoom = 9.25
     qtbot.waitUntil(
         lambda: (view := tmp_path / "seg-1.ink" / "view.json").exists() and "9.25" in view.read_text(), timeout=10000
     )
 
 
-def test_a_damaged_view_is_not_followed(empty_dock, viewer, segment, other, idle, errors):
+def test_a_damaged_view_is_ignored(empty_dock, viewer, segment, other, idle, errors):
     empty_dock.session.labels.project.save_view({})
     empty_dock.open_stack(other)
     idle(labels=False)
@@ -115,7 +115,7 @@ def test_a_damaged_view_is_not_followed(empty_dock, viewer, segment, other, idle
     assert 0 <= empty_dock.session.state.ink_threshold <= 1
 
 
-def test_a_stack_that_was_moved_is_asked_for(dock, viewer, segment, tmp_path, idle, errors, monkeypatch):
+def test_a_moved_stack_is_asked_for(dock, viewer, segment, tmp_path, idle, errors, monkeypatch):
     make_project(segment, tmp_path / "seg-1.ink")
     (tmp_path / "moved").mkdir()
     shutil.move(segment, tmp_path / "moved" / "seg-1")
@@ -133,7 +133,7 @@ def test_a_stack_that_was_moved_is_asked_for(dock, viewer, segment, tmp_path, id
     assert viewer.layers["Ink labels"].data[10:20, 10:20].all()
 
 
-def test_a_project_is_opened_by_its_own_folder(session, viewer_model, held_jobs, segment, tmp_path):
+def test_a_project_is_opened_by_its_folder(session, viewer_model, held_jobs, segment, tmp_path):
     make_project(segment, tmp_path / "elsewhere" / "mine.ink")
     session.open_stack(tmp_path / "elsewhere" / "mine.ink")
     held_jobs.work()
@@ -143,7 +143,7 @@ def test_a_project_is_opened_by_its_own_folder(session, viewer_model, held_jobs,
     assert not (tmp_path / "seg-1.ink").exists()
 
 
-def test_another_stack_than_the_moved_one_is_refused(session, held_jobs, segment, tmp_path):
+def test_a_stack_other_than_the_moved_one_is_refused(session, held_jobs, segment, tmp_path):
     make_project(segment, tmp_path / "seg-1.ink")
     shutil.rmtree(segment)
     (tmp_path / "wrong").mkdir()
@@ -162,7 +162,7 @@ def test_another_stack_than_the_moved_one_is_refused(session, held_jobs, segment
     assert session.state.stack is None
 
 
-def test_the_command_line_says_what_is_wrong_with_a_project(tmp_path):
+def test_the_command_line_gives_the_reason_for_a_damaged_project(tmp_path):
     (tmp_path / "bad.ink").mkdir()
     (tmp_path / "bad.ink" / "project.json").write_text("{")
     with pytest.raises(Exception, match="cannot be read"):

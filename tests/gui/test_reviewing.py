@@ -1,4 +1,4 @@
-"""Review in a real window: regions are marked by key, the queue is walked, notes are written, statistics shown."""
+"""Review in a real window: regions are marked by key, the queue is visited, notes are written, statistics are shown."""
 
 import numpy as np
 import pytest
@@ -9,12 +9,12 @@ from napari_ink.annotation import ReviewState, open_project
 from napari_ink.gui.preferences import key_of
 from tests.gui.driving import settle
 
-SIDE = 600  # three regions by three, the last ones cut off
+SIDE = 600  # three by three regions, clipped at the far sides
 
 
 @pytest.fixture
 def wide_dock(dock, tmp_path, click, qtbot):
-    """The dock with empty labels on a segment of nine regions, and a prediction whose doubts are in one of them."""
+    """The dock with empty labels on a segment of nine regions, and a prediction that is doubtful in one of them."""
     np.save(tmp_path / "wide.npy", np.full((3, SIDE, SIDE), 20000, np.uint16))
     dock.open_stack(tmp_path / "wide.npy")
     qtbot.waitUntil(lambda: dock.session.state.stack is not None and not dock.session.state.busy, timeout=20000)
@@ -43,7 +43,7 @@ def _qt(key: str) -> str:
     return {".": "Period", ",": "Comma"}.get(key, key)
 
 
-def test_a_region_marked_reviewed_is_kept_with_who_and_when_and_the_next_one_comes(
+def test_a_reviewed_region_is_stored_with_author_and_time_and_the_next_one_opens(
     wide_dock, viewer, press, qtbot, tmp_path
 ):
     _go(wide_dock, press, qtbot)
@@ -71,7 +71,7 @@ def test_a_region_marked_reviewed_is_kept_with_who_and_when_and_the_next_one_com
     assert "UTC" in wide_dock.correct.review.region.text()
 
 
-def test_the_end_of_the_queue_is_told(wide_dock, press, qtbot):
+def test_the_end_of_the_queue_is_reported(wide_dock, press, qtbot):
     _go(wide_dock, press, qtbot)
     for _ in range(9):
         press(key_of("reviewed"))
@@ -80,7 +80,7 @@ def test_the_end_of_the_queue_is_told(wide_dock, press, qtbot):
     qtbot.waitUntil(lambda: "Every region" in wide_dock.correct.review.left.text())
 
 
-def test_notes_are_written_at_the_mouse_listed_and_taken_away(wide_dock, viewer, press, stroke, qtbot, monkeypatch):
+def test_notes_are_written_at_the_mouse_listed_and_removed(wide_dock, viewer, press, stroke, qtbot, monkeypatch):
     monkeypatch.setattr(QInputDialog, "getText", lambda *_: ("a strange fibre", True))
     stroke((200, 150))
     press(key_of("note"))

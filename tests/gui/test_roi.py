@@ -19,7 +19,7 @@ def _done(dock) -> int:
 
 @pytest.fixture
 def drawing_dock(large_dock, viewer, wait, qtbot):
-    """The dock with the tool for rectangles in hand."""
+    """The dock with the active tool for rectangles."""
     large_dock.predict.area_box.setCurrentText(ROI)
     wait(lambda: ROI in viewer.layers)
     wait(lambda: viewer.layers[ROI].mode == "add_rectangle")
@@ -30,7 +30,7 @@ def drawing_dock(large_dock, viewer, wait, qtbot):
 
 @pytest.fixture
 def running_dock(drawing_dock, viewer, stroke, click, wait):
-    """The dock in the midst of the prediction of a large rectangle, which waits: drawing takes its time."""
+    """The dock during the prediction of a large rectangle, paused so that there is time to draw."""
     stroke((10, 10), (200, 200), (700, 700))
     click(drawing_dock.predict.run_button)
     wait(lambda: _done(drawing_dock) > 2)
@@ -41,7 +41,7 @@ def running_dock(drawing_dock, viewer, stroke, click, wait):
 
 @pytest.fixture
 def slow_hand(canvas, viewer, qtbot):
-    """Press at the first place, rest at each for longer than a change takes to settle, and let go where told."""
+    """Press at the first position, rest at each for longer than the delay of a change, and release if requested."""
 
     def drag(*places: tuple[float, float], lets_go: bool = True) -> None:
         points = [on_canvas(viewer, canvas, place) for place in places]
@@ -57,7 +57,7 @@ def slow_hand(canvas, viewer, qtbot):
     return drag
 
 
-def test_a_shape_that_is_being_drawn_begins_nothing_until_it_is_done(running_dock, viewer, slow_hand, canvas, wait):
+def test_a_shape_restarts_the_run_only_when_it_is_finished(running_dock, viewer, slow_hand, canvas, wait):
     first, layer = running_dock.session.state.prediction, viewer.layers[ROI]
     assert open_prediction(first).region.slices[0].start in (10, 11)
     layer.mode = "add_ellipse"
@@ -71,7 +71,7 @@ def test_a_shape_that_is_being_drawn_begins_nothing_until_it_is_done(running_doc
     assert open_prediction(running_dock.session.state.prediction).region.slices[1].stop in (760, 761)
 
 
-def test_a_polygon_begins_nothing_between_its_corners(running_dock, viewer, stroke, canvas, wait, qtbot):
+def test_a_polygon_does_not_restart_the_run_between_its_corners(running_dock, viewer, stroke, canvas, wait, qtbot):
     first, layer = running_dock.session.state.prediction, viewer.layers[ROI]
     layer.mode = "add_polygon"
     for place in ((20, 720), (20, 760), (300, 760), (300, 730)):
@@ -84,17 +84,17 @@ def test_a_polygon_begins_nothing_between_its_corners(running_dock, viewer, stro
     assert layer.shape_type == ["rectangle", "polygon"]
 
 
-def test_a_shape_that_is_moved_again_begins_nothing_until_it_is_let_go(running_dock, viewer, stroke, slow_hand, wait):
+def test_a_shape_moved_again_restarts_the_run_only_on_release(running_dock, viewer, stroke, slow_hand, wait):
     first, layer = running_dock.session.state.prediction, viewer.layers[ROI]
     layer.mode = "select"
     stroke((300, 300))
     assert layer.selected_data == {0}
     stroke((300, 300), (310, 310), (320, 320))
-    slow_hand((320, 320), (330, 330), (340, 340))  # taken in hand before the first move has settled
+    slow_hand((320, 320), (330, 330), (340, 340))  # grabbed before the delay of the first move is over
     assert running_dock.session.state.prediction == first
     wait(lambda: running_dock.session.state.prediction != first)
     region = open_prediction(running_dock.session.state.prediction).region
-    y0, x0 = layer.data[0].min(axis=0)[-2:]  # where it was let go; a busy machine leaves out moves of the mouse
+    y0, x0 = layer.data[0].min(axis=0)[-2:]  # the position of release; a busy machine skips mouse moves
     assert abs(region.y0 - y0) <= 1 and abs(region.x0 - x0) <= 1
     assert y0 > 35 and x0 > 35
 
@@ -103,15 +103,13 @@ def test_a_click_on_a_shape_changes_nothing(running_dock, viewer, stroke, qtbot)
     first, layer = running_dock.session.state.prediction, viewer.layers[ROI]
     layer.mode = "add_polygon"
     stroke((20, 720))
-    layer.mode = "select"  # which gives the polygon up
+    layer.mode = "select"  # which discards the polygon
     stroke((300, 300))
     qtbot.wait(800)
     assert running_dock.session.state.prediction == first and not running_dock.session.state.run.cancelling
 
 
-def test_the_outline_is_as_wide_on_the_screen_at_every_zoom_and_on_top(
-    drawing_dock, viewer, stroke, canvas, wait, click, qtbot
-):
+def test_the_outline_is_on_top_and_equally_wide_at_every_zoom(drawing_dock, viewer, stroke, canvas, wait, click, qtbot):
     stroke((100, 100), (300, 300), (600, 600))
     layer = viewer.layers[ROI]
     for zoom in (0.25, 1.0, 6.0):

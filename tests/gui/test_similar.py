@@ -1,4 +1,4 @@
-"""Find similar in a real window: a letter is boxed, its like are found, accepted and rejected by key."""
+"""Find similar in a real window: a letter is boxed, similar ones are found, and accepted or rejected by key."""
 
 import numpy as np
 import pytest
@@ -40,7 +40,7 @@ def letters_dock(dock, tmp_path, click, qtbot):
 
 @pytest.fixture
 def boxed_dock(letters_dock, press, stroke, qtbot):
-    """The same, after the first letter has been boxed and its like have been found."""
+    """The same dock, after the first letter has been boxed and similar ones have been found."""
     press(key_of("find_similar"))
     assert letters_dock.session.state.tool == "find similar"
     y, x = PLACES[0]
@@ -75,21 +75,21 @@ def test_the_other_three_are_found_accepted_and_rejected(boxed_dock, viewer, pre
     assert (viewer.layers["Ink labels"].data == 2).sum() == before
 
 
-def test_a_candidate_is_looked_at_by_a_click_on_its_picture(boxed_dock, viewer):
+def test_a_click_on_a_picture_shows_its_candidate(boxed_dock, viewer):
     section, last = boxed_dock.correct.similar, boxed_dock.session.state.similar.candidates[2]
     section.candidates.itemClicked.emit(section.candidates.item(2))
     assert np.hypot(*(np.array(viewer.scene.camera.center[-2:]) - (last.y, last.x))) < 1
     assert boxed_dock.session.state.similar.current == 2
 
 
-def test_candidates_can_be_remove_all(boxed_dock, viewer, click):
+def test_candidates_can_be_dismissed(boxed_dock, viewer, click):
     click(boxed_dock.correct.similar.cancel_button)
     assert boxed_dock.session.state.similar.candidates == ()
     assert not viewer.layers["Outline"].data.any()
     assert not boxed_dock.correct.similar.cancel_button.isVisible()
 
 
-def test_a_layer_that_is_added_leaves_the_mouse_to_the_tool(letters_dock, viewer, press, stroke, qtbot):
+def test_an_added_layer_leaves_the_mouse_to_the_tool(letters_dock, viewer, press, stroke, qtbot):
     press(key_of("find_similar"))
     viewer.add_points(np.zeros((1, 2)), name="somebody's")
     centre = viewer.scene.camera.center

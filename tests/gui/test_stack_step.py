@@ -20,7 +20,7 @@ def test_the_file_button_opens_a_file(dock, tmp_path, click, qtbot, monkeypatch)
     assert not dock.predict.mask_box.isEnabled()
 
 
-def test_another_stack_takes_the_place_of_the_first(labelled_dock, viewer, tmp_path, qtbot):
+def test_another_stack_replaces_the_first(labelled_dock, viewer, tmp_path, qtbot):
     np.save(tmp_path / "piece.npy", np.arange(5 * 20 * 30, dtype=np.uint16).reshape(5, 20, 30))
     labelled_dock.open_stack(tmp_path / "piece.npy")
     _wait_for(qtbot, labelled_dock, tmp_path / "piece.npy")
@@ -29,7 +29,7 @@ def test_another_stack_takes_the_place_of_the_first(labelled_dock, viewer, tmp_p
     assert not labelled_dock.session.state.has_prediction
 
 
-def test_edited_labels_come_back_with_their_stack(labelled_dock, viewer, segment, tmp_path, qtbot):
+def test_edited_labels_reopen_with_their_stack(labelled_dock, viewer, segment, tmp_path, qtbot):
     viewer.layers["Ink labels"].paint((10, 10), 1)
     np.save(tmp_path / "piece.npy", np.arange(5 * 20 * 30, dtype=np.uint16).reshape(5, 20, 30))
     labelled_dock.open_stack(tmp_path / "piece.npy")

@@ -16,7 +16,7 @@ def stack(tmp_path) -> DepthStack:
 
 
 @given(st.floats(0.0, 1.0))
-def test_the_cut_lets_through_what_reaches_the_threshold(threshold):
+def test_the_cut_includes_probabilities_equal_to_the_threshold(threshold):
     level = cut_level(threshold)
     assert 1 <= level <= 255
     assert level / 255 >= threshold - 1e-6
@@ -24,7 +24,7 @@ def test_the_cut_lets_through_what_reaches_the_threshold(threshold):
 
 
 @pytest.mark.parametrize("level", range(1, 256))
-def test_a_threshold_of_a_whole_level_is_that_level(level):
+def test_a_threshold_equal_to_a_level_is_that_level(level):
     assert cut_level(level / 255) == level
 
 
@@ -42,7 +42,7 @@ def test_time_left_in_words(seconds, words):
     assert time_left(seconds) == words
 
 
-def test_time_left_follows_the_pace_so_far():
+def test_time_left_follows_the_average_pace():
     assert seconds_left(10.0, 0, 5) is None
     assert seconds_left(10.0, 2, 6) == pytest.approx(20.0)
 
@@ -53,7 +53,7 @@ def test_the_first_step_is_to_open_a_stack():
     assert [state.why_not(step) for step in Step] == ["", *["Open a stack first."] * 3]
 
 
-def test_steps_follow_one_another(stack):
+def test_each_step_enables_the_next(stack):
     assert InkState(stack=stack).current_step is Step.PREDICT
     assert InkState(stack=stack, run=RunProgress(), has_prediction=True).current_step is Step.PREDICT
     assert InkState(stack=stack, has_prediction=True).current_step is Step.CORRECT
@@ -67,6 +67,6 @@ def test_a_running_prediction_blocks_other_stacks_but_not_labels(stack):
     assert InkState(stack=stack, run=RunProgress(), labels=True).why_not(Step.CORRECT) == ""
 
 
-def test_there_is_nothing_to_export_before_something_is_predicted_or_labelled(stack):
+def test_export_needs_a_prediction_or_labels(stack):
     assert "first" in InkState(stack=stack).why_not(Step.EXPORT)
     assert InkState(stack=stack, labels=True).why_not(Step.EXPORT) == ""

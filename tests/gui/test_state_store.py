@@ -1,4 +1,4 @@
-"""The store of the state without a window: it emits once a turn, and nothing where nothing has changed."""
+"""The state store without a window: it emits once a turn of the event loop, and only on changes."""
 
 import pytest
 
@@ -17,7 +17,7 @@ def store(qtbot, monkeypatch):
     return made
 
 
-def test_many_changes_in_a_turn_are_emitted_once_and_read_at_once(store, qtbot):
+def test_many_changes_in_a_turn_are_emitted_once_and_readable_immediately(store, qtbot):
     store.update(busy="Reading…")
     store.update(tool="ink")
     store.update(busy="")
@@ -28,7 +28,7 @@ def test_many_changes_in_a_turn_are_emitted_once_and_read_at_once(store, qtbot):
     assert store.emitted == [store.state]
 
 
-def test_what_changes_nothing_is_not_emitted(store, qtbot):
+def test_an_update_without_a_change_is_not_emitted(store, qtbot):
     store.update(busy="")
     qtbot.wait(20)
     assert not store.emitted

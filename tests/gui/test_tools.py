@@ -1,4 +1,4 @@
-"""The edge tools in a real window: what napari does with their mouse and keys; `tools/` tests what they paint."""
+"""The edge tools in a real window: their mouse and keys within napari; `tools/` tests what they paint."""
 
 import numpy as np
 import pytest
@@ -12,14 +12,14 @@ HEIGHT, WIDTH, CENTRE, RADIUS = 160, 220, (80, 100), 40
 
 @pytest.fixture
 def disc() -> np.ndarray:
-    """Where the disc is."""
+    """The pixels of the disc."""
     rows, columns = np.ogrid[:HEIGHT, :WIDTH]
     return (rows - CENTRE[0]) ** 2 + (columns - CENTRE[1]) ** 2 <= RADIUS**2
 
 
 @pytest.fixture
 def disc_dock(dock, disc, tmp_path, click, qtbot):
-    """The dock with empty labels on a stack that shows the disc."""
+    """The dock with empty labels on a stack with the disc."""
     noise = np.random.default_rng(0).normal(0, 300, (5, HEIGHT, WIDTH))
     np.save(
         tmp_path / "disc.npy",
@@ -45,7 +45,7 @@ def _ink(viewer) -> np.ndarray:
     return viewer.layers["Ink labels"].data
 
 
-def test_a_double_click_closes_the_livewire_and_leaves_the_picture(disc_dock, viewer, stroke, press, disc):
+def test_a_double_click_closes_the_livewire_and_does_not_zoom(disc_dock, viewer, stroke, press, disc):
     press(key_of("livewire"))
     for degrees in (0, 90, 180):
         stroke(_on_circle(degrees))
@@ -68,7 +68,7 @@ def test_dragging_moves_the_picture_and_sets_no_anchor(disc_dock, viewer, stroke
     assert tool._wire is None or tool._wire.anchors == []
 
 
-def test_each_tool_has_a_key_a_button_and_a_hint_and_gives_way_to_a_brush(disc_dock, viewer, press, click):
+def test_each_tool_has_a_key_a_button_and_a_hint_and_yields_to_a_brush(disc_dock, viewer, press, click):
     for action in ("livewire", "edge_brush", "fill_ink", "grow", "erase_fragment", "join"):
         tool = TOOL_ACTIONS[action]
         press(key_of(action))

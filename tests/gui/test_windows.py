@@ -1,4 +1,4 @@
-"""How many tests of the window open one: they are dear, and most of what they check needs none."""
+"""The share of window tests that open a window: they are slow, and most checks need none."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ MOST = 1 / 3
 
 
 def _opens_a_window(item: pytest.Item) -> bool:
-    # Those of test_closing run the whole program in a process of its own.
+    # The tests of test_closing run the whole program in a separate process.
     return "make_napari_viewer_proxy" in getattr(item, "fixturenames", ()) or item.path.name == "test_closing.py"
 
 

@@ -10,7 +10,7 @@ from napari_ink.gui.jobs.worker import JobFailed, start_worker
 
 @pytest.fixture
 def run(qtbot):
-    """Run a generator on a worker to its end and return what arrived."""
+    """Run a generator on a worker to its end and return the events that arrived."""
 
     def go(events, on_event=lambda worker, event: None):
         arrived, over = [], []
@@ -37,7 +37,7 @@ def test_events_arrive_on_the_main_thread(run):
 
 
 @pytest.mark.parametrize("error", [OutputError("The disk is full."), RuntimeError("CUDA error:\n out of memory")])
-def test_errors_end_as_an_event_and_the_worker_ends(run, error):
+def test_errors_become_an_event_and_the_worker_ends(run, error):
     def work():
         yield 1
         raise error
@@ -54,7 +54,7 @@ def test_quitting_closes_the_generator_on_its_own_thread(run):
     def work():
         try:
             for step in range(1000):
-                time.sleep(0.002)  # as a tile takes its time
+                time.sleep(0.002)  # simulates the time of a tile
                 yield step
         finally:
             closed_on.append(threading.current_thread())
@@ -65,7 +65,7 @@ def test_quitting_closes_the_generator_on_its_own_thread(run):
     assert len(closed_on) == 1
 
 
-def test_an_error_while_closing_is_told(run):
+def test_an_error_while_closing_is_reported(run):
     def work():
         try:
             while True:
@@ -77,7 +77,7 @@ def test_an_error_while_closing_is_told(run):
     assert arrived[-1] == JobFailed("The disk is full.")
 
 
-def test_warnings_of_the_window_are_left_alone(run):
+def test_warning_filters_of_the_window_are_left_unchanged(run):
     before = (warnings.showwarning, list(warnings.filters))
 
     def work():

@@ -24,7 +24,7 @@ def _save(layer: Labels, path: Path) -> Path:
     return Path(*write_labels(str(path), data[0], data[1]))
 
 
-def test_the_manifest_offers_what_there_is_but_napari_s_own() -> None:
+def test_the_manifest_offers_all_formats_except_naparis_own() -> None:
     suffixes = [suffix for form in FORMATS for suffix in form.suffixes]
     assert WRITER["filename_extensions"] == [s for s in dict.fromkeys(suffixes) if s not in (".tif", ".tiff")]
 
@@ -49,22 +49,22 @@ def test_edges_masks_and_levels(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_labels(_save(levels, tmp_path / "l.png")).whole(), VALUES)
 
 
-def test_what_was_there_is_replaced_as_napari_has_asked(tmp_path: Path) -> None:
+def test_an_existing_file_is_replaced_since_napari_has_asked(tmp_path: Path) -> None:
     path = _save(Labels(VALUES), tmp_path / "a.png")
     _save(Labels(2 - VALUES), path)
     np.testing.assert_array_equal(read_labels(path).whole(), 2 - VALUES)
 
 
 @pytest.mark.parametrize(
-    ("layer", "said"),
+    ("layer", "message"),
     [
         (Labels(np.arange(12).reshape(3, 4), name="cells"), "cells holds other values"),
         (Labels(np.zeros((2, 3, 4), np.uint8)), "of one plane"),
         (Labels(VALUES, translate=(512, 0)), "a part of its segment"),
     ],
 )
-def test_what_is_not_written(tmp_path: Path, layer: Labels, said: str) -> None:
-    with pytest.raises(BadInputError, match=said):
+def test_unsuitable_layers_are_refused(tmp_path: Path, layer: Labels, message: str) -> None:
+    with pytest.raises(BadInputError, match=message):
         _save(layer, tmp_path / "a.png")
     assert list(tmp_path.iterdir()) == []
 
@@ -73,13 +73,13 @@ def test_an_image_of_three_axes_is_saved_as_ome_zarr(tmp_path: Path) -> None:
     PluginManager.instance().discover()
     volume = np.random.default_rng(0).integers(0, 60000, (4, 50, 60), dtype=np.uint16)
     assert STACK_WRITER["filename_extensions"] == [".zarr"]
-    for layer in (Image(volume, name="mine"), Image(volume[::-1], name="mine")):  # and once more in its place
+    for layer in (Image(volume, name="mine"), Image(volume[::-1], name="mine")):  # the second replaces the first
         (path,) = write(str(tmp_path / "a.zarr"), [layer.as_layer_data_tuple()], plugin_name="napari-ink")
         np.testing.assert_array_equal(np.asarray(open_stack(path)), layer.data)
     assert [one.name for one in tmp_path.iterdir()] == ["a.zarr"]
 
 
-def test_a_stack_is_saved_over_the_store_that_it_is_read_from(tmp_path: Path) -> None:
+def test_a_stack_can_be_saved_over_its_own_store(tmp_path: Path) -> None:
     volume = np.random.default_rng(0).integers(0, 60000, (4, 50, 60), dtype=np.uint16)
     write_stack(str(tmp_path / "a.zarr"), volume, {})
     stack = open_stack(tmp_path / "a.zarr")
@@ -88,7 +88,7 @@ def test_a_stack_is_saved_over_the_store_that_it_is_read_from(tmp_path: Path) ->
     assert [one.name for one in tmp_path.iterdir()] == ["a.zarr"]
 
 
-def test_a_shown_stack_is_saved_whole(make_napari_viewer_proxy, tmp_path: Path) -> None:
+def test_a_visible_stack_is_saved_completely(make_napari_viewer_proxy, tmp_path: Path) -> None:
     volume = np.random.default_rng(0).integers(0, 255, (3, 1500, 1100), dtype=np.uint8)
     np.save(tmp_path / "seg.npy", volume)
     viewer = make_napari_viewer_proxy()
@@ -99,7 +99,7 @@ def test_a_shown_stack_is_saved_whole(make_napari_viewer_proxy, tmp_path: Path) 
     assert layer.multiscale and layer.data.shape == (3, 1500, 1100)
 
 
-def test_an_image_that_is_no_stack_is_refused_and_nothing_lost(tmp_path: Path) -> None:
+def test_an_image_that_is_no_stack_is_refused_and_the_old_file_kept(tmp_path: Path) -> None:
     (tmp_path / "a.zarr").mkdir()
     for values in (np.zeros((4, 4)), np.zeros((2, 2, 4, 4), np.uint8), np.full((2, 4, 4), 7.5, np.float32)):
         layer = Image(values, rgb=False)

@@ -1,7 +1,7 @@
-"""The work without a window: a viewer model with real layers, jobs that run when a test says so, a session on both.
+"""Sessions without a window: a viewer model with real layers, jobs that run only when a test asks, a session on both.
 
-`ViewerModel` is all of napari's viewer but its window: layers, depth slider, camera, cursor and keys are real, and
-nothing is drawn. `Jobs` holds what would run on a thread, until a test lets it run on its own thread.
+`ViewerModel` is napari's viewer without its window: layers, depth slider, camera, cursor and keys are real, and nothing
+is drawn. `Jobs` holds jobs that would run on a thread, until a test runs them on its own thread.
 """
 
 from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ from napari_ink.gui.session import InkSession
 from tests.gui.driving import settle
 
 CANVAS = (600, 800)
-# How long each part waits for the last of several changes.
+# Seconds that each part waits for the last of several changes.
 _RESTS = {
     layer_list: "_TURN_MS",
     viewport: "_REST_MS",
@@ -37,14 +37,14 @@ _RESTS = {
 
 
 class HeldJob:
-    """A job that does nothing until a test says so: what `start_worker` returns, without the thread.
+    """A job that does nothing until a test asks for it: the return value of `start_worker`, without the thread.
 
     Attributes
     ----------
     name : str
         The name of the generator, such as ``export_job``.
     is_running, is_paused : bool
-        Whether it has not ended yet, and whether it was asked to wait.
+        Whether it has not ended yet, and whether a pause was requested.
     """
 
     def __init__(self, events: Events, on_event: Callable, on_end: Callable) -> None:
@@ -54,19 +54,19 @@ class HeldJob:
         self._is_asked_to_quit = False
 
     def quit(self) -> None:
-        """Ask for an end at the next event."""
+        """Request an end at the next event."""
         self._is_asked_to_quit, self.is_paused = True, False
 
     def pause(self) -> None:
-        """Ask it to wait at the next event."""
+        """Request a pause at the next event."""
         self.is_paused = True
 
     def resume(self) -> None:
-        """Let it go on after a pause."""
+        """Continue after a pause."""
         self.is_paused = False
 
     def step(self) -> None:
-        """Work until the next event and deliver it, as a worker does; end the job where there is none."""
+        """Work until the next event and deliver it, as a worker does; end the job if there is none."""
         try:
             event = next(self._events)
         except StopIteration:
@@ -80,7 +80,7 @@ class HeldJob:
             self._end()
 
     def fail(self, message: str) -> None:
-        """Fail now, with one sentence."""
+        """Fail now with a message."""
         self._events.close()
         self._on_event(JobFailed(message, NapariInkError(message)))
         self._end()
@@ -91,19 +91,19 @@ class HeldJob:
 
 
 class Jobs:
-    """All jobs that were started and are held."""
+    """All started jobs, which are held."""
 
     def __init__(self) -> None:
         self._started: list[HeldJob] = []
 
     def start(self, events: Events, on_event: Callable, on_end: Callable) -> HeldJob:
-        """Hold a job, in the place of `start_worker`."""
+        """Hold a job, in place of `start_worker`."""
         self._started.append(HeldJob(events, on_event, on_end))
         return self._started[-1]
 
     @property
     def waiting(self) -> list[HeldJob]:
-        """Jobs that have not ended, the oldest first; those that were asked to quit are among them."""
+        """Jobs that have not ended, the oldest first, including those that were asked to quit."""
         return [job for job in self._started if job.is_running]
 
     def names(self) -> list[str]:
@@ -115,14 +115,14 @@ class Jobs:
         return [job for job in self.waiting if job.name == name][-1]
 
     def work(self, *names: str) -> None:
-        """Run jobs to their end, and those that they start; only jobs of these names if there are any."""
+        """Run jobs and those that they start to their end; only jobs of these names if there are any."""
         while jobs := [one for one in self.waiting if not one.is_paused and (not names or one.name in names)]:
             jobs[0].step()
 
 
 @pytest.fixture
 def held_jobs(monkeypatch) -> Jobs:
-    """What would run on threads, held until a test calls `work` or `step`."""
+    """Jobs that would run on threads, held until a test calls `work` or `step`."""
     jobs = Jobs()
     monkeypatch.setattr(runner, "start_worker", jobs.start)
     monkeypatch.setattr(prediction_run, "start_worker", jobs.start)
@@ -131,7 +131,7 @@ def held_jobs(monkeypatch) -> Jobs:
 
 @pytest.fixture
 def state_store(qapp) -> StateStore:
-    """A store of the state that nobody renders."""
+    """A state store without views."""
     return StateStore()
 
 
@@ -143,7 +143,7 @@ def job_runner(held_jobs, state_store) -> JobRunner:
 
 @pytest.fixture
 def viewer_model(qapp, monkeypatch) -> ViewerModel:
-    """A viewer without a window, seen on a canvas of 600 × 800 pixels; nothing waits longer than a turn."""
+    """A viewer without a window, on a canvas of 600 × 800 pixels; delays last one turn of the event loop."""
     monkeypatch.setattr(viewport, "canvas_size", lambda _dock: CANVAS)
     for module, rest in _RESTS.items():
         monkeypatch.setattr(module, rest, 0)
@@ -165,7 +165,7 @@ def session(viewer_model, held_jobs) -> Iterator[InkSession]:
 
 
 def take_turns() -> None:
-    """Let everything happen that waits for its turn: layers are added one a turn, the state is emitted once a turn."""
+    """Process pending turns of the event loop: each turn adds one layer and emits the state once."""
     for _ in range(12):
         settle()
 

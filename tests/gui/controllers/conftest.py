@@ -9,7 +9,7 @@ from tests.gui.windowless import Jobs, take_turns
 
 
 def make_editable(session: InkSession, held_jobs: Jobs) -> None:
-    """Make labels, and wait until their layers are there."""
+    """Make labels, and wait for their layers."""
     session.labelling.make_editable()
     held_jobs.work()
     take_turns()
@@ -25,7 +25,7 @@ def empty_session(open_session, held_jobs) -> InkSession:
 
 @pytest.fixture
 def predicted_session(open_session) -> InkSession:
-    """The session with a prediction of every probability there is."""
+    """The session with a prediction that contains every probability."""
     shape = open_session.state.stack.shape[1:]
     ink, edge = np.random.default_rng(5).integers(0, 256, (2, *shape), dtype=np.uint8)
     open_session.prediction.shown.begin(shape, False)

@@ -1,4 +1,4 @@
-"""Predictions without a window: the real engine, a tile at a time, whenever a test says so."""
+"""Predictions without a window: the real engine, which computes a tile only when a test asks for it."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,54 +24,54 @@ class Driver:
     session
         The session, with a stack open.
     jobs
-        Holds what would run on threads.
+        The jobs that would run on threads.
     settings
-        The settings to run with.
+        The settings of the run.
     """
 
     def __init__(self, session: InkSession, jobs: Jobs, settings: RunSettings) -> None:
         self.session, self.jobs, self.settings = session, jobs, settings
 
     def begin(self, tiles: int = 0, **changes: Any) -> None:
-        """Press Run, with other settings if some are given, and wait for so many tiles."""
+        """Press Run, with changed settings if there are any, and wait for a number of tiles."""
         self.session.prediction.predict(replace(self.settings, **changes))
         take_turns()
         if tiles:
             self.until_tiles(tiles)
 
     def change(self, **changes: Any) -> None:
-        """Change settings while it runs."""
+        """Change settings during the run."""
         self.session.prediction.change(replace(self.settings, **changes))
 
     def until_tiles(self, tiles: int) -> None:
-        """Let it run until so many tiles are done."""
+        """Run until a number of tiles is done."""
         self.until(lambda: self.session.state.run is not None and self.session.state.run.done >= tiles)
 
     def until(self, is_so: Callable[[], bool]) -> None:
-        """Let it run, an event at a time, until something is so."""
+        """Run event by event until a condition is true."""
         take_turns()
         while not is_so():
-            assert self.jobs.waiting, "nothing is left to run"
+            assert self.jobs.waiting, "no job is waiting"
             self.jobs.waiting[0].step()
             take_turns()
 
     def until_over(self) -> None:
-        """Let it run to its end, and whatever follows from that."""
+        """Run to the end, including the jobs that follow."""
         self.until(lambda: self.session.state.run is None and not self.jobs.waiting)
 
     @property
     def job(self) -> HeldJob:
-        """The prediction under way."""
+        """The running prediction."""
         return self.jobs.one("predict_job")
 
     @property
     def path(self) -> Path | None:
-        """Where the prediction is."""
+        """The path of the prediction."""
         return self.session.state.prediction
 
     @property
     def stored(self) -> Prediction:
-        """What is stored of it."""
+        """The stored part of the prediction."""
         return open_prediction(self.path)
 
     def layer(self, name: str = "Ink (predicted)") -> Layer:
@@ -99,14 +99,14 @@ def settings(checkpoint) -> RunSettings:
 
 @pytest.fixture
 def run(open_session, held_jobs, settings, monkeypatch) -> Driver:
-    """Predictions of the segment, of some twenty tiles in one block."""
+    """Predictions of the segment, with about twenty tiles in one block."""
     monkeypatch.setattr(prediction_run, "_REPORT_S", 0)
     return Driver(open_session, held_jobs, settings)
 
 
 @pytest.fixture
 def strip(tmp_path: Path) -> Path:
-    """A stack of three blocks side by side: of a run that is stopped half-way something is final."""
+    """A stack of three blocks side by side, so that a run stopped half-way has finished blocks."""
     values = np.random.default_rng(2).integers(1000, 50000, (8, 40, 700), dtype=np.uint16)
     np.save(tmp_path / "strip.npy", values)
     return tmp_path / "strip.npy"
@@ -124,7 +124,7 @@ def strip_run(session, held_jobs, settings, strip, monkeypatch) -> Driver:
 
 @pytest.fixture
 def stopped_run(strip_run) -> Driver:
-    """A run that was stopped half-way, with something final."""
+    """A run that was stopped half-way, with finished blocks."""
     strip_run.begin(tiles=30)
     strip_run.session.prediction.cancel()
     strip_run.until_over()

@@ -1,4 +1,4 @@
-"""Differences without a window: from the prediction, from a version, kept up with, and put away."""
+"""Differences without a window: from the prediction or a version, updated while drawing, and removed."""
 
 import numpy as np
 import pytest
@@ -24,13 +24,13 @@ def _settle(run):
     take_turns()
 
 
-def test_the_difference_follows_what_is_drawn(labelled, viewer_model):
+def test_the_difference_follows_edits(labelled, viewer_model):
     session, truth = labelled.session, np.zeros((96, 128), np.uint8)
     predicted = labelled.shown() >= session._layers.overlay.level("ink")
     assert predicted.any() and not predicted.all()
     session.compare.toggle_prediction()
     _settle(labelled)
-    assert viewer_model.layers["Difference"].data.max() == 0  # they have just been cut from it
+    assert viewer_model.layers["Difference"].data.max() == 0  # the labels have just been cut from the prediction
     session.labels.apply([("ink", 40, 40, np.full((20, 30), 2, np.uint8))], "ink")
     session.labels.apply([("ink", 70, 40, np.full((20, 30), 1, np.uint8))], "papyrus")
     assert predicted[:20, 40:70].any()
@@ -44,19 +44,19 @@ def test_the_difference_follows_what_is_drawn(labelled, viewer_model):
     assert "Difference" not in viewer_model.layers and session.state.compared == ""
 
 
-def test_a_difference_that_comes_after_its_end_is_dropped(labelled, viewer_model):
+def test_a_difference_that_arrives_after_the_comparison_is_dropped(labelled, viewer_model):
     labelled.session.compare.toggle_prediction()
     labelled.session.compare.toggle_prediction()
     _settle(labelled)
     assert "Difference" not in viewer_model.layers
 
 
-def test_without_a_prediction_it_says_what_to_do(open_session, held_jobs):
+def test_without_a_prediction_a_comparison_gives_a_hint(open_session, held_jobs):
     open_session.compare.toggle_prediction()
     assert "run one in step 2" in open_session.state.message(Step.CORRECT) and not held_jobs.waiting
 
 
-def test_a_comparison_that_fails_says_so_and_ends(labelled):
+def test_a_failed_comparison_is_reported_and_ends(labelled):
     session = labelled.session
     session.compare.compare_version("none of that name")
     _settle(labelled)

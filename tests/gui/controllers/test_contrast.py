@@ -1,4 +1,4 @@
-"""The memory of contrast without a window: each stack has its own, and nonsense in Preferences is left alone."""
+"""The memory of contrast without a window: each stack has its own, and invalid Preferences are left unchanged."""
 
 import json
 from unittest.mock import Mock
@@ -32,11 +32,11 @@ def _remembered():
     return json.loads(get_plugin_settings("napari-ink").contrast.remembered)
 
 
-def test_each_stack_gets_back_its_own_and_can_be_reset(memory):
+def test_each_stack_gets_its_own_contrast_back_and_can_be_reset(memory):
     first, second = _layer(), _layer()
     memory.look_after(first, "a")
     first.contrast_limits = (10, 50)
-    memory.look_after(second, "b")  # within the moment that it waits: what was chosen is kept now
+    memory.look_after(second, "b")  # before the delay is over, so the contrast is stored now
     assert _remembered() == {"a": [10, 50]}
     assert list(second.contrast_limits) == [0, 100]
     again = _layer()
@@ -57,15 +57,15 @@ def test_after_release_nothing_is_remembered(memory):
     assert _remembered() == {} and list(layer.contrast_limits) == [10, 50]
 
 
-@pytest.mark.parametrize("said", ["no json", "[1, 2]", '{"a": [50, 10]}', '{"a": ["x", 3]}', '{"a": 5}', '{"a": [1]}'])
-def test_nonsense_in_preferences_is_left_alone(memory, said):
-    get_plugin_settings("napari-ink").contrast.remembered = said
+@pytest.mark.parametrize("text", ["no json", "[1, 2]", '{"a": [50, 10]}', '{"a": ["x", 3]}', '{"a": 5}', '{"a": [1]}'])
+def test_invalid_preferences_are_left_unchanged(memory, text):
+    get_plugin_settings("napari-ink").contrast.remembered = text
     layer = _layer()
     memory.look_after(layer, "a")
     assert list(layer.contrast_limits) == [0, 100]
 
 
-def test_without_a_layer_there_is_nothing_to_look_after(memory):
+def test_without_a_layer_nothing_is_remembered(memory):
     memory.look_after(None, "a")
     memory.reset()
     memory.release()

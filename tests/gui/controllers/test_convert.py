@@ -1,4 +1,4 @@
-"""Conversions without a window: one at a time, cancelled and continued, and told when they cannot be."""
+"""Conversions without a window: one at a time, cancelled and continued, with errors reported."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ def out(tmp_path):
     return tmp_path / "out.zarr"
 
 
-def test_a_stack_is_converted_and_the_share_told(open_session, held_jobs, out):
+def test_a_stack_is_converted_with_progress(open_session, held_jobs, out):
     shares = []
     open_session.conversion.changed.connect(lambda: shares.append(open_session.conversion.status.done))
     open_session.conversion.start(open_session.state.stack, out)
@@ -23,13 +23,13 @@ def test_a_stack_is_converted_and_the_share_told(open_session, held_jobs, out):
     np.testing.assert_array_equal(np.asarray(open_stack(out)), np.asarray(open_session.state.stack))
 
 
-def test_a_second_is_not_begun_beside_the_first(open_session, held_jobs, out):
+def test_a_second_conversion_does_not_start_beside_the_first(open_session, held_jobs, out):
     open_session.conversion.start(open_session.state.stack, out)
     open_session.conversion.start(open_session.state.stack, out.with_name("b.zarr"))
     assert len(held_jobs.waiting) == 1
 
 
-def test_one_that_cannot_be_says_why_and_leaves_nothing_to_open(open_session, held_jobs, out, errors):
+def test_a_failed_conversion_gives_its_reason_and_nothing_to_open(open_session, held_jobs, out, errors):
     out.mkdir()
     open_session.conversion.start(open_session.state.stack, out)
     held_jobs.work()
@@ -37,8 +37,8 @@ def test_one_that_cannot_be_says_why_and_leaves_nothing_to_open(open_session, he
     assert open_session.state.conversion == ConversionStatus()
 
 
-def test_one_that_is_cancelled_says_nothing_of_its_end(open_session, held_jobs, out):
-    open_session.conversion.cancel()  # none: nothing happens
+def test_a_cancelled_conversion_reports_no_end(open_session, held_jobs, out):
+    open_session.conversion.cancel()  # without a conversion, nothing happens
     open_session.conversion.start(open_session.state.stack, out)
     open_session.conversion.cancel()
     held_jobs.work()

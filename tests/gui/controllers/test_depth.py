@@ -1,4 +1,4 @@
-"""The depth slider without a window: jumps stay inside the stack, and flips go between two layers looked at."""
+"""The depth slider without a window: jumps stay inside the stack, and flips switch between two viewed layers."""
 
 from unittest.mock import Mock
 
@@ -38,7 +38,7 @@ def test_jumps_end_at_the_first_and_the_last_layer(depths, viewer_model):
     assert viewer_model.dims.current_step[0] == 10
 
 
-def test_a_flip_goes_between_the_last_two_layers_that_were_looked_at_for_a_while(depths, viewer_model, qtbot):
+def test_a_flip_switches_between_the_last_two_layers_viewed_for_a_while(depths, viewer_model, qtbot):
     depths.jump(5)
     qtbot.wait(5)
     depths.flip()
@@ -47,7 +47,7 @@ def test_a_flip_goes_between_the_last_two_layers_that_were_looked_at_for_a_while
     assert viewer_model.dims.current_step[0] == 15
 
 
-def test_a_flip_goes_to_the_layer_looked_at_before_and_no_earlier_one(depths, viewer_model, qtbot):
+def test_a_flip_goes_to_the_previously_viewed_layer_and_no_earlier_one(depths, viewer_model, qtbot):
     for _ in range(2):
         depths.jump(5)
         qtbot.wait(5)
@@ -55,7 +55,7 @@ def test_a_flip_goes_to_the_layer_looked_at_before_and_no_earlier_one(depths, vi
     assert viewer_model.dims.current_step[0] == 15
 
 
-def test_layers_that_were_passed_through_are_none_to_flip_to(depths, viewer_model, qtbot):
+def test_a_flip_ignores_layers_that_were_only_passed_through(depths, viewer_model, qtbot):
     for z in (12, 14, 16, 3):
         viewer_model.dims.set_point(0, z)  # within a moment
     qtbot.wait(5)
@@ -63,12 +63,12 @@ def test_layers_that_were_passed_through_are_none_to_flip_to(depths, viewer_mode
     assert viewer_model.dims.current_step[0] == 10
 
 
-def test_with_nothing_else_looked_at_a_flip_stays(depths, viewer_model):
+def test_a_flip_without_a_previously_viewed_layer_does_nothing(depths, viewer_model):
     depths.flip()
     assert viewer_model.dims.current_step[0] == 10
 
 
-def test_the_distance_is_told_in_micrometres_where_the_voxel_size_is_known(depths, stack):
+def test_the_distance_is_in_micrometres_where_the_voxel_size_is_known(depths, stack):
     assert depths.where() == "Layer 10 of 0–20: the surface."
     depths.jump(5)
     assert depths.where() == "Layer 15 of 0–20: +5 from the surface, +39.5 µm."  # 39.55, rounded to even
@@ -76,7 +76,7 @@ def test_the_distance_is_told_in_micrometres_where_the_voxel_size_is_known(depth
     assert depths.where() == "Layer 0 of 0–20: -10 from the surface, -79.1 µm."
 
 
-def test_before_a_stack_is_open_nothing_moves(viewer_model):
+def test_without_a_stack_nothing_moves(viewer_model):
     depths = DepthController(viewer_model, Mock())
     depths.to_surface()
     depths.jump(5)
@@ -84,11 +84,11 @@ def test_before_a_stack_is_open_nothing_moves(viewer_model):
     assert viewer_model.dims.current_step[0] == 0
 
 
-def test_every_step_is_told_until_it_is_released(depths, viewer_model):
-    told = Mock()
-    depths.changed.connect(told)
+def test_every_step_is_signalled_until_release(depths, viewer_model):
+    listener = Mock()
+    depths.changed.connect(listener)
     viewer_model.dims.set_point(0, 3)
-    assert told.call_count == 1
+    assert listener.call_count == 1
     depths.release()
     viewer_model.dims.set_point(0, 4)
-    assert told.call_count == 1
+    assert listener.call_count == 1

@@ -40,13 +40,13 @@ def test_labels_and_prediction_blink_and_swap(display, layers):
     assert _visible(layers) == [True, True, False, False]
 
 
-def test_a_blink_hides_both_where_one_was_hidden(display, layers):
+def test_a_blink_hides_both_if_one_was_hidden(display, layers):
     layers.editable.layers["ink"].visible = False
     display.blink_labels()
     assert _visible(layers)[:2] == [False, False]
 
 
-def test_opacity_has_ends(display, layers):
+def test_opacity_has_limits(display, layers):
     ink = layers.editable.layers["ink"]
     display.fade(False)
     assert ink.opacity == pytest.approx(0.55)

@@ -1,4 +1,4 @@
-"""The export controller without a window: what is shown as exported while a file is being written, and after."""
+"""The export controller without a window: the export shown while a file is being written, and after it."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,7 +19,7 @@ def store(qtbot, monkeypatch):
     return StateStore()
 
 
-def test_a_failed_export_does_not_leave_the_one_before_it_as_done(store, qtbot, monkeypatch):
+def test_a_failed_export_does_not_show_the_previous_one_as_done(store, qtbot, monkeypatch):
     def failing(plane, path):
         raise OutputError("The disk is full.")
         yield

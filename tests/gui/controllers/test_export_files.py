@@ -1,4 +1,4 @@
-"""Export and import without a window: files hold what is labelled or shown, pixel for pixel, and come back."""
+"""Export and import without a window: files hold the labels or the visible prediction, and are imported back."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def labelled(empty_session):
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
-def test_labels_come_out_pixel_for_pixel(labelled, held_jobs, tmp_path, suffix):
+def test_labels_are_exported_pixel_for_pixel(labelled, held_jobs, tmp_path, suffix):
     ink = labelled.labels.annotation.read("ink", (0, 96), (0, 128))
     edge = labelled.labels.annotation.read("edge", (0, 96), (0, 128))
     meant = {
@@ -39,7 +39,7 @@ def test_labels_come_out_pixel_for_pixel(labelled, held_jobs, tmp_path, suffix):
     }
     for what, expected in meant.items():
         path = tmp_path / f"{what}{suffix}"
-        path.write_bytes(b"old")  # the file chooser has asked
+        path.write_bytes(b"old")  # the file chooser has asked before replacing it
         labelled.export.export(what, "labels", path)
         held_jobs.work()
         assert labelled.state.exported == str(path)
@@ -49,7 +49,7 @@ def test_labels_come_out_pixel_for_pixel(labelled, held_jobs, tmp_path, suffix):
         assert expected.any()
 
 
-def test_the_prediction_is_exported_as_it_is_shown(predicted_session, held_jobs, tmp_path):
+def test_the_prediction_is_exported_as_shown(predicted_session, held_jobs, tmp_path):
     shown = predicted_session.prediction.shown
     for what, kind, threshold in (("ink", "ink", 0.55), ("edges", "edge", 0.45)):
         shown.set_threshold(kind, threshold)
@@ -60,14 +60,14 @@ def test_the_prediction_is_exported_as_it_is_shown(predicted_session, held_jobs,
         assert np.array_equal(_read(tmp_path / f"{what}.png"), np.where(plane >= cut_level(threshold), 255, 0))
 
 
-def test_a_folder_that_is_not_there_is_one_clear_sentence(labelled, held_jobs, tmp_path):
+def test_a_missing_folder_gives_one_clear_sentence(labelled, held_jobs, tmp_path):
     labelled.export.export("ink", "labels", tmp_path / "nowhere" / "ink.png")
     held_jobs.work()
     assert "nowhere" in labelled.state.message(Step.EXPORT)
     assert (labelled.state.busy, labelled.state.exported) == ("", "")
 
 
-def test_what_there_is_not_is_told(open_session, held_jobs, tmp_path):
+def test_exporting_a_missing_plane_is_reported(open_session, held_jobs, tmp_path):
     open_session.export.export("ink", "prediction", tmp_path / "ink.png")
     assert "nothing to export" in open_session.state.message(Step.EXPORT)
     assert not held_jobs.waiting
@@ -75,7 +75,7 @@ def test_what_there_is_not_is_told(open_session, held_jobs, tmp_path):
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".zarr", ".geojson", ".svg", ".json"])
-def test_labels_come_out_and_back_in_other_formats(labelled, viewer_model, held_jobs, tmp_path, suffix):
+def test_labels_are_exported_and_imported_in_other_formats(labelled, viewer_model, held_jobs, tmp_path, suffix):
     truth, path = viewer_model.layers["Ink labels"].data.copy(), tmp_path / f"out{suffix}"
     gone = []
     viewer_model.layers.events.removed.connect(lambda event: gone.append(event.value.name))
@@ -91,8 +91,8 @@ def test_labels_come_out_and_back_in_other_formats(labelled, viewer_model, held_
     assert not gone  # not even for a moment
 
 
-def test_a_mask_from_a_file_begins_the_labels(open_session, viewer_model, held_jobs, tmp_path):
-    mask = np.zeros((100, 130), np.uint8)  # padded, as predictions of others are
+def test_labels_can_start_from_a_mask_file(open_session, viewer_model, held_jobs, tmp_path):
+    mask = np.zeros((100, 130), np.uint8)  # padded, like predictions of other programs
     mask[20:30, 40:60] = 255
     Image.fromarray(mask).save(tmp_path / "theirs.png")
     open_session.labelling.import_labels(tmp_path / "theirs.png", "ink")
@@ -105,7 +105,7 @@ def test_a_mask_from_a_file_begins_the_labels(open_session, viewer_model, held_j
     assert "smaller than the segment" in open_session.state.message(Step.CORRECT)
 
 
-def test_what_an_import_leaves_out_is_told(open_session, viewer_model, held_jobs, tmp_path):
+def test_shapes_that_an_import_omits_are_reported(open_session, viewer_model, held_jobs, tmp_path):
     square = '<path data-value="255" data-name="ink" d="M1 1h5v5h-5z"'
     (tmp_path / "a.svg").write_text(f'<svg width="128" height="96">{square} display="none"/>{square}/></svg>')
     open_session.labelling.import_labels(tmp_path / "a.svg", "ink")

@@ -10,7 +10,7 @@ from tests.gui.model_events import press_key, stroke
 from tests.gui.windowless import take_turns
 
 
-def test_the_prediction_becomes_labels_at_the_thresholds_shown(predicted_session, viewer_model, held_jobs):
+def test_the_prediction_becomes_labels_at_the_visible_thresholds(predicted_session, viewer_model, held_jobs):
     predicted_session.prediction.shown.set_threshold("ink", 0.6)
     ink, edge = (predicted_session._layers.overlay.probabilities(what) for what in ("ink", "edge"))
     make_editable(predicted_session, held_jobs)
@@ -21,7 +21,7 @@ def test_the_prediction_becomes_labels_at_the_thresholds_shown(predicted_session
     assert not predicted_session.state.labels_edited
 
 
-def test_without_a_prediction_one_starts_with_empty_labels(empty_session, viewer_model):
+def test_without_a_prediction_labels_start_empty(empty_session, viewer_model):
     for name in ("Ink labels", "Edge labels"):
         layer = viewer_model.layers[name]
         assert layer.data.max() == 0
@@ -72,7 +72,7 @@ def test_napari_fills_and_draws_polygons_in_the_labels(empty_session, viewer_mod
     assert (stored[30, 30], stored[60, 60]) == (1, 0)
 
 
-def test_what_is_labelled_is_counted(empty_session, viewer_model):
+def test_labelled_pixels_are_counted(empty_session, viewer_model):
     empty_session.labelling.activate_tool(Tool.PAPYRUS)
     stroke(viewer_model, (40, 30), (40, 60))
     pixels = int((viewer_model.layers["Ink labels"].data == 1).sum())
@@ -101,20 +101,20 @@ def test_edited_labels_are_replaced_only_on_request(predicted_session, viewer_mo
     assert np.array_equal(viewer_model.layers["Ink labels"].data, edited)
 
 
-def test_labels_taken_out_of_the_list_can_be_shown_again(empty_session, viewer_model, held_jobs):
+def test_labels_removed_from_the_layer_list_can_be_shown_again(empty_session, viewer_model, held_jobs):
     empty_session.labels.apply([("ink", 10, 10, np.ones((20, 20), np.uint8))], "papyrus")
     drawn = viewer_model.layers["Ink labels"].data.copy()
     viewer_model.layers.remove(viewer_model.layers["Ink labels"])
     take_turns()
     assert not empty_session.state.labels
     assert "Edge labels" not in viewer_model.layers
-    empty_session.labels.changed.emit()  # as when they have been saved a moment later
+    empty_session.labels.changed.emit()  # as after they have been saved
     assert not empty_session.state.labels_edited
     make_editable(empty_session, held_jobs)
     assert np.array_equal(viewer_model.layers["Ink labels"].data, drawn)
 
 
-def test_an_overlay_that_comes_later_lies_under_the_labels_and_leaves_them_alone(empty_session, viewer_model):
+def test_a_later_overlay_is_below_the_labels_and_leaves_them_unchanged(empty_session, viewer_model):
     empty_session.labels.apply([("ink", 10, 10, np.ones((20, 20), np.uint8))], "papyrus")
     before = viewer_model.layers["Ink labels"].data.copy()
     empty_session.prediction.shown.begin((96, 128), False)
@@ -138,7 +138,7 @@ def test_versions_are_saved_listed_and_restored(empty_session, viewer_model, hel
     assert viewer_model.layers["Ink labels"].data.max() == 0
 
 
-def test_in_a_turned_view_no_tool_is_given_and_it_is_said_why(empty_session, viewer_model):
+def test_a_rotated_view_disables_tools_and_gives_the_reason(empty_session, viewer_model):
     empty_session.labelling.activate_tool(Tool.LIVEWIRE)
     assert empty_session.state.tool == "livewire"
     viewer_model.dims.ndisplay = 3
@@ -151,5 +151,5 @@ def test_in_a_turned_view_no_tool_is_given_and_it_is_said_why(empty_session, vie
 def test_every_key_does_something(session):
     from napari_ink.gui.models.actions import ACTIONS
 
-    dialogs = {"note", "help"}  # which the panel asks for
+    dialogs = {"note", "help"}  # actions of the panel
     assert {one.name for one in ACTIONS} == set(session.actions()) | dialogs

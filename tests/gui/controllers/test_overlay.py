@@ -1,4 +1,4 @@
-"""What is shown while runs begin, fail, go on and are changed, without a window; and where it is cut."""
+"""The overlay without a window, while runs start, fail, continue and change; and its thresholds."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -42,7 +42,7 @@ def _started(**changes) -> Mock:
     return Mock(spec=PredictionStarted, **({"shape": (40, 60), "members": 1, "path": PATH} | changes))
 
 
-def test_a_run_that_begins_takes_the_empty_layers_that_are_there(controller, layers, overlay):
+def test_a_new_run_reuses_existing_empty_layers(controller, layers, overlay):
     controller.begin_growing(_started())
     layers.begin_overlay.assert_not_called()
     layers.show_prediction.assert_called_once_with(True)
@@ -50,7 +50,7 @@ def test_a_run_that_begins_takes_the_empty_layers_that_are_there(controller, lay
 
 
 @pytest.mark.parametrize("members", [1, 4])
-def test_a_run_that_begins_has_no_part_of_the_one_before(controller, layers, overlay, members):
+def test_a_new_run_shows_no_part_of_the_previous_one(controller, layers, overlay, members):
     if members == 1:
         overlay.put(slice(0, 2), slice(0, 2), np.ones((2, 2), np.uint8), np.ones((2, 2), np.uint8))
     controller.begin_growing(_started(members=members))
@@ -66,7 +66,7 @@ def test_a_stored_prediction_stays_behind_labels(controller, layers):
     layers.show_prediction.assert_called_once_with(False)
 
 
-def test_a_stored_prediction_is_shown_once_its_last_band_is(controller, overlay):
+def test_a_stored_prediction_is_complete_after_its_last_band(controller, overlay):
     ones = np.full((20, 60), 9, np.uint8)
     controller.put_band(PredictionBand(slice(0, 20), (ones, ones), False), PATH)
     assert not controller.is_of(PATH, False)
@@ -75,7 +75,7 @@ def test_a_stored_prediction_is_shown_once_its_last_band_is(controller, overlay)
     assert (overlay.probabilities("ink") == 9).all()
 
 
-def test_without_an_overlay_thresholds_are_kept_for_the_next(controller, layers):
+def test_thresholds_set_without_an_overlay_apply_to_the_next_one(controller, layers):
     layers.overlay = None
     controller.set_threshold("ink", 0.7)
     controller.put_band(PredictionBand(slice(0, 2), (np.zeros((2, 60), np.uint8),) * 2, True), PATH)
@@ -83,7 +83,7 @@ def test_without_an_overlay_thresholds_are_kept_for_the_next(controller, layers)
     assert not controller.is_of(PATH, False) and not controller.fits(False)
 
 
-def test_a_model_brings_its_thresholds_and_shows_nothing(controller, overlay):
+def test_a_model_sets_its_thresholds_and_shows_nothing(controller, overlay):
     overlay.layers["ink"].visible = overlay.layers["edge"].visible = False
     controller.use_thresholds(Mock(thresholds=(0.3, 0.6)))
     assert controller.thresholds() == {"ink": 0.3, "edge": 0.6}
@@ -91,7 +91,7 @@ def test_a_model_brings_its_thresholds_and_shows_nothing(controller, overlay):
     assert not overlay.layers["ink"].visible
 
 
-def test_a_threshold_shows_what_it_cuts_and_no_more(controller, overlay):
+def test_a_threshold_updates_only_its_own_layer(controller, overlay):
     overlay.layers["ink"].visible = overlay.layers["edge"].visible = False
     before = overlay.probabilities("ink").copy()
     controller.set_threshold("ink", 0.7)
@@ -100,7 +100,7 @@ def test_a_threshold_shows_what_it_cuts_and_no_more(controller, overlay):
     assert np.array_equal(overlay.probabilities("ink"), before)
 
 
-def test_another_threshold_makes_an_export_of_the_one_before_old(controller):
+def test_a_changed_threshold_makes_the_previous_export_outdated(controller):
     controller._store.update(exported="ink.png")
     controller.set_threshold("ink", 0.7)
     assert controller._store.state.exported == ""
@@ -111,12 +111,12 @@ def test_another_threshold_makes_an_export_of_the_one_before_old(controller):
 
 @pytest.fixture
 def _large_segments(monkeypatch):
-    """Take any segment for one whose planes memory does not hold."""
+    """Treat every segment as one whose planes do not fit into memory."""
     monkeypatch.setattr(growing, "_IN_MEMORY_PX", 1000)
 
 
 @pytest.mark.usefixtures("_large_segments")
-def test_a_large_segment_that_is_continued_keeps_what_was_predicted(stopped_run):
+def test_a_continued_run_on_a_large_segment_keeps_its_predicted_part(stopped_run):
     run, layer = stopped_run, stopped_run.layer()
     before = run.stored.read("ink")
     run.session.prediction.resume()
@@ -137,7 +137,7 @@ def test_a_large_segment_gets_its_layers_once(run):
 
 
 @pytest.mark.parametrize("in_memory", [True, False])
-def test_what_is_continued_without_its_layer_is_read_back(stopped_run, in_memory, monkeypatch):
+def test_a_continued_run_without_its_layer_is_read_from_the_store(stopped_run, in_memory, monkeypatch):
     run = stopped_run
     if not in_memory:
         monkeypatch.setattr(growing, "_IN_MEMORY_PX", 1000)
@@ -152,7 +152,7 @@ def test_what_is_continued_without_its_layer_is_read_back(stopped_run, in_memory
 
 
 @pytest.mark.parametrize("augment", [(), ("flips",)])
-def test_a_run_that_fails_before_it_starts_leaves_what_is_shown(run, augment, errors):
+def test_a_run_that_fails_before_its_start_leaves_the_overlay_unchanged(run, augment, errors):
     torch = pytest.importorskip("torch")
     run.begin()
     run.until_over()
@@ -166,10 +166,10 @@ def test_a_run_that_fails_before_it_starts_leaves_what_is_shown(run, augment, er
 
 
 @pytest.mark.parametrize("augment", [(), ("flips",)])
-def test_a_run_that_is_cancelled_before_it_starts_leaves_what_was_stopped(stopped_run, augment):
+def test_a_run_cancelled_before_its_start_leaves_the_stopped_one(stopped_run, augment):
     run, path = stopped_run, stopped_run.path
     stored = run.stored.read("ink")
-    run.session.prediction.predict(replace(run.settings, augment=augment))  # and, in the same turn:
+    run.session.prediction.predict(replace(run.settings, augment=augment))  # and in the same turn of the event loop:
     run.session.prediction.cancel()
     run.until_over()
     assert run.path == path and run.session.state.can_continue
@@ -179,7 +179,7 @@ def test_a_run_that_is_cancelled_before_it_starts_leaves_what_was_stopped(stoppe
     assert run.path == path and run.stored.complete and run.shows_all_that_is_stored()
 
 
-def test_a_run_whose_layer_is_taken_away_is_shown_at_its_end(run):
+def test_a_run_whose_layer_is_removed_is_shown_at_its_end(run):
     run.begin(tiles=3)
     run.session._viewer.layers.remove(INK)
     assert not run.session.state.has_prediction and EDGES not in run.session._viewer.layers
@@ -201,7 +201,7 @@ def test_a_large_segment_is_shown_from_coarser_copies(run, monkeypatch):
     assert run.layer() is not layer and run.shows_all_that_is_stored()
 
 
-def test_the_stack_is_stepped_through_under_the_overlay(run, viewer_model):
+def test_the_depth_slider_moves_the_stack_below_the_overlay(run, viewer_model):
     run.begin()
     run.until_over()
     take_turns()

@@ -1,4 +1,4 @@
-"""Predictions from Run to their end, without a window: what is run, stopped, changed, continued and told."""
+"""Predictions from Run to their end, without a window: started, stopped, changed, continued and reported."""
 
 from dataclasses import replace
 from unittest.mock import Mock
@@ -26,7 +26,7 @@ def _absent_device() -> str:
     return "cuda" if not torch.cuda.is_available() else "mps"
 
 
-def test_a_run_tells_its_device_what_it_reads_and_how_it_ends(run):
+def test_a_run_reports_its_device_its_layers_and_its_outcome(run):
     run.begin()
     run.until_over()
     state = run.session.state
@@ -38,7 +38,7 @@ def test_a_run_tells_its_device_what_it_reads_and_how_it_ends(run):
     assert run.stored.complete
 
 
-def test_outside_the_papyrus_nothing_is_predicted_unless_it_is_asked_for(run):
+def test_only_papyrus_is_predicted_unless_the_mask_is_switched_off(run):
     run.begin()
     run.until_over()
     assert run.shown()[:, :16].max() == 0 and run.shown()[:, 16:].min() > 0
@@ -59,27 +59,27 @@ def test_the_overlay_grows_tile_by_tile(run):
     assert run.session.state.run.total == 20 and run.session.state.run.seconds_left > 0
 
 
-def test_cancel_keeps_what_is_done_and_it_can_be_exported(run, tmp_path):
+def test_cancel_keeps_finished_tiles_for_export(run, tmp_path):
     run.begin(tiles=6)
     run.session.prediction.cancel()
     assert run.session.state.run.cancelling
     run.until_over()
     state, ink = run.session.state, run.shown()
-    assert state.outcome.startswith("Cancelled after 7 of 20 tiles")  # the one in hand is the last
+    assert state.outcome.startswith("Cancelled after 7 of 20 tiles")  # the current tile is the last
     assert 0 < np.count_nonzero(ink) < ink.size
     run.session.export.export("ink", "prediction", tmp_path / "ink.npy")
     run.jobs.work()
     assert np.array_equal(np.load(tmp_path / "ink.npy") > 0, ink >= cut_level(state.ink_threshold))
 
 
-def test_while_it_runs_another_run_is_not_begun(run):
+def test_a_second_run_does_not_start_during_a_run(run):
     run.begin(tiles=1)
     run.session.prediction.predict(run.settings)
     take_turns()
     assert run.jobs.names() == ["predict_job"]
 
 
-def test_while_it_runs_no_other_stack_is_opened(run, segment, errors):
+def test_no_other_stack_is_opened_during_a_run(run, segment, errors):
     run.begin(tiles=1)
     stack = run.session.state.stack
     run.session.open_stack(segment)
@@ -88,7 +88,7 @@ def test_while_it_runs_no_other_stack_is_opened(run, segment, errors):
     assert run.session.state.stack is stack
 
 
-def test_another_stack_that_is_dropped_on_a_run_is_turned_away(run, segment, viewer_model, errors):
+def test_a_stack_dropped_into_the_window_during_a_run_is_rejected(run, segment, viewer_model, errors):
     run.begin(tiles=1)
     before = [*viewer_model.layers]
     data, settings, _ = stack_layer_data(open_stack(segment), (0, 1))
@@ -99,18 +99,18 @@ def test_another_stack_that_is_dropped_on_a_run_is_turned_away(run, segment, vie
     assert run.session.state.run is not None
 
 
-def test_an_error_is_told_to_its_end(run, monkeypatch, errors):
-    said = "The disk is full: could not write a place with a long name; free some space and run again."
-    monkeypatch.setattr(PredictionWriter, "store", Mock(side_effect=OutputError(said)))
+def test_an_error_is_shown_in_full(run, monkeypatch, errors):
+    message = "The disk is full: could not write a place with a long name; free some space and run again."
+    monkeypatch.setattr(PredictionWriter, "store", Mock(side_effect=OutputError(message)))
     run.begin()
     run.until_over()
     state = run.session.state
-    assert state.outcome.startswith("Stopped after ") and said in state.outcome
-    assert errors == [said] and state.message(Step.PREDICT) == said
-    assert state.prediction is None and not state.can_continue  # nothing of it was final
+    assert state.outcome.startswith("Stopped after ") and message in state.outcome
+    assert errors == [message] and state.message(Step.PREDICT) == message
+    assert state.prediction is None and not state.can_continue  # no block was finished
 
 
-def test_a_fault_in_the_program_is_no_cancelling(run, errors):
+def test_a_fault_in_the_program_is_not_reported_as_cancelled(run, errors):
     run.begin(tiles=2)
     run.job.fail("The work stopped by a fault in the program (ZeroDivisionError).")
     run.until_over()
@@ -118,17 +118,17 @@ def test_a_fault_in_the_program_is_no_cancelling(run, errors):
     assert "by a fault in the program" in errors[-1]
 
 
-def test_a_message_goes_once_another_run_has_started(run, errors):
+def test_a_message_disappears_once_another_run_has_started(run, errors):
     run.begin(device=_absent_device())
     run.until_over()
     assert "not available" in run.session.state.message(Step.PREDICT)
     run.begin()
-    assert run.session.state.message(Step.PREDICT)  # it may yet fail in the same way
+    assert run.session.state.message(Step.PREDICT)  # the new run may fail in the same way
     run.until_tiles(1)
     assert not run.session.state.message(Step.PREDICT)
 
 
-def test_a_device_that_is_not_there_is_said_to_be(run, errors):
+def test_a_missing_device_is_reported(run, errors):
     run.begin(device=_absent_device())
     run.until_over()
     assert "not available" in errors[0]
@@ -136,9 +136,7 @@ def test_a_device_that_is_not_there_is_said_to_be(run, errors):
     assert [layer.name for layer in run.session._viewer.layers] == ["seg-1"]
 
 
-def test_too_few_depth_layers_are_one_clear_sentence_and_nothing_is_made(
-    session, held_jobs, settings, tmp_path, errors
-):
+def test_too_few_depth_layers_give_one_clear_sentence_and_no_folder(session, held_jobs, settings, tmp_path, errors):
     np.save(tmp_path / "thin.npy", np.full((2, 64, 64), 9, np.uint8))
     session.open_stack(tmp_path / "thin.npy")
     held_jobs.work()
@@ -151,18 +149,18 @@ def test_too_few_depth_layers_are_one_clear_sentence_and_nothing_is_made(
     assert not (tmp_path / "thin.ink").exists()
 
 
-def test_another_prediction_takes_the_place_of_the_first_overlay(run):
+def test_a_second_prediction_replaces_the_first_overlay(run):
     run.begin()
     run.until_over()
     first, layer = run.path, run.layer()
     run.begin()
     run.until_over()
     assert [one.name for one in run.session._viewer.layers] == ["seg-1", "Ink (predicted)", "Edges (predicted)"]
-    assert run.layer() is layer  # emptied, not made anew
+    assert run.layer() is layer  # cleared, not created again
     assert run.path != first and first.exists()
 
 
-def test_a_tool_stays_in_the_hand_when_a_run_begins(run):
+def test_the_active_tool_stays_active_when_a_run_starts(run):
     run.begin()
     run.until_over()
     run.session.labelling.make_editable()
@@ -179,10 +177,10 @@ def test_a_tool_stays_in_the_hand_when_a_run_begins(run):
     assert layers.selection.active is active and run.session.state.tool == tool
 
 
-def test_grey_values_that_are_spread_are_told_and_recorded(session, held_jobs, settings, tmp_path):
+def test_a_spread_grey_range_is_reported_and_recorded(session, held_jobs, settings, tmp_path):
     values = np.random.default_rng(0).integers(1, 4096, (12, 40, 48)).astype(np.uint16)
-    np.save(tmp_path / "kept.npy", values)
-    session.open_stack(tmp_path / "kept.npy")
+    np.save(tmp_path / "dark.npy", values)
+    session.open_stack(tmp_path / "dark.npy")
     held_jobs.work()
     assert session.state.suggested_greys == (0, 4095) and "--grey-range 0 4095" in session.state.grey_note
     run = Driver(session, held_jobs, settings)
@@ -192,7 +190,7 @@ def test_grey_values_that_are_spread_are_told_and_recorded(session, held_jobs, s
     assert run.stored.provenance["contract"]["grey_range"] == [0, 4095]
 
 
-def test_views_show_where_they_disagree(run):
+def test_several_views_show_their_disagreement(run):
     run.begin(augment=("flips",))
     run.until_over()
     assert run.stored.provenance["augment"] == ["flips"]
@@ -204,12 +202,12 @@ def test_views_show_where_they_disagree(run):
     assert "Disagreement (predicted)" not in run.session._viewer.layers
 
 
-def test_what_is_in_sight_is_predicted_first_and_panning_changes_that(strip_run, viewer_model, monkeypatch):
-    order, said = [], engine._Run._event
+def test_the_visible_part_is_predicted_first_even_after_panning(strip_run, viewer_model, monkeypatch):
+    order, event = [], engine._Run._event
 
     def noted(self, tile, *rest):
         order.append(tile)
-        return said(self, tile, *rest)
+        return event(self, tile, *rest)
 
     monkeypatch.setattr(engine._Run, "_event", noted)
     camera = camera_of(viewer_model)
@@ -221,13 +219,13 @@ def test_what_is_in_sight_is_predicted_first_and_panning_changes_that(strip_run,
     take_turns()
     before = len(order)
     strip_run.until(lambda: len(order) > before and order[-1].touches(Region(0, 40, 0, 200)))
-    assert len(order) - before <= 10  # but for those in hand, not the rest of what was in sight
+    assert len(order) - before <= 10  # only the current tiles, not the rest of the earlier view
 
 
 # A pause.
 
 
-def test_a_paused_run_waits_and_goes_on(run):
+def test_a_paused_run_waits_and_continues(run):
     run.begin(tiles=3)
     run.session.prediction.pause()
     assert run.session.state.run.paused and run.job.is_paused
@@ -237,7 +235,7 @@ def test_a_paused_run_waits_and_goes_on(run):
     assert run.stored.complete
 
 
-def test_a_paused_run_is_stopped_like_any(run):
+def test_a_paused_run_can_be_cancelled(run):
     run.begin(tiles=3)
     run.session.prediction.pause()
     run.session.prediction.cancel()
@@ -245,7 +243,7 @@ def test_a_paused_run_is_stopped_like_any(run):
     assert run.session.state.outcome.startswith("Cancelled after")
 
 
-def test_without_a_run_there_is_nothing_to_pause_cancel_or_change(run):
+def test_pause_cancel_and_change_do_nothing_without_a_run(run):
     before = run.session.state
     run.session.prediction.pause()
     run.session.prediction.cancel()
@@ -270,9 +268,7 @@ def test_a_stopped_run_is_continued_to_its_end(stopped_run):
     assert not run.session.state.can_continue and run.shows_all_that_is_stored()
 
 
-def test_a_prediction_stopped_on_another_day_is_continued_as_it_was_asked_for(
-    strip_run, session, held_jobs, strip, segment
-):
+def test_a_prediction_of_an_earlier_session_continues_with_its_settings(strip_run, session, held_jobs, strip, segment):
     run = strip_run
     run.begin(tiles=30, direction="reversed", offset=1)
     session.prediction.cancel()
@@ -295,7 +291,7 @@ def test_a_prediction_stopped_on_another_day_is_continued_as_it_was_asked_for(
     assert run.shows_all_that_is_stored()
 
 
-def test_what_another_day_ended_is_shown_and_not_continued(run, segment):
+def test_a_finished_prediction_of_an_earlier_session_is_shown_and_not_continued(run, segment):
     run.begin()
     run.until_over()
     run.session.open_stack(segment)
@@ -308,7 +304,7 @@ def test_what_another_day_ended_is_shown_and_not_continued(run, segment):
 
 
 @pytest.mark.parametrize("is_running", [True, False])
-def test_a_stack_that_is_taken_away_takes_what_could_go_on_with_it(stopped_run, strip, is_running):
+def test_removing_the_stack_also_removes_the_run_to_continue(stopped_run, strip, is_running):
     run, session = stopped_run, stopped_run.session
     if is_running:
         session.prediction.resume()
@@ -322,10 +318,10 @@ def test_a_stack_that_is_taken_away_takes_what_could_go_on_with_it(stopped_run, 
     assert session.state.run is None
     session.open_stack(strip)
     run.jobs.work()
-    assert session.state.can_continue  # it is found again
+    assert session.state.can_continue  # the stopped run is found again
 
 
-def test_after_shutting_down_a_run_tells_nobody(run):
+def test_a_run_reports_nothing_after_shutdown(run):
     run.begin(tiles=2)
     run.session.prediction.shut_down()
     before = run.session.state
@@ -336,7 +332,7 @@ def test_after_shutting_down_a_run_tells_nobody(run):
 # Changed while it runs.
 
 
-def test_the_second_of_two_changes_close_together_counts_too(run):
+def test_the_second_of_two_quick_changes_counts_too(run):
     run.begin(tiles=2)
     first = run.path
     run.change(direction="reversed")
@@ -350,7 +346,7 @@ def test_the_second_of_two_changes_close_together_counts_too(run):
     assert run.stored.complete
 
 
-def test_each_change_of_direction_and_offset_begins_it_anew(run):
+def test_each_change_of_direction_or_offset_restarts_the_run(run):
     run.begin(tiles=2)
     first = run.path
     run.change(direction="reversed")
@@ -364,13 +360,13 @@ def test_each_change_of_direction_and_offset_begins_it_anew(run):
     run.until_over()
 
 
-def test_settings_that_are_those_of_the_run_change_nothing(run):
+def test_unchanged_settings_do_not_restart_the_run(run):
     run.begin(tiles=2, offset=1)
     run.change(offset=1)
     assert not run.session.state.run.cancelling
 
 
-def test_a_change_after_cancel_begins_nothing(stopped_run):
+def test_a_change_after_cancel_starts_no_run(stopped_run):
     run, first = stopped_run, stopped_run.path
     run.session.prediction.resume()
     run.until_tiles(1)
@@ -380,7 +376,7 @@ def test_a_change_after_cancel_begins_nothing(stopped_run):
     assert run.path == first and run.session.state.can_continue
 
 
-def test_cancel_takes_back_a_change_that_has_not_taken_effect(strip_run):
+def test_cancel_discards_a_pending_change(strip_run):
     strip_run.begin(tiles=30)
     first = strip_run.path
     strip_run.change(direction="reversed")
@@ -389,7 +385,7 @@ def test_cancel_takes_back_a_change_that_has_not_taken_effect(strip_run):
     assert strip_run.path == first and strip_run.session.state.can_continue
 
 
-def test_a_change_that_the_model_cannot_read_is_refused_and_the_run_goes_on(run, errors):
+def test_a_change_that_the_model_cannot_read_is_refused_and_the_run_continues(run, errors):
     run.begin(tiles=2)
     first = run.path
     run.change(offset=-64)
@@ -399,7 +395,7 @@ def test_a_change_that_the_model_cannot_read_is_refused_and_the_run_goes_on(run,
     assert run.path == first and run.stored.complete
 
 
-def test_a_change_that_fails_later_leaves_what_was_stopped_to_go_on_with(strip_run, monkeypatch):
+def test_a_change_that_fails_later_leaves_the_stopped_run_to_continue(strip_run, monkeypatch):
     run = strip_run
     run.begin(tiles=30)
     first = run.path
@@ -416,7 +412,7 @@ def test_a_change_that_fails_later_leaves_what_was_stopped_to_go_on_with(strip_r
     assert run.path == first and run.stored.complete and run.stored.provenance["direction"] != "reversed"
 
 
-def test_what_a_change_supersedes_is_removed_if_nothing_was_predicted_in_it(strip_run):
+def test_a_superseded_run_without_a_predicted_tile_is_removed(strip_run):
     run = strip_run
     run.begin(tiles=1)
     empty = run.path
@@ -442,13 +438,13 @@ def _draw(run, corners, kind: str = "polygon") -> None:
 
 @pytest.fixture
 def drawing_run(strip_run):
-    """A stack with the layer of regions, in which nothing is drawn yet."""
+    """A stack with a layer for regions that is still empty."""
     strip_run.session.prediction.roi.begin()
     take_turns()
     return strip_run
 
 
-def test_nothing_drawn_is_said_and_the_tool_put_into_the_hand(strip_run, errors):
+def test_a_missing_region_is_reported_and_its_tool_activated(strip_run, errors):
     strip_run.begin(where="roi")
     layers = strip_run.session._viewer.layers
     assert "draw a rectangle" in errors[0] and strip_run.session.state.run is None
@@ -462,7 +458,7 @@ def test_nothing_drawn_is_said_and_the_tool_put_into_the_hand(strip_run, errors)
     assert layers.selection.active is layers[ROI]
 
 
-def test_a_drawn_region_alone_is_predicted(drawing_run):
+def test_only_the_drawn_region_is_predicted(drawing_run):
     run = drawing_run
     _draw(run, [[2, 100], [38, 100], [2, 136]])
     _draw(run, [[10, 200], [30, 200], [30, 260], [10, 260]], "rectangle")
@@ -477,7 +473,7 @@ def test_a_drawn_region_alone_is_predicted(drawing_run):
     assert record["mask"].endswith("-region.tif")
 
 
-def test_a_region_that_is_moved_while_it_is_predicted_is_predicted_anew(drawing_run):
+def test_a_region_moved_during_its_run_restarts_it(drawing_run):
     run = drawing_run
     _draw(run, [[0, 0], [40, 0], [40, 700], [0, 700]], "rectangle")
     run.begin(where="roi", tiles=3)
@@ -487,17 +483,17 @@ def test_a_region_that_is_moved_while_it_is_predicted_is_predicted_anew(drawing_
     run.until_over()
     record = run.stored.provenance
     assert record["region"] == [4, 36, 600, 660] and run.stored.complete
-    assert record["mask"] is None  # the region alone says what was drawn
+    assert record["mask"] is None  # the region alone describes the shape
     assert not run.shown()[:, :590].any() and run.shown()[6:34, 605:655].any()
 
 
-def test_a_region_that_is_moved_is_none_of_a_run_of_all(drawing_run):
+def test_a_moved_region_does_not_affect_a_run_on_the_whole_segment(drawing_run):
     drawing_run.begin(tiles=3)
     _draw(drawing_run, [[0, 0], [40, 0], [40, 70], [0, 70]], "rectangle")
     assert not drawing_run.session.state.run.cancelling
 
 
-def test_a_region_that_is_drawn_as_it_was_begins_nothing(drawing_run):
+def test_an_identical_region_does_not_restart_the_run(drawing_run):
     run, corners = drawing_run, np.array([[0.0, 0], [40, 0], [40, 700], [0, 700]])
     _draw(run, corners, "rectangle")
     run.begin(where="roi", tiles=3)
@@ -506,7 +502,7 @@ def test_a_region_that_is_drawn_as_it_was_begins_nothing(drawing_run):
     assert not run.session.state.run.cancelling
 
 
-def test_a_superseded_region_leaves_no_picture_of_it(drawing_run):
+def test_a_superseded_region_leaves_no_overlay(drawing_run):
     run = drawing_run
     _draw(run, [[0.0, 0], [40, 0], [40, 700]])
     run.begin(where="roi", tiles=1)
@@ -519,7 +515,7 @@ def test_a_superseded_region_leaves_no_picture_of_it(drawing_run):
     run.until_over()
 
 
-def test_a_region_without_papyrus_is_said_to_have_none(run, errors):
+def test_a_region_without_papyrus_is_reported(run, errors):
     run.session.prediction.roi.begin()
     take_turns()
     for corners in ([[5, 1], [90, 1], [90, 9], [5, 9]], [[5, 1], [90, 1], [90, 9]]):
@@ -531,7 +527,7 @@ def test_a_region_without_papyrus_is_said_to_have_none(run, errors):
     assert not list(run.session.stack.project_folder(run.session.state.stack).rglob("*-region.*"))
 
 
-def test_another_stack_has_no_region_of_the_one_before(drawing_run, segment):
+def test_another_stack_does_not_inherit_the_region(drawing_run, segment):
     run = drawing_run
     _draw(run, [[0, 0], [40, 0], [40, 70], [0, 70]], "rectangle")
     run.session.open_stack(segment)
@@ -540,7 +536,7 @@ def test_another_stack_has_no_region_of_the_one_before(drawing_run, segment):
     assert ROI not in run.session._viewer.layers and run.session.prediction.roi.polygons() == []
 
 
-def test_the_visible_region_stays_that_of_the_first_run(strip_run, viewer_model, errors):
+def test_a_continued_run_keeps_its_visible_region(strip_run, viewer_model, errors):
     run = strip_run
     camera = camera_of(viewer_model)
     camera.zoom, camera.center = 8, (0, 20, 200)
@@ -556,7 +552,7 @@ def test_the_visible_region_stays_that_of_the_first_run(strip_run, viewer_model,
     run.until_over()
 
 
-def test_a_segment_out_of_sight_is_said_to_be(strip_run, viewer_model, errors):
+def test_a_segment_outside_the_view_is_reported(strip_run, viewer_model, errors):
     camera = camera_of(viewer_model)
     camera.center = (0, 5000, 5000)
     strip_run.begin(where="visible")
@@ -566,7 +562,7 @@ def test_a_segment_out_of_sight_is_said_to_be(strip_run, viewer_model, errors):
 # The model in memory.
 
 
-def test_the_model_is_loaded_once_and_read_as_it_was_asked_to(run, checkpoint):
+def test_the_model_is_loaded_once_with_the_requested_settings(run, checkpoint):
     model, prediction = run.settings.model, run.session.prediction
     assert prediction.ready_model() is None
     prediction.warm_up(model)
@@ -583,7 +579,7 @@ def test_the_model_is_loaded_once_and_read_as_it_was_asked_to(run, checkpoint):
     assert prediction.ready_model().contract.surface_offset == 2
 
 
-def test_a_model_that_cannot_be_loaded_says_so_once_it_is_run(run, tmp_path, errors):
+def test_a_model_that_cannot_be_loaded_is_reported_on_run(run, tmp_path, errors):
     missing = replace(run.settings.model, name_or_path=str(tmp_path / "gone.safetensors"))
     run.session.prediction.warm_up(missing)
     run.jobs.work()

@@ -1,4 +1,4 @@
-"""One run from its events to its last sentence: what is told, how often, and what a pause does to the time left."""
+"""One run from its events to its outcome: its signals, their rate, and the effect of a pause on the time left."""
 
 from unittest.mock import Mock
 
@@ -13,7 +13,7 @@ KEPT = "Finished tiles are kept, and Continue resumes the run."
 
 
 class Clock:
-    """The time, which goes on when a test says so."""
+    """A clock that advances only when a test asks for it."""
 
     now = 1000.0
 
@@ -38,25 +38,25 @@ def _tile(done: int, total: int = 10) -> Mock:
 
 @pytest.fixture
 def events(monkeypatch):
-    """What the engine tells; a test appends to it before it steps."""
-    told = []
+    """The engine's events; a test appends to them before it steps."""
+    pending = []
 
     def job(request, looking_at):
-        while told:
-            event = told.pop(0)
+        while pending:
+            event = pending.pop(0)
             if isinstance(event, Exception):
                 raise event
             yield event
 
     monkeypatch.setattr(prediction_run, "predict_job", job)
-    return told
+    return pending
 
 
 @pytest.fixture
 def run(held_jobs, events, clock, tmp_path, qapp):
     made = PredictionRun(Mock(spec=RunRequest, out=tmp_path / "out.zarr"))
-    made.told, made.ends, made.failures = [], [], []
-    made.progressed.connect(made.told.append)
+    made.reported, made.ends, made.failures = [], [], []
+    made.progressed.connect(made.reported.append)
     made.ended.connect(made.ends.append)
     made.failed.connect(made.failures.append)
     made.start()
@@ -79,7 +79,7 @@ def test_a_run_to_its_end(run, events, held_jobs):
         ([_started(), _tile(1)], True, f"Cancelled after 1 of 10 tiles. {KEPT}"),
     ],
 )
-def test_a_run_that_is_cancelled_says_how_far_it_came(run, events, held_jobs, before, is_kept, outcome):
+def test_a_cancelled_run_reports_its_progress(run, events, held_jobs, before, is_kept, outcome):
     if is_kept:
         run.path.mkdir()
     events += before
@@ -91,7 +91,7 @@ def test_a_run_that_is_cancelled_says_how_far_it_came(run, events, held_jobs, be
     assert run.ends == [outcome] and not run.is_whole and not run.failures
 
 
-def test_a_run_that_fails_says_why_and_tells_it_once(run, events, held_jobs):
+def test_a_failed_run_reports_its_reason_once(run, events, held_jobs):
     events += [_started(), _tile(1)]
     held_jobs.waiting[0].step()
     held_jobs.waiting[0].step()
@@ -100,24 +100,24 @@ def test_a_run_that_fails_says_why_and_tells_it_once(run, events, held_jobs):
     assert run.failures == ["The disk is full."]
 
 
-def test_a_run_that_ends_early_is_not_whole(run, events, held_jobs):
+def test_a_run_that_ends_early_is_incomplete(run, events, held_jobs):
     events += [_started(), Mock(spec=PredictionEnded, complete=False, seconds=1)]
     held_jobs.work()
     assert not run.is_whole and run.ends == ["Cancelled after 0 of 10 tiles."]
 
 
-def test_panels_are_told_a_few_times_a_second(run, events, held_jobs, clock):
+def test_progress_is_signalled_a_few_times_a_second(run, events, held_jobs, clock):
     events += [_started(100), *(_tile(n, 100) for n in range(1, 41))]
     for _ in range(41):
         clock.now += 0.05
         held_jobs.waiting[0].step()
-    tiles = [progress.done for progress in run.told if progress.done]
-    assert tiles[0] == 1  # at once
-    assert 8 <= len(tiles) <= 11  # of 2 s, and not 40
+    tiles = [progress.done for progress in run.reported if progress.done]
+    assert tiles[0] == 1  # immediately
+    assert 8 <= len(tiles) <= 11  # in 2 s, instead of 40
     assert run.progress.done == 40
 
 
-def test_the_time_left_is_at_the_pace_so_far_without_pauses(run, events, held_jobs, clock):
+def test_the_time_left_follows_the_pace_without_pauses(run, events, held_jobs, clock):
     events += [_started(), _tile(2), _tile(4)]
     held_jobs.waiting[0].step()
     clock.now += 4
@@ -133,20 +133,20 @@ def test_the_time_left_is_at_the_pace_so_far_without_pauses(run, events, held_jo
     assert run.progress.seconds_left == 12
 
 
-def test_nothing_done_says_nothing_of_the_time_left():
+def test_no_time_left_is_shown_before_the_first_tile():
     assert seconds_left(5.0, 0, 10) is None
     assert seconds_left(5.0, 5, 10) == 5.0
 
 
-def test_notes_on_the_way_are_passed_on(run, events, held_jobs):
-    said = []
-    run.changed.connect(said.append)
+def test_notes_during_a_run_are_forwarded(run, events, held_jobs):
+    notes = []
+    run.changed.connect(notes.append)
     events.append(PredictionNote("Half the batch fits."))
     held_jobs.work()
-    assert said == ["Half the batch fits."]
+    assert notes == ["Half the batch fits."]
 
 
-def test_it_can_be_cancelled_and_paused_before_it_is_started(qapp, tmp_path):
+def test_a_run_can_be_cancelled_and_paused_before_its_start(qapp, tmp_path):
     run = PredictionRun(Mock(spec=RunRequest, out=tmp_path / "out.zarr"))
     run.pause()
     assert not run.progress.paused

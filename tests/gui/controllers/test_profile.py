@@ -1,4 +1,4 @@
-"""The depth profile without a window: followed only while somebody looks, and late answers dropped."""
+"""The depth profile without a window: it follows the mouse only while it is visible, and late results are dropped."""
 
 from unittest.mock import Mock
 
@@ -30,7 +30,7 @@ def _point(viewer_model, *place):
     take_turns()
 
 
-def test_the_mouse_is_followed_only_while_somebody_looks(profile, viewer_model, held_jobs, stack):
+def test_the_mouse_is_followed_only_while_the_profile_is_visible(profile, viewer_model, held_jobs, stack):
     _point(viewer_model, 6, 40, 50)
     assert not held_jobs.waiting
     profile.watch(True)
@@ -43,7 +43,7 @@ def test_the_mouse_is_followed_only_while_somebody_looks(profile, viewer_model, 
     assert not held_jobs.waiting
 
 
-def test_at_the_corner_there_are_fewer_pixels_and_outside_none(profile, viewer_model, held_jobs, stack):
+def test_a_corner_averages_fewer_pixels_and_the_outside_none(profile, viewer_model, held_jobs, stack):
     profile.watch(True)
     _point(viewer_model, 6, 0, 127)
     held_jobs.work()
@@ -53,7 +53,7 @@ def test_at_the_corner_there_are_fewer_pixels_and_outside_none(profile, viewer_m
     assert not held_jobs.waiting
 
 
-def test_the_answer_for_a_place_that_was_left_is_dropped(profile, viewer_model, held_jobs):
+def test_a_late_result_for_an_earlier_position_is_dropped(profile, viewer_model, held_jobs):
     profile.watch(True)
     _point(viewer_model, 6, 40, 50)
     _point(viewer_model, 6, 60, 70)
@@ -61,14 +61,14 @@ def test_the_answer_for_a_place_that_was_left_is_dropped(profile, viewer_model, 
     assert [(one.y, one.x) for one in profile.profiles] == [(60, 70)]
 
 
-def test_explaining_without_a_model_says_what_to_do(profile, held_jobs):
-    said = Mock()
-    profile.failed.connect(said)
+def test_explaining_without_a_model_gives_a_hint(profile, held_jobs):
+    listener = Mock()
+    profile.failed.connect(listener)
     profile.explain()
-    assert "step 2" in said.call_args[0][0] and not held_jobs.waiting
+    assert "step 2" in listener.call_args[0][0] and not held_jobs.waiting
 
 
-def test_another_stack_and_the_end_drop_what_is_to_come(profile, viewer_model, held_jobs, stack):
+def test_pending_results_are_dropped_on_another_stack_and_at_the_end(profile, viewer_model, held_jobs, stack):
     profile.watch(True)
     _point(viewer_model, 6, 40, 50)
     profile.begin(stack)
@@ -81,7 +81,7 @@ def test_another_stack_and_the_end_drop_what_is_to_come(profile, viewer_model, h
     assert profile.profiles == [None] and not held_jobs.waiting
 
 
-def test_a_model_is_asked_which_layers_it_uses(run):
+def test_a_model_reports_the_layers_that_it_uses(run):
     run.begin()
     run.until_over()
     session, profiles = run.session, []

@@ -1,4 +1,4 @@
-"""Projections without a window: which layers, in which way, and what becomes of the layer that shows them."""
+"""Projections without a window: their layers, their kind, and the life of their image layer."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ def _shown(viewer_model):
     return np.asarray(viewer_model.layers["Projection"].data[0])
 
 
-def test_a_projection_follows_what_is_chosen(projection, open_session, viewer_model):
+def test_a_projection_follows_its_settings(projection, open_session, viewer_model):
     volume = np.asarray(open_session.state.stack)
     projection.toggle()
     take_turns()
@@ -33,13 +33,13 @@ def test_a_projection_follows_what_is_chosen(projection, open_session, viewer_mo
     assert open_session.state.projection.is_shown
 
 
-def test_what_is_chosen_while_it_is_hidden_waits(projection, viewer_model):
+def test_settings_of_a_hidden_projection_are_applied_later(projection, viewer_model):
     projection.choose("mean", 0, 3)
     take_turns()
     assert "Projection" not in viewer_model.layers and projection.status.how == "mean"
 
 
-def test_it_is_remove_all_by_key_and_by_its_user(projection, viewer_model):
+def test_a_projection_is_removed_by_key_or_by_removing_its_layer(projection, viewer_model):
     for put_away in (projection.toggle, lambda: viewer_model.layers.remove("Projection")):
         projection.toggle()
         take_turns()

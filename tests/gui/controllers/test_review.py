@@ -1,4 +1,4 @@
-"""Review without a window: regions are ranked, walked, marked and undone; notes are written; statistics shown."""
+"""Review without a window: regions are ranked, visited, marked and undone; notes are written; statistics are shown."""
 
 import numpy as np
 import pytest
@@ -9,12 +9,12 @@ from napari_ink.gui.layers.viewport import camera_of
 from tests.gui.controllers.conftest import make_editable
 from tests.gui.windowless import take_turns
 
-SIDE = 600  # three regions by three, the last ones cut off
+SIDE = 600  # three by three regions, clipped at the far sides
 
 
 @pytest.fixture
 def wide(session, held_jobs, tmp_path):
-    """The session with empty labels on nine regions, and a prediction whose doubts are in one of them."""
+    """The session with empty labels on nine regions, and a prediction that is doubtful in one of them."""
     np.save(tmp_path / "wide.npy", np.full((3, SIDE, SIDE), 20000, np.uint16))
     session.open_stack(tmp_path / "wide.npy")
     held_jobs.work()
@@ -35,7 +35,7 @@ def _go(session, held_jobs, name: str = "next_region") -> None:
     take_turns()
 
 
-def test_the_queue_begins_with_what_is_most_in_doubt(wide, viewer_model, held_jobs):
+def test_the_queue_starts_with_the_most_doubtful_region(wide, viewer_model, held_jobs):
     _go(wide, held_jobs)
     assert wide.review.region == (1, 1)
     view = wide._layers.viewport.visible_region()
@@ -49,7 +49,7 @@ def test_the_queue_begins_with_what_is_most_in_doubt(wide, viewer_model, held_jo
     assert wide.state.review.queued == 9
 
 
-def test_a_mark_is_stored_with_who_and_when_and_the_next_region_comes(wide, viewer_model, held_jobs, tmp_path):
+def test_a_mark_is_stored_with_author_and_time_and_the_next_region_opens(wide, viewer_model, held_jobs, tmp_path):
     _go(wide, held_jobs)
     wide.do("reviewed")
     assert wide.review.region == (0, 0)
@@ -91,14 +91,14 @@ def test_marks_are_undone_like_strokes_and_the_mask_follows(wide, viewer_model, 
     assert viewer_model.layers["Review"].data.max() == 0
 
 
-def test_without_a_queue_the_region_in_the_middle_is_marked(wide, viewer_model):
+def test_without_a_queue_the_region_in_the_middle_of_the_view_is_marked(wide, viewer_model):
     camera_of(viewer_model).center = (0, 550.0, 100.0)
     wide.do("in_progress")
     assert wide.review.region == (2, 0)
     assert wide.state.review.in_progress == 1
 
 
-def test_the_end_of_the_queue_is_told(wide, held_jobs):
+def test_the_end_of_the_queue_is_reported(wide, held_jobs):
     _go(wide, held_jobs)
     for _ in range(9):
         wide.do("reviewed")
@@ -116,7 +116,7 @@ def test_statistics_are_shown(wide, held_jobs):
         assert words in wide.state.review.statistics
 
 
-def test_ranking_can_be_cancelled_and_its_answer_is_dropped(wide, held_jobs):
+def test_ranking_can_be_cancelled_and_its_result_is_dropped(wide, held_jobs):
     wide.do("next_region")
     assert wide.state.review.busy
     wide.review.cancel()
@@ -135,7 +135,7 @@ def test_statistics_of_one_segment_are_not_shown_for_the_next(wide, held_jobs, s
     assert wide.state.review.statistics == ""
 
 
-def test_a_note_without_words_is_none(wide, viewer_model):
+def test_an_empty_note_is_not_stored(wide, viewer_model):
     wide.review.add_note(10.4, 20.6, "  ")
     assert len(wide.labels.project.notes) == 0
     wide.review.add_note(10.4, 20.6, " a fibre ")

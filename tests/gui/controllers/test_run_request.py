@@ -1,4 +1,4 @@
-"""What exactly is asked of a run: names, regions, what it takes the place of, and what goes on with an earlier one."""
+"""The request of a run: its name, its region, the run it supersedes, and the earlier run it continues."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -56,7 +56,7 @@ def test_all_of_a_segment_has_no_region(factory, stack, settings):
     assert factory.from_settings(stack, replace(settings, use_mask=False)).mask is None
 
 
-def test_what_is_in_sight_is_a_region(factory, stack, settings):
+def test_the_visible_part_is_a_region(factory, stack, settings):
     visible = replace(settings, where="visible")
     assert factory.from_settings(stack, visible).region == Region(5, 45, 6, 60)
     factory.viewport.visible_region.return_value = None
@@ -76,7 +76,7 @@ def test_an_upright_box_needs_no_outline_and_other_shapes_do(factory, stack, set
     assert request.region == Region(10, 30, 20, 50) and request.polygons[0] is TRIANGLE
 
 
-def test_what_is_drawn_anew_is_told_from_what_is_as_it_was(factory, stack, settings):
+def test_a_changed_shape_is_distinguished_from_an_unchanged_one(factory, stack, settings):
     drawn = replace(settings, where="roi")
     factory.roi.polygons.return_value = [TRIANGLE]
     request = factory.from_settings(stack, drawn)
@@ -85,11 +85,11 @@ def test_what_is_drawn_anew_is_told_from_what_is_as_it_was(factory, stack, setti
     for polygons in ([SQUARE], [TRIANGLE, SQUARE], [TRIANGLE + 1]):
         factory.roi.polygons.return_value = polygons
         assert factory.has_area_changed(request, drawn)
-    factory.roi.polygons.return_value = []  # nothing to predict instead: it goes on
+    factory.roi.polygons.return_value = []  # nothing to predict instead, so the run continues
     assert not factory.has_area_changed(request, drawn)
 
 
-def test_what_takes_the_place_of_a_run_keeps_its_view_and_supersedes_its_store(factory, stack, settings):
+def test_a_replacement_keeps_the_view_of_a_run_and_supersedes_its_store(factory, stack, settings):
     visible = replace(settings, where="visible")
     first = factory.from_settings(stack, visible)
     first.out.mkdir()
@@ -100,19 +100,19 @@ def test_what_takes_the_place_of_a_run_keeps_its_view_and_supersedes_its_store(f
     assert factory.from_settings(stack, settings, instead_of=second).superseded == (first.out, second.out)
 
 
-def test_what_a_run_went_on_with_is_not_superseded(factory, stack, settings):
+def test_a_continued_store_is_not_superseded(factory, stack, settings):
     first = replace(factory.from_settings(stack, settings), resume=True)
     assert factory.from_settings(stack, settings, instead_of=first).superseded == ()
 
 
 def test_a_name_that_is_free_again_does_not_supersede_itself(factory, stack, settings, monkeypatch):
     monkeypatch.setattr(run_request, "datetime", Mock(now=lambda: NOW))
-    first = factory.from_settings(stack, settings)  # and removed again within the second that is in its name
+    first = factory.from_settings(stack, settings)  # removed again within the second of its name
     second = factory.from_settings(stack, settings, instead_of=first)
     assert second.out == first.out and second.superseded == ()
 
 
-def test_a_model_in_memory_is_used_if_it_is_the_one(factory, stack, settings):
+def test_a_matching_model_in_memory_is_used(factory, stack, settings):
     model = Mock()
     factory.ready = ModelReady(settings.model.name_or_path, model)
     assert factory.from_settings(stack, settings).model is model
@@ -126,7 +126,7 @@ def test_too_few_depth_layers_make_no_folder(factory, stack, settings, tmp_path)
     assert not (tmp_path / "seg.ink").exists()
 
 
-# What goes on with an earlier prediction.
+# Continuing an earlier prediction.
 
 RECORD = {
     "model": {"source": "m.safetensors"},
@@ -142,7 +142,7 @@ def _found(**changes) -> PredictionFound:
     return PredictionFound(Path("one.zarr"), (96, 128), True, False, RECORD | changes, 0.5, 0.5)
 
 
-def test_an_earlier_prediction_goes_on_as_its_model_reads(factory):
+def test_an_earlier_prediction_continues_with_its_models_input(factory):
     request = factory.from_stored(_found())
     assert (request.model_name, request.out, request.region) == (
         "m.safetensors",
@@ -153,7 +153,7 @@ def test_an_earlier_prediction_goes_on_as_its_model_reads(factory):
     assert request.augment == ("flips",) and request.mask is None
 
 
-def test_an_earlier_prediction_goes_on_as_it_was_asked_to(factory):
+def test_an_earlier_prediction_continues_with_its_requested_input(factory):
     asked = {"direction": "as stored", "surface_offset": 0, "grey_range": None}
     request = factory.from_stored(_found(asked_instead_of=asked, mask="mask.png"))
     assert (request.direction, request.offset, request.grey_range) == ("reversed", 3, (0, 4095))
@@ -161,14 +161,14 @@ def test_an_earlier_prediction_goes_on_as_it_was_asked_to(factory):
 
 
 @pytest.mark.parametrize("lack", [{"model": {}}, {"model": "m"}, {"others": ["another"]}])
-def test_what_lacks_its_model_or_has_several_does_not_go_on(factory, lack):
+def test_a_prediction_without_its_model_or_with_several_does_not_continue(factory, lack):
     assert factory.from_stored(_found(**lack)) is None
 
 
 # Names.
 
 
-def test_predictions_lie_in_the_project_beside_the_segment(stack, tmp_path):
+def test_predictions_are_stored_in_the_project_beside_the_segment(stack, tmp_path):
     path = new_prediction_path(default_project_folder(stack), "ink-tiny-1", NOW)
     assert path == tmp_path / "seg-1.ink" / "predictions" / "ink-tiny-1-20261123-040506.zarr"
     assert path.parent.is_dir()
@@ -179,13 +179,13 @@ def test_a_single_file_has_its_project_beside_it(tmp_path):
     assert default_project_folder(open_stack(tmp_path / "piece.npy")) == tmp_path / "piece.ink"
 
 
-def test_a_name_is_never_taken_twice(tmp_path):
+def test_a_name_is_never_used_twice(tmp_path):
     first = new_prediction_path(tmp_path, "m", NOW)
     first.mkdir()
     assert new_prediction_path(tmp_path, "m", NOW).name == "m-20261123-040506-2.zarr"
 
 
-def test_the_cache_stands_in_where_nothing_can_be_written(stack, tmp_path, cache):
+def test_the_cache_is_used_where_nothing_can_be_written(stack, tmp_path, cache):
     (tmp_path / "seg-1.ink").write_text("a file where the folder should be")
     assert default_project_folder(stack).is_relative_to(cache)
 

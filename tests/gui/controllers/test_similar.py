@@ -1,4 +1,4 @@
-"""Find similar without a window: one letter four times; the others are found, accepted, rejected or put away."""
+"""Find similar without a window: one letter four times; the others are found, accepted, rejected or dismissed."""
 
 import numpy as np
 import pytest
@@ -41,7 +41,7 @@ def letters(session, held_jobs, tmp_path):
 
 @pytest.fixture
 def found(letters, held_jobs):
-    """The same, after the first letter has been boxed."""
+    """The same session, after the first letter has been boxed."""
     letters.similar.search(FIRST)
     held_jobs.work()
     return letters
@@ -72,13 +72,13 @@ def test_the_other_three_are_found_accepted_and_rejected(found, viewer_model):
     assert (status.accepted, status.rejected, status.candidates) == (1, 2, ())
     assert "last candidate" in status.note
     assert preview.is_empty
-    found.similar.accept()  # there is none left
+    found.similar.accept()  # no candidate is left
     assert (_ink(found) == 2).sum() == before + added
     found.labelling.undo()
     assert (_ink(found) == 2).sum() == before
 
 
-def test_a_candidate_is_looked_at_by_its_number(found, viewer_model):
+def test_a_candidate_is_shown_by_its_number(found, viewer_model):
     last = found.state.similar.candidates[2]
     found.similar.show(2)
     assert np.hypot(*(np.array(camera_of(viewer_model).center[-2:]) - (last.y, last.x))) < 1
@@ -86,20 +86,20 @@ def test_a_candidate_is_looked_at_by_its_number(found, viewer_model):
     assert found.state.similar.current == 2
 
 
-def test_candidates_can_be_remove_all(found):
+def test_candidates_can_be_dismissed(found):
     found.similar.cancel()
     assert found.state.similar.candidates == ()
     assert found.labelling.context.preview.is_empty
 
 
-def test_an_empty_box_says_what_to_do(letters, held_jobs):
+def test_an_empty_box_gives_a_hint(letters, held_jobs):
     letters.similar.search(Region(200, 221, 200, 241))
     held_jobs.work()
     assert "no ink in the box" in letters.state.message(Step.CORRECT)
     assert letters.state.similar.done is None
 
 
-def test_a_search_can_be_cancelled_and_its_answer_is_dropped(letters, held_jobs):
+def test_a_search_can_be_cancelled_and_its_result_is_dropped(letters, held_jobs):
     letters.similar.search(FIRST)
     assert letters.state.similar.done == 0
     letters.similar.cancel()

@@ -1,4 +1,4 @@
-"""Opening stacks without a window: what is refused, what a new stack resets, and a stack whose layer is removed."""
+"""Opening stacks without a window: refusals, the state that a new stack resets, and removal of a stack's layer."""
 
 import numpy as np
 import pytest
@@ -28,14 +28,14 @@ def test_a_stack_is_opened_with_its_mask_and_shown_at_its_surface(open_session, 
     assert viewer_model.dims.point[0] == state.stack.surface_z
 
 
-def test_while_a_prediction_runs_no_other_stack_is_opened(open_session, held_jobs, other):
+def test_no_other_stack_is_opened_during_a_prediction(open_session, held_jobs, other):
     open_session.store.update(run=RunProgress())
     open_session.open_stack(other)
     assert not held_jobs.waiting
     assert open_session.state.message(Step.STACK).startswith("A prediction is running")
 
 
-def test_a_stack_that_cannot_be_opened_leaves_the_one_before(open_session, held_jobs, tmp_path):
+def test_a_stack_that_cannot_be_opened_leaves_the_previous_one(open_session, held_jobs, tmp_path):
     stack = open_session.state.stack
     open_session.open_stack(tmp_path / "nowhere.npy")
     held_jobs.work()
@@ -43,9 +43,7 @@ def test_a_stack_that_cannot_be_opened_leaves_the_one_before(open_session, held_
     assert "nowhere.npy" in open_session.state.message(Step.STACK)
 
 
-def test_another_stack_takes_the_place_of_the_first_and_keeps_the_thresholds(
-    open_session, held_jobs, viewer_model, other
-):
+def test_another_stack_replaces_the_first_and_keeps_the_thresholds(open_session, held_jobs, viewer_model, other):
     open_session.store.update(ink_threshold=0.3, outcome="Predicted 4 tiles in 1 s.")
     open_session.similar._set_status(SearchStatus(note="No similar stroke was found on the segment; try another box."))
     open_session.open_stack(other)
@@ -70,7 +68,7 @@ def test_a_stack_is_shown_lazily_at_the_contrast_of_its_percentiles(open_session
     assert tuple(layer.scale) == (1, 1, 1)
 
 
-def test_a_missing_layer_is_one_clear_sentence(open_session, held_jobs, segment, errors):
+def test_a_missing_layer_gives_one_clear_sentence(open_session, held_jobs, segment, errors):
     before = open_session.state.stack
     (segment / "layers" / "03.tif").unlink()
     open_session.open_stack(segment)
@@ -90,7 +88,7 @@ def test_a_folder_without_layers_and_uneven_files_are_refused(session, held_jobs
     assert "05.tif" in errors[1] and session.state.stack is None
 
 
-def test_layers_that_are_released_take_up_no_stack(viewer_model, segment, qapp):
+def test_released_layers_ignore_an_added_stack(viewer_model, segment, qapp):
     parent = QWidget()
     layers, arrived = LayerManager(viewer_model, parent), []
     layers.stack_arrived.connect(arrived.append)
@@ -102,7 +100,7 @@ def test_layers_that_are_released_take_up_no_stack(viewer_model, segment, qapp):
     assert len(arrived) == 1
 
 
-def test_a_dock_opened_late_takes_up_the_stack_that_is_there(viewer_model, segment, held_jobs, qtbot):
+def test_a_dock_opened_late_uses_the_existing_stack(viewer_model, segment, held_jobs, qtbot):
     data, settings, _ = stack_layer_data(open_stack(segment), (0, 1))
     viewer_model.add_layer(Image(data, **settings))
     dock = InkDock(viewer_model)

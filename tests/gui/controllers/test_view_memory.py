@@ -1,4 +1,4 @@
-"""The view saved in a project, without a window: what is saved and restored, and what of a damaged view is not."""
+"""The view saved in a project, without a window: what is saved and restored, and damaged views."""
 
 import pytest
 
@@ -62,7 +62,7 @@ def test_in_3d_no_view_is_saved(labelled_session, viewer_model):
         {"depth": "0"},
     ],
 )
-def test_what_of_a_view_is_damaged_changes_nothing(labelled_session, viewer_model, damage):
+def test_damaged_parts_of_a_view_change_nothing(labelled_session, viewer_model, damage):
     before = describe(viewer_model, labelled_session._layers)
     restore_camera(viewer_model, labelled_session._layers, before | damage)
     assert describe(viewer_model, labelled_session._layers) == before

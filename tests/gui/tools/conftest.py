@@ -1,4 +1,4 @@
-"""What a tool works on, without a window: a disc with clear edges, a project with its labels, and a tool's context."""
+"""Fixtures of the tools, without a window: a disc with clear edges, a project with labels, and a tool's context."""
 
 from collections.abc import Iterator
 from unittest.mock import Mock, create_autospec
@@ -19,21 +19,21 @@ from tests.gui.tools.pointing import CENTRE, HEIGHT, RADIUS, WIDTH
 
 @pytest.fixture
 def disc() -> np.ndarray:
-    """Where the disc is."""
+    """The pixels of the disc."""
     rows, columns = np.ogrid[:HEIGHT, :WIDTH]
     return (rows - CENTRE[0]) ** 2 + (columns - CENTRE[1]) ** 2 <= RADIUS**2
 
 
 @pytest.fixture
 def grey(disc) -> np.ndarray:
-    """What the stack shows in every layer."""
+    """The values of every layer of the stack."""
     noise = np.random.default_rng(0).normal(0, 300, (HEIGHT, WIDTH))
     return np.clip(ndimage.gaussian_filter(disc * 30000.0, 1) + 9000 + noise, 0, 65535).astype(np.uint16)
 
 
 @pytest.fixture
 def layers(grey):
-    """The viewer's layers: no prediction, no labels layers, all of the disc in sight."""
+    """The viewer's layers: no prediction, no labels layers, the whole disc visible."""
     layers = create_autospec(LayerManager, instance=True)
     layers.viewport = create_autospec(Viewport, instance=True, settled=Mock(), turned=Mock())
     layers.viewport.visible_region.return_value = Region(0, HEIGHT, 0, WIDTH)
@@ -44,7 +44,7 @@ def layers(grey):
 
 @pytest.fixture
 def labels(layers, job_runner, grey, tmp_path) -> Iterator[LabelsController]:
-    """The labels, in a project on the disk."""
+    """The labels controller, with a project on the disk."""
     np.save(tmp_path / "disc.npy", np.stack([grey] * 3))
     labels = LabelsController(layers, job_runner)
     labels.project = create_project(tmp_path / "disc.ink", open_stack(tmp_path / "disc.npy"))
@@ -61,11 +61,11 @@ def annotation(labels) -> Annotation:
 
 @pytest.fixture
 def messages() -> list[str]:
-    """What tools have told the user."""
+    """The messages of tools to the user."""
     return []
 
 
 @pytest.fixture
 def context(layers, labels, job_runner, messages) -> ToolContext:
-    """What the tools get."""
+    """The context of the tools."""
     return ToolContext(layers, labels, job_runner, messages.append)

@@ -1,4 +1,4 @@
-"""The mouse as a tool is told of it, and places on the disc."""
+"""Mouse events for a tool, and positions on the disc."""
 
 import numpy as np
 
@@ -10,18 +10,18 @@ HEIGHT, WIDTH, CENTRE, RADIUS = 160, 220, (80, 100), 40
 
 
 def on_circle(degrees: float, radius: float = RADIUS) -> tuple[float, float]:
-    """Return the place at an angle on a circle around the disc's centre."""
+    """Return the position at an angle on a circle around the disc's centre."""
     angle = np.radians(degrees)
     return CENTRE[0] + radius * np.sin(angle), CENTRE[1] + radius * np.cos(angle)
 
 
 def overlap(one: np.ndarray, other: np.ndarray) -> float:
-    """Return the share of all pixels of two masks that both have."""
+    """Return the intersection of two masks divided by their union."""
     return float((one & other).sum() / (one | other).sum())
 
 
 def click(tool: CanvasTool, place: tuple[float, float], **modifiers) -> None:
-    """Move to a place and click there."""
+    """Move to a position and click there."""
     at = Pointer(*place, **modifiers)
     tool.move(at, pressed=False)
     tool.press(at)
@@ -30,7 +30,7 @@ def click(tool: CanvasTool, place: tuple[float, float], **modifiers) -> None:
 
 
 def drag(tool: CanvasTool, *places: tuple[float, float], **modifiers) -> None:
-    """Press at the first place, move over the others and let go at the last."""
+    """Press at the first position, move over the others and release at the last."""
     tool.press(Pointer(*places[0], **modifiers))
     for place in places[1:]:
         tool.move(Pointer(*place, **modifiers), pressed=True)
@@ -46,5 +46,5 @@ def draw(annotation: Annotation, what: LabelKind, *corners: tuple[int, int]) -> 
 
 
 def annotated(annotation: Annotation, what: LabelKind) -> np.ndarray:
-    """Return all label values, an array of its own."""
+    """Return a copy of all label values."""
     return annotation.read(what, (0, HEIGHT), (0, WIDTH))

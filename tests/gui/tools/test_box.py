@@ -1,4 +1,4 @@
-"""The box of Find similar: drawn while it is dragged, handed over on release, cut off at the segment's edge."""
+"""The box of Find similar: visible during a drag, delivered on release, clipped to the segment."""
 
 import pytest
 
@@ -15,20 +15,20 @@ def box(context) -> BoxTool:
 
 @pytest.fixture
 def drawn(box) -> list[Region]:
-    """The boxes that were handed over."""
+    """The delivered boxes."""
     boxes: list[Region] = []
     box.box_drawn.connect(boxes.append)
     return boxes
 
 
 @pytest.mark.parametrize("places", [((20, 30), (40, 70)), ((40, 70), (20, 30)), ((20, 70), (30, 50), (40, 30))])
-def test_both_corners_are_in_the_box_whichever_comes_first(box, drawn, context, places):
+def test_the_box_includes_both_corners_in_any_order(box, drawn, context, places):
     drag(box, *places)
     assert drawn == [Region(20, 41, 30, 71)]
     assert context.preview.is_empty
 
 
-def test_it_is_seen_while_it_is_dragged(box, context):
+def test_the_box_is_visible_during_a_drag(box, context):
     box.press(Pointer(20, 30))
     box.move(Pointer(40, 70), pressed=True)
     data = context.preview.layer.data
@@ -36,12 +36,12 @@ def test_it_is_seen_while_it_is_dragged(box, context):
     assert data[:, 0].max(axis=0).tolist() == [40.5, 70.5]
 
 
-def test_it_is_cut_off_at_the_edge_of_the_segment(box, drawn):
+def test_the_box_is_clipped_to_the_segment(box, drawn):
     drag(box, (-20, -30), (HEIGHT + 50, WIDTH + 60))
     assert drawn == [Region(0, HEIGHT, 0, WIDTH)]
 
 
-def test_a_click_a_line_and_a_box_beside_the_segment_are_no_boxes(box, drawn):
+def test_a_click_a_line_and_a_box_outside_the_segment_are_ignored(box, drawn):
     drag(box, (20, 30))
     drag(box, (20, 30), (20, 70))
     drag(box, (-20, -30), (-5, -6))
@@ -49,7 +49,7 @@ def test_a_click_a_line_and_a_box_beside_the_segment_are_no_boxes(box, drawn):
 
 
 @pytest.mark.parametrize("key", ["Escape", "Enter"])
-def test_keys_give_it_up(box, drawn, context, key):
+def test_keys_cancel_the_box(box, drawn, context, key):
     box.press(Pointer(20, 30))
     box.move(Pointer(40, 70), pressed=True)
     box.key(key)

@@ -1,4 +1,4 @@
-"""What tools get: parts cut off at the segment's edge, the store's labels, and work on a thread that may come late."""
+"""The context of tools: parts clipped to the segment, the store's labels, and late results from threads."""
 
 from types import SimpleNamespace
 
@@ -11,12 +11,12 @@ from napari_ink.region import Region
 from tests.gui.tools.pointing import HEIGHT, WIDTH
 
 
-def test_parts_are_cut_off_at_the_edge_of_the_segment(context):
+def test_parts_are_clipped_to_the_segment(context):
     assert context.around(3, 215, 10) == Region(0, 14, 205, WIDTH)
     assert context.spanning([(150, 20), (10, 30)], 20) == Region(0, HEIGHT, 0, 51)
 
 
-def test_a_part_far_beside_the_segment_is_at_the_pixels_nearest_to_it(context):
+def test_a_part_far_outside_the_segment_moves_to_its_nearest_pixels(context):
     assert context.around(-500, 900, 10) == Region(0, 11, WIDTH - 11, WIDTH)
     assert context.nearest_pixel(HEIGHT + 3, 7.4) == (HEIGHT - 1, 7)
 
@@ -25,11 +25,11 @@ def test_a_part_far_beside_the_segment_is_at_the_pixels_nearest_to_it(context):
     ("place", "is_on"),
     [((0, 0), True), ((-0.5, 0), True), ((-0.6, 0), False), ((0, WIDTH - 0.6), True), ((0, WIDTH - 0.5), False)],
 )
-def test_a_place_lies_on_the_segment_to_the_border_of_its_last_pixel(context, place, is_on):
+def test_the_segment_includes_its_last_pixel_up_to_its_border(context, place, is_on):
     assert context.holds(*place) is is_on
 
 
-def test_labels_are_the_tools_own_to_change(context, annotation):
+def test_labels_are_a_copy_that_tools_may_change(context, annotation):
     part = Region(10, 20, 30, 40)
     context.labels("ink", part)[:] = 2
     assert not context.labels("ink", part).any()
@@ -37,7 +37,7 @@ def test_labels_are_the_tools_own_to_change(context, annotation):
     assert context.labels("ink", part).sum() == 2 * 4
 
 
-def test_without_a_project_there_is_nothing(context, labels):
+def test_without_a_project_there_are_no_labels(context, labels):
     project, labels.project = labels.project, None
     assert context.shape == (0, 0)
     assert not context.holds(0, 0)
@@ -46,7 +46,7 @@ def test_without_a_project_there_is_nothing(context, labels):
     labels.project = project
 
 
-def test_where_nothing_is_predicted_the_picture_says_what_an_edge_costs(context, layers):
+def test_without_a_prediction_costs_follow_the_picture(context, layers):
     plane = np.zeros((HEIGHT, WIDTH), np.uint8)
     plane[40:60, 50] = 255
     layers.overlay = SimpleNamespace(probabilities=lambda _: plane, level=lambda _: 64)
@@ -60,16 +60,16 @@ def test_where_nothing_is_predicted_the_picture_says_what_an_edge_costs(context,
     assert context.edge_threshold() == 64 / 255
 
 
-def test_what_fails_on_a_thread_is_told(context, held_jobs, messages):
+def test_a_failure_on_a_thread_is_reported(context, held_jobs, messages):
     def fail() -> None:
         raise LabelError("The labels are too small.")
 
-    context.run_in_background(fail, lambda _: pytest.fail("it has failed"))
+    context.run_in_background(fail, lambda _: pytest.fail("a failed job must not deliver a result"))
     held_jobs.work()
     assert messages == ["The labels are too small."]
 
 
-def test_what_comes_once_another_project_is_open_is_dropped(context, labels, held_jobs, tmp_path):
+def test_results_for_an_earlier_project_are_dropped(context, labels, held_jobs, tmp_path):
     arrived = []
     context.run_in_background(lambda: 1, arrived.append)
     before = labels.project
@@ -79,7 +79,7 @@ def test_what_comes_once_another_project_is_open_is_dropped(context, labels, hel
     before.close()
 
 
-def test_one_piece_of_work_does_not_drop_another(context, held_jobs):
+def test_background_jobs_do_not_drop_each_other(context, held_jobs):
     arrived = []
     context.run_in_background(lambda: 1, arrived.append)
     context.run_in_background(lambda: 2, arrived.append)
@@ -87,7 +87,7 @@ def test_one_piece_of_work_does_not_drop_another(context, held_jobs):
     assert sorted(arrived) == [1, 2]
 
 
-def test_labels_that_are_open_elsewhere_are_left_alone(context, labels, tmp_path):
+def test_labels_of_a_read_only_project_are_left_unchanged(context, labels, tmp_path):
     own = labels.project
     labels.project = open_project(own.folder)
     assert labels.project.read_only

@@ -30,9 +30,9 @@ def test_a_closed_outline_is_filled_and_an_open_one_is_not(fill, annotation, mes
     assert "not closed" in messages[-1]
     draw(annotation, "edge", SQUARE[-1], SQUARE[0])
     click(fill, (40, 40))
-    assert held_jobs.names() == []  # a small region is filled at once
+    assert held_jobs.names() == []  # a small region is filled immediately
     ink = annotated(annotation, "ink")
-    assert (ink[20:61, 20:61] == 2).all()  # with the drawn edge around it
+    assert (ink[20:61, 20:61] == 2).all()  # including the drawn edge around it
     assert (ink == 2).sum() == 41 * 41
     assert annotation.undo_name == "fill"
 
@@ -43,7 +43,7 @@ def test_shift_fills_with_papyrus(fill, annotation):
     assert set(np.unique(annotated(annotation, "ink"))) == {0, 1}
 
 
-def test_what_has_another_label_is_a_border(fill, annotation):
+def test_pixels_with_another_label_are_a_border(fill, annotation):
     draw(annotation, "edge", *SQUARE, SQUARE[0])
     annotation.apply([("ink", 30, 21, np.ones((1, 39), np.uint8))], "papyrus")
     click(fill, (40, 40))
@@ -73,7 +73,7 @@ def test_a_large_region_is_filled_on_a_thread(fill, annotation, held_jobs, monke
     assert (annotated(annotation, "ink") == 2).sum() == 141 * 201
 
 
-def test_a_click_beside_the_segment_fills_nothing(fill, annotation, messages, held_jobs):
+def test_a_click_outside_the_segment_fills_nothing(fill, annotation, messages, held_jobs):
     click(fill, (-10, 20))
     assert held_jobs.names() == []
     assert messages == []
@@ -88,7 +88,7 @@ def test_a_stroke_grows_to_the_edges(grow, context, annotation, disc, held_jobs)
     assert annotation.undo_name == "grow"
 
 
-def test_papyrus_holds_what_grows(grow, annotation, held_jobs):
+def test_growing_stops_at_papyrus(grow, annotation, held_jobs):
     annotation.apply([("ink", 0, 95, np.ones((HEIGHT, 3), np.uint8))], "papyrus")
     drag(grow, (70, 105), (80, 120), (90, 105))
     held_jobs.work()
@@ -98,17 +98,17 @@ def test_papyrus_holds_what_grows(grow, annotation, held_jobs):
     assert (ink[:, 98:] == 2).sum() > 1000
 
 
-def test_what_grows_to_the_border_of_its_box_is_told(grow, annotation, messages, held_jobs):
+def test_growing_to_the_border_of_the_box_is_reported(grow, annotation, messages, held_jobs):
     drag(grow, (80, 85), (80, 115))
     held_jobs.work()
     assert messages == []
-    drag(grow, (5, 150), (0, 150))  # to the edge of the segment
+    drag(grow, (5, 150), (0, 150))  # to the border of the segment
     held_jobs.work()
     assert "grew to the border" in messages[-1]
-    assert annotated(annotation, "ink")[0, 150] == 2  # what it found is kept all the same
+    assert annotated(annotation, "ink")[0, 150] == 2  # the found pixels are kept
 
 
-def test_escape_and_another_tool_forget_the_stroke(grow, context, annotation, held_jobs):
+def test_escape_and_another_tool_discard_the_stroke(grow, context, annotation, held_jobs):
     grow.press(Pointer(80, 85))
     grow.move(Pointer(80, 100), pressed=True)
     assert not context.preview.is_empty

@@ -42,7 +42,7 @@ def test_a_gap_is_bridged_from_end_to_end(join, context, annotation):
     assert context.preview.is_empty
 
 
-def test_control_bridges_straight(join, annotation, layers):
+def test_control_bridges_with_a_straight_line(join, annotation, layers):
     layers.viewport.image.side_effect = lambda part: np.random.default_rng(0).normal(0, 1, part.shape)
     draw(annotation, "edge", (20, 20), (20, 60))
     draw(annotation, "edge", (20, 80), (20, 120))
@@ -51,7 +51,7 @@ def test_control_bridges_straight(join, annotation, layers):
     assert (annotated(annotation, "edge") == 1).sum() == 101
 
 
-def test_escape_leaves_the_gap(join, context, annotation):
+def test_escape_keeps_the_gap(join, context, annotation):
     draw(annotation, "edge", (20, 20), (20, 60))
     join.press(Pointer(20, 60))
     join.move(Pointer(30, 80), pressed=True)
@@ -62,7 +62,7 @@ def test_escape_leaves_the_gap(join, context, annotation):
     assert (annotated(annotation, "edge") == 1).sum() == 41
 
 
-def test_a_bridge_that_begins_beside_the_segment_or_goes_nowhere_is_none(join, annotation):
+def test_a_bridge_from_outside_the_segment_or_without_length_is_ignored(join, annotation):
     drag(join, (-10, 20), (20, 20))
     drag(join, (20, 20))
     assert not annotation.can_undo

@@ -1,4 +1,4 @@
-"""The livewire: anchors along the disc's edge, taken back, moved, straight; closing makes ink and an edge."""
+"""The livewire: anchors along the disc's edge, removed, moved, straight; closing makes ink and an edge."""
 
 import numpy as np
 import pytest
@@ -41,26 +41,26 @@ def test_four_clicks_follow_the_disc(livewire, context, annotation, disc, finish
     assert annotated(annotation, "ink").max() == annotated(annotation, "edge").max() == 0
 
 
-def test_control_goes_straight_through_the_middle(livewire, context):
+def test_control_draws_a_straight_line_through_the_middle(livewire, context):
     click(livewire, on_circle(0))
     click(livewire, on_circle(180), control=True)
     drawn = _drawn(context)
     across = drawn[np.abs(drawn[:, 1] - CENTRE[1]) < 30]
     assert np.abs(across[:, 0] - CENTRE[0]).max(initial=0) < 6
-    assert np.abs(drawn[:, 1] - CENTRE[1]).max() <= RADIUS + 6  # it is drawn at all, from anchor to anchor
+    assert np.abs(drawn[:, 1] - CENTRE[1]).max() <= RADIUS + 6  # it is drawn, from anchor to anchor
 
 
-def test_a_right_click_takes_the_last_anchor_back(livewire):
+def test_a_right_click_removes_the_last_anchor(livewire):
     click(livewire, on_circle(0))
     click(livewire, on_circle(90))
     click(livewire, (20, 20), button="right")
     assert len(livewire._wire.anchors) == 1
     click(livewire, (20, 20), button="right")
-    click(livewire, (20, 20), button="right")  # there is none left
+    click(livewire, (20, 20), button="right")  # no anchor is left
     assert livewire._wire.anchors == []
 
 
-def test_escape_forgets_the_outline(livewire, context, annotation, messages):
+def test_escape_discards_the_outline(livewire, context, annotation, messages):
     for degrees in (0, 90, 180):
         click(livewire, on_circle(degrees))
     livewire.key("Escape")
@@ -77,10 +77,10 @@ def test_two_anchors_enclose_nothing(livewire, annotation, messages):
     livewire.key("Enter")
     assert "at least three anchors" in messages[-1]
     assert annotated(annotation, "ink").max() == 0
-    assert len(livewire._wire.anchors) == 2  # it goes on where it was
+    assert len(livewire._wire.anchors) == 2  # the outline is unchanged
 
 
-def test_an_anchor_moved_beside_the_segment_stays_on_it(livewire, annotation, disc):
+def test_an_anchor_moved_outside_the_segment_stays_on_its_border(livewire, annotation, disc):
     for place in ((140, 200), (20, 20), (20, 200)):
         click(livewire, place)
     click(livewire, livewire._wire.anchors[0])
@@ -99,22 +99,22 @@ def test_an_anchor_snaps_to_the_edge_and_can_be_moved(livewire, annotation, disc
     for place in ((140, 200), on_circle(120), on_circle(240)):
         click(livewire, place)
     click(livewire, anchors[1])
-    assert len(anchors) == 4  # taken up, not set
+    assert len(anchors) == 4  # an anchor is moved, not added
     click(livewire, on_circle(60, RADIUS + 3))
     assert off_the_edge(livewire._wire.anchors[1]) <= 2
     livewire.key("Enter")
     assert overlap(annotated(annotation, "ink") == 2, disc) > 0.93
 
 
-def test_a_click_beside_the_segment_sets_no_anchor(livewire):
+def test_a_click_outside_the_segment_sets_no_anchor(livewire):
     click(livewire, (-5, 50))
     click(livewire, (50, 500))
     assert livewire._wire.anchors == []
 
 
-def test_a_predicted_edge_is_followed_rather_than_the_picture(livewire, layers, annotation):
+def test_the_livewire_prefers_a_predicted_edge_to_the_picture(livewire, layers, annotation):
     plane = np.zeros((160, 220), np.uint8)
-    plane[20:141, (150, 200)] = plane[(20, 140), 150:201] = 255  # a rectangle where the picture shows nothing
+    plane[20:141, (150, 200)] = plane[(20, 140), 150:201] = 255  # a rectangle that is not in the picture
     layers.overlay = _Overlay(plane)
     for place in ((20, 150), (20, 200), (140, 200), (140, 150)):
         click(livewire, place)

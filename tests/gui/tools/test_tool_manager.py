@@ -1,4 +1,4 @@
-"""Which tool gets the mouse and its two keys, and that napari gets all of it back."""
+"""The tool manager: it gives the mouse and two keys to one tool, and returns all of them to napari."""
 
 from unittest.mock import create_autospec
 
@@ -15,7 +15,7 @@ from tests.gui.model_events import hover, press_key, stroke
 
 @pytest.fixture
 def layer(viewer_model) -> Labels:
-    """A labels layer, which tools work over."""
+    """A labels layer, over which tools work."""
     return viewer_model.add_layer(Labels(np.zeros((60, 80), np.uint8)))
 
 
@@ -78,7 +78,7 @@ def test_the_picture_stays_where_a_tool_takes_drags(viewer_model, manager, layer
     assert camera.mouse_pan
 
 
-def test_the_picture_stays_still_for_a_brush_that_comes_after(viewer_model, manager, layer, clicking):
+def test_the_picture_stays_still_for_a_brush_activated_later(viewer_model, manager, layer, clicking):
     manager.activate(clicking, layer)
     layer.mode = "paint"
     manager.deactivate()
@@ -109,21 +109,19 @@ def test_a_double_click_finishes_and_does_not_zoom(viewer_model, manager, layer,
     clicking.double_click.assert_called_once()
 
 
-def test_another_tool_takes_its_place(viewer_model, manager, layer, clicking, dragging, qtbot):
+def test_another_tool_replaces_the_active_one(viewer_model, manager, layer, clicking, dragging, qtbot):
     names = []
     manager.changed.connect(lambda: names.append(manager.name))
     manager.activate(clicking, layer)
     manager.activate(dragging, layer)
     clicking.drop.assert_called_once_with()
     manager.deactivate()
-    manager.deactivate()  # there is none
+    manager.deactivate()  # no tool is active
     assert names == ["livewire", "", "join", ""]
     dragging.drop.assert_called_once_with()
 
 
-def test_a_tool_that_was_remove_all_in_the_middle_of_a_drag_hears_nothing_of_its_end(
-    viewer_model, manager, layer, dragging
-):
+def test_a_tool_deactivated_during_a_drag_does_not_get_its_release(viewer_model, manager, layer, dragging):
     manager.activate(dragging, layer)
     dragging.move.side_effect = lambda _at, pressed: manager.deactivate() if pressed else None
     stroke(viewer_model, (10, 20), (30, 40), (50, 60))
@@ -131,7 +129,7 @@ def test_a_tool_that_was_remove_all_in_the_middle_of_a_drag_hears_nothing_of_its
     dragging.release.assert_not_called()
 
 
-def test_the_layer_of_the_tool_is_selected_and_its_brush_put_down(viewer_model, manager, layer, dragging):
+def test_the_layer_of_the_tool_is_selected_and_its_brush_deactivated(viewer_model, manager, layer, dragging):
     layer.mode = "paint"
     viewer_model.add_points(np.zeros((1, 2)))
     manager.activate(dragging, layer)
@@ -139,7 +137,7 @@ def test_the_layer_of_the_tool_is_selected_and_its_brush_put_down(viewer_model, 
     assert layer.mode == "pan_zoom"
 
 
-def test_a_released_viewer_tells_nothing(viewer_model, manager, layer, clicking):
+def test_a_released_viewer_sends_no_events(viewer_model, manager, layer, clicking):
     manager.activate(clicking, layer)
     manager.release()
     for callbacks in (viewer_model.mouse_drag_callbacks, viewer_model.mouse_move_callbacks):

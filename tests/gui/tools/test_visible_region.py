@@ -1,4 +1,4 @@
-"""What is done to all edges in sight at once."""
+"""Actions on all visible edges together."""
 
 import numpy as np
 import pytest
@@ -32,7 +32,7 @@ def test_closed_edges_become_ink_and_ink_becomes_edges(context, annotation, held
     assert annotated(annotation, "edge").max() == 0
 
 
-def test_what_somebody_has_judged_stays(context, annotation, held_jobs):
+def test_reviewed_pixels_stay(context, annotation, held_jobs):
     draw(annotation, "edge", *SQUARE)
     annotation.apply([("ink", 30, 30, np.ones((5, 5), np.uint8))], "papyrus")
     ink_from_visible_edges(context)
@@ -46,11 +46,11 @@ def test_what_somebody_has_judged_stays(context, annotation, held_jobs):
     assert (annotated(annotation, "edge")[20, 25:30] == 2).all()
 
 
-def test_specks_go_and_gaps_close_in_all_that_is_in_sight(context, annotation, held_jobs):
+def test_specks_are_removed_and_gaps_closed_in_the_visible_part(context, annotation, held_jobs):
     lines = np.zeros((HEIGHT, WIDTH), np.uint8)
     lines[20, 20:60] = lines[20, 66:120] = 1  # a gap of six pixels
     lines[50, 30:36] = 1  # a speck
-    lines[60, 30:100], lines[60, 60:64] = 1, 2  # a gap that a person called no edge
+    lines[60, 30:100], lines[60, 60:64] = 1, 2  # a gap that was marked as no edge
     annotation.apply([("edge", 0, 0, lines)], "edge")
     remove_visible_specks(context)
     held_jobs.work()
@@ -67,9 +67,9 @@ def test_specks_go_and_gaps_close_in_all_that_is_in_sight(context, annotation, h
     assert np.array_equal(annotated(annotation, "edge"), lines)
 
 
-def test_a_line_that_leaves_the_view_is_no_speck(context, annotation, layers, held_jobs, messages):
+def test_a_line_that_leaves_the_view_is_not_a_speck(context, annotation, layers, held_jobs, messages):
     draw(annotation, "edge", (50, 80), (50, 200))
-    layers.viewport.visible_region.return_value = Region(0, HEIGHT, 0, 86)  # six pixels of it are in sight
+    layers.viewport.visible_region.return_value = Region(0, HEIGHT, 0, 86)  # six of its pixels are visible
     remove_visible_specks(context)
     held_jobs.work()
     assert (annotated(annotation, "edge")[50, 80:201] == 1).all()
@@ -77,7 +77,7 @@ def test_a_line_that_leaves_the_view_is_no_speck(context, annotation, layers, he
 
 
 @pytest.mark.parametrize(
-    ("do", "said"),
+    ("do", "message"),
     [
         (bridge_visible_gaps, "No two line ends"),
         (edges_from_visible_ink, "no ink in view"),
@@ -85,23 +85,23 @@ def test_a_line_that_leaves_the_view_is_no_speck(context, annotation, layers, he
         (remove_visible_specks, "No edge line"),
     ],
 )
-def test_nothing_to_do_is_said(context, annotation, held_jobs, messages, do, said):
+def test_a_view_without_anything_to_do_is_reported(context, annotation, held_jobs, messages, do, message):
     do(context)
     held_jobs.work()
-    assert said in messages[0]
+    assert message in messages[0]
     assert not annotation.can_undo
 
 
 @pytest.mark.parametrize("do", ALL)
 @pytest.mark.parametrize("view", [None, Region(0, 5000, 0, 100)])
-def test_one_is_asked_to_zoom_in_where_too_much_is_in_sight(context, layers, held_jobs, messages, do, view):
+def test_a_view_that_is_too_large_asks_to_zoom_in(context, layers, held_jobs, messages, do, view):
     layers.viewport.visible_region.return_value = view
     do(context)
     assert "Zoom in" in messages[0]
     assert held_jobs.names() == []
 
 
-def test_what_was_drawn_meanwhile_stays(context, annotation, held_jobs):
+def test_strokes_drawn_meanwhile_stay(context, annotation, held_jobs):
     draw(annotation, "edge", *SQUARE)
     ink_from_visible_edges(context)
     annotation.apply([("ink", 40, 40, np.ones((3, 3), np.uint8))], "papyrus")

@@ -1,4 +1,4 @@
-"""The sheet of keys."""
+"""The key sheet."""
 
 from qtpy.QtWidgets import QWidget
 

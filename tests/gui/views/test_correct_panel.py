@@ -1,4 +1,4 @@
-"""The panel of step 3 alone: what its first button offers, and what is counted."""
+"""The panel of step 3 alone: the text of its first button, and its counts."""
 
 from pathlib import Path
 
@@ -27,17 +27,17 @@ def panel(qtbot) -> CorrectPanel:
         ({"has_prediction": True, "labels": True, "labels_edited": True}, "Redraft from prediction…"),
     ],
 )
-def test_the_first_button_says_what_it_does_now(panel, segment, settings, text):
+def test_the_first_button_names_its_current_action(panel, segment, settings, text):
     panel.show_state(InkState(stack=open_stack(segment), **settings))
     assert panel.editable_button.text() == text
     assert panel.editable_button.isEnabled()
 
 
-def test_what_is_labelled_is_counted(panel, segment):
+def test_labelled_pixels_are_counted(panel, segment):
     panel.show_state(InkState(stack=open_stack(segment), labels=True, counts=LabelCounts(ink=1234, papyrus=56)))
     assert "Ink 1\u202f234 · papyrus 56" in panel.counts.text()
 
 
-def test_what_an_import_left_out_is_told(panel, segment):
+def test_shapes_omitted_by_an_import_are_shown(panel, segment):
     panel.show_state(InkState(stack=open_stack(segment), labels=True, import_notes=("a.svg: shapes are left out.",)))
     assert panel.versions.notes.text() == "a.svg: shapes are left out."

@@ -1,4 +1,4 @@
-"""The panel of step 4 alone: what can be exported, why not, and where the last file went."""
+"""The panel of step 4 alone: the possible exports, the reasons against others, and the path of the last file."""
 
 import pytest
 
@@ -33,7 +33,7 @@ def test_labels_are_offered_first_once_there_are_any(panel, predicted, labelled)
     assert panel.from_box.currentText() == "My labels"
 
 
-def test_what_cannot_be_exported_says_why(panel, predicted):
+def test_impossible_exports_give_their_reason(panel, predicted):
     panel.show_state(predicted)
     assert panel.export_button.isEnabled()
     panel.what_box.setCurrentText("Supervision mask")
@@ -43,7 +43,7 @@ def test_what_cannot_be_exported_says_why(panel, predicted):
     assert "step 3" in panel.why.text()
 
 
-def test_what_a_format_cannot_hold_is_said_before(panel, labelled):
+def test_planes_that_a_format_cannot_hold_are_reported_in_advance(panel, labelled):
     panel.show_state(labelled)
     panel.what_box.setCurrentText("Ink labels (0, 1, 2)")
     panel.format_box.setCurrentText("Kaggle CSV")
@@ -55,6 +55,6 @@ def test_what_a_format_cannot_hold_is_said_before(panel, labelled):
     assert "ink and supervision" in panel.why.text()
 
 
-def test_where_the_last_file_went_is_told(panel, segment):
+def test_the_path_of_the_last_file_is_shown(panel, segment):
     panel.show_state(InkState(stack=open_stack(segment), labels=True, exported="/somewhere/ink.png"))
     assert "Saved /somewhere/ink.png" in panel.saved.text()

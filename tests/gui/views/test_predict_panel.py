@@ -1,4 +1,4 @@
-"""The second step as a widget of its own, without napari: what it shows of a state, and what it asks for."""
+"""The panel of step 2 alone, without napari: its display of a state, and its requests."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -31,7 +31,7 @@ def panel(checkpoint, state, qtbot):
     return made
 
 
-def test_what_a_run_said_is_shown_at_its_end(panel, state):
+def test_the_outcome_of_a_run_is_shown_at_its_end(panel, state):
     path = Path("seg-1.ink/predictions/random.zarr")
     done = replace(
         state,
@@ -42,8 +42,8 @@ def test_what_a_run_said_is_shown_at_its_end(panel, state):
         has_prediction=True,
     )
     panel.show_state(done)
-    said = "Predicted 20 tiles in 4 s. Runs on the CPU. Reads layers 2 to 9. Stored in random.zarr."
-    assert panel.about.text().replace("\u00a0", " ") == said
+    text = "Predicted 20 tiles in 4 s. Runs on the CPU. Reads layers 2 to 9. Stored in random.zarr."
+    assert panel.about.text().replace("\u00a0", " ") == text
     assert panel.run_button.text() == "Run again" and panel.thresholds.isVisible()
     assert not panel.cancel_button.isVisible() and not panel.continue_button.isVisible()
     panel.show_state(replace(done, can_continue=True))
@@ -51,7 +51,7 @@ def test_what_a_run_said_is_shown_at_its_end(panel, state):
 
 
 @pytest.mark.parametrize(
-    ("run", "said", "can_stop"),
+    ("run", "text", "can_stop"),
     [
         (RunProgress(), "Loading the model…", True),
         (RunProgress(3, 20, 40.0), "Tile 3 of 20, about 40 s left", True),
@@ -59,16 +59,16 @@ def test_what_a_run_said_is_shown_at_its_end(panel, state):
         (RunProgress(3, 20, paused=True, cancelling=True), "Stopping after this batch…", False),
     ],
 )
-def test_how_far_a_run_is(panel, state, run, said, can_stop):
+def test_the_progress_of_a_run(panel, state, run, text, can_stop):
     panel.show_state(replace(state, run=run))
-    assert panel.status.text().replace("\u00a0", " ") == said
+    assert panel.status.text().replace("\u00a0", " ") == text
     assert (panel.progress.value(), panel.progress.maximum()) == (run.done, run.total)
     assert panel.cancel_button.isEnabled() is panel.pause_button.isEnabled() is can_stop
     assert panel.pause_button.text() == ("Resume" if run.paused else "Pause")
     assert not panel.run_button.isVisible()
 
 
-def test_what_cannot_be_chosen_during_a_run_says_so(panel, state):
+def test_choices_that_are_locked_during_a_run_give_the_reason(panel, state):
     boxes = (panel.model_box, panel.file_button, panel.device_box, panel.area_box, panel.views_box)
     panel.show_state(replace(state, run=RunProgress()))
     assert not any(box.isEnabled() for box in boxes)
@@ -78,7 +78,7 @@ def test_what_cannot_be_chosen_during_a_run_says_so(panel, state):
     assert panel.model_box.toolTip().startswith("The model that predicts")
 
 
-def test_without_a_model_nothing_is_asked_for(state, qtbot):
+def test_no_run_is_requested_without_a_model(state, qtbot):
     panel = PredictPanel(())
     qtbot.addWidget(panel)
     panel.show_state(state)
@@ -86,7 +86,7 @@ def test_without_a_model_nothing_is_asked_for(state, qtbot):
     assert "choose a checkpoint" in panel.status.text()
 
 
-def test_all_that_is_chosen_is_asked_for(panel, qtbot):
+def test_all_choices_are_in_the_request(panel, qtbot):
     panel.device_box.setCurrentText("CPU")
     panel.direction_box.setCurrentText("Reversed")
     panel.views_box.setCurrentIndex(1)
@@ -98,20 +98,20 @@ def test_all_that_is_chosen_is_asked_for(panel, qtbot):
     assert settings.grey_range is None and settings.model == panel.model()
 
 
-def test_a_mask_that_is_not_there_is_not_used(panel, state):
+def test_a_missing_mask_is_not_used(panel, state):
     panel.show_state(replace(state, mask=None))
     assert not panel.mask_box.isEnabled() and not panel.settings().use_mask
 
 
-def test_a_change_of_direction_is_told_at_once_and_a_region_asked_for(panel, qtbot):
-    with qtbot.waitSignal(panel.settings_changed) as told:
+def test_a_change_of_direction_is_signalled_immediately_and_a_region_requested(panel, qtbot):
+    with qtbot.waitSignal(panel.settings_changed) as signal:
         panel.direction_box.setCurrentText("Reversed")
-    assert told.args[0].direction == "reversed"
+    assert signal.args[0].direction == "reversed"
     with qtbot.waitSignal(panel.roi_requested):
         panel.area_box.setCurrentText("Region of interest")
 
 
-def test_another_stack_is_predicted_whole_until_something_is_drawn_on_it(panel, state, tmp_path):
+def test_another_stack_is_predicted_whole_until_a_region_is_drawn(panel, state, tmp_path):
     panel.area_box.setCurrentText("Region of interest")
     panel.show_state(replace(state, busy="Reading…"))
     assert panel.settings().where == "roi"
@@ -120,34 +120,34 @@ def test_another_stack_is_predicted_whole_until_something_is_drawn_on_it(panel, 
     assert panel.settings().where == "whole"
 
 
-def test_only_offsets_that_the_stack_has_layers_for_are_offered(panel):
+def test_only_offsets_within_the_stack_are_offered(panel):
     assert (panel.offset_box.minimum(), panel.offset_box.maximum()) == (-6, 6)  # 4 to 8 layers of 12
 
 
-def test_the_offset_goes_up_from_the_models_own_and_waits_for_the_last_step(panel, qtbot):
-    box, told = panel.offset_box, []
-    panel.settings_changed.connect(told.append)
+def test_the_offset_starts_at_the_models_own_and_waits_for_the_last_step(panel, qtbot):
+    box, requested = panel.offset_box, []
+    panel.settings_changed.connect(requested.append)
     assert box.text() == "0 layers (model default)" and box.offset() is None
     for step in range(3):
         qtbot.keyClick(box, Qt.Key.Key_Up)
-        assert box.value() == step + 1 and not told
+        assert box.value() == step + 1 and not requested
     assert box.text() == "3 layers"
-    qtbot.waitUntil(lambda: bool(told))
+    qtbot.waitUntil(lambda: bool(requested))
     qtbot.wait(50)
-    assert [settings.offset for settings in told] == [3]
+    assert [settings.offset for settings in requested] == [3]
 
 
-def test_grey_values_that_fill_little_of_their_range_are_offered_to_be_spread(panel, state):
+def test_spreading_is_offered_for_a_narrow_range_of_grey_values(panel, state):
     panel.show_state(replace(state, suggested_greys=(0, 4095)))
     box = panel.grey_box
     assert (box.low_box.value(), box.high_box.value()) == (0, 4095) and panel.settings().grey_range is None
     box.use_box.setChecked(True)
     assert panel.settings().grey_range == (0, 4095)
     panel.show_state(replace(state, suggested_greys=(0, 4095), busy="Reading…"))
-    assert panel.settings().grey_range == (0, 4095)  # what was chosen stays
+    assert panel.settings().grey_range == (0, 4095)  # the choice stays
 
 
-def test_showing_a_threshold_asks_for_nothing(qtbot):
+def test_showing_a_threshold_requests_nothing(qtbot):
     row, asked = ThresholdRow("Ink", "#fff", "ink"), []
     qtbot.addWidget(row)
     row.changed.connect(asked.append)
