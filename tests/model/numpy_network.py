@@ -1,7 +1,7 @@
-"""The ink and edge network in plain NumPy, equation by equation: an oracle for tests, and a text to learn from.
+"""The ink and edge network in plain NumPy, equation by equation: a reference for tests, and a text to learn from.
 
-It shares nothing with the PyTorch form but the names of the weights. Nothing is fast: convolutions are sums over
-windows, attention is written out over heads and cells. The network is described in docs/architecture.md.
+It shares only the names of the weights with the PyTorch implementation. Nothing is optimised: convolutions are sums
+over windows, attention is written out over heads and cells. The network is described in docs/architecture.md.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Weights:
 
 
 def convolve(x: Array, weight: Array, bias: Array | None, stride: Sequence[int], padding: Sequence[int]) -> Array:
-    """Correlate ``(c_in, *space)`` with ``(c_out, c_in, *kernel)``, zeros beyond the border.
+    """Correlate ``(c_in, *space)`` with ``(c_out, c_in, *kernel)``, with zeros beyond the border.
 
     ``y[o, p] = b[o] + Σ_i Σ_k w[o, i, k] · x[i, stride · p + k − padding]``
     """
@@ -49,7 +49,7 @@ def convolve(x: Array, weight: Array, bias: Array | None, stride: Sequence[int],
 
 
 def convolve_each(x: Array, weight: Array, bias: Array) -> Array:
-    """Correlate each channel of ``(c, y, x)`` with a 3 × 3 kernel of its own: ``y[c] = b[c] + w[c] ⋆ x[c]``."""
+    """Correlate each channel of ``(c, y, x)`` with its own 3 × 3 kernel: ``y[c] = b[c] + w[c] ⋆ x[c]``."""
     return np.concatenate(
         [convolve(x[n : n + 1], weight[n : n + 1], bias[n : n + 1], (1, 1), (1, 1)) for n in range(len(x))]
     )
@@ -90,7 +90,7 @@ def softmax(x: Array, axis: int) -> Array:
 
 
 def resize(x: Array, shape: tuple[int, int]) -> Array:
-    """Interpolate ``(c, y, x)`` bilinearly between the centres of pixels, the outermost ones repeated."""
+    """Interpolate ``(c, y, x)`` bilinearly between the centres of pixels; the outermost pixels are repeated."""
     for axis, length in zip((1, 2), shape, strict=True):
         before = x.shape[axis]
         at = np.clip((np.arange(length) + 0.5) * before / length - 0.5, 0, before - 1)
@@ -108,7 +108,7 @@ def stem_step(x: Array, w: Weights, stride: tuple[int, int, int]) -> Array:
 
 
 def depth_pool(x: Array, w: Weights) -> Array:
-    """Gather the depth of ``(c, z, y, x)``: its maximum, and a mean weighted by ``softmax_z(score)``."""
+    """Reduce the depth of ``(c, z, y, x)`` to its maximum, and a mean weighted by ``softmax_z(score)``."""
     score = convolve(x, w["score.weight"], w["score.bias"], (1, 1, 1), (0, 0, 0))
     return np.concatenate([x.max(1), (x * softmax(score, 1)).sum(1)])
 
@@ -123,7 +123,7 @@ def stem(x: Array, w: Weights) -> tuple[Array, Array]:
 def attention(tokens: Array, w: Weights, heads: int, reduction: int, reach: int | None) -> Array:
     """Return ``softmax(Q Kᵀ / √d) V`` of ``(y, x, dim)``, keys and values from cells of `reduction` tokens a side.
 
-    With a reach, a token sees the cells at most so many away from its own.
+    With a reach, a token attends to the cells at most that far from its own.
     """
     coarse = tokens
     if reduction > 1:
@@ -148,7 +148,7 @@ def attention(tokens: Array, w: Weights, heads: int, reduction: int, reach: int 
 
 
 def feed_forward(tokens: Array, w: Weights) -> Array:
-    """Widen each token, mix with the eight around it, and narrow again."""
+    """Widen each token, mix it with its eight neighbours, and narrow it again."""
     hidden = linear(tokens, w.below("widen")).transpose(2, 0, 1)
     hidden = convolve_each(hidden, w["neighbours.weight"], w["neighbours.bias"]).transpose(1, 2, 0)
     return linear(gelu(hidden), w.below("narrow"))
@@ -180,7 +180,7 @@ def conv_norm_relu(x: Array, w: Weights) -> Array:
 
 
 def decoder(planes: Sequence[Array], half: Array, w: Weights) -> Array:
-    """Join the stages at a quarter of the resolution, then go up to all of it with the stem's finer plane."""
+    """Join the stages at a quarter of the resolution, then enlarge to full resolution with the stem's finer plane."""
     quarter = planes[0].shape[1], planes[0].shape[2]
     lifted = [
         resize(convolve(plane, w[f"lateral.{n}.weight"], w[f"lateral.{n}.bias"], (1, 1), (0, 0)), quarter)

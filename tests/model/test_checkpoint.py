@@ -44,7 +44,7 @@ def test_a_saved_checkpoint_loads_unchanged(saved: Path) -> None:
     assert list(saved.parent.iterdir()) == [saved]
 
 
-def test_the_shipped_model_is_small_and_says_where_it_comes_from() -> None:
+def test_the_shipped_model_is_small_and_has_provenance() -> None:
     card = {card.name: card for card in shipped_models()}[DEFAULT_MODEL]
     assert card.path.stat().st_size < 15e6
     assert "phantoms" in card.provenance["data"]
@@ -53,7 +53,7 @@ def test_the_shipped_model_is_small_and_says_where_it_comes_from() -> None:
     assert not model.network.training
 
 
-def test_not_a_checkpoint(tmp_path: Path) -> None:
+def test_other_files_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
     path.write_bytes(b"\x80\x04 certainly no weights")
     with pytest.raises(CheckpointError, match="not a checkpoint"):
@@ -68,7 +68,7 @@ def test_safetensors_of_another_program_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("sizes", [{"stem_channels": (10**13, 2)}, {"decoder_dim": -5}])
-def test_a_config_of_sizes_that_cannot_be_is_refused(tmp_path: Path, sizes: dict[str, object]) -> None:
+def test_a_config_with_impossible_sizes_is_refused(tmp_path: Path, sizes: dict[str, object]) -> None:
     path = tmp_path / "x.safetensors"
     config = CONFIG.model_copy(update=sizes)
     metadata = {"format": "napari-ink/1", "config": config.model_dump_json(), "contract": CONTRACT.model_dump_json()}
@@ -80,7 +80,7 @@ def test_a_config_of_sizes_that_cannot_be_is_refused(tmp_path: Path, sizes: dict
 @pytest.mark.parametrize(
     "sizes",
     [
-        {"decoder_dim": 60_000},  # 10.7 GB that the file does not have
+        {"decoder_dim": 60_000},  # 10.7 GB, which the file does not have
         {"dims": 2**40, "heads": 1},
         {"num_layers": 10**9},
         {"ff_expansion": 10**6},
@@ -103,7 +103,7 @@ def test_a_config_that_claims_more_than_the_file_holds_takes_no_memory(tmp_path:
 
 
 @pytest.mark.parametrize(
-    "said",
+    "fields",
     [
         {"provenance": "[]"},
         {"provenance": "[" * 100_000},
@@ -113,10 +113,10 @@ def test_a_config_that_claims_more_than_the_file_holds_takes_no_memory(tmp_path:
         {"contract": CONTRACT.model_dump_json().replace('"depth_layers":8', '"depth_layers":1000000000')},
     ],
 )
-def test_an_invalid_header_is_reported_in_one_sentence(tmp_path: Path, said: dict[str, str]) -> None:
+def test_an_invalid_header_is_reported_in_one_sentence(tmp_path: Path, fields: dict[str, str]) -> None:
     path = tmp_path / "x.safetensors"
     good = {"config": CONFIG.model_dump_json(), "contract": CONTRACT.model_dump_json(), "provenance": "{}"}
-    save_file(InkEdgeNetwork(CONFIG).state_dict(), path, {"format": "napari-ink/1", **good, **said})
+    save_file(InkEdgeNetwork(CONFIG).state_dict(), path, {"format": "napari-ink/1", **good, **fields})
     with pytest.raises(CheckpointError, match="header that cannot be read") as caught:
         load_model(path)
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 500
@@ -130,7 +130,7 @@ def test_weights_that_do_not_fit_are_named(tmp_path: Path) -> None:
         load_model(path)
 
 
-def test_a_broken_header(tmp_path: Path) -> None:
+def test_a_broken_header_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
     save_file({"w": torch.zeros(2)}, path, {"format": "napari-ink/1", "config": "{}"})
     with pytest.raises(CheckpointError, match="header"):
@@ -149,7 +149,7 @@ def test_a_checkpoint_needs_its_suffix(tmp_path: Path) -> None:
         save_checkpoint(tmp_path / "no" / "x.safetensors", InkEdgeNetwork(CONFIG), CONFIG, CONTRACT, {})
 
 
-def test_thresholds_are_those_that_the_checkpoint_recommends() -> None:
+def test_thresholds_come_from_the_checkpoint() -> None:
     assert recommended_thresholds({"thresholds": {"ink": 0.62, "edge": 0.88}}) == {"ink": 0.62, "edge": 0.88}
     for nonsense in ({}, {"thresholds": None}, {"thresholds": {"ink": "high", "edge": 7}}):
         assert recommended_thresholds(nonsense) == {"ink": 0.5, "edge": 0.5}

@@ -1,4 +1,4 @@
-"""The input contract: windows, scaling and what it says of stacks that do not fit."""
+"""The input contract: windows, scaling, and notes on stacks that do not fit."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def test_grand_prize_window() -> None:
 
 
 @given(depth=st.integers(1, 200), layers=st.integers(1, 80), offset=st.integers(-20, 20), fewest=st.integers(1, 20))
-def test_window_lies_in_the_stack_or_is_refused(depth: int, layers: int, offset: int, fewest: int) -> None:
+def test_a_window_is_inside_the_stack_or_refused(depth: int, layers: int, offset: int, fewest: int) -> None:
     made = contract(depth_layers=layers, min_depth_layers=min(fewest, layers), surface_offset=offset)
     try:
         window = made.z_window(depth)
@@ -37,7 +37,7 @@ def test_window_lies_in_the_stack_or_is_refused(depth: int, layers: int, offset:
 
 
 @given(depth=st.integers(1, 60), layers=st.integers(1, 40), fewest=st.integers(1, 20))
-def test_offsets_are_those_that_leave_enough_layers(depth: int, layers: int, fewest: int) -> None:
+def test_offsets_are_limited_to_enough_layers(depth: int, layers: int, fewest: int) -> None:
     made = contract(depth_layers=layers, min_depth_layers=min(fewest, layers))
     fitting = []
     for offset in range(-110, 110):
@@ -51,7 +51,7 @@ def test_offsets_are_those_that_leave_enough_layers(depth: int, layers: int, few
 
 
 @given(block=hnp.arrays(st.sampled_from([np.uint8, np.uint16]), hnp.array_shapes(min_dims=3, max_dims=3, max_side=5)))
-def test_prepare_scales_as_written(block: np.ndarray) -> None:
+def test_prepare_scales_by_the_contract(block: np.ndarray) -> None:
     made = contract(clip=(0.1, 200 / 255))
     fraction = np.clip(block.astype(np.float64) / np.iinfo(block.dtype).max, 0.1, 200 / 255)
     np.testing.assert_allclose(made.prepare(block), (fraction - 0.3) / 0.2, atol=2e-6)
@@ -63,7 +63,7 @@ def test_the_same_grey_is_the_same_number_in_8_and_16_bits() -> None:
     np.testing.assert_allclose(contract().prepare(grey), contract().prepare(grey.astype(np.uint16) * 257), atol=1e-6)
 
 
-def test_reversed_reads_the_other_end_first() -> None:
+def test_reversed_reads_start_at_the_other_end() -> None:
     block = np.arange(24, dtype=np.uint8).reshape(6, 2, 2)
     np.testing.assert_array_equal(contract(direction="reversed").prepare(block), contract().prepare(block)[::-1])
 
@@ -98,7 +98,7 @@ def test_a_stack_numbered_back_to_front_gives_the_same_values_in_reverse(
     bounds=st.lists(st.integers(0, 65535), min_size=2, max_size=2, unique=True).map(sorted),
     as_8_bit=st.booleans(),
 )
-def test_a_grey_range_is_spread_over_all_of_it(block: np.ndarray, bounds: list[int], as_8_bit: bool) -> None:
+def test_a_grey_range_is_spread_over_the_whole_range(block: np.ndarray, bounds: list[int], as_8_bit: bool) -> None:
     low, high = bounds
     plain = contract(clip=(0.1, 0.8), as_8_bit=as_8_bit)
     spread = np.clip((block.astype(np.float64) - low) / (high - low), 0, 1) * 65535
@@ -106,22 +106,22 @@ def test_a_grey_range_is_spread_over_all_of_it(block: np.ndarray, bounds: list[i
         spread = np.rint(spread) // 256 / 255 * 65535
     wanted = (np.clip(spread / 65535, 0.1, 0.8) - plain.mean) / plain.std
     got = plain.changed(grey_range=(low, high)).prepare(block)
-    # Beside a step from one 8-bit value to the next, rounding of float32 may fall to either side.
+    # Next to a step between two 8-bit values, rounding of float32 may go either way.
     np.testing.assert_allclose(got, wanted, atol=(1 / 255 / plain.std if as_8_bit else 0) + 1e-4)
     assert got.dtype == np.float32
 
 
 @pytest.mark.parametrize("as_8_bit", [False, True])
 @pytest.mark.parametrize("bits", [8, 10, 12, 14])
-def test_few_bits_kept_in_16_are_the_same_numbers_once_they_are_spread(bits: int, as_8_bit: bool) -> None:
+def test_few_bits_stored_in_16_give_the_same_numbers_once_spread(bits: int, as_8_bit: bool) -> None:
     top = (1 << bits) - 1
-    kept = np.arange(top + 1, dtype=np.uint16).reshape(1, 1, -1)
-    full = np.round(kept * (65535 / top)).astype(np.uint16)
+    narrow = np.arange(top + 1, dtype=np.uint16).reshape(1, 1, -1)
+    full = np.round(narrow * (65535 / top)).astype(np.uint16)
     made = contract(as_8_bit=as_8_bit)
-    np.testing.assert_allclose(made.changed(grey_range=(0, top)).prepare(kept), made.prepare(full), atol=1e-4)
+    np.testing.assert_allclose(made.changed(grey_range=(0, top)).prepare(narrow), made.prepare(full), atol=1e-4)
 
 
-def test_a_grey_range_that_makes_no_sense_is_refused() -> None:
+def test_an_invalid_grey_range_is_refused() -> None:
     for wrong in ((5, 5), (7, 3), (-1, 5), (0, 65536)):
         with pytest.raises(ContractError, match="the grey range must be two rising values from 0 to 65535"):
             contract().changed(grey_range=wrong)
@@ -133,7 +133,7 @@ def test_a_grey_range_that_makes_no_sense_is_refused() -> None:
         contract(grey_range=(0, 4095)).check_greys(np.dtype(np.uint8))
 
 
-def test_a_contract_without_a_grey_range_is_written_as_it_always_was() -> None:
+def test_a_contract_without_a_grey_range_is_written_as_before() -> None:
     assert "grey_range" not in contract().model_dump(mode="json") and "grey_range" not in contract().model_dump_json()
     with_range = contract(grey_range=(0, 4095))
     assert with_range.model_dump(mode="json")["grey_range"] == [0, 4095]
@@ -144,23 +144,23 @@ def test_grey_values_far_from_the_training_range_are_reported() -> None:
     greys = np.random.default_rng(0).normal(0.3, 0.15, 5000).clip(0, 1) * 65535
     assert contract().grey_notes(greys.astype(np.uint16)) == ()
     for far in (greys / 4 + 1, greys / 8 + 40000, np.full(9, 30000.0), 60000 + greys / 40):
-        (said,) = contract().grey_notes(far.astype(np.uint16))
-        assert "far from those that the model was trained on" in said and "0.3 and 0.2" in said
+        (note,) = contract().grey_notes(far.astype(np.uint16))
+        assert "far from those that the model was trained on" in note and "0.3 and 0.2" in note
     assert contract(mean=0, std=1).grey_notes(np.full(9, 3, np.uint16)) == ()
     assert contract().grey_notes(greys.astype(np.uint16), "Narrow.") == ("Narrow.",)
-    (said,) = contract(grey_range=(0, 16383)).grey_notes((greys / 4).astype(np.uint16), "Narrow.")
-    assert said == "Grey values from 0 to 16383 are spread over the whole range."
+    (note,) = contract(grey_range=(0, 16383)).grey_notes((greys / 4).astype(np.uint16), "Narrow.")
+    assert note == "Grey values from 0 to 16383 are spread over the whole range."
 
 
-def test_notes_say_what_does_not_fit() -> None:
-    said = " ".join(contract().notes(20, 3.24))
-    assert "0 to 19 of 20" in said
-    assert "trained on 32" in said
-    assert "3.24" in said and "7.91" in said
+def test_notes_name_what_does_not_fit() -> None:
+    notes = " ".join(contract().notes(20, 3.24))
+    assert "0 to 19 of 20" in notes
+    assert "trained on 32" in notes
+    assert "3.24" in notes and "7.91" in notes
     assert contract().notes(65, 7.91) == ("Reads depth layers 16 to 47 of 65, as stored.",)
 
 
 @pytest.mark.parametrize("wrong", [{"clip": (0.5, 0.4)}, {"min_depth_layers": 40}, {"std": 0}, {"colour": "red"}])
-def test_nonsense_is_refused(wrong: dict[str, object]) -> None:
+def test_invalid_contracts_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         contract(**wrong)

@@ -74,7 +74,7 @@ def save(folder: Path, suffix: str, network: nn.Module, example: Tensor | None =
 
 
 def predict(folder: Path, path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the mean grey of a stack, and the ink and edges that a model finds in it, all 0…1."""
+    """Return the mean grey of a stack, and a model's maps of its ink and edges, all 0…1."""
     stack = make_stack(folder, (5, 70, 90))
     run(PredictRequest(stack, load_model(path), folder / "p.zarr", device="cpu"))
     prediction = open_prediction(folder / "p.zarr")
@@ -83,9 +83,9 @@ def predict(folder: Path, path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarra
 
 
 @pytest.mark.parametrize("suffix", SAVERS)
-def test_channels_and_probabilities_are_read_as_the_contract_says(tmp_path: Path, suffix: str) -> None:
-    said = {"ink": 2, "edge": 0, "values": "probabilities", "provenance": {"thresholds": {"ink": 0.4}}}
-    path = save(tmp_path, suffix, MeanOfLayers(), **said)
+def test_channels_and_probabilities_are_read_by_the_contract(tmp_path: Path, suffix: str) -> None:
+    contract = {"ink": 2, "edge": 0, "values": "probabilities", "provenance": {"thresholds": {"ink": 0.4}}}
+    path = save(tmp_path, suffix, MeanOfLayers(), **contract)
     grey, ink, edge = predict(tmp_path, path)
     assert np.abs(ink - grey).max() < 0.003 and np.abs(edge - (1 - grey)).max() < 0.003
     card, model = read_card(path), load_model(path)
@@ -104,7 +104,7 @@ def test_a_coarse_model_of_volumes_without_edges(tmp_path: Path, suffix: str) ->
     assert not edge.any() and 0.2 < ink.mean() < 0.8
     coarse = nn.functional.avg_pool2d(torch.from_numpy(grey)[None, None, :68, :88], 4)
     smooth = nn.functional.interpolate(8 * coarse - 4, size=(68, 88), mode="bilinear").sigmoid()[0, 0].numpy()
-    inner = (slice(2, 16), slice(2, 16))  # of the first tile, which no other touches
+    inner = (slice(2, 16), slice(2, 16))  # the part of the first tile that no other tile touches
     np.testing.assert_allclose(ink[inner], smooth[inner], atol=0.004)
     with pytest.raises(BadInputError, match="predicts no edges"):
         export_source(tmp_path / "p.zarr", tmp_path / "edges.png", "edges")
@@ -127,7 +127,7 @@ def refused(path: Path, match: str, do: Callable[[Path], Any] = load_model) -> N
 
 @pytest.mark.parametrize("suffix", SAVERS)
 @pytest.mark.parametrize(
-    ("said", "match"),
+    ("contract", "match"),
     [
         ({"ink": 3}, r"gives \(2, 3, 32, 32\) where its contract file promises \(2, at least 4, 32, 32\)"),
         ({"ink": 1, "edge": 5}, "at least 6"),
@@ -135,12 +135,12 @@ def refused(path: Path, match: str, do: Callable[[Path], Any] = load_model) -> N
         ({"layout": "bczyx"}, "where its contract file promises|cannot be read"),
     ],
 )
-def test_unfit_outputs_are_refused(tmp_path: Path, suffix: str, said: dict[str, Any], match: str) -> None:
-    network = load_model(save(tmp_path, suffix, MeanOfLayers(), **said)).network
+def test_unsuitable_outputs_are_refused(tmp_path: Path, suffix: str, contract: dict[str, Any], match: str) -> None:
+    network = load_model(save(tmp_path, suffix, MeanOfLayers(), **contract)).network
     refused(tmp_path, match, lambda _: network(torch.rand(2, 5, 32, 32)))
 
 
-def test_several_outputs_and_unfit_tiles_are_refused(tmp_path: Path) -> None:
+def test_several_outputs_and_unsuitable_tiles_are_refused(tmp_path: Path) -> None:
     class Pair(nn.Module):
         def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
             return x[:, :1] * 2, x[:, 1:] * 3
@@ -155,7 +155,7 @@ def test_several_outputs_and_unfit_tiles_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", SAVERS)
-def test_no_contract_file(tmp_path: Path, suffix: str) -> None:
+def test_a_missing_contract_file_is_refused(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"theirs{suffix}"
     path.write_bytes(b"x")
     for read in (load_model, read_card):
@@ -180,7 +180,7 @@ def test_no_contract_file(tmp_path: Path, suffix: str) -> None:
         ("[" * 100_000, "no contract file"),
     ],
 )
-def test_contract_files_that_make_no_sense(tmp_path: Path, text: str | dict[str, Any], match: str) -> None:
+def test_invalid_contract_files_are_refused(tmp_path: Path, text: str | dict[str, Any], match: str) -> None:
     path = tmp_path / "theirs.onnx"
     path.write_bytes(b"x")
     (tmp_path / "theirs.contract.json").write_text(text if isinstance(text, str) else json.dumps(text))
@@ -215,7 +215,7 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path, suffix: str) -> None:
 
 
 @pytest.mark.parametrize("suffix", SAVERS)
-def test_files_that_are_something_else_or_cut_short(tmp_path: Path, suffix: str) -> None:
+def test_other_and_truncated_files_are_refused(tmp_path: Path, suffix: str) -> None:
     path = save(tmp_path, suffix, MeanOfLayers())
     whole = path.read_bytes()
     for content in (b"", b"rubbish", whole[: len(whole) // 2]):
@@ -225,7 +225,7 @@ def test_files_that_are_something_else_or_cut_short(tmp_path: Path, suffix: str)
     refused(path, "export it")
 
 
-def test_a_pickle_with_code_in_it_is_no_torchscript(tmp_path: Path) -> None:
+def test_a_pickle_with_code_is_refused_as_torchscript(tmp_path: Path) -> None:
     class RunsCode:
         def __reduce__(self) -> tuple[Any, ...]:
             return (open, (str(tmp_path / "it ran"), "w"))
@@ -236,7 +236,7 @@ def test_a_pickle_with_code_in_it_is_no_torchscript(tmp_path: Path) -> None:
     assert not (tmp_path / "it ran").exists()
 
 
-def test_without_the_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_packages_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = save(tmp_path, ".onnx", MeanOfLayers())
     for package in ("onnxruntime", "onnx"):
         monkeypatch.setitem(sys.modules, package, None)
@@ -252,12 +252,12 @@ def own_model() -> InkModel:
     return ink_model(network, 64, divisor=network.size_divisor)
 
 
-def test_our_networks_are_written_as_onnx_and_say_the_same_there(tmp_path: Path) -> None:
+def test_our_networks_give_the_same_outputs_as_onnx(tmp_path: Path) -> None:
     model = own_model()
     path = export_onnx(model, tmp_path / "ours.onnx")
     assert [file.name for file in tmp_path.iterdir()] == ["ours.onnx"]
-    said = {"input": model.contract.model_dump(mode="json"), "edge": 1, "size_divisor": 32}
-    (tmp_path / "ours.contract.json").write_text(json.dumps(said))
+    contract = {"input": model.contract.model_dump(mode="json"), "edge": 1, "size_divisor": 32}
+    (tmp_path / "ours.contract.json").write_text(json.dumps(contract))
     again = load_model(path).network
     for shape in ((1, 5, 64, 64), (3, 5, 32, 96)):
         stack = torch.randn(shape)
@@ -267,14 +267,14 @@ def test_our_networks_are_written_as_onnx_and_say_the_same_there(tmp_path: Path)
         assert expected.std() > 0.01
 
 
-def test_an_onnx_file_needs_its_name_and_a_place(tmp_path: Path) -> None:
+def test_an_onnx_file_needs_its_suffix_and_a_folder(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"\.onnx"):
         export_onnx(own_model(), tmp_path / "x.pt")
     with pytest.raises(OutputError, match="Could not write"):
         export_onnx(own_model(), tmp_path / "no" / "x.onnx")
 
 
-def test_the_contract_file_in_the_manual_is_one() -> None:
+def test_the_contract_file_in_the_manual_is_valid() -> None:
     manual = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
     shown = ForeignContract.model_validate_json(manual.partition("```json")[2].partition("```")[0])
     ours = GRAND_PRIZE_CONTRACT.model_dump()

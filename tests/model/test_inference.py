@@ -14,7 +14,7 @@ from napari_ink.model.network import InkEdgeNetwork
 
 
 def trained(config: InkEdgeConfig, seed: int) -> InkEdgeNetwork:
-    """A network whose batch norms have statistics, so that folding them matters."""
+    """A network with non-trivial statistics in its batch norms, so that folding them matters."""
     torch.manual_seed(seed)
     network = InkEdgeNetwork(config)
     for module in network.modules():
@@ -32,13 +32,13 @@ def trained(config: InkEdgeConfig, seed: int) -> InkEdgeNetwork:
     layers=st.integers(1, 11),
     size=st.tuples(st.integers(1, 3), st.integers(1, 3)),
 )
-def test_the_same_logits_for_any_input(seed: int, batch: int, layers: int, size: tuple[int, int]) -> None:
+def test_conversion_keeps_the_logits_of_any_input(seed: int, batch: int, layers: int, size: tuple[int, int]) -> None:
     network = trained(InkEdgeConfig(stem_channels=(3, 4), dims=8, heads=2, num_layers=1, decoder_dim=8), seed)
     before = copy.deepcopy(network.state_dict())
     stack = torch.randn(batch, layers, 32 * size[0], 32 * size[1])
     with torch.inference_mode():
-        expected, said = network(stack), for_prediction(network)(stack)
-    torch.testing.assert_close(said, expected, atol=1e-4, rtol=1e-4)
+        expected, found = network(stack), for_prediction(network)(stack)
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
     for name, tensor in network.state_dict().items():
         torch.testing.assert_close(tensor, before[name], rtol=0, atol=0)
 
@@ -71,7 +71,7 @@ def test_the_shipped_model_agrees_to_a_thousandth_in_probability() -> None:
         (nn.Conv3d(4, 4, (1, 3, 3), padding=(0, 1, 1), padding_mode="reflect"), False),
     ],
 )
-def test_only_flat_convolutions_are_run_flat(conv: nn.Conv3d, fits: bool) -> None:
+def test_only_flat_convolutions_run_in_2d(conv: nn.Conv3d, fits: bool) -> None:
     assert FlatConv.fits(conv) is fits
     if fits:
         volume = torch.randn(2, conv.in_channels, 6, 7, 9)
@@ -79,12 +79,12 @@ def test_only_flat_convolutions_are_run_flat(conv: nn.Conv3d, fits: bool) -> Non
             torch.testing.assert_close(FlatConv(conv)(volume), conv(volume), atol=1e-5, rtol=1e-5)
 
 
-def test_norms_that_follow_no_convolution_stay() -> None:
+def test_norms_without_a_convolution_before_them_stay() -> None:
     network = nn.Sequential(nn.BatchNorm2d(3), nn.ReLU(), nn.Sequential(nn.Conv2d(3, 3, 1), nn.ReLU())).eval()
     fold_norms(network)
     assert isinstance(network[0], nn.BatchNorm2d) and len(network[2]) == 2
 
 
-def test_other_networks_are_left_alone() -> None:
+def test_other_networks_are_left_unchanged() -> None:
     network = nn.Conv2d(1, 1, 1)
     assert for_prediction(network) is network

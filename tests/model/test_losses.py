@@ -1,4 +1,4 @@
-"""The losses, against loops that follow their definitions pixel by pixel, and what they promise."""
+"""The losses, compared with loops over the pixels by their definitions, and their promised properties."""
 
 import math
 
@@ -43,7 +43,7 @@ def slow_hinge(logits: np.ndarray, target: np.ndarray, reach: int) -> np.ndarray
 
 @settings(max_examples=8, deadline=None)
 @given(target=PLANES, reach=st.integers(0, 2), seed=SEEDS)
-def test_labels_move_as_a_loop_over_pixels_moves_them(target: np.ndarray, reach: int, seed: int) -> None:
+def test_moved_labels_equal_a_loop_over_pixels(target: np.ndarray, reach: int, seed: int) -> None:
     logits = np.random.default_rng(seed).normal(0, 5, target.shape).astype(np.float32)
     moved = hinge(torch.from_numpy(logits)[None], torch.from_numpy(target)[None], reach)
     np.testing.assert_allclose(moved[0].numpy(), slow_hinge(logits, target, reach), atol=1e-4)
@@ -51,7 +51,7 @@ def test_labels_move_as_a_loop_over_pixels_moves_them(target: np.ndarray, reach:
 
 @settings(max_examples=30, deadline=None)
 @given(target=PLANES, seed=SEEDS)
-def test_edge_loss_is_its_definition_against_the_moved_labels(target: np.ndarray, seed: int) -> None:
+def test_edge_loss_equals_its_definition_on_the_moved_labels(target: np.ndarray, seed: int) -> None:
     logits = np.random.default_rng(seed).normal(0, 3, target.shape).astype(np.float32)
     planes = torch.from_numpy(logits)[None], torch.from_numpy(target)[None]
     edge, known = hinge(*planes, 2)[0].numpy(), target != IGNORE
@@ -102,7 +102,7 @@ def test_wrong_pixels_cost_more_than_the_thin_line() -> None:
     half=st.sampled_from([torch.float16, torch.bfloat16, torch.float32]),
     seed=SEEDS,
 )
-def test_half_precision_is_finite_and_the_unreviewed_carry_no_gradient(
+def test_half_precision_is_finite_and_unreviewed_pixels_have_no_gradient(
     target: np.ndarray, reach: int, half: torch.dtype, seed: int
 ) -> None:
     certain = np.random.default_rng(seed).choice([-60.0, 0.0, 60.0], (1, *target.shape))
@@ -131,7 +131,7 @@ def test_every_reviewed_pixel_has_a_gradient() -> None:
 
 
 @pytest.mark.parametrize("reach", [0, 3])
-def test_nothing_reviewed_costs_nothing(reach: int) -> None:
+def test_the_loss_is_zero_without_reviewed_pixels(reach: int) -> None:
     target = torch.full((1, 8, 8), IGNORE, dtype=torch.uint8)
     assert float(edge_loss(torch.randn(1, 8, 8), target, reach)) == 0
     assert float(ink_loss(torch.randn(1, 8, 8), target)) == 0
@@ -139,7 +139,7 @@ def test_nothing_reviewed_costs_nothing(reach: int) -> None:
 
 @settings(max_examples=20, deadline=None)
 @given(share=st.floats(0.005, 0.4), reach=st.integers(0, 3), seed=SEEDS)
-def test_the_scale_follows_neither_the_tile_nor_the_number_of_edges(share: float, reach: int, seed: int) -> None:
+def test_the_scale_depends_neither_on_the_tile_nor_on_the_number_of_edges(share: float, reach: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     logits = torch.from_numpy(rng.normal(0, 2, (1, 32, 32)).astype(np.float32))
     target = torch.from_numpy((rng.random((1, 32, 32)) < share).astype(np.uint8))
@@ -148,20 +148,20 @@ def test_the_scale_follows_neither_the_tile_nor_the_number_of_edges(share: float
     torch.testing.assert_close(four, edge_loss(logits, target, reach))
     nine = edge_loss(logits.tile(1, 3, 3), target.tile(1, 3, 3), 0)
     torch.testing.assert_close(nine, edge_loss(logits, target, 0))
-    unsure = edge_loss(torch.zeros(1, 32, 32), target, 0, dice_weight=0)  # the classes balance whatever their share
+    unsure = edge_loss(torch.zeros(1, 32, 32), target, 0, dice_weight=0)  # classes are balanced at any share
     torch.testing.assert_close(unsure, torch.tensor(2 * math.log(2)))
 
 
 @settings(max_examples=20, deadline=None)
 @given(axes=st.sampled_from([(1,), (2,), (1, 2)]), seed=SEEDS)
-def test_a_flip_changes_nothing(axes: tuple[int, ...], seed: int) -> None:
+def test_a_flip_does_not_change_the_loss(axes: tuple[int, ...], seed: int) -> None:
     rng = np.random.default_rng(seed)
     logits = torch.from_numpy(rng.normal(0, 3, (2, 24, 32)).astype(np.float32))
     target = torch.from_numpy(rng.choice([0, 0, 0, 1, IGNORE], (2, 24, 32)).astype(np.uint8))
     torch.testing.assert_close(edge_loss(logits.flip(axes), target.flip(axes)), edge_loss(logits, target))
 
 
-def test_ink_loss_against_numpy() -> None:
+def test_ink_loss_equals_numpy() -> None:
     rng = np.random.default_rng(1)
     logits, target = rng.normal(0, 2, (2, 6, 6)), rng.choice([0, 1, IGNORE], (2, 6, 6))
     p, known, truth = 1 / (1 + np.exp(-logits)), target != IGNORE, target == 1

@@ -1,4 +1,4 @@
-"""The network: shapes, any depth, any tile, and what moves with what."""
+"""The network: shapes, any depth, any tile, and equivariance."""
 
 import itertools
 
@@ -24,7 +24,7 @@ def network() -> InkEdgeNetwork:
 
 @settings(max_examples=12, deadline=None)
 @given(z=st.integers(1, 40), y=st.integers(1, 3), x=st.integers(1, 3), b=st.integers(1, 2))
-def test_any_depth_and_any_tile_size(network: InkEdgeNetwork, z: int, y: int, x: int, b: int) -> None:
+def test_any_depth_and_any_tile_size_are_accepted(network: InkEdgeNetwork, z: int, y: int, x: int, b: int) -> None:
     side = network.size_divisor
     with torch.inference_mode():
         logits = network(torch.randn(b, z, y * side, x * side))
@@ -32,21 +32,21 @@ def test_any_depth_and_any_tile_size(network: InkEdgeNetwork, z: int, y: int, x:
     assert torch.isfinite(logits).all()
 
 
-def test_every_weight_learns(network: InkEdgeNetwork) -> None:
+def test_every_weight_gets_a_gradient(network: InkEdgeNetwork) -> None:
     trained = InkEdgeNetwork(SMALL)
     trained(torch.randn(2, 16, 64, 64)).square().mean().backward()
     idle = [name for name, p in trained.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
-    # A softmax ignores what is added to all of its inputs alike, so the bias of a pooling score never learns.
+    # A softmax ignores a constant added to all of its inputs, so the bias of a pooling score never learns.
     assert [name for name in idle if not name.endswith("score.bias")] == []
 
 
-def test_pooling_does_not_care_where_in_the_depth_something_lies() -> None:
+def test_pooling_does_not_depend_on_the_depth_of_a_feature() -> None:
     pool = DepthPool(3)
     block = torch.randn(1, 3, 9, 4, 4)
     torch.testing.assert_close(pool(block), pool(block.roll(4, dims=2)))
 
 
-def test_stem_moves_with_the_picture() -> None:
+def test_the_stem_is_equivariant_to_shifts() -> None:
     stem = DepthStem((2, 4)).eval()
     block = torch.randn(1, 12, 64, 64)
     with torch.inference_mode():
@@ -56,15 +56,15 @@ def test_stem_moves_with_the_picture() -> None:
     torch.testing.assert_close(quarter_moved[..., 6:-4, 5:-4], quarter.roll((2, 1), dims=(2, 3))[..., 6:-4, 5:-4])
 
 
-def test_a_plane_convolution_gives_what_the_3d_one_does() -> None:
+def test_a_plane_convolution_equals_the_3d_one() -> None:
     conv = FirstPlaneConv(1, 5, (1, 5, 5), (1, 2, 2), (0, 2, 2), bias=False)
     block = torch.randn(2, 1, 7, 20, 26)
     torch.testing.assert_close(conv(block), torch.nn.Conv3d.forward(conv, block))
 
 
 @pytest.mark.parametrize(("size", "millions"), [("tiny", 1.6), ("base", 6.2), ("large", 24.9)])
-def test_three_sizes(size: str, millions: float) -> None:
-    with torch.device("meta"):  # shapes without numbers
+def test_the_three_sizes_have_their_numbers_of_weights(size: str, millions: float) -> None:
+    with torch.device("meta"):  # shapes without values
         network = InkEdgeNetwork(getattr(InkEdgeConfig, size)())
         logits = network(torch.empty(1, 65, 256, 256))
     assert logits.shape == (1, 2, 256, 256)
@@ -77,7 +77,7 @@ def test_a_sample_does_not_depend_on_its_batch(network: InkEdgeNetwork) -> None:
         torch.testing.assert_close(network(batch)[1:2], network(batch[1:2]), atol=1e-5, rtol=1e-4)
 
 
-def test_one_value_serves_every_stage() -> None:
+def test_a_single_value_applies_to_every_stage() -> None:
     assert InkEdgeConfig(dims=16, heads=2).per_stage("dims") == (16, 16, 16, 16)
 
 
@@ -93,7 +93,7 @@ def test_sizes_that_do_not_fit_are_refused(wrong: dict[str, object]) -> None:
 def test_a_token_attends_to_the_coarse_cells_around_its_own(
     rows: int, columns: int, reduction: int, reach: int
 ) -> None:
-    """Compare with attention written out token by token, as softmax(q·k / √d)·v over the cells within reach."""
+    """Compare with attention computed token by token, as softmax(q·k / √d)·v over the cells within reach."""
     torch.manual_seed(0)
     heads, width = 2, 3
     attention = ReducedAttention(heads * width, heads, reduction, reach).eval()
@@ -113,7 +113,7 @@ def test_a_token_attends_to_the_coarse_cells_around_its_own(
     assert torch.allclose(attention(tokens), attention.out(expected.flatten(3)), atol=1e-5)
 
 
-def test_values_without_context_are_those_of_the_whole_tile(network: InkEdgeNetwork) -> None:
+def test_values_without_context_equal_those_of_the_whole_tile(network: InkEdgeNetwork) -> None:
     side = network.size_divisor
     with torch.inference_mode():
         planes = network.stem(torch.randn(1, 6, 5 * side, 6 * side))
@@ -122,6 +122,6 @@ def test_values_without_context_are_those_of_the_whole_tile(network: InkEdgeNetw
     assert torch.allclose(inner, whole[..., 2 * side : -2 * side, 2 * side : -2 * side], atol=1e-5)
 
 
-def test_attention_with_a_reach_is_part_of_what_every_new_size_is() -> None:
+def test_every_new_size_has_attention_with_a_reach() -> None:
     assert {size().attention_reach for size in (InkEdgeConfig.tiny, InkEdgeConfig.base, InkEdgeConfig.large)} == {1}
-    assert InkEdgeConfig().attention_reach is None, "checkpoints of before have no such entry"
+    assert InkEdgeConfig().attention_reach is None, "older checkpoints have no such entry"

@@ -1,4 +1,4 @@
-"""The network against itself in NumPy: as it is trained, and in the forms that predict and that are exported."""
+"""The network compared with its NumPy form: as trained, as converted for prediction, and as exported."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from tests.model.numpy_network import logits
 
 
 def random_network(config: InkEdgeConfig) -> InkEdgeNetwork:
-    """Return a network none of whose weights and statistics is 0 or 1."""
+    """Return a network without any weight or statistic that is 0 or 1."""
     torch.manual_seed(3)
     network = InkEdgeNetwork(config).eval()
     for name, value in network.state_dict().items():
@@ -28,19 +28,19 @@ def random_network(config: InkEdgeConfig) -> InkEdgeNetwork:
 
 
 def in_numpy(network: InkEdgeNetwork, x: np.ndarray) -> np.ndarray:
-    """Return the oracle's logits."""
+    """Return the logits of the NumPy form."""
     weights = {name: value.numpy().astype(float) for name, value in network.state_dict().items()}
     return logits(x.astype(float), weights, network.config)
 
 
 def close(found: torch.Tensor, expected: np.ndarray) -> bool:
-    """Whether logits agree to 1e-5 of what they span, or of 1 where they span less."""
+    """Whether logits agree to 1e-5 of their range, or of 1 if it is smaller."""
     return bool(np.abs(found[0].numpy() - expected).max() <= 1e-5 * max(1.0, np.ptp(expected)))
 
 
 @settings(max_examples=15, deadline=None)
 @given(data=st.data())
-def test_torch_says_what_numpy_says_for_any_size(data: st.DataObject) -> None:
+def test_torch_equals_numpy_for_any_size(data: st.DataObject) -> None:
     heads = data.draw(st.tuples(*[st.integers(1, 2)] * 4))
     config = InkEdgeConfig(
         stem_channels=data.draw(st.tuples(st.integers(1, 4), st.integers(1, 4))),
@@ -60,10 +60,10 @@ def test_torch_says_what_numpy_says_for_any_size(data: st.DataObject) -> None:
     block = torch.from_numpy(values)[None]
     with torch.inference_mode():
         assert close(network(block), expected)
-        assert close(for_prediction(network)(block), expected), "the form that predicts says something else"
+        assert close(for_prediction(network)(block), expected), "the form for prediction differs"
 
 
-def test_the_shipped_model_says_what_numpy_says() -> None:
+def test_the_shipped_model_equals_numpy() -> None:
     network = load_model().network
     assert isinstance(network, InkEdgeNetwork)
     values = np.random.default_rng(1).normal(size=(8, 64, 96)).astype(np.float32)
@@ -73,9 +73,7 @@ def test_the_shipped_model_says_what_numpy_says() -> None:
 
 @pytest.mark.parametrize("reach", [None, 1])
 @pytest.mark.parametrize("shape", [(6, 64, 64), (6, 96, 160)])
-def test_an_exported_network_says_what_numpy_says(
-    tmp_path: Path, reach: int | None, shape: tuple[int, int, int]
-) -> None:
+def test_an_exported_network_equals_numpy(tmp_path: Path, reach: int | None, shape: tuple[int, int, int]) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
     config = InkEdgeConfig(stem_channels=(2, 4), dims=8, heads=2, num_layers=1, decoder_dim=8, attention_reach=reach)
     contract = InputContract(depth_layers=6, min_depth_layers=6, mean=0.5, std=0.25, voxel_size_um=None, tile_size=64)

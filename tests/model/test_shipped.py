@@ -40,7 +40,7 @@ def here(model: InkModel, stack: DepthStack) -> Probabilities:
 
 
 @pytest.mark.parametrize(("down", "right"), [(64, 32), (37, 11), (1, 2), (-90, 51)])
-def test_a_prediction_hardly_depends_on_where_the_tile_lies(
+def test_a_prediction_hardly_depends_on_the_position_of_the_tile(
     model: InkModel, stack: DepthStack, here: Probabilities, down: int, right: int
 ) -> None:
     moved = predicted(model, stack, Y + down, X + right)
@@ -57,7 +57,7 @@ def test_a_prediction_hardly_depends_on_where_the_tile_lies(
 
 
 @pytest.mark.parametrize("deeper", [-8.0, -4.0, 4.0, 8.0])
-def test_the_surface_may_lie_eight_layers_off(model: InkModel, deeper: float) -> None:
+def test_ink_is_found_with_the_surface_eight_layers_off(model: InkModel, deeper: float) -> None:
     scores = []
     for offset in (0.0, deeper):
         phantom = make_phantom(
@@ -86,7 +86,7 @@ def test_a_stack_that_is_constant_in_the_plane_gives_a_map_without_a_grid(
     assert np.ptp(found, axis=(1, 2)).max() <= 2
 
 
-def test_a_map_does_not_depend_on_where_tiles_lie(model: InkModel, tmp_path: Path) -> None:
+def test_a_map_does_not_depend_on_the_positions_of_tiles(model: InkModel, tmp_path: Path) -> None:
     volume = np.random.default_rng(0).normal(25000, 9000, (65, 640, 704)).clip(0, 65535).astype(np.uint16)
     (tmp_path / "cut").mkdir()
     whole = whole_map(volume, model, tmp_path)

@@ -1,4 +1,4 @@
-"""Our TimeSformer against the package the Grand Prize was trained with, and its checkpoints as Lightning saves them."""
+"""Our TimeSformer compared with the Grand Prize's package, and checkpoints saved by Lightning."""
 
 import argparse
 import collections
@@ -23,7 +23,7 @@ SMALL = TimeSformerSizes(dim=24, depth=2, heads=2, dim_head=12, patch=16, grid=4
 
 
 def reference(sizes: TimeSformerSizes, frames: int) -> torch.nn.Module:
-    """The package's own network, with random weights."""
+    """The network of the original package, with random weights."""
     from timesformer_pytorch import TimeSformer as Reference
 
     return Reference(
@@ -52,7 +52,7 @@ def assert_same_logits(sizes: TimeSformerSizes, frames: int, batch: int) -> None
     assert expected.std() > 1e-3
 
 
-# The package says `amt is 0`, which newer Pythons warn of when they compile it.
+# The package contains `amt is 0`, for which newer Pythons warn during compilation.
 @pytest.mark.filterwarnings("ignore::SyntaxWarning")
 @settings(max_examples=25, deadline=None)
 @given(
@@ -66,7 +66,7 @@ def assert_same_logits(sizes: TimeSformerSizes, frames: int, batch: int) -> None
     batch=st.integers(1, 3),
     is_rotary=st.booleans(),
 )
-def test_the_same_logits_as_the_package(
+def test_logits_equal_those_of_the_package(
     seed: int, heads: int, dim_head: int, depth: int, patch: int, grid: int, frames: int, batch: int, is_rotary: bool
 ) -> None:
     torch.manual_seed(seed)
@@ -76,13 +76,13 @@ def test_the_same_logits_as_the_package(
 
 
 @pytest.mark.filterwarnings("ignore::SyntaxWarning")
-def test_the_same_logits_at_the_size_of_the_grand_prize() -> None:
+def test_logits_are_equal_at_the_size_of_the_grand_prize() -> None:
     torch.manual_seed(0)
     assert_same_logits(TimeSformerSizes(), frames=26, batch=1)
 
 
 def lightning_file(folder: Path, weights: dict[str, torch.Tensor], **beside: Any) -> Path:
-    """Save weights with all that Lightning and the Grand Prize's training script keep beside them."""
+    """Save weights with everything that Lightning and the Grand Prize's training script store beside them."""
     parameter = torch.nn.Parameter(torch.zeros(3))
     optimizer = torch.optim.AdamW([parameter])
     parameter.sum().backward()
@@ -128,7 +128,7 @@ def test_a_lightning_checkpoint_loads_with_its_contract(tmp_path: Path) -> None:
     assert (card.contract, card.provenance, card.predicts_edges) == (model.contract, model.provenance, False)
 
 
-def test_bare_weights_and_a_norm_in_front_load_too(tmp_path: Path) -> None:
+def test_bare_weights_and_a_norm_in_front_are_loaded_too(tmp_path: Path) -> None:
     sizes = TimeSformerSizes(24, 1, 2, 12, 16, 4, has_norm=True)
     weights = {name: tensor.half() for name, tensor in small_weights(sizes).items()}
     torch.save(weights, tmp_path / "bare.ckpt")
@@ -137,7 +137,7 @@ def test_bare_weights_and_a_norm_in_front_load_too(tmp_path: Path) -> None:
         assert network(torch.rand(1, 26, 64, 64)).dtype == torch.float32
 
 
-def test_grey_values_are_read_as_the_grand_prize_reads_them() -> None:
+def test_grey_values_are_read_like_in_the_grand_prize() -> None:
     grey = np.random.default_rng(0).integers(0, 65535, (2, 9, 9), dtype=np.uint16, endpoint=True)
     as_read_by_opencv = np.clip((grey / 256).astype(np.uint8), 0, 200).astype(np.float32) / 255
     np.testing.assert_allclose(GRAND_PRIZE_CONTRACT.prepare(grey), as_read_by_opencv, atol=1e-6)
@@ -151,7 +151,7 @@ def constant_grand_prize(folder: Path, logit: float) -> InkModel:
 
 
 @pytest.mark.parametrize(("overlap", "shape"), [(0.25, (130, 201)), (0.75, (70, 64)), (0.0, (40, 150))])
-def test_a_constant_logit_comes_out_as_a_constant_without_edges(
+def test_a_constant_logit_gives_a_constant_map_without_edges(
     tmp_path: Path, overlap: float, shape: tuple[int, int]
 ) -> None:
     logit = 0.8472978603872034  # a probability of 0.7
@@ -176,11 +176,11 @@ def test_tiles_are_enlarged_as_probabilities(tmp_path: Path) -> None:
     network = load_model(lightning_file(tmp_path, small_weights())).network
     tile = torch.rand(2, 26, 64, 64)
     with torch.inference_mode():
-        said = network(tile).sigmoid()
+        found = network(tile).sigmoid()
         coarse = network.backbone(tile).sigmoid().reshape(2, 1, 4, 4)
         expected = torch.nn.functional.interpolate(coarse, scale_factor=16, mode="bilinear")
-    torch.testing.assert_close(said[:, :1], expected)
-    assert not said[:, 1].any()
+    torch.testing.assert_close(found[:, :1], expected)
+    assert not found[:, 1].any()
 
 
 def test_a_stack_with_too_few_layers_is_refused(tmp_path: Path) -> None:
@@ -220,7 +220,7 @@ def test_weights_that_do_not_fit_are_named(tmp_path: Path) -> None:
         load_model(lightning_file(tmp_path, {"encoder.weight": torch.zeros(2)}))
 
 
-def test_files_that_hold_no_weights(tmp_path: Path) -> None:
+def test_files_without_weights_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.ckpt"
     for content in ([1, 2], {"state_dict": {}}, {"state_dict": {"a": 1}}, {"epoch": 3}):
         torch.save(content, path)

@@ -1,4 +1,4 @@
-"""Phantoms: repeatable, true to the figures of real scans, and with ink that no plain method finds."""
+"""Phantoms: repeatable, with the statistics of real scans, and with ink that no plain method finds."""
 
 import json
 from pathlib import Path
@@ -37,13 +37,13 @@ def correlation(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.corrcoef(a.ravel(), b.ravel())[0, 1])
 
 
-# What a real stack measures (Scroll 1 surface volumes, 7.91 µm): a phantom should lie within a third of it.
-def test_greys_are_those_of_a_scan(layer: np.ndarray) -> None:
+# Statistics of a real stack (Scroll 1 surface volumes, 7.91 µm); a phantom should be within a third of them.
+def test_greys_are_similar_to_a_scan(layer: np.ndarray) -> None:
     real = np.array([56, 82, 112, 160, 203, 231])
     np.testing.assert_allclose(np.percentile(layer, [5, 25, 50, 75, 95, 99]), real, rtol=1 / 3)
 
 
-def test_layers_resemble_their_neighbours_as_in_a_scan(phantom: Phantom) -> None:
+def test_neighbouring_layers_are_as_similar_as_in_a_scan(phantom: Phantom) -> None:
     got = [correlation(phantom.volume[38], phantom.volume[38 + lag]) for lag in (1, 2, 4)]
     np.testing.assert_allclose(got, [0.93, 0.74, 0.27], rtol=1 / 3, atol=0.1)
 
@@ -55,7 +55,7 @@ def test_texture_is_as_smooth_as_in_a_scan(layer: np.ndarray) -> None:
     np.testing.assert_allclose(across, [0.99, 0.96, 0.90, 0.76, 0.56], rtol=1 / 3)
 
 
-def test_noise_is_that_of_a_scan(layer: np.ndarray) -> None:
+def test_noise_is_similar_to_a_scan(layer: np.ndarray) -> None:
     kernel = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]])  # Immerkær 1996
     noise = np.sqrt(np.pi / 2) / 6 * np.abs(ndimage.convolve(layer, kernel)).mean()
     assert 0.04 * 2 / 3 < noise / layer.std() < 0.08
@@ -79,13 +79,13 @@ def test_the_sheet_lies_between_gaps(phantom: Phantom) -> None:
 
 
 def test_ink_is_hidden_in_every_layer_and_in_the_projection(phantom: Phantom) -> None:
-    """The mean greys of ink and papyrus differ by a small part of the spread within each."""
+    """The mean greys of ink and papyrus differ by a small part of the spread of each."""
     for plane in (*phantom.volume[24:48], phantom.volume[20:50].max(axis=0)):
         ink, papyrus = plane[phantom.ink].astype(float), plane[~phantom.ink].astype(float)
         assert abs(ink.mean() - papyrus.mean()) < 0.5 * papyrus.std()
 
 
-def test_one_seed_one_phantom() -> None:
+def test_a_seed_determines_a_phantom() -> None:
     config = PhantomConfig(seed=5, height=64, width=80, depth_layers=33)
     once, twice = make_phantom(config), make_phantom(config)
     np.testing.assert_array_equal(once.volume, twice.volume)
@@ -103,8 +103,8 @@ def test_any_size(size: tuple[int, int]) -> None:
     assert not (made.ink & ~made.mask).any()
 
 
-def test_without_ink_nothing_but_the_labels_tells_of_ink() -> None:
-    """The truth is not leaked by anything but the deposit itself."""
+def test_without_ink_only_the_labels_depend_on_the_truth() -> None:
+    """Only the deposit of ink itself reveals the truth."""
     config = PhantomConfig(seed=2, height=96, width=96, ink_thickness=0)
     bare, inked = make_phantom(config), make_phantom(config.model_copy(update={"ink_thickness": 1.5}))
     far = ~ndimage.binary_dilation(bare.ink, iterations=6)
@@ -112,7 +112,7 @@ def test_without_ink_nothing_but_the_labels_tells_of_ink() -> None:
     assert (bare.volume[:, inked.ink] != inked.volume[:, inked.ink]).any()
 
 
-def test_nonsense_is_refused() -> None:
+def test_invalid_parameters_are_refused() -> None:
     with pytest.raises(ValidationError):
         PhantomConfig(seed=0, height=4)
 
@@ -133,7 +133,7 @@ def test_a_written_segment_has_the_fields_layout(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["seg"]
 
 
-def test_the_sample_is_what_its_seed_makes() -> None:
+def test_the_sample_equals_the_phantom_of_its_seed() -> None:
     folder = sample_path()
     assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) <= 15_000_000
     meta = json.loads((folder / "meta.json").read_text())
@@ -143,7 +143,7 @@ def test_the_sample_is_what_its_seed_makes() -> None:
     np.testing.assert_array_equal(np.asarray(Image.open(folder / f"{folder.name}_inklabels.png")) > 127, made.ink)
     np.testing.assert_array_equal(np.asarray(Image.open(folder / f"{folder.name}_mask.png")) > 127, made.mask)
     for z in (0, 31, 64):
-        # Another processor may round a grey to the other side; never more.
+        # Another processor may round a grey value to the other side, at most.
         stored = tifffile.imread(layers[z]).astype(int) // 257
         assert np.abs(stored - made.volume[z] // 257).max() <= 1
 
@@ -157,7 +157,7 @@ def test_hard_ink_is_neither_brighter_nor_darker_than_papyrus(seed: int) -> None
         assert abs(change.mean()) < 0.15 * without[inked.mask].std()
 
 
-def test_ink_as_texture_changes_no_mean_but_the_grain() -> None:
+def test_ink_as_texture_changes_the_grain_and_not_the_mean() -> None:
     bare = make_phantom(PhantomConfig(seed=9, height=192, width=192, ink_thickness=0, noise=0, rings=0))
     inked = make_phantom(bare.config.model_copy(update={"ink_texture": 12.0}))
     inner = ndimage.binary_erosion(bare.ink, iterations=3)
@@ -168,7 +168,7 @@ def test_ink_as_texture_changes_no_mean_but_the_grain() -> None:
     assert np.abs(change[:, ~ndimage.binary_dilation(bare.ink, iterations=6)]).max() == 0
 
 
-def test_fibres_that_came_off_took_the_ink_with_them() -> None:
+def test_lost_fibres_remove_their_ink() -> None:
     whole = make_phantom(PhantomConfig(seed=4, height=256, width=256))
     torn = make_phantom(whole.config.model_copy(update={"missing_fibres": 0.2}))
     assert not (torn.ink & ~whole.ink).any()
@@ -178,7 +178,7 @@ def test_fibres_that_came_off_took_the_ink_with_them() -> None:
     assert runs[0] > 2 * runs[1]  # strips along the fibres
 
 
-def test_a_reversed_stack_is_the_same_back_to_front() -> None:
+def test_a_reversed_stack_is_the_same_in_reverse_order() -> None:
     config = PhantomConfig(seed=5, height=64, width=64, depth_layers=33)
     turned = make_phantom(config.model_copy(update={"reversed_depth": True}))
     np.testing.assert_array_equal(turned.volume, make_phantom(config).volume[::-1])
@@ -198,7 +198,7 @@ def test_another_voxel_size_shows_the_same_papyrus(voxel_size_um: float) -> None
     assert (ink == native.ink).mean() > 0.97
 
 
-def test_a_deeper_surface_is_the_same_some_layers_on() -> None:
+def test_a_deeper_surface_is_the_same_some_layers_deeper() -> None:
     still = {"noise": 0, "rings": 0, "specks_per_megapixel": 0, "seed": 12, "height": 96, "width": 96}
     here, deeper = (make_phantom(PhantomConfig(**still, surface_offset=depth)) for depth in (0, 5))
     assert correlation(here.volume[32].astype(float), deeper.volume[37].astype(float)) > 0.98
@@ -216,7 +216,7 @@ def test_labels_are_shifted_and_limited_to_the_reviewed_part() -> None:
     assert (full.ink & ~full.drawn).any() and np.array_equal(phantom.volume, full.volume)
 
 
-def test_a_segment_tells_labels_from_the_truth(tmp_path: Path) -> None:
+def test_a_segment_stores_labels_beside_the_truth(tmp_path: Path) -> None:
     made = make_phantom(PhantomConfig(seed=6, height=96, width=96, depth_layers=9, label_shift=3, reviewed=0.6))
     folder = write_segment(made, tmp_path / "seg")
     for name, plane in (("inklabels", made.drawn), ("supervision_mask", made.reviewed), ("truth", made.ink)):

@@ -1,4 +1,4 @@
-"""Small real stacks and small real networks, for tests whose answer must be known."""
+"""Small real stacks and small real networks, for tests with a known result."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -25,7 +25,7 @@ class Constant(nn.Module):
 
 
 class Smear(nn.Module):
-    """Two fixed blurs of the brightest layer: what a tile says depends on its surroundings and on its borders."""
+    """Two fixed blurs of the brightest layer: outputs depend on the surroundings and borders of a tile."""
 
     def __init__(self, size: int = 15) -> None:
         super().__init__()
@@ -48,14 +48,14 @@ class NotANumber(nn.Module):
 
 
 class OutOfMemory(nn.Module):
-    """Says what CUDA says."""
+    """Raises CUDA's error."""
 
     def forward(self, x: Tensor) -> Tensor:
         raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
 
 
 class Hungry(nn.Module):
-    """Needs memory by the pixel, of which there is so much; answers as `Smear` does."""
+    """Runs out of memory above a number of pixels; its outputs equal those of `Smear`."""
 
     def __init__(self, most: int) -> None:
         super().__init__()
@@ -69,7 +69,7 @@ class Hungry(nn.Module):
 
 
 def ink_model(network: nn.Module, tile_size: int = 32, divisor: int = 8, **contract: Any) -> InkModel:
-    """Wrap a network; `divisor` stands where `InkEdgeNetwork` has its own."""
+    """Wrap a network; `divisor` replaces the attribute that `InkEdgeNetwork` defines."""
     network.size_divisor = divisor  # type: ignore[assignment]
     settings = {"depth_layers": 5, "min_depth_layers": 2, "mean": 0.5, "std": 0.25, "voxel_size_um": 7.91}
     fits = InputContract(**{**settings, "tile_size": tile_size, **contract})
@@ -90,7 +90,7 @@ def run(request: PredictRequest) -> list[Any]:
 
 
 def run_until(request: PredictRequest, stop: Callable[[Any], bool]) -> list[Any]:
-    """Run until an event says stop, then close the generator, as Cancel does."""
+    """Run until an event fulfils `stop`, then close the generator, as Cancel does."""
     events, seen = predict(request), []
     for event in events:
         seen.append(event)

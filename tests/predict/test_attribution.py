@@ -26,7 +26,7 @@ class Weighted(nn.Module):
 
 @pytest.mark.parametrize("direction", ["as stored", "reversed"])
 @pytest.mark.parametrize(("y", "x"), [(45, 60), (0, 0), (89, 119)])
-def test_a_sum_of_layers_is_taken_apart(tmp_path: Path, direction: str, y: int, x: int) -> None:
+def test_a_sum_of_layers_is_attributed_exactly(tmp_path: Path, direction: str, y: int, x: int) -> None:
     stack = make_stack(tmp_path, (7, 90, 120))
     model = ink_model(Weighted(np.zeros(5)), depth_layers=5).reading(direction=direction)
     window = model.contract.z_window(7)

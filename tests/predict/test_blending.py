@@ -26,15 +26,15 @@ def test_weights_are_positive_symmetric_and_largest_in_the_middle(tile: int, ove
     overlap=st.floats(0, 0.75),
     step=st.integers(0, PROBABILITY_STEPS),
 )
-def test_equal_values_come_out_equal_to_the_bit(shape: tuple[int, int], overlap: float, step: int) -> None:
+def test_equal_values_blend_to_the_same_bits(shape: tuple[int, int], overlap: float, step: int) -> None:
     grid = tile_grid(shape, 96, 32, overlap)
     whole = Region.whole(shape)
     blend = OpenBlocks(grid, whole, None)
     value = np.float32(step / PROBABILITY_STEPS)
-    said = np.full((2, *grid.tile), value)
+    values = np.full((2, *grid.tile), value)
     for row in grid.rows(whole):
         for tile in row:
-            blend.add(tile, said, blocks_in(tile))
+            blend.add(tile, values, blocks_in(tile))
         for tile in row:
             assert (blend.levels(tile) == np.rint(value * np.float32(255))).all()
 
@@ -45,34 +45,34 @@ def test_the_order_of_tiles_changes_no_bit(shape: tuple[int, int], overlap: floa
     rng = np.random.default_rng(seed)
     grid = tile_grid(shape, 96, 32, overlap)
     whole = Region.whole(shape)
-    said = {
+    values = {
         tile: (rng.integers(0, PROBABILITY_STEPS + 1, (3, *grid.tile)) / PROBABILITY_STEPS).astype(np.float32)
         for row in grid.rows(whole)
         for tile in row
     }
     maps = []
-    for tiles in (list(said), [list(said)[n] for n in rng.permutation(len(said))]):
+    for tiles in (list(values), [list(values)[n] for n in rng.permutation(len(values))]):
         blend = OpenBlocks(grid, whole, None, 3)
         for tile in tiles:
-            blend.add(tile, said[tile], blocks_in(tile))
+            blend.add(tile, values[tile], blocks_in(tile))
         maps.append(blend.levels(whole))
     np.testing.assert_array_equal(*maps)
 
 
-def test_only_blocks_that_are_open_take_memory() -> None:
+def test_only_open_blocks_take_memory() -> None:
     grid = tile_grid((4096, 300), 256, 32, 0.5)
     blend = OpenBlocks(grid, Region.whole(grid.shape), None)
-    said = np.ones((2, *grid.tile), np.float32)
+    values = np.ones((2, *grid.tile), np.float32)
     for row in grid.rows(Region.whole(grid.shape)):
         for tile in row:
-            blend.add(tile, said, blocks_in(tile))
+            blend.add(tile, values, blocks_in(tile))
         for block in blocks_in(Region.whole(grid.shape)):
             if (block[0] + 1) * BLOCK <= row[0].y0 + grid.stride[0]:
                 blend.discard(block)
         assert blend.nbytes <= 3 * 4 * 300 * 2 * BLOCK
 
 
-def test_where_no_tile_was_is_zero() -> None:
+def test_pixels_without_a_tile_are_zero() -> None:
     grid = tile_grid((64, 64), 32, 32, 0)
     blend = OpenBlocks(grid, Region.whole(grid.shape), None)
     blend.add(Region(0, 32, 32, 64), np.ones((2, 32, 32), np.float32), [(0, 0)])
@@ -81,7 +81,7 @@ def test_where_no_tile_was_is_zero() -> None:
     assert levels.sum() == 2 * 32 * 32 * 255
 
 
-def test_what_does_not_wait_for_a_tile_takes_nothing_of_it() -> None:
+def test_a_tile_changes_only_the_blocks_that_wait_for_it() -> None:
     grid = tile_grid((512, 512), 256, 32, 0.5)
     blend = OpenBlocks(grid, Region.whole(grid.shape), None)
     blend.add(Region(128, 384, 128, 384), np.ones((2, 256, 256), np.float32), [(1, 1)])

@@ -51,7 +51,7 @@ def test_the_cells_of_a_tile_are_those_that_it_touches(data: st.DataObject, canv
     assert grid.touching(tile) == [cell for cell in everywhere if grid.area(cell).touches(tile)]
 
 
-def test_cells_are_kept_as_long_as_a_tile_needs_them_and_memory_has_room() -> None:
+def test_cells_are_kept_while_tiles_need_them_and_memory_allows() -> None:
     grid = CellGrid((128, 256), 64, 0)
     tiles = [Region(0, 128, 0, 128), Region(0, 128, 64, 192), Region(0, 128, 128, 256)]
     store = CellStore(grid, tiles, most_bytes=10_000)
@@ -69,13 +69,13 @@ def random_model(tile_size: int) -> InkModel:
     torch.manual_seed(0)
     config = InkEdgeConfig.tiny()
     network = InkEdgeNetwork(config).eval()
-    torch.nn.init.normal_(network.heads.weight, std=2.0)  # so that what it says varies
+    torch.nn.init.normal_(network.heads.weight, std=2.0)  # so that outputs vary
     return InkModel("random", network, config, ink_model(Smear(), tile_size).contract, {}, "1" * 64)
 
 
 @torch.inference_mode()
 def with_the_stem_over_the_whole_segment(request: PredictRequest) -> np.ndarray:
-    """Run the stem once over all of the segment, the rest on tiles cut from its planes, and blend in float64."""
+    """Run the stem once over the whole segment, the rest on tiles cut from its planes, and blend in float64."""
     stack, network, contract = request.stack, request.model.network, request.model.contract
     shape = stack.shape[1:]
     grid = tile_grid(shape, contract.tile_size, network.size_divisor, request.overlap, 4)
@@ -92,8 +92,8 @@ def with_the_stem_over_the_whole_segment(request: PredictRequest) -> np.ndarray:
                 plane[:, :, y.start // step : y.stop // step, x.start // step : x.stop // step]
                 for plane, step in ((half, 2), (quarter, 4))
             ]
-            said = torch.sigmoid(network.after_stem(*planes))[0].numpy().astype(float)
-            total[:, y, x] += weights * said
+            probability = torch.sigmoid(network.after_stem(*planes))[0].numpy().astype(float)
+            total[:, y, x] += weights * probability
             count[y, x] += weights
     return 255 * (total / count)[:, : shape[0], : shape[1]]
 
@@ -105,7 +105,7 @@ def with_the_stem_over_the_whole_segment(request: PredictRequest) -> np.ndarray:
     overlap=st.sampled_from([0.0, 0.25, 0.5]),
     batch_size=st.integers(1, 3),
 )
-def test_the_stem_on_cells_is_the_stem_on_the_whole_segment(
+def test_the_stem_on_cells_equals_the_stem_on_the_whole_segment(
     tmp_path_factory: pytest.TempPathFactory, shape: tuple[int, int], tile_size: int, overlap: float, batch_size: int
 ) -> None:
     folder = tmp_path_factory.mktemp("stem")
@@ -125,9 +125,9 @@ def test_the_stem_on_cells_is_the_stem_on_the_whole_segment(
     assert np.abs(stored - expected).max() < 0.5 + 0.15
 
 
-def test_tiles_of_our_own_models_see_their_surroundings(tmp_path: Path) -> None:
-    # Beyond the segment the stem's planes are repeated, and grey values where whole tiles go through the network: near
-    # to no difference away from there.
+def test_tiles_of_our_own_models_include_their_surroundings(tmp_path: Path) -> None:
+    # Beyond the segment, cells repeat the stem's planes, and whole tiles repeat grey values: almost no difference
+    # away from its border.
     model = load_model()
     request = PredictRequest(make_stack(tmp_path, (40, 600, 600)), model, tmp_path / "p.zarr", device="cpu")
     run(request)
@@ -138,15 +138,15 @@ def test_tiles_of_our_own_models_see_their_surroundings(tmp_path: Path) -> None:
 
 
 class Wrapped(torch.nn.Module):
-    """Hides what a network is, so that whole tiles go through it."""
+    """Hides the type of a network, so that whole tiles pass through it."""
 
     def __init__(self, network: torch.nn.Module) -> None:
         super().__init__()
         self.network, self.size_divisor = network, network.size_divisor
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        said: torch.Tensor = self.network(x)
-        return said
+        logits: torch.Tensor = self.network(x)
+        return logits
 
 
 @pytest.mark.parametrize("model", [random_model(96), ink_model(Smear(), 96)], ids=["own", "other"])
@@ -164,11 +164,11 @@ def test_each_voxel_is_read_once(tmp_path: Path, model: InkModel, batch_size: in
     request = PredictRequest(watched, model, tmp_path / "p.zarr", device="cpu", overlap=0.5)
     run(replace(request, batch_size=batch_size, cores=cores))
     assert count.min() == 1
-    # The stem reads four rows and columns around a cell as well.
+    # The stem also reads four rows and columns around a cell.
     assert count.mean() < (1.09 if isinstance(model.network, InkEdgeNetwork) else 1.0001)
 
 
-def test_without_memory_for_cells_the_same_bytes_come_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lack_of_memory_for_cells_does_not_change_the_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     request = PredictRequest(make_stack(tmp_path, (7, 400, 300)), random_model(96), tmp_path / "p.zarr", device="cpu")
     run(request)
     monkeypatch.setattr(CellStore.__init__, "__defaults__", (1000,))
@@ -193,7 +193,7 @@ def test_order_from_the_viewed_region_outwards_gives_the_same_bytes(tmp_path: Pa
                 looking["at"] = views[1]
     final += [(y, x) for y in range(3) for x in range(3) if (y, x) not in final]  # written after the last event
     assert np.hypot(order[0][0] - 450, order[0][1] - 550) < 250
-    # The block that is looked at is final first, and that which is looked at next before those far from both.
+    # The viewed block is finished first, and the block viewed next before those far from both.
     assert final[0] == (1, 2) and final.index((0, 0)) < min(final.index(far) for far in ((2, 0), (2, 1), (0, 2)))
     for what in ("ink", "edge"):
         np.testing.assert_array_equal(*(open_prediction(tmp_path / n).read(what) for n in ("p.zarr", "seen.zarr")))

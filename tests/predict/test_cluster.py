@@ -1,4 +1,4 @@
-"""A prediction on several workers: the same bytes as on one machine, also when workers die, and clear refusals."""
+"""A prediction on several workers: the same bytes as on one machine, even if workers die, and clear refusals."""
 
 import json
 import os
@@ -68,7 +68,7 @@ def bytes_here(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     return chunks(request.out)
 
 
-def test_workers_read_a_model_as_it_was_asked_to(request_here: PredictRequest) -> None:
+def test_workers_read_a_model_with_the_requested_input(request_here: PredictRequest) -> None:
     asked = request_here.model.reading("reversed", -1, (100, 4095))
     given = job_model(asked)
     assert hash(given) and _model(*given).contract == asked.contract
@@ -140,7 +140,7 @@ def test_a_worker_that_joins_midway_helps(request_here: PredictRequest, bytes_he
     assert chunks(there.out) == bytes_here
 
 
-def test_workers_that_die_of_the_same_tiles_end_the_run(
+def test_a_run_ends_if_workers_die_of_the_same_tiles(
     request_here: PredictRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def die(*_: object) -> None:
@@ -176,20 +176,20 @@ def test_a_run_that_loses_all_workers_ends_and_can_continue(
 
 @contextmanager
 def scheduler_and_worker(folder: Path, **environment: str) -> Iterator[tuple[str, int]]:
-    """Start a scheduler and a worker, each a process of its own; its address, and its process's number."""
-    told = folder / "scheduler.json"
+    """Start a scheduler and a worker as separate processes; yield its address, and its process's number."""
+    file = folder / "scheduler.json"
     module = [sys.executable, "-m"]
-    scheduler = [*module, "distributed.cli.dask_scheduler", "--port", "0", "--no-dashboard", "--scheduler-file", told]
-    worker = [*module, "distributed.cli.dask_worker", "--scheduler-file", told, "--no-dashboard", "--nthreads", "1"]
+    scheduler = [*module, "distributed.cli.dask_scheduler", "--port", "0", "--no-dashboard", "--scheduler-file", file]
+    worker = [*module, "distributed.cli.dask_worker", "--scheduler-file", file, "--no-dashboard", "--nthreads", "1"]
     quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     with (
         subprocess.Popen(scheduler, **quiet) as first,
         subprocess.Popen(worker, **quiet, env=os.environ | environment) as second,
     ):
-        while not told.exists() or not told.read_text():
+        while not file.exists() or not file.read_text():
             assert first.poll() is None
             time.sleep(0.1)
-        address = json.loads(told.read_text())["address"]
+        address = json.loads(file.read_text())["address"]
         with distributed.Client(address) as client:
             client.wait_for_workers(1, timeout=30)
         yield address, first.pid
@@ -225,7 +225,7 @@ def test_a_scheduler_lost_midway_is_reported_in_one_sentence(
     capfd: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("napari_ink.predict.cluster.connect._CONNECT_S", 2)  # so long it is looked for, too
+    monkeypatch.setattr("napari_ink.predict.cluster.connect._CONNECT_S", 2)  # also the time of looking for it
     address, process = scheduler
     lost = f"scheduler at {address} is lost; start it again, then --resume continues"
     with open_cluster(address, "cpu") as shared:
@@ -233,7 +233,7 @@ def test_a_scheduler_lost_midway_is_reported_in_one_sentence(
             for event in predict(replace(request_here, scheduler=shared)):
                 if isinstance(event, TilePredicted) and open_prediction(request_here.out).done_fraction > 0:
                     os.kill(process, signal.SIGKILL)
-        for name in ("while it is looked for.zarr", "after that.zarr"):  # as the other stacks of a queue would go
+        for name in ("while it is looked for.zarr", "after that.zarr"):  # like the other stacks of a queue
             with pytest.raises(NapariInkError, match=lost):
                 run(replace(request_here, scheduler=shared, out=request_here.out.with_name(name)))
             assert not request_here.out.with_name(name).exists()
@@ -243,7 +243,7 @@ def test_a_scheduler_lost_midway_is_reported_in_one_sentence(
     assert open_prediction(request_here.out).complete
 
 
-def test_what_a_worker_cannot_do_is_no_loss_of_the_scheduler(
+def test_an_error_of_a_worker_is_not_reported_as_a_lost_scheduler(
     cluster: Any, request_here: PredictRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> None:
@@ -255,7 +255,7 @@ def test_what_a_worker_cannot_do_is_no_loss_of_the_scheduler(
     assert not request_here.out.exists()
 
 
-def test_cancelled_there_and_finished_here(
+def test_a_run_cancelled_on_a_cluster_is_finished_locally(
     cluster: Any, request_here: PredictRequest, bytes_here: dict[str, bytes]
 ) -> None:
     there = replace(request_here, out=request_here.out.with_name("there.zarr"), scheduler=cluster.scheduler_address)
@@ -271,13 +271,13 @@ def test_cancelled_there_and_finished_here(
     assert chunks(there.out) == bytes_here
 
 
-def test_a_number_starts_workers_here(
+def test_a_number_as_scheduler_starts_local_workers(
     tmp_path: Path, request_here: PredictRequest, bytes_here: dict[str, bytes], capfd: pytest.CaptureFixture[str]
 ) -> None:
     words = ["predict", request_here.stack.source, "-o", tmp_path / "there.zarr", "--model", request_here.model.source]
     assert not main([str(word) for word in (*words, "--overlap", 0.5, "--scheduler", 2, "--device", "cpu")])
-    said = capfd.readouterr()
-    assert "the CPU of 2 workers" in said.err and "Traceback" not in said.err
+    printed = capfd.readouterr()
+    assert "the CPU of 2 workers" in printed.err and "Traceback" not in printed.err
     assert chunks(tmp_path / "there.zarr") == bytes_here
 
 
@@ -294,7 +294,7 @@ def test_a_queue_starts_its_workers_once(
     run(replace(request_here, stack=open_stack(small), out=tmp_path / "q.zarr"))
     words = ["predict", request_here.stack.source, tmp_path / "nowhere.npy", small, "-o", tmp_path / "out"]
     words += ["--model", request_here.model.source, "--overlap", 0.5, "--scheduler", 1, "--device", "cpu"]
-    assert main([str(word) for word in words]) == 1  # for what is nowhere
+    assert main([str(word) for word in words]) == 1  # since one stack does not exist
     assert started == [1]
     assert chunks(tmp_path / "out" / "segment.zarr") == bytes_here
     assert chunks(tmp_path / "out" / "small.zarr") == chunks(tmp_path / "q.zarr")
@@ -310,8 +310,8 @@ def test_ctrl_c_in_a_terminal_prints_one_line_and_the_run_continues_to_the_same_
         [*command, "--scheduler", "2"],
         stderr=subprocess.PIPE,
         text=True,
-        start_new_session=True,  # a group of its own, which is what a terminal interrupts
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background job inherits that it is ignored
+        start_new_session=True,  # a separate group, which a terminal interrupts as a whole
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background job inherits an ignored signal
     ) as process:
         assert process.stderr is not None
         for line in process.stderr:
@@ -325,7 +325,7 @@ def test_ctrl_c_in_a_terminal_prints_one_line_and_the_run_continues_to_the_same_
     assert chunks(tmp_path / "there.zarr") == bytes_here
 
 
-def test_workers_that_cannot_be_started(request_here: PredictRequest) -> None:
+def test_workers_that_cannot_start_are_reported(request_here: PredictRequest) -> None:
     settings = {"distributed.scheduler.preload": ["napari_ink_has_no_such_module"]}
     with (
         dask.config.set(settings),

@@ -25,38 +25,38 @@ BORDER = 32
 
 
 def maps(request: PredictRequest) -> np.ndarray:
-    """Return what a run stores, ``(2, y, x)``."""
+    """Return the stored maps of a run, ``(2, y, x)``."""
     run(request)
     prediction = open_prediction(request.out)
     return np.stack([prediction.read("ink"), prediction.read("edge")]).astype(int)
 
 
 def small_model(tile_size: int, context: int) -> InkModel:
-    """Return a narrow network of ours with random weights, whose attention reaches one coarse cell."""
+    """Return a narrow network of ours with random weights and attention that reaches one coarse cell."""
     torch.manual_seed(0)
     config = InkEdgeConfig(
         stem_channels=(4, 4), dims=8, heads=2, ff_expansion=2, num_layers=1, decoder_dim=16, attention_reach=1
     )
     network = InkEdgeNetwork(config).eval()
-    torch.nn.init.normal_(network.heads.weight, std=20.0)  # so that what it says varies
+    torch.nn.init.normal_(network.heads.weight, std=20.0)  # so that outputs vary
     contract = ink_model(Smear(), tile_size, context_px=context).contract
     return InkModel("small", network, config, contract, {}, "1" * 64)
 
 
 @torch.inference_mode()
 def in_one_piece(stack: DepthStack, model: InkModel, border: int) -> np.ndarray:
-    """Return what a network says of a whole segment whose outermost planes of the stem are repeated around it."""
+    """Return a network's output on a whole segment, around which the outermost planes of the stem are repeated."""
     shape = stack.shape[1:]
     values = model.contract.prepare(stack.read(model.contract.z_window(stack.shape[0]), *Region.whole(shape).slices))
-    # As far as tiles reach: rows and columns up to a multiple of the coarsest step, and the stem's own four around.
+    # The extent of tiles: rows and columns up to a multiple of the coarsest step, and the stem's own four around them.
     beyond = [(0, 0), *((4, 4 + -length % 32) for length in shape)]
     half, quarter = model.network.stem(torch.from_numpy(np.pad(values, beyond, mode="edge"))[None])
     wide = [
         F.pad(plane[..., 4 // step : -4 // step, 4 // step : -4 // step], (border // step,) * 4, mode="replicate")
         for plane, step in ((half, 2), (quarter, 4))
     ]
-    said = torch.sigmoid(model.network.after_stem(*wide))[0].numpy()
-    return 255 * said[:, border : border + shape[0], border : border + shape[1]]
+    maps = torch.sigmoid(model.network.after_stem(*wide))[0].numpy()
+    return 255 * maps[:, border : border + shape[0], border : border + shape[1]]
 
 
 @settings(max_examples=6, deadline=None)
@@ -65,7 +65,7 @@ def in_one_piece(stack: DepthStack, model: InkModel, border: int) -> np.ndarray:
     tile_size=st.sampled_from([448, 512]),
     batch_size=st.integers(1, 3),
 )
-def test_tiles_say_what_the_network_says_of_the_whole_segment(
+def test_tiles_equal_the_network_on_the_whole_segment(
     tmp_path_factory: pytest.TempPathFactory, shape: tuple[int, int], tile_size: int, batch_size: int
 ) -> None:
     folder = tmp_path_factory.mktemp("context")
@@ -78,7 +78,7 @@ def test_tiles_say_what_the_network_says_of_the_whole_segment(
 
 
 class BlurInReach(nn.Module):
-    """A blur that reaches `reach` pixels and no further; zeros lie beyond a tile."""
+    """A blur that reaches exactly `reach` pixels; zeros are beyond a tile."""
 
     def __init__(self, reach: int) -> None:
         super().__init__()
@@ -99,7 +99,7 @@ class BlurInReach(nn.Module):
     overlap=st.sampled_from([None, 0.5]),
     augment=st.sampled_from([(), ("flips",)]),
 )
-def test_nothing_depends_on_the_tiles_of_a_network_that_reaches_no_further_than_its_context(
+def test_maps_do_not_depend_on_tiles_if_the_context_covers_the_reach(
     tmp_path_factory: pytest.TempPathFactory,
     shape: tuple[int, int],
     reach: int,
@@ -116,8 +116,8 @@ def test_nothing_depends_on_the_tiles_of_a_network_that_reaches_no_further_than_
     with torch.inference_mode():
         flips = ((), (-1,), (-2,), (-2, -1)) if augment else ((),)
         turned = [network(padded.flip(axes)).flip(axes) for axes in flips]
-    said = torch.stack([torch.sigmoid(one) for one in turned]).mean(0)[0, :, 8 : 8 + shape[0], 8 : 8 + shape[1]]
-    assert np.abs(maps(request) - 255 * said.numpy()).max() <= 0.5 + 0.2
+    expected = torch.stack([torch.sigmoid(one) for one in turned]).mean(0)[0, :, 8 : 8 + shape[0], 8 : 8 + shape[1]]
+    assert np.abs(maps(request) - 255 * expected.numpy()).max() <= 0.5 + 0.2
 
 
 def test_a_stack_that_is_constant_in_the_plane_gives_a_constant_map(tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ def test_a_stack_that_is_constant_in_the_plane_gives_a_constant_map(tmp_path: Pa
     stack = open_stack(tmp_path / "constant.npy")
     found = maps(PredictRequest(stack, small_model(448, 96), tmp_path / "p.zarr", device="cpu"))
     assert np.ptp(found, axis=(1, 2)).max() <= 2
-    assert found.std() > 0, "ink and edges are alike: nothing is predicted"
+    assert found.std() > 0, "ink and edges are equal: nothing is predicted"
 
 
 @given(
@@ -134,7 +134,7 @@ def test_a_stack_that_is_constant_in_the_plane_gives_a_constant_map(tmp_path: Pa
     side=st.sampled_from([128, 256, 704]),
     context=st.sampled_from([0, 32]),
 )
-def test_tiles_with_a_context_cover_the_segment_with_as_few_pixels_as_they_can(
+def test_tiles_with_a_context_cover_the_segment_with_the_fewest_pixels(
     shape: tuple[int, int], side: int, context: int
 ) -> None:
     grid = tile_grid(shape, side, 32, 0.0, 32, context)
@@ -151,10 +151,10 @@ def test_tiles_with_a_context_cover_the_segment_with_as_few_pixels_as_they_can(
         assert len(rows) == math.ceil(shape[0] / (side - 64)) and len(rows[0]) == math.ceil(shape[1] / (side - 64))
         assert all(made <= side and made % 32 == 0 for made in grid.tile)
         again = tile_grid(shape, max(grid.tile), 32, 0.0, 32, context)
-        assert again == grid, "a run that goes on lays other tiles"
+        assert again == grid, "a resumed run has other tiles"
 
 
-def test_a_context_that_leaves_nothing_of_a_tile_is_refused(tmp_path: Path) -> None:
+def test_a_context_as_large_as_a_tile_is_refused(tmp_path: Path) -> None:
     model = ink_model(Smear(), 64, context_px=16)
     request = PredictRequest(make_stack(tmp_path, (6, 90, 90)), model, tmp_path / "p.zarr", device="cpu", tile_size=32)
     with pytest.raises(BadInputError, match="32 pixels leave nothing beside the 16 pixels of context.*at least 40"):

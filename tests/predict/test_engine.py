@@ -1,4 +1,4 @@
-"""The engine against arithmetic that a person can check, over shapes, tiles, overlaps, regions, masks and batches."""
+"""The engine compared with simple arithmetic, over shapes, tiles, overlaps, regions, masks and batches."""
 
 import math
 from pathlib import Path
@@ -35,7 +35,7 @@ def masks_of(draw: st.DrawFn, shape: tuple[int, int], region: Region | None = No
         return None
     blobs = np.random.default_rng(draw(st.integers(0, 99))).random((-(-shape[0] // 40), -(-shape[1] // 40)))
     mask = np.kron(blobs < draw(st.floats(0, 1)), np.ones((40, 40), bool))[: shape[0], : shape[1]].astype(bool)
-    mask[(region.y0, region.x0) if region else (0, 0)] = True  # one that leaves nothing is refused
+    mask[(region.y0, region.x0) if region else (0, 0)] = True  # an empty mask is refused
     return mask
 
 
@@ -92,8 +92,8 @@ def brute_force(request: PredictRequest) -> npt.NDArray[np.float64]:
         for tile in row:
             here = slice(tile.y0, tile.y0 + grid.tile[0]), slice(tile.x0, tile.x0 + grid.tile[1])
             with torch.no_grad():
-                said = model.network(torch.from_numpy(volume[None, :, *here].copy()))[0]
-            total[:, *here] += weights / (1 + np.exp(-said.numpy().astype(float)))
+                logits = model.network(torch.from_numpy(volume[None, :, *here].copy()))[0]
+            total[:, *here] += weights / (1 + np.exp(-logits.numpy().astype(float)))
             count[here] += weights
     return 255 * (total / count)[:, : shape[0], : shape[1]]
 
@@ -134,7 +134,7 @@ def test_agrees_with_brute_force_to_rounding(
 
 
 class FirstLayer(Smear):
-    """A `Smear` that sees which end of the depth comes first."""
+    """A `Smear` that depends on the order of the layers."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return super().forward(x[:, :1])
@@ -154,12 +154,12 @@ def test_a_region_is_a_crop_of_the_whole(
             out = Path(folder) / name
             run(PredictRequest(stack, model, out, part, mask, "cpu", overlap, batch_size))
             planes.append(open_prediction(out).read("ink")[region.slices].astype(int))
-    # One tile at a time, each has the same bits in any run; in a batch, its company may change the last ones.
+    # A single tile has the same bits in any run; in a batch, the other tiles may change the last bits.
     assert np.abs(planes[0] - planes[1]).max() <= (0 if batch_size == 1 else 1)
 
 
 @pytest.mark.parametrize("batch_size", [None, 3])
-def test_the_real_network_from_the_smallest_segment_up(tmp_path: Path, batch_size: int | None) -> None:
+def test_the_real_network_predicts_segments_of_any_size(tmp_path: Path, batch_size: int | None) -> None:
     from napari_ink.model import InkEdgeConfig, InkModel
     from napari_ink.model.network import InkEdgeNetwork
 

@@ -1,4 +1,4 @@
-"""Several views and several models: their mean and their disagreement, against arithmetic on single predictions."""
+"""Several views and several models: their mean and disagreement, compared with arithmetic on single predictions."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -17,13 +17,13 @@ from tests.predict.test_cells import random_model
 
 
 @given(is_mirrored=st.booleans(), quarters=st.integers(0, 3))
-def test_a_turn_undone_is_no_turn(is_mirrored: bool, quarters: int) -> None:
+def test_a_reverted_view_is_the_original(is_mirrored: bool, quarters: int) -> None:
     plane = torch.arange(24).reshape(2, 3, 4)
     turn = Orientation(is_mirrored, quarters)
     assert torch.equal(turn.undo(turn.apply(plane)), plane)
 
 
-def test_every_view_is_another() -> None:
+def test_all_views_are_different() -> None:
     plane = torch.arange(9).reshape(3, 3)
     model = ink_model(Smear())
     for augment, number in ((("flips",), 4), (("rotations",), 4), (("flips", "rotations"), 8)):
@@ -32,12 +32,12 @@ def test_every_view_is_another() -> None:
     shifted = members_of([model], ("depth",), depth=9)
     assert [member.contract.surface_offset for member in shifted] == [0, -2, 2]
     assert len(members_of([model], ("depth",), depth=5)) == 1, (
-        "a view that leaves the stack sees less than the plain one"
+        "a view outside the stack has fewer layers than the plain one"
     )
     assert len(members_of([model, model], AUGMENTATIONS, depth=9)) == 2 * 8 * 3
 
 
-def test_mean_and_disagreement() -> None:
+def test_mean_and_disagreement_equal_their_formulas() -> None:
     answers = [torch.tensor([[[[0.0]], [[0.2]]]]), torch.tensor([[[[1.0]], [[0.4]]]])]
     np.testing.assert_allclose(combine(answers, [True, True]).flatten(), [0.5, 0.3, 1.0])
     np.testing.assert_allclose(combine(answers, [False, True]).flatten(), [0.5, 0.4, 1.0])
@@ -47,7 +47,7 @@ def test_mean_and_disagreement() -> None:
 
 @pytest.mark.parametrize("augment", [("flips",), ("rotations", "depth"), ("flips", "rotations")])
 def test_views_of_a_symmetric_model_agree(tmp_path: Path, augment: tuple[str, ...]) -> None:
-    # A model that sees each pixel by itself and nothing but the brightest layer has nothing to disagree on ...
+    # All views agree for a model that uses only the brightest layer of each pixel ...
     request = PredictRequest(
         make_stack(tmp_path, (5, 90, 150)), ink_model(Smear(1), 64), tmp_path / "p.zarr", device="cpu"
     )
@@ -62,25 +62,25 @@ def test_views_of_a_symmetric_model_agree(tmp_path: Path, augment: tuple[str, ..
     assert mean.disagreement[:, :].max() <= 1
 
 
-def test_views_are_the_mean_of_turned_predictions(tmp_path: Path) -> None:
-    # ... and one that sees neighbours has: here tiles are as large as the segment, so that turning the stack itself
-    # gives what each view says.
+def test_views_give_the_mean_of_predictions_of_turned_stacks(tmp_path: Path) -> None:
+    # ... but not for a model that uses neighbours: here tiles are as large as the segment, so that turning the stack
+    # itself gives the output for each view.
     patches = np.random.default_rng(0).integers(20_000, 45_000, (1, 8, 8), dtype=np.uint16)
     grey = np.kron(patches, np.ones((5, 8, 8), np.uint16))
-    model, said = ink_model(Smear(), 64), []
+    model, views = ink_model(Smear(), 64), []
     for quarters in range(4):
         folder = tmp_path / str(quarters)
         folder.mkdir()
         np.save(folder / "turned.npy", np.rot90(grey, quarters, (1, 2)))
         request = PredictRequest(open_stack(folder / "turned.npy"), model, folder / "p.zarr", device="cpu")
         run(request)
-        said.append(np.rot90(open_prediction(request.out).read("ink"), -quarters) / 255)
+        views.append(np.rot90(open_prediction(request.out).read("ink"), -quarters) / 255)
         if quarters == 0:
             whole = replace(request, out=tmp_path / "views.zarr", augment=("rotations",))
             events = run(whole)
     prediction = open_prediction(whole.out)
-    np.testing.assert_allclose(prediction.read("ink") / 255, np.mean(said, axis=0), atol=1.5 / 255)
-    np.testing.assert_allclose(prediction.read("disagreement") / 255, 2 * np.std(said, axis=0), atol=3 / 255)
+    np.testing.assert_allclose(prediction.read("ink") / 255, np.mean(views, axis=0), atol=1.5 / 255)
+    np.testing.assert_allclose(prediction.read("disagreement") / 255, 2 * np.std(views, axis=0), atol=3 / 255)
     assert prediction.read("disagreement").max() > 50
     tile = next(event for event in events if isinstance(event, TilePredicted))
     np.testing.assert_array_equal(tile.disagreement, prediction.read("disagreement", tile.y, tile.x))
@@ -101,7 +101,7 @@ def test_two_models_are_averaged_and_their_difference_is_stored(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("first", [0, 1])
-def test_a_model_without_edges_takes_nothing_from_those_of_others(tmp_path: Path, first: int) -> None:
+def test_a_model_without_edges_does_not_weaken_the_edges_of_others(tmp_path: Path, first: int) -> None:
     both = (
         ink_model(Constant(-2, 1), 64),
         replace(ink_model(Constant(2, -100), 64), sha256="2" * 64, name="inky", predicts_edges=False),
@@ -120,7 +120,7 @@ def test_a_model_without_edges_takes_nothing_from_those_of_others(tmp_path: Path
     assert not none.predicts_edges and not none.read("edge").any()
 
 
-def test_what_each_model_reads_is_recorded(tmp_path: Path) -> None:
+def test_the_input_of_each_model_is_recorded(tmp_path: Path) -> None:
     models = ink_model(Smear(), 64), ink_model(Smear(), 64).reading(surface_offset=1, direction="reversed")
     request = PredictRequest(
         make_stack(tmp_path, (9, 70, 70)), models[0], tmp_path / "p.zarr", device="cpu", others=models[1:]
@@ -133,7 +133,7 @@ def test_what_each_model_reads_is_recorded(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("layers", "depth", "offset"), [(32, 65, 0), (5, 9, 1), (6, 12, -2), (7, 12, 0)])
-def test_a_stack_numbered_back_to_front_and_read_in_reverse_gives_the_very_map(
+def test_a_stack_in_reverse_order_read_in_reverse_gives_the_same_map(
     tmp_path: Path, layers: int, depth: int, offset: int
 ) -> None:
     model = random_model(96)
@@ -153,15 +153,15 @@ def test_a_stack_numbered_back_to_front_and_read_in_reverse_gives_the_very_map(
     assert maps[0][0].std() > 0
 
 
-def test_shifted_windows_of_our_own_network_share_no_stem_but_their_mean(tmp_path: Path) -> None:
+def test_shifted_windows_of_our_own_network_are_averaged(tmp_path: Path) -> None:
     stack, model = make_stack(tmp_path, (12, 200, 180)), random_model(96)
     request = PredictRequest(stack, model, tmp_path / "views.zarr", device="cpu", augment=("depth",))
     run(request)
-    said = []
+    shifted = []
     for shift in (0, -2, 2):
         one = replace(request, out=tmp_path / f"{shift}.zarr", augment=(), model=model.reading(surface_offset=shift))
         run(one)
-        said.append(open_prediction(one.out).read("ink").astype(float))
+        shifted.append(open_prediction(one.out).read("ink").astype(float))
     mean = open_prediction(request.out).read("ink")
-    assert np.std(said, axis=0).max() > 1
-    np.testing.assert_allclose(mean, np.mean(said, axis=0), atol=1.5)
+    assert np.std(shifted, axis=0).max() > 1
+    np.testing.assert_allclose(mean, np.mean(shifted, axis=0), atol=1.5)

@@ -16,20 +16,20 @@ from napari_ink.region import Region
 from tests.predict.stand_ins import make_stack, run
 
 
-def test_memory_is_given_back_whatever_happens() -> None:
+def test_memory_is_always_released() -> None:
     with pytest.raises(KeyError), memory_kept():
         blocks = [np.ones(2**18) for _ in range(16)]
         assert len(blocks) == 16
         raise KeyError
 
 
-def test_without_the_c_library_memory_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_settings_stay_without_the_c_library(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "win32")
     with memory_kept():
         pass
 
 
-def test_cudnn_is_kept_from_tf32_and_left_as_it_was() -> None:
+def test_tf32_of_cudnn_is_disabled_and_restored() -> None:
     before = torch.backends.cudnn.allow_tf32
     with forward_module._full_float32(torch.device("cuda")):
         assert not torch.backends.cudnn.allow_tf32 and torch.backends.cudnn.enabled
@@ -51,5 +51,5 @@ def test_a_prediction_agrees_with_the_plain_network(tmp_path: Path, monkeypatch:
     run(plain)
     for what in ("ink", "edge"):
         fast, expected = (open_prediction(r.out).read(what).astype(int) for r in (request, plain))
-        assert np.abs(fast - expected).max() <= 1  # of 255: values on the border between two levels
+        assert np.abs(fast - expected).max() <= 1  # of 255, since values may be between two levels
     assert open_prediction(request.out).provenance["precision"] == "float32"

@@ -25,7 +25,7 @@ from tests.predict.stand_ins import Smear, ink_model, make_stack, run
 
 
 def counted(stack: DepthStack, stored_px: tuple[int, int]) -> tuple[DepthStack, Counter[tuple[int, int]]]:
-    """Return a stack stored in parts of that size, and how often each of its reads begins where."""
+    """Return a stack stored in parts of that size, and a count of the reads that start at each position."""
     begins: Counter[tuple[int, int]] = Counter()
 
     def read_block(z: slice, y: slice, x: slice, step: int = 1) -> np.ndarray:
@@ -41,24 +41,24 @@ def counted(stack: DepthStack, stored_px: tuple[int, int]) -> tuple[DepthStack, 
 @given(
     data=st.data(),
     stored=st.just((1, 1)) | st.tuples(st.integers(1, 500), st.integers(1, 800)),
-    kept=st.sampled_from([0, 10**5, 10**9]),
+    budget=st.sampled_from([0, 10**5, 10**9]),
     row_px=st.none() | st.integers(1, 400),
 )
-def test_windows_are_those_of_the_stack(
+def test_windows_equal_those_of_the_stack(
     tmp_path_factory: pytest.TempPathFactory,
     data: st.DataObject,
     stored: tuple[int, int],
-    kept: int,
+    budget: int,
     row_px: int | None,
 ) -> None:
     stack = make_stack(tmp_path_factory.mktemp("source"), (5, 330, 400))
     watched, begins = counted(stack, stored)
-    source = GreySource(watched, slice(1, 4), row_px, kept)
+    source = GreySource(watched, slice(1, 4), row_px, budget)
     for _ in range(4):
         y0, x0 = data.draw(st.integers(0, 329)), data.draw(st.integers(0, 399))
         area = Region(y0, data.draw(st.integers(y0 + 1, 330)), x0, data.draw(st.integers(x0 + 1, 400)))
         np.testing.assert_array_equal(source.read(area), stack.read(slice(1, 4), *area.slices))
-    if kept == 10**9:
+    if budget == 10**9:
         assert set(begins.values()) <= {1}
 
 
@@ -82,13 +82,13 @@ def test_parts_are_whole_strips_and_a_row_of_blocks_fits(
     strip, chunk = min(stored[0], height), min(stored[1], width)
     assert tall % strip == 0 and (wide % chunk == 0 or wide == width)
     part_bytes = tall * wide * layers * 2
-    least = min(math.ceil(512 / chunk) * chunk, width)  # what a part is at least as wide as
+    least = min(math.ceil(512 / chunk) * chunk, width)  # the least width of a part
     assert part_bytes <= max(32 * 2**20, strip * least * layers * 2)
-    touched = (256 + 8 - 2) // tall + 2  # parts that a block and the stem's halo reach into, wherever they lie
+    touched = (256 + 8 - 2) // tall + 2  # most parts touched by a block and the stem's halo, at any position
     assert source._cache.most_bytes >= touched * part_bytes
 
 
-def test_threads_that_want_the_same_wait_for_one(tmp_path: Path) -> None:
+def test_threads_that_need_the_same_part_wait_for_one_read(tmp_path: Path) -> None:
     watched, begins = counted(make_stack(tmp_path, (5, 600, 600)), (300, 600))
     source = GreySource(watched, slice(0, 5))
     with ThreadPoolExecutor(8) as threads:
@@ -97,7 +97,7 @@ def test_threads_that_want_the_same_wait_for_one(tmp_path: Path) -> None:
     assert begins == {(0, 0): 1, (300, 0): 1}
 
 
-def test_what_could_not_be_read_is_tried_again(tmp_path: Path) -> None:
+def test_a_failed_read_is_retried(tmp_path: Path) -> None:
     stack, fails = make_stack(tmp_path, (5, 300, 300)), [True]
 
     def read_block(z: slice, y: slice, x: slice, step: int = 1) -> np.ndarray:
@@ -120,7 +120,7 @@ def test_each_part_is_read_once_in_a_run(tmp_path: Path, stored: tuple[int, int]
 
 
 @pytest.mark.parametrize("kind", ["strips", "tiles", "zarr", "plain"])
-def test_stacks_say_how_they_are_stored(tmp_path: Path, kind: str) -> None:
+def test_stacks_report_their_storage(tmp_path: Path, kind: str) -> None:
     grey = np.random.default_rng(0).integers(0, 65535, (5, 160, 200), dtype=np.uint16)
     place = tmp_path / "seg" / "layers"
     if kind == "zarr":
@@ -148,14 +148,14 @@ def test_layers_that_no_reader_needs_are_released(tmp_path: Path) -> None:
     source, areas = GreySource(watched, slice(0, 5)), [Region(0, 260, 0, 400), Region(240, 600, 0, 400)]
     source.expect(areas)
     source.read(areas[0])
-    assert set(source._cache._values) == {(1, 0)}  # rows 200 to 400, which the other one begins in
+    assert set(source._cache._values) == {(1, 0)}  # rows 200 to 400, where the other area begins
     source.read(areas[1])
     assert not source._cache._values and source._cache.nbytes == 0 and set(begins.values()) == {1}
-    source.read(areas[0])  # once more, as what was dropped for want of memory is
+    source.read(areas[0])  # once more, like a part dropped for lack of memory
     assert source._cache._values
 
 
-def test_looking_around_reads_little_more_than_once(tmp_path: Path) -> None:
+def test_panning_reads_hardly_any_part_twice(tmp_path: Path) -> None:
     watched, _ = counted(make_stack(tmp_path, (3, 1300, 2600)), (1, 1))
     read = 0
 
@@ -171,7 +171,7 @@ def test_looking_around_reads_little_more_than_once(tmp_path: Path) -> None:
         ((y, x) for y in range(5) for x in range(10)), key=lambda cell: (cell[0] - 2) ** 2 + (cell[1] - 7) ** 2
     )
     for row_px, at_most in ((None, 2.5), (2600, 20)):
-        read, source = 0, GreySource(stack, slice(0, 3), row_px, 3 * 2**21)  # room for four blocks' height and less
+        read, source = 0, GreySource(stack, slice(0, 3), row_px, 3 * 2**21)  # less than four blocks high
         for cell in middles:
             source.read(grid.area(cell))
         assert read < at_most * 1300 * 2600

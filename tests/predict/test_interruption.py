@@ -1,4 +1,4 @@
-"""Interruptions: final blocks stay, and resuming gives the same bytes as an uninterrupted run."""
+"""Interruptions: finished blocks stay, and resuming gives the same bytes as an uninterrupted run."""
 
 import os
 import signal
@@ -27,13 +27,13 @@ SHAPE = (5, 600, 700)
 
 
 def chunks(store: Path) -> dict[str, bytes]:
-    # What a killed process was just writing lies beside the chunks under another name, and no reader minds it.
+    # The last files of a killed process are beside the chunks under other names, which readers ignore.
     files = [p for p in store.rglob("*") if p.is_file() and "c" in p.parts and p.suffix != ".partial"]
     return {str(p.relative_to(store)): p.read_bytes() for p in files}
 
 
 def request_in(folder: Path, batch_size: int = 1, **settings: object) -> PredictRequest:
-    there = folder / "segment.npy"  # a process that goes on with another's run must not write its stack anew
+    there = folder / "segment.npy"  # a process that resumes another's run must not rewrite its stack
     stack = open_stack(there) if there.exists() else make_stack(folder, SHAPE)
     model = ink_model(Smear(), 128)
     request = PredictRequest(stack, model, folder / "p.zarr", device="cpu", batch_size=batch_size)
@@ -42,9 +42,7 @@ def request_in(folder: Path, batch_size: int = 1, **settings: object) -> Predict
 
 @pytest.mark.parametrize("batch_size", [1, 3])
 @pytest.mark.parametrize("region", [None, Region(100, 580, 37, 690)])
-def test_cancelled_again_and_again_ends_with_the_same_bytes(
-    tmp_path: Path, batch_size: int, region: Region | None
-) -> None:
+def test_repeated_cancelling_gives_the_same_bytes(tmp_path: Path, batch_size: int, region: Region | None) -> None:
     mask = np.ones(SHAPE[1:], bool)
     mask[200:500, :260] = False
     request = request_in(tmp_path, batch_size, region=region, mask=mask, overlap=0.25)
@@ -68,7 +66,7 @@ def test_cancelled_again_and_again_ends_with_the_same_bytes(
 
 
 def has_more_than(store: Path, fraction: float) -> bool:
-    time.sleep(0.02)  # blocks are written on a thread; without this the run may be through before one is seen
+    time.sleep(0.02)  # blocks are written on a thread; the run may end earlier otherwise
     return open_prediction(store).done_fraction > fraction
 
 
@@ -89,19 +87,19 @@ def test_events_after_resuming_show_the_stored_tiles(tmp_path: Path) -> None:
     np.testing.assert_array_equal(shown, [open_prediction(request.out).read(what) for what in ("ink", "edge")])
 
 
-def test_cancelled_before_a_block_is_final_keeps_a_store_to_resume(tmp_path: Path) -> None:
+def test_cancelling_before_the_first_finished_block_keeps_a_store_to_resume(tmp_path: Path) -> None:
     request = request_in(tmp_path)
     run_until(request, lambda e: isinstance(e, PredictionStarted))
     assert open_prediction(request.out).done_fraction == 0
     assert run(replace(request, resume=True))[-1].complete
 
 
-def test_resume_without_a_store_begins_one(tmp_path: Path) -> None:
+def test_resume_without_a_store_starts_one(tmp_path: Path) -> None:
     assert run(request_in(tmp_path, resume=True))[-1].complete
 
 
 class Interrupts(Smear):
-    """Ctrl-C while the network is at work."""
+    """Raises Ctrl-C's exception while the network computes."""
 
     calls = 0
 
@@ -128,7 +126,7 @@ from pathlib import Path
 from tests.predict.test_interruption import open_prediction, predict, request_in, TilePredicted
 request = request_in(Path(sys.argv[1]))
 for event in predict(request):
-    # Blocks are written on a thread: a first one must have come through.
+    # Blocks are written on a thread: wait for the first one.
     if isinstance(event, TilePredicted) and event.done >= 37 and open_prediction(request.out).done_fraction:
         os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -147,7 +145,7 @@ def test_a_killed_process_leaves_a_store_that_can_be_resumed(tmp_path: Path) -> 
     assert chunks(request.out) == chunks(tmp_path / "whole.zarr")
 
 
-def test_stored_tiles_are_recorded_soon_even_if_nothing_follows(tmp_path: Path) -> None:
+def test_stored_tiles_are_recorded_soon_even_without_a_next_tile(tmp_path: Path) -> None:
     request = request_in(tmp_path)
     events = predict(request)
     next(events)
@@ -182,7 +180,7 @@ time.sleep(10)
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on Windows")
-def test_killed_again_and_again_at_any_instant(tmp_path: Path) -> None:
+def test_repeated_kills_at_any_instant_give_the_same_bytes(tmp_path: Path) -> None:
     root, rng = Path(__file__).parents[2], np.random.default_rng()
     request = request_in(tmp_path)
     run(replace(request, out=tmp_path / "whole.zarr"))
@@ -195,7 +193,7 @@ def test_killed_again_and_again_at_any_instant(tmp_path: Path) -> None:
     assert chunks(request.out) == chunks(tmp_path / "whole.zarr")
 
 
-def test_a_stack_changed_since_is_reported(tmp_path: Path) -> None:
+def test_a_stack_changed_since_the_run_began_is_reported(tmp_path: Path) -> None:
     request = request_in(tmp_path, resume=True)
     run_until(request, lambda e: isinstance(e, TilePredicted) and e.done == 40)
     began = run_until(request, lambda e: isinstance(e, PredictionStarted))[0]
@@ -223,11 +221,11 @@ def test_resuming_with_another_version_or_device_is_reported_and_recorded(tmp_pa
     assert continued["version"] == napari_ink.__version__ and continued["device"] == "cpu"
     assert continued["written_since"] is None and continued["batch_size"] == 1
     run(request)
-    assert len(open_prediction(request.out).provenance["continued"]) == 1, "there was nothing left to do"
+    assert len(open_prediction(request.out).provenance["continued"]) == 1, "no tile was left to predict"
 
 
 @pytest.mark.parametrize("damage", [b"", b"no chunk"])
-def test_flags_that_are_damaged_cost_their_blocks_and_no_more(tmp_path: Path, damage: bytes) -> None:
+def test_damaged_flags_lose_only_their_blocks(tmp_path: Path, damage: bytes) -> None:
     request = request_in(tmp_path)
     run(replace(request, out=tmp_path / "whole.zarr"))
     run(request)
@@ -240,7 +238,7 @@ def test_flags_that_are_damaged_cost_their_blocks_and_no_more(tmp_path: Path, da
     assert chunks(request.out) == chunks(tmp_path / "whole.zarr")
 
 
-def test_resume_names_what_differs_and_changes_nothing(tmp_path: Path) -> None:
+def test_resume_names_the_differences_and_changes_nothing(tmp_path: Path) -> None:
     request = request_in(tmp_path, resume=True)
     run_until(request, lambda e: isinstance(e, TilePredicted) and e.done == 40)
     before = {p: p.read_bytes() for p in request.out.rglob("*") if p.is_file()}
@@ -261,7 +259,7 @@ def test_resume_names_what_differs_and_changes_nothing(tmp_path: Path) -> None:
     assert {p: p.read_bytes() for p in request.out.rglob("*") if p.is_file()} == before
 
 
-def test_cancel_takes_no_longer_than_a_batch(tmp_path: Path) -> None:
+def test_cancel_takes_at_most_one_batch(tmp_path: Path) -> None:
     class Slow(Constant):
         def forward(self, x: Tensor) -> Tensor:
             time.sleep(0.05)
@@ -274,7 +272,7 @@ def test_cancel_takes_no_longer_than_a_batch(tmp_path: Path) -> None:
     assert time.monotonic() - began < 0.5
 
 
-def test_nothing_leaks_into_the_caller_between_events(tmp_path: Path) -> None:
+def test_torch_settings_are_restored_between_events(tmp_path: Path) -> None:
     threads = torch.get_num_threads()
     for _ in predict(request_in(tmp_path, region=Region(0, 300, 0, 300))):
         assert not torch.is_inference_mode_enabled() and torch.is_grad_enabled()
@@ -292,11 +290,11 @@ def test_two_runs_never_write_the_same_store(tmp_path: Path) -> None:
     assert not list(request.out.glob(".*"))
 
 
-@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="only Linux tells which file a handle is of")
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="only Linux names the file of a handle")
 def test_levels_are_on_the_disk_before_they_are_marked_as_final(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Nothing but a failing machine shows the difference, so the order of what the system is asked for is watched.
+    # Only a failing machine would show the difference, so the test watches the order of system calls.
     synced: set[Path] = set()
     request = request_in(tmp_path, region=Region(0, 300, 0, 300))
 
@@ -309,10 +307,10 @@ def test_levels_are_on_the_disk_before_they_are_marked_as_final(
         for row, column in zip(*np.nonzero(done), strict=True):
             chunk = request.out / "0" / "c" / "0" / str(row) / str(column)
             assert not chunk.exists() or {chunk, *chunk.parents[:3]} <= synced
-            # ... and so is the note itself, soon after.
+            # ... and the flag itself follows soon.
     flags = request.out / "done" / "c" / "0" / "0"
     assert {flags, flags.parent, request.out.parent} <= synced
-    assert any(path.name == "zarr.json" for path in synced), "a new store is on the disk before it has its name"
+    assert any(path.name == "zarr.json" for path in synced), "a new store must be on the disk before it gets its name"
 
 
 def test_a_second_run_to_the_same_store_is_refused_at_any_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -327,7 +325,7 @@ def test_a_second_run_to_the_same_store_is_refused_at_any_time(tmp_path: Path, m
             next(predict(second))
     monkeypatch.setattr("napari_ink.predict.storage.create.os.path.lexists", lambda path: False)
     monkeypatch.setattr("napari_ink.predict.storage.create.is_being_written", lambda path: False)
-    with pytest.raises(OutputError, match=words):  # both looked before either of them had made it
+    with pytest.raises(OutputError, match=words):  # both checked before either had created it
         next(predict(request))
     list(first)
     assert open_prediction(request.out).complete

@@ -1,4 +1,4 @@
-"""Lanes: as many as there are cores and memory for, with the same bytes, errors and threads as a single one."""
+"""Lanes: limited by cores and memory, with the same bytes, errors and threads as a single one."""
 
 import threading
 import time
@@ -22,7 +22,7 @@ from tests.predict.test_interruption import chunks
 
 
 class Watched(nn.Module):
-    """Notes how many are in it at a time, and with how many threads; slow, so that they meet."""
+    """Records the number of concurrent calls, and their threads; slow, so that calls overlap."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -40,7 +40,7 @@ class Watched(nn.Module):
 
 
 class HungryTogether(nn.Module):
-    """Runs out of memory where two tiles are in it at a time."""
+    """Runs out of memory with two tiles at a time."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ def request_in(folder: Path, model: InkModel) -> PredictRequest:
 
 
 @given(cores=st.integers(1, 200), side=st.integers(1, 2048))
-def test_every_core_has_work_and_memory_bounds_how_many_tiles_are_in_hand(cores: int, side: int) -> None:
+def test_every_core_has_work_and_memory_bounds_the_number_of_tiles(cores: int, side: int) -> None:
     lanes, threads = lanes_for(torch.device("cpu"), cores, (side, side))
     assert 1 <= lanes <= 8 and cores / 2 < lanes * threads <= cores
     assert lanes == 1 or lanes * side * side <= 8 * 256 * 256
@@ -68,7 +68,7 @@ def test_every_core_has_work_and_memory_bounds_how_many_tiles_are_in_hand(cores:
 
 @pytest.mark.parametrize("model", [random_model(96), ink_model(Smear(), 96)], ids=["own", "other"])
 @pytest.mark.parametrize("batch_size", [1, 2])
-def test_the_bytes_are_those_of_a_single_lane(tmp_path: Path, model: InkModel, batch_size: int) -> None:
+def test_several_lanes_give_the_bytes_of_a_single_lane(tmp_path: Path, model: InkModel, batch_size: int) -> None:
     request = replace(request_in(tmp_path, model), batch_size=batch_size, cores=1, overlap=0.5)
     run(request)
     for cores in (2, 5):
@@ -77,7 +77,7 @@ def test_the_bytes_are_those_of_a_single_lane(tmp_path: Path, model: InkModel, b
         assert chunks(many.out) == chunks(request.out)
 
 
-def test_tiles_are_computed_side_by_side_with_a_thread_each(tmp_path: Path) -> None:
+def test_tiles_are_computed_in_parallel_with_one_thread_each(tmp_path: Path) -> None:
     network = Watched()
     run(replace(request_in(tmp_path, ink_model(network, 128)), cores=4))
     assert network.most == 4 and network.threads == {1}
@@ -93,13 +93,13 @@ def test_a_network_with_threads_of_its_own_has_one_lane(tmp_path: Path) -> None:
     assert network.most == 1
 
 
-def test_threads_are_as_before_for_everybody(tmp_path: Path) -> None:
+def test_the_numbers_of_threads_are_restored(tmp_path: Path) -> None:
     def threads_of_a_new_thread() -> int:
-        said: list[int] = []
-        one = threading.Thread(target=lambda: said.append(torch.get_num_threads()))
+        counts: list[int] = []
+        one = threading.Thread(target=lambda: counts.append(torch.get_num_threads()))
         one.start()
         one.join()
-        return said[0]
+        return counts[0]
 
     before = torch.get_num_threads()
     torch.set_num_threads(3)
@@ -111,7 +111,7 @@ def test_threads_are_as_before_for_everybody(tmp_path: Path) -> None:
         torch.set_num_threads(before)
 
 
-def test_cancel_waits_for_the_batches_in_hand_only(tmp_path: Path) -> None:
+def test_cancel_waits_only_for_the_current_batches(tmp_path: Path) -> None:
     network, before = Watched(), set(threading.enumerate())
     events = predict(replace(request_in(tmp_path, ink_model(network, 64)), cores=2))
     assert any(isinstance(event, TilePredicted) for event in (next(events), next(events)))
@@ -125,8 +125,8 @@ def test_cancel_waits_for_the_batches_in_hand_only(tmp_path: Path) -> None:
 def test_batches_shrink_if_memory_cannot_hold_them(tmp_path: Path) -> None:
     network = HungryTogether()
     events = run(replace(request_in(tmp_path, ink_model(network, 128)), cores=2, batch_size=1))
-    said = [event.sentence for event in events if isinstance(event, PredictionNote)]
-    assert len(said) == 1 and said[0].endswith("continuing with 1 core.")
+    notes = [event.sentence for event in events if isinstance(event, PredictionNote)]
+    assert len(notes) == 1 and notes[0].endswith("continuing with 1 core.")
     assert events[-1].complete
 
 
@@ -138,12 +138,12 @@ def test_one_core_out_of_memory_is_an_error(tmp_path: Path) -> None:
         run(request)
 
 
-def test_no_core_is_refused(tmp_path: Path) -> None:
+def test_zero_cores_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match="0 cores"):
         run(replace(request_in(tmp_path, ink_model(Constant(0, 0), 64)), cores=0))
 
 
-def test_cores_are_those_there_are_less_those_spared() -> None:
+def test_spared_cores_are_subtracted() -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(10_000)
     try:

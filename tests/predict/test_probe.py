@@ -1,4 +1,4 @@
-"""The probe: with networks whose answer is known, on stacks whose ink lies in a known layer."""
+"""The probe: networks with known results, on stacks with ink in a known layer."""
 
 import json
 from pathlib import Path
@@ -29,7 +29,7 @@ OFFSETS = range(-12, 13, 4)
 
 
 class InkInFront(nn.Module):
-    """Calls ink what is bright in the middle layer of the window, if there is bright papyrus in its last one."""
+    """Finds ink in bright pixels of the middle layer of the window, if the last layer shows bright papyrus."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -93,10 +93,10 @@ def test_a_contract_that_reads_backwards_fits_a_reversed_stack(tmp_path: Path, i
     backwards = model(direction="reversed", surface_offset=-4)
     verdict, windows = verdict_on(ProbeRequest(stack, backwards, ink=ink, device="cpu"))
     assert (verdict.kind, verdict.direction, verdict.offset) == ("fits", "reversed", -4)
-    assert {w.offset for w in windows} == {o - 4 for o in range(-8, 13, 4)}  # beyond, the stack ends
+    assert {w.offset for w in windows} == {o - 4 for o in range(-8, 13, 4)}  # the stack ends beyond
 
 
-def test_a_model_that_sees_no_ink_tells_nothing(tmp_path: Path, ink: np.ndarray) -> None:
+def test_a_model_that_finds_no_ink_gives_no_verdict(tmp_path: Path, ink: np.ndarray) -> None:
     stack = write_stack(tmp_path, ink, DEPTH // 2)
     blind = ink_model(Constant(-1, 0), depth_layers=LAYERS)
     for truth in (ink, None):
@@ -104,7 +104,7 @@ def test_a_model_that_sees_no_ink_tells_nothing(tmp_path: Path, ink: np.ndarray)
         assert verdict.kind == "cannot tell" and (verdict.direction, verdict.offset) == ("as stored", 0)
 
 
-def test_a_stack_with_room_for_one_window_is_probed_in_both_directions(tmp_path: Path, ink: np.ndarray) -> None:
+def test_a_stack_with_only_one_window_is_probed_in_both_directions(tmp_path: Path, ink: np.ndarray) -> None:
     shallow = np.load(write_stack(tmp_path, ink, DEPTH // 2).source)[12:19]
     np.save(tmp_path / "shallow.npy", shallow)
     stack = open_stack(tmp_path / "shallow.npy")
@@ -127,7 +127,7 @@ def test_a_grey_range_is_used_and_its_absence_is_reported(tmp_path: Path, ink: n
         next(probe(ProbeRequest(write_stack(tmp_path, ink, 9), model().reading(grey_range=(0, 4095)), device="cpu")))
 
 
-def test_an_empty_place_is_refused(tmp_path: Path, ink: np.ndarray) -> None:
+def test_an_empty_region_is_refused(tmp_path: Path, ink: np.ndarray) -> None:
     stack = write_stack(tmp_path, ink, DEPTH // 2)
     with pytest.raises(BadInputError, match="nothing to probe"):
         next(probe(ProbeRequest(stack, model(), mask=np.zeros_like(ink), device="cpu")))
@@ -142,7 +142,7 @@ def test_an_empty_place_is_refused(tmp_path: Path, ink: np.ndarray) -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(data=st.data(), count=st.integers(1, 9), side=st.sampled_from([8, 16, 24]))
-def test_tiles_lie_apart_in_the_region_where_there_is_something(data: st.DataObject, count: int, side: int) -> None:
+def test_tiles_are_separate_and_inside_the_part_with_data(data: st.DataObject, count: int, side: int) -> None:
     height, width = (data.draw(st.integers(5, 120)) for _ in range(2))
     y0, x0 = data.draw(st.integers(0, height - 1)), data.draw(st.integers(0, width - 1))
     region = Region(y0, data.draw(st.integers(y0 + 1, height)), x0, data.draw(st.integers(x0 + 1, width)))
@@ -160,9 +160,9 @@ def test_tiles_lie_apart_in_the_region_where_there_is_something(data: st.DataObj
 
 
 @settings(max_examples=30, deadline=None)
-@example(seed=0, low=39, high=243, share=0.625)  # four fifths of the range apart to the level
+@example(seed=0, low=39, high=243, share=0.625)  # exactly four fifths of the range apart
 @given(seed=st.integers(0, 2**32 - 1), low=st.integers(0, 90), high=st.integers(120, 255), share=st.floats(0.05, 0.9))
-def test_two_clean_groups_lie_as_far_apart_as_they_do(seed: int, low: int, high: int, share: float) -> None:
+def test_the_separation_of_two_clean_groups_is_their_distance(seed: int, low: int, high: int, share: float) -> None:
     bright = np.random.default_rng(seed).random(4000) < share
     levels = np.where(bright, high, low).astype(np.uint8)
     found = unlabelled_separation(levels)
@@ -171,7 +171,7 @@ def test_two_clean_groups_lie_as_far_apart_as_they_do(seed: int, low: int, high:
     assert labelled_separation(levels, bright).value == pytest.approx(high - low)
 
 
-def test_the_groups_are_those_of_otsu() -> None:
+def test_the_groups_equal_otsus() -> None:
     rng = np.random.default_rng(0)
     levels = np.clip(rng.normal(np.where(rng.random(9000) < 0.3, 180, 60), 30), 0, 255).astype(np.uint8)
     above = levels > threshold_otsu(levels)
@@ -194,7 +194,7 @@ def row(direction: Direction, *separations: float) -> list[Window]:
 @pytest.mark.parametrize(
     ("stored", "turned", "kind", "offset"),
     [
-        ((40, 60, 90, 91, 92, 99, 60), (0,) * 7, "fits", 0),  # 8 % less than the best is not worth moving for
+        ((40, 60, 90, 91, 92, 99, 60), (0,) * 7, "fits", 0),  # 8 % below the best does not justify a shift
         ((10, 20, 30, 50, 98, 100, 99), (0,) * 7, "shifted", 8),
         ((100, 40, 10, 1, 0, 0, 0), (5,) * 7, "shifted", -12),
         ((5,) * 7, (1, 60, 95, 96, 98, 80, 9), "reversed", 0),
@@ -202,7 +202,7 @@ def row(direction: Direction, *separations: float) -> list[Window]:
         ((1, 2, 3, 4, 5, 6, 7), (-9,) * 7, "cannot tell", 0),
     ],
 )
-def test_what_separations_amount_to(
+def test_verdicts_follow_from_separations(
     stored: tuple[float, ...], turned: tuple[float, ...], kind: str, offset: int
 ) -> None:
     verdict = decide(row("as stored", *stored) + row("reversed", *turned), ("as stored", 0))
@@ -211,7 +211,7 @@ def test_what_separations_amount_to(
     assert ("or more" in verdict.sentence) == (offset == -12)
 
 
-def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_probe_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     ink = np.zeros((SIDE, SIDE), bool)
     ink[10:50, 20:30] = True
     write_stack(tmp_path, ink, DEPTH // 2 + 8, is_reversed=True)

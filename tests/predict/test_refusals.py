@@ -1,4 +1,4 @@
-"""Impossible runs are refused in one sentence and leave no half-written store behind."""
+"""Impossible runs are refused in one sentence and leave no half-written store."""
 
 import os
 import subprocess
@@ -44,7 +44,7 @@ def request_here(tmp_path: Path) -> PredictRequest:
 
 
 def refuse(request: PredictRequest, error: type[NapariInkError], match: str) -> str:
-    """Expect an error, and the folder of the output as it was."""
+    """Expect an error, and no change in the output folder."""
     folder = request.out.parent
     before = sorted(folder.rglob("*"))
     with pytest.raises(error, match=match) as caught:
@@ -54,20 +54,20 @@ def refuse(request: PredictRequest, error: type[NapariInkError], match: str) -> 
     return str(caught.value)
 
 
-def test_too_few_layers(request_here: PredictRequest) -> None:
+def test_too_few_layers_are_refused(request_here: PredictRequest) -> None:
     refuse(replace(request_here, model=ink_model(Smear(), min_depth_layers=5, surface_offset=3)), ContractError, "5")
 
 
-def test_a_region_outside(request_here: PredictRequest) -> None:
+def test_a_region_outside_the_segment_is_refused(request_here: PredictRequest) -> None:
     refuse(replace(request_here, region=Region(90, 99, 0, 9)), BadInputError, "90 pixels high and 120 wide")
 
 
 @pytest.mark.parametrize("mask", [np.ones((90, 119), bool), np.ones((90, 120), np.uint8)])
-def test_a_mask_of_another_kind(request_here: PredictRequest, mask: np.ndarray) -> None:
+def test_a_mask_of_another_size_or_type_is_refused(request_here: PredictRequest, mask: np.ndarray) -> None:
     refuse(replace(request_here, mask=mask), LabelError, "bool mask of that size")
 
 
-def test_a_mask_that_leaves_nothing(request_here: PredictRequest) -> None:
+def test_an_empty_mask_is_refused(request_here: PredictRequest) -> None:
     mask = np.zeros((90, 120), bool)
     refuse(
         replace(request_here, mask=mask), LabelError, "leaves nothing to predict in 0:90,0:120; give one that is white"
@@ -78,7 +78,7 @@ def test_a_mask_that_leaves_nothing(request_here: PredictRequest) -> None:
     refuse(replace(apart, resume=True), LabelError, "leaves nothing")
 
 
-def test_an_overlap_and_a_batch_that_make_no_sense(request_here: PredictRequest) -> None:
+def test_invalid_overlaps_batches_and_tiles_are_refused(request_here: PredictRequest) -> None:
     refuse(replace(request_here, overlap=0.9), BadInputError, "overlap")
     refuse(replace(request_here, batch_size=0), BadInputError, "batch")
     for side in (0, -5):
@@ -86,7 +86,7 @@ def test_an_overlap_and_a_batch_that_make_no_sense(request_here: PredictRequest)
     refuse(replace(request_here, augment=("mirrors",)), BadInputError, "no augmentation called mirrors")
 
 
-def test_no_such_device(request_here: PredictRequest) -> None:
+def test_unknown_devices_are_refused(request_here: PredictRequest) -> None:
     for name, there in (("cuda", torch.cuda.is_available()), ("mps", torch.backends.mps.is_available())):
         if not there:
             refuse(replace(request_here, device=name), BadInputError, f"{name} is not available here")
@@ -94,7 +94,7 @@ def test_no_such_device(request_here: PredictRequest) -> None:
         choose_device("abacus")
 
 
-def test_auto_picks_the_best_there_is() -> None:
+def test_auto_picks_the_best_device() -> None:
     best = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     assert choose_device("auto").type == choose_device().type == best
     assert device_title(torch.device("cpu")) == "the CPU"
@@ -111,7 +111,7 @@ def test_a_core_is_left_free_and_the_threads_restored() -> None:
     assert torch.get_num_threads() == before
 
 
-def test_an_output_that_exists(request_here: PredictRequest) -> None:
+def test_an_existing_output_is_refused(request_here: PredictRequest) -> None:
     run(request_here)
     refuse(request_here, OutputError, "exists already")
     (request_here.out.parent / "notes").mkdir()
@@ -120,24 +120,22 @@ def test_an_output_that_exists(request_here: PredictRequest) -> None:
     refuse(replace(elsewhere, resume=True), OutputError, "not a prediction that can be resumed")
 
 
-def test_an_output_in_no_folder(request_here: PredictRequest) -> None:
+def test_an_output_without_a_folder_is_refused(request_here: PredictRequest) -> None:
     refuse(replace(request_here, out=request_here.out / "a" / "b.zarr"), OutputError, "There is no folder")
     file = request_here.stack.source
     refuse(replace(request_here, out=file / "b.zarr"), OutputError, "There is no folder")
 
 
-def test_a_tile_without_an_answer_is_left_out_told_and_does_not_spread(
-    request_here: PredictRequest, tmp_path: Path
-) -> None:
+def test_a_tile_with_nan_is_left_out_reported_and_does_not_spread(request_here: PredictRequest, tmp_path: Path) -> None:
     grey = np.zeros((5, 90, 120), np.uint16)
     grey[:, 30:60, 64:120] = 65535
     np.save(tmp_path / "segment.npy", grey)
     request = replace(request_here, stack=open_stack(tmp_path / "segment.npy"), overlap=0.25, batch_size=2)
-    said = _changes(replace(request, model=ink_model(NotANumber())))
-    assert said and all("not a number" in one and "left out" in one for one in said)
+    notes = _changes(replace(request, model=ink_model(NotANumber())))
+    assert notes and all("not a number" in one and "left out" in one for one in notes)
     prediction = open_prediction(request.out)
     left_out = prediction.provenance["left_out"]
-    assert [one[12:].split(" is ")[0] for one in said] == [str(Region(*one)) for one in left_out]
+    assert [one[12:].split(" is ")[0] for one in notes] == [str(Region(*one)) for one in left_out]
     ink, answered = prediction.read("ink"), np.zeros((90, 120), bool)
     assert prediction.complete
     plan = tile_grid((90, 120), 32, 8, 0.25)
@@ -148,15 +146,13 @@ def test_a_tile_without_an_answer_is_left_out_told_and_does_not_spread(
     assert (ink[answered] == 128).all() and not ink[~answered].any() and not answered.all()
 
 
-def test_a_model_without_any_answer_is_refused(request_here: PredictRequest, tmp_path: Path) -> None:
+def test_a_model_that_gives_only_nan_is_refused(request_here: PredictRequest, tmp_path: Path) -> None:
     np.save(tmp_path / "segment.npy", np.full((5, 90, 120), 65535, np.uint16))
     request = replace(request_here, stack=open_stack(tmp_path / "segment.npy"), model=ink_model(NotANumber()))
     assert "the tile at 0:32,0:32" in refuse(request, CheckpointError, "not a number")
 
 
-def test_a_run_starts_and_resumes_where_the_model_gives_no_numbers(
-    request_here: PredictRequest, tmp_path: Path
-) -> None:
+def test_a_run_starts_and_resumes_at_tiles_with_nan(request_here: PredictRequest, tmp_path: Path) -> None:
     grey = np.zeros((5, 600, 600), np.uint16)
     grey[:, :40, :40] = grey[:, 280:330, :] = 65535
     np.save(tmp_path / "segment.npy", grey)
@@ -171,18 +167,18 @@ def test_a_run_starts_and_resumes_where_the_model_gives_no_numbers(
     assert 0 < open_prediction(request.out).done_fraction < 1
     assert run(replace(request, resume=True))[-1].complete
     prediction = open_prediction(request.out)
-    assert sorted(prediction.provenance["left_out"]) == sorted(left_out), "each is told once"
+    assert sorted(prediction.provenance["left_out"]) == sorted(left_out), "each tile is recorded once"
     np.testing.assert_array_equal(prediction.read("ink"), open_prediction(whole.out).read("ink"))
 
 
-def test_nothing_is_stored_of_a_model_that_gives_no_numbers(tmp_path: Path) -> None:
+def test_no_store_is_left_by_a_model_that_gives_only_nan(tmp_path: Path) -> None:
     np.save(tmp_path / "segment.npy", np.full((5, 600, 600), 65535, np.uint16))
     stack = open_stack(tmp_path / "segment.npy")
     request = PredictRequest(stack, ink_model(NotANumber()), tmp_path / "p.zarr", device="cpu", batch_size=1)
     refuse(request, CheckpointError, "all others so far")
 
 
-def test_memory_that_runs_out(request_here: PredictRequest) -> None:
+def test_a_lack_of_memory_is_reported(request_here: PredictRequest) -> None:
     refuse(replace(request_here, model=ink_model(OutOfMemory())), DeviceMemoryError, "the CPU cannot hold a batch")
 
 
@@ -190,19 +186,19 @@ def _changes(request: PredictRequest) -> list[str]:
     return [event.sentence for event in run(request) if isinstance(event, PredictionNote)]
 
 
-def test_too_little_memory_takes_fewer_tiles_and_says_it_once(request_here: PredictRequest) -> None:
+def test_a_lack_of_memory_reduces_the_batch_and_is_reported_once(request_here: PredictRequest) -> None:
     whole = replace(request_here, batch_size=4)
     run(whole)
     less = replace(whole, model=ink_model(Hungry(32 * 32 * 2)), out=request_here.out.with_name("less.zarr"))
-    assert [said.split(": ")[1] for said in _changes(less)] == ["continuing with 2 tiles at a time."]
+    assert [note.split(": ")[1] for note in _changes(less)] == ["continuing with 2 tiles at a time."]
     for what in ("ink", "edge"):
         assert np.array_equal(open_prediction(less.out).read(what), open_prediction(whole.out).read(what))
 
 
-def test_then_smaller_tiles_and_then_nothing_is_left(request_here: PredictRequest) -> None:
+def test_a_lack_of_memory_reduces_the_tiles_and_finally_fails(request_here: PredictRequest) -> None:
     small = replace(request_here, model=ink_model(Hungry(64 * 64), tile_size=128), batch_size=2)
-    said = _changes(small)
-    assert "1 tile at a time" in said[0] and "tiles of 64 pixels instead of" in said[1] and len(said) == 2
+    notes = _changes(small)
+    assert "1 tile at a time" in notes[0] and "tiles of 64 pixels instead of" in notes[1] and len(notes) == 2
     prediction = open_prediction(small.out)
     assert prediction.complete and prediction.provenance["tile"] == [64, 64]
     refuse(
@@ -236,7 +232,7 @@ class OneSize(Smear):
         return super().forward(x)
 
 
-def test_a_network_of_one_tile_size_gets_that_or_says_so(request_here: PredictRequest) -> None:
+def test_a_network_of_one_tile_size_gets_it_or_refuses(request_here: PredictRequest) -> None:
     request = replace(request_here, model=ink_model(OneSize(), 32, 32))
     refuse(replace(request, tile_size=64), BadInputError, "only tiles of 32 pixels, not of 64")
     larger = replace(request, model=ink_model(Smear(), 64), others=(request.model,))
@@ -248,11 +244,11 @@ def test_a_network_of_one_tile_size_gets_that_or_says_so(request_here: PredictRe
     assert "continuing" not in refuse(starved, DeviceMemoryError, "cannot hold")
 
 
-def test_tiles_that_are_stored_already_stay_as_large_as_they_were(request_here: PredictRequest) -> None:
+def test_a_continued_run_keeps_its_tile_size(request_here: PredictRequest) -> None:
     begun = replace(request_here, model=ink_model(Hungry(128 * 128), tile_size=128), batch_size=1)
     run(replace(begun, region=Region(0, 90, 0, 60)))
     hungry = replace(begun, model=ink_model(Hungry(64), tile_size=128), region=Region(0, 90, 0, 60), resume=True)
-    assert not _changes(hungry)  # nothing left to do
+    assert not _changes(hungry)  # no tile is left
 
 
 class Broken(nn.Module):
@@ -260,13 +256,13 @@ class Broken(nn.Module):
         raise RuntimeError("some other fault")
 
 
-def test_any_other_fault_of_torch_stays_what_it_is_and_cleans_up(request_here: PredictRequest) -> None:
+def test_any_other_error_of_torch_is_raised_unchanged_and_cleans_up(request_here: PredictRequest) -> None:
     with pytest.raises(RuntimeError, match="some other fault"):
         run(replace(request_here, model=ink_model(Broken())))
     assert not request_here.out.exists()
 
 
-def test_a_stack_that_breaks_midway(request_here: PredictRequest) -> None:
+def test_a_stack_that_fails_midway_is_reported(request_here: PredictRequest) -> None:
     whole = make_stack(request_here.out.parent, (5, 300, 120))
 
     def read_block(z: slice, y: slice, x: slice, step: int = 1) -> np.ndarray:
@@ -290,7 +286,7 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(disk)], check=True)
 
 
-def test_a_disk_that_is_full_at_once(tiny_disk: Path, request_here: PredictRequest) -> None:
+def test_a_disk_that_is_full_from_the_start_is_reported(tiny_disk: Path, request_here: PredictRequest) -> None:
     with pytest.raises(OSError, match="No space"):
         (tiny_disk / "filler").write_bytes(bytes(200_000))
     refuse(replace(request_here, out=tiny_disk / "p.zarr"), OutputError, "The disk is full")
@@ -314,7 +310,7 @@ def test_a_run_on_a_full_disk_keeps_finished_tiles_and_can_be_resumed(tiny_disk:
         np.testing.assert_array_equal(open_prediction(request.out).read(what), open_prediction(whole.out).read(what))
 
 
-def test_going_on_where_nothing_can_be_written(tiny_disk: Path, tmp_path: Path) -> None:
+def test_resuming_on_a_read_only_disk_is_refused(tiny_disk: Path, tmp_path: Path) -> None:
     subprocess.run(["mount", "-o", "remount,size=4m", str(tiny_disk)], check=True)
     request = PredictRequest(
         make_stack(tmp_path, (3, 600, 600)), ink_model(Smear(3), 64), tiny_disk / "p.zarr", device="cpu"
@@ -343,16 +339,16 @@ def test_a_store_moved_away_midway_is_reported(tmp_path: Path) -> None:
         list(events)
 
 
-def test_a_folder_that_cannot_be_written_to(request_here: PredictRequest) -> None:
+def test_a_folder_without_write_access_is_refused(request_here: PredictRequest) -> None:
     shut = Path("/proc/napari-ink")
     if not shut.parent.is_dir():
-        pytest.skip("no folder here that refuses even root")
+        pytest.skip("this system has no folder that refuses even root")
     with pytest.raises(OutputError, match="Could not write /proc/napari-ink"):
         run(replace(request_here, out=shut))
 
 
 def test_an_error_after_the_first_block_keeps_the_store(tmp_path: Path) -> None:
-    stack = make_stack(tmp_path, (5, 1500, 600))  # high enough for writing not to have caught up at the end
+    stack = make_stack(tmp_path, (5, 1500, 600))  # high enough that writing is still behind at the end
     request = PredictRequest(stack, ink_model(Smear(), 128), tmp_path / "p.zarr", device="cpu")
     run_until(request, lambda e: isinstance(e, TilePredicted) and open_prediction(request.out).done_fraction > 0)
     with pytest.raises(DeviceMemoryError):

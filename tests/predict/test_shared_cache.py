@@ -17,26 +17,26 @@ def bytes_of(value: bytes) -> int:
 
 @settings(deadline=None)
 @given(asked=st.lists(st.integers(0, 6), max_size=60), most=st.integers(0, 40), dropped=st.lists(st.integers(0, 6)))
-def test_the_right_values_come_back_and_room_is_kept_to(asked: list[int], most: int, dropped: list[int]) -> None:
-    kept: SharedCache[int, bytes] = SharedCache(bytes_of, most)
+def test_the_cache_returns_the_right_values_within_its_memory(asked: list[int], most: int, dropped: list[int]) -> None:
+    cache: SharedCache[int, bytes] = SharedCache(bytes_of, most)
     for n, key in enumerate(asked):
-        assert kept.get(key, lambda key=key: bytes(3 * key)) == bytes(3 * key)  # type: ignore[misc]
-        assert key in kept, "what was made last stays"
-        assert kept.nbytes <= max(most, 3 * key)
+        assert cache.get(key, lambda key=key: bytes(3 * key)) == bytes(3 * key)  # type: ignore[misc]
+        assert key in cache, "the newest value stays"
+        assert cache.nbytes <= max(most, 3 * key)
         if n < len(dropped):
-            kept.drop(dropped[n])
-            assert dropped[n] not in kept
-    assert kept.nbytes == sum(3 * key for key in range(7) if key in kept)
+            cache.drop(dropped[n])
+            assert dropped[n] not in cache
+    assert cache.nbytes == sum(3 * key for key in range(7) if key in cache)
 
 
-def test_threads_that_want_the_same_wait_for_one() -> None:
+def test_threads_that_need_the_same_value_wait_for_one() -> None:
     made: Counter[int] = Counter()
-    kept: SharedCache[int, bytes] = SharedCache(bytes_of, 1000)
+    cache: SharedCache[int, bytes] = SharedCache(bytes_of, 1000)
     everybody = threading.Barrier(8)
 
     def ask(_: int) -> list[bytes]:
         everybody.wait()
-        return [kept.get(key, lambda key=key: make(key)) for key in range(20)]  # type: ignore[misc]
+        return [cache.get(key, lambda key=key: make(key)) for key in range(20)]  # type: ignore[misc]
 
     def make(key: int) -> bytes:
         made[key] += 1
@@ -50,25 +50,25 @@ def test_threads_that_want_the_same_wait_for_one() -> None:
 
 
 def test_recently_used_entries_stay_longest() -> None:
-    kept: SharedCache[str, bytes] = SharedCache(bytes_of, 20)
+    cache: SharedCache[str, bytes] = SharedCache(bytes_of, 20)
     for key in ("a", "b", "a", "c"):
-        kept.get(key, lambda: bytes(10))
-    assert "a" in kept and "b" not in kept and "c" in kept
+        cache.get(key, lambda: bytes(10))
+    assert "a" in cache and "b" not in cache and "c" in cache
 
 
-def test_after_an_error_the_next_one_tries_again() -> None:
-    kept: SharedCache[int, bytes] = SharedCache(bytes_of, 100)
+def test_a_failed_computation_is_retried() -> None:
+    cache: SharedCache[int, bytes] = SharedCache(bytes_of, 100)
     with pytest.raises(ZeroDivisionError):
-        kept.get(0, lambda: bytes(1 // 0))
-    assert 0 not in kept and kept.get(0, lambda: b"now") == b"now"
+        cache.get(0, lambda: bytes(1 // 0))
+    assert 0 not in cache and cache.get(0, lambda: b"now") == b"now"
 
 
 def test_an_entry_dropped_during_computation_is_not_counted() -> None:
-    kept: SharedCache[int, bytes] = SharedCache(bytes_of, 100)
+    cache: SharedCache[int, bytes] = SharedCache(bytes_of, 100)
 
     def make() -> bytes:
-        kept.drop(0)
+        cache.drop(0)
         return bytes(10)
 
-    assert kept.get(0, make) == bytes(10)
-    assert 0 not in kept and kept.nbytes == 0
+    assert cache.get(0, make) == bytes(10)
+    assert 0 not in cache and cache.nbytes == 0

@@ -25,7 +25,7 @@ def request_here(tmp_path: Path) -> PredictRequest:
     )
 
 
-def test_is_an_ome_zarr_of_two_channels(request_here: PredictRequest) -> None:
+def test_a_prediction_is_an_ome_zarr_of_two_channels(request_here: PredictRequest) -> None:
     object.__setattr__(request_here.stack, "voxel_size_um", 7.91)
     run(request_here)
     attributes = json.loads((request_here.out / "zarr.json").read_text())["attributes"]
@@ -50,20 +50,20 @@ def test_no_unit_is_claimed_where_the_voxel_size_is_unknown(request_here: Predic
     assert scale["datasets"][0]["coordinateTransformations"][0]["scale"] == [1, 1, 1]
 
 
-def test_says_where_it_comes_from(request_here: PredictRequest) -> None:
+def test_a_prediction_records_its_provenance(request_here: PredictRequest) -> None:
     run(request_here)
-    told = open_prediction(request_here.out).provenance
+    record = open_prediction(request_here.out).provenance
     stack, model = request_here.stack, request_here.model
-    assert told["version"] == napari_ink.__version__
-    said = {"name": "stand-in", "sha256": model.sha256, "predicts_edges": True, "provenance": {"data": "none"}}
-    said["source"] = None
-    assert told["model"] == said and told["asked_instead_of"] == {}
-    assert told["contract"] == model.contract.model_dump(mode="json")
-    assert told["stack"]["source"] == str(stack.source) and told["stack"]["fingerprint"] == stack.fingerprint()
-    assert told["stack"]["shape"] == [9, 300, 320]
-    assert (told["region"], told["z_window"], told["direction"]) == ([0, 300, 0, 320], [2, 7], "as stored")
-    assert (told["device"], told["overlap"], told["complete"]) == ("cpu", 0.25, True)
-    assert told["started"].endswith("+00:00")
+    assert record["version"] == napari_ink.__version__
+    model_record = {"name": "stand-in", "sha256": model.sha256, "predicts_edges": True, "provenance": {"data": "none"}}
+    model_record["source"] = None
+    assert record["model"] == model_record and record["asked_instead_of"] == {}
+    assert record["contract"] == model.contract.model_dump(mode="json")
+    assert record["stack"]["source"] == str(stack.source) and record["stack"]["fingerprint"] == stack.fingerprint()
+    assert record["stack"]["shape"] == [9, 300, 320]
+    assert (record["region"], record["z_window"], record["direction"]) == ([0, 300, 0, 320], [2, 7], "as stored")
+    assert (record["device"], record["overlap"], record["complete"]) == ("cpu", 0.25, True)
+    assert record["started"].endswith("+00:00")
 
 
 def test_planes_are_read_where_they_are_indexed(request_here: PredictRequest) -> None:
@@ -95,8 +95,8 @@ def test_a_threshold_is_a_probability(request_here: PredictRequest, threshold: f
         open_prediction(request_here.out).mask("edge", threshold)
 
 
-def test_can_be_read_while_it_grows(tmp_path: Path) -> None:
-    # More blocks than may wait to be written, so that some are while others are still predicted.
+def test_a_prediction_can_be_read_while_it_grows(tmp_path: Path) -> None:
+    # More blocks than may wait for writing, so that some are written while others are still predicted.
     request = PredictRequest(
         make_stack(tmp_path, (3, 600, 1200)), ink_model(Smear(3), 64), tmp_path / "p.zarr", batch_size=1, device="cpu"
     )
@@ -118,7 +118,7 @@ def test_blocks_outside_the_region_are_not_waited_for(tmp_path: Path) -> None:
     assert prediction.done().tolist() == [[False, True, False], [False, False, False]]
 
 
-def test_stores_that_are_no_prediction_are_refused(tmp_path: Path) -> None:
+def test_other_stores_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match="There is no prediction at"):
         open_prediction(tmp_path / "nothing.zarr")
     (tmp_path / "file.zarr").write_text("{}")
@@ -136,7 +136,7 @@ def test_stores_that_are_no_prediction_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("lacking", ["region", "tile", "started", "stack"])
-def test_a_record_that_lacks_something_is_damaged(request_here: PredictRequest, lacking: str) -> None:
+def test_an_incomplete_record_is_damaged(request_here: PredictRequest, lacking: str) -> None:
     run(request_here)
     group = zarr.open_group(request_here.out, mode="r+")
     record = dict(group.attrs["napari_ink"])
@@ -146,7 +146,7 @@ def test_a_record_that_lacks_something_is_damaged(request_here: PredictRequest, 
         open_prediction(request_here.out)
 
 
-def test_flags_of_another_shape_are_damage(request_here: PredictRequest) -> None:
+def test_flags_of_another_shape_are_reported_as_damage(request_here: PredictRequest) -> None:
     run(request_here)
     group = zarr.open_group(request_here.out, mode="r+")
     del group["done"]
@@ -189,7 +189,7 @@ NAN = float("nan")
         (("asked_instead_of",), []),
     ],
 )
-def test_a_record_of_other_types_or_sizes_is_one_sentence(
+def test_a_record_of_other_types_or_sizes_gives_one_sentence(
     request_here: PredictRequest, place: tuple[str, ...], value: object, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run(request_here)
@@ -201,8 +201,8 @@ def test_a_record_of_other_types_or_sizes_is_one_sentence(
     out = request_here.out.with_name("m.png")
     for arguments in (["info", str(request_here.out)], ["export", str(request_here.out), "-o", str(out)]):
         assert main(arguments) == 2
-        said = capsys.readouterr().err
-        assert "is damaged (" in said and place[0] in said and len(said.splitlines()) == 1
+        text = capsys.readouterr().err
+        assert "is damaged (" in text and place[0] in text and len(text.splitlines()) == 1
     with pytest.raises(BadInputError, match="is damaged|not a prediction that can be resumed") as caught:
         list(predict(replace(request_here, resume=True)))
     assert "\n" not in str(caught.value)
@@ -211,12 +211,12 @@ def test_a_record_of_other_types_or_sizes_is_one_sentence(
 @pytest.mark.parametrize(
     "text", ["[" * 100_000, '{"zarr_format": 3, "node_type": "group", "attributes": ' + "9" * 5000]
 )
-def test_metadata_that_no_parser_takes_are_no_prediction(request_here: PredictRequest, text: str) -> None:
+def test_metadata_that_cannot_be_parsed_are_refused(request_here: PredictRequest, text: str) -> None:
     run(request_here)
     (request_here.out / "zarr.json").write_text(text)
     with pytest.raises(BadInputError, match="is not a prediction"):
         open_prediction(request_here.out)
-    os.truncate(request_here.out / "zarr.json", 2**35)  # sparse: as much as a server could send
+    os.truncate(request_here.out / "zarr.json", 2**35)  # sparse: as large as a server could send
     with pytest.raises(BadInputError, match="is not a prediction"):
         open_prediction(request_here.out)
 
@@ -231,7 +231,7 @@ def test_metadata_that_no_parser_takes_are_no_prediction(request_here: PredictRe
         ("done", {"data_type": "int64"}),
     ],
 )
-def test_arrays_that_claim_what_no_prediction_has_are_refused(
+def test_arrays_with_impossible_metadata_are_refused(
     request_here: PredictRequest, array: str, change: dict[str, object]
 ) -> None:
     run(request_here)
@@ -258,7 +258,7 @@ def test_importing_the_room_loads_nothing_heavy() -> None:
     assert ended.stdout.strip() == "[]"
 
 
-def test_only_a_store_in_which_nothing_was_predicted_is_removed(request_here: PredictRequest, tmp_path: Path) -> None:
+def test_only_a_store_without_a_predicted_tile_is_removed(request_here: PredictRequest, tmp_path: Path) -> None:
     events = predict(request_here)
     next(events)
     events.close()

@@ -1,4 +1,4 @@
-"""The order of batches: from the visible region outwards, or by rows where rows are read together; each once."""
+"""The order of batches: from the visible region outwards, or by rows if rows are read together; each once."""
 
 from itertools import groupby
 
@@ -31,7 +31,7 @@ def order_of_blocks(queue: TileQueue) -> list[tuple[int, int]]:
     in_rows=st.booleans(),
     view=st.none() | st.tuples(st.integers(0, 1500), st.integers(0, 1500), st.integers(1, 900), st.integers(1, 900)),
 )
-def test_each_batch_is_handed_out_once_and_each_block_ends_once(
+def test_each_batch_is_issued_once_and_each_block_finishes_once(
     shape: tuple[int, int], batch_size: int, in_rows: bool, view: tuple[int, int, int, int] | None
 ) -> None:
     batches = batches_of(shape, batch_size)
@@ -40,7 +40,7 @@ def test_each_batch_is_handed_out_once_and_each_block_ends_once(
     assert sorted(order_of_blocks(queue)) == sorted(blocks_in(Region.whole(shape)))
 
 
-def test_without_a_viewed_region_the_order_is_row_by_row() -> None:
+def test_without_a_visible_region_the_order_is_row_by_row() -> None:
     rows = [row for row, _ in order_of_blocks(TileQueue(batches_of(SHAPE)))]
     assert rows == sorted(rows)
 
@@ -51,13 +51,13 @@ def test_the_nearest_block_is_finished_first(middle: tuple[int, int]) -> None:
     order = order_of_blocks(TileQueue(batches_of(SHAPE), lambda: Region(y - 50, y + 50, x - 50, x + 50)))
     distances = [(row - middle[0]) ** 2 + (column - middle[1]) ** 2 for row, column in order]
     assert order[0] == middle and distances[-1] == max(distances)
-    # A neighbour that ends along with a nearer one may come early; none comes late.
+    # A neighbour that finishes with a nearer block may be early, but none is late.
     nearest_left = [min(distances[n:]) for n in range(len(distances))]
     assert nearest_left == sorted(nearest_left)
     assert sum(distances[:9]) <= sum(sorted(distances)[:16])
 
 
-def test_where_rows_are_read_together_no_row_is_left_for_another() -> None:
+def test_rows_that_are_read_together_are_finished_one_by_one() -> None:
     # The view ends between two rows of blocks, so that one above is as near as one below.
     view = Region(3 * BLOCK, 5 * BLOCK, 2 * BLOCK + 20, 3 * BLOCK)
     order = order_of_blocks(TileQueue(batches_of(SHAPE), lambda: view, in_rows=True))
@@ -67,7 +67,7 @@ def test_where_rows_are_read_together_no_row_is_left_for_another() -> None:
     assert [row for row, _ in groupby(rows)] in ([5, 2, 6, 1, 7, 0, 8], [2, 5, 1, 6, 0, 7, 8])
 
 
-def test_moving_on_changes_what_comes_next() -> None:
+def test_moving_the_view_changes_the_next_batch() -> None:
     looking = Region(0, 10, 0, 10)
     queue = TileQueue(batches_of(SHAPE), lambda: looking)
     batch = queue.take()

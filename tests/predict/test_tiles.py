@@ -26,7 +26,7 @@ def regions_in(draw: st.DrawFn, shape: tuple[int, int]) -> Region:
 
 
 @given(length=st.integers(1, 5000), tile=st.integers(1, 600), data=st.data())
-def test_tiles_cover_an_axis_and_none_leaves_it(length: int, tile: int, data: st.DataObject) -> None:
+def test_tiles_cover_an_axis_and_stay_inside_it(length: int, tile: int, data: st.DataObject) -> None:
     stride = data.draw(st.integers(max(1, tile // 4), tile))
     starts = tile_starts(length, tile, stride)
     assert starts[0] == 0
@@ -35,7 +35,7 @@ def test_tiles_cover_an_axis_and_none_leaves_it(length: int, tile: int, data: st
 
 
 @given(grid=grids())
-def test_tiles_are_what_the_network_can_read(grid: TileGrid) -> None:
+def test_tiles_have_sizes_that_the_network_can_read(grid: TileGrid) -> None:
     for row in grid.rows(Region.whole(grid.shape)):
         for tile in row:
             assert tile.within(Region.whole(grid.shape)) == tile
@@ -54,14 +54,14 @@ def test_tiles_are_multiples_of_the_divisor_and_pad_only_small_segments(
 
 
 @given(data=st.data(), grid=grids())
-def test_a_region_has_the_whole_grids_tiles_that_touch_it(data: st.DataObject, grid: TileGrid) -> None:
+def test_a_region_uses_the_tiles_of_the_whole_grid_that_touch_it(data: st.DataObject, grid: TileGrid) -> None:
     region = data.draw(regions_in(grid.shape))
     everywhere = [tile for row in grid.rows(Region.whole(grid.shape)) for tile in row]
     assert [tile for row in grid.rows(region) for tile in row] == [tile for tile in everywhere if tile.touches(region)]
 
 
 @given(data=st.data(), grid=grids(), batch_size=st.integers(1, 5))
-def test_batches_name_the_pending_blocks_that_they_touch(data: st.DataObject, grid: TileGrid, batch_size: int) -> None:
+def test_batches_list_the_pending_blocks_that_they_touch(data: st.DataObject, grid: TileGrid, batch_size: int) -> None:
     region = data.draw(regions_in(grid.shape))
     dropped = data.draw(st.integers(1, 4))
     pending = data.draw(st.sets(st.sampled_from(blocks_in(region))))
@@ -69,7 +69,7 @@ def test_batches_name_the_pending_blocks_that_they_touch(data: st.DataObject, gr
     for batch in plan.batches:
         assert len(batch.tiles) <= batch_size and len({tile.y0 for tile in batch.tiles}) == 1
         touched = {block for tile in batch.tiles for block in blocks_in(tile.within(region))}
-        assert set(batch.blocks) == touched & pending and batch.blocks, "a batch that no block waits for"
+        assert set(batch.blocks) == touched & pending and batch.blocks, "no block waits for this batch"
     waiting = {block for batch in plan.batches for block in batch.blocks}
     assert waiting | set(plan.untouched) == pending and not waiting & set(plan.untouched)
     assert plan.tiles == sum(len(batch.tiles) for batch in plan.batches)
@@ -112,6 +112,6 @@ def test_blocks_cover_a_region_once(data: st.DataObject, shape: tuple[int, int])
 
 
 @pytest.mark.parametrize("overlap", [-0.1, 0.76, 1.0, float("nan")])
-def test_an_overlap_that_makes_no_sense_is_refused(overlap: float) -> None:
+def test_an_invalid_overlap_is_refused(overlap: float) -> None:
     with pytest.raises(BadInputError, match="between 0 and 0.75"):
         tile_grid((100, 100), 64, 32, overlap)

@@ -1,4 +1,4 @@
-"""Conversion: the same voxels, levels that are means, resuming after a kill, and no unfinished store in its place."""
+"""Conversion: the same voxels, levels of means, resuming after a kill, and no unfinished store at the target."""
 
 import contextlib
 import json
@@ -64,7 +64,7 @@ def test_a_conversion_has_the_same_voxels_and_their_means(source: Path, tmp_path
 
 
 @given(arrays(np.uint8, st.tuples(st.integers(1, 3), st.integers(1, 9), st.integers(1, 9))))
-def test_halving_is_the_mean_of_four(block: np.ndarray) -> None:
+def test_halving_takes_the_mean_of_four_pixels(block: np.ndarray) -> None:
     even = np.pad(block, ((0, 0), (0, block.shape[1] % 2), (0, block.shape[2] % 2)), mode="edge")
     np.testing.assert_array_equal(
         halved_by_mean(block), np.floor(block_reduce(even.astype(float), (1, 2, 2), np.mean) + 0.5)
@@ -72,7 +72,7 @@ def test_halving_is_the_mean_of_four(block: np.ndarray) -> None:
 
 
 @given(st.tuples(st.integers(1, 512), st.integers(1, 30000), st.integers(1, 30000)))
-def test_shards_contain_whole_chunks_and_are_not_too_large(shape: tuple[int, int, int]) -> None:
+def test_shards_contain_whole_chunks_and_are_limited_in_size(shape: tuple[int, int, int]) -> None:
     shapes = level_shapes(shape)
     assert max(shapes[-1][1:]) <= 1024
     for level in range(len(shapes)):
@@ -131,7 +131,7 @@ def test_a_killed_conversion_continues_to_the_same_store(source: Path, tmp_path:
             ).read_bytes() == file.read_bytes()
 
 
-def test_a_disk_that_loses_bits_is_noticed(source: Path, tmp_path: Path) -> None:
+def test_changed_bits_on_the_disk_are_detected(source: Path, tmp_path: Path) -> None:
     events = convert(open_stack(source), tmp_path / "out.zarr", workers=1)
     while next(events).done < 10:  # all of the first level
         pass
@@ -166,14 +166,14 @@ def test_layers_in_strips_are_each_decoded_once(tmp_path: Path, monkeypatch: pyt
     events.close()
     for _ in convert(watched, tmp_path / "out.zarr"):
         pass
-    # Only the layer that was being written as the first conversion stopped may be read again.
+    # Only the layer that was being written when the first conversion stopped may be read again.
     layers = [z.start for z, _, _ in reads]
     assert set(layers) == {0, 1, 2, 3, 4} and len(layers) <= 6
     np.testing.assert_array_equal(open_stack(tmp_path / "out.zarr").read(*[slice(None)] * 3), values)
     assert {one.name for one in (tmp_path / "out.zarr").iterdir()} == {"0", "1", "zarr.json"}
 
 
-def test_what_is_refused(source: Path, tmp_path: Path) -> None:
+def test_impossible_conversions_are_refused(source: Path, tmp_path: Path) -> None:
     def refused(out: Path, words: str, stack: Path = source) -> None:
         with pytest.raises(OutputError, match=words):
             converted(stack, out)
@@ -192,7 +192,7 @@ def test_what_is_refused(source: Path, tmp_path: Path) -> None:
     refused(tmp_path / "mine.zarr", "move it away")
 
 
-def test_a_source_that_breaks_leaves_no_store(tmp_path: Path) -> None:
+def test_a_source_that_fails_leaves_no_store(tmp_path: Path) -> None:
     folder = tmp_path / "seg"
     folder.mkdir()
     for z in range(3):
@@ -207,7 +207,7 @@ def test_a_source_that_breaks_leaves_no_store(tmp_path: Path) -> None:
 
 
 def in_strips(folder: Path, shape: tuple[int, int, int] = (3, 520, 1030)) -> np.ndarray:
-    """Write layers that are decoded whole, and return their values."""
+    """Write layers that can only be decoded whole, and return their values."""
     values = np.random.default_rng(0).integers(0, 65535, shape, dtype=np.uint16)
     folder.mkdir()
     for z, layer in enumerate(values):
@@ -250,7 +250,7 @@ def test_a_conversion_killed_at_any_move_or_removal_continues(tmp_path: Path, mo
         calls, fatal = 0, fatal + 1
         with contextlib.suppress(Killed):
             converted(tmp_path / "seg", out)
-            if calls < fatal:  # it got to its end
+            if calls < fatal:  # it reached its end
                 assert contents(out) == expected
                 break
         calls, at = -(10**9), fatal
@@ -260,7 +260,7 @@ def test_a_conversion_killed_at_any_move_or_removal_continues(tmp_path: Path, mo
         assert not (tmp_path / "out.zarr.partial").exists()
         shutil.rmtree(out)
     assert fatal > 25
-    assert finished_early >= 1  # killed once it had its name, while it tidied up
+    assert finished_early >= 1  # killed during the cleanup after the final rename
 
 
 def stop_after(source: Path, out: Path, events: int) -> None:
@@ -271,7 +271,7 @@ def stop_after(source: Path, out: Path, events: int) -> None:
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "gone"])
-def test_copied_layers_are_held_against_their_check_sums(tmp_path: Path, damage: str) -> None:
+def test_copied_layers_are_verified_by_their_checksums(tmp_path: Path, damage: str) -> None:
     values = in_strips(tmp_path / "seg")
     stop_after(tmp_path / "seg", tmp_path / "out.zarr", 4)
     spool = tmp_path / "out.zarr.partial" / "layers.raw"
@@ -286,7 +286,7 @@ def test_copied_layers_are_held_against_their_check_sums(tmp_path: Path, damage:
 
 @pytest.mark.parametrize("events", [2, 10, 12])
 @pytest.mark.parametrize("damage", ["flip", "cut", "gone", "pipe"])
-def test_shards_are_held_against_their_check_sums_before_going_on(
+def test_shards_are_verified_by_their_checksums_before_continuing(
     source: Path, tmp_path: Path, events: int, damage: str
 ) -> None:
     converted(source, tmp_path / "whole.zarr")
@@ -304,8 +304,8 @@ def test_shards_are_held_against_their_check_sums_before_going_on(
     assert out == whole
 
 
-def test_shards_damaged_before_they_were_recorded_are_written_again(source: Path, tmp_path: Path) -> None:
-    """Those at an edge are smaller than a shard: written into what is there, they would have to be read first."""
+def test_shards_damaged_before_they_were_recorded_are_rewritten(source: Path, tmp_path: Path) -> None:
+    """Shards at the border are partly filled: writing into an existing one would have to read it first."""
     stop_after(source, tmp_path / "out.zarr", 10)
     (tmp_path / "out.zarr.partial" / "done.jsonl").unlink()
     shards = [path for path in (tmp_path / "out.zarr.partial").rglob("c/*/*/*") if path.is_file()]
@@ -330,10 +330,10 @@ def test_progress_records_with_other_content_are_ignored(source: Path, tmp_path:
 
 
 @pytest.mark.parametrize("kind", ["npy", "tif"])
-def test_a_source_that_is_cut_while_it_is_read_has_changed(
+def test_a_source_truncated_during_reading_is_reported_as_changed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Between the look at its size and the read itself: as a map, this would end the whole program."""
+    """Between the check of its size and the read: with a memory map, this would end the whole program."""
     from napari_ink.cli import main
     from napari_ink.stack import raw
 
@@ -361,7 +361,7 @@ def test_a_full_disk_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[s
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(disk)]
     if not hasattr(os, "geteuid") or os.geteuid() or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("only root may make a small disk")
+        pytest.skip("only root can mount a small disk")
     try:
         for shape in ((5, 520, 1030), (3, 520, 1030)):  # too large for the copied layers, and for the shards
             in_strips(tmp_path / f"seg{shape[0]}", shape)
@@ -382,7 +382,7 @@ def test_a_full_disk_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[s
     dtype=st.sampled_from(["<u2", ">u2", "u1", "<f4"]),
     order=st.sampled_from(["C", "F"]),
 )
-def test_any_block_of_a_file_is_what_numpy_reads(tmp_path_factory, shape, part, step, dtype, order) -> None:
+def test_any_block_of_a_file_equals_numpys(tmp_path_factory, shape, part, step, dtype, order) -> None:
     from napari_ink.stack.raw import RawArray, state_of
 
     values = np.random.default_rng(0).integers(0, 250, shape).astype(dtype)

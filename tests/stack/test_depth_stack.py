@@ -1,4 +1,4 @@
-"""Reading: any window of any file format equals the same NumPy slice of the whole."""
+"""Reading: any window of any file format equals the same NumPy slice of the whole volume."""
 
 import shutil
 from dataclasses import replace
@@ -34,8 +34,8 @@ def windows(draw: st.DrawFn, shape: tuple[int, ...]) -> tuple[slice, ...]:
 
 @settings(max_examples=60, deadline=None)
 @given(data=st.data(), storage=st.sampled_from(STORAGE), dtype=st.sampled_from([np.uint8, np.uint16]))
-def test_any_window_of_any_tiff(data: st.DataObject, storage: dict[str, object], dtype: type) -> None:
-    # From 2 pixels up: tifffile takes a plane of one pixel for something else when it writes.
+def test_any_window_of_any_tiff_equals_the_slice(data: st.DataObject, storage: dict[str, object], dtype: type) -> None:
+    # At least 2 pixels, since tifffile writes a plane of one pixel differently.
     shape = (3, data.draw(st.integers(2, 70)), data.draw(st.integers(2, 70)))
     volume = np.random.default_rng(1).integers(0, np.iinfo(dtype).max, shape, dtype=dtype, endpoint=True)
     window = data.draw(windows(shape))
@@ -64,11 +64,11 @@ INDICES = [4, -1, (2, slice(3, 9)), (slice(None), 5), (slice(None, None, 2), sli
 
 
 @pytest.mark.parametrize("index", INDICES, ids=str)
-def test_it_is_indexed_like_an_array(stack: DepthStack, volume: np.ndarray, index: object) -> None:
+def test_a_stack_is_indexed_like_an_array(stack: DepthStack, volume: np.ndarray, index: object) -> None:
     np.testing.assert_array_equal(stack[index], volume[index])  # type: ignore[index]
 
 
-def test_it_looks_like_an_array(stack: DepthStack, volume: np.ndarray) -> None:
+def test_a_stack_has_the_attributes_of_an_array(stack: DepthStack, volume: np.ndarray) -> None:
     assert (stack.ndim, stack.size, len(stack)) == (3, volume.size, 9)
     np.testing.assert_array_equal(np.asarray(stack), volume)
     for wrong in ((9,), (0, 0, 0, 0)):
@@ -82,7 +82,7 @@ def test_a_window_outside_is_refused(stack: DepthStack, window: slice) -> None:
         stack.read(window, slice(0, 1), slice(0, 1))
 
 
-def test_projections(stack: DepthStack, volume: np.ndarray) -> None:
+def test_projections_equal_numpy(stack: DepthStack, volume: np.ndarray) -> None:
     window, y, x = slice(2, 7), slice(5, 30), slice(0, 9)
     for how, reference in (("max", np.max), ("min", np.min), ("mean", np.mean)):
         got = stack.project(window, how, y, x)  # type: ignore[arg-type]
@@ -113,7 +113,7 @@ def test_a_copy_has_the_same_fingerprint(stack: DepthStack, volume: np.ndarray, 
     assert open_stack(tmp_path / "other.npy").fingerprint() != stack.fingerprint()
 
 
-def test_a_sample_of_a_stack_in_strips_is_that_of_any_other_and_decodes_each_band_once() -> None:
+def test_a_sample_is_independent_of_strips_and_decodes_each_band_once() -> None:
     values = np.random.default_rng(0).integers(0, 65535, (5, 300, 400), dtype=np.uint16)
     plain, reads = stack_of_array(values, "s"), []
 

@@ -1,4 +1,4 @@
-"""Every format gives the same voxels, whatever its layout; and every fault in one is one sentence."""
+"""Every format gives the same voxels, whatever its layout, and every error is one sentence."""
 
 import json
 import os
@@ -94,8 +94,8 @@ def _ngff(version: str) -> Callable[[Path, np.ndarray], Path]:
             {"path": name, "coordinateTransformations": [{"type": "scale", "scale": [1, 7.91, 7.91 * n, 7.91 * n]}]}
             for name, n in (("0", 1), ("1", 2))
         ]
-        said = [{"version": version, "axes": axes, "datasets": datasets}]
-        group.attrs.update({"multiscales": said} if version == "0.4" else {"ome": {"multiscales": said}})
+        multiscales = [{"version": version, "axes": axes, "datasets": datasets}]
+        group.attrs.update({"multiscales": multiscales} if version == "0.4" else {"ome": {"multiscales": multiscales}})
         return place
 
     return write
@@ -159,7 +159,9 @@ def test_each_format_gives_the_same_voxels(tmp_path: Path, name: str, dtype: str
     ),
     data=st.data(),
 )
-def test_any_window_of_any_stack(tmp_path_factory, name: str, volume: np.ndarray, data: st.DataObject) -> None:
+def test_any_window_of_any_stack_equals_the_slice(
+    tmp_path_factory, name: str, volume: np.ndarray, data: st.DataObject
+) -> None:
     stack = open_stack(FORMATS[name](tmp_path_factory.mktemp("any") / "seg", volume))
     block = []
     for length in volume.shape:
@@ -173,7 +175,7 @@ def test_any_window_of_any_stack(tmp_path_factory, name: str, volume: np.ndarray
 
 
 @pytest.mark.parametrize("name", ["strips", "lzw", "npy", "nrrd", "hdf5", "zarr v3"])
-def test_int16_and_float32_become_grey_by_a_scaling_that_is_stated(tmp_path: Path, name: str) -> None:
+def test_int16_and_float32_become_grey_by_a_reported_scaling(tmp_path: Path, name: str) -> None:
     signed = VOLUME.view(np.int16)
     stack = open_stack(FORMATS[name](tmp_path / "signed", signed))
     assert stack.dtype == np.uint16 and "32768" in stack.scaling
@@ -187,7 +189,7 @@ def test_int16_and_float32_become_grey_by_a_scaling_that_is_stated(tmp_path: Pat
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg"])
-def test_layers_as_pictures_beside_a_composite(tmp_path: Path, suffix: str) -> None:
+def test_layers_as_pictures_are_read_without_the_composite(tmp_path: Path, suffix: str) -> None:
     folder = tmp_path / "seg" / "layers"
     folder.mkdir(parents=True)
     smooth = np.add.outer(np.arange(5) * 20, np.add.outer(np.arange(37), np.arange(50))).astype(np.uint8)
@@ -209,7 +211,7 @@ def test_layers_as_pictures_beside_a_composite(tmp_path: Path, suffix: str) -> N
     refused(tmp_path / "seg", f"02.{suffix}", "grey")
 
 
-def test_a_picture_that_cannot_be_as_large_as_it_says(tmp_path: Path) -> None:
+def test_a_picture_with_an_impossible_size_is_refused(tmp_path: Path) -> None:
     import struct
     import zlib
 
@@ -231,7 +233,7 @@ def test_mixed_compression_is_read_layer_by_layer(tmp_path: Path) -> None:
     assert open_stack(folder).slow == "1 of its 5 layers are compressed"
 
 
-def test_kaggle_folders_are_named_when_one_is_to_be_chosen(tmp_path: Path) -> None:
+def test_kaggle_folders_are_listed_to_choose_one(tmp_path: Path) -> None:
     for fragment in "12":
         (tmp_path / "train" / fragment).mkdir(parents=True)
         FORMATS["strips"](tmp_path / "train" / fragment / "surface_volume", VOLUME)
@@ -248,14 +250,14 @@ def test_the_levels_and_the_voxel_size_of_an_ome_zarr(tmp_path: Path) -> None:
     np.testing.assert_array_equal(level.read(slice(0, 5), slice(0, 19), slice(3, 20)), VOLUME[:, ::2, ::2][:, :, 3:20])
 
 
-def test_an_ome_zarr_that_contradicts_itself(tmp_path: Path) -> None:
+def test_an_ome_zarr_with_contradictory_metadata_is_refused(tmp_path: Path) -> None:
     place = FORMATS["OME-Zarr 0.5"](tmp_path / "seg.zarr", VOLUME)
-    said = json.loads((place / "zarr.json").read_text())
-    image = said["attributes"]["ome"]["multiscales"][0]
+    metadata = json.loads((place / "zarr.json").read_text())
+    image = metadata["attributes"]["ome"]["multiscales"][0]
 
     def rewritten(change: Callable[[], None]) -> Path:
         change()
-        (place / "zarr.json").write_text(json.dumps(said))
+        (place / "zarr.json").write_text(json.dumps(metadata))
         return place
 
     path = image["datasets"][1]["path"]
@@ -270,10 +272,10 @@ def test_an_ome_zarr_that_contradicts_itself(tmp_path: Path) -> None:
     refused(rewritten(lambda: image.update(datasets=[], axes=["z", "y", "x"])), "OME-Zarr metadata", "no level")
 
 
-@pytest.mark.parametrize("said", ["null", "[1, 2]", "7", ""])
-def test_zarr_metadata_of_another_kind(tmp_path: Path, said: str) -> None:
+@pytest.mark.parametrize("text", ["null", "[1, 2]", "7", ""])
+def test_zarr_metadata_of_another_type_are_refused(tmp_path: Path, text: str) -> None:
     place = FORMATS["zarr v3"](tmp_path / "seg.zarr", VOLUME)
-    (place / "zarr.json").write_text(said)
+    (place / "zarr.json").write_text(text)
     refused(place, "cannot be read as Zarr")
 
 
@@ -299,7 +301,7 @@ def test_missing_chunks_read_as_the_fill_value_and_are_reported(tmp_path: Path) 
     assert open_stack(sharded).missing().startswith("1 of 8 shards")
 
 
-def test_a_broken_chunk_is_one_sentence(tmp_path: Path) -> None:
+def test_a_broken_chunk_gives_one_sentence(tmp_path: Path) -> None:
     place = FORMATS["zarr v3"](tmp_path / "seg.zarr", VOLUME)
     (place / "c" / "0" / "0" / "0").write_bytes(b"rubbish")
     refused(place, "seg.zarr", "restore")
@@ -308,7 +310,7 @@ def test_a_broken_chunk_is_one_sentence(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["strips", "lzw", "npy", "nrrd", "hdf5"])
-def test_what_vanishes_or_changes_while_open(tmp_path: Path, name: str) -> None:
+def test_files_that_vanish_or_change_while_open_are_reported(tmp_path: Path, name: str) -> None:
     place = FORMATS[name](tmp_path / "seg", VOLUME)
     stack = open_stack(place)
     file = place / "001.tif" if place.is_dir() else place
@@ -323,7 +325,7 @@ def test_what_vanishes_or_changes_while_open(tmp_path: Path, name: str) -> None:
     np.testing.assert_array_equal(whole(place), VOLUME)
 
 
-def test_absurd_sizes_are_refused_before_anything_is_allocated(tmp_path: Path) -> None:
+def test_impossible_sizes_are_refused_before_allocation(tmp_path: Path) -> None:
     zarr.create_array(tmp_path / "deep.zarr", shape=(3000, 20, 20), dtype="uint8", chunks=(1, 20, 20))
     refused(tmp_path / "deep.zarr", "3000 layers", "512")
     zarr.create_array(tmp_path / "wide.zarr", shape=(2, 10, 10**9), dtype="uint8", chunks=(1, 10, 1000))
@@ -338,7 +340,7 @@ def test_absurd_sizes_are_refused_before_anything_is_allocated(tmp_path: Path) -
     refused(tmp_path / "empty.npy", "(0, 5, 5)")
 
 
-def test_one_layer_and_as_many_as_there_may_be(tmp_path: Path) -> None:
+def test_stacks_of_one_layer_and_of_the_most_layers(tmp_path: Path) -> None:
     for depth in (1, 512):
         np.save(tmp_path / f"{depth}.npy", np.zeros((depth, 4, 4), np.uint8))
         assert open_stack(tmp_path / f"{depth}.npy").shape[0] == depth
@@ -346,7 +348,7 @@ def test_one_layer_and_as_many_as_there_may_be(tmp_path: Path) -> None:
     refused(tmp_path / "513.npy", "513 layers")
 
 
-def test_headers_that_lead_elsewhere_are_not_followed(tmp_path: Path) -> None:
+def test_headers_that_refer_to_other_files_are_not_followed(tmp_path: Path) -> None:
     header = FORMATS["nhdr"](tmp_path / "a", VOLUME)
     text = header.read_bytes()
     for place in (b"../../etc/passwd", b"/etc/passwd", b"..\\x"):
@@ -367,7 +369,7 @@ def test_headers_that_lead_elsewhere_are_not_followed(tmp_path: Path) -> None:
     refused(tmp_path / "virtual.h5", "other files")
 
 
-def test_a_compressed_nrrd_says_what_to_do(tmp_path: Path) -> None:
+def test_a_compressed_nrrd_is_refused_with_a_remedy(tmp_path: Path) -> None:
     nrrd.write(str(tmp_path / "a.nrrd"), VOLUME.transpose(2, 1, 0), {"encoding": "gzip"})
     refused(tmp_path / "a.nrrd", "gzip", "raw")
     (tmp_path / "b.nrrd").write_bytes(b"NRRD0004\ntype: ushort\n")
@@ -384,7 +386,7 @@ def test_a_copy_in_another_format_has_the_same_fingerprint(tmp_path: Path) -> No
     assert len(prints) == 1
 
 
-def test_channels_and_times_do_not_pass_for_layers(tmp_path: Path) -> None:
+def test_channels_and_times_are_not_read_as_layers(tmp_path: Path) -> None:
     block = np.zeros((2, 5, 20, 30), np.uint16)
     tifffile.imwrite(tmp_path / "c.ome.tif", block, metadata={"axes": "CZYX"}, photometric="minisblack")
     refused(tmp_path / "c.ome.tif", "2 channels")
@@ -396,9 +398,9 @@ def test_channels_and_times_do_not_pass_for_layers(tmp_path: Path) -> None:
     assert open_stack(tmp_path / "z.tif").shape == (5, 20, 30)
 
 
-def test_an_ome_tiff_of_a_set_is_not_taken_for_all_of_it(tmp_path: Path) -> None:
+def test_one_file_of_an_ome_tiff_set_is_refused(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.ome.tif", VOLUME, metadata={"axes": "ZYX"}, photometric="minisblack")
     with tifffile.TiffFile(tmp_path / "a.ome.tif") as file:
-        said = file.ome_metadata
-    tifffile.imwrite(tmp_path / "b.ome.tif", VOLUME[0], description=said, metadata=None)
+        description = file.ome_metadata
+    tifffile.imwrite(tmp_path / "b.ome.tif", VOLUME[0], description=description, metadata=None)
     refused(tmp_path / "b.ome.tif", "states 5 layers and holds 1")

@@ -1,4 +1,4 @@
-"""Grey ranges: stacks that fill too little of theirs are reported, with a range to use."""
+"""Grey ranges: stacks that fill too little of their range are reported, with a range to use."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def opened(values: np.ndarray) -> DepthStack:
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_a_stack_that_fills_its_range_is_not_spoken_of(dtype: type) -> None:
+def test_a_stack_that_fills_its_range_gets_no_note(dtype: type) -> None:
     assert grey_note(opened((PAPYRUS * np.iinfo(dtype).max).astype(dtype))) == ""
     assert grey_note(opened(PAPYRUS.astype(np.float32))) == ""
 
@@ -78,7 +78,7 @@ def test_black_and_uniform_stacks_are_reported() -> None:
     assert grey_note(opened(even)).startswith("Nearly all sampled grey values are 20000; check")
 
 
-def test_a_stack_that_cannot_be_read_says_why(tmp_path: Path) -> None:
+def test_a_stack_that_cannot_be_read_gets_the_reason_as_note(tmp_path: Path) -> None:
     for z in range(3):
         tifffile.imwrite(tmp_path / f"{z}.tif", np.zeros((20, 20), np.uint16), photometric="minisblack")
     stack = open_stack(tmp_path)

@@ -1,4 +1,4 @@
-"""Which layer a file is: the column of numbers that runs without gaps, signs and copies and all."""
+"""The number of a layer in its file name: the column of numbers without gaps, with signs and copies."""
 
 import re
 from pathlib import Path
@@ -30,19 +30,19 @@ from napari_ink.stack.layer_names import in_sequence, layers_among, note_on_left
         "layer ({one_based}).tif",
     ],
 )
-def test_layers_come_in_their_order(name: str) -> None:
+def test_layers_are_in_the_order_of_their_numbers(name: str) -> None:
     names = [name.format(z=z, signed=z - 8, seconds=17 + z * 3, one_based=z + 1) for z in range(16)]
     assert in_sequence("s", sorted(names)).names == names
     assert layers_among(names, "s") == names
 
 
-def test_a_time_beside_the_number_may_jump() -> None:
+def test_a_time_beside_the_number_may_have_gaps() -> None:
     names = [f"slice_{z:04}_t{17.25 + 0.5 * z:.2f}s.tif" for z in range(16)]
     assert in_sequence("s", names[::-1]).names == names
 
 
 def order_of(names: list[str], random: Random) -> tuple[bool, str]:
-    """Return whether the names, handed in another order, come back in theirs, and the note on them."""
+    """Return whether shuffled names are sorted back into their order, and the note on them."""
     order = in_sequence("s", random.sample(names, len(names)))
     return order.names == names, order.note
 
@@ -56,7 +56,7 @@ LENGTHS, FIRSTS, MIXED = st.integers(2, 60), st.integers(-70, 70), st.randoms()
 
 @settings(deadline=None)  # a busy machine takes longer than hypothesis allows
 @given(LENGTHS, FIRSTS, st.sampled_from(SEPARATED), st.sampled_from(FORMATS), MIXED)
-def test_signed_numbers_come_in_their_order(length: int, first: int, name: str, form: str, random: Random) -> None:
+def test_signed_numbers_are_in_order(length: int, first: int, name: str, form: str, random: Random) -> None:
     last = first + length - 1
     names = [f"{name.format(form.format(number))}.tif" for number in range(first, last + 1)]
     is_right, note = order_of(names, random)
@@ -81,7 +81,7 @@ def test_a_minus_after_letters_is_a_sign_if_other_names_have_none(
 @given(
     st.integers(2, 60), st.integers(0, 70), st.sampled_from(HYPHENS), st.sampled_from(["{}", "{:02d}"]), st.randoms()
 )
-def test_hyphens_are_no_signs(length: int, first: int, name: str, form: str, random: Random) -> None:
+def test_hyphens_are_not_signs(length: int, first: int, name: str, form: str, random: Random) -> None:
     names = [f"{name.format(form.format(number))}.tif" for number in range(first, first + length)]
     is_right, note = order_of(names, random)
     assert is_right
@@ -89,7 +89,7 @@ def test_hyphens_are_no_signs(length: int, first: int, name: str, form: str, ran
 
 
 @pytest.mark.parametrize("name", ["-{z:02}.tif", "l_-{z}.tif", "l -{z}.tif"])
-def test_no_number_is_minus_0(name: str) -> None:
+def test_minus_0_is_never_a_number(name: str) -> None:
     names = [name.format(z=z) for z in range(12)]
     assert order_of(names, Random(0)) == (True, "")
 
@@ -97,14 +97,14 @@ def test_no_number_is_minus_0(name: str) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "{up:02}_-{down}.tif",  # another column of numbers runs the other way: these are signed
-        "{up:02} -{up_from_1}.tif",  # or the same way: these are hyphens
+        "{up:02}_-{down}.tif",  # another column runs in the other direction: signs
+        "{up:02} -{up_from_1}.tif",  # or in the same direction: hyphens
         "slice_-{up_from_1}_t{seconds:.2f}s.tif",
         "z-{down}_{date}{seconds:05.0f}.tif",
         "\u2212{down}_t{seconds:.0f}.tif",
     ],
 )
-def test_another_column_tells_whether_a_minus_is_a_sign(name: str) -> None:
+def test_another_column_decides_whether_a_minus_is_a_sign(name: str) -> None:
     names = [name.format(up=z, up_from_1=z + 1, down=12 - z, seconds=17 + z * 3.5, date=20230801) for z in range(12)]
     assert order_of(names, Random(0)) == (True, "")
 
@@ -115,7 +115,7 @@ def test_typeset_minus_signs_are_signs() -> None:
     assert order_of(names, Random(0)) == (True, "")
 
 
-def test_signs_behind_different_words() -> None:
+def test_signs_after_different_words() -> None:
     assert order_of(["a_-00.tif", "b_-01.tif", "c_-02.tif"], Random(0)) == (True, "")
     is_right, note = order_of(["a_-3.tif", "b_-2.tif", "c_-1.tif"], Random(0))
     assert is_right and "read as a sign" in note
@@ -142,13 +142,13 @@ def refusal(*names: str) -> str:
 
 
 @pytest.mark.parametrize("copy", ["05 - Copy.tif", "05 (1).tif", "05_copy2.tif", "05 - Kopie (2).tif"])
-def test_copies_are_named_and_none_is_to_be_thrown_away(copy: str) -> None:
+def test_copies_are_named_without_advice_to_delete_one(copy: str) -> None:
     names = [f"{z:02}.tif" for z in range(16)]
     message = refusal(*names, copy)
     assert copy in message and "00.tif" in message and "folder of their own" in message
 
 
-def test_what_tells_no_layers_apart_is_named() -> None:
+def test_ambiguous_names_are_refused_with_the_reason() -> None:
     assert "b_01.tif" in refusal("a_01.tif", "b_01.tif")
     assert "01_1.tif and 01_2.tif, both layer 1" in refusal("00_1.tif", "01_1.tif", "01_2.tif", "00_2.tif")
     assert "different orders" in refusal("00_03.tif", "01_02.tif", "02_01.tif", "03_00.tif")

@@ -1,4 +1,4 @@
-"""Masks: cropped at the bottom and right, never resized; soft ones cut at half; read and stored in little memory."""
+"""Masks: cropped at the bottom and right, never resized; soft masks cut at half; read and stored in little memory."""
 
 import tracemalloc
 from pathlib import Path
@@ -26,34 +26,34 @@ def test_padding_is_cropped(
     tmp_path_factory: pytest.TempPathFactory, shape: tuple[int, int], pad: tuple[int, int], suffix: str
 ) -> None:
     soft = np.random.default_rng(0).integers(0, 256, (shape[0] + pad[0], shape[1] + pad[1]), dtype=np.uint8)
-    soft[soft < 16] = 16  # few values of which the others are 1, 2, … would be numbers of classes
-    soft[0, 0] = 255  # where none reaches half of white, the mask is refused
+    soft[soft < 16] = 16  # otherwise few low values would look like numbers of classes
+    soft[0, 0] = 255  # a mask that never reaches half of white is refused
     path = tmp_path_factory.mktemp("mask") / f"m.{suffix}"
     Image.fromarray(soft).save(path)
     np.testing.assert_array_equal(read_mask(path, shape), soft[: shape[0], : shape[1]] >= 128)
 
 
-def test_a_smaller_one_is_refused_with_both_sizes(tmp_path: Path) -> None:
+def test_a_smaller_mask_is_refused_with_both_sizes(tmp_path: Path) -> None:
     Image.fromarray(np.zeros((10, 20), np.uint8)).save(tmp_path / "m.png")
     with pytest.raises(LabelError, match="10 × 20.*10 × 21"):
         read_mask(tmp_path / "m.png", (10, 21))
 
 
 @pytest.mark.parametrize("top", [1, 255, 65535])
-def test_true_is_what_the_file_calls_white(tmp_path: Path, top: int) -> None:
+def test_true_pixels_are_the_white_of_the_file(tmp_path: Path, top: int) -> None:
     truth = np.random.default_rng(0).random((6, 7)) < 0.5
     tifffile.imwrite(tmp_path / "m.tif", truth * np.array(top, np.uint16 if top > 255 else np.uint8))
     np.testing.assert_array_equal(read_mask(tmp_path / "m.tif", (6, 7)), truth)
 
 
 @pytest.mark.parametrize(("dtype", "top"), [(np.uint16, 255), (np.uint32, 255), (np.uint32, 65535), (np.int32, 255)])
-def test_white_may_be_stored_in_more_bits_than_it_takes(tmp_path: Path, dtype: type, top: int) -> None:
+def test_white_may_be_stored_in_more_bits_than_needed(tmp_path: Path, dtype: type, top: int) -> None:
     soft = np.array([[0, top // 2], [top // 2 + 1, top]], dtype)
     tifffile.imwrite(tmp_path / "m.tif", soft)
     np.testing.assert_array_equal(read_mask(tmp_path / "m.tif", (2, 2)), [[False, False], [True, True]])
 
 
-def test_one_bit(tmp_path: Path) -> None:
+def test_one_bit_masks_are_read(tmp_path: Path) -> None:
     truth = np.eye(9, dtype=bool)
     Image.fromarray(truth).save(tmp_path / "m.png")
     np.testing.assert_array_equal(read_mask(tmp_path / "m.png", (9, 9)), truth)
@@ -72,7 +72,7 @@ def test_colours_of_16_bits_keep_their_lower_bits(tmp_path: Path, white: int, ch
 
 @pytest.mark.parametrize("suffix", ["png", "tif"])
 @pytest.mark.parametrize("mode", ["LA", "RGBA"])
-def test_black_drawings_on_transparent_ground_are_refused(tmp_path: Path, mode: str, suffix: str) -> None:
+def test_black_drawings_on_a_transparent_background_are_refused(tmp_path: Path, mode: str, suffix: str) -> None:
     drawn = np.zeros((6, 7, len(mode)), np.uint8)
     Image.fromarray(drawn, mode).save(tmp_path / f"m.{suffix}")
     assert not read_mask(tmp_path / f"m.{suffix}", (6, 7)).any()
@@ -82,13 +82,13 @@ def test_black_drawings_on_transparent_ground_are_refused(tmp_path: Path, mode: 
         read_mask(tmp_path / f"m.{suffix}", (6, 7))
 
 
-def test_one_page_of_a_stack(tmp_path: Path) -> None:
+def test_a_mask_of_one_page(tmp_path: Path) -> None:
     truth = np.eye(9, dtype=bool)
     tifffile.imwrite(tmp_path / "m.tif", truth[None] * np.uint8(255), metadata={"axes": "ZYX"})
     np.testing.assert_array_equal(read_mask(tmp_path / "m.tif", (9, 9)), truth)
 
 
-def test_files_that_are_no_mask_are_refused(tmp_path: Path) -> None:
+def test_other_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(LabelError, match="no image"):
         read_mask(tmp_path / "m.png", (2, 2))
     (tmp_path / "m.png").write_bytes(b"no picture")
@@ -110,7 +110,7 @@ def test_files_that_are_no_mask_are_refused(tmp_path: Path) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(data=st.data(), height=st.integers(1, 700), width=st.integers(1, 700), seed=st.integers(0, 2**32 - 1))
-def test_windows_are_those_of_the_array(data: st.DataObject, height: int, width: int, seed: int) -> None:
+def test_windows_equal_those_of_the_array(data: st.DataObject, height: int, width: int, seed: int) -> None:
     random = np.random.default_rng(seed)
     truth = np.kron(random.random((4, 4)) < 0.5, np.ones((175, 175), bool))[:height, :width].astype(bool)
     truth[random.integers(height, size=2), random.integers(width, size=2)] ^= True
@@ -135,9 +135,9 @@ def test_windows_are_those_of_the_array(data: st.DataObject, height: int, width:
     ],
 )
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int32, np.bool_])
-def test_any_layout_of_a_tiff(tmp_path: Path, layout: dict[str, object], dtype: type) -> None:
+def test_any_layout_of_a_tiff_is_read(tmp_path: Path, layout: dict[str, object], dtype: type) -> None:
     if dtype == np.bool_ and layout.get("predictor"):
-        pytest.skip("a bit has no difference to the one before")
+        pytest.skip("single bits have no predictor")
     truth = np.zeros((900, 700), bool)
     truth[100:640, 300:] = True
     plane = truth if dtype == np.bool_ else truth * np.array(255, dtype)
@@ -155,7 +155,7 @@ def test_a_pyramid_is_read_at_full_size(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif"])
-def test_memory_is_that_of_a_strip_and_the_outline(tmp_path: Path, suffix: str) -> None:
+def test_memory_is_limited_to_a_strip_and_the_outline(tmp_path: Path, suffix: str) -> None:
     height, width = 6000, 3000
     rows, columns = np.ogrid[:height, :width]
     truth = (rows - 3000) ** 2 / 4 + (columns - 1500) ** 2 < 1300**2
@@ -163,7 +163,7 @@ def test_memory_is_that_of_a_strip_and_the_outline(tmp_path: Path, suffix: str) 
         Image.fromarray(truth).save(tmp_path / "m.png")
     else:
         tifffile.imwrite(tmp_path / "m.tif", truth * np.uint8(255), tile=(512, 512), compression="zlib")
-    tracemalloc.start()  # Pillow's own picture, which it decodes whole, is not in it
+    tracemalloc.start()  # does not include the picture that Pillow decodes whole
     mask = read_segment_mask(tmp_path / f"m.{suffix}", (height, width))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -184,7 +184,7 @@ def test_a_broken_strip_is_reported(tmp_path: Path) -> None:
         read_mask(path, (900, 700))
 
 
-def test_odd_files_are_read_whole_or_refused(tmp_path: Path) -> None:
+def test_unusual_files_are_read_completely_or_refused(tmp_path: Path) -> None:
     path = tmp_path / "m.tif"
     with pytest.warns(UserWarning):
         tifffile.imwrite(path, np.zeros((0, 5), np.uint8), metadata=None)
@@ -198,6 +198,6 @@ def test_odd_files_are_read_whole_or_refused(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_mask(path, (90, 90)), truth)
 
 
-def test_a_size_that_is_a_fraction_is_refused():
+def test_a_fractional_size_is_refused():
     with pytest.raises(LabelError, match="has the shape"):
         check_plane((64.5, 64), np.dtype(np.uint8), Path("m.tif"))

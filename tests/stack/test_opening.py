@@ -1,4 +1,4 @@
-"""Opening stacks: all layouts in use, and each fault in one sentence."""
+"""Opening stacks: all layouts in use, and each error in one sentence."""
 
 import json
 import os
@@ -31,7 +31,7 @@ def whole(source: Path) -> np.ndarray:
 
 @pytest.mark.parametrize("name", ["{:02d}.tif", "{:03d}.tif", "{}.tiff", "layer_{:04d}.TIF"])
 @pytest.mark.parametrize("start", [0, 1, 8])
-def test_layers_come_in_the_order_of_their_numbers(tmp_path: Path, name: str, start: int) -> None:
+def test_layers_are_in_the_order_of_their_numbers(tmp_path: Path, name: str, start: int) -> None:
     np.testing.assert_array_equal(whole(write_layers(tmp_path / "s", name=name, start=start)), VOLUME)
 
 
@@ -45,7 +45,7 @@ def test_a_segment_folder_and_its_layers_are_the_same_stack(tmp_path: Path) -> N
         assert (stack.format, stack.surface_z) == ("tiff folder", 2)
 
 
-def test_a_fragment_folder_with_its_mask_and_labels(tmp_path: Path) -> None:
+def test_a_fragment_folder_has_its_mask_and_labels(tmp_path: Path) -> None:
     write_layers(tmp_path / "frag" / "surface_volume")
     for name in ("mask.png", "inklabels.png", "ir.png"):
         (tmp_path / "frag" / name).touch()
@@ -54,7 +54,7 @@ def test_a_fragment_folder_with_its_mask_and_labels(tmp_path: Path) -> None:
     assert beside.ink_labels == tmp_path / "frag" / "inklabels.png"
 
 
-def test_labels_named_after_the_segment(tmp_path: Path) -> None:
+def test_labels_named_after_the_segment_are_found(tmp_path: Path) -> None:
     write_layers(tmp_path / "seg" / "layers")
     (tmp_path / "seg" / "seg_inklabels.tif").touch()
     (tmp_path / "seg" / "other_mask.png").touch()
@@ -63,13 +63,13 @@ def test_labels_named_after_the_segment(tmp_path: Path) -> None:
 
 
 def test_labels_beside_a_stack_may_be_zarrs(tmp_path: Path) -> None:
-    """The highest version counts, and of one version the image that Zarrs are made from."""
+    """The highest version counts; within a version, the image that Zarrs are made from."""
     write_layers(tmp_path / "seg" / "layers")
     for name in ("seg_inklabels.zarr", "seg_mask.zarr", "seg_supervision_mask_v2.zarr", "seg_validation_mask_v2.zarr"):
         zarr.create_array(tmp_path / "seg" / name, data=np.zeros((4, 4), np.uint8))
     for name in ("seg_mask.tif", "seg_supervision_mask.png", "seg_validation_mask_v2.tiff"):
         (tmp_path / "seg" / name).touch()
-    (tmp_path / "seg" / "seg_inklabels_v2.zarr").mkdir()  # no Zarr
+    (tmp_path / "seg" / "seg_inklabels_v2.zarr").mkdir()  # not a Zarr
     beside = find_beside(open_stack(tmp_path / "seg"))
     found = (beside.ink_labels, beside.mask, beside.supervision_mask, beside.validation_mask)
     assert [path and path.name for path in found] == [
@@ -80,7 +80,7 @@ def test_labels_beside_a_stack_may_be_zarrs(tmp_path: Path) -> None:
     ]
     labels = tmp_path / "seg" / "seg_inklabels_v2.zarr"
     found_mask = find_mask_of_labels(labels, "validation_mask")
-    assert found_mask is not None and found_mask.suffix == ".zarr"  # the labels' own format
+    assert found_mask is not None and found_mask.suffix == ".zarr"  # the format of the labels
 
 
 @pytest.mark.parametrize(
@@ -103,39 +103,39 @@ def test_composites_beside_numbered_layers_are_left_out(tmp_path: Path) -> None:
     assert whole(tmp_path / "seg").shape == VOLUME.shape
 
 
-def test_a_composite_called_by_the_segments_date_is_no_layer(tmp_path: Path) -> None:
+def test_a_composite_named_by_the_segments_date_is_not_a_layer(tmp_path: Path) -> None:
     segment = write_layers(tmp_path / "20230827161847")
     tifffile.imwrite(segment / "20230827161847.tif", VOLUME[0])
     np.testing.assert_array_equal(whole(segment), VOLUME)
 
 
 @pytest.mark.parametrize("name", ["{}_7.91um.tif", "2023_{:03d}.tif", "scroll1 layer {} of 5.tif"])
-def test_the_layers_number_is_the_one_that_differs(tmp_path: Path, name: str) -> None:
+def test_the_number_of_a_layer_is_the_one_that_differs(tmp_path: Path, name: str) -> None:
     np.testing.assert_array_equal(whole(write_layers(tmp_path / "layers", name=name)), VOLUME)
 
 
 @pytest.mark.parametrize("options", [{}, {"imagej": True}, {"ome": True}, {"bigtiff": True}, {"compression": "zlib"}])
-def test_one_file(tmp_path: Path, options: dict[str, object]) -> None:
+def test_a_stack_in_one_file(tmp_path: Path, options: dict[str, object]) -> None:
     tifffile.imwrite(tmp_path / "one.ome.tif", VOLUME, photometric="minisblack", **options)
     stack = open_stack(tmp_path / "one.ome.tif")
     assert stack.format == "multi-page tiff"
     np.testing.assert_array_equal(whole(tmp_path / "one.ome.tif"), VOLUME)
 
 
-def test_imagej_says_how_large_its_pixels_are(tmp_path: Path) -> None:
+def test_the_pixel_size_is_read_from_imagej_metadata(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", VOLUME, imagej=True, resolution=(1 / 3.24, 1 / 3.24), metadata={"unit": "um"})
     assert open_stack(tmp_path / "a.tif").voxel_size_um == pytest.approx(3.24, rel=1e-4)
 
 
-@pytest.mark.parametrize(("y", "unit", "said"), [(2.4, "µm", 2.4), (2.4, "nm", None), (9.6, "µm", None)])
-def test_the_pixel_size_is_read_from_ome_metadata(tmp_path: Path, y: float, unit: str, said: float | None) -> None:
+@pytest.mark.parametrize(("y", "unit", "expected"), [(2.4, "µm", 2.4), (2.4, "nm", None), (9.6, "µm", None)])
+def test_the_pixel_size_is_read_from_ome_metadata(tmp_path: Path, y: float, unit: str, expected: float | None) -> None:
     sizes = {"PhysicalSizeX": 2.4, "PhysicalSizeXUnit": unit, "PhysicalSizeY": y, "PhysicalSizeYUnit": unit}
     tifffile.imwrite(tmp_path / "a.ome.tif", VOLUME, photometric="minisblack", metadata={"axes": "ZYX", **sizes})
-    assert open_stack(tmp_path / "a.ome.tif").voxel_size_um == said
+    assert open_stack(tmp_path / "a.ome.tif").voxel_size_um == expected
 
 
 @pytest.mark.parametrize("dtype", ["u1", "<u2", ">u2"])
-def test_numpy_file(tmp_path: Path, dtype: str) -> None:
+def test_a_numpy_file(tmp_path: Path, dtype: str) -> None:
     np.save(tmp_path / "a.npy", VOLUME.astype(dtype))
     stack = open_stack(tmp_path / "a.npy")
     assert stack.format == "npy" and stack.voxel_size_um is None and stack.dtype.isnative
@@ -151,89 +151,89 @@ def refused(source: Path, *words: str) -> None:
         assert word in message
 
 
-def test_nothing_there(tmp_path: Path) -> None:
+def test_a_missing_path_is_refused(tmp_path: Path) -> None:
     refused(tmp_path / "no", "nothing at", str(tmp_path / "no"))
 
 
-def test_no_tiff(tmp_path: Path) -> None:
+def test_a_folder_without_tiffs_is_refused(tmp_path: Path) -> None:
     (tmp_path / "readme.txt").touch()
     refused(tmp_path, "no TIFF", str(tmp_path))
 
 
-def test_a_layer_missing(tmp_path: Path) -> None:
+def test_a_missing_layer_is_refused(tmp_path: Path) -> None:
     (write_layers(tmp_path / "s") / "03.tif").unlink()
     refused(tmp_path / "s", "lacks layer 3")
 
 
-def test_a_layer_number_far_from_the_others_is_reported_at_once(tmp_path: Path) -> None:
+def test_a_layer_number_far_from_the_others_is_reported_quickly(tmp_path: Path) -> None:
     tifffile.imwrite(write_layers(tmp_path / "layers") / "20230827161847.tif", VOLUME[0])
     refused(tmp_path / "layers", "lacks layer 5, 6, 7, 8, 9 and more", "20230827161847")
 
 
-def test_a_link_to_a_layer_that_is_gone(tmp_path: Path) -> None:
+def test_a_dangling_link_to_a_layer_is_refused(tmp_path: Path) -> None:
     (write_layers(tmp_path / "s") / "05.tif").symlink_to(tmp_path / "gone.tif")
     refused(tmp_path / "s", "05.tif")
 
 
-def test_pages_of_another_size(tmp_path: Path) -> None:
+def test_pages_of_another_size_are_refused(tmp_path: Path) -> None:
     with tifffile.TiffWriter(tmp_path / "a.tif") as file:
         file.write(VOLUME[0])
         file.write(VOLUME[1, :10])
     refused(tmp_path / "a.tif", "Page 2 of", "a.tif", "10 × 30", "20 × 30")
 
 
-def test_a_layer_twice(tmp_path: Path) -> None:
+def test_a_duplicate_layer_is_refused(tmp_path: Path) -> None:
     tifffile.imwrite(write_layers(tmp_path / "s") / "003.tif", VOLUME[0])
     refused(tmp_path / "s", "03.tif", "003.tif")
 
 
-def test_a_layer_of_another_size(tmp_path: Path) -> None:
+def test_a_layer_of_another_size_is_refused(tmp_path: Path) -> None:
     tifffile.imwrite(write_layers(tmp_path / "s") / "03.tif", VOLUME[0, :10])
     refused(tmp_path / "s", "03.tif", "10 × 30", "20 × 30")
 
 
-def test_a_layer_of_another_dtype(tmp_path: Path) -> None:
+def test_a_layer_of_another_dtype_is_refused(tmp_path: Path) -> None:
     tifffile.imwrite(write_layers(tmp_path / "s") / "03.tif", VOLUME[0].astype(np.uint8))
     refused(tmp_path / "s", "03.tif", "uint8", "uint16")
 
 
 @pytest.mark.parametrize("compression", [None, "zlib"])
-def test_a_truncated_layer(tmp_path: Path, compression: str | None) -> None:
+def test_a_truncated_layer_is_refused(tmp_path: Path, compression: str | None) -> None:
     path = write_layers(tmp_path / "s") / "03.tif"
     tifffile.imwrite(path, VOLUME[0], compression=compression)
     os.truncate(path, path.stat().st_size - 300)
     refused(tmp_path / "s", "03.tif")
 
 
-def test_an_empty_layer(tmp_path: Path) -> None:
+def test_an_empty_layer_is_refused(tmp_path: Path) -> None:
     (write_layers(tmp_path / "s") / "03.tif").write_bytes(b"")
     refused(tmp_path / "s", "03.tif")
 
 
-def test_no_tiff_inside(tmp_path: Path) -> None:
+def test_a_false_tiff_is_refused(tmp_path: Path) -> None:
     (write_layers(tmp_path / "s") / "03.tif").write_bytes(b"GIF89a and so on, for a while")
     refused(tmp_path / "s", "03.tif", "TIFF")
 
 
-def test_colour(tmp_path: Path) -> None:
+def test_colour_is_refused(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "0.tif", np.zeros((8, 8, 3), np.uint8), photometric="rgb")
     refused(tmp_path, "colour", "0.tif")
 
 
-def test_colour_from_a_palette(tmp_path: Path) -> None:
+def test_colour_from_a_palette_is_refused(tmp_path: Path) -> None:
     Image.fromarray(VOLUME[0].astype(np.uint8)).convert("P").save(tmp_path / "0.tif")
     refused(tmp_path, "palette", "0.tif")
 
 
 @pytest.mark.parametrize("dtype", ["float64", "int32", "uint32"])
-def test_other_numbers(tmp_path: Path, dtype: str) -> None:
+def test_other_dtypes_are_refused(tmp_path: Path, dtype: str) -> None:
     tifffile.imwrite(tmp_path / "0.tif", np.zeros((8, 8), dtype))
     refused(tmp_path, dtype, "8- or 16-bit")
     np.save(tmp_path / "a.npy", np.zeros((3, 8, 8), dtype))
     refused(tmp_path / "a.npy", dtype)
 
 
-def test_a_broken_numpy_file(tmp_path: Path) -> None:
+def test_a_broken_numpy_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.npy").write_bytes(b"not numpy at all")
     refused(tmp_path / "a.npy", "NumPy")
     np.save(tmp_path / "b.npy", np.zeros((8, 8), np.uint8))
@@ -247,19 +247,19 @@ def test_a_broken_numpy_file(tmp_path: Path) -> None:
     refused(tmp_path / "d.npy", "cut short")
 
 
-def test_a_file_of_another_kind(tmp_path: Path) -> None:
+def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.docx").touch()
     refused(tmp_path / "a.docx", "no depth stack")
 
 
-def test_a_file_that_vanishes_later(tmp_path: Path) -> None:
+def test_a_file_that_vanishes_later_is_reported(tmp_path: Path) -> None:
     stack = open_stack(write_layers(tmp_path / "s"))
     (tmp_path / "s" / "03.tif").unlink()
     with pytest.raises(StackError, match="03.tif"):
         stack.read(slice(3, 4), slice(0, 4), slice(0, 4))
 
 
-def test_damage_inside_a_compressed_layer_shows_when_it_is_read(tmp_path: Path) -> None:
+def test_damage_inside_a_compressed_layer_is_reported_on_reading(tmp_path: Path) -> None:
     path = write_layers(tmp_path / "s") / "03.tif"
     tifffile.imwrite(path, VOLUME[0], compression="zlib")
     with tifffile.TiffFile(path) as file:
@@ -275,13 +275,13 @@ def test_damage_inside_a_compressed_layer_shows_when_it_is_read(tmp_path: Path) 
 DAMAGED = {"plain": {}, "tiles": {"tile": (16, 16), "compression": "zlib"}, "imagej": {"imagej": True}, "npy": None}
 
 
-@pytest.mark.filterwarnings("ignore")  # NumPy and tifffile may wonder about what they find
+@pytest.mark.filterwarnings("ignore")  # NumPy and tifffile may warn about the content
 @settings(max_examples=150, deadline=None)
 @given(data=st.data(), kind=st.sampled_from(sorted(DAMAGED)))
 def test_any_damage_is_reported_or_harmless(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, kind: str
 ) -> None:
-    """Whatever byte of a file is broken: it reads as something of its shape, or a `StackError` says why not."""
+    """With any byte of a file broken, it is read as an array of its shape, or a `StackError` gives the reason."""
     options = DAMAGED[kind]
     path = tmp_path_factory.mktemp("damaged") / ("a.npy" if options is None else "a.tif")
     if options is None:
@@ -300,7 +300,7 @@ def test_any_damage_is_reported_or_harmless(
         assert "\n" not in str(error)
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with names")
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes")
 @pytest.mark.parametrize("suffix", [".tif", ".png", ".jpg"])
 def test_a_pipe_among_the_layers_is_refused_and_not_waited_for(tmp_path: Path, suffix: str) -> None:
     for z in range(3):
@@ -309,9 +309,9 @@ def test_a_pipe_among_the_layers_is_refused_and_not_waited_for(tmp_path: Path, s
         open_stack(tmp_path)
 
 
-def test_what_was_guessed_and_left_out_is_noted(tmp_path: Path) -> None:
+def test_guesses_and_omitted_files_are_noted(tmp_path: Path) -> None:
     folder = tmp_path / "seg"
-    (folder / "0.tif").mkdir(parents=True)  # a folder, and an image that nobody can read as a layer
+    (folder / "0.tif").mkdir(parents=True)  # a folder, and an image that is not readable as a layer
     for name in [f"-{z}.tif" for z in range(1, 13)]:
         tifffile.imwrite(folder / name, np.full((8, 8), int(name[1:-4]), np.uint8))
     for name in ("3 (1).tif", "seg_mask.png", "Thumbs.db", ".hidden.tif", "view.jp2"):

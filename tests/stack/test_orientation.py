@@ -1,4 +1,4 @@
-"""Images with a rotation or mirror flag: read as they are stored, with a note."""
+"""Images with a rotation or mirror flag: read as stored, with a note."""
 
 import struct
 import zlib
@@ -18,14 +18,14 @@ KINDS = ["tif", "tif in strips", "png", "png behind the pixels", "jpg"]
 
 
 def add_exif_behind(path: Path, exif: bytes) -> None:
-    """Add EXIF as the last chunk of a PNG but one, where Pillow writes none."""
+    """Add EXIF as the last but one chunk of a PNG, where Pillow writes none."""
     end, chunk = path.read_bytes()[-12:], b"eXIf" + exif
     whole = struct.pack(">I", len(exif)) + chunk + struct.pack(">I", zlib.crc32(chunk))
     path.write_bytes(path.read_bytes()[:-12] + whole + end)
 
 
 def save(path: Path, plane: np.ndarray, kind: str, orientation: int) -> Path:
-    """Write an image that asks to be shown that way."""
+    """Write an image with an orientation flag."""
     suffix, *_ = kind.split()
     path = path.with_suffix(f".{suffix}")
     if suffix == "tif":
@@ -44,7 +44,7 @@ def save(path: Path, plane: np.ndarray, kind: str, orientation: int) -> Path:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("orientation", [1, 4, 6])
-def test_layers_are_read_as_stored_and_told(tmp_path: Path, kind: str, orientation: int) -> None:
+def test_layers_are_read_as_stored_with_a_note(tmp_path: Path, kind: str, orientation: int) -> None:
     for z, layer in enumerate(VOLUME):
         save(tmp_path / f"{z:02}", layer, kind, orientation)
     stack = open_stack(tmp_path)
@@ -66,7 +66,7 @@ def test_layers_that_disagree_are_counted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_masks_and_labels_are_read_as_stored_and_told(tmp_path: Path, kind: str) -> None:
+def test_masks_and_labels_are_read_as_stored_with_a_note(tmp_path: Path, kind: str) -> None:
     path = save(tmp_path / "seg_mask", MASK, kind, 2)
     for read in (read_segment_mask(path, MASK.shape), read_ink(path, MASK.shape)):
         values = read[:, :] if hasattr(read, "any") else read.values
@@ -76,7 +76,7 @@ def test_masks_and_labels_are_read_as_stored_and_told(tmp_path: Path, kind: str)
 
 
 @pytest.mark.parametrize("mode", ["RGB", "P"])
-def test_masks_saved_in_colours_are_told_of_too(tmp_path: Path, mode: str) -> None:
+def test_masks_saved_in_colour_get_a_note_too(tmp_path: Path, mode: str) -> None:
     exif, image = Image.Exif(), Image.fromarray(MASK)
     exif[TAG] = 3
     if mode == "P":
@@ -91,7 +91,7 @@ def test_masks_saved_in_colours_are_told_of_too(tmp_path: Path, mode: str) -> No
 
 
 @pytest.mark.parametrize("damage", [b"", b"Exif\0\0II*\0\xff\xff\xff\xff", b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x02\0\0"])
-def test_exif_that_cannot_be_read_says_nothing(tmp_path: Path, damage: bytes) -> None:
+def test_unreadable_exif_gives_no_note(tmp_path: Path, damage: bytes) -> None:
     Image.fromarray(VOLUME[0]).save(tmp_path / "00.png")
     add_exif_behind(tmp_path / "00.png", damage)
     Image.fromarray(VOLUME[0]).save(tmp_path / "01.png", exif=b"Exif\0\0" + damage)
@@ -99,7 +99,7 @@ def test_exif_that_cannot_be_read_says_nothing(tmp_path: Path, damage: bytes) ->
 
 
 @pytest.mark.parametrize("value", [0, 9, 70000])
-def test_an_orientation_that_is_none_says_nothing(tmp_path: Path, value: int) -> None:
+def test_an_invalid_orientation_gives_no_note(tmp_path: Path, value: int) -> None:
     kind = "I" if value > 65535 else "H"
     tifffile.imwrite(tmp_path / "s.tif", VOLUME[0], extratags=[(TAG, kind, 1, value, True)], metadata=None)
     assert open_stack(tmp_path / "s.tif").notes == ()

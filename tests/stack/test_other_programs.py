@@ -1,4 +1,4 @@
-"""HDF5, NRRD and NumPy files and metadata as other programs write them, and headers that lie."""
+"""HDF5, NRRD and NumPy files and metadata of other programs, and false headers."""
 
 import json
 import os
@@ -41,12 +41,12 @@ def write_hdf5(file: Path, values: np.ndarray, name: str = "data", **attributes:
 
 
 @pytest.mark.parametrize("suffix", [".h5", ".HDF5", ".hdf", ".he5", ".nxs", ".mat", ".ims"])
-def test_hdf5_by_any_name(tmp_path: Path, suffix: str) -> None:
+def test_hdf5_with_any_suffix(tmp_path: Path, suffix: str) -> None:
     check_opens(write_hdf5(tmp_path / f"a{suffix}", VOLUME))
 
 
 @pytest.mark.parametrize("axes", ["tzyxc", "zyxc", "czyx", "tczyx", "xyz", "tyxzc"])
-def test_hdf5_with_the_tags_of_axes_that_ilastik_writes(tmp_path: Path, axes: str) -> None:
+def test_hdf5_with_the_axis_tags_of_ilastik(tmp_path: Path, axes: str) -> None:
     stored = VOLUME.transpose(["zyx".index(axis) for axis in axes if axis in "zyx"])
     lengths = dict(zip((axis for axis in axes if axis in "zyx"), stored.shape, strict=True))
     stored = stored.reshape([lengths.get(axis, 1) for axis in axes])
@@ -55,11 +55,11 @@ def test_hdf5_with_the_tags_of_axes_that_ilastik_writes(tmp_path: Path, axes: st
 
 
 @pytest.mark.parametrize("tags", ["", "[", "{}", '{"axes": 7}', "[" * 10**5])
-def test_hdf5_with_tags_that_say_nothing(tmp_path: Path, tags: str) -> None:
+def test_hdf5_with_useless_tags(tmp_path: Path, tags: str) -> None:
     check_opens(write_hdf5(tmp_path / "a.h5", VOLUME[None, ..., None], axistags=tags))
 
 
-def test_hdf5_of_matlab_has_rows_and_columns_the_other_way_round(tmp_path: Path) -> None:
+def test_hdf5_of_matlab_has_rows_and_columns_swapped(tmp_path: Path) -> None:
     check_opens(write_hdf5(tmp_path / "a.mat", VOLUME.transpose(0, 2, 1), MATLAB_class=np.bytes_("uint16")))
     (tmp_path / "old.mat").write_bytes(b"MATLAB 5.0 MAT-file, Platform: GLNXA64".ljust(512))
     assert "-v7.3" in refusal(tmp_path / "old.mat")
@@ -99,7 +99,7 @@ def test_nrrd_with_a_list_axis_of_one(tmp_path: Path, sizes: str) -> None:
     check_opens(write_nrrd(tmp_path / "a.nrrd", sizes))
 
 
-def test_nrrd_says_how_large_its_voxels_are_beside_a_list_axis(tmp_path: Path) -> None:
+def test_the_voxel_size_is_read_from_nrrd_with_a_list_axis(tmp_path: Path) -> None:
     fields = ("spacings: NaN 0.00791 0.00791 0.02", 'units: "" "mm" "mm" "mm"')
     assert check_opens(write_nrrd(tmp_path / "a.nrrd", "1 40 24 6", *fields)).voxel_size_um == pytest.approx(7.91)
     fields = ("spacings: 1e308 1e308 1", 'units: "m" "m" "m"')
@@ -122,7 +122,9 @@ def test_nrrd_says_how_large_its_voxels_are_beside_a_list_axis(tmp_path: Path) -
         ("40 24 " + "6" * 5000, (), "a.nrrd"),
     ],
 )
-def test_nrrd_that_cannot_be_read_says_why(tmp_path: Path, sizes: str, fields: tuple[str, ...], word: str) -> None:
+def test_an_unreadable_nrrd_is_refused_with_the_reason(
+    tmp_path: Path, sizes: str, fields: tuple[str, ...], word: str
+) -> None:
     assert word in refusal(write_nrrd(tmp_path / "a.nrrd", sizes, *fields))
 
 
@@ -149,7 +151,7 @@ def npy(file: Path, header: str, data: bytes = VOLUME.tobytes(), version: bytes 
     ],
 )
 @pytest.mark.parametrize("order", ["False", "True"])
-def test_numpy_headers_that_lie(tmp_path: Path, shape: str, order: str) -> None:
+def test_false_numpy_headers_are_refused(tmp_path: Path, shape: str, order: str) -> None:
     header = f"{{'descr': '<u2', 'fortran_order': {order}, 'shape': {shape}}}"
     assert "a.npy" in refusal(npy(tmp_path / "a.npy", header))
 
@@ -179,7 +181,7 @@ def test_numpy_arrays_with_axes_of_one(tmp_path: Path) -> None:
         (b"1" * 10**4, None),
     ],
 )
-def test_meta_json_as_editors_save_it(tmp_path: Path, content: bytes, size: float | None) -> None:
+def test_meta_json_from_any_editor_is_read(tmp_path: Path, content: bytes, size: float | None) -> None:
     (tmp_path / "layers").mkdir()
     for z in range(3):
         tifffile.imwrite(tmp_path / "layers" / f"{z}.tif", VOLUME[z])
@@ -203,17 +205,17 @@ def test_an_unreadable_file_is_reported_as_lacking_permission(tmp_path: Path, mo
 
 
 @pytest.mark.parametrize("name", ["0.tif", "0.jpg", "a.npy", "a.nrrd", "a.h5", "a.tif", "a.ozx"])
-def test_a_pipe_is_no_stack_and_is_not_waited_for(tmp_path: Path, name: str) -> None:
+def test_a_pipe_is_refused_without_waiting(tmp_path: Path, name: str) -> None:
     os.mkfifo(tmp_path / name)
     assert "no regular file" in refusal(tmp_path if name[0] == "0" else tmp_path / name)
 
 
-def test_paths_that_cannot_be(tmp_path: Path) -> None:
+def test_impossible_paths_are_refused(tmp_path: Path) -> None:
     assert "name too long" in refusal(tmp_path / ("x" * 5000)).lower()
     assert "nothing at" in refusal(f"{tmp_path}/\0")
 
 
-def test_two_colons_in_the_name_of_a_folder(tmp_path: Path) -> None:
+def test_two_colons_in_the_name_of_a_folder_are_allowed(tmp_path: Path) -> None:
     (tmp_path / "a::b").mkdir()
     np.save(tmp_path / "a::b" / "s.npy", VOLUME)
     check_opens(tmp_path / "a::b" / "s.npy")

@@ -1,4 +1,4 @@
-"""The size in a picture's header is checked against its file before anything is decoded."""
+"""The size in a picture's header is checked against its file before decoding."""
 
 import struct
 import time
@@ -27,7 +27,7 @@ def png_that_claims(path: Path, height: int, width: int, depth: int = 8, kind: i
 
 
 @pytest.mark.parametrize(("depth", "kind"), [(1, 0), (8, 0), (16, 0), (8, 2), (1, 3), (8, 3), (8, 6)])
-def test_a_png_that_cannot_hold_its_pixels_is_refused_at_once(tmp_path: Path, depth: int, kind: int) -> None:
+def test_a_png_too_small_for_its_pixels_is_refused_quickly(tmp_path: Path, depth: int, kind: int) -> None:
     path = png_that_claims(tmp_path / "m.png", 60000, 60000, depth, kind)
     began = time.monotonic()
     with pytest.raises(LabelError, match=r"m\.png states 60000 × 60000 pixels"):
@@ -37,7 +37,7 @@ def test_a_png_that_cannot_hold_its_pixels_is_refused_at_once(tmp_path: Path, de
 
 @settings(max_examples=15, deadline=None)
 @given(height=st.integers(1, 4000), width=st.integers(1, 4000), is_bit=st.booleans())
-def test_the_smallest_true_pngs_are_read(
+def test_the_smallest_valid_pngs_are_read(
     tmp_path_factory: pytest.TempPathFactory, height: int, width: int, is_bit: bool
 ) -> None:
     path = tmp_path_factory.mktemp("m") / "m.png"

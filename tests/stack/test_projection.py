@@ -1,4 +1,4 @@
-"""Projections: the same as with NumPy over the whole window, at every level."""
+"""Projections: equal to NumPy over the whole window, at every level."""
 
 import numpy as np
 import pytest
@@ -12,14 +12,14 @@ LAYERS = arrays(np.uint16, st.tuples(st.integers(1, 6), st.integers(1, 5), st.in
 
 
 @given(LAYERS)
-def test_projections_are_those_of_numpy(block: np.ndarray) -> None:
+def test_projections_equal_numpy(block: np.ndarray) -> None:
     np.testing.assert_array_equal(project_layers(iter(block), "max"), block.max(axis=0))
     np.testing.assert_array_equal(project_layers(iter(block), "min"), block.min(axis=0))
     np.testing.assert_allclose(project_layers(iter(block), "mean"), block.mean(axis=0), rtol=1e-5)
 
 
 @given(LAYERS, st.integers(0, 30000), st.integers(30001, 65535))
-def test_the_composite_is_that_of_a_brute_force(block: np.ndarray, low: int, high: int) -> None:
+def test_the_composite_equals_a_brute_force(block: np.ndarray, low: int, high: int) -> None:
     truth = np.zeros(block.shape[1:])
     for y, x in np.ndindex(truth.shape):
         light = 1.0

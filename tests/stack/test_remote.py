@@ -1,4 +1,4 @@
-"""Stacks at an address: a real server on loopback that stalls, cuts off, and answers 404 and 500."""
+"""Stacks at an address: a real server on loopback that stalls, breaks off, and answers 404 and 500."""
 
 import contextlib
 import errno
@@ -27,7 +27,7 @@ VOLUME = np.random.default_rng(0).integers(0, 65535, (5, 37, 50), dtype=np.uint1
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
-    """Serves files, also by ranges, with the faults that its server has set."""
+    """Serves files, also by ranges, with the faults that its server is set to."""
 
     def do_GET(self) -> None:
         self.server.asked[self.path] += 1
@@ -83,7 +83,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
                 time.sleep(pause_s)
 
     def _answer_as_s3(self) -> None:
-        """Answer in XML: that there is no such key, or nothing in a listing."""
+        """Answer in XML: a missing key, or an empty listing."""
         is_listing = "list-type" in self.path
         body = b"<ListBucketResult></ListBucketResult>" if is_listing else b"<Error><Code>NoSuchKey</Code></Error>"
         self.send_response(200 if is_listing else 404)
@@ -98,7 +98,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[http.server.ThreadingHTTPServer]:
-    """A server of the test's folder, and a cache of its own."""
+    """A server of the test's folder, and a separate cache."""
     monkeypatch.setattr(remote, "user_cache_path", lambda _: tmp_path / "cache")
     monkeypatch.setattr(remote, "TIMEOUT_S", 1.0)
     monkeypatch.setattr(remote_http, "TIMEOUT_S", 1.0)
@@ -171,7 +171,7 @@ def test_a_server_that_recovers_is_asked_again(server, store: str) -> None:
 
 
 @pytest.mark.parametrize("fault", ["500", "cut", "stall"])
-def test_a_network_that_dies_halfway_is_one_sentence(server, store: str, fault: str) -> None:
+def test_a_network_that_fails_halfway_gives_one_sentence(server, store: str, fault: str) -> None:
     stack = open_stack(store)
     stack.read(slice(0, 1), slice(0, 10), slice(0, 10))
     server.faults["/c/1"] = fault
@@ -184,7 +184,7 @@ def test_a_network_that_dies_halfway_is_one_sentence(server, store: str, fault: 
 
 
 @pytest.mark.parametrize(
-    ("fault", "said", "times"),
+    ("fault", "message", "times"),
     [
         ("401", "asks for a login (401", 1),
         ("403", "is refused by its server (403", 1),
@@ -198,13 +198,13 @@ def test_a_network_that_dies_halfway_is_one_sentence(server, store: str, fault: 
     ],
 )
 def test_server_errors_are_reported_and_only_temporary_ones_are_retried(
-    server, fault: str, said: str, times: int
+    server, fault: str, message: str, times: int
 ) -> None:
     np.save(server.root / "a.npy", VOLUME)
     server.faults["/a.npy"] = fault
     with pytest.raises(StackError) as caught:
         open_stack(f"{server.address}/a.npy")
-    assert said in str(caught.value) and "\n" not in str(caught.value)
+    assert message in str(caught.value) and "\n" not in str(caught.value)
     assert server.asked["/a.npy"] == times
 
 
@@ -215,9 +215,9 @@ def test_server_faults_on_a_zarr_or_a_folder_give_the_same_error(server, fault: 
         open_stack(f"{server.address}/seg.zarr")
 
 
-def test_a_server_that_drips_or_never_ends_comes_to_an_end(server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_is_very_slow_or_endless_is_given_up(server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(remote_http, "TIMEOUT_S", 0.4)
-    server.faults["/zarr.json"] = "drip"  # never silent for long, and never done
+    server.faults["/zarr.json"] = "drip"  # never silent for long, and never finished
     began = time.monotonic()
     with pytest.raises(StackError, match="3 attempts .only [0-9]+ bytes in"):
         open_stack(f"{server.address}/seg.zarr")
@@ -239,7 +239,7 @@ def test_chunks_that_never_end_are_bounded(server, store: str, monkeypatch: pyte
         stack.read(slice(None), slice(None), slice(None))
 
 
-def test_queries_fragments_capitals_and_names_as_people_have_them(server, store: str) -> None:
+def test_queries_fragments_capitals_and_unusual_names_are_read(server, store: str) -> None:
     folder = server.root / "Größe 100% #1" / "layers"
     folder.mkdir(parents=True)
     for z, layer in enumerate(VOLUME):
@@ -265,7 +265,7 @@ def test_queries_fragments_capitals_and_names_as_people_have_them(server, store:
         open_stack(f"{server.address}/a.npy")
 
 
-def test_names_that_a_page_lists() -> None:
+def test_file_names_are_read_from_a_listing() -> None:
     page = """<html><a href='?C=N;O=D'>Name</a><a href="../">Parent</a><a href="https://elsewhere.org/x.tif">x</a>
     <A HREF="./01.tif">01</A> <a href="/seg%20a/02.tif?download=1">02</a> <a href="layers/">layers/</a>
     <a href="/other/03.tif">03</a><a href="sub/04.tif">04</a><a href="%c3%bc.tif">ü</a><a href="http://[">bad</a>"""
@@ -281,17 +281,17 @@ def test_an_invalid_address_is_reported_in_one_sentence(address: str) -> None:
         open_stack(address)
 
 
-def test_a_bucket_that_refuses_what_it_does_not_hold(server, store: str) -> None:
-    for name in (".zarray", ".zattrs", ".zgroup"):  # as S3 answers where nobody may list
+def test_a_bucket_that_answers_403_for_missing_keys(server, store: str) -> None:
+    for name in (".zarray", ".zattrs", ".zgroup"):  # the answer of S3 without the right to list
         server.faults[f"/{name}"] = "403"
-    server.faults["/c/1"] = "403"  # a chunk that is refused is not one that is empty
+    server.faults["/c/1"] = "403"  # a refused chunk is not an empty one
     with pytest.raises(StackError, match="403"):
         whole(store)
     del server.faults["/c/1"]
     np.testing.assert_array_equal(whole(store), VOLUME)
 
 
-def test_a_file_without_a_date_is_fetched_again_by_the_next_process(server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_without_a_date_is_downloaded_again_by_the_next_process(server, monkeypatch: pytest.MonkeyPatch) -> None:
     np.save(server.root / "a.npy", VOLUME)
     assert np.array_equal(whole(f"{server.address}/a.npy"), VOLUME)
     np.save(server.root / "a.npy", VOLUME[::-1])
@@ -318,8 +318,8 @@ def test_an_unusable_cache_is_reported_once_and_reading_continues(
             found.execute("update Cache set mode = 4")
     for _ in range(2):
         np.testing.assert_array_equal(whole(store), VOLUME)
-    told = [record.getMessage() for record in caplog.records if "cache" in record.getMessage()]
-    assert len(told) == 1 and "so nothing is cached" in told[0]
+    notes = [record.getMessage() for record in caplog.records if "cache" in record.getMessage()]
+    assert len(notes) == 1 and "so nothing is cached" in notes[0]
 
 
 def _disk_full(*_: object, **__: object) -> None:
@@ -327,7 +327,7 @@ def _disk_full(*_: object, **__: object) -> None:
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "exchanged"])
-def test_values_that_changed_in_the_cache_are_fetched_again(server, store: str, tmp_path: Path, damage: str) -> None:
+def test_values_that_changed_in_the_cache_are_downloaded_again(server, store: str, tmp_path: Path, damage: str) -> None:
     np.save(server.root / "large.npy", np.tile(VOLUME, (2, 20, 20)))
     expected = np.tile(VOLUME, (2, 20, 20))
     server.faults["/nothing"] = ""
@@ -344,15 +344,15 @@ def test_values_that_changed_in_the_cache_are_fetched_again(server, store: str, 
     np.testing.assert_array_equal(stack.read(slice(None), slice(None), slice(None)), expected)
 
 
-@pytest.mark.parametrize("said", ["x", "-1", "nan", "inf", "1e300"])
-def test_an_invalid_cache_size_is_reported_as_a_wrong_setting(server, store: str, said: str) -> None:
+@pytest.mark.parametrize("size", ["x", "-1", "nan", "inf", "1e300"])
+def test_an_invalid_cache_size_is_reported_as_a_wrong_setting(server, store: str, size: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NAPARI_INK_CACHE_GB", said)
-        with pytest.raises(StackError, match=f"^NAPARI_INK_CACHE_GB is '{said}', which is no size"):
+        patch.setenv("NAPARI_INK_CACHE_GB", size)
+        with pytest.raises(StackError, match=f"^NAPARI_INK_CACHE_GB is '{size}', which is no size"):
             open_stack(store)
 
 
-def test_no_cache_is_kept_where_none_is_wanted(server, store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_size_of_0_disables_the_cache(server, store: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NAPARI_INK_CACHE_GB", "0")
     remote._opened_cache.cache_clear()
     for _ in range(2):
@@ -360,7 +360,7 @@ def test_no_cache_is_kept_where_none_is_wanted(server, store: str, monkeypatch: 
     assert remote._cache().volume() == 0
 
 
-def test_once_a_chunk_has_failed_no_more_of_the_same_read_are_asked_for(server) -> None:
+def test_a_failed_chunk_stops_further_requests_of_the_same_read(server) -> None:
     zarr.create_array(server.root / "many.zarr", data=np.tile(VOLUME, (1, 4, 4)), chunks=(1, 8, 8))
     stack = open_stack(f"{server.address}/many.zarr")
     server.faults["/c/"] = "403"
@@ -372,7 +372,7 @@ def test_once_a_chunk_has_failed_no_more_of_the_same_read_are_asked_for(server) 
     assert sum(count for path, count in server.asked.items() if "/c/" in path) <= asked + 10
 
 
-def test_a_server_that_dies_leaves_one_sentence_and_no_traceback(server) -> None:
+def test_a_server_that_stops_gives_one_sentence_and_no_traceback(server) -> None:
     zarr.create_array(server.root / "many.zarr", data=np.tile(VOLUME, (1, 4, 4)), chunks=(1, 8, 8))
     server.faults.update({"/c/0/1": "cut", "/c/1": "cut", "/c/2": "500", "/c/3": "cut"})
     done = subprocess.run(
@@ -387,17 +387,17 @@ def test_a_server_that_dies_leaves_one_sentence_and_no_traceback(server) -> None
     assert len(sentences) == 1 and "could not be read in 3 attempts" in sentences[0], done.stderr
 
 
-def test_a_plain_server_that_knows_no_ranges(server, store: str) -> None:
+def test_a_plain_server_without_ranges(server, store: str) -> None:
     server.faults["/"] = "no ranges"
     np.testing.assert_array_equal(whole(store), VOLUME)
     chunks = {path: count for path, count in server.asked.items() if "/c/" in path}
-    assert set(chunks.values()) == {1}  # each shard is fetched once, and kept whole
+    assert set(chunks.values()) == {1}  # each shard is downloaded once, and cached whole
     np.save(server.root / "large.npy", np.zeros((3, 400, 400), np.uint16))
     with pytest.raises(StackError, match="no parts of a file"):
         whole(f"{server.address}/large.npy")
 
 
-def test_nothing_there_and_no_server_there(server) -> None:
+def test_a_missing_file_and_a_missing_server_are_reported(server) -> None:
     with pytest.raises(StackError, match="check the address"):
         open_stack(f"{server.address}/nothing.zarr")
     with pytest.raises(StackError, match="check the address"):
@@ -424,7 +424,7 @@ def test_the_cache_is_bounded(server, store: str, monkeypatch: pytest.MonkeyPatc
     assert remote._cache().volume() < 1.2e6
 
 
-def test_what_an_address_is() -> None:
+def test_addresses_are_recognised() -> None:
     assert is_address("s3://bucket/key") and is_address("https://host/a")
     assert not is_address(Path("/tmp/a")) and not is_address("C:\\seg")
 

@@ -1,4 +1,4 @@
-"""TIFF as other programs write it: white as 0, few bits, overviews, and headers that lie."""
+"""TIFFs of other programs: white as 0, few bits, overviews, and false headers."""
 
 import struct
 from pathlib import Path
@@ -23,7 +23,7 @@ def whole(source: Path) -> np.ndarray:
 
 
 def write_raw(path: Path, tags: dict[int, int | tuple[int, ...]], data: bytes = b"", following: int = 0) -> Path:
-    """Write a TIFF of one page with these tags, each of 32 bits; pixels lie at byte 8."""
+    """Write a TIFF of one page with these tags, each of 32 bits; the pixels start at byte 8."""
     directory = 8 + len(data)
     after, extra, entries = directory + 2 + 12 * len(tags) + 4, b"", b""
     for tag, value in sorted(tags.items()):
@@ -46,7 +46,7 @@ def tags_of(height: int, width: int, **others: int | tuple[int, ...]) -> dict[in
 
 @pytest.mark.parametrize("stored", STORED)
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", ">u2", "int16", "float32"])
-def test_layers_of_which_0_is_white_are_turned_round(tmp_path: Path, dtype: str, stored: str) -> None:
+def test_layers_with_white_as_0_are_inverted(tmp_path: Path, dtype: str, stored: str) -> None:
     volume = DEEP["uint8"] if dtype == "uint8" else VOLUME
     if dtype == "int16":
         written = ~(volume.astype(np.int32) - 32768).astype(np.int16)
@@ -68,7 +68,7 @@ def test_layers_of_which_0_is_white_are_turned_round(tmp_path: Path, dtype: str,
 
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.booleans(), min_size=4, max_size=4), st.data())
-def test_folders_in_which_some_layers_are_turned_round(tmp_path_factory, turned: list[bool], data) -> None:
+def test_folders_with_some_inverted_layers(tmp_path_factory, turned: list[bool], data) -> None:
     folder = tmp_path_factory.mktemp("mixed")
     for z, layer in enumerate(VOLUME):
         how = {"photometric": "miniswhite" if turned[z] else "minisblack", "metadata": None}
@@ -112,7 +112,7 @@ def test_layers_of_different_bits_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", [1, 4, 5])
-def test_overviews_and_masks_are_no_layers(tmp_path: Path, kind: int) -> None:
+def test_overviews_and_masks_are_not_layers(tmp_path: Path, kind: int) -> None:
     (tmp_path / "layers").mkdir()
     for z, layer in enumerate(VOLUME):
         with tifffile.TiffWriter(tmp_path / "layers" / f"{z}.tif") as file:
@@ -122,7 +122,7 @@ def test_overviews_and_masks_are_no_layers(tmp_path: Path, kind: int) -> None:
     np.testing.assert_array_equal(whole(tmp_path), VOLUME)
 
 
-def test_a_colour_thumbnail_before_and_after_the_layers(tmp_path: Path) -> None:
+def test_a_colour_thumbnail_beside_the_layers_is_ignored(tmp_path: Path) -> None:
     thumbnail = np.zeros((8, 8, 3), np.uint8)
     with tifffile.TiffWriter(tmp_path / "s.tif") as file:
         file.write(thumbnail, photometric="rgb", subfiletype=1, metadata=None)
@@ -139,7 +139,7 @@ def test_layers_that_are_all_flagged_as_overviews_are_layers(tmp_path: Path) -> 
     np.testing.assert_array_equal(whole(tmp_path / "s.tif"), VOLUME)
 
 
-def test_masks_keep_their_bits_and_the_numbers_of_their_palette(tmp_path: Path) -> None:
+def test_masks_keep_their_bits_and_palette_indices(tmp_path: Path) -> None:
     mask = VOLUME[0] > 30000
     tifffile.imwrite(tmp_path / "1.tif", ~mask, photometric="miniswhite")
     (plane,) = read_planes(tmp_path / "1.tif", of_masks=True)
@@ -155,7 +155,7 @@ def test_masks_keep_their_bits_and_the_numbers_of_their_palette(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("back_to", [0, 1, 2])
-def test_pages_that_lead_in_circles(tmp_path: Path, back_to: int) -> None:
+def test_circular_pages_are_refused(tmp_path: Path, back_to: int) -> None:
     with tifffile.TiffWriter(tmp_path / "s.tif") as file:
         for layer in VOLUME[:3]:
             file.write(layer, photometric="minisblack", metadata=None)
@@ -192,7 +192,7 @@ LIES = {
 @pytest.mark.parametrize("order", "<>")
 @pytest.mark.parametrize("is_big", [False, True])
 def test_tables_that_would_take_gigabytes_are_not_parsed(tmp_path: Path, is_big: bool, order: str) -> None:
-    """As of a million pixels squared in small tiles, of which six were written: a hole on the disk."""
+    """For example of a million pixels squared in small tiles, of which six were written to a sparse file."""
     mark, path = {"<": b"II", ">": b"MM"}[order], tmp_path / "s.tif"
     if is_big:
         head = mark + struct.pack(order + "HHHQ", 43, 8, 0, 16)
@@ -207,7 +207,7 @@ def test_tables_that_would_take_gigabytes_are_not_parsed(tmp_path: Path, is_big:
         open_stack(path)
 
 
-def test_more_pages_than_layers_and_overviews_can_be(tmp_path: Path) -> None:
+def test_too_many_pages_are_refused(tmp_path: Path) -> None:
     pages, size = 5000, 2 + 12 + 4
     chain = b"".join(
         struct.pack("<HHHIII", 1, 256, 4, 1, 9, 8 + (number + 1) * size if number < pages - 1 else 0)
@@ -218,7 +218,7 @@ def test_more_pages_than_layers_and_overviews_can_be(tmp_path: Path) -> None:
         open_stack(tmp_path / "s.tif")
 
 
-def test_one_header_for_many_layers(tmp_path: Path) -> None:
+def test_one_header_for_many_layers_is_refused(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "s.tif", VOLUME, photometric="minisblack", truncate=True)
     np.testing.assert_array_equal(whole(tmp_path / "s.tif"), VOLUME)
     tifffile.imwrite(tmp_path / "v.tif", VOLUME[:, :64, :64], photometric="minisblack", volumetric=True, metadata=None)
@@ -228,7 +228,7 @@ def test_one_header_for_many_layers(tmp_path: Path) -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(st.data())
-def test_any_damage_to_a_header_ends_in_a_sentence(tmp_path_factory, data: st.DataObject) -> None:
+def test_any_damage_to_a_header_is_harmless_or_gives_one_sentence(tmp_path_factory, data: st.DataObject) -> None:
     folder = tmp_path_factory.mktemp("damaged")
     with tifffile.TiffWriter(folder / "s.tif", bigtiff=data.draw(st.booleans())) as file:
         for layer in VOLUME[:2, :16, :16]:
@@ -247,7 +247,7 @@ def test_any_damage_to_a_header_ends_in_a_sentence(tmp_path_factory, data: st.Da
 
 
 @pytest.mark.parametrize("lie", LIES)
-def test_sizes_are_held_against_the_file_and_the_memory(tmp_path: Path, lie: str) -> None:
-    tags, said = LIES[lie]
-    with pytest.raises(StackError, match=said):
+def test_sizes_are_checked_against_the_file_and_the_memory(tmp_path: Path, lie: str) -> None:
+    tags, message = LIES[lie]
+    with pytest.raises(StackError, match=message):
         open_stack(write_raw(tmp_path / "s.tif", tags, b"\0" * 6))

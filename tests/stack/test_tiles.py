@@ -1,4 +1,4 @@
-"""Tiles: windows equal the stored values in the end, memory stays bounded, and errors are reported."""
+"""Tiles: complete windows equal the stored values, memory stays bounded, and errors are reported."""
 
 import threading
 import time
@@ -24,7 +24,7 @@ def stack(tmp_path: Path):
     return open_stack(tmp_path / "seg.npy")
 
 
-def test_levels_reach_down_to_a_screen(stack) -> None:
+def test_levels_go_down_to_the_size_of_a_screen(stack) -> None:
     levels = viewing_levels(stack)
     assert [level.step for level in levels] == [(1, 1, 1), (1, 2, 2), (1, 4, 4)]
     for level in levels[1:]:
@@ -54,7 +54,7 @@ def test_a_complete_window_equals_the_stored_values(data: st.DataObject, by_laye
 
 
 class Gate:
-    """Reads a volume once it is opened, and remembers what was read."""
+    """Reads a volume once it is opened, and records the reads."""
 
     def __init__(self) -> None:
         self.open, self.reads = threading.Event(), []
@@ -91,7 +91,7 @@ def test_missing_tiles_are_shown_coarsely_until_they_arrive(stack) -> None:
     tiles.close()
 
 
-def test_turning_the_wheel_fast_reads_where_it_came_to_rest(stack) -> None:
+def test_fast_scrolling_reads_the_final_layer_first(stack) -> None:
     gate = Gate()
     tiles = Tiles([Level(VOLUME.shape, (1, 1, 1), gate)], VOLUME.dtype)
     here = slice(0, TILE_PX), slice(0, TILE_PX)
@@ -99,7 +99,7 @@ def test_turning_the_wheel_fast_reads_where_it_came_to_rest(stack) -> None:
         tiles.window(0, z, *here, wait_s=0)
     gate.open.set()
     assert tiles.window(0, 7, *here, wait_s=10).is_whole
-    # Two readers had begun on the first layers; what lies between was never read before the last.
+    # Two readers had started on the first layers; no layer in between was read before the last one.
     assert [z for z, _, _ in gate.reads][:4].index(7) <= 2
     tiles.close()
 
@@ -127,7 +127,7 @@ def test_memory_is_bounded(stack) -> None:
 
 def test_an_error_is_reported_and_retried(stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("napari_ink.stack.tiles._RETRY_S", 0.0)
-    said, broken = [], [True]
+    messages, broken = [], [True]
 
     def read(z: slice, y: slice, x: slice, step: int = 1) -> np.ndarray:
         if broken[0]:
@@ -135,10 +135,10 @@ def test_an_error_is_reported_and_retried(stack, monkeypatch: pytest.MonkeyPatch
         return VOLUME[z, y, x]
 
     tiles = Tiles(viewing_levels(replace(stack, read_block=read)), VOLUME.dtype)
-    tiles.on_failure = said.append
+    tiles.on_failure = messages.append
     here = slice(0, 100), slice(0, 100)
     shown = tiles.window(0, 3, *here, wait_s=10)
-    assert not shown.is_whole and not shown.values.any() and "The disk is away." in said
+    assert not shown.is_whole and not shown.values.any() and "The disk is away." in messages
     broken[0] = False
     assert tiles.window(0, 3, *here, wait_s=10).is_whole
     tiles.close()

@@ -19,7 +19,7 @@ METADATA = ("zarr.json", ".zarray", ".zattrs")
 VOLUME = np.random.default_rng(0).integers(1, 65535, (6, 24, 40), dtype=np.uint16)
 
 
-def said(axes: Sequence[str] = "zyx", paths: Sequence[str] = ("0",), **image: Any) -> dict[str, Any]:
+def ngff(axes: Sequence[str] = "zyx", paths: Sequence[str] = ("0",), **image: Any) -> dict[str, Any]:
     """Return the metadata of an image of NGFF 0.4 whose voxels are 7.91 µm."""
     scale = {"type": "scale", "scale": [7.91 if axis.lower() in "zyx" else 1.0 for axis in axes]}
     named = [{"name": axis, "type": "space", "unit": "micrometer"} for axis in axes]
@@ -63,7 +63,7 @@ def check_opens(source: Path | str, volume: np.ndarray = VOLUME) -> DepthStack:
 def test_chunks_are_found_under_the_other_separator(
     tmp_path: Path, zarr_format: int, stored: str, stated: str | None
 ) -> None:
-    place = write_zarr(tmp_path / "s.zarr", separator=stored, zarr_format=zarr_format, attributes=said())
+    place = write_zarr(tmp_path / "s.zarr", separator=stored, zarr_format=zarr_format, attributes=ngff())
     file = place / "0" / (".zarray" if zarr_format == 2 else "zarr.json")
     metadata = json.loads(file.read_text())
     if zarr_format == 2:
@@ -82,7 +82,7 @@ def test_chunks_are_found_under_the_other_separator(
 
 
 @pytest.mark.parametrize("zarr_format", [2, 3])
-def test_a_stack_without_any_chunk_says_so(tmp_path: Path, zarr_format: int) -> None:
+def test_a_stack_without_any_chunk_is_reported(tmp_path: Path, zarr_format: int) -> None:
     group = zarr.open_group(tmp_path / "s.zarr", mode="w", zarr_format=zarr_format)
     group.create_array("0", shape=VOLUME.shape, dtype=VOLUME.dtype, chunks=(6, 16, 16))
     assert (
@@ -95,7 +95,7 @@ def test_levels_without_any_chunk_are_left_out_and_reported(tmp_path: Path) -> N
     coarse = {"type": "scale", "scale": [1, 2, 2]}
     for level in ("1", "2"):
         write_zarr(place, VOLUME[:, ::2, ::2], path=level)
-    attributes = said(paths=("0", "1", "2"))
+    attributes = ngff(paths=("0", "1", "2"))
     for dataset in attributes["multiscales"][0]["datasets"]:
         dataset["coordinateTransformations"] = [] if dataset["path"] == "0" else [coarse]
     zarr.open_group(place, mode="a").attrs.update(attributes)
@@ -112,7 +112,7 @@ def test_axes_in_any_case_and_order(tmp_path: Path, order: str) -> None:
     spatial = [axis for axis in order.lower() if axis in "zyx"]
     stored = VOLUME.transpose(["zyx".index(axis) for axis in spatial])
     stored = stored.reshape([dict(zip(spatial, stored.shape, strict=True)).get(axis, 1) for axis in order.lower()])
-    stack = check_opens(write_zarr(tmp_path / "s.zarr", stored, said(order)))
+    stack = check_opens(write_zarr(tmp_path / "s.zarr", stored, ngff(order)))
     assert stack.voxel_size_um == 7.91 and stack.stored_px == (16, 16)
 
 
@@ -125,15 +125,15 @@ def test_names_of_axes_in_the_array_itself(tmp_path: Path) -> None:
     check_opens(tmp_path / "s.zarr")
 
 
-def test_channels_are_no_layers(tmp_path: Path) -> None:
-    write_zarr(tmp_path / "s.zarr", np.stack([VOLUME, VOLUME]), said("czyx"))
+def test_channels_are_not_read_as_layers(tmp_path: Path) -> None:
+    write_zarr(tmp_path / "s.zarr", np.stack([VOLUME, VOLUME]), ngff("czyx"))
     with pytest.raises(StackError, match=r"\(2, 6, 24, 40\) \(c, z, y, x\)"):
         open_stack(tmp_path / "s.zarr")
 
 
 @pytest.mark.parametrize(("image", "size"), [([7.91] * 3, 15.82), ([0.5, 2, 2], 4.0)])
 def test_the_scale_of_the_whole_image_counts_too(tmp_path: Path, image: list[float], size: float) -> None:
-    attributes = said(coordinateTransformations=[{"type": "scale", "scale": image}])
+    attributes = ngff(coordinateTransformations=[{"type": "scale", "scale": image}])
     for dataset in attributes["multiscales"][0]["datasets"]:
         dataset["coordinateTransformations"][0]["scale"] = [2, 2, 2]
     assert open_stack(write_zarr(tmp_path / "s.zarr", attributes=attributes)).voxel_size_um == pytest.approx(size)
@@ -141,8 +141,8 @@ def test_the_scale_of_the_whole_image_counts_too(tmp_path: Path, image: list[flo
 
 @pytest.mark.parametrize("number", ["1e400", "NaN", "-Infinity", "1" + "0" * 400, "0", '"two"', "null", "[1]"])
 @pytest.mark.parametrize("of_image", [True, False])
-def test_a_scale_that_is_no_length_is_one_sentence(tmp_path: Path, number: str, of_image: bool) -> None:
-    place = write_zarr(tmp_path / "s.zarr", attributes=said(coordinateTransformations=[]))
+def test_an_invalid_scale_gives_one_sentence(tmp_path: Path, number: str, of_image: bool) -> None:
+    place = write_zarr(tmp_path / "s.zarr", attributes=ngff(coordinateTransformations=[]))
     text = (place / ".zattrs").read_text()
     scale = f'[{{"type": "scale", "scale": [{number}, 1, 1]}}]'
     attributes = json.loads(text)
@@ -153,20 +153,20 @@ def test_a_scale_that_is_no_length_is_one_sentence(tmp_path: Path, number: str, 
         open_stack(place)
 
 
-def test_the_root_that_bioformats2raw_writes(tmp_path: Path) -> None:
+def test_the_root_written_by_bioformats2raw(tmp_path: Path) -> None:
     place = write_zarr(tmp_path / "s.zarr", VOLUME[None, None], path="0/0")
     zarr.open_group(place, mode="a").attrs["bioformats2raw.layout"] = 3
-    zarr.open_group(place / "0", mode="a", zarr_format=2).attrs.update(said("tczyx"))
+    zarr.open_group(place / "0", mode="a", zarr_format=2).attrs.update(ngff("tczyx"))
     assert check_opens(place).voxel_size_um == 7.91
     write_zarr(place, VOLUME[None, None], path="1/0")
-    zarr.open_group(place / "1", mode="a", zarr_format=2).attrs.update(said("tczyx"))
+    zarr.open_group(place / "1", mode="a", zarr_format=2).attrs.update(ngff("tczyx"))
     with pytest.raises(StackError, match=r"holds the images 0, 1; name one of them, as in .*s.zarr/0"):
         open_stack(place)
     zarr.open_group(place / "OME", mode="a", zarr_format=2).attrs["series"] = ["1"]
     check_opens(place)
 
 
-def test_levels_that_no_metadata_name(tmp_path: Path) -> None:
+def test_levels_without_metadata_are_found(tmp_path: Path) -> None:
     place = tmp_path / "s.zarr"
     for level in range(3):
         write_zarr(place, VOLUME[:, :: 2**level, :: 2**level], path=str(level))
@@ -177,8 +177,8 @@ def test_levels_that_no_metadata_name(tmp_path: Path) -> None:
     check_opens(place)
 
 
-def test_metadata_that_are_stale_or_not_there(tmp_path: Path) -> None:
-    place = write_zarr(tmp_path / "s.zarr", VOLUME[:3], said())
+def test_outdated_or_missing_metadata(tmp_path: Path) -> None:
+    place = write_zarr(tmp_path / "s.zarr", VOLUME[:3], ngff())
     zarr.consolidate_metadata(str(place))
     shutil.rmtree(place / "0")
     array = zarr.create_array(place / "0", shape=VOLUME.shape, dtype="u2", chunks=(6, 20, 20), zarr_format=2)
@@ -192,8 +192,8 @@ def test_metadata_that_are_stale_or_not_there(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["s.zarr.zip", "s.ozx", "S.ZIP"])
 @pytest.mark.parametrize("inner", ["", "s.zarr/"])
 @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
-def test_zip_archives(tmp_path: Path, name: str, inner: str, compression: int) -> None:
-    place = write_zarr(tmp_path / "s.zarr", attributes=said(), zarr_format=3)
+def test_zip_archives_are_read(tmp_path: Path, name: str, inner: str, compression: int) -> None:
+    place = write_zarr(tmp_path / "s.zarr", attributes=ngff(), zarr_format=3)
     with zipfile.ZipFile(tmp_path / name, "w", compression) as archive:
         for file in sorted(place.rglob("*")):
             if file.is_file():
@@ -207,7 +207,7 @@ def test_zip_archives(tmp_path: Path, name: str, inner: str, compression: int) -
         open_stack(tmp_path / name)
 
 
-def test_n5_is_named(tmp_path: Path) -> None:
+def test_n5_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "attributes.json").write_text('{"n5": "2.5.0"}')
     with pytest.raises(StackError, match="N5"):
         open_stack(tmp_path)
@@ -232,8 +232,8 @@ def _chunks(metadata: dict[str, Any], chunks: list[int]) -> None:
         lambda metadata: metadata.update(compressor={"id": "no such"}),
     ],
 )
-def test_metadata_of_arrays_that_cannot_be(tmp_path: Path, change: Callable[[dict[str, Any]], None]) -> None:
-    place = write_zarr(tmp_path / "s.zarr", attributes=said())
+def test_impossible_metadata_of_arrays_are_refused(tmp_path: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    place = write_zarr(tmp_path / "s.zarr", attributes=ngff())
     metadata = json.loads((place / "0" / ".zarray").read_text())
     change(metadata)
     (place / "0" / ".zarray").write_text(json.dumps(metadata))
@@ -243,8 +243,8 @@ def test_metadata_of_arrays_that_cannot_be(tmp_path: Path, change: Callable[[dic
 
 
 @pytest.mark.parametrize("name", [".zattrs", "0/.zarray", ".zgroup"])
-def test_metadata_nested_too_deeply(tmp_path: Path, name: str) -> None:
-    place = write_zarr(tmp_path / "s.zarr", attributes=said())
+def test_metadata_nested_too_deeply_are_refused(tmp_path: Path, name: str) -> None:
+    place = write_zarr(tmp_path / "s.zarr", attributes=ngff())
     (place / name).write_text("[" * 10**5)
     with pytest.raises(StackError):
         open_stack(place)

@@ -1,4 +1,4 @@
-"""A small phantom to learn from."""
+"""A small phantom for training."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from napari_ink.training import OUTSIDE, TrainingPair
 
 @pytest.fixture(scope="session")
 def phantom_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The stack of a phantom whose ink is plain to see, as a file, with its labels beside it."""
+    """The stack of a phantom with clearly visible ink, as a file, with its labels beside it."""
     size = {"height": 160, "width": 192, "depth_layers": 20, "letter_height": 50, "stroke_width": 12, "ragged_edge": 5}
     plain = {"ink_contrast": 80, "ink_thickness": 3, "flaked": 0, "surface_wander": 0.5, "noise": 1}
     made = make_phantom(PhantomConfig.model_validate({"seed": 1, **size, **plain}))

@@ -1,4 +1,4 @@
-"""A network small enough to learn something in seconds, and how it is trained."""
+"""A network small enough to learn something in seconds, and its training settings."""
 
 from napari_ink.model import InkEdgeConfig, InputContract
 from napari_ink.training import AugmentationSettings, TrainSettings

@@ -38,32 +38,32 @@ def test_the_rate_rises_and_falls(steps: int, warm_up: float) -> None:
         (("_is_avx512_bf16_supported",), "bf16"),
     ],
 )
-def test_precision_follows_from_the_processor_and_from_no_clock(
+def test_precision_follows_from_the_processor_and_not_from_timing(
     features: tuple[str, ...], expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"):
         monkeypatch.setattr(torch.cpu, name, lambda name=name: name in features, raising=False)
     for clock in ("perf_counter", "monotonic", "time"):
-        monkeypatch.setattr(time, clock, lambda: pytest.fail("it was timed"))
+        monkeypatch.setattr(time, clock, lambda: pytest.fail("precision must not be timed"))
     assert choose_precision("auto", torch.device("cpu")) == expected
     assert choose_precision("fp16", torch.device("cpu")) == "fp16"
     assert choose_precision("auto", torch.device("mps")) == "fp32"
 
 
-def test_a_processor_that_torch_knows_nothing_of_computes_in_fp32(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_processor_computes_in_fp32(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"):
         monkeypatch.delattr(torch.cpu, name, raising=False)
     assert choose_precision("auto", torch.device("cpu")) == "fp32"
 
 
-def test_precision_reaches_the_network() -> None:
+def test_precision_is_applied_in_the_network() -> None:
     layer = torch.nn.Linear(4, 4)
     for precision, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
         with Arithmetic(torch.device("cpu"), precision).autocast():
             assert layer(torch.zeros(1, 4)).dtype == dtype
 
 
-def test_trains_in_bf16(pair: TrainingPair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_training_in_bf16(pair: TrainingPair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("draw_curves", "draw_examples"):
         monkeypatch.setattr(f"napari_ink.training.loop.{name}", lambda *given: None)
     settings = QUICK.model_copy(update={"precision": "bf16", "steps": 2, "validate_every": 2})
@@ -118,12 +118,12 @@ def test_processes_train_one_network_together(phantom_file: Path, tmp_path: Path
     assert ended.returncode == 0, ended.stderr[-3000:]
     first, second = (torch.load(tmp_path / f"rank{rank}.pt", weights_only=True) for rank in (0, 1))
     for kind in ("weights", "average"):
-        # Running statistics are each process's own from the last step on; the leader's are saved, and rule the next.
+        # After the last step, running statistics differ between processes; the leader's are saved and used further.
         names = [name for name in first[kind] if "running_" not in name]
         assert len(names) > 50
         assert all(torch.equal(first[kind][name], second[kind][name]) for name in names)
     assert first["scores"] == second["scores"] and len(first["scores"]) == 1
-    assert first["losses"] != second["losses"]  # each learns from crops of its own
+    assert first["losses"] != second["losses"]  # each process learns from its own crops
     record = json.loads((tmp_path / "run" / "request.json").read_text())
     assert record["processes"] == 2
     assert sorted(path.name for path in (tmp_path / "run").glob("*.safetensors")) == [

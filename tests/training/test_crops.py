@@ -1,4 +1,4 @@
-"""Crops: where they are drawn, which layers they contain, and which pixels they never contain."""
+"""Crops: their positions, their layers, and the pixels that they never contain."""
 
 from dataclasses import replace
 from functools import partial
@@ -23,7 +23,7 @@ CPU = torch.device("cpu")
 
 
 def coded(tmp_path: Path, labels: np.ndarray, depth: int = 16, name: str = "coded") -> TrainingPair:
-    """A pair whose voxels encode their own position: layer · 1024 + row · 32 + column, each cut to 5 bits."""
+    """A pair whose voxels encode their own position: layer · 1024 + row · 32 + column, each limited to 5 bits."""
     z, y, x = np.indices((depth, *labels.shape))
     np.save(tmp_path / f"{name}.npy", (z * 1024 + y % 32 * 32 + x % 32).astype(np.uint16))
     return TrainingPair(open_stack(tmp_path / f"{name}.npy"), labels)
@@ -34,7 +34,7 @@ def decoded(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return raw // 1024, raw // 32 % 32, raw % 32
 
 
-def test_crops_are_cut_where_they_say(tmp_path: Path) -> None:
+def test_crops_are_cut_at_their_positions(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 3, (70, 90)).astype(np.uint8)
     sampler = CropSampler([coded(tmp_path, labels)], CONTRACT, 32, DepthVariation(shift=0, stretch=0))
@@ -44,7 +44,7 @@ def test_crops_are_cut_where_they_say(tmp_path: Path) -> None:
         assert crop.values.shape == (12, 32, 32) and crop.values.dtype == np.float32
         np.testing.assert_array_equal(crop.labels, labels[y : y + 32, x : x + 32])
         z, row, column = decoded(crop.values)
-        np.testing.assert_array_equal(z[:, 0, 0], np.arange(2, 14))  # the 12 middle ones of 16
+        np.testing.assert_array_equal(z[:, 0, 0], np.arange(2, 14))  # the 12 middle layers of 16
         np.testing.assert_array_equal(row[0, :, 0], (y + np.arange(32)) % 32)
         np.testing.assert_array_equal(column[0, 0], (x + np.arange(32)) % 32)
 
@@ -73,7 +73,7 @@ def test_blocks_draw_the_requested_crops(seed: int, share: float, side: int) -> 
 
 def test_half_of_the_crops_contain_ink_and_pairs_are_weighted_by_reviewed_area(tmp_path: Path) -> None:
     few, much = np.zeros((256, 256), np.uint8), np.ones((256, 256), np.uint8)
-    few[:64, :128] = 1  # an eighth of the other's
+    few[:64, :128] = 1  # an eighth of the other pair's
     much[200:210, 200:210] = 2
     pairs = [coded(tmp_path, few, name="few"), coded(tmp_path, much, name="much")]
     sampler = CropSampler(pairs, CONTRACT, 32)
@@ -106,7 +106,7 @@ def test_depth_varies_within_the_stack(seed: int, depth: int, shift: int, stretc
 
 
 @given(seed=st.integers(0, 10**6), depth=st.integers(12, 70), offset=st.integers(-9, 9), count=st.integers(1, 20))
-def test_crops_read_in_reverse_mirror_those_of_the_stack_numbered_back_to_front(
+def test_crops_read_in_reverse_mirror_those_of_the_reversed_stack(
     seed: int, depth: int, offset: int, count: int
 ) -> None:
     contract = CONTRACT.changed(surface_offset=offset, min_depth_layers=1)
@@ -120,7 +120,7 @@ def test_crops_read_in_reverse_mirror_those_of_the_stack_numbered_back_to_front(
 
 
 def test_crops_never_touch_the_held_out_part(pair: TrainingPair) -> None:
-    """Crops overlap it, but not their labels; nor does an edge there, or a margin around it, ask for anything."""
+    """Crops overlap it without its labels; edges there, or in a margin around it, are not learnt either."""
     held_out = np.zeros(pair.labels.shape, bool)
     held_out[40:100, 60:120] = True
     pair = replace(pair, held_out=held_out)
@@ -141,18 +141,18 @@ def test_crops_never_touch_the_held_out_part(pair: TrainingPair) -> None:
 
 
 def test_without_a_validation_mask_a_part_is_held_out(pair: TrainingPair) -> None:
-    (chosen,), said = hold_out([pair])
-    assert "No validation mask" in said and chosen.held_out is not None
+    (chosen,), note = hold_out([pair])
+    assert "No validation mask" in note and chosen.held_out is not None
     judged = chosen.to_judge()
     assert (judged == 2).any() and (judged == 1).any()
     assert 0.05 < chosen.held_out.mean() < 0.4
     again = hold_out([pair])[0][0]
     np.testing.assert_array_equal(again.held_out, chosen.held_out)
-    kept, said = hold_out([pair, chosen])
-    assert "validation mask" in said and kept[0].held_out is None
+    pairs, note = hold_out([pair, chosen])
+    assert "validation mask" in note and pairs[0].held_out is None
 
 
-def test_labels_that_cannot_be_learnt_from_are_refused(pair: TrainingPair) -> None:
+def test_unusable_labels_are_refused(pair: TrainingPair) -> None:
     with pytest.raises(LabelError, match=r"\(50, 192\).*\(160, 192\)"):
         TrainingPair(pair.stack, pair.labels[:50])
     with pytest.raises(LabelError, match="No pair has reviewed labels"):
@@ -164,11 +164,11 @@ def test_labels_that_cannot_be_learnt_from_are_refused(pair: TrainingPair) -> No
         hold_out([replace(pair, held_out=everything)])
 
 
-def test_batches_follow_from_seed_and_step_alone(pair: TrainingPair) -> None:
+def test_batches_depend_only_on_seed_and_step(pair: TrainingPair) -> None:
     sampler = CropSampler([pair], CONTRACT, 64)
     straight = list(batches(sampler, QUICK, CPU))
     assert len(straight) == QUICK.steps
-    torch.rand(7)  # random numbers that others draw change nothing
+    torch.rand(7)  # other draws of random numbers change nothing
     later = list(batches(sampler, QUICK, CPU, first_step=4))
     for one, other in zip(straight[4:], later, strict=True):
         assert torch.equal(one.values, other.values) and torch.equal(one.edge, other.edge)
@@ -177,8 +177,8 @@ def test_batches_follow_from_seed_and_step_alone(pair: TrainingPair) -> None:
     assert not torch.equal(beside[0].values, straight[0].values)
 
 
-@pytest.mark.skipif("fork" not in torch.multiprocessing.get_all_start_methods(), reason="nothing can be forked off")
-def test_workers_read_the_same(pair: TrainingPair) -> None:
+@pytest.mark.skipif("fork" not in torch.multiprocessing.get_all_start_methods(), reason="this system cannot fork")
+def test_workers_read_the_same_batches(pair: TrainingPair) -> None:
     sampler = CropSampler([pair], CONTRACT, 64)
     alone = list(batches(sampler, PLAIN, CPU))
     ahead = list(batches(sampler, PLAIN.model_copy(update={"workers": 1}), CPU))
@@ -186,14 +186,14 @@ def test_workers_read_the_same(pair: TrainingPair) -> None:
 
 
 def marked() -> tuple[torch.Tensor, torch.Tensor]:
-    """Crops that are bright just where their labels say ink, dark on papyrus, and black on unreviewed pixels."""
+    """Crops that are bright exactly on ink labels, dark on papyrus, and black on unreviewed pixels."""
     rng = np.random.default_rng(3)
     labels = np.repeat(np.repeat(rng.integers(0, 3, (6, 8, 8)), 12, axis=1), 12, axis=2).astype(np.uint8)
     greys = np.array([0.0, 0.3, 0.7])[labels][:, None].repeat(12, axis=1)
     return torch.from_numpy(((greys - CONTRACT.mean) / CONTRACT.std).astype(np.float32)), torch.from_numpy(labels)
 
 
-def test_labels_follow_what_happens_to_crops() -> None:
+def test_labels_follow_the_augmentation_of_crops() -> None:
     values, labels = marked()
     quiet = AugmentationSettings(brightness=0, contrast=0, noise=0, layer_dropout=0, affine=1, cut_out=1)
     varied, followed = Augmenter(quiet, CONTRACT)(values, labels, seed=5)
@@ -202,12 +202,12 @@ def test_labels_follow_what_happens_to_crops() -> None:
     assert not torch.equal(followed, labels)
     greys = varied[:, 0] * CONTRACT.std + CONTRACT.mean
     meant = torch.tensor([0.0, 0.3, 0.7])[followed.long()]
-    # Along the borders of the squares greys are blends of two; everywhere else they say what the labels say.
+    # At the borders of the squares, grey values are blends of two; everywhere else they match the labels.
     assert ((greys - meant).abs() < 0.02).float().mean() > 0.75
-    assert (followed == 0).float().mean() > (labels == 0).float().mean()  # the cut-out, and what came in from beyond
+    assert (followed == 0).float().mean() > (labels == 0).float().mean()  # from cut-outs, and from beyond the border
 
 
-def test_flips_alone_lose_nothing() -> None:
+def test_flips_alone_lose_no_pixel() -> None:
     values, labels = marked()
     only = AugmentationSettings.none().model_copy(update={"flips": True})
     varied, followed = Augmenter(only, CONTRACT)(values, labels, seed=1)
@@ -219,7 +219,7 @@ def test_flips_alone_lose_nothing() -> None:
     assert any(turned)
 
 
-def test_each_variation_changes_values_and_a_seed_repeats_it() -> None:
+def test_each_variation_changes_values_and_is_repeatable_by_seed() -> None:
     values, labels = marked()
     off = AugmentationSettings.none()
     for name, value in {"brightness": 0.2, "contrast": 0.3, "noise": 0.05, "layer_dropout": 1, "cut_out": 1}.items():

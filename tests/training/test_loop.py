@@ -45,7 +45,7 @@ def assert_same_weights(one: Path, other: Path) -> None:
 
 
 def take(events: object, steps: int) -> list[TrainingEvent]:
-    """Consume events up to a step, and close the generator right there."""
+    """Consume events up to a step, and close the generator there."""
     taken = []
     for event in events:  # type: ignore[attr-defined]
         taken.append(event)
@@ -57,7 +57,7 @@ def take(events: object, steps: int) -> list[TrainingEvent]:
 
 @pytest.fixture(autouse=True)
 def no_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Most of a short run's time would go into drawing."""
+    """Skip drawing, which would take most of the time of a short run."""
     if "pictures" not in request.node.name:
         monkeypatch.setattr("napari_ink.training.loop.draw_curves", lambda *given: None)
         monkeypatch.setattr("napari_ink.training.loop.draw_examples", lambda *given: None)
@@ -77,7 +77,7 @@ def test_a_trained_network_predicts_the_held_out_part(pair: TrainingPair, tmp_pa
     ended = events[-1]
     known = pair.labels[:, 128:]
     share = float((known == 2).sum() / ((known == 1) | (known == 2)).sum())
-    all_ink = 1.25 * share / (0.25 * share + 1)  # the F0.5 of calling everything ink, which asks for no training
+    all_ink = 1.25 * share / (0.25 * share + 1)  # the F0.5 of predicting ink everywhere, without any training
     assert ended.best.ink_f0_5 > all_ink + 0.2
     model = load_model(ended.path)
     assert model.provenance["pairs"][0]["held_out_px"] == int(((known == 1) | (known == 2)).sum())
@@ -87,7 +87,7 @@ def test_a_trained_network_predicts_the_held_out_part(pair: TrainingPair, tmp_pa
     assert model.provenance["steps"] == ended.best_step
 
 
-def test_leaves_what_it_tells_of_and_pictures(pair: TrainingPair, tmp_path: Path) -> None:
+def test_a_run_writes_its_log_and_pictures(pair: TrainingPair, tmp_path: Path) -> None:
     events = list(train(request(pair, tmp_path / "run")))
     for event in events:
         if isinstance(event, CheckpointSaved):
@@ -124,8 +124,8 @@ def test_the_same_seed_gives_the_same_result_without_touching_global_random_stat
     assert not torch.equal(first, other)
 
 
-@pytest.mark.parametrize("stop", [2, 3])  # between two looks, and just before one
-def test_stopped_and_resumed_to_the_same_numbers(pair: TrainingPair, tmp_path: Path, stop: int) -> None:
+@pytest.mark.parametrize("stop", [2, 3])  # between two validations, and just before one
+def test_a_stopped_and_resumed_run_gives_the_same_numbers(pair: TrainingPair, tmp_path: Path, stop: int) -> None:
     straight = list(train(request(pair, tmp_path / "straight")))
     take(train(request(pair, tmp_path / "run")), stop)
     rest = list(train(request(pair, tmp_path / "run", resume=True)))
@@ -138,17 +138,17 @@ def test_stopped_and_resumed_to_the_same_numbers(pair: TrainingPair, tmp_path: P
     assert [line["step"] for line in log if line["event"] == "StepEnded"] == [1, 2, 3, 4, 5, 6]
 
 
-def test_killed_and_resumed_to_the_same_numbers(pair: TrainingPair, tmp_path: Path) -> None:
+def test_a_killed_and_resumed_run_gives_the_same_numbers(pair: TrainingPair, tmp_path: Path) -> None:
     """A killed run saves nothing more: it resumes from its last validation and repeats later steps."""
     list(train(request(pair, tmp_path / "straight")))
     events = train(request(pair, tmp_path / "run"))
-    kept = b""
+    state = b""
     for event in events:
         if isinstance(event, StepEnded) and event.step == 5:
-            kept = (tmp_path / "run" / "state.pt").read_bytes()
+            state = (tmp_path / "run" / "state.pt").read_bytes()
             break
     events.close()
-    (tmp_path / "run" / "state.pt").write_bytes(kept)  # as if the last words had not been said
+    (tmp_path / "run" / "state.pt").write_bytes(state)  # as if the run had not saved at its end
     rest = list(train(request(pair, tmp_path / "run", resume=True)))
     assert isinstance(rest[0], TrainingStarted) and rest[0].first_step == 3
     assert_same_weights(tmp_path / "straight" / "last.safetensors", tmp_path / "run" / "last.safetensors")
@@ -156,12 +156,12 @@ def test_killed_and_resumed_to_the_same_numbers(pair: TrainingPair, tmp_path: Pa
     assert [line["step"] for line in log if line["event"] == "StepEnded"] == [1, 2, 3, 4, 5, 6]
 
 
-def test_resume_of_nothing_begins(pair: TrainingPair, tmp_path: Path) -> None:
+def test_resume_without_a_run_starts_one(pair: TrainingPair, tmp_path: Path) -> None:
     events = list(train(request(pair, tmp_path / "run", resume=True)))
     assert isinstance(events[0], TrainingStarted) and events[0].first_step == 0
 
 
-def test_another_run_is_not_gone_on_with(pair: TrainingPair, tmp_path: Path) -> None:
+def test_a_run_with_other_settings_is_not_resumed(pair: TrainingPair, tmp_path: Path) -> None:
     take(train(request(pair, tmp_path / "run")), 1)
     with pytest.raises(OutputError, match="exists already"):
         next(train(request(pair, tmp_path / "run")))
@@ -180,7 +180,7 @@ def test_another_run_is_not_gone_on_with(pair: TrainingPair, tmp_path: Path) -> 
         next(train(request(pair, tmp_path / "other", resume=True)))
 
 
-def test_stops_early_and_keeps_the_best(pair: TrainingPair, tmp_path: Path) -> None:
+def test_training_stops_early_and_keeps_the_best_weights(pair: TrainingPair, tmp_path: Path) -> None:
     """With a rate that ruins the network, scores cannot rise for long."""
     settings = QUICK.model_copy(update={"steps": 60, "validate_every": 2, "patience": 2, "learning_rate": 1e-7})
     events = list(train(request(pair, tmp_path / "run", settings=settings)))
@@ -194,7 +194,7 @@ def test_stops_early_and_keeps_the_best(pair: TrainingPair, tmp_path: Path) -> N
     assert load_model(ended.path).provenance["steps"] == best.step
 
 
-def test_training_further_begins_with_the_weights(pair: TrainingPair, tmp_path: Path) -> None:
+def test_training_further_starts_from_the_given_weights(pair: TrainingPair, tmp_path: Path) -> None:
     list(train(request(pair, tmp_path / "first")))
     start = load_model(tmp_path / "first" / "best.safetensors")
     still = QUICK.model_copy(update={"learning_rate": 1e-12, "steps": 1, "weight_decay": 0})
@@ -213,16 +213,16 @@ def test_training_further_begins_with_the_weights(pair: TrainingPair, tmp_path: 
 
 def test_stacks_that_fill_little_of_their_range_are_reported(pair: TrainingPair, tmp_path: Path) -> None:
     values = np.asarray(pair.stack)
-    np.save(tmp_path / "kept.npy", (values >> 8 if values.dtype == np.uint16 else values).astype(np.uint16))
-    kept = replace(pair, stack=open_stack(tmp_path / "kept.npy"))
-    for number, (one, contract) in enumerate([(pair, CONTRACT), (kept, CONTRACT), (kept, None)]):
+    np.save(tmp_path / "dark.npy", (values >> 8 if values.dtype == np.uint16 else values).astype(np.uint16))
+    dark = replace(pair, stack=open_stack(tmp_path / "dark.npy"))
+    for number, (one, contract) in enumerate([(pair, CONTRACT), (dark, CONTRACT), (dark, None)]):
         events = train(request(one, tmp_path / str(number), contract=contract))
         notes = " ".join(next(events).notes)
         events.close()
-        assert ("kept: The stack's grey values" in notes) == (one is kept) == ("save it over the whole range" in notes)
+        assert ("dark: The stack's grey values" in notes) == (one is dark) == ("save it over the whole range" in notes)
 
 
-def test_training_further_is_never_for_the_worse(pair: TrainingPair, tmp_path: Path) -> None:
+def test_training_further_never_lowers_the_score(pair: TrainingPair, tmp_path: Path) -> None:
     list(train(request(pair, tmp_path / "first")))
     start = load_model(tmp_path / "first" / "best.safetensors")
     ruinous = QUICK.model_copy(update={"learning_rate": 1.0, "average_decay": 0.0})
@@ -238,14 +238,14 @@ def test_training_further_is_never_for_the_worse(pair: TrainingPair, tmp_path: P
         torch.testing.assert_close(now.get_parameter(name), weight, rtol=0, atol=1e-5)
 
 
-def test_a_training_that_runs_away_is_stopped(pair: TrainingPair, tmp_path: Path) -> None:
+def test_a_diverging_training_is_stopped(pair: TrainingPair, tmp_path: Path) -> None:
     settings = QUICK.model_copy(update={"validate_every": 10, "steps": 20, "learning_rate": 1e30})
-    told = []
+    events = []
     with pytest.raises(NapariInkError, match="The last 5 batches up to step 6 gave no finite loss") as stopped:
         for event in train(request(pair, tmp_path / "run", settings=settings)):
-            told.append(event)
+            events.append(event)
     assert not isinstance(stopped.value, BadInputError)
-    skipped = [event for event in told if isinstance(event, BatchSkipped)]
+    skipped = [event for event in events if isinstance(event, BatchSkipped)]
     assert [event.step for event in skipped] == [2, 3, 4, 5, 6]
     assert skipped[0].learning_rate > skipped[2].learning_rate > skipped[4].learning_rate > 0
     for words in ("stack at y ", "(values -", "In the network: ", "was given "):
@@ -254,7 +254,7 @@ def test_a_training_that_runs_away_is_stopped(pair: TrainingPair, tmp_path: Path
 
 
 @pytest.mark.parametrize("damaged_from", [1, 4])
-def test_a_new_run_that_ends_with_a_damaged_layer_leaves_only_what_it_learnt(
+def test_a_new_run_that_ends_at_a_damaged_layer_keeps_only_its_checkpoint(
     pair: TrainingPair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damaged_from: int
 ) -> None:
     fine, calls = Learner.step, iter(range(1, 100))
@@ -297,14 +297,14 @@ def test_one_bad_batch_is_skipped_and_changes_no_weight(
     assert [event.step for event in skipped] == [3]
     assert "none finite" in skipped[0].report
     assert [event.step for event in events if isinstance(event, StepEnded)] == [1, 2, 4, 5, 6]
-    # Running means would have become NaN by the batch as well, had they been left.
+    # The batch would also have turned the running means into NaN, had they not been restored.
     assert all(weight.isfinite().all() for weight in weights(tmp_path / "run" / "last.safetensors").values())
 
 
 def test_out_of_memory_is_reported_in_one_sentence(
     pair: TrainingPair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Torch's own error would be taken for a warning by napari's workers."""
+    """Napari's workers would take torch's own error for a warning."""
 
     def full(self: object, *given: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
@@ -314,13 +314,13 @@ def test_out_of_memory_is_reported_in_one_sentence(
         list(train(request(pair, tmp_path / "run")))
 
 
-def test_a_crop_that_does_not_fit_the_network(pair: TrainingPair, tmp_path: Path) -> None:
+def test_a_crop_that_does_not_fit_the_network_is_refused(pair: TrainingPair, tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match="multiple of 32, say 64"):
         next(train(request(pair, tmp_path / "run", settings=QUICK.model_copy(update={"crop_size": 70}))))
     assert not (tmp_path / "run").exists()
 
 
-def test_what_training_needs_is_named(pair: TrainingPair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_packages_are_named(pair: TrainingPair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from napari_ink.training import request as module
 
     monkeypatch.setattr(module, "_LIBRARIES", ("torch", "a_library_that_is_not_there"))
@@ -328,7 +328,7 @@ def test_what_training_needs_is_named(pair: TrainingPair, tmp_path: Path, monkey
         next(train(request(pair, tmp_path / "run")))
 
 
-def test_every_pixel_that_is_held_out_is_judged_once(pair: TrainingPair) -> None:
+def test_every_held_out_pixel_is_scored_once(pair: TrainingPair) -> None:
     held_out = np.zeros(pair.labels.shape, bool)
     held_out[20:, 30:] = True
     held_out[:, ::7] = False
@@ -347,8 +347,8 @@ def test_every_pixel_that_is_held_out_is_judged_once(pair: TrainingPair) -> None
     np.testing.assert_array_equal(judged, held_out & (pair.labels > 0))
 
 
-def test_scores_are_those_of_the_whole(pair: TrainingPair) -> None:
-    """A network that knows the answer scores 1; one that answers at random, about the share of ink."""
+def test_scores_are_those_of_the_whole_held_out_part(pair: TrainingPair) -> None:
+    """A network that knows the truth scores 1; a network that guesses at random, about the share of ink."""
     held_out = np.ones(pair.labels.shape, bool)
     crops = list(HeldOut([replace(pair, held_out=held_out)], CONTRACT, 64, 99).crops())
     right = [Example(c, (c.labels == 2).astype(np.float32), (c.edge == 1).astype(np.float32)) for c in crops]

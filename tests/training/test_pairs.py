@@ -1,4 +1,4 @@
-"""Pairs from files: labels as the field stores them, and the masks beside them."""
+"""Pairs from files: labels in the field's formats, and the masks beside them."""
 
 from pathlib import Path
 
@@ -42,7 +42,7 @@ def ink_mask(size: tuple[int, int] = (HEIGHT, WIDTH)) -> np.ndarray:
     return mask
 
 
-def test_masks_beside_say_what_counts(segment: Path) -> None:
+def test_masks_beside_the_labels_decide_which_pixels_count(segment: Path) -> None:
     save(segment / "seg_inklabels.png", ink_mask())
     supervision, validation, papyrus = plane(), plane(), plane(255)
     supervision[:, :30], validation[:, :15], papyrus[:5] = 255, 255, 0
@@ -66,8 +66,8 @@ def test_without_a_supervision_mask_all_papyrus_counts_and_a_note_is_given(segme
     assert len(read.notes) == 1 and "No supervision mask" in read.notes[0]
 
 
-def test_masks_are_those_of_the_labels_version(segment: Path, tmp_path: Path) -> None:
-    """Labels may lie anywhere, in versions; a mask of another version may be of another drawing."""
+def test_masks_have_the_version_of_the_labels(segment: Path, tmp_path: Path) -> None:
+    """Labels may be anywhere, in versions; a mask of another version may belong to another drawing."""
     elsewhere = tmp_path / "labels"
     elsewhere.mkdir()
     for version, columns in (("", 5), ("_v2", 25)):
@@ -79,7 +79,7 @@ def test_masks_are_those_of_the_labels_version(segment: Path, tmp_path: Path) ->
     assert (labels[:, 25:] == 0).all() and (labels[:, :25] > 0).all()
 
 
-def test_the_newest_labels_beside_a_stack_are_taken(segment: Path) -> None:
+def test_the_newest_labels_beside_a_stack_are_used(segment: Path) -> None:
     for version, row in (("", 0), ("_v2", 2), ("_v10", 10)):
         mask = plane()
         mask[row] = 255
@@ -97,7 +97,7 @@ def test_soft_labels_are_cut_at_half_and_padded_ones_cropped(segment: Path) -> N
     assert labels[0, :4].tolist() == [1, 2, 2, 1]
 
 
-def test_label_values_are_taken_as_they_are(segment: Path) -> None:
+def test_label_values_are_used_unchanged(segment: Path) -> None:
     values = plane()
     values[5:30, 5:30] = 1
     values[10:20, 10:20] = 2
@@ -107,7 +107,7 @@ def test_label_values_are_taken_as_they_are(segment: Path) -> None:
     assert "values.png holds the values 0, 1 and 2: read as label values" in note
 
 
-def test_what_cannot_be_used_is_refused(segment: Path, tmp_path: Path) -> None:
+def test_unusable_pairs_are_refused(segment: Path, tmp_path: Path) -> None:
     with pytest.raises(LabelError, match="no ink labels beside"):
         read_pair(segment)
     with pytest.raises(LabelError, match=r"30 × 30 pixels, smaller than the stack's 40 × 50"):

@@ -37,14 +37,14 @@ def test_targets_follow_their_definitions(labels: np.ndarray) -> None:
             assert edge[y, x] == (IGNORE if unknown else int(value == 2 and 1 in near))
 
 
-def test_the_outline_of_papyrus_is_no_edge_of_ink_but_where_ink_meets_it_nothing_is_asked() -> None:
+def test_the_outline_of_papyrus_is_no_edge_and_is_ignored_where_ink_meets_it() -> None:
     labels = np.ones((60, 40), np.uint8)
     labels[:, 20:] = OUTSIDE
     labels[30:, 10:20] = 2
     edge = edge_target(labels)
-    # Beside papyrus: no edge, on both sides of the outline; farther out nothing is asked.
+    # Beside papyrus: no edge, on both sides of the outline; farther out, ignored.
     assert (edge[:20, 10 : 20 + OUTLINE_REACH_PX] == 0).all()
     assert (edge[:20, 20 + OUTLINE_REACH_PX :] == IGNORE).all()
-    # Beside ink: unknown, as the stroke may go on or end there.
+    # Beside ink: ignored, since the stroke may continue or end there.
     assert (edge[31:, 19] == IGNORE).all() and (edge[40:, 20:] == IGNORE).all()
     assert (edge[31:, 10] == 1).all()

@@ -1,4 +1,4 @@
-"""`napari-ink train`, with real files: results, exit codes, and one line when something is wrong."""
+"""`napari-ink train` with real files: results, exit codes, and one-line errors."""
 
 import os
 import re
@@ -40,13 +40,13 @@ def run(capfd: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str
     return code, *capfd.readouterr()
 
 
-def test_trains_a_phantoms_folder_further(
+def test_a_model_is_trained_further_on_a_phantoms_folder(
     segment: Path, start: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "run"
-    code, said, progress = run(capfd, "--pair", segment, "-o", out, "--from", start, "--steps", 2, *QUICK)
+    code, text, progress = run(capfd, "--pair", segment, "-o", out, "--from", start, "--steps", 2, *QUICK)
     assert code == 0, progress
-    assert re.search(r"best.safetensors: step [012] of 2 \(all steps taken\), ink F0.5 0\.\d+, edge ODS 0\.\d+", said)
+    assert re.search(r"best.safetensors: step [012] of 2 \(all steps taken\), ink F0.5 0\.\d+, edge ODS 0\.\d+", text)
     for sentence in (
         "No supervision mask",
         "No validation mask",
@@ -59,7 +59,9 @@ def test_trains_a_phantoms_folder_further(
     assert code == 2 and "exists already" in progress and progress.count("\n") == 1
 
 
-def test_bad_input_is_one_line(segment: Path, start: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_bad_input_gives_one_line(
+    segment: Path, start: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     out = ["-o", tmp_path / "run"]
     Image.fromarray(np.zeros((20, 20), np.uint8)).save(tmp_path / "small.png")
     cases: list[tuple[list[object], str]] = [
@@ -75,8 +77,8 @@ def test_bad_input_is_one_line(segment: Path, start: Path, tmp_path: Path, capfd
         (["--pair", segment, "-o", tmp_path / "no" / "run"], "no folder"),
     ]
     for arguments, words in cases:
-        code, said, error = run(capfd, *arguments)
-        assert (code, said) == (2, ""), (arguments, error)
+        code, text, error = run(capfd, *arguments)
+        assert (code, text) == (2, ""), (arguments, error)
         lines = [line for line in error.splitlines() if line.startswith("napari-ink: ")]
         assert len(lines) == 1 and words in lines[0], error
         assert "Traceback" not in error
@@ -85,7 +87,7 @@ def test_bad_input_is_one_line(segment: Path, start: Path, tmp_path: Path, capfd
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT between processes")
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_then_resumed(
+def test_an_interrupted_training_is_resumed(
     segment: Path, start: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], sent: signal.Signals
 ) -> None:
     def command(name: str) -> list[str]:
@@ -96,7 +98,7 @@ def test_interrupted_then_resumed(
         [sys.executable, "-m", "napari_ink.cli", "train", *command("run")],
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background job inherits that it is ignored
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background job inherits an ignored signal
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     ) as process:
         assert process.stderr is not None

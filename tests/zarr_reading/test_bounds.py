@@ -56,7 +56,7 @@ CASES = [(2, name) for name in V2] + [(3, name) for name in V3]
 
 
 @pytest.mark.parametrize(("zarr_format", "name"), CASES)
-def test_sound_chunks_are_read_as_they_are(tmp_path: Path, zarr_format: int, name: str) -> None:
+def test_valid_chunks_are_read_unchanged(tmp_path: Path, zarr_format: int, name: str) -> None:
     write(tmp_path / "a.zarr", zarr_format, (V2 if zarr_format == 2 else V3)[name])
     np.testing.assert_array_equal(read(tmp_path / "a.zarr"), VALUES)
 
@@ -80,11 +80,11 @@ def test_a_chunk_that_unpacks_to_far_too_much_takes_no_memory(tmp_path: Path, za
 
 
 @pytest.mark.parametrize(("zarr_format", "name"), CASES)
-@pytest.mark.parametrize("kept", [0.02, 0.5, 0.99])
-def test_a_truncated_chunk_is_refused(tmp_path: Path, zarr_format: int, name: str, kept: float) -> None:
+@pytest.mark.parametrize("share", [0.02, 0.5, 0.99])
+def test_a_truncated_chunk_is_refused(tmp_path: Path, zarr_format: int, name: str, share: float) -> None:
     chunk = write(tmp_path / "a.zarr", zarr_format, (V2 if zarr_format == 2 else V3)[name])
     content = chunk.read_bytes()
-    chunk.write_bytes(content[: int(kept * len(content))])
+    chunk.write_bytes(content[: int(share * len(content))])
     with pytest.raises(StackError, match="cannot be read"):
         read(tmp_path / "a.zarr")
 
@@ -149,7 +149,7 @@ def test_a_stored_chunk_or_metadata_of_gigabytes_is_not_read(tmp_path: Path) -> 
         read(tmp_path / "a.zarr")
 
 
-def test_a_shard_whose_index_leads_out_of_it(tmp_path: Path) -> None:
+def test_a_shard_with_an_index_beyond_its_end_is_refused(tmp_path: Path) -> None:
     shard = write(tmp_path / "a.zarr", 3, None, shards=(8, 48, 80))
     content = shard.read_bytes()
     shard.write_bytes(content[len(content) // 2 :])
@@ -157,7 +157,7 @@ def test_a_shard_whose_index_leads_out_of_it(tmp_path: Path) -> None:
         read(tmp_path / "a.zarr")
 
 
-def test_permission_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_permission_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     chunk = write(tmp_path / "a.zarr", 2, None)
     opened = Path.open
 
@@ -171,7 +171,7 @@ def test_permission_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         read(tmp_path / "a.zarr")
 
 
-def test_the_error_is_the_callers(tmp_path: Path) -> None:
+def test_the_error_has_the_callers_class(tmp_path: Path) -> None:
     (tmp_path / "zarr.json").write_text("{")
     with pytest.raises(LabelError, match="cannot be read as Zarr"):
         open_node(tmp_path, LabelError)
