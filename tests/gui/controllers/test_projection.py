@@ -40,11 +40,11 @@ def test_settings_of_a_hidden_projection_are_applied_later(projection, viewer_mo
 
 
 def test_a_projection_is_removed_by_key_or_by_removing_its_layer(projection, viewer_model):
-    for put_away in (projection.toggle, lambda: viewer_model.layers.remove("Projection")):
+    for remove in (projection.toggle, lambda: viewer_model.layers.remove("Projection")):
         projection.toggle()
         take_turns()
         assert "Projection" in viewer_model.layers and projection.status.is_shown
-        put_away()
+        remove()
         take_turns()
         assert "Projection" not in viewer_model.layers and not projection.status.is_shown
 
