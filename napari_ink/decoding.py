@@ -166,7 +166,7 @@ def read_document(path: Path, kind: type[BadInputError], grows: int, remedy: str
     Parameters
     ----------
     path
-        The file.
+        File to read.
     kind
         Class of the error to raise.
     grows

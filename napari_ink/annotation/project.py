@@ -31,13 +31,13 @@ class Project:
     Attributes
     ----------
     folder : Path
-        ``<segment>.ink``.
+        Folder of the project, ``<segment>.ink``.
     stack : DepthStack
-        The stack that the labels belong to.
+        Stack that the labels belong to.
     author : str
         Name of the person who edits.
     annotation : Annotation
-        The labels.
+        Labels of the segment, with their history.
     versions : Versions
         Named versions of the labels.
     notes : Notes

@@ -35,9 +35,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Not for a window: an exception from a signal handler must not be raised inside Qt's event loop.
         with nullcontext() if _opens_window(arguments) else terminated_as_interrupted():
             code: int | None = arguments.run(arguments)
+        # Here, so that a closed pipe or a full disk is handled below, and not when the interpreter ends.
         sys.stdout.flush()
     except BadInputError as error:
         _say(str(error))
+        # A full disk makes an output impossible, but the input was fine.
         return FAILED if isinstance(error, DiskFullError) else BAD_INPUT
     except NapariInkError as error:
         _say(str(error))

@@ -43,7 +43,7 @@ def _lines(card: ModelCard) -> Iterator[str]:
     # Every model has thresholds: 0.5 where its provenance records none.
     cuts = recommended_thresholds(card.provenance)
     edges = f"edges at {cuts['edge']:g}" if card.predicts_edges else "it predicts no edges"
-    yield f"  best cut: ink at {cuts['ink']:g}, {edges}"
+    yield f"  best thresholds: ink at {cuts['ink']:g}, {edges}"
     scores = card.provenance.get("validation")
     if isinstance(scores, Mapping):
         yield "  validation: " + ", ".join(f"{name} {value}" for name, value in scores.items())

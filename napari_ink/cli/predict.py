@@ -164,6 +164,7 @@ def _one_by_one(stacks: list[str], names: list[str], arguments: argparse.Namespa
     for number, (stack, name) in enumerate(zip(stacks, names, strict=True), 1):
         print(f"{number} of {len(stacks)}: {stack}", file=sys.stderr)
         try:
+            # Flushed, since a queue may run for hours and its log should show each result at once.
             print(_predict(stack, arguments.out / f"{name}.zarr", arguments, asked), flush=True)
         except (NapariInkError, MemoryError) as error:
             failed.append(name)
@@ -181,6 +182,7 @@ def _asked(arguments: argparse.Namespace) -> _Asked:
 
     if arguments.overlap is not None:
         check_overlap(arguments.overlap)
+    # With a scheduler, the device is that of the workers, and this machine need not have it.
     if arguments.scheduler is None:
         choose_device(arguments.device)
     augment = _augmentations(arguments.augment)
@@ -206,6 +208,7 @@ def _augmentations(text: str | None) -> tuple[TestTimeAugmentation, ...]:
 
     names = {name.strip() for name in (text or "").split(",") if name.strip()}
     check_augmentations(names)
+    # In a fixed order, so that a run can be resumed with the same names in another order.
     return tuple(name for name in AUGMENTATIONS if name in names)
 
 

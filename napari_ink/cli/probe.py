@@ -71,6 +71,7 @@ def run(arguments: argparse.Namespace) -> None:
     from napari_ink.export import check_output
     from napari_ink.predict import ProbeEnded, ProbeStarted, WindowProbed, probe
 
+    # Before the probe, whose work would be lost if the plot could not be written.
     if arguments.plot is not None:
         check_output(arguments.plot.absolute())
     started: ProbeStarted | None = None

@@ -106,6 +106,7 @@ def command_again(record: Mapping[str, Any]) -> str | None:
         words += ["--grey-range", *(f"{value:g}" for value in record["contract"]["grey_range"])]
     if record.get("augment"):
         words += ["--augment", ",".join(record["augment"])]
+    # Stated in any case, since their defaults may differ in a later version.
     words += ["--overlap", str(record["overlap"]), "--tile-size", str(max(record["tile"]))]
     words += ["--device", record["device"]]
     return shlex.join(words)

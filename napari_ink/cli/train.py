@@ -96,7 +96,7 @@ def _show(event: TrainingEvent, bar: Any, notes: tuple[str, ...]) -> None:
     match event:
         case TrainingStarted():
             bar.reset(event.steps)
-            bar.update(event.first_step)
+            bar.update(event.first_step)  # a resumed run begins there
             bar.write(
                 "\n".join((*notes, *event.notes, f"Runs on {event.device} in {event.precision}.")), file=sys.stderr
             )
@@ -130,6 +130,7 @@ def _request(arguments: argparse.Namespace) -> tuple[TrainRequest, tuple[str, ..
                 f"--pair takes a stack and its labels, not {len(pair)} names; give it once for each pair."
             )
     sizes = {"tiny": InkEdgeConfig.tiny, "base": InkEdgeConfig.base, "large": InkEdgeConfig.large}
+    # Before the pairs are read, which may take minutes, so that a missing device is reported at once.
     device = choose_device(arguments.device)
     read = [read_pair(*pair) for pair in arguments.pair]
     request = TrainRequest(

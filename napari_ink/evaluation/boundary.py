@@ -22,10 +22,10 @@ def boundary_iou(found: Mask, truth: Mask, inside: Mask | None = None, distance:
     found, truth
         Masks ``(y, x)``.
     inside
-        Where to count, ``(y, x)``; everywhere when None.
+        Mask ``(y, x)`` of the pixels that count; None for all.
     distance
-        In pixels, at least 1. When None, 2 % of the image's diagonal, which suits photographs; on a segment that would
-        be hundreds of pixels, and wider than any stroke.
+        Largest distance from an outline in pixels, at least 1. None for 2 % of the image's diagonal, which suits
+        photographs; on a segment that would be hundreds of pixels, and wider than any stroke.
 
     Returns
     -------
@@ -38,11 +38,11 @@ def boundary_iou(found: Mask, truth: Mask, inside: Mask | None = None, distance:
         If the masks differ in shape, or the distance is less than 1.
     """
     if found.shape != truth.shape or (inside is not None and inside.shape != truth.shape):
-        raise ValueError(f"masks differ in shape: {found.shape} and {truth.shape}")
+        raise ValueError(f"the masks differ in shape: {found.shape} and {truth.shape}")
     if distance is None:
         distance = max(round(DIAGONAL_PART * float(np.hypot(*truth.shape))), 1)
     if distance < 1:
-        raise ValueError(f"a distance of {distance} pixels holds no outline; give at least 1")
+        raise ValueError(f"a distance of {distance} pixels contains no outline; give at least 1")
     both = either = 0
     rows = max(_PIXELS_AT_ONCE // max(truth.shape[1], 1), distance)
     for start in range(0, truth.shape[0], rows):

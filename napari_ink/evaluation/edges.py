@@ -28,7 +28,7 @@ class EdgeScores:
     ods
         Best F-score with one threshold for all images (optimal dataset scale).
     ods_threshold
-        That threshold.
+        Threshold at which `ods` is reached.
     ois
         F-score with the best threshold for each image (optimal image scale).
     average_precision
@@ -58,24 +58,25 @@ def edge_scores(
     ----------
     pairs
         For each image its edge map ``(y, x)``, uint8 of 0 to 255 or floating point of 0 to 1, and the true edges: one
-        bool plane, or one for each person who drew them. An edge found is right if it matches anybody's; each person's
-        edges are looked for apart. A third plane, bool, says where to count: edges elsewhere, found or true, are left
-        out once the map is thinned, so that its border makes no edge.
+        bool plane, or one for each person who drew them. A found edge is correct if it matches the edges of any person;
+        recall is computed for each person separately. An optional third plane, bool, marks the pixels that count: edges
+        elsewhere, found or true, are dropped after the map is thinned, so that its border makes no edge.
     tolerance
-        How far apart two matched pixels may lie, as a part of the image's diagonal.
+        Largest distance of two matched pixels, as a share of the image's diagonal.
     thresholds
-        How many are tried, evenly between 0 and 1.
+        Number of thresholds, evenly spaced between 0 and 1.
     reach
-        The same as `tolerance`, in pixels, for all images; it replaces it.
+        Largest distance of two matched pixels in pixels, for all images, in place of `tolerance`.
     thinned
-        The maps are ridges already, such as ultrametric contour maps and what a detector's own non-maximum suppression
-        leaves: none is done here. The mask at each threshold is thinned in either case, as BSDS does.
+        Whether the maps are ridges already, such as ultrametric contour maps or the output of a detector with its own
+        non-maximum suppression, which is then skipped here. The mask at each threshold is thinned in any case, as in
+        BSDS.
 
     Raises
     ------
     ValueError
-        If there is no image, an image without true edges, two planes of one that differ in shape, or a map of no
-        probabilities.
+        If there is no image, an image has no true edges, the planes of an image differ in shape, or a map does not
+        contain probabilities.
     """
     at = np.linspace(0, 1, thresholds + 2)[1:-1]
     counts = np.array([_image_counts(pair, tolerance, reach, at, thinned) for pair in pairs])  # (image, threshold, 4)
@@ -93,9 +94,9 @@ def edge_scores(
 def edge_crops(
     edge: npt.NDArray[Any], truth: Truth, inside: Truth | None = None, size: int = 512
 ) -> list[tuple[npt.NDArray[Any], Truth, Truth | None]]:
-    """Cut a segment into images of the size that the protocol was made for; those with nothing to count are left out.
+    """Cut a segment into crops of the size that the protocol was made for; crops with no pixel that counts are dropped.
 
-    The tolerance is a part of an image's diagonal: on a whole segment it would be a hundred pixels, and matching would
+    The tolerance is a share of an image's diagonal: on a whole segment it would be a hundred pixels, and matching would
     take hours. The crops are views and take no memory.
 
     Parameters
@@ -103,9 +104,9 @@ def edge_crops(
     edge, truth
         Edge map and true edges ``(y, x)``.
     inside
-        Where to count, ``(y, x)``; everywhere when None.
+        Mask ``(y, x)`` of the pixels that count; None for all.
     size
-        Height and width of a crop; those at the bottom and right may be smaller.
+        Height and width of a crop; crops at the bottom and right may be smaller.
     """
     corners = product(*(range(0, length, size) for length in edge.shape))
     windows = [(slice(y, y + size), slice(x, x + size)) for y, x in corners]
@@ -138,7 +139,7 @@ def _image_counts(
     check_probability(edge)
     truths = [truth] if isinstance(truth, np.ndarray) else list(truth)
     if not truths:
-        raise ValueError("nobody drew the true edges of an image")
+        raise ValueError("an image has no true edges")
     if any(t.shape != edge.shape for t in (*truths, edge if inside is None else inside)):
         raise ValueError(f"an edge map of {edge.shape} pixels has true edges of {[t.shape for t in truths]}")
     if inside is not None:

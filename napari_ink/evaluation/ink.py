@@ -15,7 +15,7 @@ Plane = npt.NDArray[Any]
 Counts = npt.NDArray[np.int64]
 
 _LEVELS = 256
-_BINS = 15  # as Guo et al. have it; of 17 levels each
+_BINS = 15  # as in Guo et al.; each bin has 17 levels
 _PIXELS_AT_ONCE = 1 << 22
 
 
@@ -26,21 +26,21 @@ class InkScores:
     Attributes
     ----------
     f0_5
-        F-score with β = 0.5 (precision counts double), at the threshold that makes it highest.
+        Best F-score with β = 0.5 (precision counts double) over all thresholds.
     best_threshold
-        That threshold.
+        Threshold at which `f0_5` is reached.
     precision, recall, f1
-        At that threshold.
+        Scores at `best_threshold`.
     average_precision
-        Area under precision over recall, one step a grey level.
+        Area under precision over recall, with a step for each grey level.
     f0_5_at_half
-        The F0.5 at a threshold of one half, which looks at no truth.
+        F0.5 at a threshold of 0.5, which is not chosen with the truth.
     best_f1
-        F-score with β = 1, at the threshold that makes it highest.
+        Best F-score with β = 1 over all thresholds.
     best_f1_threshold
-        That threshold.
+        Threshold at which `best_f1` is reached.
     calibration_error
-        How far the probabilities lie from the share of ink among the pixels that have them (Guo et al. 2017): the mean
+        Difference between a probability and the share of ink among the pixels that have it (Guo et al. 2017): the mean
         over pixels, in 15 bins of equal width. 0 is best.
     brier
         Mean squared difference between probability and truth. 0 is best.
@@ -65,26 +65,26 @@ def ink_scores(probability: Plane, truth: Mask, inside: Mask | None = None) -> I
     Parameters
     ----------
     probability
-        ``(y, x)``; uint8 of 0 to 255, or floating point of 0 to 1, which is rounded to 255ths.
+        Probabilities ``(y, x)``, uint8 of 0 to 255, or floating point of 0 to 1, which is rounded to 255ths.
     truth
-        Where there is ink, ``(y, x)``.
+        Mask ``(y, x)`` of the known ink.
     inside
-        Where to count, ``(y, x)``; everywhere when None.
+        Mask ``(y, x)`` of the pixels that count; None for all.
 
     Raises
     ------
     ValueError
-        If the planes differ in shape, there is nothing inside, or the map holds no probabilities.
+        If the planes differ in shape, no pixel counts, or the map does not contain probabilities.
     """
     if probability.shape != truth.shape or (inside is not None and inside.shape != truth.shape):
-        raise ValueError(f"planes differ in shape: {probability.shape} and {truth.shape}")
+        raise ValueError(f"the planes differ in shape: {probability.shape} and {truth.shape}")
     ink, papyrus = _histograms(probability, truth, inside)
-    # At threshold k, everything of level k and above is called ink: cumulative sums from the top count it exactly.
+    # At threshold k, all pixels of level k and above count as ink: cumulative sums from the top give exact counts.
     right = ink[::-1].cumsum()[::-1]
     called = right + papyrus[::-1].cumsum()[::-1]
     precision, recall = right / np.maximum(called, 1), right / max(int(ink.sum()), 1)
     f0_5, f1 = f_score(precision, recall, 0.5), f_score(precision, recall, 1.0)
-    best, best_f1 = (int(score[1:].argmax()) + 1 for score in (f0_5, f1))  # level 0 would call everything ink
+    best, best_f1 = (int(score[1:].argmax()) + 1 for score in (f0_5, f1))  # at level 0 every pixel would count as ink
     steps = -np.diff(np.append(recall, 0.0))
     return InkScores(
         f0_5=float(f0_5[best]),
@@ -102,7 +102,7 @@ def ink_scores(probability: Plane, truth: Mask, inside: Mask | None = None) -> I
 
 
 def check_probability(plane: Plane) -> None:
-    """Refuse values that are no probabilities.
+    """Refuse values that are not probabilities.
 
     Raises
     ------
@@ -111,7 +111,7 @@ def check_probability(plane: Plane) -> None:
     """
     if plane.dtype != np.uint8 and plane.dtype.kind not in "bf":
         raise ValueError(
-            f"{plane.dtype} values are no probabilities: uint8 of 0 to 255 or floating point of 0 to 1 are"
+            f"{plane.dtype} values are not probabilities; give uint8 of 0 to 255 or floating point of 0 to 1"
         )
     if plane.dtype.kind == "f" and np.isnan(plane).any():
         raise ValueError("a map with NaN in it cannot be scored")
@@ -125,7 +125,7 @@ def f_score(precision: Plane, recall: Plane, beta: float) -> npt.NDArray[np.floa
 
 
 def _histograms(probability: Plane, truth: Mask, inside: Mask | None) -> tuple[Counts, Counts]:
-    """Return how many pixels of ink, and of papyrus, have each of the levels 0 to 255."""
+    """Return the number of pixels of ink and of papyrus at each of the levels 0 to 255."""
     counts = np.zeros((2, _LEVELS), np.int64)
     for rows in _strips(truth.shape):
         part = probability[rows]

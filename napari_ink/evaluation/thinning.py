@@ -11,7 +11,7 @@ from scipy import ndimage
 
 
 def label_edges(mask: npt.NDArray[np.bool_], inside: npt.NDArray[np.bool_] | None = None) -> npt.NDArray[np.bool_]:
-    """Return the outline of a mask ``(y, x)``: its pixels that touch, by a side, one that is not of it.
+    """Return the outline of a mask ``(y, x)``: its pixels that share a side with a pixel outside of the mask.
 
     Pixels beyond the image's border, and outside `inside` if given, are unknown: a mask that continues there has no
     outline there.
@@ -25,7 +25,7 @@ def label_edges(mask: npt.NDArray[np.bool_], inside: npt.NDArray[np.bool_] | Non
 def suppress_non_maxima(edge: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     """Keep the ridges of an edge map ``(y, x)``, 0 elsewhere.
 
-    A pixel stays where no value one pixel away across the edge exceeds its own; the direction across follows from
+    A pixel stays if no value one pixel away across the edge exceeds its own. The direction across the edge follows from
     second derivatives of the smoothed map, as in the evaluation of structured edges (Dollár & Zitnick 2015).
     """
     edge = edge.astype(np.float32)
@@ -33,13 +33,13 @@ def suppress_non_maxima(edge: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     gy, gx = np.gradient(smooth)
     gyy, gyx = np.gradient(gy)
     gxx = np.gradient(gx)[1]
-    # Across a ridge the curvature is the strongest: the eigenvector of the Hessian with the most negative eigenvalue.
+    # The curvature is strongest across a ridge, which is the eigenvector of the Hessian's most negative eigenvalue.
     angle = 0.5 * np.arctan2(2 * gyx, gxx - gyy)
     along_x = gxx * np.cos(angle) ** 2 + 2 * gyx * np.sin(angle) * np.cos(angle) + gyy * np.sin(angle) ** 2
     angle = np.where(along_x > 0.5 * (gxx + gyy), angle + np.pi / 2, angle)
     dy, dx = np.sin(angle), np.cos(angle)
     ys, xs = np.mgrid[: edge.shape[0], : edge.shape[1]]
-    # Compared on a very slightly blurred map, so that a flat top two pixels wide keeps one line and not both or none.
+    # Values are compared on a slightly blurred map, so that a flat ridge two pixels wide keeps exactly one line.
     fine = ndimage.gaussian_filter(edge, 0.7) + 1e-4 * smooth
     keep = edge > 0
     for side in (-1, 1):
@@ -51,12 +51,12 @@ def suppress_non_maxima(edge: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
 def thin(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     """Thin a mask ``(y, x)`` to lines: Guo & Hall 1989, which BSDS uses (as ``bwmorph``).
 
-    It gives what `skimage.morphology.thin` does for masks of any thickness and memory layout, and looks only at the
-    pixels that are left: ridges are nearly thin already, and with scikit-image's the scores of photographs took 1.65
-    times as long (`docs/evaluation.md`).
+    The result equals that of `skimage.morphology.thin` for masks of any thickness and memory layout. Each pass visits
+    only the remaining pixels: ridges are nearly thin already, and with scikit-image's function the scores of
+    photographs took 1.65 times as long (`docs/evaluation.md`).
     """
-    # Row by row in memory, so that `flat` is a view: `np.pad` keeps the columns first of a map out of MATLAB, of which
-    # `reshape` makes a copy, and all the thinning would be lost with it.
+    # In C order, so that `flat` is a view: `np.pad` keeps the Fortran order of a map from MATLAB, for which `reshape`
+    # makes a copy, and the thinning would be lost with it.
     padded = np.ascontiguousarray(np.pad(mask, 1))
     flat, width = padded.reshape(-1), padded.shape[1]
     around = np.array([1, 1 - width, -width, -1 - width, -1, width - 1, width, width + 1])  # from the east, leftwards
@@ -77,7 +77,7 @@ _BITS = 1 << np.arange(8)
 
 @cache
 def _removable() -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """Return which of the 256 neighbourhoods lose their middle, in the first half of a pass and in the second."""
+    """Return which of the 256 neighbourhoods lose their centre in the first and in the second half of a pass."""
     e, ne, n, nw, w, sw, s, se = (np.arange(256)[None] & _BITS[:, None]) > 0
     sides = ((e, ne, n), (n, nw, w), (w, sw, s), (s, se, e))
     one_piece = sum((~a & (b | c)).astype(int) for a, b, c in sides) == 1

@@ -27,8 +27,8 @@ _EAST, _SOUTH, _WEST, _NORTH = range(4)
 class Polygon:
     """One connected piece of a mask: its outline, and those of its holes.
 
-    Each ring is ``(n, 2)`` int64, corners ``(y, x)`` in order, the first not repeated. None meets itself; two may
-    touch in a point. Outlines run clockwise on the screen, holes the other way.
+    Each ring is ``(n, 2)`` int64, corners ``(y, x)`` in order, the first not repeated. No ring meets itself, but two
+    rings may touch in a point. Outlines run clockwise on the screen, holes counterclockwise.
     """
 
     outline: Ring
@@ -155,9 +155,9 @@ def _crossings(
 
 @dataclass(frozen=True, eq=False)
 class _Runs:
-    """The straight pieces of all outlines, directed so that the mask lies to the right of each.
+    """Straight runs of all outlines, directed so that the mask lies to the right of each.
 
-    Corners where it begins and ends ``(n, 2)``, a pixel inside it, and the direction.
+    Arrays with an entry for each run: corners ``(n, 2)`` of its beginning and end, a pixel inside, and its direction.
     """
 
     begins: Ring

@@ -29,13 +29,13 @@ class LabelPlane:
     shape
         Height and width in pixels.
     read
-        Takes rows ``(y0, y1)`` and columns ``(x0, x1)``, half open, and returns their values, uint8 ``(y, x)``.
+        Function that takes rows ``(y0, y1)`` and columns ``(x0, x1)``, half open, and returns uint8 values ``(y, x)``.
     names
-        What each value but 0 means; a mask has the one value 255.
+        Meaning of each value except 0; a mask has the single value 255.
     voxel_size_um
-        The side of a pixel in micrometres; None where it is not known.
+        Side of a pixel in micrometres; None if unknown.
     notes
-        What people should know about how the file was read, a sentence each: what was left out, what was guessed.
+        Sentences on what was guessed or left out when the file was read.
     """
 
     shape: tuple[int, int]
@@ -50,11 +50,11 @@ class LabelPlane:
         return set(self.names) == {WHITE}
 
     def whole(self) -> UInt8Array:
-        """Read everything."""
+        """Read the whole plane."""
         return self.read((0, self.shape[0]), (0, self.shape[1]))
 
     def bands(self, height: int = 1024) -> Iterator[UInt8Array]:
-        """Read everything in bands of so many rows, from the top, so that memory does not grow with the height."""
+        """Yield bands of a number of rows, from the top, so that memory does not grow with the height."""
         for top in range(0, self.shape[0], height):
             yield self.read((top, min(top + height, self.shape[0])), (0, self.shape[1]))
 
@@ -78,7 +78,7 @@ def mask_plane(
 def mapped(
     plane: LabelPlane, choose: Callable[[UInt8Array], npt.NDArray[np.bool_]], names: Mapping[int, str]
 ) -> LabelPlane:
-    """Return a mask of another plane: white where `choose` says so of its values, worked out where it is read."""
+    """Return a mask of another plane, white where `choose` is true of its values; computed when it is read."""
 
     def read(y: Span, x: Span) -> UInt8Array:
         return choose(plane.read(y, x)).astype(np.uint8) * np.uint8(WHITE)

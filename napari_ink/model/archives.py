@@ -19,7 +19,7 @@ def check_archive(path: Path, kind: str) -> None:
     Parameters
     ----------
     path
-        The file.
+        File to check.
     kind
         Expected kind of file, with an article.
 

@@ -12,7 +12,7 @@ IGNORE = 255
 
 _CELL_PX = 8
 _STRONGEST = 8.0
-_CERTAINTY = 4.0  # how many independent pixels a stretch of line counts for
+_CERTAINTY = 4.0  # number of independent pixels that a stretch of line counts for
 _LITTLE = 1e-6
 
 

@@ -92,7 +92,7 @@ class InkEdgeNetwork(nn.Module):
         Parameters
         ----------
         half, quarter
-            The planes.
+            Planes of the stem at half and at quarter resolution.
         context
             Pixels along each side whose logits are left out; a multiple of `size_divisor`.
 

@@ -22,10 +22,10 @@ class Ink:
     Attributes
     ----------
     height
-        Layers of ink on the surface at each pixel ``(y, x)``.
+        Thickness of the ink at each pixel ``(y, x)``, in layers.
     crackle
-        How the face under the strokes is brighter on plates and darker in cracks ``(y, x)``: of mean 0 and standard
-        deviation 1 over the strokes, 0 beside them.
+        Brightness pattern of plates (bright) and cracks (dark) ``(y, x)``: mean 0 and standard deviation 1 over the
+        strokes, 0 beside them.
     """
 
     height: FloatArray
@@ -33,9 +33,9 @@ class Ink:
 
 
 def lay_ink(rng: np.random.Generator, strokes: npt.NDArray[np.bool_], config: PhantomConfig) -> Ink:
-    """Let the pen's `strokes` ``(y, x)`` dry and crack.
+    """Return dried and cracked ink for the pen's `strokes` ``(y, x)``.
 
-    Plates are Voronoi cells; a crack runs where the two nearest centres are about equally far.
+    Plates are Voronoi cells; a crack runs where the distances to the two nearest centres are about equal.
     """
     shape = strokes.shape
     count = max(int(strokes.size / PLATE_SIZE**2), 4)

@@ -1,4 +1,4 @@
-"""Labels as people draw them: a little beside the ink, on the reviewed part of a segment."""
+"""Labels of a phantom with the errors of drawn ones: shifted off the ink, and only on the reviewed part."""
 
 from __future__ import annotations
 
@@ -12,13 +12,17 @@ Plane = npt.NDArray[np.bool_]
 
 
 def draw_labels(ink: Plane, mask: Plane, config: PhantomConfig) -> tuple[Plane, Plane]:
-    """Return the ink as drawn and the reviewed pixels, both bool ``(y, x)``."""
-    rng = np.random.default_rng([config.seed, 2])  # its own generator, so that labels do not change the voxels
+    """Return the drawn ink and the reviewed pixels, both bool ``(y, x)``."""
+    rng = np.random.default_rng(
+        [config.seed, 2]
+    )  # a separate generator, so that label settings do not change the voxels
     angle = rng.uniform(0, 2 * np.pi)
     down, right = (round(config.label_shift * turn) for turn in (np.sin(angle), np.cos(angle)))
     reviewed = mask
     if config.reviewed < 1:
-        field = smooth_field(rng, mask.shape, 60.0)  # whole places, not scattered pixels
+        field = smooth_field(
+            rng, mask.shape, 60.0
+        )  # smooth, so that whole areas are reviewed instead of scattered pixels
         reviewed = mask & (field <= np.quantile(field[mask], config.reviewed)) if mask.any() else mask
     return _shifted(ink, down, right) & reviewed, reviewed
 

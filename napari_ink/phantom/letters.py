@@ -1,4 +1,4 @@
-"""Greek capitals as a scribe's strokes, set in lines."""
+"""Lines of handwritten Greek capitals, drawn as strokes of a pen."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ STROKES: dict[str, tuple[Stroke, ...]] = {
 def draw_text(
     rng: np.random.Generator, shape: tuple[int, int], letter_height: float, stroke_width: float
 ) -> npt.NDArray[np.bool_]:
-    """Return a plane ``(y, x)`` covered with lines of random letters, true in their strokes.
+    """Return a mask ``(y, x)`` of the strokes of random letters in lines that cover the plane.
 
     As in handwriting, corners, slant, size and pen of each letter differ a little, and some places are left blank.
     """
@@ -84,7 +84,7 @@ def _draw_letter(
         xs = corner[0] + size * (points[:, 0] * wide + (0.5 - points[:, 1]) * slant)
         ys = corner[1] + size * points[:, 1]
         dots = _dense(xs, ys)
-        # A reed pen: the line swells and thins along the stroke.
+        # A reed pen draws a line of varying width.
         swell = np.interp(np.linspace(0, 4, len(dots)), np.arange(5), rng.normal(1, 0.12, 5))
         for (px, py), factor in zip(dots, swell, strict=True):
             r = 0.5 * stroke_width * max(factor, 0.5)

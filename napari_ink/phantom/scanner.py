@@ -28,7 +28,7 @@ def scan(rng: np.random.Generator, volume: FloatArray, config: PhantomConfig) ->
 
 def _add_specks(rng: np.random.Generator, volume: FloatArray, per_megapixel: float) -> None:
     depth, height, width = volume.shape
-    count = rng.poisson(per_megapixel * volume.size / 1e6 / 2)  # each shows in about two layers
+    count = rng.poisson(per_megapixel * volume.size / 1e6 / 2)  # so that a ring is visible in about two layers
     for z, y, x in zip(*(rng.integers(0, n, count) for n in (depth, height, width)), strict=True):
         tall, wide = rng.integers(1, 3, 2)
         volume[z : z + 2, y : y + tall, x : x + wide] += rng.uniform(120, 200)

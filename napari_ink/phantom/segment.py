@@ -23,8 +23,8 @@ def write_segment(phantom: Phantom, folder: str | os.PathLike[str]) -> Path:
     """Write a phantom as a segment folder, which gets its final name only when complete.
 
     The folder holds ``layers/00.tif …`` (16-bit, deflate), ``<name>_mask.png``, ``<name>_inklabels.png`` and
-    ``meta.json`` with the voxel size and everything the phantom was made from; where only a part has been reviewed,
-    ``<name>_supervision_mask.png`` too, and where the labels are not the truth, ``<name>_truth.png``.
+    ``meta.json`` with the voxel size and all parameters. If only a part was reviewed, it also holds
+    ``<name>_supervision_mask.png``; if the labels differ from the true ink, ``<name>_truth.png``.
 
     Raises
     ------

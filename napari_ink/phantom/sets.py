@@ -22,8 +22,8 @@ SETS: dict[SetName, range] = {
 def set_config(seed: int, height: int = 512, width: int = 512, depth_layers: int = 65) -> PhantomConfig:
     """Return the parameters of a seed's phantom in one of the `SETS`.
 
-    The test set is plain and the hard test set hard; of the seeds to train and validate with, the even ones are plain
-    and the odd ones hard.
+    Phantoms of the test set are plain, those of the hard test set are hard. In the sets for training and validation,
+    even seeds are plain and odd seeds are hard.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The papyrus: a wavy sheet of two crossed layers of fibres, between two neighbouring sheets of the scroll."""
+"""Sheet of papyrus: a wavy sheet with two crossed layers of fibres, between two neighbouring sheets of the scroll."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from napari_ink.phantom.config import PhantomConfig
 from napari_ink.phantom.fields import FloatArray, fibre_texture, smooth_field
 
 GAP_GREY = 17.0
-# Percentiles of a real layer's grey values (Scroll 1, 7.91 µm, 8-bit), and the same of a normal distribution.
+# Percentiles of the grey values of a real layer (Scroll 1, 7.91 µm, 8-bit), and those of a normal distribution.
 _SHARES = np.array([0.0005, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 0.9995])
 _GREYS = np.array([28, 38, 55, 82, 110, 152, 200, 226, 245], dtype=np.float32)
 _NORMAL = special.ndtri(_SHARES).astype(np.float32)
@@ -34,7 +34,7 @@ class Sheet:
     thickness
         Depth ``(y, x)`` of the back below the face, in layers; 0 where the sheet is missing.
     bare
-        bool ``(y, x)``: where fibres of the face have come off.
+        Mask ``(y, x)`` of places where fibres of the face have come off.
     """
 
     grey: FloatArray
@@ -50,7 +50,7 @@ def make_sheet(rng: np.random.Generator, config: PhantomConfig, shape: tuple[int
     tilt, crossed = rng.normal(0, 0.04, 2)
     front = fibre_texture(rng, (planes, *shape), tilt, rng.uniform(4, 7))
     back = fibre_texture(rng, (planes, *shape), np.pi / 2 + crossed, rng.uniform(4, 7))
-    # A little of each shows through the other; the change lies at half the thickness.
+    # Each layer of fibres contains a little of the other; they meet at half the thickness.
     depth = (np.arange(planes) + first)[:, None, None]
     front_share = special.expit((0.5 * config.sheet_thickness - depth) / 1.5).astype(np.float32)
     front_weight, back_weight = 0.25 + 0.75 * front_share, 1 - 0.75 * front_share
@@ -68,10 +68,12 @@ def make_sheet(rng: np.random.Generator, config: PhantomConfig, shape: tuple[int
 
 
 def torn_fibres(config: PhantomConfig, shape: tuple[int, int], tilt: float) -> npt.NDArray[np.bool_]:
-    """Return where fibres of the face have come off: long strips of some five to fifteen pixels across."""
+    """Return a mask of places where fibres of the face have come off: long strips, 5 to 15 pixels wide."""
     if config.missing_fibres == 0:
         return np.zeros(shape, dtype=bool)
-    rng = np.random.default_rng([config.seed, 4])  # apart, so that whole sheets stay as they are
+    rng = np.random.default_rng(
+        [config.seed, 4]
+    )  # a separate generator, so that sheets without missing fibres are unchanged
     field = ndimage.gaussian_filter(rng.standard_normal(shape, dtype=np.float32), (3.0, 40.0), mode="reflect")
     field = ndimage.rotate(field, -np.degrees(tilt), reshape=False, order=1, mode="reflect")
     torn: npt.NDArray[np.bool_] = field > np.quantile(field, 1 - config.missing_fibres)
@@ -79,19 +81,19 @@ def torn_fibres(config: PhantomConfig, shape: tuple[int, int], tilt: float) -> n
 
 
 def missing_places(rng: np.random.Generator, shape: tuple[int, int], share: float) -> npt.NDArray[np.bool_]:
-    """Return where the sheet has fallen out: sharp-edged holes of some ten to two hundred pixels."""
+    """Return a mask of holes in the sheet: sharp-edged, 10 to 200 pixels wide."""
     field = smooth_field(rng, shape, 18.0) + 0.45 * smooth_field(rng, shape, 6.0)
     return field > np.quantile(field, 1 - share) if share > 0 else np.zeros(shape, dtype=bool)
 
 
 def crumbs(rng: np.random.Generator, shape: tuple[int, int]) -> FloatArray:
-    """Return the height ``(y, x)``, in layers, of crumbs of papyrus that stick to the face: about as thick as ink."""
+    """Return the height ``(y, x)``, in layers, of crumbs of papyrus on the face, which are about as thick as ink."""
     field = smooth_field(rng, shape, 7.0) + 0.3 * smooth_field(rng, shape, 2.0)
     return np.where(field > 0.9, rng.uniform(0.6, 1.2) + 0.3 * field, 0).astype(np.float32)
 
 
 def loose_fibres(rng: np.random.Generator, shape: tuple[int, int], count: int) -> FloatArray:
-    """Return thin curved threads ``(y, x)`` lying loose on the surface: their height in layers, 0 beside them."""
+    """Return the height ``(y, x)``, in layers, of thin curved threads on the surface; 0 beside them."""
     height = np.zeros(shape, dtype=np.float32)
     for _ in range(count):
         y, x = rng.uniform((0, 0), shape)

@@ -24,17 +24,17 @@ class Phantom:
     Attributes
     ----------
     volume
-        uint16 ``(z, y, x)``: 256 grey levels spread over the 16 bits, as in scans that were scaled from 8 bits.
+        Grey values ``(z, y, x)`` uint16: 256 levels spread over 16 bits, as in scans that were scaled from 8 bits.
     ink
-        bool ``(y, x)``: the truth, which is the pen's strokes within `mask`, wherever there is papyrus under them.
+        Mask ``(y, x)`` of the true ink: the strokes of the pen within `mask` and on papyrus.
     mask
-        bool ``(y, x)``: where the segment lies in its rectangle; outside it every voxel is 0.
+        Mask ``(y, x)`` of the segment; outside it all voxels are 0.
     drawn
-        bool ``(y, x)``: the ink as somebody drew it, beside the truth by `PhantomConfig.label_shift`.
+        Mask ``(y, x)`` of the ink as drawn by a person, off the truth by `PhantomConfig.label_shift`.
     reviewed
-        bool ``(y, x)``: where somebody has looked; elsewhere nobody drew anything.
+        Mask ``(y, x)`` of the reviewed pixels; nothing is drawn elsewhere.
     config
-        What it was made from.
+        Parameters of the phantom.
     """
 
     volume: npt.NDArray[np.uint16]
@@ -83,7 +83,7 @@ def _papyrus(rng: np.random.Generator, config: PhantomConfig) -> tuple[FloatArra
 def _at_voxel_size(
     volume: FloatArray, ink: npt.NDArray[np.bool_], config: PhantomConfig
 ) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
-    """Resample to the voxels of the scan, the surface layer staying in the middle."""
+    """Resample to the voxels of the scan; the surface layer stays in the middle."""
     if config.scale == 1:
         return volume, ink
     step, shape = 1 / config.scale, (config.depth_layers, config.height, config.width)
@@ -94,7 +94,7 @@ def _at_voxel_size(
 
 
 def _outline(rng: np.random.Generator, shape: tuple[int, int], margin: float) -> npt.NDArray[np.bool_]:
-    """Return where the segment lies in its rectangle: all but a ragged margin."""
+    """Return the mask of the segment, which has a ragged margin around it."""
     margin = min(margin, 0.04 * min(shape))
     ys, xs = np.ogrid[: shape[0], : shape[1]]
     to_border = np.minimum(np.minimum(ys, shape[0] - 1 - ys), np.minimum(xs, shape[1] - 1 - xs))
@@ -116,10 +116,10 @@ def _sheet_layer(sheet: Sheet, depth: FloatArray, ink: FloatArray, crackle: Floa
     blend = plane - below[0]
     grey = (1 - blend) * np.take_along_axis(sheet.grey, below, 0)[0]
     grey += blend * np.take_along_axis(sheet.grey, below + 1, 0)[0]
-    # Ink that soaked into the face roughens it, two or three layers deep.
+    # Ink soaks two or three layers deep into the face and roughens it.
     grey += crackle * np.exp(-0.5 * (np.clip(depth, 0, 30) / 1.5) ** 2)
     deposit = _inside(depth, -ink, 0.0)
-    # Ink is close to papyrus in density: most of the contrast of the fibres under it goes on in it.
+    # Ink is about as dense as papyrus, so most of the contrast of the fibres below continues in it.
     ink_grey = MIDDLE_GREY + contrast + 0.7 * (sheet.grey[-sheet.first] - MIDDLE_GREY)
     layer: FloatArray = GAP_GREY + papyrus * (grey - GAP_GREY) + deposit * (ink_grey - GAP_GREY)
     return layer
@@ -127,7 +127,7 @@ def _sheet_layer(sheet: Sheet, depth: FloatArray, ink: FloatArray, crackle: Floa
 
 @dataclass(frozen=True, eq=False)
 class _Neighbours:
-    """The sheets before and behind, blurred copies of the sheet itself at other places."""
+    """Sheets in front and behind, which are blurred copies of other parts of the same sheet."""
 
     above: FloatArray
     below: FloatArray

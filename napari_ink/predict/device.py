@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 
-# A lane's tiles, cells and activations take memory; eight fill an ordinary machine.
+# The tiles, cells and activations of a lane take memory; eight lanes fill an ordinary machine.
 _MOST_LANES = 8
 _ADVICE = {
     "cuda": "install a CUDA build of torch and NVIDIA's driver, or choose auto or cpu",
@@ -63,7 +63,7 @@ def default_batch_size(device: torch.device, tile: tuple[int, int]) -> int:
 
 def usable_cores() -> int:
     """Return how many processor cores this process may run on."""
-    # Fewer than the machine has in a container or a batch job; macOS and Windows do not tell.
+    # Fewer than the machine has in a container or a batch job; macOS and Windows do not report it.
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -90,7 +90,7 @@ def lanes_for(
     """
     if device.type != "cpu":
         return 1, cores
-    # Without the stem a tile of 768 pixels takes some 260 MB; where memory has none, the run takes fewer cores.
+    # Without a shared stem, a tile of 768 pixels takes some 260 MB; the run uses fewer cores if memory runs out.
     room = _MOST_LANES if has_shared_stem else max(_MOST_LANES * 256 * 256 // (tile[0] * tile[1]), 1)
     lanes = min(cores, room, _MOST_LANES)
     return lanes, cores // lanes

@@ -18,7 +18,7 @@ class PredictionStarted:
     Attributes
     ----------
     path
-        The prediction store.
+        Path of the prediction store.
     shape
         The segment's height and width.
     region
@@ -97,7 +97,7 @@ class PredictionEnded:
     Attributes
     ----------
     path
-        The prediction store.
+        Path of the prediction store.
     tiles
         Number of tiles that went through the network in this run.
     seconds

@@ -25,7 +25,7 @@ def choose_grid(
     Parameters
     ----------
     request
-        The request.
+        Request that states the stack, and perhaps the tile size and the overlap.
     members
         Ensemble members that predict.
     begun

@@ -45,7 +45,7 @@ class TileInference:
     stack
         Depth stack to read.
     grid
-        The tiles.
+        Grid of the tiles.
     forward
         Runs networks on a device.
     row_px

@@ -39,7 +39,7 @@ class ConversionFolder:
     Attributes
     ----------
     path : Path
-        The folder.
+        Path of the working folder.
     spool_path : Path
         File for uncompressed copies of layers that can only be decoded whole.
 

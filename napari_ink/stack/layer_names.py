@@ -32,7 +32,7 @@ class LayerOrder:
     Attributes
     ----------
     names
-        The files.
+        File names in the order of the layers.
     note
         Sentence on what was guessed about the order; empty if nothing was.
     """
@@ -48,7 +48,7 @@ class _Column:
     Attributes
     ----------
     values
-        The numbers.
+        Number of each layer at this place of its name.
     note
         What was guessed about their signs, without the names; empty if they are certain.
     """

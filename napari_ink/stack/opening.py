@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 LAYER_FOLDERS = ("layers", "surface_volume")
 TIFF_SUFFIXES = (".tif", ".tiff")
 ZIP_SUFFIXES = (".zip", ".ozx")
-# Somebody's layers, perhaps, which are told where they are left out; stacks are made of the first five only.
+# Layers are files with the first five suffixes; images of the others, if left out beside layers, are named in a note.
 _IMAGE_SUFFIXES = (*TIFF_SUFFIXES, *PICTURE_SUFFIXES, ".bmp", ".gif", ".jp2", ".webp")
 _AT_ONCE = 8
 _PICTURE_ROWS = 1024  # a picture is decoded whole for any of its rows, but cached decoded, so bands are cheap
@@ -109,7 +109,7 @@ def _open_file(path: Path) -> DepthStack:
 
 
 def _open_address(address: str) -> DepthStack:
-    # Addresses are rare, and what reaches them takes its time to load.
+    # Imported here, because addresses are rare and the libraries for them are slow to load.
     from napari_ink.stack.remote import Remote
 
     remote = Remote(address)
@@ -185,7 +185,7 @@ def _open_folder(path: Path) -> DepthStack:
 
 
 def _nothing_in(folder: Path) -> str:
-    """Return the sentence on a folder without layers; it names the segments inside."""
+    """Return the message on a folder without layers, which names the segments inside."""
     if (folder / "attributes.json").exists():
         return f"{folder} is an N5 store, and not Zarr; convert it to OME-Zarr."
     inside = sorted(one.name for one in folder.iterdir() if one.is_dir() and os.access(one, os.X_OK) and _is_stack(one))
@@ -204,7 +204,7 @@ def _images_among(names: Sequence[str]) -> list[str]:
 
 
 def _note_on_folders(folder: Path) -> str:
-    """Say which of several folders of layers in a segment's folder is read."""
+    """Return a note on which of several folders of layers in a segment's folder is read."""
     first, *others = [name for name in LAYER_FOLDERS if (folder / name).is_dir()] or [""]
     return f"{folder} holds {first} and {others[0]}: {first} is read; name the other to open it." if others else ""
 

@@ -39,7 +39,7 @@ def picture_orientation(path: Path, image: Image.Image) -> int:
     Parameters
     ----------
     path
-        The file.
+        File of the picture, for the message.
     image
         As `PIL.Image.open` returns it.
     """

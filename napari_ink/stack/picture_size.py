@@ -22,7 +22,7 @@ def check_picture_size(path: Path, image: Image.Image, kind: type[BadInputError]
     Parameters
     ----------
     path
-        The file.
+        File of the picture, for the message and its size.
     image
         Picture as `PIL.Image.open` returns it: its header is read, its pixels are not.
     kind

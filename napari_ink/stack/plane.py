@@ -27,7 +27,7 @@ class StoredPlane:
     Attributes
     ----------
     path
-        The file.
+        File that holds the plane.
     shape
         Height and width.
     dtype

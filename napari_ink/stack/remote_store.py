@@ -29,9 +29,10 @@ _METADATA = ("zarr.json", ".zarray", ".zgroup", ".zattrs", ".zmetadata")
 class ServerFailures(AbstractContextManager["ServerFailures"]):
     """Collects the errors of a server during a read of zarr, and raises the first one at its end.
 
-    Zarr requests many chunks at the same time. If one of these requests raised its error, the others would go on, each
-    with retries, and nobody would handle their errors, which asyncio logs as tracebacks. So the first error is stored
-    here, the other requests of the same read return at once, and the error is raised when the ``with`` block ends.
+    Zarr requests many chunks at the same time. If one of these requests raised its error, the others would continue,
+    each with retries, and nobody would handle their errors, which asyncio logs as tracebacks. So the first error is
+    stored here, the other requests of the same read return at once, and the error is raised when the ``with`` block
+    ends.
     """
 
     def __init__(self) -> None:

@@ -69,7 +69,7 @@ def read_halved(
     Parameters
     ----------
     finer
-        The level before.
+        Array of the level before, with twice as many rows and columns.
     checks
         Checksums of its shards, by their first voxel ``z, y, x``.
     z, y, x

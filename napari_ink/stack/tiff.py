@@ -164,7 +164,7 @@ def read_planes(path: Path | RemoteFile, of_masks: bool = False) -> list[TiffPla
     Parameters
     ----------
     path
-        The file.
+        TIFF file to read.
     of_masks
         Whether to accept palettes and integers of any size, as masks have them, in addition to grey values.
 

@@ -71,7 +71,7 @@ def _mean_and_deviation(pairs: Sequence[TrainingPair], plain: InputContract, see
 
 def _voxel_notes(sizes: Sequence[float]) -> tuple[str, ...]:
     if not sizes:
-        return ("No stack states its voxel size, so the checkpoint will state none either.",)
+        return ("No stack states its voxel size, so the checkpoint will not state one either.",)
     if sizes[-1] / sizes[0] <= _LARGEST_DIFFERENCE:
         return ()
     return (

@@ -28,7 +28,7 @@ class TrainingPair:
     Attributes
     ----------
     stack
-        The depth stack.
+        Depth stack of the segment.
     labels
         uint8 ``(y, x)``: 0 unreviewed, 1 papyrus, 2 ink, 3 (`OUTSIDE`) outside of the papyrus.
     held_out

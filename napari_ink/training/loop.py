@@ -164,7 +164,7 @@ class _Run:
             kept = f"the checkpoint of step {self._looked_at} is kept in {self._folder.path}" if self._best else ""
             raise NapariInkError(
                 f"The last {skipped} batches up to step {step} gave no finite loss or gradient, as {self._folder.log} "
-                f"tells in full; train again with a lower learning rate{kept and ', ' + kept}."
+                f"reports in detail; train again with a lower learning rate{kept and ', ' + kept}."
             )
 
     def _is_due(self, step: int) -> bool:

@@ -61,7 +61,7 @@ def _first_not_finite(network: nn.Module, values: Tensor, arithmetic: Arithmetic
         def watch(module: nn.Module, given: tuple[Any, ...], gave: Any) -> None:
             if isinstance(gave, Tensor) and not found and not gave.isfinite().all():
                 read = next((_range(one) for one in given if isinstance(one, Tensor)), "nothing")
-                found.append(f"{name} ({type(module).__name__}) was given {read} and gave {_range(gave)}")
+                found.append(f"{name} ({type(module).__name__}) received {read} and returned {_range(gave)}")
 
         return watch
 

@@ -88,7 +88,7 @@ def read_pair(stack: str | os.PathLike[str], labels: str | os.PathLike[str] | No
             f"{path} has no reviewed pixel{_inside(supervision, beside.mask)}; review some, or leave it out."
         )
     if not (values == LabelValue.INK).any():
-        notes.append(f"{path} has no ink{_inside(supervision, beside.mask)}: only papyrus is learnt from it.")
+        notes.append(f"{path} has no ink{_inside(supervision, beside.mask)}: only papyrus is learned from it.")
     held_out = None if validation is None else _mask(validation, shape, notes)
     files = [Path(file) for file in (opened.source, path, beside.mask, supervision, validation) if file is not None]
     return PairFiles(TrainingPair(opened, values, held_out), tuple(files), (*opened.notes, *notes))
@@ -136,7 +136,7 @@ def _is_segment(stack: DepthStack, labels: Path) -> bool:
 
 
 def _values(path: Path, shape: tuple[int, int], all_reviewed: bool) -> tuple[npt.NDArray[np.uint8], list[str]]:
-    """Return label values ``(y, x)``, and what to say about them."""
+    """Return label values ``(y, x)``, and notes on them."""
     ink = read_ink(path, shape)
     notes = [ink.note] if ink.note else []
     if ink.are_labels:
@@ -147,7 +147,7 @@ def _values(path: Path, shape: tuple[int, int], all_reviewed: bool) -> tuple[npt
 
 
 def _mask(path: Path, shape: tuple[int, int], notes: list[str]) -> npt.NDArray[np.bool_]:
-    """Read a mask ``(y, x)``; what is to be said about it joins the notes."""
+    """Read a mask ``(y, x)``, and add a note on guesses about it to the notes."""
     mask = read_segment_mask(path, shape)
     if mask.note:
         notes.append(mask.note)

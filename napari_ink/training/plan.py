@@ -27,7 +27,7 @@ from napari_ink.training.settings import TrainSettings
 from napari_ink.training.validation import Scores
 from napari_ink.training.validation_split import hold_out
 
-_SPREAD = "save it over the whole range, since what is trained on it will not read other stacks"
+_SPREAD = "save it over the whole range, since a network that is trained on it will not fit other stacks"
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +37,7 @@ class Plan:
     Attributes
     ----------
     request
-        The request.
+        Request that the plan was made from.
     settings, config, contract, arithmetic
         Training settings, network sizes, input contract, and device with precision.
     pairs

@@ -44,7 +44,7 @@ def draw_curves(log: Sequence[dict[str, Any]], path: Path) -> Path:
         scores.plot([one["step"] for one in looks], [one[name] for one in looks], marker=".", label=title)
     for one in [look for look in looks if look["is_best"]][-1:]:
         scores.axvline(one["step"], color="grey", linestyle=":", label=f"best, step {one['step']}")
-    scores.set(ylabel="on what is held out", ylim=(0, 1))
+    scores.set(ylabel="on held-out pixels", ylim=(0, 1))
     rate.plot([one["step"] for one in steps], [one["learning_rate"] for one in steps], color="grey")
     for one in (event for event in log if event["event"] == "BatchSkipped"):
         rate.axvline(one["step"], color="red", linewidth=0.8)
@@ -99,8 +99,8 @@ def draw_examples(examples: Sequence[Example], ink_threshold: float, edge_thresh
     titles = (
         "middle layers",
         "labels (orange: ink)",
-        f"ink, cut at {ink_threshold:.2f}",
-        f"edges, cut at {edge_threshold:.2f}",
+        f"ink, threshold {ink_threshold:.2f}",
+        f"edges, threshold {edge_threshold:.2f}",
     )
     for axes, title in zip(figure.axes, titles, strict=False):
         axes.set_title(title, fontsize=9)

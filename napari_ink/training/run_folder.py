@@ -30,12 +30,12 @@ class RunRecord(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     settings: TrainSettings
-    precision_used: Precision = Field(description="what `auto` came to")
+    precision_used: Precision = Field(description="precision that `auto` chose")
     config: InkEdgeConfig
     contract: InputContract
     started_from: str | None = Field(description="SHA-256 of the checkpoint that training began from")
     pairs: tuple[str, ...] = Field(description="name of each stack, and a digest of it and its labels")
-    processes: int = Field(1, description="how many trained together")
+    processes: int = Field(1, description="number of processes that trained together")
     device: str
 
     def first_difference(self, other: Self) -> str | None:
@@ -98,7 +98,7 @@ class RunFolder:
         if not resume:
             raise OutputError(f"{self.path} exists already; choose another name, or continue it with --resume.")
         if not self._record.is_file():
-            raise OutputError(f"{self.path} is no training run that can be continued; choose another name.")
+            raise OutputError(f"{self.path} is not a training run that can be resumed; choose another name.")
 
     def begin(self, record: RunRecord) -> RunRecord:
         """Create the folder, or check that it holds the same run, and return the record to use.
@@ -112,8 +112,8 @@ class RunFolder:
             before = self._read_record()
             if difference := before.first_difference(record):
                 raise OutputError(
-                    f"The run in {self.path} cannot be gone on with, as {difference}; "
-                    "give the command that began it, or choose another name."
+                    f"The run in {self.path} cannot be resumed, since {difference}; "
+                    "repeat the command that started it, or choose another name."
                 )
             return before
         with storage_errors(self.path):
@@ -167,7 +167,7 @@ class RunFolder:
         try:
             state: dict[str, Any] = torch.load(self.state, map_location="cpu", weights_only=True)
         except (OSError, RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
-            raise OutputError(f"{self.state} is damaged and cannot be gone on with; begin a new run.") from error
+            raise OutputError(f"{self.state} is damaged, so the run cannot be resumed; start a new run.") from error
         return state
 
 

@@ -159,7 +159,7 @@ class BoundedCompressor(numcodecs.abc.Codec):  # type: ignore[misc]
     Parameters
     ----------
     inner
-        The compressor.
+        Compressor whose output is limited.
     most
         Largest unpacked size of a chunk, in bytes.
     """
@@ -192,7 +192,7 @@ class BoundedCodec(BytesBytesCodec):
     Attributes
     ----------
     inner
-        The compressor.
+        Compressor whose output is limited.
     name
         Its name in numcodecs.
     """

@@ -31,7 +31,7 @@ class ReadStore(LocalStore):
     Parameters
     ----------
     root
-        The folder.
+        Folder of the store.
     read_only
         Ignored; zarr passes it.
     kind
@@ -106,7 +106,7 @@ class ZippedStore(ZipStore):
     Parameters
     ----------
     path
-        The archive.
+        Zip archive of the store.
     kind
         Class of the error to raise for a value that cannot be read.
 

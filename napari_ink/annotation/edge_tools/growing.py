@@ -22,7 +22,7 @@ def grow(cost: npt.NDArray[np.float32], ink: Mask, papyrus: Mask) -> tuple[Mask,
     cost
         Edge costs ``(y, x)`` of the box, small on edges.
     ink
-        The stroke.
+        Pixels of the stroke, bool ``(y, x)``.
     papyrus
         Pixels that are known not to belong to the region; so is the border of the box, except under the stroke.
     """

@@ -45,7 +45,7 @@ def statistics(annotation: Annotation, voxel_size_um: float | None, now: datetim
     Parameters
     ----------
     annotation
-        The labels.
+        Labels of the segment.
     voxel_size_um
         Side of a pixel in micrometres; None if unknown.
     now

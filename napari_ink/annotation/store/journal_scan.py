@@ -76,7 +76,7 @@ class JournalScan:
     Parameters
     ----------
     file
-        The open file.
+        Journal file, open for reading bytes.
     size
         Its size in bytes.
     """

@@ -62,7 +62,7 @@ class RunSettings:
     Attributes
     ----------
     model
-        Model to run.
+        Model that predicts.
     device
         Device to run it on.
     where

@@ -44,7 +44,7 @@ class Job:
     augment
         Test-time augmentation, see `PredictRequest`.
     grid
-        The tiles.
+        Grid of the tiles, the same on all workers.
     device
         Device that networks run on.
     version

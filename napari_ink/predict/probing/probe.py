@@ -108,7 +108,7 @@ class ProbeEnded:
     Attributes
     ----------
     verdict
-        Its result.
+        Window that fits best, and a sentence about it.
     seconds
         Duration of the probe, in seconds.
     """

@@ -47,7 +47,7 @@ class Verdict:
     Attributes
     ----------
     kind
-        Kind of result.
+        Whether the model fits, or how another window differs from its own.
     direction, offset
         Window to predict with; the model's own if it fits or the probe cannot tell.
     shift

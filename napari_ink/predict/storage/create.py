@@ -144,7 +144,7 @@ def check_resumable(
     Parameters
     ----------
     path
-        The store.
+        Path of the store to resume.
     provenance
         Provenance of the run that resumes.
     must_agree

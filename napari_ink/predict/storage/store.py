@@ -90,7 +90,7 @@ class Prediction:
     path
         Folder of the store.
     group
-        The Zarr group.
+        Zarr group of the store, open for reading.
     provenance
         Model, contract, stack, region and settings of the run, as JSON values.
     """
