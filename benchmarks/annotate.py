@@ -2,9 +2,9 @@
 
     xvfb-run -s "-screen 0 1920x1080x24" python benchmarks/annotate.py [--sizes 2048 8192 29952]
 
-Mouse events are sent to a real canvas. A step is the time until the event has been dealt with: what keeps the next one
-waiting. Redraws come on top, for both alike; without a graphics card they are slow. Segments are blank, of 65 layers'
-first one only, and as wide as high up to 11008 pixels.
+Mouse events are sent to a real canvas. The time of a step is that of handling its event, during which the next one has
+to wait. Redraws are additional, equally for both; without a graphics card they are slow. Segments are blank, have a
+single layer, and are square up to 11008 pixels.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def circle(shape: tuple[int, int], number: int) -> list[tuple[float, float]]:
 
 
 def timed(do: Callable[[], object]) -> float:
-    """Return the milliseconds that a call takes."""
+    """Return the milliseconds of a call."""
     began = time.perf_counter()
     do()
     took = 1000 * (time.perf_counter() - began)
@@ -155,7 +155,7 @@ def ours(shape: tuple[int, int], rounds: int, home: Path) -> tuple[Rows, str]:
     look_at(viewer, shape)
     session.labelling.make_editable()
     wait_until(lambda: session.state.labels and not session.state.busy)
-    QTest.qWait(4000)  # until the model is loaded, before the first Run
+    QTest.qWait(4000)  # wait for the model, which is loaded before the first Run
     names = ("stroke", "end of stroke", "undo", "fill", "livewire step", "livewire anchor")
     mouse, rows = Mouse(viewer), {name: [] for name in names}
     for _ in range(rounds):
@@ -175,9 +175,9 @@ def ours(shape: tuple[int, int], rounds: int, home: Path) -> tuple[Rows, str]:
             if place % 20 == 0:
                 rows["livewire anchor"].append(mouse.click((y, x)))
         session.labelling.tools["livewire"].drop()
-    said = match(session, shape) if max(shape) <= MATCH_UP_TO else "not run"
+    search = match(session, shape) if max(shape) <= MATCH_UP_TO else "not run"
     viewer.close()
-    return rows, said
+    return rows, search
 
 
 def match(session: Any, shape: tuple[int, int]) -> str:
@@ -223,16 +223,16 @@ def main() -> None:
     for size in args.sizes:
         shape = (size, min(size, WIDEST))
         with tempfile.TemporaryDirectory() as home:
-            mine, said = ours(shape, args.rounds, Path(home))
+            mine, search = ours(shape, args.rounds, Path(home))
         gc.collect()
         theirs = plain(shape, args.rounds)
         gc.collect()
         for step, values in mine.items():
-            print(f"| {size} × {shape[1]} | {step} | {_told(values)} | {_told(theirs.get(step, []))} |", flush=True)
-        print(f"| {size} × {shape[1]} | match | {said} | |", flush=True)
+            print(f"| {size} × {shape[1]} | {step} | {_brief(values)} | {_brief(theirs.get(step, []))} |", flush=True)
+        print(f"| {size} × {shape[1]} | match | {search} | |", flush=True)
 
 
-def _told(values: list[float]) -> str:
+def _brief(values: list[float]) -> str:
     if not values:
         return ""
     return f"{np.median(values):.1f}, {np.percentile(values, 95):.1f}, {max(values):.1f}"

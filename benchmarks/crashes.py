@@ -1,16 +1,16 @@
-"""Kill a program that edits labels or converts a stack at random moments, and count what was lost.
+"""Kill a program that edits labels or converts a stack at random moments, and count the losses.
 
     python benchmarks/crashes.py --kills 200
     python benchmarks/crashes.py --what convert --kills 140
 
-The program opens a project, draws, fills, undoes, redoes and saves versions as fast as it can. It is killed (-9) again
-and again in the same project, while it opens it too. After each kill the project is opened and held, pixel by pixel,
-against plain arrays to which the same was done: labels, versions, counts, history, and what undo and redo would do.
-Steps are lost from the end only, and only those that ended less than the budget before the kill; saving a version loses
-nothing that came before it. How long before the kill the oldest lost step had ended is reported.
+The program opens a project, draws, fills, undoes, redoes and saves versions as fast as it can. It is killed (-9)
+repeatedly in the same project, also while it opens it. After each kill the project is opened and compared, pixel by
+pixel, with plain arrays after the same steps: labels, versions, counts, history, and the effects of undo and redo.
+Only the last steps may be lost, and only those that ended less than the budget before the kill; a saved version keeps
+everything before it. The report gives the age of the oldest lost step at the kill.
 
-A conversion is killed at any instant from its start to its end, its last moves included, and begun again by the same
-command; after a few kills it runs to its end, and each of its files must have the bytes of one that was never killed.
+A conversion is killed at any instant from its start to its end, its last moves included, and restarted by the same
+command; after a few kills it runs to its end, and each of its files must equal that of a conversion without a kill.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from napari_ink.stack.conversion_folder import partial_path
 SHAPE = (1300, 1100)
 PLANES: tuple[Plane, Plane] = ("ink", "edge")
 KILLS_A_PROJECT = 4
-_WHOLE = "everything finished was there"
+_WHOLE = "no finished step was lost"
 Planes = dict[Plane, npt.NDArray[np.uint8]]
 
 
@@ -56,21 +56,21 @@ class Step(NamedTuple):
 
 
 class Killed(NamedTuple):
-    """A program that was killed: when each step had ended that it finished, and when it was killed."""
+    """A killed program: the end times of its finished steps, and the time of the kill."""
 
     ends: tuple[float, ...]
     at: float
 
 
 class Found(NamedTuple):
-    """What a project has of the steps of a killed program.
+    """The steps of a killed program that a project contains.
 
     Attributes
     ----------
     steps
-        Number of steps that the project has; it may have the one that was not finished.
+        Number of steps in the project, which may include the unfinished one.
     lost_s
-        How long before the kill the oldest lost step had ended; 0 if none is lost.
+        Seconds from the end of the oldest lost step to the kill; 0 if none is lost.
     """
 
     steps: int
@@ -132,14 +132,14 @@ class PlainLabels:
                     self.history.append(tool)
 
     def copy(self) -> PlainLabels:
-        """Return a copy that can be changed apart from this one; no array is ever changed."""
+        """Return a copy that can be changed independently; arrays themselves are never changed."""
         other = PlainLabels()
         other.planes, other.versions, other.history = dict(self.planes), dict(self.versions), list(self.history)
         other.done, other.undone = list(self.done), list(self.undone)
         return other
 
     def adopt(self, other: PlainLabels) -> None:
-        """Become what another is."""
+        """Take over the state of another."""
         vars(self).update(vars(other))
 
     def _move(
@@ -182,38 +182,38 @@ def kill(project: Path, seed: int, wait_s: float) -> Killed:
             raise RuntimeError(f"the program that edits ended by itself with {process.returncode}")
         at = time.monotonic()
         process.kill()
-        # The last line may be half written.
+        # The last line may be incomplete.
         ends = (line.split()[1] for line in process.stdout.read().splitlines(keepends=True) if line.endswith("\n"))
         return Killed(tuple(map(float, ends)), at)
 
 
 def check(folder: Path, expected: PlainLabels, seed: int, killed: Killed, budget_s: float = BUDGET_S) -> Found:
-    """Open a project after a kill, compare it with plain arrays, and return what it has.
+    """Open a project after a kill, compare it with plain arrays, and return the steps it contains.
 
-    `expected` is brought to what is found.
+    `expected` is updated to the project's state.
 
     Raises
     ------
     AssertionError
-        If the project is not as after one of the steps that may have been the last.
+        If the project is in none of the states that are allowed after the kill.
     """
     project = open_project(folder, author="reader")
     try:
         if project.read_only:
-            raise AssertionError(f"the killed program still has the project: {project.holder}")
+            raise AssertionError(f"the project is still locked by the killed program: {project.holder}")
         stored, finished = Contents(project), len(killed.ends)
         begun = [step for step, _ in zip(steps(seed), range(finished + 1), strict=False)]
         fewest = fewest_steps(begun, killed, budget_s)
         found, differs = None, ""
         for number in range(finished + 2):
             if number >= fewest and not (difference := stored.difference(expected)):
-                found = number, expected.copy()  # the last one counts: some steps change nothing
+                found = number, expected.copy()  # the last match counts, since some steps change nothing
             elif number == finished:
                 differs = difference
             if number <= finished:
                 expected.do(begun[number])
         if found is None:
-            raise AssertionError(f"of {finished} finished steps {fewest} must be there: {differs}")
+            raise AssertionError(f"of {finished} finished steps {fewest} must be present: {differs}")
         expected.adopt(found[1])
         lost = killed.ends[found[0] :]
         return Found(found[0], killed.at - lost[0] if lost else 0.0)
@@ -222,13 +222,13 @@ def check(folder: Path, expected: PlainLabels, seed: int, killed: Killed, budget
 
 
 def fewest_steps(begun: Sequence[Step], killed: Killed, budget_s: float) -> int:
-    """Return how many steps must be there: those older than the budget, and those up to the last saved version."""
+    """Return the number of steps that must be present: those older than the budget or before the last saved version."""
     old = sum(end <= killed.at - budget_s for end in killed.ends)
     return max([old, *(at + 1 for at in range(len(killed.ends)) if begun[at].kind == "version")])
 
 
 class Contents:
-    """All that a project has, read once."""
+    """The complete content of a project, read once."""
 
     def __init__(self, project: Project) -> None:
         annotation, versions = project.annotation, project.versions
@@ -242,11 +242,11 @@ class Contents:
         }
 
     def difference(self, expected: PlainLabels) -> str:
-        """Return the difference from the expected labels in words, the quickest found first; empty if there is none."""
+        """Return the first difference from the expected labels in words, quick checks first; empty if there is none."""
         if self._history != expected.history:
             return "the history"
         if self._names != tuple(stack[-1][0] if stack else "" for stack in (expected.done, expected.undone)):
-            return "what undo and redo would do"
+            return "the undo history"
         if set(self._versions) != set(expected.versions):
             return f"versions {sorted(set(self._versions) ^ set(expected.versions))}"
         for plane, values in self._planes.items():
@@ -268,7 +268,7 @@ def check_undo(folder: Path, expected: PlainLabels) -> None:
     Raises
     ------
     AssertionError
-        If that does not lead to empty labels, and back to where they were.
+        If that does not lead to empty labels, and back to the previous ones.
     """
     project = open_project(folder, author="reader")
     done = 0
@@ -276,7 +276,7 @@ def check_undo(folder: Path, expected: PlainLabels) -> None:
         done += 1
     is_empty = not any(project.annotation.count(plane) for plane in PLANES)
     if done != len(expected.done) or not is_empty or any(one.any() for one in _planes(project).values()):
-        raise AssertionError(f"{done} steps could be undone where {len(expected.done)} were done, or something stayed")
+        raise AssertionError(f"{done} steps were undone instead of {len(expected.done)}, or labels are left")
     for _ in range(done):
         project.annotation.redo()
     different = [
@@ -284,7 +284,7 @@ def check_undo(folder: Path, expected: PlainLabels) -> None:
     ]
     project.close()
     if different:
-        raise AssertionError(f"what was undone and made again differs in {', '.join(different)}")
+        raise AssertionError(f"after undo and redo, labels differ in {', '.join(different)}")
 
 
 def _planes(project: Project) -> Planes:
@@ -292,7 +292,7 @@ def _planes(project: Project) -> Planes:
 
 
 def scribble(folder: Path, seed: int) -> None:
-    """Run as the program that is killed."""
+    """Run as the program that gets killed."""
     print("opening", flush=True)
     labels = StoredLabels(open_project(folder, author="scribbler"))
     for step in steps(seed):
@@ -329,7 +329,7 @@ def kill_conversions(kills: int, longest_s: float) -> Counter[str]:
             whole, out = folder / f"{source.stem}-whole.zarr", folder / f"{source.stem}.zarr"
             began = time.monotonic()
             subprocess.run(convert_command(source, whole), check=True, capture_output=True)
-            # Half of the kills fall on the last part of a run, in which the folder is moved and tidied up.
+            # Half of the kills are in the last part of a run, in which the folder is moved and cleaned up.
             takes_s, expected = time.monotonic() - began, contents(whole)
             for number in range(kills // 2):
                 rng = random.Random(number)
@@ -341,13 +341,13 @@ def kill_conversions(kills: int, longest_s: float) -> Counter[str]:
                     process.kill()
                 is_last = number == kills // 2 - 1
                 if number % KILLS_A_PROJECT and not out.exists() and not is_last:
-                    outcomes["killed, and begun again"] += 1
+                    outcomes["killed and restarted"] += 1
                     continue
                 ended = subprocess.run(convert_command(source, out), capture_output=True, text=True, check=False)
                 is_there = out.exists() and ended.returncode == 2 and "exists already" in ended.stderr
                 is_right = out.exists() and contents(out) == expected and not partial_path(out).exists()
                 if (ended.returncode == 0 or is_there) and is_right:
-                    outcomes["everything as if never killed"] += 1
+                    outcomes["all files equal"] += 1
                 else:
                     outcomes["went wrong"] += 1
                     print(f"kill {number} of {source.name}: {ended.returncode}: {ended.stderr[-300:]}", file=sys.stderr)
@@ -360,9 +360,9 @@ def main() -> None:
     """Kill, open and compare, and print the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=200)
-    parser.add_argument("--what", choices=("annotate", "convert"), default="annotate", help="what is killed")
-    parser.add_argument("--longest", type=float, default=1.5, help="the latest instant, in seconds after the start")
-    parser.add_argument("--scribble", nargs=2, metavar=("PROJECT", "SEED"), help="be the program that is killed")
+    parser.add_argument("--what", choices=("annotate", "convert"), default="annotate", help="program to kill")
+    parser.add_argument("--longest", type=float, default=1.5, help="latest kill, in seconds after the start")
+    parser.add_argument("--scribble", nargs=2, metavar=("PROJECT", "SEED"), help="run as the program that gets killed")
     args = parser.parse_args()
     if args.scribble:
         scribble(Path(args.scribble[0]), int(args.scribble[1]))
@@ -387,12 +387,12 @@ def main() -> None:
                     finished += len(killed.ends)
                     lost += max(len(killed.ends) - found.steps, 0)
                     longest_s = max(longest_s, found.lost_s)
-                    outcomes["steps ended just before the kill were lost" if found.lost_s else _WHOLE] += 1
+                    outcomes["only steps just before the kill were lost" if found.lost_s else _WHOLE] += 1
                 check_undo(folder, expected)
             except AssertionError as error:
-                outcomes["something older was lost, or something is wrong"] += 1
+                outcomes["an older step was lost, or labels are wrong"] += 1
                 print(f"kill {seed}: {error}", file=sys.stderr)
-            except Exception as error:  # noqa: BLE001 - whatever keeps a project from opening is what is counted here
+            except Exception as error:  # noqa: BLE001 - any reason that a project does not open is counted
                 outcomes["failed to open"] += 1
                 print(f"kill {seed}: {type(error).__name__}: {error}", file=sys.stderr)
     print(f"{sum(outcomes.values())} kills, {finished} finished steps, {time.monotonic() - began:.0f} s;", end=" ")

@@ -2,9 +2,9 @@
 
     python benchmarks/model.py [--model ink-tiny-2] [--device cuda] [--rounds 9] [--threads 1] [--compile]
 
-Tiles come from the sample. All ways run in turn in each round, because only ratios within one round count on a machine
-that is shared; the table shows medians of ratios. "Agrees" is the largest difference of a probability, of ink or edge,
-over all tiles. `--compile` takes a C++ compiler and minutes; the ONNX row takes the extra [onnx].
+Tiles are from the sample. All ways run in turn in each round, because only ratios within a round count on a shared
+machine; the table shows medians of ratios. "Agrees to" is the largest difference of a probability, of ink or edge,
+over all tiles. `--compile` needs a C++ compiler and minutes; the ONNX row needs the extra [onnx].
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Way:
 
 
 def sample_tiles(model: InkModel, count: int) -> Tensor:
-    """Return prepared tiles ``(count, z, y, x)`` from all over the sample."""
+    """Return prepared tiles ``(count, z, y, x)`` from the whole sample."""
     stack, side = open_stack(sample_path()), model.contract.tile_size
     window = model.contract.z_window(stack.shape[0])
     rng = np.random.default_rng(0)
@@ -65,7 +65,7 @@ def sample_tiles(model: InkModel, count: int) -> Tensor:
 
 
 def channels_last(network: nn.Module) -> nn.Module:
-    """Return a copy whose 2-D convolutions keep their channels last, as users of torch usually do it."""
+    """Return a copy whose 2-D convolutions have their channels last, the usual layout for speed in torch."""
     copied = copy.deepcopy(network)
     for module in copied.modules():
         if isinstance(module, nn.Conv2d):
@@ -74,7 +74,7 @@ def channels_last(network: nn.Module) -> nn.Module:
 
 
 def folded(network: nn.Module) -> nn.Module:
-    """Return a copy with its batch norms folded away."""
+    """Return a copy with folded batch norms."""
     copied = copy.deepcopy(network)
     fold_norms(copied)
     return copied
@@ -101,7 +101,7 @@ def unfused(run: Run) -> Run:
 
 
 def as_tf32(network: nn.Module) -> nn.Module:
-    """Return a copy that rounds as TF32 does (10 bits of mantissa) what convolutions and linear layers multiply."""
+    """Return a copy that rounds the factors of convolutions and linear layers as TF32 does (10 bits of mantissa)."""
     copied = copy.deepcopy(network)
 
     def rounded(x: Tensor) -> Tensor:
@@ -144,10 +144,10 @@ def ways(model: InkModel, device: str, threads: int, with_compile: bool, folder:
 
 
 def onnx_ways(model: InkModel, threads: int, folder: Path) -> list[Way]:
-    """Return the way through ONNX, if its packages are installed."""
+    """Return the ONNX way, if its packages are installed."""
     try:
         path = export_onnx(model, folder / "model.onnx")
-        torch.set_num_threads(threads + 1)  # it leaves one
+        torch.set_num_threads(threads + 1)  # it leaves one core free
         return [Way("ONNX, onnxruntime", OnnxNetwork(path), threads)]
     except CheckpointError as error:
         print(error)
@@ -155,7 +155,7 @@ def onnx_ways(model: InkModel, threads: int, folder: Path) -> list[Way]:
 
 
 def seconds_a_tile(way: Way, tiles: Tensor, device: str) -> float:
-    """Return how long a tile takes, in a batch of the way's size."""
+    """Return the seconds of a tile, in a batch of the way's size."""
     block = tiles[: way.batch].to(device)
     torch.set_num_threads(way.threads)
     began = time.perf_counter()
@@ -166,22 +166,22 @@ def seconds_a_tile(way: Way, tiles: Tensor, device: str) -> float:
 
 
 def measure(found: list[Way], tiles: Tensor, device: str, rounds: int) -> None:
-    """Fill in how each way agrees with the first, and how long it takes in each round."""
+    """Fill in the agreement of each way with the first, and its time in each round."""
     with torch.inference_mode():
         expected = torch.cat([found[0].run(tile[None].to(device)).sigmoid() for tile in tiles])
         for way in found:
-            said = torch.cat([way.run(part.to(device)).float().sigmoid() for part in tiles.split(way.batch)])
-            way.agrees = float((said - expected).abs().max())
+            found = torch.cat([way.run(part.to(device)).float().sigmoid() for part in tiles.split(way.batch)])
+            way.agrees = float((found - expected).abs().max())
         for _ in range(rounds):
             for way in (way for way in found if way.is_timed):
-                seconds_a_tile(way, tiles, device)  # the memory of the way before is given back and this one's taken
+                seconds_a_tile(way, tiles, device)  # releases memory of the previous way and allocates this one's
                 way.seconds.append(seconds_a_tile(way, tiles, device))
 
 
 def in_processes(model: InkModel, tiles: Tensor, rounds: int, folder: Path) -> str:
-    """Compare what depends on the process: memory that stays with it, and onnxruntime, which keeps its own.
+    """Compare two ways that depend on the process: memory kept between calls, and onnxruntime, which always does so.
 
-    Each runs in processes of its own, in turn, on one thread.
+    Each runs in separate processes, in turn, on one thread.
     """
     fast, onnx = for_prediction(model.network), folder / "model.onnx"
     candidates: dict[str, tuple[nn.Module | Path, bool]] = {"for_prediction": (fast, False)}
@@ -213,7 +213,7 @@ def _time_in_process(network: nn.Module | Path, tiles: Tensor, kept: bool, sende
 
 
 def machine(device: str) -> str:
-    """Return what this ran on."""
+    """Return the name of the processor or GPU, and torch's version."""
     if device == "cuda":
         return f"{torch.cuda.get_device_name()}, torch {torch.__version__}"
     told = Path("/proc/cpuinfo")

@@ -1,29 +1,28 @@
-"""Measure a whole prediction, ours and others', against the model alone: seconds, peak memory, many sizes.
+"""Measure a whole prediction, ours and others', relative to the model alone: seconds, peak memory, several sizes.
 
     pip install -r benchmarks/requirements.txt
     python benchmarks/predict.py [--sizes 2048 4096 8192] [--ways alone ours ...] [--rounds 3] [--device cpu]
 
-All ways run the same network (the shipped one, laid out to predict fast unless said otherwise) over the same
-stack: 65 uncompressed 16-bit TIFFs of noise, in tiles of 256 pixels with the same overlap, and on the same cores. Each
-runs in a process of its own, in turn, a few rounds, since only ratios within one run count on a machine that is shared.
-The ways:
+All ways run the same network (the shipped one, laid out to predict fast unless noted) over the same stack: 65
+uncompressed 16-bit TIFFs of noise, in tiles of 256 pixels with the same overlap, and on the same cores. Each way runs
+in a separate process, in turn, a few rounds, since only ratios within one run count on a shared machine. The ways:
 
-alone         the network on as many tiles as there are, already in memory, a tile for each core at a time: the floor of
-              whoever sends tiles through it
+alone         the network on as many tiles, already in memory, one tile for each core at a time: the lower limit for
+              any program that runs it on tiles
 ours          `napari_ink.predict`
-ours-tiles    the same, but whole tiles go through the network, as they do with other people's models
+ours-tiles    the same, but whole tiles pass through the network, as for foreign models
 ours-masked   the same with a mask, an ellipse as large as the stack, which is read from a PNG first
-no-network    the same with a network that says nothing: what reading, preparing, blending and storing take
-workers-N     `napari_ink.predict` on N workers of dask.distributed on this machine, which it starts and gives all cores
-cluster-N     the same on N workers of one core each, which are there before: how much a worker more is worth
+no-network    the same with a network that only returns zeros: the cost of reading, preparing, blending and storing
+workers-N     `napari_ink.predict` on N workers of dask.distributed on this machine, which it starts, with all cores
+cluster-N     the same on N existing workers of one core each: the gain of an additional worker
 monai         MONAI's SlidingWindowInferer with its defaults, Gaussian weights, on the stack in memory
-monai-plain   the same with the network as it was trained, which is what a script that loads it has
-monai-best    MONAI's, buffered along the rows, the best of what it offers that was tried
-grand-prize   the loop that the Vesuvius Challenge's Grand Prize used, re-created: the stack in memory, a Gaussian on
-              each tile's answer, and a count of tiles, not of their weights, to divide by: its sums are not a mean
+monai-plain   the same with the network as trained, which a simple script would load
+monai-best    MONAI's with buffering along the rows, the best of the tested options
+grand-prize   the loop of the Vesuvius Challenge's Grand Prize, re-created: the stack in memory, a Gaussian on the
+              output of each tile, divided by the count of tiles instead of their weights: its sums are not a mean
 
-Memory is what the process holds of its own at the most (RssAnon), less what it holds once the model is there; pages of
-mapped files, which the system takes back whenever it needs them, are not counted.
+Memory is the peak of the process's own memory (RssAnon) minus that after loading the model; pages of mapped files,
+which the system can drop at any time, are not counted.
 """
 
 from __future__ import annotations
@@ -63,7 +62,7 @@ Loop = Callable[[Tensor, nn.Module, float, torch.device], None]
 
 
 class Hidden(nn.Module):
-    """Hides what a network is, so that whole tiles go through it."""
+    """Hides the type of a network, so that whole tiles pass through it."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -71,8 +70,8 @@ class Hidden(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Predict."""
-        said: Tensor = self.network(x)
-        return said
+        logits: Tensor = self.network(x)
+        return logits
 
 
 class Nothing(nn.Module):
@@ -111,7 +110,7 @@ class Memory(threading.Thread):
 
 
 def write_stack(folder: Path, size: int) -> None:
-    """Write 65 layers of noise, `size` pixels a side; what is in it changes no time."""
+    """Write 65 layers of noise, `size` pixels a side; the values do not affect times."""
     folder.mkdir()
     noise = np.random.default_rng(0).integers(0, 65535, (size, size), dtype=np.uint16)
     for z in range(65):
@@ -128,21 +127,21 @@ def write_mask(path: Path, size: int) -> None:
 
 
 def in_memory(stack: DepthStack, model: InkModel) -> Tensor:
-    """Return the prepared stack ``(1, z, y, x)``, which is what these ways need."""
+    """Return the prepared stack ``(1, z, y, x)``, the input of these ways."""
     z = model.contract.z_window(stack.shape[0])
     everywhere = slice(0, stack.shape[1]), slice(0, stack.shape[2])
     return torch.from_numpy(model.contract.prepare(stack.read(z, *everywhere)))[None]
 
 
 def monai(volume: Tensor, network: nn.Module, overlap: float, device: torch.device) -> None:
-    """Slide with MONAI's defaults."""
+    """Run MONAI's sliding window with its defaults."""
     from monai.inferers import SlidingWindowInferer
 
     SlidingWindowInferer((TILE, TILE), 1, overlap, mode="gaussian", sw_device=device, device="cpu")(volume, network)
 
 
 def monai_best(volume: Tensor, network: nn.Module, overlap: float, device: torch.device) -> None:
-    """Slide with MONAI, weights made once, rows of windows buffered."""
+    """Run MONAI's sliding window with buffered rows, and weights computed once."""
     from monai.inferers import SlidingWindowInferer
 
     infer = SlidingWindowInferer(
@@ -160,8 +159,8 @@ def monai_best(volume: Tensor, network: nn.Module, overlap: float, device: torch
 
 
 def grand_prize(volume: Tensor, network: nn.Module, overlap: float, device: torch.device) -> None:
-    """Slide as the Grand Prize did."""
-    # Padded to a multiple of the tile, by a whole one where it is one already; what then sticks out is left away.
+    """Run the Grand Prize's sliding window."""
+    # Padded to a multiple of the tile, by a whole tile if it is one already; the part beyond the stack is dropped.
     volume = torch.nn.functional.pad(volume, [n for side in volume.shape[:1:-1] for n in (0, TILE - side % TILE)])
     height, width = volume.shape[-2:]
     stride = TILE - round(TILE * overlap)
@@ -171,8 +170,8 @@ def grand_prize(volume: Tensor, network: nn.Module, overlap: float, device: torc
     for y in range(0, height - TILE + 1, stride):
         for x in range(0, width - TILE + 1, stride):
             tile = volume[:, :, y : y + TILE, x : x + TILE].contiguous().to(device)
-            said = torch.sigmoid(network(tile))[0].cpu().numpy()
-            predicted[:, y : y + TILE, x : x + TILE] += said * kernel
+            probability = torch.sigmoid(network(tile))[0].cpu().numpy()
+            predicted[:, y : y + TILE, x : x + TILE] += probability * kernel
             count[y : y + TILE, x : x + TILE] += 1
     predicted /= np.maximum(count, 1)
 
@@ -181,7 +180,7 @@ LOOPS: dict[str, Loop] = {"monai": monai, "monai-plain": monai, "monai-best": mo
 
 
 def tiles_of(size: int, overlap: float) -> int:
-    """Return how many tiles there are."""
+    """Return the number of tiles."""
     grid = tile_grid((size, size), TILE, 32, overlap, 4)
     return sum(len(row) for row in grid.rows(_everywhere(size)))
 
@@ -193,7 +192,7 @@ def _everywhere(size: int) -> Any:
 
 
 def alone(network: nn.Module, batch: Tensor, tiles: int, cores: int) -> None:
-    """Send tiles through a network as fast as it can be done: on a CPU one on each core at a time, on a GPU eight."""
+    """Send tiles through a network as fast as possible: on a CPU one on each core at a time, on a GPU eight."""
     lanes, threads = lanes_for(batch.device, cores, (TILE, TILE))
 
     @torch.inference_mode()
@@ -205,7 +204,7 @@ def alone(network: nn.Module, batch: Tensor, tiles: int, cores: int) -> None:
 
 
 def single_cores(count: int) -> Any:
-    """Start workers of one core each, who have imported what they need."""
+    """Start workers of one core each that have imported their modules."""
     from distributed import Client, LocalCluster
 
     cluster = LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address="127.0.0.1:0")
@@ -217,7 +216,7 @@ def single_cores(count: int) -> Any:
 def run_way(way: str, folder: Path, overlap: float, device_name: str, cores: int) -> dict[str, float]:
     """Run one way in this process, and return its seconds and megabytes."""
     torch.set_num_threads(cores)
-    importlib.import_module("monai.inferers" if way.startswith("monai") else "zarr")  # nobody's imports are counted
+    importlib.import_module("monai.inferers" if way.startswith("monai") else "zarr")  # imports are not counted
     cluster = single_cores(int(way.removeprefix("cluster-"))) if way.startswith("cluster-") else None
     device, model, stack = torch.device(device_name), load_model(), open_stack(folder)
     network = (model.network.eval() if way == "monai-plain" else for_prediction(model.network)).to(device)
@@ -240,7 +239,7 @@ def run_way(way: str, folder: Path, overlap: float, device_name: str, cores: int
         others = {"ours-tiles": lambda: Hidden(model.network), "no-network": Nothing}
         model = replace(model, network=others[way]()) if way in others else model
         with tempfile.TemporaryDirectory(dir=folder.parent) as out:
-            # A model with a context lays tiles of its own, which need no overlap.
+            # A model with a context has its own grid of tiles, which need no overlap.
             wanted = None if model.contract.context_px else overlap
             request = PredictRequest(
                 stack, model, Path(out) / "p.zarr", device=device_name, overlap=wanted, cores=cores
@@ -282,16 +281,16 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as home:
             write_stack(Path(home) / "layers", size)
             write_mask(Path(home) / "mask.png", size)
-            said: dict[str, list[dict[str, float]]] = {way: [] for way in arguments.ways}
+            results: dict[str, list[dict[str, float]]] = {way: [] for way in arguments.ways}
             for _ in range(arguments.rounds):
                 for way in arguments.ways:
                     words = [sys.executable, __file__, "--one", way, str(Path(home) / "layers")]
                     words += ["--overlap", str(arguments.overlap), "--device", arguments.device]
                     words += ["--cores", str(arguments.cores)]
                     ended = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True)
-                    said[way].append(json.loads(ended.stdout.splitlines()[-1]))
-        for way, rounds in said.items():
-            ratios = [one["seconds"] / alone["seconds"] for one, alone in zip(rounds, said["alone"], strict=True)]
+                    results[way].append(json.loads(ended.stdout.splitlines()[-1]))
+        for way, rounds in results.items():
+            ratios = [one["seconds"] / alone["seconds"] for one, alone in zip(rounds, results["alone"], strict=True)]
             seconds, megabytes = (statistics.median(one[key] for one in rounds) for key in ("seconds", "megabytes"))
             print(
                 f"| {size} | {tiles_of(size, arguments.overlap)} | {way} | {seconds:.1f} "

@@ -2,9 +2,9 @@
 
     python benchmarks/stack.py [--side 8192] [--folder DIR]
 
-Writes one simulated stack (phantoms beside each other) in each storage kind and times, in one run, medians of random
-places with a warm page cache. Peers: napari's builtin reader (one dask chunk a layer),
-tifffile of whole layers, dask over Zarr, zarr-python alone. The floor is those bytes read from an uncompressed file.
+Writes one simulated stack (phantoms side by side) in each storage kind, and measures in one run the medians at random
+positions with a warm page cache. Compared with: napari's builtin reader (one dask chunk per layer), tifffile of whole
+layers, dask over Zarr, and zarr-python alone. The floor is a read of the same bytes from an uncompressed file.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def write_folder(folder: Path, side: int, block: np.ndarray, **how: object) -> N
 
 
 def median_ms(do: Callable[[np.random.Generator], object], times: int) -> float:
-    """Return the median time of an action at random positions, each done once before, so that caches are warm."""
+    """Return the median time of an action at random positions, each after a first call that warms the caches."""
     taken = []
     for is_counted in (False, True):
         draw = np.random.default_rng(0)
@@ -104,7 +104,7 @@ def first_image_ms(source: Path) -> float:
 
 
 def overview_ms(source: Path, times: int) -> float:
-    """Time a depth step of the whole segment at a screen's resolution."""
+    """Time a depth step of the whole segment at the resolution of a screen."""
     level = viewing_levels(open_stack(source))[-1]
     depth, height, width = level.shape
 
@@ -122,8 +122,8 @@ def conversion(source: Path, out: Path) -> tuple[float, float]:
         "peak, over = [0], threading.Event()\n"
         "def watch():\n"
         "    while not over.wait(0.02):\n"
-        "        said = Path('/proc/self/status').read_text()\n"
-        "        peak[0] = max(peak[0], int(re.search(r'RssAnon:\\s+(\\d+)', said)[1]))\n"
+        "        status = Path('/proc/self/status').read_text()\n"
+        "        peak[0] = max(peak[0], int(re.search(r'RssAnon:\\s+(\\d+)', status)[1]))\n"
         "threading.Thread(target=watch).start()\n"
         "start = time.perf_counter()\n"
         "for _ in convert(open_stack(sys.argv[1]), Path(sys.argv[2])): pass\n"
@@ -156,7 +156,7 @@ def main() -> None:
     """Write stacks, time the readers, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--side", type=int, default=8192)
-    parser.add_argument("--folder", type=Path, help="where the stacks are written; default: a temporary folder")
+    parser.add_argument("--folder", type=Path, help="folder for the stacks; default: a temporary folder")
     parser.add_argument("--times", type=int, default=5)
     arguments = parser.parse_args()
     side, times = arguments.side, arguments.times
@@ -200,7 +200,7 @@ def main() -> None:
             lazy = dask.array.from_array(array, chunks=array.chunks)
             row(kind, "dask", lambda z, y, x, lazy=lazy: np.asarray(lazy[z, y, x]))
         print(
-            "\n| storage | open to first image, ms | step of the whole at the screen's resolution, ms |\n"
+            "\n| storage | open to first image, ms | step of the whole segment at screen resolution, ms |\n"
             "| --- | --- | --- |"
         )
         for file in ("raw", "zlib", "ours.zarr", "deep.zarr"):
@@ -209,7 +209,7 @@ def main() -> None:
         print(
             f"\nConversion of the uncompressed folder: {seconds:.0f} s, {seconds / floor_s:.2f} × the {floor_s:.0f} s"
         )
-        print(f"that copying and compressing take alone; peak memory {peak:.0f} MB, mapped files left out")
+        print(f"of copying and compressing alone; peak memory {peak:.0f} MB without mapped files")
 
 
 if __name__ == "__main__":

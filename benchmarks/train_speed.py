@@ -2,8 +2,8 @@
 
     python benchmarks/train_speed.py --threads 1
 
-Two phantoms of 512 pixels are read as NumPy files (memory-mapped) and as folders of compressed TIFFs. All times are of
-the processor, in seconds a step, so that other work on the machine counts little.
+Two phantoms of 512 pixels are read as NumPy files (memory-mapped) and as folders of compressed TIFFs. All times are
+processor times in seconds per step, on which other work on the machine has little effect.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def main() -> None:
         for name, stacks in (("memory-mapped", files), ("compressed TIFFs", folders)):
             pairs = [read_pair(stack, folder).pair for stack, folder in zip(stacks, folders, strict=True)]
             sampler = CropSampler(pairs, CONTRACT, args.crop_size)
-            for kind, chosen in (("read", plain), ("read and varied", settings)):
+            for kind, chosen in (("read", plain), ("read and augmented", settings)):
                 feed = batches(sampler, chosen, device)
                 found[f"{kind}, {name}"] = seconds(lambda feed=feed: next(feed), args.rounds)
         batch = next(batches(sampler, settings, device))
@@ -76,7 +76,7 @@ def main() -> None:
             learner = Learner(network, settings, Arithmetic(device, precision), ProcessTeam())
             with keeping():
                 how = "memory returned" if keeping is nullcontext else "memory kept"
-                found[f"learnt from, {precision}, {how}"] = seconds(
+                found[f"forward and backward, {precision}, {how}"] = seconds(
                     lambda learner=learner: learner.step(batch, pairs), args.rounds
                 )
     print(f"{args.batch_size} crops of {args.crop_size} pixels and 32 layers, {args.threads} thread(s), tiny network")

@@ -22,11 +22,11 @@ def crashes() -> ModuleType:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_program_killed_again_and_again_loses_no_step_of_before(tmp_path, crashes, seed):
+def test_a_program_killed_repeatedly_loses_no_step_older_than_the_budget(tmp_path, crashes, seed):
     project, expected = crashes.new_project(tmp_path), crashes.PlainLabels()
     finished = 0
     for life in range(3):
-        # The last life is long enough for something to be done whatever the machine is busy with.
+        # The last run is long enough to finish a step even on a busy machine.
         wait_s = random.Random(100 * seed + life).uniform(0.0, 0.8) if life < 2 else 1.5
         killed = crashes.kill(project, 100 * seed + life, wait_s)
         finished += len(killed.ends)
@@ -36,12 +36,12 @@ def test_a_program_killed_again_and_again_loses_no_step_of_before(tmp_path, cras
     crashes.check_undo(project, expected)
 
 
-@pytest.mark.parametrize(("ended_ago_s", "is_told"), [(2.0, True), (0.5, False)])
-def test_the_check_notices_a_step_that_is_lost_after_the_budget(tmp_path, crashes, ended_ago_s, is_told):
+@pytest.mark.parametrize(("ended_ago_s", "is_noticed"), [(2.0, True), (0.5, False)])
+def test_the_check_notices_a_lost_step_older_than_the_budget(tmp_path, crashes, ended_ago_s, is_noticed):
     """The expected labels are not computed by the store itself, so the comparison can fail."""
     project, expected = crashes.new_project(tmp_path), crashes.PlainLabels()
     killed = crashes.Killed((-ended_ago_s,) * 3, 0.0)
-    if is_told:
+    if is_noticed:
         with pytest.raises(AssertionError, match="of 3 finished steps 3"):
             crashes.check(project, expected, 0, killed)
     else:
@@ -49,7 +49,7 @@ def test_the_check_notices_a_step_that_is_lost_after_the_budget(tmp_path, crashe
         assert crashes.check(project, expected, 0, killed) == (2, ended_ago_s)
 
 
-def test_the_check_notices_that_steps_before_a_saved_version_are_lost(tmp_path, crashes):
+def test_the_check_notices_lost_steps_before_a_saved_version(tmp_path, crashes):
     seed = next(seed for seed in range(10000) if next(crashes.steps(seed)).kind == "version")
     project, expected = crashes.new_project(tmp_path), crashes.PlainLabels()
     with pytest.raises(AssertionError, match="of 1 finished steps 1"):

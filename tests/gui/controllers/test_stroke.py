@@ -21,7 +21,7 @@ from napari_ink.gui.jobs.project import read_window_job
 from napari_ink.region import Region
 from tests.gui.windowless import take_turns
 
-# Calls that Python reports to no audit hook.
+# Calls for which Python has no audit event.
 _UNREPORTED = ("stat", "lstat", "access", "fsync", "write", "replace")
 _seen: list[tuple] | None = None
 
@@ -36,7 +36,7 @@ def _hook(event: str, arguments: tuple) -> None:
         _note(event, *arguments)
 
 
-sys.addaudithook(_hook)  # for good: Python offers no way to remove one
+sys.addaudithook(_hook)  # permanent, since Python has no way to remove a hook
 
 
 def _noted(name: str, call: Callable) -> Callable:
@@ -49,7 +49,7 @@ def _noted(name: str, call: Callable) -> Callable:
 
 @contextmanager
 def disk_touched(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple]]:
-    """What of the disk is touched inside, on this thread."""
+    """The accesses to the disk inside, on this thread."""
     global _seen
     with monkeypatch.context() as patch:
         for name in _UNREPORTED:
@@ -71,7 +71,7 @@ def labelled_session(open_session, held_jobs):
 
 def test_a_stroke_is_rendered_once_and_touches_nothing_on_the_disk(labelled_session, monkeypatch):
     session, editable, rendered = labelled_session, labelled_session._layers.editable, []
-    session.labels._watch.stop()  # which renders once more as the stroke is saved
+    session.labels._watch.stop()  # it renders once more as the stroke is saved
     session.changed.connect(rendered.append)
     with disk_touched(monkeypatch) as touched:
         for column in (20, 60):
@@ -84,7 +84,7 @@ def test_a_stroke_is_rendered_once_and_touches_nothing_on_the_disk(labelled_sess
     assert session.labels.annotation.journalled == 2
 
 
-def test_the_check_notices_what_touches_the_disk(tmp_path, monkeypatch):
+def test_the_check_notices_accesses_to_the_disk(tmp_path, monkeypatch):
     with disk_touched(monkeypatch) as touched:
         (tmp_path / "a").write_bytes(b"a")
         assert not os.path.lexists(tmp_path / "b")
