@@ -32,6 +32,8 @@ class ModelCard:
         Number of weights; None if only running the file would show it.
     predicts_edges
         Whether it predicts edges in addition to ink.
+    has_forest
+        Whether a forest that learned from strokes predicts the ink, on the features of the network.
     """
 
     name: str
@@ -41,6 +43,7 @@ class ModelCard:
     provenance: Mapping[str, Any]
     parameters: int | None
     predicts_edges: bool = True
+    has_forest: bool = False
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,14 @@ from napari_ink.model.config import InkEdgeConfig
 from napari_ink.model.contract import InputContract, first_fault
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
+
+    from napari_ink.model.network import InkEdgeNetwork
 
 FORMAT = "napari-ink/1"
+TAUGHT_FORMAT = "napari-ink/2"
+"""Format of a checkpoint with a forest besides the network, which earlier versions of napari-ink cannot run."""
+_NETWORK, _FOREST = "network.", "forest."
 _FEW_LAYERS = 100
 
 
@@ -45,8 +50,10 @@ def save_checkpoint(
     path = Path(path)
     if path.suffix != ".safetensors":
         raise OutputError(f"A checkpoint's name ends in .safetensors, and {path.name} does not; rename it.")
+    from napari_ink.model.taught_network import TaughtNetwork
+
     metadata = {
-        "format": FORMAT,
+        "format": TAUGHT_FORMAT if isinstance(network, TaughtNetwork) else FORMAT,
         "config": config.model_dump_json(),
         "contract": contract.model_dump_json(),
         "provenance": json.dumps(dict(provenance)),
@@ -66,7 +73,7 @@ def read_own_card(path: Path) -> ModelCard:
         If the file is no checkpoint of this software.
     """
     metadata, shapes = _read_header(path)
-    if metadata.get("format") != FORMAT:
+    if metadata.get("format") not in (FORMAT, TAUGHT_FORMAT):
         raise CheckpointError(
             f"{path} was not made by napari-ink (its format is {metadata.get('format')!r}, not {FORMAT!r}); "
             "choose a checkpoint that `napari-ink models` lists or that napari-ink has trained."
@@ -79,6 +86,7 @@ def read_own_card(path: Path) -> ModelCard:
             name=path.stem,
             path=path,
             config=InkEdgeConfig.model_validate_json(metadata["config"]),
+            has_forest=metadata["format"] == TAUGHT_FORMAT,
             contract=InputContract.model_validate_json(metadata["contract"]),
             provenance=provenance,
             parameters=sum(math.prod(shape) for shape in shapes.values()),
@@ -130,11 +138,30 @@ def load_own(path: Path) -> InkModel:
     _check_fit(path, config)
     with decoder_errors(CheckpointError, path, "save it again"):
         content = path.read_bytes()
-        network = InkEdgeNetwork(config)
-        network.load_state_dict(load(content), strict=True)
+        weights = load(content)
+        network: nn.Module = InkEdgeNetwork(config)
+        if card.has_forest:
+            network = _with_forest(cast(InkEdgeNetwork, network), weights)
+        else:
+            network.load_state_dict(weights, strict=True)
     network.eval()
     digest = hashlib.sha256(content).hexdigest()
-    return InkModel(card.name, network, card.config, card.contract, card.provenance, digest)
+    return InkModel(card.name, network, config, card.contract, card.provenance, digest)
+
+
+def _with_forest(network: InkEdgeNetwork, weights: Mapping[str, Tensor]) -> nn.Module:
+    from napari_ink.model.forest import Forest
+    from napari_ink.model.stroke_features import feature_count
+    from napari_ink.model.taught_network import TaughtNetwork
+
+    network.load_state_dict(_part(weights, _NETWORK), strict=True)
+    forest = Forest(**_part(weights, _FOREST))
+    forest.check(feature_count(network))
+    return TaughtNetwork(network, forest)
+
+
+def _part(weights: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in weights.items() if name.startswith(prefix)}
 
 
 def _check_fit(path: Path, config: InkEdgeConfig) -> None:
@@ -143,7 +170,10 @@ def _check_fit(path: Path, config: InkEdgeConfig) -> None:
 
     from napari_ink.model.network import InkEdgeNetwork
 
-    _, there = _read_header(path)
+    metadata, there = _read_header(path)
+    if metadata.get("format") == TAUGHT_FORMAT:
+        # The sizes of a forest follow from nothing; its tensors are checked once they are read.
+        there = {name.removeprefix(_NETWORK): shape for name, shape in there.items() if not name.startswith(_FOREST)}
     # Building a network of too many layers takes long, even without memory for its weights.
     if sum(config.per_stage("num_layers")) > max(len(there), _FEW_LAYERS):
         raise CheckpointError(

@@ -6,6 +6,7 @@ Only the order of sums changes. docs/decisions/0009-speed.md has the measurement
 from __future__ import annotations
 
 import copy
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from napari_ink.model.network import InkEdgeNetwork
 from napari_ink.model.stem import DepthPool
+from napari_ink.model.taught_network import TaughtNetwork
 
 
 def for_prediction(network: nn.Module) -> nn.Module:
@@ -20,6 +22,8 @@ def for_prediction(network: nn.Module) -> nn.Module:
 
     The copy can only predict. Its input and output are laid out like the original's.
     """
+    if isinstance(network, TaughtNetwork):
+        return TaughtNetwork(cast(InkEdgeNetwork, for_prediction(network.network)), network.forest)
     if not isinstance(network, InkEdgeNetwork):
         return network
     fast = copy.deepcopy(network).eval()

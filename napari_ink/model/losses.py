@@ -41,6 +41,26 @@ def ink_loss(logits: Tensor, target: Tensor) -> Tensor:
     return _mean(entropy, known) + dice
 
 
+def hint_loss(logits: Tensor, hinted: Tensor) -> Tensor:
+    """Return the cross-entropy with hinted probabilities (distillation, Hinton et al. 2015).
+
+    Parameters
+    ----------
+    logits
+        ``(b, y, x)``.
+    hinted
+        Probabilities ``(b, y, x)``; negative where there is no hint.
+
+    Returns
+    -------
+    Tensor
+        A scalar; 0 without hints.
+    """
+    known = (hinted >= 0).float()
+    entropy = F.binary_cross_entropy_with_logits(logits.float(), hinted.clamp(min=0), reduction="none")
+    return _mean(entropy, known)
+
+
 def edge_loss(
     logits: Tensor, target: Tensor, tolerance_px: int = 3, positive_share: float = 0.3, dice_weight: float = 1.0
 ) -> Tensor:

@@ -15,9 +15,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from napari_ink.annotation import EdgeValue
 from napari_ink.training.augmentation import Augmenter
 from napari_ink.training.crops import CropSampler
 from napari_ink.training.settings import TrainSettings
+from napari_ink.training.supervision import edge_labels, hinted_ink, ink_labels
 from napari_ink.training.targets import edge_targets, ink_targets
 
 
@@ -31,6 +33,8 @@ class Batch:
         Prepared grey values ``(b, z, y, x)``.
     ink, edge
         Targets ``(b, y, x)``, uint8; `IGNORE` where no loss counts.
+    hinted
+        Hinted probabilities of ink ``(b, y, x)``, −1 where there is none; None without any hint.
     places
         For each crop, the index of its pair and the row and column of its top left pixel.
     """
@@ -39,6 +43,7 @@ class Batch:
     ink: Tensor
     edge: Tensor
     places: list[tuple[int, int, int]]
+    hinted: Tensor | None = None
 
 
 class _Crops(Dataset[dict[str, Any]]):
@@ -49,7 +54,7 @@ class _Crops(Dataset[dict[str, Any]]):
 
     def __getitem__(self, number: int) -> dict[str, Any]:
         crop = self._sampler.draw(np.random.default_rng([self._seed, number]))
-        return {"values": crop.values, "labels": crop.labels, "place": np.array(crop.place)}
+        return {"values": crop.values, "labels": crop.supervision, "place": np.array(crop.place)}
 
 
 def batches(
@@ -95,7 +100,20 @@ def batches(
         values, labels = (read[name].to(device, non_blocking=True) for name in ("values", "labels"))
         values, labels = augmenter(values, labels, step_seed(settings.seed, step, rank))
         places = [(int(pair), int(y), int(x)) for pair, y, x in read["place"]]
-        yield Batch(values, ink_targets(labels), edge_targets(labels), places)
+        yield Batch(values, *_targets(labels), places, _hinted(labels))
+
+
+def _targets(packed: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the targets of ink and edges; drawn edge labels overrule the outlines of the ink."""
+    labels, drawn = ink_labels(packed), edge_labels(packed)
+    edges = edge_targets(labels)
+    edges[drawn == EdgeValue.EDGE], edges[drawn == EdgeValue.NOT_EDGE] = 1, 0
+    return ink_targets(labels), edges
+
+
+def _hinted(packed: Tensor) -> Tensor | None:
+    found = hinted_ink(packed)
+    return found if bool((found >= 0).any()) else None
 
 
 def step_seed(*numbers: int) -> int:

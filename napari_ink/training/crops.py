@@ -15,6 +15,7 @@ from napari_ink.errors import LabelError
 from napari_ink.model import InputContract
 from napari_ink.stack import DepthStack
 from napari_ink.training.settings import DepthVariation
+from napari_ink.training.supervision import pack, unpack_labels
 from napari_ink.training.targets import edge_target, ink_target
 
 Labels = npt.NDArray[np.uint8]
@@ -33,6 +34,13 @@ class TrainingPair:
         uint8 ``(y, x)``: 0 unreviewed, 1 papyrus, 2 ink, 3 (`OUTSIDE`) outside of the papyrus.
     held_out
         bool ``(y, x)``: pixels for validation, which are never trained on; None for no such pixels.
+    edges
+        uint8 ``(y, x)``: drawn edge labels, which overrule the outlines of `labels`; None for none.
+    hints
+        uint8 ``(y, x)``: what another model makes of unlabelled pixels, see `to_hints`; None for none.
+    share
+        Share of the crops that come from this pair; None for a share by its reviewed pixels. Either all pairs of a run
+        have one, or none.
 
     Raises
     ------
@@ -43,9 +51,12 @@ class TrainingPair:
     stack: DepthStack
     labels: Labels
     held_out: npt.NDArray[np.bool_] | None = None
+    edges: Labels | None = None
+    hints: Labels | None = None
+    share: float | None = None
 
     def __post_init__(self) -> None:
-        for plane in (self.labels, self.held_out):
+        for plane in (self.labels, self.held_out, self.edges, self.hints):
             if plane is not None and plane.shape != self.stack.shape[1:]:
                 raise LabelError(
                     f"The labels are {plane.shape} pixels and the stack {self.stack.source} is "
@@ -54,12 +65,19 @@ class TrainingPair:
 
     def to_train(self) -> Labels:
         """Return the labels to train on: without held-out pixels and a margin around them."""
+        return self._trained(self.labels)
+
+    def edges_to_train(self) -> Labels | None:
+        """Return the drawn edge labels to train on, in the same way."""
+        return None if self.edges is None else self._trained(self.edges)
+
+    def _trained(self, labels: Labels) -> Labels:
         if self.held_out is None or not self.held_out.any():
-            return self.labels
+            return labels
         # Without the margin, pixels next to a trained one would be validated, and these are nearly the same.
         side = 2 * HELD_OUT_MARGIN_PX + 1
         near = ndimage.maximum_filter(self.held_out, side, mode="constant")
-        return np.where(near, LabelValue.UNREVIEWED, self.labels).astype(np.uint8)
+        return np.where(near, LabelValue.UNREVIEWED, labels).astype(np.uint8)
 
     def to_judge(self, y: slice = slice(None), x: slice = slice(None)) -> Labels:
         """Return the labels of held-out pixels in these rows and columns; all others are unreviewed."""
@@ -71,11 +89,16 @@ class TrainingPair:
 
 @dataclass(frozen=True, eq=False)
 class Crop:
-    """One training sample: prepared values ``(z, y, x)``, label values ``(y, x)``, and its pair and top left pixel."""
+    """One training sample: prepared values ``(z, y, x)``, `pack`-ed supervision ``(y, x)``, pair and top left pixel."""
 
     values: npt.NDArray[np.float32]
-    labels: Labels
+    supervision: Labels
     place: tuple[int, int, int]
+
+    @property
+    def labels(self) -> Labels:
+        """Label values ``(y, x)``."""
+        return unpack_labels(self.supervision)
 
     @property
     def ink(self) -> Labels:
@@ -124,12 +147,17 @@ class CropSampler:
         windows = [contract.z_window(pair.stack.shape[0]) for pair in pairs]
         self._layers = min((window.stop - window.start for window in windows), default=0)
         self._labels = [pair.to_train() for pair in pairs]
+        self._supervision = [
+            pack(labels, pair.edges_to_train(), pair.hints) for pair, labels in zip(pairs, self._labels, strict=True)
+        ]
+        self._hinted = [_hinted_blocks(pair, size) for pair in pairs]
         # A crop centred on any pixel of a block must contain the whole block, and with it the ink it was drawn for.
         self._blocks = [LabelledBlocks(labels, max(1, min(BLOCK_PX, size // 2))) for labels in self._labels]
         self._reviewed = np.cumsum([blocks.reviewed_px for blocks in self._blocks])
         self._ink = np.cumsum([blocks.ink_px for blocks in self._blocks])
         if not pairs or not self._reviewed[-1]:
             raise LabelError("No pair has reviewed labels to train on; label some of the papyrus first.")
+        self._shares = _shares([pair.share for pair in pairs])
 
     @property
     def used(self) -> int:
@@ -149,9 +177,16 @@ class CropSampler:
     def draw(self, rng: np.random.Generator) -> Crop:
         """Return a random crop."""
         on_ink = bool(rng.random() < 0.5) and self.ink_px > 0
-        sums = self._ink if on_ink else self._reviewed
-        pair = int(np.searchsorted(sums, rng.integers(int(sums[-1])), side="right"))
-        y, x = self._blocks[pair].draw(rng, on_ink)
+        if self._shares is None:
+            sums = self._ink if on_ink else self._reviewed
+            pair = int(np.searchsorted(sums, rng.integers(int(sums[-1])), side="right"))
+        else:
+            pair = int(np.searchsorted(self._shares, rng.random(), side="right"))
+        blocks, hinted = self._blocks[pair], self._hinted[pair]
+        # Half of the crops of a pair with hints lie anywhere among them, the others around labels.
+        if hinted is not None and rng.random() < 0.5:
+            blocks, on_ink = hinted, False
+        y, x = blocks.draw(rng, on_ink)
         layers = self.depth.layers(rng, self.contract, self.pairs[pair].stack.shape[0], self._layers)
         return self.cut(pair, y - self.size // 2, x - self.size // 2, layers)
 
@@ -159,7 +194,7 @@ class CropSampler:
         """Return the crop at the corner ``(y, x)``, moved as little as needed to lie within the segment."""
         height, width = self._labels[pair].shape
         y, x = max(0, min(y, height - self.size)), max(0, min(x, width - self.size))
-        labels = self._labels[pair][y : y + self.size, x : x + self.size]
+        labels = self._supervision[pair][y : y + self.size, x : x + self.size]
         block = read_layers(
             self.pairs[pair].stack, layers, slice(y, y + labels.shape[0]), slice(x, x + labels.shape[1])
         )
@@ -167,6 +202,24 @@ class CropSampler:
         if any(after for _, after in missing):
             block, labels = np.pad(block, [(0, 0), *missing]), np.pad(labels, missing)
         return Crop(np.ascontiguousarray(self.contract.prepare(block)), labels.copy(), (pair, y, x))
+
+
+def _hinted_blocks(pair: TrainingPair, size: int) -> LabelledBlocks | None:
+    if pair.hints is None or not pair.hints.any():
+        return None
+    return LabelledBlocks(np.where(pair.hints > 0, LabelValue.PAPYRUS, 0).astype(np.uint8), max(1, size // 2))
+
+
+def _shares(shares: Sequence[float | None]) -> npt.NDArray[np.float64] | None:
+    """Return the cumulative shares of the pairs, which end at 1; None if the pairs state none."""
+    stated = [share for share in shares if share is not None]
+    if not stated:
+        return None
+    if len(stated) != len(shares) or min(stated) < 0 or not sum(stated):
+        raise ValueError("either all pairs have a share of the crops, at least 0, or none has")
+    sums: npt.NDArray[np.float64] = np.cumsum(stated) / sum(stated)
+    sums[-1] = 1.0
+    return sums
 
 
 def read_layers(stack: DepthStack, layers: npt.NDArray[np.intp], y: slice, x: slice) -> npt.NDArray[Any]:

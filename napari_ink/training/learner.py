@@ -14,7 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from napari_ink.model.losses import edge_loss, ink_loss
+from napari_ink.model.losses import edge_loss, hint_loss, ink_loss
 from napari_ink.model.network import EDGE, INK
 from napari_ink.training.batching import Batch
 from napari_ink.training.crops import TrainingPair
@@ -134,6 +134,8 @@ class Learner:
         with self._arithmetic.autocast():
             logits = self._spread(batch.values)  # (b, 2, y, x)
         ink = ink_loss(logits[:, INK], batch.ink)
+        if batch.hinted is not None:
+            ink = ink + self._settings.hint_weight * hint_loss(logits[:, INK], batch.hinted)
         return ink, edge_loss(logits[:, EDGE], batch.edge, self._settings.edge_tolerance_px)
 
     def _gradients(self, loss: Tensor) -> float:

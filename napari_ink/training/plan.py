@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import torch
 
@@ -14,6 +14,7 @@ from napari_ink import __version__
 from napari_ink.errors import BadInputError
 from napari_ink.model import InkEdgeConfig, InkModel, InputContract
 from napari_ink.model.network import InkEdgeNetwork
+from napari_ink.model.taught_network import without_forest
 from napari_ink.stack import grey_note
 from napari_ink.training.batching import step_seed
 from napari_ink.training.contract import fit_contract
@@ -153,7 +154,7 @@ def _fresh_or_started(config: InkEdgeConfig, start: InkModel | None, seed: int) 
         torch.manual_seed(step_seed(seed))
         network = InkEdgeNetwork(config)
     if start is not None:
-        network.load_state_dict(cast(InkEdgeNetwork, start.network).state_dict())
+        network.load_state_dict(without_forest(start.network).state_dict())
     return network
 
 

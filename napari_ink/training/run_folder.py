@@ -60,7 +60,7 @@ def _short(value: object) -> str:
 def digest_pair(pair: TrainingPair) -> str:
     """Return the name of a pair's stack, and a digest of its sampled voxels and all of its labels."""
     digest = hashlib.sha256(pair.stack.fingerprint().encode())
-    for plane in (pair.labels, pair.held_out):
+    for plane in (pair.labels, pair.held_out, pair.edges, pair.hints):
         digest.update(b"" if plane is None else np.ascontiguousarray(plane).tobytes())
     return f"{pair.stack.name} {digest.hexdigest()[:16]}"
 

@@ -1,0 +1,1 @@
+"""Teaching: a project's corrections become a model of its own."""

@@ -1,0 +1,107 @@
+"""Features of the blocks of a stack, computed once and kept while they are used."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from itertools import product
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from napari_ink.errors import BadInputError
+from napari_ink.model import InkModel
+from napari_ink.model.inference import for_prediction
+from napari_ink.model.network import InkEdgeNetwork
+from napari_ink.model.stroke_features import HALO_PX, STEP_PX, stroke_features
+from napari_ink.model.taught_network import without_forest
+from napari_ink.region import Region
+from napari_ink.stack import DepthStack
+
+BLOCK_PX = 256
+
+Features = npt.NDArray[np.float16]
+Block = tuple[int, int]
+
+
+class FeatureCache:
+    """Computes the features of blocks of a stack, and keeps those used last.
+
+    Parameters
+    ----------
+    model
+        A model of napari-ink; its network is used as it is, and its contract prepares the grey values.
+    stack
+        The stack.
+    most_bytes
+        Memory for features; the blocks unused for longest are dropped beyond it.
+
+    Raises
+    ------
+    BadInputError
+        If the model is no network of napari-ink.
+    ContractError
+        If the stack has too few layers for the model.
+    """
+
+    def __init__(self, model: InkModel, stack: DepthStack, most_bytes: int = 2**29) -> None:
+        fast = for_prediction(without_forest(model.network))
+        if not isinstance(fast, InkEdgeNetwork):
+            raise BadInputError(f"{model.name} is no network of napari-ink, and only those can be taught.")
+        self._network, self._contract, self._stack = fast, model.contract, stack
+        self._window = model.contract.z_window(stack.shape[0])
+        self._kept: OrderedDict[Block, Features] = OrderedDict()
+        self._bytes, self._most_bytes = 0, most_bytes
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of the segment."""
+        return self._stack.shape[1:]
+
+    def block(self, block: Block) -> Features:
+        """Return the features ``(c, y/4, x/4)`` of a block, float16; at the segment's end, blocks are smaller.
+
+        Raises
+        ------
+        StackError
+            If the stack cannot be read there.
+        """
+        if block in self._kept:
+            self._kept.move_to_end(block)
+            return self._kept[block]
+        found = self._kept[block] = self._compute(block_region(block, self.shape))
+        self._bytes += found.nbytes
+        while self._bytes > self._most_bytes and len(self._kept) > 1:
+            self._bytes -= self._kept.popitem(last=False)[1].nbytes
+        return found
+
+    def __contains__(self, block: Block) -> bool:
+        return block in self._kept
+
+    def _compute(self, area: Region) -> Features:
+        features = stroke_features(self._network, torch.from_numpy(self._prepared(area)))[0]
+        halo = HALO_PX // STEP_PX
+        rows, columns = -(-area.height // STEP_PX), -(-area.width // STEP_PX)
+        # A copy, so that the halo's memory is let go of.
+        return features[:, halo : halo + rows, halo : halo + columns].contiguous().clone().numpy()
+
+    def _prepared(self, area: Region) -> npt.NDArray[np.float32]:
+        """Return prepared values ``(z, y, x)`` with the halo, repeated beyond the segment to a size for the network."""
+        height, width = self.shape
+        y0, y1, x0, x1 = area.y0 - HALO_PX, area.y1 + HALO_PX, area.x0 - HALO_PX, area.x1 + HALO_PX
+        y1, x1 = y1 + (y0 - y1) % self._network.size_divisor, x1 + (x0 - x1) % self._network.size_divisor
+        read = self._stack.read(self._window, slice(max(y0, 0), min(y1, height)), slice(max(x0, 0), min(x1, width)))
+        missing = [(0, 0), (max(-y0, 0), max(y1 - height, 0)), (max(-x0, 0), max(x1 - width, 0))]
+        return np.ascontiguousarray(self._contract.prepare(np.pad(read, missing, mode="edge")))
+
+
+def block_region(block: Block, shape: tuple[int, int]) -> Region:
+    """Return the region of a block of `BLOCK_PX` pixels, clipped to the segment."""
+    y, x = block[0] * BLOCK_PX, block[1] * BLOCK_PX
+    return Region(y, min(y + BLOCK_PX, shape[0]), x, min(x + BLOCK_PX, shape[1]))
+
+
+def blocks_of(area: Region) -> list[Block]:
+    """Return the blocks that a region touches, by row and column."""
+    rows = range(area.y0 // BLOCK_PX, -(-area.y1 // BLOCK_PX))
+    return list(product(rows, range(area.x0 // BLOCK_PX, -(-area.x1 // BLOCK_PX))))
