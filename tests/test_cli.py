@@ -418,6 +418,23 @@ def test_phantom_makes_the_same_segment_from_the_same_seed(run: Run, tmp_path: P
     assert [path.read_bytes() for path in one] == [path.read_bytes() for path in two]
 
 
+def test_phantom_of_a_world_with_and_without_ink(run: Run, tmp_path: Path) -> None:
+    size = ("--seed", 4, "--size", 96, 96, "--layers", 17, "--world", "foam")
+    for name, more in (("inked", ()), ("bare", ("--blank",))):
+        assert run("phantom", tmp_path / name, *size, *more).code == 0
+    labels = [np.asarray(Image.open(tmp_path / name / f"{name}_inklabels.png")) for name in ("inked", "bare")]
+    assert labels[0].any() and not labels[1].any()
+    meta = json.loads((tmp_path / "inked/meta.json").read_text())
+    assert meta["phantom"]["world"] == "foam" and meta["voxelsize"] == meta["phantom"]["voxel_size_um"]
+    assert_refused(run("phantom", tmp_path / "x", *size[:-1], "moon"), "moon", "foam")
+    assert_refused(run("phantom", tmp_path / "x", *size, "--hard"), "--hard")
+
+
+def test_phantom_without_ink(run: Run, tmp_path: Path) -> None:
+    assert run("phantom", tmp_path / "a", "--seed", 4, "--size", 96, 96, "--layers", 17, "--blank").code == 0
+    assert not np.asarray(Image.open(tmp_path / "a/a_inklabels.png")).any()
+
+
 def test_models(run: Run) -> None:
     from napari_ink.model import DEFAULT_MODEL
 

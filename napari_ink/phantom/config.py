@@ -40,6 +40,7 @@ class PhantomConfig(BaseModel):
         ge=0,
         description="grey values between the plates of ink and the cracks around them, at the same mean",
     )
+    blank: bool = Field(False, description="whether the sheet bears no ink at all; nothing else changes")
     flaked: float = Field(0.15, ge=0, le=1, description="share of ink plates that have fallen off")
     missing: float = Field(0.02, ge=0, lt=1, description="share of the sheet that is missing")
     missing_fibres: float = Field(

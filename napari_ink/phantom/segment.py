@@ -14,17 +14,21 @@ from PIL import Image
 from napari_ink.durable import replacing
 from napari_ink.errors import OutputError, StackError, storage_errors
 from napari_ink.phantom.volume import Phantom
+from napari_ink.phantom.worlds.frame import WorldPhantom
 
 SAMPLE_NAME = "phantom-7"
 NOTE = "A simulation made by napari-ink from a seed, not a scan: its letters are random and its ink is known."
 
 
-def write_segment(phantom: Phantom, folder: str | os.PathLike[str]) -> Path:
+def write_segment(phantom: Phantom | WorldPhantom, folder: str | os.PathLike[str]) -> Path:
     """Write a phantom as a segment folder, which gets its final name only when complete.
 
     The folder holds ``layers/00.tif …`` (16-bit, deflate), ``<name>_mask.png``, ``<name>_inklabels.png`` and
     ``meta.json`` with the voxel size and all parameters. If only a part was reviewed, it also holds
     ``<name>_supervision_mask.png``; if the labels differ from the true ink, ``<name>_truth.png``.
+    The folder holds ``layers/00.tif …`` (deflate), ``<name>_mask.png``, ``<name>_inklabels.png`` and
+    ``meta.json`` with the voxel size and everything the phantom was made from; where only a part has been reviewed,
+    ``<name>_supervision_mask.png`` too, and where the labels are not the truth, ``<name>_truth.png``.
 
     Raises
     ------
@@ -49,7 +53,7 @@ def write_segment(phantom: Phantom, folder: str | os.PathLike[str]) -> Path:
     return folder
 
 
-def _write_layers(volume: npt.NDArray[np.uint16], folder: Path) -> None:
+def _write_layers(volume: npt.NDArray[np.uint8] | npt.NDArray[np.uint16], folder: Path) -> None:
     digits = max(2, len(str(len(volume) - 1)))
     for z, layer in enumerate(volume):
         path = folder / f"{z:0{digits}d}.tif"
@@ -60,7 +64,7 @@ def _write_plane(plane: npt.NDArray[np.bool_], path: Path) -> None:
     Image.fromarray(plane.astype(np.uint8) * 255).save(path, optimize=True)
 
 
-def _meta(phantom: Phantom, name: str) -> dict[str, object]:
+def _meta(phantom: Phantom | WorldPhantom, name: str) -> dict[str, object]:
     depth, height, width = phantom.volume.shape
     return {
         "name": name,

@@ -66,7 +66,7 @@ def _papyrus(rng: np.random.Generator, config: PhantomConfig) -> tuple[FloatArra
     depth_layers, *shape = (max(round(n / config.scale), 9) for n in (config.depth_layers, config.height, config.width))
     sheet = make_sheet(rng, config, (shape[0], shape[1]))
     strokes = draw_text(rng, (shape[0], shape[1]), config.letter_height, config.stroke_width)
-    strokes &= ~sheet.bare
+    strokes &= ~sheet.bare & (not config.blank)
     ink = lay_ink(rng, strokes, config)
     height, crackle = ink.height * (sheet.thickness > 0), config.ink_texture * ink.crackle
     threads = loose_fibres(rng, (shape[0], shape[1]), int(shape[0] * shape[1] / 20_000))

@@ -1,0 +1,117 @@
+"""The worlds by name, the phantom of a world and a seed, and the published seeds of each world."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import numpy as np
+
+from napari_ink.phantom.worlds import foam, published, tubes, veins
+from napari_ink.phantom.worlds.frame import (
+    REFERENCE_VOXEL_UM,
+    Canvas,
+    Storage,
+    World,
+    WorldConfig,
+    WorldPhantom,
+    drawn_voxel_size,
+    outline,
+)
+
+WORLDS: Mapping[str, World] = MappingProxyType(
+    {
+        "published": World(
+            0,
+            "Gaussian fibre fields",
+            "plates of carbon, thick to thin, a little brighter to darker, or only rougher",
+            "Greek capitals",
+            "white noise, rings, specks",
+            (4.8, 9.6),
+            published.build,
+        ),
+        "tubes": World(
+            1,
+            "hollow fibres, drawn one by one",
+            "soaked in: fills hollow fibres",
+            "cursive loops, broad nib",
+            "white noise, rings, specks; smooth wander, tilt",
+            (4.8, 9.6),
+            tubes.build,
+        ),
+        "veins": World(
+            2,
+            "Gabor noise, its crests drawn out into veins",
+            "only rougher: grain of mean 0",
+            "signs of a random grammar",
+            "streaks, beam hardening, coloured noise; steps",
+            (2.4, 9.6),
+            veins.build,
+        ),
+        "foam": World(
+            3,
+            "cells with thin walls",
+            "a darker film on the face: cracked, flaked",
+            "branching signs of an L-system",
+            "halos, cupping, noise that grows with the grey; sheets touch",
+            (2.4, 9.6),
+            foam.build,
+        ),
+    }
+)
+
+
+def make_world_phantom(
+    world: str,
+    seed: int,
+    height: int = 512,
+    width: int = 512,
+    depth_layers: int = 65,
+    blank: bool = False,
+    *,
+    reference_scan: bool = False,
+) -> WorldPhantom:
+    """Simulate a segment of a world; the same arguments give the same voxels.
+
+    Parameters
+    ----------
+    world
+        One of `WORLDS`.
+    seed
+        Seed of all random choices.
+    height, width, depth_layers
+        Size in voxels.
+    blank
+        Whether the sheet bears no ink: nothing else changes.
+    reference_scan
+        Whether voxel size, greys and margin are those of the published crops, for comparisons with them, instead of
+        drawn from the seed.
+
+    Raises
+    ------
+    ValueError
+        If there is no such world.
+    """
+    if world not in WORLDS:
+        raise ValueError(f"There is no world {world!r}; the worlds are {', '.join(WORLDS)}.")
+    made = WORLDS[world]
+    voxel_um = REFERENCE_VOXEL_UM if reference_scan else drawn_voxel_size(made, seed)
+    canvas = Canvas(seed, made.number, (depth_layers, height, width), voxel_um, blank)
+    papyrus = made.build(canvas)
+    storage = Storage() if reference_scan else Storage.drawn(canvas)
+    volume = storage.store(papyrus.greys)
+    mask = np.ones((height, width), dtype=bool) if reference_scan else outline(canvas)
+    volume[:, ~mask] = 0
+    ink = papyrus.ink & mask
+    config = WorldConfig(
+        world=world,
+        seed=seed,
+        height=height,
+        width=width,
+        depth_layers=depth_layers,
+        voxel_size_um=voxel_um,
+        blank=blank,
+        reference_scan=reference_scan,
+        parameters=papyrus.parameters | {f"storage_{name}": value for name, value in vars(storage).items()},
+    )
+    return WorldPhantom(volume, ink, mask, ink.copy(), mask.copy(), config)

@@ -1,0 +1,111 @@
+"""Tools for the textures of worlds: filtered noise in planes, greys by rank, and planes seen along the depth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+from scipy import fft
+
+from napari_ink.phantom.fields import FloatArray, smooth_field
+
+Gain = Callable[[npt.NDArray[np.floating], npt.NDArray[np.floating]], npt.NDArray[np.floating]]
+# Shares of voxels of a published layer (Scroll 1, 7.91 µm, 8-bit) that are darker than each of the greys.
+_SHARES = np.array([0.0005, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 0.9995])
+_GREYS = np.array([28, 39, 56, 82, 109, 152, 200, 226, 246], dtype=np.float32)
+_SAMPLED = 100_000
+
+
+def standardised(field: npt.NDArray[np.floating]) -> FloatArray:
+    """Return a field shifted and scaled to mean 0 and standard deviation 1."""
+    field = field - field.mean()
+    return (field / max(float(field.std()), 1e-12)).astype(np.float32)
+
+
+def filtered_planes(
+    rng: np.random.Generator, shape: tuple[int, int, int], gain: Gain, depth_scale: float
+) -> FloatArray:
+    """Return noise ``(u, y, x)``, of mean 0 and standard deviation 1, whose spectrum in each plane is given.
+
+    Parameters
+    ----------
+    rng
+        Source of the noise.
+    shape
+        Planes, height and width.
+    gain
+        Amplitude at frequencies ``(fy, fx)`` in cycles per pixel.
+    depth_scale
+        Number of planes after which the texture has changed: their likeness falls as that of published layers does
+        with distance (0.93, 0.74, 0.27 and −0.15 after 0.5, 1, 2 and 4 times this).
+    """
+    noise = rng.standard_normal(shape, dtype=np.float32)
+    noise = (_depth_filter(shape[0], depth_scale) @ noise.reshape(shape[0], -1)).reshape(shape)
+    amplitude = gain(fft.fftfreq(shape[1])[:, None], fft.rfftfreq(shape[2])[None]).astype(np.float32)
+    amplitude[0, 0] = 0
+    for layer in noise:
+        layer[:] = fft.irfft2(fft.rfft2(layer) * amplitude, s=shape[1:])
+    return standardised(noise)
+
+
+def _depth_filter(planes: int, scale: float) -> FloatArray:
+    """Return the matrix of a filter along the depth, which wraps around: a bell without much of a wider bell."""
+    distance = np.abs(np.arange(planes)[:, None] - np.arange(planes))
+    distance = np.minimum(distance, planes - distance)
+    bells = [np.exp(-0.5 * (distance / (width * scale)) ** 2) / width for width in (1.0, 3.0)]
+    return np.asarray(bells[0] - 0.4 * bells[1], dtype=np.float32)
+
+
+def power_law(slope: float, corner: float, stretch: tuple[float, float] = (1.0, 1.0)) -> Gain:
+    """Return the gain of noise whose power falls as ``f**-slope`` above a `corner` frequency.
+
+    `stretch` multiplies frequencies along y and x: a large one makes the texture long in that direction.
+    """
+
+    def gain(fy: npt.NDArray[np.floating], fx: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+        squared = (fy * stretch[0]) ** 2 + (fx * stretch[1]) ** 2 + corner**2
+        return np.asarray(squared ** (-slope / 4))
+
+    return gain
+
+
+def as_greys(rng: np.random.Generator, texture: FloatArray, judged: slice = slice(None)) -> FloatArray:
+    """Return a texture in greys: by rank as in published layers, with contrast and brightness varied by a tenth.
+
+    Ranks are those among the `judged` planes.
+    """
+    sample = texture[judged].ravel()[:: max(texture.size // _SAMPLED, 1)]
+    greys = (_GREYS - _GREYS[4]) * rng.uniform(0.9, 1.1) + _GREYS[4] * rng.uniform(0.93, 1.07)
+    return np.asarray(np.interp(texture, np.quantile(sample, _SHARES), greys), dtype=np.float32)
+
+
+def even_in_depth(texture: FloatArray) -> FloatArray:
+    """Return a texture ``(u, y, x)`` less a part of its mean along the depth, as a sheet's weight varies little."""
+    lighter: FloatArray = texture - 0.2 * texture.mean(axis=0)
+    return lighter
+
+
+def at_depth(planes: FloatArray, position: FloatArray) -> FloatArray:
+    """Return planes ``(u, y, x)`` at a `position` ``(y, x)`` between them, which is clipped to the first and last."""
+    position = np.clip(position, 0, len(planes) - 1.001)
+    below = position.astype(np.intp)[None]
+    blend = position - below[0]
+    low = np.take_along_axis(planes, below, 0)[0]
+    mixed: FloatArray = low + blend * (np.take_along_axis(planes, below + 1, 0)[0] - low)
+    return mixed
+
+
+def inside(depth: FloatArray, top: FloatArray | float, bottom: FloatArray | float) -> FloatArray:
+    """Return the share of each voxel, one layer deep, that lies between two depths."""
+    share: FloatArray = np.clip(np.minimum(depth + 0.5, bottom) - np.maximum(depth - 0.5, top), 0, 1)
+    return share
+
+
+def places(rng: np.random.Generator, shape: tuple[int, int], scale: float, share: float) -> npt.NDArray[np.bool_]:
+    """Return places of about `scale` pixels with uneven edges, which cover a `share` of the plane."""
+    if share <= 0:
+        return np.zeros(shape, dtype=bool)
+    field = smooth_field(rng, shape, scale) + 0.35 * smooth_field(rng, shape, scale / 3)
+    chosen: npt.NDArray[np.bool_] = field > np.quantile(field, 1 - share)
+    return chosen
