@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator
@@ -22,9 +23,14 @@ def sync(path: Path) -> None:
     """
     if path.is_dir() and os.name == "nt":
         return  # Windows writes names by itself and cannot open folders
-    handle = os.open(path, os.O_RDWR if path.is_file() else os.O_RDONLY)
+    is_folder = path.is_dir()
+    handle = os.open(path, os.O_RDONLY if is_folder else os.O_RDWR)
     try:
         os.fsync(handle)
+    except OSError as error:
+        # Some network and FUSE file systems sync files alone.
+        if not is_folder or error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
     finally:
         os.close(handle)
 
@@ -41,12 +47,26 @@ def sync_all(path: Path) -> None:
         sync(inside)
 
 
+def make_folder(path: Path) -> None:
+    """Create a folder and the missing ones above it, and flush their names to the disk; an existing one stays.
+
+    Raises
+    ------
+    OSError
+        If it cannot be created.
+    """
+    if not path.is_dir():
+        make_folder(path.parent)
+        path.mkdir(exist_ok=True)
+        sync(path.parent)
+
+
 def write_bytes(path: Path, content: bytes | memoryview) -> None:
     """Write a small file beside its final path, flush it to the disk, and move it there.
 
     Missing folders are created.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     with replacing_file(path) as file:
         file.write(content)
 
@@ -99,5 +119,34 @@ def replacing(path: Path) -> Iterator[Path]:
                 if former.exists():
                     os.rename(former, path)
                 raise
+            sync(path.parent)
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path` for a new folder; at the end it is on the disk, and is moved to `path`.
+
+    Raises
+    ------
+    FileExistsError
+        If a file, or a folder that is not empty, is at `path` by then; it stays as it is.
+    OSError
+        If the folder cannot be written.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    shutil.rmtree(partial, ignore_errors=True)  # left behind by a killed process that had the same process id
+    try:
+        yield partial
+        sync_all(partial)
+        try:
+            # Of two that create the same folder at once only one gets the name, since this fails for the other.
+            os.rename(partial, path)
+        except OSError as error:
+            if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from error
+            raise
+        sync(path.parent)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)

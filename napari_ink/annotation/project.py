@@ -15,7 +15,7 @@ from napari_ink.annotation.store.lock import ProjectLock
 from napari_ink.annotation.store.store import Annotation, user_name
 from napari_ink.annotation.store.versions import Versions
 from napari_ink.decoding import decoder_errors, parse_json, read_bounded
-from napari_ink.durable import write_bytes
+from napari_ink.durable import make_folder, write_bytes
 from napari_ink.errors import BadInputError, NapariInkError, ProjectError, StackMovedError, storage_errors
 from napari_ink.stack import LAYER_FOLDERS, DepthStack, is_address, open_stack
 
@@ -147,7 +147,7 @@ def create_project(folder: Path, stack: DepthStack, author: str | None = None) -
     if is_project(folder):
         raise ProjectError(f"{folder} contains a project already; open it.")
     with storage_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         project = Project(folder, stack, author or user_name())
         try:
             if project.read_only:

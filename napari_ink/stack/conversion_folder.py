@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from napari_ink.decoding import parse_json, read_bounded
+from napari_ink.durable import sync
 from napari_ink.errors import OutputError
 from napari_ink.stack.depth_stack import DepthStack
 from napari_ink.stack.shards import Place
@@ -110,6 +111,7 @@ class ConversionFolder:
         if hasattr(os, "sync"):
             os.sync()  # all shards must be on the disk before the final name is: a power cut may follow
         os.replace(self.path, self._out)
+        sync(self._out.parent)
         _remove_resume_files(self._out)
 
     def close_log(self) -> None:

@@ -3,6 +3,7 @@
 import errno
 import os
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -205,3 +206,42 @@ def test_a_full_disk_leaves_nothing_behind(project, monkeypatch):
     with pytest.raises(OutputError, match="No space left|full"):
         project.versions.save("first")
     assert list((project.folder / "versions").iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="only Linux tells which file a handle is of")
+def test_a_version_is_on_the_disk_when_it_is_reported_as_saved(project, monkeypatch):
+    # Nothing but a failing machine shows the difference, so what the system is asked for is watched.
+    synced: list[Path] = []
+    draw(project, 2)
+    project.annotation.flush()
+    monkeypatch.setattr(os, "fsync", lambda handle: synced.append(Path(os.readlink(f"/proc/self/fd/{handle}"))))
+    project.versions.save("first")
+    version = project.folder / "versions" / "first"
+    named = {Path(*path.parts[len(version.parts) :]) for path in synced if ".first." in str(path)}
+    assert named == {one.relative_to(version) for one in version.rglob("*")} | {Path()}
+    assert synced[-1] == project.folder / "versions"
+    assert project.folder in synced  # the folder `versions` was new
+
+
+def test_a_change_between_flush_and_copy_is_in_a_version_whole_or_not_at_all(project, monkeypatch):
+    flush, link, values = project.annotation.flush, module._link, [2]
+    draw(project, 1, shape=SHAPE)
+
+    def flush_and_draw() -> None:
+        flush()
+        if values:
+            number = project.annotation.journalled
+            draw(project, values.pop(), shape=SHAPE)
+            while project.annotation.journalled == number:
+                time.sleep(0.01)
+
+    def link_slowly(source: str, target: str) -> None:
+        link(source, target)
+        if Path(source).parent.name.isdecimal():  # after the first chunk was linked, all are replaced
+            flush()
+
+    monkeypatch.setattr(project.annotation, "flush", flush_and_draw)
+    monkeypatch.setattr(module, "_link", link_slowly)
+    project.versions.save("first")
+    assert np.unique(then(project, "first")["ink"]).size == 1
+    monkeypatch.undo()

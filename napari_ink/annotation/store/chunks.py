@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import struct
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -20,6 +19,7 @@ from zarr.storage import LocalStore
 from napari_ink.annotation.store.durable_zarr import DurableStore
 from napari_ink.annotation.store.edits import CHUNK_PX, LARGEST_VALUE, PLANES, Plane, known_values, plane_shape
 from napari_ink.decoding import check_regular, decoder_errors, read_bounded
+from napari_ink.durable import make_folder, new_folder
 from napari_ink.errors import ProjectError
 from napari_ink.typing import UInt8Array
 
@@ -35,10 +35,12 @@ _MEANING = {
 
 def make_planes(folder: Path, shape: tuple[int, int]) -> None:
     """Create the empty Zarr store of a segment's planes under a temporary name, and rename it when it is complete."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    # Not `durable.replacing`: if labels are there already, the rename must fail rather than replace them.
-    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
+    make_folder(folder.parent)
+    with new_folder(folder) as partial:
+        _write_empty_planes(partial, shape)
+
+
+def _write_empty_planes(partial: Path, shape: tuple[int, int]) -> None:
     group = zarr.open_group(DurableStore(partial), mode="w-", zarr_format=3)
     for plane in PLANES:
         array = group.create_array(
@@ -52,7 +54,6 @@ def make_planes(folder: Path, shape: tuple[int, int]) -> None:
             config={"write_empty_chunks": False},
         )
         array.attrs.update({"meaning": _MEANING[plane]})
-    os.replace(partial, folder)
 
 
 class Chunks:

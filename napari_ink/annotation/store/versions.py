@@ -15,6 +15,7 @@ import numpy as np
 from napari_ink.annotation.store.edits import CHUNK_PX, PLANES, Block, Edit, Plane
 from napari_ink.annotation.store.store import PLANES_NAME, Annotation
 from napari_ink.decoding import read_bounded
+from napari_ink.durable import make_folder, new_folder
 from napari_ink.errors import BadInputError, OutputError, ProjectError, storage_errors
 from napari_ink.typing import UInt8Array
 
@@ -52,7 +53,7 @@ class Versions:
         return [path.name for path in sorted(found, key=lambda path: (_made(path), path.name))]
 
     def save(self, name: str) -> None:
-        """Save the current labels under a name.
+        """Save the current labels under a name; when this returns, the version is on the disk.
 
         Raises
         ------
@@ -72,13 +73,9 @@ class Versions:
         final = self._folder / name
         with storage_errors(final):
             self._remove_what_a_crash_left()
-            partial = self._folder / f".{name}.partial"
-            try:
+            with new_folder(final) as partial:
                 self._copy_one_moment(partial, final)
                 (partial / "made").write_text(datetime.now(UTC).isoformat())
-                os.replace(partial, final)
-            finally:
-                shutil.rmtree(partial, ignore_errors=True)
 
     def plane(self, name: str, plane: Plane, y: tuple[int, int], x: tuple[int, int]) -> UInt8Array:
         """Return a part of a plane ``(y, x)`` of a version.
@@ -121,7 +118,7 @@ class Versions:
         return self._annotation.apply(blocks, f"restore {name}")
 
     def _remove_what_a_crash_left(self) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self._folder)
         for left in self._folder.glob(".*.partial"):
             shutil.rmtree(left, ignore_errors=True)
 
@@ -129,6 +126,8 @@ class Versions:
         for _ in range(_ATTEMPTS):
             self._annotation.flush()
             began = self._annotation.journalled
+            if not self._annotation.is_saved:  # changed just now, and its chunks may be written while they are copied
+                continue
             shutil.rmtree(partial, ignore_errors=True)
             shutil.copytree(self._planes, partial / PLANES_NAME, copy_function=_link, ignore=_leave_out_partial)
             # A change is in the journal before its chunk is written: without a new record, no chunk changed meanwhile.

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from napari_ink.durable import sync, sync_all
+from napari_ink.durable import new_folder
 from napari_ink.errors import BadInputError, OutputError, storage_errors
 from napari_ink.predict.storage.store import (
     ATTRIBUTES,
@@ -43,23 +42,12 @@ def create_store(
         raise OutputError(
             f"There is no folder {path.parent} to write {path.name} to; create it, or choose another place."
         )
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with storage_errors(path):
-            # Left behind by a killed process that had the same process id.
-            shutil.rmtree(partial, ignore_errors=True)
-            _make(partial, shape, voxel_size_um, provenance, path.stem, CHANNELS[:channels])
-            sync_all(partial)
-            # A rename onto a folder that is not empty fails, so of two runs that start at once only one gets the name.
-            try:
-                os.rename(partial, path)
-            except OSError as error:
-                if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
-                    raise _taken(path) from error
-                raise
-            sync(path.parent)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    with storage_errors(path):
+        try:
+            with new_folder(path) as partial:
+                _make(partial, shape, voxel_size_um, provenance, path.stem, CHANNELS[:channels])
+        except FileExistsError as error:
+            raise _taken(path) from error
 
 
 def _taken(path: Path) -> OutputError:
