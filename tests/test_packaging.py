@@ -46,6 +46,17 @@ def test_developers_get_pinned_tools() -> None:
     assert {canonicalize_name(name) for name in PROJECT["dependency-groups"]["dev"]} <= set(PINS)
 
 
+def test_every_room_but_gui_is_held_to_know_neither_napari_nor_qt() -> None:
+    contracts = PROJECT["tool"]["importlinter"]["contracts"]
+    (held,) = (
+        set(one["source_modules"]) for one in contracts if one["name"].startswith("Only gui knows napari and Qt")
+    )
+    found = {
+        path.stem for path in (ROOT / "napari_ink").iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
+    }
+    assert held == {f"napari_ink.{name}" for name in found - {"__init__", "gui"}}
+
+
 def test_the_command_is_installed() -> None:
     (command,) = entry_points(group="console_scripts", name="napari-ink")
     assert command.load().__module__ == "napari_ink.cli"
