@@ -199,4 +199,5 @@ def _from_raw(
         reading_grey(file, stored, raw),
         home=place.parent if isinstance(place, Path) else None,
         scaling=scaling_in_words(stored),
+        are_layers_apart=order == "C",
     )

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from napari_ink.errors import NapariInkError, OutputError, storage_errors
 from napari_ink.stack.conversion_folder import ConversionFolder, is_finished
 from napari_ink.stack.conversion_folder import partial_path as partial_path
 from napari_ink.stack.depth_stack import DepthStack, ReadBlock
-from napari_ink.stack.pyramid import layout, level_shapes, ngff_attributes
-from napari_ink.stack.shards import Place, bytes_of, check_sum, places_of, read_halved, reads_back, write_shard
+from napari_ink.stack.pyramid import SHARD_PX, layout, level_shapes, ngff_attributes
+from napari_ink.stack.shard_file import ZSTD_LEVEL, ShardedLevel, check_sum
+from napari_ink.stack.shards import Place, bytes_of, places_of, read_halved, reads_back, write_shards
 from napari_ink.stack.spool import Spool
 
 if TYPE_CHECKING:
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
 _WORKERS = 2
 _SPOOLED = -1  # stands for a level in the shards of spooled layers
 _LARGE_LAYER = 128 * 2**20  # two of them at once would be too much memory
+# Reading 512 columns of an uncompressed file takes as long as reading whole rows, so several shards are read together;
+# their packed bytes, about as many, are in memory until they are written.
+_MOST_TOGETHER = 4
+_MOST_TOGETHER_BYTES = 2**27
+_S = TypeVar("_S")
 _T = TypeVar("_T")
 
 
@@ -90,9 +96,11 @@ def convert(stack: DepthStack, out: Path, workers: int | None = None) -> Generat
             yield job.progress()
             yield from job.check(workers)
             for level in job.levels():  # a level is computed from the one before, which must be complete
-                for place, check in _in_parallel(job.todo(level), job.work_of(level), job.at_once(level, workers)):
-                    job.note(place, check)
-                    yield job.progress()
+                work = _in_parallel(job.together(level), job.work_of(level), job.at_once(level, workers))
+                for places, checks in work:
+                    for place, check in zip(places, checks, strict=True):
+                        job.note(place, check)
+                        yield job.progress()
             job.describe()
             folder.finish()
 
@@ -110,8 +118,8 @@ class _Job:
 
     def __init__(self, stack: DepthStack, folder: ConversionFolder) -> None:
         self._stack, self._folder = stack, folder
-        self._group, self._arrays = _make_arrays(folder.path, stack)
-        self._sizes = {place: bytes_of(self._arrays, place) for place in places_of(self._arrays)}
+        self._group, self._levels = _make_levels(folder.path, stack)
+        self._sizes = {place: bytes_of(self._levels[place[0]], place[1:]) for place in places_of(self._levels)}
         if stack.by_layer:
             layer_bytes = stack.shape[1] * stack.shape[2] * stack.dtype.itemsize
             self._sizes |= {(_SPOOLED, z, 0, 0): layer_bytes for z in range(stack.shape[0])}
@@ -161,14 +169,7 @@ class _Job:
         self._done_bytes -= self._sizes[place]
 
     def _is_sound(self, place: Place) -> bool:
-        return self._shard_path(place).is_file() and reads_back(self._arrays, place, self._noted[place])
-
-    def _shard_path(self, place: Place) -> Path:
-        array = self._arrays[place[0]]
-        sizes = array.shards or array.chunks
-        return self._folder.path.joinpath(
-            str(place[0]), "c", *(str(start // size) for start, size in zip(place[1:], sizes, strict=True))
-        )
+        return reads_back(self._levels[place[0]], self._noted[place], place[1:])
 
     def levels(self) -> list[int]:
         """Return the levels to write in order, starting with the copies of layers if these are needed."""
@@ -178,34 +179,52 @@ class _Job:
         """Return the shards of a level that are not done."""
         return sorted(place for place in self._sizes if place[0] == level and place not in self._done)
 
+    def together(self, level: int) -> list[tuple[Place, ...]]:
+        """Return the shards of a level that are not done, in groups to write together: side by side in one row."""
+        most = 1
+        if level == 0 and self._spool is None and self._stack.are_layers_apart:
+            largest = max(self._sizes[place] for place in self._sizes if place[0] == 0)
+            most = min(_MOST_TOGETHER, max(_MOST_TOGETHER_BYTES // largest, 1))
+        groups: list[tuple[Place, ...]] = []
+        for place in self.todo(level):
+            group = groups[-1] if groups else ()
+            is_next = group and (*group[-1][:3], group[-1][3] + SHARD_PX) == place
+            if is_next and len(group) < most:
+                groups[-1] = (*group, place)
+            else:
+                groups.append((place,))
+        return groups
+
     def at_once(self, level: int, workers: int) -> int:
         """Return how many shards of a level to write at the same time."""
         is_large = level == _SPOOLED and self._spool is not None and self._spool.layer_bytes >= _LARGE_LAYER
         return 1 if is_large else workers
 
-    def work_of(self, level: int) -> Callable[[Place], int]:
-        """Return the function that writes a shard of a level and returns its checksum."""
+    def work_of(self, level: int) -> Callable[[tuple[Place, ...]], list[int]]:
+        """Return the function that writes shards of a level and returns their checksums."""
         if level == _SPOOLED:
             return self._copy_layer
         if level == 0:
             read = self._stack.read_block if self._spool is None else self._spool.read
             return partial(self._write, read)
         finer = {place[1:]: check for place, check in self._done.items() if place[0] == level - 1}
-        return partial(self._write, partial(read_halved, self._arrays[level - 1], finer))
+        return partial(self._write, partial(read_halved, self._levels[level - 1], finer))
 
-    def _write(self, read: ReadBlock, place: Place) -> int:
-        """Write a shard from nothing: zarr would merge one at the border with a file that may be damaged."""
-        self._shard_path(place).unlink(missing_ok=True)
-        return write_shard(self._arrays, read, place)
+    def _write(self, read: ReadBlock, places: Sequence[Place]) -> list[int]:
+        level = places[0][0]
+        in_bands = level == 0 and (self._spool is not None or self._stack.are_layers_apart)
+        is_last = level == len(self._levels) - 1
+        return write_shards(self._levels[level], read, [place[1:] for place in places], in_bands, is_last)
 
-    def _copy_layer(self, place: Place) -> int:
+    def _copy_layer(self, places: Sequence[Place]) -> list[int]:
         """Copy a layer, unless an earlier run did so and the copy still has its checksum."""
         assert self._spool is not None
+        (place,) = places
         if (noted := self._noted.get(place)) is not None:
             with suppress(NapariInkError, OSError):
                 if check_sum(self._spool.layer(place[1])) == noted:
-                    return noted
-        return check_sum(self._spool.copy(place[1]))
+                    return [noted]
+        return [check_sum(self._spool.copy(place[1]))]
 
     def describe(self) -> None:
         """Store the source, its fingerprint and the checksums in the attributes."""
@@ -216,8 +235,8 @@ class _Job:
         }
 
 
-def _make_arrays(work: Path, stack: DepthStack) -> tuple[zarr.Group, list[zarr.Array[Any]]]:
-    """Create the group and the arrays of all levels, and return both.
+def _make_levels(work: Path, stack: DepthStack) -> tuple[zarr.Group, list[ShardedLevel]]:
+    """Create the group and the arrays of all levels, and return the group and the levels.
 
     Each run writes the metadata again, since a killed run may have left damaged ones; existing shards stay.
     """
@@ -229,34 +248,33 @@ def _make_arrays(work: Path, stack: DepthStack) -> tuple[zarr.Group, list[zarr.A
     group = zarr.create_group(
         work, zarr_format=3, attributes=ngff_attributes(stack.name, stack.voxel_size_um, len(shapes))
     )
-    arrays = []
-    for level, shape in enumerate(shapes):
-        (work / str(level) / "zarr.json").unlink(missing_ok=True)
-        chunks, shards = layout(level, shape[0])
-        array = group.create_array(
-            str(level),
+    levels = []
+    for number, shape in enumerate(shapes):
+        (work / str(number) / "zarr.json").unlink(missing_ok=True)
+        chunks, shards = layout(number, shape[0])
+        group.create_array(
+            str(number),
             shape=shape,
             dtype=stack.dtype,
             chunks=chunks,
             shards=shards,
             fill_value=0,
-            compressors=ZstdCodec(level=1),
+            compressors=ZstdCodec(level=ZSTD_LEVEL),
             dimension_names=("z", "y", "x"),
-            config={"write_empty_chunks": True},  # finding and leaving out empty ones takes a sixth of the time
         )
-        arrays.append(array)
-    return group, arrays
+        levels.append(ShardedLevel(work / str(number), shape, stack.dtype, chunks, shards))
+    return group, levels
 
 
-def _in_parallel(places: list[Place], work: Callable[[Place], _T], workers: int) -> Iterator[tuple[Place, _T]]:
-    """Do the work of all shards on `workers` threads, and yield each result as soon as it is there."""
+def _in_parallel(tasks: Sequence[_S], work: Callable[[_S], _T], workers: int) -> Iterator[tuple[_S, _T]]:
+    """Do all tasks on `workers` threads, and yield each with its result as soon as it is there."""
     with ThreadPoolExecutor(workers, thread_name_prefix="napari-ink-convert") as pool:
-        remaining = iter(places)
-        running: dict[Future[_T], Place] = {}
+        remaining = iter(tasks)
+        running: dict[Future[_T], _S] = {}
         try:
             while True:
-                for place in remaining:
-                    running[pool.submit(work, place)] = place
+                for task in remaining:
+                    running[pool.submit(work, task)] = task
                     # One more than there are workers, so that none waits for the next shard; all at once would fill the
                     # queue with futures of a whole segment.
                     if len(running) > workers:

@@ -86,6 +86,8 @@ class DepthStack:
         Rows and columns of a stored chunk; 1 and 1 if any part can be read by itself.
     by_layer
         Whether reading part of a layer takes as long as reading a whole band of rows, or all of it.
+    are_layers_apart
+        Whether each layer is stored by itself, so that reading a few of them takes no longer than their share of all.
     missing
         Function that returns which parts are missing and read as black, in words; empty if none are.
     notes
@@ -105,6 +107,7 @@ class DepthStack:
     slow: str = ""
     by_layer: bool = False
     layers_together: int = 1
+    are_layers_apart: bool = False
     stored_px: tuple[int, int] = (1, 1)
     missing: Callable[[], str] = field(default=str)
     notes: tuple[str, ...] = ()

@@ -282,6 +282,7 @@ def _from_planes(
         slow=slow,
         by_layer=any(plane.in_strips for plane in planes),
         stored_px=(max(plane.stored_px[0] for plane in planes), max(plane.stored_px[1] for plane in planes)),
+        are_layers_apart=True,
         notes=_with_orientation(planes, notes),
     )
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-import zlib
+from collections.abc import Sequence
 from contextlib import suppress
 from itertools import product
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,55 +14,62 @@ from napari_ink.errors import NapariInkError, OutputError
 from napari_ink.halving import halved_by_mean
 from napari_ink.stack.depth_stack import Grey, ReadBlock
 from napari_ink.stack.pyramid import SHARD_PX
-
-if TYPE_CHECKING:
-    import zarr
+from napari_ink.stack.shard_file import BAND_LAYERS, Corner, ShardedLevel, ShardPacker, check_sum
 
 Place = tuple[int, int, int, int]
 
 
-def places_of(arrays: list[zarr.Array[Any]]) -> list[Place]:
+def places_of(levels: Sequence[ShardedLevel]) -> list[Place]:
     """Return the places of all shards of all levels: level and first voxel ``z, y, x``."""
-    places: list[Place] = []
-    for level, array in enumerate(arrays):
-        steps = zip(array.shape, array.shards or array.chunks, strict=True)
-        zs, ys, xs = (range(0, length, size) for length, size in steps)
-        places += [(level, z, y, x) for z, y, x in product(zs, ys, xs)]
-    return places
+    return [(number, *corner) for number, level in enumerate(levels) for corner in level.corners()]
 
 
-def bytes_of(arrays: list[zarr.Array[Any]], place: Place) -> int:
+def bytes_of(level: ShardedLevel, corner: Corner) -> int:
     """Return the size of a shard's grey values in bytes, uncompressed."""
-    array = arrays[place[0]]
-    voxels: int = math.prod(part.stop - part.start for part in _block(array, place))
-    return voxels * array.dtype.itemsize
+    voxels: int = math.prod(part.stop - part.start for part in level.block(corner))
+    return voxels * level.dtype.itemsize
 
 
-def write_shard(arrays: list[zarr.Array[Any]], read: ReadBlock, place: Place) -> int:
-    """Write one shard, and return the checksum of its grey values.
+def write_shards(
+    level: ShardedLevel, read: ReadBlock, corners: Sequence[Corner], in_bands: bool, is_last: bool
+) -> list[int]:
+    """Write shards that lie side by side in one row, and return the checksums of their grey values.
 
-    Computing the next level reads the shard back and compares the checksum; shards of the last level are read back
-    here.
+    Parameters
+    ----------
+    level
+        The level to write to.
+    read
+        Function that reads the values.
+    corners
+        First voxels of the shards, from left to right.
+    in_bands
+        Whether to read a few layers at a time, and not all at once.
+    is_last
+        Whether to read the shards back. Computing the next level reads those of all other levels back.
 
     Raises
     ------
     NapariInkError
-        If the shard reads back differently.
+        If a shard reads back differently.
     """
-    array = arrays[place[0]]
-    block = _block(array, place)
-    values = read(*block)
-    check = check_sum(values)
-    array[block] = values
-    del values  # not needed while the shard is read back, which takes as much memory
-    if place[0] == len(arrays) - 1:
-        _read_back(array, check, block)
-    return check
+    blocks = [level.block(corner) for corner in corners]
+    (z, y, first), (_, _, last) = blocks[0], blocks[-1]
+    packers = [ShardPacker(level, corner) for corner in corners]
+    layers = BAND_LAYERS if in_bands else z.stop - z.start
+    for start in range(z.start, z.stop, layers):
+        values = read(slice(start, min(start + layers, z.stop)), y, slice(first.start, last.stop))
+        for packer, (_, _, x) in zip(packers, blocks, strict=True):
+            packer.add(values[:, :, x.start - first.start : x.stop - first.start])
+    del values  # not needed while the shards are written and read back
+    for packer, corner in zip(packers, corners, strict=True):
+        packer.write()
+        if is_last:
+            _read_back(level, packer.check, corner)
+    return [packer.check for packer in packers]
 
 
-def read_halved(
-    finer: zarr.Array[Any], checks: dict[tuple[int, int, int], int], z: slice, y: slice, x: slice, step: int = 1
-) -> Grey:
+def read_halved(finer: ShardedLevel, checks: dict[Corner, int], z: slice, y: slice, x: slice, step: int = 1) -> Grey:
     """Return a block of a level by halving the level before, one shard at a time, and compare the checksum of each.
 
     Parameters
@@ -82,49 +88,34 @@ def read_halved(
     NapariInkError
         If a shard reads back differently.
     """
-    depth, height, width = finer.shape
     out: Grey = np.empty((z.stop - z.start, y.stop - y.start, x.stop - x.start), finer.dtype)
     half = SHARD_PX // 2
     for top, left in product(range(0, out.shape[1], half), range(0, out.shape[2], half)):
         # One shard of the finer level becomes half a shard's rows and columns here.
-        part = out[:, top : top + half, left : left + half]
-        rows = slice(2 * (y.start + top), min(2 * (y.start + top + part.shape[1]), height))
-        columns = slice(2 * (x.start + left), min(2 * (x.start + left + part.shape[2]), width))
-        check = checks[z.start, rows.start, columns.start]
-        part[:] = halved_by_mean(_read_back(finer, check, (z, rows, columns)))
+        corner = (z.start, 2 * (y.start + top), 2 * (x.start + left))
+        _read_back(finer, checks[corner], corner, out[:, top : top + half, left : left + half])
     return out
 
 
-def check_sum(values: Grey) -> int:
-    """Return the CRC-32 of grey values, which is the same on machines of any byte order."""
-    little_endian = values.astype(values.dtype.newbyteorder("<"), copy=False)
-    return zlib.crc32(np.ascontiguousarray(little_endian).data)
-
-
-def _block(array: zarr.Array[Any], place: Place) -> tuple[slice, slice, slice]:
-    z, y, x = (
-        slice(start, min(start + size, length))
-        for start, size, length in zip(place[1:], array.shards or array.chunks, array.shape, strict=True)
-    )
-    return z, y, x
-
-
-def reads_back(arrays: list[zarr.Array[Any]], place: Place, check: int) -> bool:
+def reads_back(level: ShardedLevel, check: int, corner: Corner) -> bool:
     """Whether a shard on the disk can be read and has the given checksum."""
-    array = arrays[place[0]]
     with suppress(NapariInkError):
-        _read_back(array, check, _block(array, place))
+        _read_back(level, check, corner)
         return True
     return False
 
 
-def _read_back(array: zarr.Array[Any], check: int, block: tuple[slice, slice, slice]) -> Grey:
-    """Return a block as it is on the disk; raise if its checksum differs."""
-    z, y, x = block
-    where = f"The shard at layer {z.start}, row {y.start}, column {x.start} of level {array.path}"
+def _read_back(level: ShardedLevel, check: int, corner: Corner, halved: Grey | None = None) -> None:
+    """Read a shard from the disk, fill `halved` with its means, and raise if its checksum differs."""
+    z, y, x = corner
+    where = f"The shard at layer {z}, row {y}, column {x} of level {level.name}"
     remedy = "check the disk, and run again to write damaged shards once more"
+    found, at = 0, 0
     with decoder_errors(OutputError, where, remedy):
-        values = np.asarray(array[block])
-    if check_sum(values) != check:
+        for band in level.bands(corner):
+            found = check_sum(band, found)
+            if halved is not None:
+                halved[at : at + len(band)] = halved_by_mean(band)
+            at += len(band)
+    if found != check:
         raise NapariInkError(f"{where} reads back differently; {remedy}.")
-    return values

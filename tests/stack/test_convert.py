@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from napari_ink.errors import NapariInkError, OutputError, StackError
 from napari_ink.halving import halved_by_mean
 from napari_ink.stack import convert, open_stack
 from napari_ink.stack.pyramid import layout, level_shapes
+from napari_ink.stack.shard_file import ShardedLevel, ShardPacker
 
 
 def converted(source: Path, out: Path) -> None:
@@ -92,6 +94,86 @@ def test_any_stack_converts(tmp_path_factory, shape: tuple[int, int, int], dtype
     np.save(folder / "seg.npy", values)
     converted(folder / "seg.npy", folder / "out.zarr")
     np.testing.assert_array_equal(open_stack(folder / "out.zarr").read(slice(None), slice(None), slice(None)), values)
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    shape=st.tuples(st.integers(1, 140), st.integers(1, 600), st.integers(1, 600)),
+    dtype=st.sampled_from([np.uint8, np.uint16]),
+    level=st.integers(0, 1),
+)
+def test_a_shard_is_packed_to_the_bytes_that_zarr_writes(tmp_path_factory, shape, dtype, level) -> None:
+    folder = tmp_path_factory.mktemp("shards")
+    values = np.random.default_rng(0).integers(0, 200, shape).astype(dtype)
+    chunks, shards = layout(level, shape[0])
+    theirs = zarr.create_array(
+        folder / "theirs",
+        shape=shape,
+        dtype=dtype,
+        chunks=chunks,
+        shards=shards,
+        compressors=zarr.codecs.ZstdCodec(level=1),
+        config={"write_empty_chunks": True},
+    )
+    ours = ShardedLevel(folder / "ours", shape, np.dtype(dtype), chunks, shards)
+    for corner in ours.corners():
+        block = ours.block(corner)
+        theirs[block] = values[block]
+        packer = ShardPacker(ours, corner)
+        packer.add(values[block])
+        packer.write()
+        assert packer.check == zlib.crc32(np.ascontiguousarray(values[block]).data)
+        np.testing.assert_array_equal(np.concatenate(list(ours.bands(corner))), values[block])
+    assert contents(folder / "ours") == {
+        name: data for name, data in contents(folder / "theirs").items() if name != "zarr.json"
+    }
+
+
+@pytest.mark.parametrize("byte", [-1, -4, -5, -132])
+def test_a_damaged_index_of_a_shard_is_noticed(source: Path, tmp_path: Path, byte: int) -> None:
+    """Its checksum as well, without which other programs refuse the shard."""
+    events = convert(open_stack(source), tmp_path / "out.zarr", workers=1)
+    while next(events).done < 10:
+        pass
+    shard = tmp_path / "out.zarr.partial" / "0" / "c" / "0" / "0" / "0"
+    data = bytearray(shard.read_bytes())
+    data[byte] ^= 4
+    shard.write_bytes(data)
+    with pytest.raises(OutputError, match="row 0, column 0 of level 0 cannot be read .*index .* is damaged"):
+        for _ in events:
+            pass
+
+
+@pytest.mark.parametrize(("is_apart", "layers", "wide"), [(True, 8, 2048), (False, 9, 512)])
+def test_layers_stored_apart_are_read_a_few_at_a_time_for_several_shards(
+    source: Path, tmp_path: Path, is_apart: bool, layers: int, wide: int
+) -> None:
+    """A layer that is stored with others would be decoded again for each few of them."""
+    stack = open_stack(source)
+    assert stack.are_layers_apart
+    stack.fingerprint()
+    reads: list[tuple[int, int]] = []
+
+    def read_block(z: slice, y: slice, x: slice, step: int = 1) -> np.ndarray:
+        reads.append((z.stop - z.start, x.stop - x.start))
+        return stack.read_block(z, y, x, step)
+
+    watched = replace(stack, read_block=read_block, are_layers_apart=is_apart)
+    watched.__dict__["_samples"] = stack._samples
+    for _ in convert(watched, tmp_path / "out.zarr"):
+        pass
+    assert max(layers for deep, _ in reads) == layers and max(across for _, across in reads) == wide
+    np.testing.assert_array_equal(open_stack(tmp_path / "out.zarr").read(*[slice(None)] * 3), np.load(source))
+
+
+def test_layers_in_one_file_are_apart_only_in_c_order(tmp_path: Path) -> None:
+    values = np.arange(4 * 30 * 20, dtype=np.uint16).reshape(4, 30, 20)
+    np.save(tmp_path / "f.npy", np.asfortranarray(values))
+    np.save(tmp_path / "c.npy", values)
+    tifffile.imwrite(tmp_path / "pages.tif", values, photometric="minisblack", compression="zlib")
+    zarr.create_array(tmp_path / "a.zarr", data=values, chunks=(4, 10, 10))
+    apart = {one.name: open_stack(one).are_layers_apart for one in tmp_path.iterdir()}
+    assert apart == {"f.npy": False, "c.npy": True, "pages.tif": True, "a.zarr": False}
 
 
 def test_an_interrupted_conversion_continues(source: Path, tmp_path: Path) -> None:
