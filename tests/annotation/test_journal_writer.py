@@ -45,6 +45,7 @@ def annotation(tmp_path: Path) -> Iterator[Annotation]:
 
 @pytest.fixture
 def stall(annotation: Annotation, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stall]:
+    monkeypatch.setattr(journal_writer, "_ENTRY_BYTES", 0)
     made = Stall(annotation._journal, monkeypatch)
     yield made
     made.is_over.set()

@@ -11,7 +11,6 @@ import sys
 import threading
 import time
 from collections import deque
-from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
 from napari_ink.annotation.store.write_problem import WRITE_ERRORS, problem_of
@@ -29,6 +28,8 @@ RETRY_S = 2.0
 _BYTES_PER_S = 100e6
 # Values that may wait besides the largest change, before more is refused. Hours of strokes fit.
 _MOST_WAITING_BYTES = 256 * 2**20
+# What a change takes in memory besides its values.
+_ENTRY_BYTES = 1024
 # What is appended at once: it counts as written only as a whole.
 _BATCH_BYTES = 16 * 2**20
 _LOOK_AGAIN_S = 0.05
@@ -91,7 +92,7 @@ class JournalWriter:
 
     def put(self, number: int, kind: Kind, edit: Edit, step: Step) -> None:
         """Hand over a change, without touching the disk; the caller holds the lock."""
-        size = sum(change.before.nbytes + change.after.nbytes for change in edit.changes)
+        size = _ENTRY_BYTES + sum(change.before.nbytes + change.after.nbytes for change in edit.changes)
         self._queue.append(Entry(number, kind, edit, step, size, time.monotonic()))
         self._waiting_bytes += size
         if self._thread is None:
@@ -186,12 +187,14 @@ class JournalWriter:
 
     def _next(self) -> list[Entry]:
         """Return the changes to append next: the oldest one, and those after it up to a limit."""
-        totals = accumulate(entry.size for entry in self._queue)
-        return [
-            entry
-            for place, (entry, total) in enumerate(zip(self._queue, totals, strict=True))
-            if not place or total <= _BATCH_BYTES
-        ]
+        batch: list[Entry] = []
+        total = 0
+        for entry in self._queue:
+            total += entry.size
+            if batch and total > _BATCH_BYTES:
+                break
+            batch.append(entry)
+        return batch
 
     def _wait_after(self, error: Exception) -> bool:
         """Wait after a failure; return whether to try again."""
