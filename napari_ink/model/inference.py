@@ -1,4 +1,4 @@
-"""Faster networks for prediction: folded norms, 3-D convolutions run as 2-D ones, and channels last in memory.
+"""Faster networks for prediction: folded norms, 3-D convolutions run as 2-D ones, channels last, decoded in strips.
 
 Only the order of sums changes. docs/decisions/0009-speed.md has the measurements.
 """
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from napari_ink.model.network import InkEdgeNetwork
+from napari_ink.model.network import Decoder, InkEdgeNetwork
 from napari_ink.model.stem import DepthPool
 from napari_ink.model.taught_network import TaughtNetwork
 
@@ -29,6 +29,8 @@ def for_prediction(network: nn.Module) -> nn.Module:
     fast = copy.deepcopy(network).eval()
     fold_norms(fast)
     _swap(fast)
+    # The heads work on strips too: then no plane of features of the full resolution exists.
+    fast.decoder, fast.heads = StripDecoder(fast.decoder, fast.heads), nn.Identity()  # type: ignore[assignment]
     for module in fast.modules():
         if isinstance(module, nn.Conv2d):
             module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -138,3 +140,77 @@ class ChannelsLastDepthPool(nn.Module):
         for z in range(values.shape[1]):
             mean.addcmul_(values[:, z], weight[:, z])
         return torch.cat([values.amax(dim=1), mean], dim=-1).permute(0, 3, 1, 2)
+
+
+# Rows of a strip at a quarter of the resolution. Planes of 512 × 512 pixels leave the caches, and glibc maps arrays
+# over 32 MB anew each time, so that the system clears each of their pages.
+_STRIP = 32
+# Rows and columns, at a quarter and at half of the resolution, beside a part that affect the values inside it: one for
+# the enlargement and one for the convolution after it, or less.
+_BESIDE_QUARTER, _BESIDE_HALF = 2, 1
+
+
+class StripDecoder(nn.Module):
+    """A `Decoder` with its heads that enlarges planes a strip of rows at a time; values are the same.
+
+    Parameters
+    ----------
+    decoder, heads
+        The modules to replace.
+    """
+
+    def __init__(self, decoder: Decoder, heads: nn.Conv2d) -> None:
+        super().__init__()
+        self.decoder, self.heads = decoder, heads
+
+    def forward(self, planes: list[Tensor], half: Tensor, border: int = 0) -> Tensor:
+        """Map planes, as `Decoder` reads them, to logits ``(b, 2, y - 2·border, x - 2·border)``."""
+        merged = self.decoder.merge(planes)
+        rows, columns = merged.shape[-2:]
+        edge = border // 4
+        shape = len(merged), self.heads.out_channels, 4 * (rows - 2 * edge), 4 * (columns - 2 * edge)
+        logits = merged.new_empty(shape).contiguous(memory_format=torch.channels_last)
+        for top in range(edge, rows - edge, _STRIP):
+            bottom = min(top + _STRIP, rows - edge)
+            strip = self._strip(merged, half, (top, bottom), (edge, columns - edge))
+            logits[..., 4 * (top - edge) : 4 * (bottom - edge), :] = strip
+        return logits
+
+    def _strip(self, merged: Tensor, half: Tensor, rows: tuple[int, int], columns: tuple[int, int]) -> Tensor:
+        """Return the logits of rows and columns of the merged plane."""
+        area = rows, columns
+        read = _grown(area, _BESIDE_QUARTER, merged)
+        at_half = self.decoder.enlarge_quarter(_part(merged, read), _part(half, _scaled(read, 2)))
+        needed = _grown(_scaled(area, 2), _BESIDE_HALF, half)
+        at_half = _part(at_half, _moved(needed, _scaled(read, 2)))
+        logits: Tensor = self.heads(self.decoder.enlarge_half(at_half))
+        y, x = (slice(*span) for span in _moved(_scaled(area, 4), _scaled(needed, 2)))
+        return logits[..., y, x]
+
+
+_Span = tuple[int, int]
+_Area = tuple[_Span, _Span]
+
+
+def _grown(area: _Area, by: int, plane: Tensor) -> _Area:
+    """Return rows and columns with `by` more on each side, as far as the plane reaches."""
+    (y0, y1), (x0, x1) = area
+    height, width = plane.shape[-2:]
+    return (max(y0 - by, 0), min(y1 + by, height)), (max(x0 - by, 0), min(x1 + by, width))
+
+
+def _scaled(area: _Area, factor: int) -> _Area:
+    (y0, y1), (x0, x1) = area
+    return (factor * y0, factor * y1), (factor * x0, factor * x1)
+
+
+def _moved(area: _Area, outer: _Area) -> _Area:
+    """Return rows and columns counted from the first of `outer`."""
+    (y0, y1), (x0, x1) = area
+    return (y0 - outer[0][0], y1 - outer[0][0]), (x0 - outer[1][0], x1 - outer[1][0])
+
+
+def _part(plane: Tensor, area: _Area) -> Tensor:
+    """Return rows and columns of a plane, contiguous: torch enlarges other tensors by another, slower function."""
+    rows, columns = (slice(*span) for span in area)
+    return plane[..., rows, columns].contiguous(memory_format=torch.channels_last)

@@ -37,11 +37,31 @@ class Decoder(nn.Module):
         self.to_half = _conv(dim + half_channels, dim // 2, 3)
         self.to_full = _conv(dim // 2, dim // 4, 3)
 
-    def forward(self, planes: list[Tensor], half: Tensor) -> Tensor:
-        """Map the encoder's planes and the stem's ``(b, c, y/2, x/2)`` to ``(b, decoder_dim/4, y, x)``."""
+    def forward(self, planes: list[Tensor], half: Tensor, border: int = 0) -> Tensor:
+        """Map the encoder's planes and the stem's ``(b, c, y/2, x/2)`` to ``(b, decoder_dim/4, y, x)``.
+
+        Parameters
+        ----------
+        planes, half
+            The planes.
+        border
+            Pixels along each side whose values are left out; a multiple of 4.
+        """
+        return _without_border(self.enlarge_half(self.enlarge_quarter(self.merge(planes), half)), border)
+
+    def merge(self, planes: list[Tensor]) -> Tensor:
+        """Map the encoder's planes to one, ``(b, decoder_dim, y/4, x/4)``."""
         lifted = [_resize(lateral(p), planes[0]) for lateral, p in zip(self.lateral, planes, strict=True)]
-        x = self.fuse(torch.cat(lifted, dim=1))  # (b, dim, y/4, x/4)
-        x = self.to_half(torch.cat([_resize(x, half), half], dim=1))  # (b, dim/2, y/2, x/2)
+        merged: Tensor = self.fuse(torch.cat(lifted, dim=1))
+        return merged
+
+    def enlarge_quarter(self, merged: Tensor, half: Tensor) -> Tensor:
+        """Map the merged plane and the stem's to half the resolution, ``(b, decoder_dim/2, y/2, x/2)``."""
+        enlarged: Tensor = self.to_half(torch.cat([_resize(merged, half), half], dim=1))
+        return enlarged
+
+    def enlarge_half(self, x: Tensor) -> Tensor:
+        """Map a plane of half the resolution to the full one, ``(b, decoder_dim/4, y, x)``."""
         full: Tensor = self.to_full(F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False))
         return full
 
@@ -106,5 +126,5 @@ class InkEdgeNetwork(nn.Module):
         margin = min(context, self.size_divisor)
         steps = [4 * 2**i for i in range(len(planes))]
         planes = [_without_border(plane, (context - margin) // step) for plane, step in zip(planes, steps, strict=True)]
-        logits: Tensor = self.heads(self.decoder(planes, _without_border(half, (context - margin) // 2)))
-        return _without_border(logits, margin)
+        logits: Tensor = self.heads(self.decoder(planes, _without_border(half, (context - margin) // 2), margin))
+        return logits

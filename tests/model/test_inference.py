@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from napari_ink.model import InkEdgeConfig, load_model
-from napari_ink.model.inference import FlatConv, fold_norms, for_prediction
+from napari_ink.model.inference import FlatConv, StripDecoder, fold_norms, for_prediction
 from napari_ink.model.network import InkEdgeNetwork
 
 
@@ -52,6 +52,26 @@ def test_the_shipped_model_agrees_to_a_thousandth_in_probability() -> None:
     with torch.inference_mode():
         difference = fast(stack).sigmoid() - network(stack).sigmoid()
     assert difference.abs().max() < 1e-4
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 99), size=st.tuples(st.integers(3, 7), st.integers(3, 7)), border=st.sampled_from((0, 32)))
+def test_decoding_in_strips_changes_no_value(seed: int, size: tuple[int, int], border: int) -> None:
+    torch.manual_seed(seed)
+    network = for_prediction(trained(InkEdgeConfig.tiny(), seed))
+    strips = network.decoder
+    assert isinstance(strips, StripDecoder)
+    channels_last = torch.channels_last
+    height, width = (8 * side for side in size)  # at a quarter of the resolution: one to three strips
+    half = torch.randn(2, 32, 2 * height, 2 * width).contiguous(memory_format=channels_last)
+    planes = [
+        torch.randn(2, dim, height >> n, width >> n).contiguous(memory_format=channels_last)
+        for n, dim in enumerate((32, 64, 128, 192))
+    ]
+    with torch.inference_mode():
+        expected = strips.heads(strips.decoder(planes, half, border))
+        # Bit for bit on all processors tried; some other may add up the columns of a part in another order.
+        torch.testing.assert_close(strips(planes, half, border), expected, atol=1e-6, rtol=1e-6)
 
 
 @pytest.mark.parametrize(
