@@ -9,6 +9,7 @@ import copy
 from typing import cast
 
 import torch
+import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
@@ -30,7 +31,7 @@ def for_prediction(network: nn.Module) -> nn.Module:
     fold_norms(fast)
     _swap(fast)
     # The heads work on strips too: then no plane of features of the full resolution exists.
-    fast.decoder, fast.heads = StripDecoder(fast.decoder, fast.heads), nn.Identity()  # type: ignore[assignment]
+    fast.decoder, fast.heads = StripDecoder(fast.decoder, fast.heads), nn.Identity()  # type: ignore[assignment, arg-type]
     for module in fast.modules():
         if isinstance(module, nn.Conv2d):
             module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -57,6 +58,8 @@ def _swap(module: nn.Module) -> None:
             setattr(module, name, FlatConv(child))
         elif isinstance(child, DepthPool):
             setattr(module, name, ChannelsLastDepthPool(child))
+        elif isinstance(child, nn.Linear) or (isinstance(child, nn.Conv2d) and PointwiseConv.fits(child)):
+            setattr(module, name, PointwiseConv(child))
         else:
             _swap(child)
 
@@ -115,6 +118,48 @@ class FlatConv(nn.Module):
         return out.reshape(full).permute(0, 4, 1, 2, 3)
 
 
+class PointwiseConv(nn.Module):
+    """A linear layer, or a convolution of single pixels, that oneDNN computes.
+
+    torch gives both to a function of Intel's MKL, which takes two to four times as long on processors of AMD, unless a
+    convolution has a batch of 16 or more. So rows are handed over as a batch; no value moves.
+
+    Parameters
+    ----------
+    layer
+        A linear layer, or a convolution that `fits`.
+    """
+
+    @staticmethod
+    def fits(conv: nn.Conv2d) -> bool:
+        """Whether each pixel is computed from that pixel alone, and from all of its channels."""
+        settings = conv.kernel_size, conv.stride, conv.padding
+        return settings == ((1, 1), (1, 1), (0, 0)) and conv.groups == 1
+
+    def __init__(self, layer: nn.Linear | nn.Conv2d) -> None:
+        super().__init__()
+        self.is_linear = isinstance(layer, nn.Linear)
+        weight = layer.weight.detach()
+        self.out_channels = len(weight)
+        self.weight = nn.Parameter(weight.reshape(*weight.shape[:2], 1, 1), requires_grad=False)
+        self.bias = None if layer.bias is None else nn.Parameter(layer.bias.detach(), requires_grad=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(b, y, x, c)`` of a linear layer, or ``(b, c, y, x)`` of a convolution, to the same layout."""
+        pixels = x if self.is_linear else x.permute(0, 2, 3, 1)
+        if pixels.device.type == "cpu" and pixels.dtype == torch.float32:
+            out = self._as_convolution(pixels)
+        else:
+            out = F.linear(pixels, self.weight.flatten(1), self.bias)
+        return out if self.is_linear else out.permute(0, 3, 1, 2)
+
+    def _as_convolution(self, pixels: Tensor) -> Tensor:
+        b, height, width, channels = pixels.shape
+        rows = pixels.reshape(b * height, 1, width, channels).permute(0, 3, 1, 2)
+        out: Tensor = F.conv2d(rows, self.weight, self.bias)
+        return out.permute(0, 2, 3, 1).reshape(b, height, width, -1)
+
+
 class ChannelsLastDepthPool(nn.Module):
     """A `DepthPool` on values with channels last.
 
@@ -159,7 +204,7 @@ class StripDecoder(nn.Module):
         The modules to replace.
     """
 
-    def __init__(self, decoder: Decoder, heads: nn.Conv2d) -> None:
+    def __init__(self, decoder: Decoder, heads: PointwiseConv) -> None:
         super().__init__()
         self.decoder, self.heads = decoder, heads
 

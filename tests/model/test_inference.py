@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from napari_ink.model import InkEdgeConfig, load_model
-from napari_ink.model.inference import FlatConv, StripDecoder, fold_norms, for_prediction
+from napari_ink.model.inference import FlatConv, PointwiseConv, StripDecoder, fold_norms, for_prediction
 from napari_ink.model.network import InkEdgeNetwork
 
 
@@ -52,6 +52,20 @@ def test_the_shipped_model_agrees_to_a_thousandth_in_probability() -> None:
     with torch.inference_mode():
         difference = fast(stack).sigmoid() - network(stack).sigmoid()
     assert difference.abs().max() < 1e-4
+
+
+@pytest.mark.parametrize("rows", [1, 24])  # 16 or more are a batch that oneDNN computes
+def test_single_pixels_are_computed_as_before(rows: int) -> None:
+    torch.manual_seed(0)
+    tokens = torch.randn(2, rows, 5, 12)
+    for layer in (nn.Linear(12, 7), nn.Linear(12, 7, bias=False)):
+        torch.testing.assert_close(PointwiseConv(layer)(tokens), layer(tokens), atol=1e-5, rtol=1e-5)
+    conv = nn.Conv2d(12, 7, 1)
+    assert PointwiseConv.fits(conv)
+    planes = tokens.permute(0, 3, 1, 2)
+    torch.testing.assert_close(PointwiseConv(conv)(planes), conv(planes), atol=1e-5, rtol=1e-5)
+    for other in (nn.Conv2d(12, 7, 3), nn.Conv2d(12, 7, 1, 2), nn.Conv2d(12, 6, 1, groups=2)):
+        assert not PointwiseConv.fits(other)
 
 
 @settings(max_examples=15, deadline=None)
