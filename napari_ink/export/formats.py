@@ -34,14 +34,19 @@ class Format:
         Name for messages.
     suffixes
         Suffixes of its files, the usual one first.
-    write, read
-        Functions that write a plane to a path, and read one; some formats must be told the height and width.
+    write
+        Function that writes a plane to a path.
+    read
+        Function that reads the plane at a path. Its second argument is the segment's height and width, which only
+        formats use whose files do not contain their size. Readers of rasters also take the threshold, 0 to 1, at which
+        the caller will cut a soft mask; None if the user gave none. It raises a `LabelError` for a file that cannot be
+        read, or whose values are neither labels nor a mask.
     masks_only
         Whether it can hold only one mask.
     is_folder
         Whether it is a folder of files.
     is_raster
-        Whether it holds a value for each pixel; then `read` also takes the threshold of a soft mask.
+        Whether it holds a value for each pixel.
     bytes_per_px
         Memory that writing takes for each pixel, in bytes; 0 if planes are written a part at a time.
     """

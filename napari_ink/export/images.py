@@ -78,43 +78,13 @@ def note_on_npy(plane: LabelPlane, path: Path) -> str:
 
 
 def read_image(path: Path, shape: tuple[int, int] | None, threshold: float | None = None) -> LabelPlane:
-    """Read a PNG or TIFF as a label plane.
-
-    Parameters
-    ----------
-    path
-        The file to read.
-    shape
-        Not used: an image contains its own size. All readers take it.
-    threshold
-        Threshold, 0 to 1, at which the caller will cut a soft mask; None if nobody gave one.
-
-    Raises
-    ------
-    LabelError
-        If the file cannot be read, or its values are neither labels nor a mask.
-    """
+    """Read a PNG or TIFF as a label plane; see `Format.read`."""
     with opened_plane(path) as plane:
         return plane_of_levels(plane.whole(), path, samples=plane.samples, threshold=threshold)
 
 
 def read_npy(path: Path, shape: tuple[int, int] | None, threshold: float | None = None) -> LabelPlane:
-    """Open a NumPy file ``(y, x)`` of bool or whole numbers as a label plane, without loading it into memory.
-
-    Parameters
-    ----------
-    path
-        The file to open.
-    shape
-        Not used: a NumPy file contains its own size. All readers take it.
-    threshold
-        Threshold, 0 to 1, at which the caller will cut a soft mask; None if nobody gave one.
-
-    Raises
-    ------
-    LabelError
-        If the file cannot be read, or its values are neither labels nor a mask.
-    """
+    """Open a NumPy file ``(y, x)`` of bool or whole numbers as a lazy label plane; see `Format.read`."""
     return plane_of_levels(open_numpy(path), path, threshold=threshold)
 
 

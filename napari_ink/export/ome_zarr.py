@@ -57,22 +57,7 @@ def write_ome_zarr(plane: LabelPlane, path: Path) -> None:
 
 
 def read_zarr(path: Path, shape: tuple[int, int] | None, threshold: float | None = None) -> LabelPlane:
-    """Open the label plane of a Zarr (`open_zarr_plane` finds it), without loading it into memory.
-
-    Parameters
-    ----------
-    path
-        The folder of the Zarr.
-    shape
-        Not used: a Zarr contains its own size. All readers take it.
-    threshold
-        Threshold, 0 to 1, at which the caller will cut a soft mask; None if nobody gave one.
-
-    Raises
-    ------
-    LabelError
-        If there is no such plane, or its values are neither labels nor a mask.
-    """
+    """Open the label plane of a Zarr (found by `open_zarr_plane`), which is read lazily; see `Format.read`."""
     found = open_zarr_plane(path)
     return plane_of_levels(found.values, path, found.voxel_size_um, found.samples, threshold)
 

@@ -251,7 +251,7 @@ def test_planes_of_other_sizes_are_refused() -> None:
         edge_scores([(np.zeros((5, 5)), np.zeros((5, 6), bool))])
     with pytest.raises(ValueError, match="pixels"):
         edge_scores([(np.zeros((5, 5)), np.zeros((5, 5), bool), np.zeros((5, 6), bool))])
-    with pytest.raises(ValueError, match="nobody"):
+    with pytest.raises(ValueError, match="no true edges"):
         edge_scores([(np.zeros((5, 5)), [])])
     with pytest.raises(ValueError, match="no edge map"):
         edge_scores([])

@@ -176,7 +176,7 @@ def test_a_run_with_other_settings_is_not_resumed(pair: TrainingPair, tmp_path: 
     with pytest.raises(OutputError, match="damaged"):
         next(train(request(pair, tmp_path / "run", resume=True)))
     (tmp_path / "other").mkdir()
-    with pytest.raises(OutputError, match="no training run"):
+    with pytest.raises(OutputError, match="not a training run"):
         next(train(request(pair, tmp_path / "other", resume=True)))
 
 
@@ -248,7 +248,7 @@ def test_a_diverging_training_is_stopped(pair: TrainingPair, tmp_path: Path) -> 
     skipped = [event for event in events if isinstance(event, BatchSkipped)]
     assert [event.step for event in skipped] == [2, 3, 4, 5, 6]
     assert skipped[0].learning_rate > skipped[2].learning_rate > skipped[4].learning_rate > 0
-    for words in ("stack at y ", "(values -", "In the network: ", "was given "):
+    for words in ("stack at y ", "(values -", "In the network: ", "received "):
         assert words in skipped[0].report
     assert (tmp_path / "run" / "log.jsonl").read_text().count("BatchSkipped") == 5
 

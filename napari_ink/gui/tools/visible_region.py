@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from scipy import ndimage
@@ -17,97 +19,88 @@ from napari_ink.annotation import (
     straight_path,
 )
 from napari_ink.gui.models.edit_window import WINDOW_PX
-from napari_ink.typing import Mask
+from napari_ink.typing import LabelKind, Mask, UInt8Array
 
 if TYPE_CHECKING:
     from napari_ink.gui.tools.context import ToolContext
-    from napari_ink.region import Region
 
 SHORTEST_PX = 12
 WIDEST_GAP_PX = 8
 
+Found = TypeVar("Found", Mask, list[tuple[tuple[int, int], tuple[int, int]]])
+
 
 def ink_from_visible_edges(context: ToolContext) -> None:
     """Fill closed edge lines in the visible region with ink, where pixels are unreviewed."""
-    part = _part(context)
-    if part is None:
-        return
-    edges = context.labels("edge", part)
 
-    def done(inside: Mask) -> None:
-        # Read again, here and below: the labels may have changed while the thread was computing.
-        ink = context.labels("ink", part)
+    def fill(ink: UInt8Array, inside: Mask) -> None:
         ink[inside & (ink == LabelValue.UNREVIEWED)] = LabelValue.INK
-        if not inside.any():
-            context.notify("No edge line in view is closed; bridge the gaps first (Join).")
-        context.apply([("ink", part.y0, part.x0, ink)], "edges to ink")
 
-    context.run_in_background(lambda: ink_from_edges(edges), done)
+    nothing = "No edge line in the visible region is closed; bridge the gaps first (Join)."
+    _change(context, "edge", "ink", ink_from_edges, fill, "edges to ink", nothing)
 
 
 def edges_from_visible_ink(context: ToolContext) -> None:
     """Draw the outlines of the visible ink as edges, except on pixels labelled as no edge."""
-    part = _part(context)
-    if part is None:
-        return
-    ink = context.labels("ink", part)
 
-    def done(outline: Mask) -> None:
-        edges = context.labels("edge", part)
+    def draw(edges: UInt8Array, outline: Mask) -> None:
         edges[outline & (edges != EdgeValue.NOT_EDGE)] = EdgeValue.EDGE
-        if not outline.any():
-            context.notify("There is no ink in view to outline.")
-        context.apply([("edge", part.y0, part.x0, edges)], "ink to edges")
 
-    context.run_in_background(lambda: edges_from_ink(ink), done)
+    nothing = "There is no ink to outline in the visible region."
+    _change(context, "ink", "edge", edges_from_ink, draw, "ink to edges", nothing)
 
 
 def remove_visible_specks(context: ToolContext) -> None:
     """Remove short edge lines in the visible region, except lines that continue beyond it."""
-    part = _part(context)
-    if part is None:
-        return
-    edges = context.labels("edge", part)
 
-    def short() -> Mask:
+    def short(edges: UInt8Array) -> Mask:
         # Only a part of a line that crosses the border is visible, so its length is unknown.
         lines, _ = ndimage.label(edges == EdgeValue.EDGE, np.ones((3, 3), bool))
         cut = np.unique(np.concatenate([lines[0], lines[-1], lines[:, 0], lines[:, -1]]))
         return short_fragments(edges, SHORTEST_PX) & ~np.isin(lines, cut[cut > 0])
 
-    def done(specks: Mask) -> None:
-        now = context.labels("edge", part)
-        now[specks & (now == EdgeValue.EDGE)] = EdgeValue.UNREVIEWED
-        if not specks.any():
-            context.notify(f"No edge line in view is shorter than {SHORTEST_PX} pixels.")
-        context.apply([("edge", part.y0, part.x0, now)], "remove specks")
+    def remove(edges: UInt8Array, specks: Mask) -> None:
+        edges[specks & (edges == EdgeValue.EDGE)] = EdgeValue.UNREVIEWED
 
-    context.run_in_background(short, done)
+    nothing = f"No edge line in the visible region is shorter than {SHORTEST_PX} pixels."
+    _change(context, "edge", "edge", short, remove, "remove specks", nothing)
 
 
 def bridge_visible_gaps(context: ToolContext) -> None:
     """Bridge small gaps between visible line ends that face each other."""
-    part = _part(context)
-    if part is None:
-        return
-    edges = context.labels("edge", part)
 
-    def done(found: list[tuple[tuple[int, int], tuple[int, int]]]) -> None:
-        now = context.labels("edge", part)
+    def bridge(edges: UInt8Array, found: list[tuple[tuple[int, int], tuple[int, int]]]) -> None:
         for one, other in found:
-            bridge = tuple(straight_path(one, other).T)
+            path = tuple(straight_path(one, other).T)
             # A pixel labelled as no edge is a decision of the user, so a bridge leaves it alone.
-            now[bridge] = np.where(now[bridge] == EdgeValue.NOT_EDGE, EdgeValue.NOT_EDGE, EdgeValue.EDGE)
-        if not found:
-            context.notify(f"No two line ends in view face each other over at most {WIDEST_GAP_PX} pixels.")
-        context.apply([("edge", part.y0, part.x0, now)], "bridge gaps")
+            edges[path] = np.where(edges[path] == EdgeValue.NOT_EDGE, EdgeValue.NOT_EDGE, EdgeValue.EDGE)
 
-    context.run_in_background(lambda: gaps(edges, WIDEST_GAP_PX), done)
+    nothing = f"No two line ends in the visible region face each other over at most {WIDEST_GAP_PX} pixels."
+    _change(context, "edge", "edge", partial(gaps, longest_px=WIDEST_GAP_PX), bridge, "bridge gaps", nothing)
 
 
-def _part(context: ToolContext) -> Region | None:
+def _change(
+    context: ToolContext,
+    read: LabelKind,
+    written: LabelKind,
+    find: Callable[[UInt8Array], Found],
+    change: Callable[[UInt8Array, Found], None],
+    tool: str,
+    nothing: str,
+) -> None:
+    """Change the visible labels in place where `find`, on a thread, finds something; if it does not, say `nothing`."""
     part = context.visible_region()
     if part is None or max(part.shape) > WINDOW_PX:
-        context.notify("Zoom in first: at most 4096 × 4096 pixels are done at once.")
-        return None
-    return part
+        context.notify(f"Zoom in first: at most {WINDOW_PX} × {WINDOW_PX} pixels can be changed at once.")
+        return
+    before = context.labels(read, part)
+
+    def done(found: Found) -> None:
+        # Read again: the labels may have changed while the thread was computing.
+        now = context.labels(written, part)
+        change(now, found)
+        if not np.any(found):
+            context.notify(nothing)
+        context.apply([(written, part.y0, part.x0, now)], tool)
+
+    context.run_in_background(lambda: find(before), done)

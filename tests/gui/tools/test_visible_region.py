@@ -80,7 +80,7 @@ def test_a_line_that_leaves_the_view_is_not_a_speck(context, annotation, layers,
     ("do", "message"),
     [
         (bridge_visible_gaps, "No two line ends"),
-        (edges_from_visible_ink, "no ink in view"),
+        (edges_from_visible_ink, "no ink to outline"),
         (ink_from_visible_edges, "is closed"),
         (remove_visible_specks, "No edge line"),
     ],
