@@ -23,12 +23,9 @@ NOTE = "A simulation made by napari-ink from a seed, not a scan: its letters are
 def write_segment(phantom: Phantom | WorldPhantom, folder: str | os.PathLike[str]) -> Path:
     """Write a phantom as a segment folder, which gets its final name only when complete.
 
-    The folder holds ``layers/00.tif …`` (16-bit, deflate), ``<name>_mask.png``, ``<name>_inklabels.png`` and
+    The folder holds ``layers/00.tif …`` (deflate), ``<name>_mask.png``, ``<name>_inklabels.png`` and
     ``meta.json`` with the voxel size and all parameters. If only a part was reviewed, it also holds
     ``<name>_supervision_mask.png``; if the labels differ from the true ink, ``<name>_truth.png``.
-    The folder holds ``layers/00.tif …`` (deflate), ``<name>_mask.png``, ``<name>_inklabels.png`` and
-    ``meta.json`` with the voxel size and everything the phantom was made from; where only a part has been reviewed,
-    ``<name>_supervision_mask.png`` too, and where the labels are not the truth, ``<name>_truth.png``.
 
     Raises
     ------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from functools import cache
 from pathlib import Path
@@ -65,13 +66,18 @@ def test_any_seed_and_size(world: str, seed: int, height: int, width: int, depth
 @settings(deadline=None, max_examples=5)
 @given(seed=st.integers(0, 2**31))
 def test_every_world_differs_from_the_others(seed: int) -> None:
-    """No two worlds share a sheet, letters or ink, whatever the seed."""
+    """No two worlds share a texture or letters, whatever the seed."""
     made = {world: make_world_phantom(world, seed, 96, 96, 33, reference_scan=True) for world in WORLDS}
-    for world, one in made.items():
-        for other in list(made)[list(made).index(world) + 1 :]:
-            middle, middle_of_other = (phantom.volume[20].astype(float).ravel() for phantom in (one, made[other]))
-            assert abs(np.corrcoef(middle, middle_of_other)[0, 1]) < 0.6, (world, other)
-            assert (one.ink != made[other].ink).any(), (world, other)
+    # Broad light and shade agree by chance in a place this small.
+    fine = {world: _without_shade(phantom.volume[20]) for world, phantom in made.items()}
+    for one, other in itertools.combinations(WORLDS, 2):
+        assert abs(np.corrcoef(fine[one].ravel(), fine[other].ravel())[0, 1]) < 0.4, (one, other)
+        assert made[one].config.parameters.keys() != made[other].config.parameters.keys()
+
+
+def _without_shade(layer: np.ndarray) -> np.ndarray:
+    greys = layer.astype(float)
+    return greys - ndimage.gaussian_filter(greys, 4)
 
 
 @every_world

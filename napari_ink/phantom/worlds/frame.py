@@ -15,8 +15,8 @@ from napari_ink.phantom.fields import FloatArray, smooth_field
 
 Plane = npt.NDArray[np.bool_]
 Hand = Callable[[np.random.Generator, "Canvas"], Plane]
-Purpose = Literal["settings", "sheet", "letters", "ink", "scan", "storage"]
-_STREAMS: dict[Purpose, int] = {"settings": 0, "sheet": 1, "letters": 2, "ink": 3, "scan": 4, "storage": 5}
+Purpose = Literal["settings", "sheet", "letters", "ink", "scan", "storage", "dust"]
+_STREAMS: dict[Purpose, int] = {"settings": 0, "sheet": 1, "letters": 2, "ink": 3, "scan": 4, "storage": 5, "dust": 6}
 _LEAST_INK, _ATTEMPTS = 0.03, 12
 
 

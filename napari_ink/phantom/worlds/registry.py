@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from napari_ink.phantom.worlds import foam, published, tubes, veins
+from napari_ink.phantom.worlds import clouds, foam, laminae, published, swirls, tubes, veins, weave
 from napari_ink.phantom.worlds.frame import (
     REFERENCE_VOXEL_UM,
     Canvas,
@@ -56,6 +56,42 @@ WORLDS: Mapping[str, World] = MappingProxyType(
             "halos, cupping, noise that grows with the grey; sheets touch",
             (2.4, 9.6),
             foam.build,
+        ),
+        "weave": World(
+            4,
+            "woven strips of two plies, of different periods",
+            "a raised crust of the same grey; crumbs elsewhere",
+            "printed type, warped",
+            "rings, noise that grows with the grey; jumps to the next sheet",
+            (2.4, 9.6),
+            weave.build,
+        ),
+        "swirls": World(
+            5,
+            "noise stretched along one direction, then warped",
+            "mats the fibres: smoother at the same mean",
+            "arcs, bars and dots, in columns",
+            "halos, coloured noise; tilt",
+            (2.4, 9.6),
+            swirls.build,
+        ),
+        "clouds": World(
+            6,
+            "1/f noise without fibres, creases",
+            "dense grains, in the strokes and fewer elsewhere",
+            "a brush, blots",
+            "strong blur, cupping, noise that grows with the grey; wander, tilt",
+            (4.0, 9.6),
+            clouds.build,
+        ),
+        "laminae": World(
+            7,
+            "leaves upon each other, parted by seams",
+            "none: a seam under the first leaf, which it lifted",
+            "wedges between ruled lines",
+            "rings, streaks, white noise; steps",
+            (2.4, 9.6),
+            laminae.build,
         ),
     }
 )

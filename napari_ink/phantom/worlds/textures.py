@@ -40,8 +40,7 @@ def filtered_planes(
         Number of planes after which the texture has changed: their likeness falls as that of published layers does
         with distance (0.93, 0.74, 0.27 and −0.15 after 0.5, 1, 2 and 4 times this).
     """
-    noise = rng.standard_normal(shape, dtype=np.float32)
-    noise = (_depth_filter(shape[0], depth_scale) @ noise.reshape(shape[0], -1)).reshape(shape)
+    noise = filtered_along_depth(rng, shape[0], shape[1] * shape[2], depth_scale).reshape(shape)
     amplitude = gain(fft.fftfreq(shape[1])[:, None], fft.rfftfreq(shape[2])[None]).astype(np.float32)
     amplitude[0, 0] = 0
     for layer in noise:
@@ -49,12 +48,15 @@ def filtered_planes(
     return standardised(noise)
 
 
-def _depth_filter(planes: int, scale: float) -> FloatArray:
-    """Return the matrix of a filter along the depth, which wraps around: a bell without much of a wider bell."""
-    distance = np.abs(np.arange(planes)[:, None] - np.arange(planes))
-    distance = np.minimum(distance, planes - distance)
+def filtered_along_depth(rng: np.random.Generator, planes: int, size: int, scale: float) -> FloatArray:
+    """Return noise ``(planes, size)`` that changes along the depth as published scans do; see `filtered_planes`."""
+    reach = int(4 * scale)
+    distance = np.arange(planes)[:, None] + reach - np.arange(planes + 2 * reach)
+    # A bell without a part of a wider one: layers farther away are unlike each other, not only independent.
     bells = [np.exp(-0.5 * (distance / (width * scale)) ** 2) / width for width in (1.0, 3.0)]
-    return np.asarray(bells[0] - 0.4 * bells[1], dtype=np.float32)
+    matrix = np.asarray(bells[0] - 0.4 * bells[1], dtype=np.float32)
+    mixed: FloatArray = matrix @ rng.standard_normal((planes + 2 * reach, size), dtype=np.float32)
+    return mixed
 
 
 def power_law(slope: float, corner: float, stretch: tuple[float, float] = (1.0, 1.0)) -> Gain:

@@ -51,7 +51,7 @@ class Settings:
             thickness=float(rng.uniform(100, 122)),
             fibre=float(rng.uniform(38, 62)),
             wall=float(rng.uniform(0.25, 0.4)),
-            fill=float(rng.uniform(0.35, 0.8)),
+            fill=float(rng.uniform(0.55, 0.95)),
             soak=float(rng.uniform(12, 30)),
             patchy=float(rng.uniform(0.2, 0.6)),
             wander=float(rng.uniform(8, 20)),
@@ -162,7 +162,7 @@ def _stacked(
         if before.any():
             layer += 0.36 * before * (at_depth(turned, _MARGIN + np.maximum(-above - depth, 0)) - _GAP)
         if after.any():
-            layer += 0.28 * after * (at_depth(turned, _MARGIN + np.maximum(depth - below, 0)) - _GAP)
+            layer += 0.25 * after * (at_depth(turned, _MARGIN + np.maximum(depth - below, 0)) - _GAP)
     return volume
 
 

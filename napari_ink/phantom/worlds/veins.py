@@ -53,7 +53,7 @@ class Settings:
             thickness=float(rng.uniform(95, 120)),
             wavelength=float(rng.uniform(70, 120)),
             veins=float(rng.uniform(0.5, 0.9)),
-            grain=float(rng.uniform(8, 17)),
+            grain=float(rng.uniform(14, 24)),
             grain_size=float(rng.uniform(10, 20)),
             grain_depth=float(rng.uniform(14, 26)),
             wander=float(rng.uniform(5, 12)),
