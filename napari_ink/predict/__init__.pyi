@@ -1,8 +1,8 @@
 from .attribution import contribution
+from .augmented_views import AUGMENTATIONS, TestTimeAugmentation, check_augmentations
 from .cluster.connect import open_cluster
 from .device import DeviceName, choose_device, cores_for_torch, device_title
 from .engine import predict
-from .ensemble import AUGMENTATIONS, TestTimeAugmentation, check_augmentations
 from .events import (
     PredictionEnded,
     PredictionEvent,

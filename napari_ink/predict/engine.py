@@ -14,13 +14,14 @@ import numpy.typing as npt
 
 from napari_ink.errors import BadInputError, DeviceMemoryError, LabelError
 from napari_ink.memory import memory_kept
+from napari_ink.predict.augmented_views import check_augmentations
 from napari_ink.predict.blending import OpenBlocks
 from napari_ink.predict.cells import CellStore
 from napari_ink.predict.cluster.cluster import Cluster
 from napari_ink.predict.cluster.connect import open_cluster
 from napari_ink.predict.cluster.worker import Job, job_model
 from napari_ink.predict.device import choose_device, cores_for_torch, default_batch_size, device_title
-from napari_ink.predict.ensemble import channels_of, check_augmentations, members_of
+from napari_ink.predict.ensemble import channels_of, members_of
 from napari_ink.predict.events import (
     PredictionEnded,
     PredictionEvent,

@@ -1,49 +1,16 @@
-"""Ensembles: several networks, or several views of one, whose predictions are averaged.
-
-Averaging over views is test-time augmentation; the spread of the views shows where not to trust the prediction (Wang et
-al., "Aleatoric uncertainty estimation with test-time augmentation", Neurocomputing 2019).
-"""
+"""Ensembles: several networks, or several views of one, whose predictions are averaged."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from napari_ink.errors import BadInputError
 from napari_ink.model import InkModel, InputContract
+from napari_ink.predict.augmented_views import Orientation, TestTimeAugmentation, orientations, shifted_contracts
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
-
-TestTimeAugmentation = Literal["flips", "rotations", "depth"]
-AUGMENTATIONS: tuple[TestTimeAugmentation, ...] = ("flips", "rotations", "depth")
-"""Flips along rows and columns; rotations by quarter turns; windows of layers some layers higher and lower."""
-
-# In layers. The plain view comes first, so that its layers are those of a run without augmentation.
-_DEPTH_SHIFTS = (0, -2, 2)
-
-
-@dataclass(frozen=True, slots=True)
-class Orientation:
-    """A flip along columns followed by quarter turns, applied to a tile before the network sees it."""
-
-    is_mirrored: bool = False
-    quarters: int = 0
-
-    def apply(self, x: Tensor) -> Tensor:
-        """Return the tile in this orientation; the last two axes are rows and columns."""
-        return _quarters(x.flip(-1) if self.is_mirrored else x, self.quarters)
-
-    def undo(self, x: Tensor) -> Tensor:
-        """Return the network's output in the stack's orientation again."""
-        back = _quarters(x, -self.quarters)
-        return back.flip(-1) if self.is_mirrored else back
-
-
-def _quarters(x: Tensor, times: int) -> Tensor:
-    # torch.rot90 copies even where it has nothing to turn.
-    return x.rot90(times, (-2, -1)) if times else x
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,20 +35,6 @@ class EnsembleMember:
     predicts_edges: bool = True
 
 
-def check_augmentations(names: Iterable[str]) -> None:
-    """Refuse unknown names of augmentations.
-
-    Raises
-    ------
-    BadInputError
-        If a name is not in `AUGMENTATIONS`.
-    """
-    if unknown := set(names).difference(AUGMENTATIONS):
-        raise BadInputError(
-            f"There is no augmentation called {', '.join(sorted(unknown))}; choose from {', '.join(AUGMENTATIONS)}."
-        )
-
-
 def members_of(models: Sequence[InkModel], augment: Sequence[TestTimeAugmentation], depth: int) -> list[EnsembleMember]:
     """Return the ensemble members: every model in every view.
 
@@ -99,43 +52,12 @@ def members_of(models: Sequence[InkModel], augment: Sequence[TestTimeAugmentatio
     ContractError
         If a model does not fit the stack.
     """
-    turns = _turns("flips" in augment, "rotations" in augment)
     return [
         EnsembleMember(model.network, contract, turn, model.predicts_edges)
         for model in models
-        for contract in _contracts(model.contract, depth, "depth" in augment)
-        for turn in turns
+        for contract in shifted_contracts(model.contract, depth, augment)
+        for turn in orientations(augment)
     ]
-
-
-def _turns(has_flips: bool, has_rotations: bool) -> list[Orientation]:
-    if has_flips and has_rotations:
-        return [Orientation(is_mirrored, quarters) for is_mirrored in (False, True) for quarters in range(4)]
-    if has_rotations:
-        return [Orientation(quarters=quarters) for quarters in range(4)]
-    # Flipped along columns, along rows (a column flip and half a turn), and along both (half a turn).
-    return (
-        [Orientation(), Orientation(True), Orientation(True, 2), Orientation(False, 2)]
-        if has_flips
-        else [Orientation()]
-    )
-
-
-def _contracts(own: InputContract, depth: int, has_shifts: bool) -> list[InputContract]:
-    if not has_shifts:
-        return [own]
-    layers = _layers(own, own.surface_offset, depth)
-    own.z_window(depth)  # raises if not even the model's own window fits
-    return [
-        own.changed(surface_offset=own.surface_offset + shift)
-        for shift in _DEPTH_SHIFTS
-        if _layers(own, own.surface_offset + shift, depth) >= layers
-    ]
-
-
-def _layers(contract: InputContract, offset: int, depth: int) -> int:
-    start = depth // 2 + offset - contract.depth_layers // 2
-    return min(start + contract.depth_layers, depth) - max(start, 0)
 
 
 def combine(outputs: Sequence[Tensor], predicts_edges: Sequence[bool]) -> Tensor:

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_ink.model import InkModel
+from napari_ink.predict.augmented_views import TestTimeAugmentation
 from napari_ink.predict.cluster.cluster import Cluster
 from napari_ink.predict.device import DeviceName
-from napari_ink.predict.ensemble import TestTimeAugmentation
 from napari_ink.region import Region
 from napari_ink.stack import DepthStack, SegmentMask
 

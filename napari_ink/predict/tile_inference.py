@@ -17,8 +17,9 @@ from torch import Tensor, nn
 
 from napari_ink.model.network import InkEdgeNetwork
 from napari_ink.model.stem import DepthStem
+from napari_ink.predict.augmented_views import Orientation
 from napari_ink.predict.cells import CellGrid, CellIndex, Planes
-from napari_ink.predict.ensemble import EnsembleMember, Orientation, combine, z_range
+from napari_ink.predict.ensemble import EnsembleMember, combine, z_range
 from napari_ink.predict.forward import Forward, rounded
 from napari_ink.predict.grey_source import GreySource
 from napari_ink.predict.tiles import BLOCK, TileGrid

@@ -19,8 +19,8 @@ from napari_ink.stack.arrays import NRRD_SUFFIXES, open_npy, open_nrrd
 from napari_ink.stack.depth_stack import DepthStack, Grey
 from napari_ink.stack.grey import grey_dtype, reading_grey, scaling_in_words
 from napari_ink.stack.hdf5 import HDF5_SUFFIXES, open_hdf5
-from napari_ink.stack.layer_names import in_sequence, layers_among, note_on_left_out
-from napari_ink.stack.orientation import note_on_layers
+from napari_ink.stack.image_orientation import note_on_layers
+from napari_ink.stack.layer_order import in_sequence, layers_among, note_on_left_out
 from napari_ink.stack.pictures import PICTURE_SUFFIXES, Picture, Pictures, read_picture_header
 from napari_ink.stack.sizes import check_shape
 from napari_ink.stack.tiff import TiffPlane, check_axes, read_planes, voxel_size_um

@@ -15,7 +15,7 @@ from PIL import Image
 from napari_ink.decoding import check_memory, decoder_errors
 from napari_ink.errors import LabelError
 from napari_ink.mask_meaning import LABELS_KEY, LABELS_TEXT, Colour, Samples
-from napari_ink.stack.orientation import note_on_plane, picture_orientation
+from napari_ink.stack.image_orientation import note_on_plane, picture_orientation
 from napari_ink.stack.picture_size import check_picture_size, png_bits
 from napari_ink.stack.plane import StoredPlane, check_plane, grey_of_colours
 

@@ -15,7 +15,7 @@ from PIL import Image
 from napari_ink.decoding import check_regular, decoder_errors
 from napari_ink.errors import StackError
 from napari_ink.stack.depth_stack import Grey
-from napari_ink.stack.orientation import UPRIGHT, picture_orientation
+from napari_ink.stack.image_orientation import UPRIGHT, picture_orientation
 from napari_ink.stack.picture_size import check_picture_size
 from napari_ink.stack.raw import State, check_unchanged, state_of
 

@@ -17,7 +17,7 @@ from napari_ink.decoding import check_memory, check_unpacked, decoder_errors
 from napari_ink.errors import StackError
 from napari_ink.stack.depth_stack import Grey
 from napari_ink.stack.grey import check_dtype, from_white
-from napari_ink.stack.orientation import TAG, UPRIGHT, orientation_of
+from napari_ink.stack.image_orientation import TAG, UPRIGHT, orientation_of
 from napari_ink.stack.raw import RawArray, State, check_unchanged, state_of
 from napari_ink.stack.tiff_directories import RESTORE, open_tiff
 

@@ -14,7 +14,7 @@ from napari_ink.decoding import check_memory, decoder_errors
 from napari_ink.errors import LabelError, StackError
 from napari_ink.mask_meaning import LABELS_KEY, LABELS_TEXT, Colour, Samples
 from napari_ink.stack.grey import from_white
-from napari_ink.stack.orientation import TAG, note_on_plane, orientation_of
+from napari_ink.stack.image_orientation import TAG, note_on_plane, orientation_of
 from napari_ink.stack.plane import STRIP_PX, StoredPlane, as_plane, check_plane, grey_of_colours
 from napari_ink.stack.tiff import TiffPlane, read_planes
 

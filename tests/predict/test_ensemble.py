@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_ink.predict import AUGMENTATIONS, PredictRequest, TilePredicted, open_prediction
-from napari_ink.predict.ensemble import Orientation, combine, members_of
+from napari_ink.predict.augmented_views import Orientation
+from napari_ink.predict.ensemble import combine, members_of
 from napari_ink.stack import open_stack
 from tests.predict.stand_ins import Constant, Smear, ink_model, make_stack, run, run_until
 from tests.predict.test_cells import random_model

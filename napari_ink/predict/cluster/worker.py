@@ -14,9 +14,10 @@ import napari_ink
 from napari_ink.errors import BadInputError
 from napari_ink.memory import memory_kept
 from napari_ink.model import InkModel, load_model
+from napari_ink.predict.augmented_views import TestTimeAugmentation
 from napari_ink.predict.blending import PROBABILITY_STEPS
 from napari_ink.predict.cells import CellStore
-from napari_ink.predict.ensemble import TestTimeAugmentation, members_of
+from napari_ink.predict.ensemble import members_of
 from napari_ink.predict.tile_queue import TileQueue
 from napari_ink.predict.tiles import Batch, TileGrid
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_ink.errors import StackError
-from napari_ink.stack.layer_names import in_sequence, layers_among, note_on_left_out
+from napari_ink.stack.layer_order import in_sequence, layers_among, note_on_left_out
 
 
 @pytest.mark.parametrize(

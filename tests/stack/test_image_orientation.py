@@ -10,7 +10,7 @@ import tifffile
 from PIL import Image
 
 from napari_ink.stack import open_stack, read_ink, read_segment_mask
-from napari_ink.stack.orientation import TAG
+from napari_ink.stack.image_orientation import TAG
 
 VOLUME = np.random.default_rng(0).integers(0, 256, (3, 20, 30), dtype=np.uint8)
 MASK = np.where(np.arange(30) < 7, 255, 0).astype(np.uint8) * np.ones((20, 1), np.uint8)
