@@ -6,6 +6,8 @@ depth-wise convolution in the feed-forward part), so that the same weights work 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
@@ -42,7 +44,14 @@ class ReducedAttention(nn.Module):
         Coarse cells around its own, in each direction, that a token attends to (neighbourhood attention, Hassani et al.
         2023, on reduced keys); None for all of the tile. With a reach, a value does not depend on where a tile ends,
         as long as the tile ends far enough away.
+
+    Attributes
+    ----------
+    attend : Callable
+        Attention of queries, keys and values, which training replaces where another form is faster.
     """
+
+    attend: Callable[..., Tensor] = staticmethod(F.scaled_dot_product_attention)
 
     def __init__(self, dim: int, heads: int, reduction: int, reach: int | None = None) -> None:
         super().__init__()
@@ -67,7 +76,7 @@ class ReducedAttention(nn.Module):
         b, h, w, dim = q.shape
         k, v = kv.reshape(b, -1, 2, self.heads, dim // self.heads).permute(2, 0, 3, 1, 4)
         q = q.reshape(b, h * w, self.heads, dim // self.heads).transpose(1, 2)
-        mixed = F.scaled_dot_product_attention(q, k, v)  # (b, heads, y·x, dim/heads)
+        mixed = self.attend(q, k, v)  # (b, heads, y·x, dim/heads)
         return mixed.transpose(1, 2).reshape(b, h, w, dim)
 
     def _attend_nearby(self, q: Tensor, kv: Tensor) -> Tensor:
@@ -83,7 +92,7 @@ class ReducedAttention(nn.Module):
         r = self.reduction
         q = q.reshape(b, rows, r, columns, r, self.heads, dim // self.heads).permute(0, 1, 3, 5, 2, 4, 6)
         q = q.reshape(-1, self.heads, r * r, dim // self.heads)
-        mixed = F.scaled_dot_product_attention(q, k, v, is_cell > 0)
+        mixed = self.attend(q, k, v, is_cell > 0)
         mixed = mixed.reshape(b, rows, columns, self.heads, r, r, dim // self.heads)
         return mixed.permute(0, 1, 4, 2, 5, 3, 6).reshape(b, h, w, dim)
 

@@ -31,14 +31,26 @@ def ink_loss(logits: Tensor, target: Tensor) -> Tensor:
     Tensor
         A scalar; 0 if no pixel is reviewed.
     """
+    return ink_loss_of(ink_sums(logits, target))
+
+
+def ink_sums(logits: Tensor, target: Tensor) -> Tensor:
+    """Return the sums over pixels that `ink_loss` is computed from; sums of parts of a batch may be added."""
     logits = logits.float()
     known = (target != IGNORE).float()
     truth = (target == 1).float()
     entropy = F.binary_cross_entropy_with_logits(logits, truth, reduction="none")
     probability = torch.sigmoid(logits) * known
-    overlap = (probability * truth).sum()
-    dice = 1 - (2 * overlap + 1) / (probability.sum() + (truth * known).sum() + 1)
-    return _mean(entropy, known) + dice
+    sums = (entropy * known, known, probability * truth, probability, truth * known)
+    return torch.stack([one.sum() for one in sums])
+
+
+def ink_loss_of(sums: Tensor) -> Tensor:
+    """Return `ink_loss` of a batch with these `ink_sums`."""
+    entropy, known, overlap, predicted, truth = sums
+    dice = 1 - (2 * overlap + 1) / (predicted + truth + 1)
+    loss: Tensor = entropy / known.clamp(min=1) + dice
+    return loss
 
 
 def hint_loss(logits: Tensor, hinted: Tensor) -> Tensor:
@@ -56,9 +68,21 @@ def hint_loss(logits: Tensor, hinted: Tensor) -> Tensor:
     Tensor
         A scalar; 0 without hints.
     """
+    return hint_loss_of(hint_sums(logits, hinted))
+
+
+def hint_sums(logits: Tensor, hinted: Tensor) -> Tensor:
+    """Return the sums over pixels that `hint_loss` is computed from; sums of parts of a batch may be added."""
     known = (hinted >= 0).float()
     entropy = F.binary_cross_entropy_with_logits(logits.float(), hinted.clamp(min=0), reduction="none")
-    return _mean(entropy, known)
+    return torch.stack([(entropy * known).sum(), known.sum()])
+
+
+def hint_loss_of(sums: Tensor) -> Tensor:
+    """Return `hint_loss` of a batch with these `hint_sums`."""
+    entropy, known = sums
+    loss: Tensor = entropy / known.clamp(min=1)
+    return loss
 
 
 def edge_loss(
@@ -96,14 +120,32 @@ def edge_loss(
     Tensor
         A scalar; 0 where nothing has been reviewed.
     """
+    return edge_loss_of(edge_sums(logits, target, tolerance_px), positive_share, dice_weight)
+
+
+def edge_sums(logits: Tensor, target: Tensor, tolerance_px: int = 3) -> Tensor:
+    """Return the sums over pixels and crops that `edge_loss` is computed from; sums of parts of a batch may be added.
+
+    Parameters
+    ----------
+    logits, target, tolerance_px
+        As for `edge_loss`.
+    """
     with torch.autocast(logits.device.type, enabled=False):
         logits = logits.float()
         known = (target != IGNORE).float()
         edge = hinge(logits, target, tolerance_px) * known
-        missed = _mean(F.softplus(-logits), edge)
-        false = _mean(F.softplus(logits), known - edge)
-        loss = 2 * (positive_share * missed + (1 - positive_share) * false)
-        return loss + dice_weight * _dice(torch.sigmoid(logits), edge, known)
+        sums = (F.softplus(-logits) * edge, edge, F.softplus(logits) * (known - edge), known - edge)
+        dice = _dice(torch.sigmoid(logits), edge, known)  # (b,)
+        return torch.stack([one.sum() for one in (*sums, dice, torch.ones_like(dice))])
+
+
+def edge_loss_of(sums: Tensor, positive_share: float = 0.3, dice_weight: float = 1.0) -> Tensor:
+    """Return `edge_loss` of a batch with these `edge_sums`."""
+    missed, edge, false, other, dice, crops = sums
+    entropy = positive_share * missed / edge.clamp(min=1) + (1 - positive_share) * false / other.clamp(min=1)
+    loss: Tensor = 2 * entropy + dice_weight * dice / crops
+    return loss
 
 
 @torch.no_grad()
@@ -162,12 +204,8 @@ def _around(plane: Tensor) -> Tensor:
 
 
 def _dice(probability: Tensor, edge: Tensor, known: Tensor) -> Tensor:
-    """Return the mean over tiles of 1 − Dice, with the tiny term of a pixel in a hundred by hundred."""
+    """Return 1 − Dice of each tile, with the tiny term of a pixel in a hundred by hundred."""
     reviewed = known.sum((1, 2)).clamp(min=1)
     both = (probability * edge).sum((1, 2)) / reviewed
     each = ((probability**2 + edge**2) * known).sum((1, 2)) / reviewed
-    return (1 - (2 * both + 1e-4) / (each + 1e-4)).mean()
-
-
-def _mean(values: Tensor, weight: Tensor) -> Tensor:
-    return (values * weight).sum() / weight.sum().clamp(min=1)
+    return 1 - (2 * both + 1e-4) / (each + 1e-4)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
@@ -18,8 +20,12 @@ def _conv(c_in: int, c_out: int, kernel: int) -> nn.Sequential:
     return nn.Sequential(conv, nn.BatchNorm2d(c_out), nn.ReLU(inplace=True))
 
 
-def _resize(x: Tensor, like: Tensor) -> Tensor:
-    return F.interpolate(x, size=like.shape[-2:], mode="bilinear", align_corners=False)
+def _resize(x: Tensor, size: tuple[int, int]) -> Tensor:
+    return F.interpolate(x, size=size, mode="bilinear", align_corners=False)
+
+
+def _size(plane: Tensor) -> tuple[int, int]:
+    return plane.shape[-2], plane.shape[-1]
 
 
 def _without_border(x: Tensor, width: int) -> Tensor:
@@ -27,7 +33,15 @@ def _without_border(x: Tensor, width: int) -> Tensor:
 
 
 class Decoder(nn.Module):
-    """Merge the stages at a quarter of the resolution, then upsample with the stem's finer plane."""
+    """Merge the stages at a quarter of the resolution, then upsample with the stem's finer plane.
+
+    Attributes
+    ----------
+    resize : Callable
+        Bilinear interpolation of ``(b, c, y, x)`` to a size, which training replaces where another form is faster.
+    """
+
+    resize: Callable[[Tensor, tuple[int, int]], Tensor] = staticmethod(_resize)
 
     def __init__(self, half_channels: int, config: InkEdgeConfig) -> None:
         super().__init__()
@@ -51,13 +65,13 @@ class Decoder(nn.Module):
 
     def merge(self, planes: list[Tensor]) -> Tensor:
         """Map the encoder's planes to one, ``(b, decoder_dim, y/4, x/4)``."""
-        lifted = [_resize(lateral(p), planes[0]) for lateral, p in zip(self.lateral, planes, strict=True)]
+        lifted = [self.resize(lateral(p), _size(planes[0])) for lateral, p in zip(self.lateral, planes, strict=True)]
         merged: Tensor = self.fuse(torch.cat(lifted, dim=1))
         return merged
 
     def enlarge_quarter(self, merged: Tensor, half: Tensor) -> Tensor:
         """Map the merged plane and the stem's to half the resolution, ``(b, decoder_dim/2, y/2, x/2)``."""
-        enlarged: Tensor = self.to_half(torch.cat([_resize(merged, half), half], dim=1))
+        enlarged: Tensor = self.to_half(torch.cat([self.resize(merged, _size(half)), half], dim=1))
         return enlarged
 
     def enlarge_half(self, x: Tensor) -> Tensor:

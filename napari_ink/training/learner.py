@@ -15,10 +15,11 @@ from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from napari_ink.model.losses import edge_loss, hint_loss, ink_loss
-from napari_ink.model.network import EDGE, INK
+from napari_ink.model.network import EDGE, INK, InkEdgeNetwork
 from napari_ink.training.batching import Batch
 from napari_ink.training.crops import TrainingPair
 from napari_ink.training.distributed import ProcessTeam
+from napari_ink.training.lanes import Lanes
 from napari_ink.training.nonfinite import explain
 from napari_ink.training.precision import Arithmetic
 from napari_ink.training.settings import TrainSettings
@@ -98,11 +99,22 @@ class Learner:
         )  # at 0, the first update would copy the weights instead of averaging
         self._spread = DistributedDataParallel(self.network) if team.size > 1 else self.network
         self._optimiser = torch.optim.AdamW(
-            self.network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+            self.network.parameters(),
+            lr=settings.learning_rate,
+            weight_decay=settings.weight_decay,
+            fused=True if arithmetic.lanes else None,
         )
         self._schedule = LambdaLR(self._optimiser, partial(rate_factor, steps=settings.steps, warm_up=settings.warm_up))
         self._scaler = arithmetic.scaler()
+        self._lanes: Lanes | None = None
+        if arithmetic.lanes and isinstance(network, InkEdgeNetwork) and team.size == 1:
+            self._lanes = Lanes(network, settings, arithmetic)
         self.skipped_in_a_row = 0
+
+    def close(self) -> None:
+        """End the threads of the lanes."""
+        if self._lanes is not None:
+            self._lanes.close()
 
     @property
     def learning_rate(self) -> float:
@@ -131,6 +143,8 @@ class Learner:
 
     def _losses(self, batch: Batch) -> tuple[Tensor, Tensor]:
         self.network.train()
+        if self._lanes is not None:
+            return self._lanes.losses(batch)
         with self._arithmetic.autocast():
             logits = self._spread(batch.values)  # (b, 2, y, x)
         ink = ink_loss(logits[:, INK], batch.ink)
@@ -141,7 +155,11 @@ class Learner:
     def _gradients(self, loss: Tensor) -> float:
         """Compute and clip the gradients, and return their norm before clipping."""
         self._optimiser.zero_grad(set_to_none=True)
-        self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        scaled = self._scaler.scale(loss)
+        if self._lanes is not None:
+            self._lanes.backward(scaled)
+        else:
+            scaled.backward()  # type: ignore[no-untyped-call]
         # Clipping needs the gradients' true size.
         self._scaler.unscale_(self._optimiser)
         return float(nn.utils.clip_grad_norm_(self.network.parameters(), self._settings.clip_norm))

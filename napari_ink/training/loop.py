@@ -115,7 +115,7 @@ class _Run:
     def events(self) -> Generator[TrainingEvent, None, None]:
         """Run the remaining steps, and log their events."""
         keeper = RunLog(self._folder, self._first) if self._team.leads else nullcontext()
-        with keeper as log, closing(self._steps()) as steps:
+        with keeper as log, closing(self._learner), closing(self._steps()) as steps:
             step = self._first
             try:
                 for event in steps:

@@ -20,6 +20,7 @@ from napari_ink.training.batching import step_seed
 from napari_ink.training.contract import fit_contract
 from napari_ink.training.crops import CropSampler, TrainingPair
 from napari_ink.training.distributed import ProcessTeam
+from napari_ink.training.lanes import choose_lanes
 from napari_ink.training.pairs import describe_pairs
 from napari_ink.training.precision import Arithmetic, choose_precision
 from napari_ink.training.request import TrainRequest
@@ -86,6 +87,7 @@ class Plan:
         record = RunRecord(
             settings=settings,
             precision_used=precision,
+            lanes_used=0 if team.size > 1 else choose_lanes(settings.lanes, settings.batch_size, device),
             config=config,
             contract=contract,
             started_from=None if request.start is None else request.start.sha256,
@@ -94,9 +96,10 @@ class Plan:
             device=str(device),
         )
         if team.leads:
-            # A resumed run keeps the precision it began with, also on a machine where `auto` means another one.
+            # A resumed run keeps the precision and the lanes it began with, also on a machine where it would choose
+            # others.
             record = folder.begin(record)
-        arithmetic = Arithmetic(device, record.precision_used)
+        arithmetic = Arithmetic(device, record.precision_used, record.lanes_used if device.type == "cpu" else 0)
         share = f"{sampler.ink_px / sampler.reviewed_px:.1%}"
         reads = f"Learns from {sampler.reviewed_px:,} reviewed pixels of {sampler.used} pairs; {share} of them are ink."
         notes = (reads, held_out_by, *notes)
@@ -114,6 +117,7 @@ class Plan:
             "steps": step,
             "settings": self.settings.model_dump(mode="json"),
             "precision": self.arithmetic.precision,
+            "lanes": self.arithmetic.lanes,
             "pairs": describe_pairs(self.pairs),
             "software": {
                 "napari-ink": __version__,

@@ -16,10 +16,19 @@ _CPU_FEATURES = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
 
 @dataclass(frozen=True, slots=True)
 class Arithmetic:
-    """Device and precision of the network's arithmetic; weights and long sums stay float32."""
+    """Device and precision of the network's arithmetic; weights and long sums stay float32.
+
+    Attributes
+    ----------
+    device, precision
+        Device and precision.
+    lanes
+        Parts of a batch that are computed side by side on a CPU; 0 for plain modules, as on a GPU.
+    """
 
     device: torch.device
     precision: Precision
+    lanes: int = 0
 
     @contextmanager
     def autocast(self) -> Iterator[None]:

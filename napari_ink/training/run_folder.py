@@ -20,7 +20,7 @@ from napari_ink.model import InkEdgeConfig, InputContract
 from napari_ink.training.crops import TrainingPair
 from napari_ink.training.settings import Precision, TrainSettings
 
-_MAY_DIFFER = {"precision_used", "device"}
+_MAY_DIFFER = {"precision_used", "lanes_used", "device"}
 _SETTINGS_THAT_MAY_DIFFER = {"workers"}
 
 
@@ -31,6 +31,7 @@ class RunRecord(BaseModel):
 
     settings: TrainSettings
     precision_used: Precision = Field(description="precision that `auto` chose")
+    lanes_used: int = Field(1, description="parts of a batch that are computed side by side; 0 on a GPU")
     config: InkEdgeConfig
     contract: InputContract
     started_from: str | None = Field(description="SHA-256 of the checkpoint that training began from")

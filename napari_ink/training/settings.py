@@ -87,5 +87,11 @@ class TrainSettings(_Frozen):
     workers: int = Field(
         0, ge=0, description="processes that read crops in advance; with 0, they are read between steps"
     )
+    lanes: int | None = Field(
+        None,
+        ge=1,
+        description="parts of a batch that are computed side by side on a CPU; the weights depend on their number "
+        "beyond the last digits only; by default one for each of torch's threads, at most four",
+    )
     depth: DepthVariation = DepthVariation()
     augmentation: AugmentationSettings = AugmentationSettings()
