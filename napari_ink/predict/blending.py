@@ -7,6 +7,7 @@ float32: the blend of equal values is that value to the bit, and the order of th
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,7 @@ _WEIGHT_STEPS = 256
 # largest overlap, 0.75, gives 25.
 
 
+@lru_cache(maxsize=4)
 def weight_map(grid: TileGrid) -> Float32Array:
     """Return the blending weights of one tile, ``(y, x)`` float32 in (0, 1].
 
@@ -33,7 +35,9 @@ def weight_map(grid: TileGrid) -> Float32Array:
     sides = [_ramps(tile, tile - stride) for tile, stride in zip(grid.kept, grid.stride, strict=True)]
     weights = np.rint(np.outer(*sides) * _WEIGHT_STEPS) / _WEIGHT_STEPS
     # Never 0: a corner of the segment has one tile only, and its sum is divided by the weight.
-    return np.maximum(weights, 1 / _WEIGHT_STEPS).astype(np.float32)
+    found = np.maximum(weights, 1 / _WEIGHT_STEPS).astype(np.float32)
+    found.flags.writeable = False  # workers blend many patches of one grid, and all share this array
+    return found
 
 
 def _ramps(length: int, ramp: int) -> npt.NDArray[np.float64]:

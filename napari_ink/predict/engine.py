@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from napari_ink.errors import BadInputError, DeviceMemoryError, LabelError
 from napari_ink.memory import memory_kept
+from napari_ink.predict.answers import Answer, bad_tiles
 from napari_ink.predict.augmented_views import check_augmentations
 from napari_ink.predict.blending import OpenBlocks
 from napari_ink.predict.cells import CellStore
@@ -30,24 +31,20 @@ from napari_ink.predict.events import (
     TilePredicted,
 )
 from napari_ink.predict.grid_choice import choose_grid, overlap_of, smaller_side
-from napari_ink.predict.nan_tiles import drop_nan_tiles
+from napari_ink.predict.nan_tiles import refuse_only_nan
 from napari_ink.predict.request import PredictRequest
 from napari_ink.predict.storage.create import check_resumable, create_store
+from napari_ink.predict.storage.encoding import BlockCodec
 from napari_ink.predict.storage.provenance import MUST_AGREE, describe_resumption, describe_run, written_since
 from napari_ink.predict.storage.store import open_prediction
 from napari_ink.predict.storage.writer import PredictionWriter
 from napari_ink.predict.tile_queue import TileQueue
-from napari_ink.predict.tiles import (
-    Batch,
-    BlockIndex,
-    TilePlan,
-    block_area,
-    plan_tiles,
-)
+from napari_ink.predict.tiles import BlockIndex, TilePlan, block_area, blocks_in, plan_tiles
 from napari_ink.region import Region
 from napari_ink.stack import SegmentMask, grey_note
+from napari_ink.typing import UInt8Array
 
-Answers = Generator[tuple[Batch, npt.NDArray[np.float32]], None, None]
+Answers = Generator[Answer, None, None]
 
 
 def predict(request: PredictRequest) -> Generator[PredictionEvent, None, None]:
@@ -236,35 +233,36 @@ class _Run:
         queue = TileQueue(plan.batches, self._request.looking_at, in_rows=is_in_strips)
         blend = OpenBlocks(self._grid, self._region, self._mask, channels_of(self._members))
         done = 0
-        with memory_kept(), closing(self._run_batches(plan, queue)) as answered:
-            for batch, answers, bad in drop_nan_tiles(answered, writer.has_begun):
-                for tile, probabilities in zip(batch.tiles, answers, strict=True):
-                    if tile not in bad:
-                        blend.add(tile, probabilities, batch.blocks)
-                for tile in bad:
+        with memory_kept(), closing(self._run_batches(plan, queue, writer.codec)) as answered:
+            for answer in refuse_only_nan(answered, writer.has_begun):
+                batch = answer.batch
+                self._blend(answer, blend)
+                for tile in answer.bad:
                     writer.record_left_out(tile)
                     yield PredictionNote(f"The tile at {tile} is left out: the model's output there is not a number.")
                 # Events read the blend, so they are made before `_store` discards the blocks that became final.
-                events = [
-                    self._event(tile, blend, writer, done + n, plan.tiles) for n, tile in enumerate(batch.tiles, 1)
-                ]
-                self._store(queue.finish(batch), blend, writer)
-                done += len(batch.tiles)
-                yield from events
+                levels = [self._levels_reader(tile, answer, blend, writer) for tile in batch.tiles]
+                self._store(queue.finish(batch), answer, blend, writer)
+                for tile, read_levels in zip(batch.tiles, levels, strict=True):
+                    done += 1
+                    yield TilePredicted(done, plan.tiles, *tile.within(self._region).slices, read_levels)
 
-    def _run_batches(self, plan: TilePlan, queue: TileQueue) -> Answers:
-        """Return an iterator of batches with their outputs: in the queue's order, or as a cluster completes them."""
+    def _run_batches(self, plan: TilePlan, queue: TileQueue, codec: BlockCodec | None) -> Answers:
+        """Return an iterator of answers: in the queue's order, or as a cluster completes them."""
         if self._cluster is not None:
-            return self._cluster.run_batches(self._job(), plan.batches)
+            return self._cluster.run_batches(self._job(codec), plan.batches, self._is_whole)
         return self._run_batches_here(plan, queue)
 
-    def _job(self) -> Job:
+    def _is_whole(self, block: BlockIndex) -> bool:
+        """Return whether the mask leaves a block whole, so that workers, who have no mask, can finish it."""
+        return self._mask is None or bool(self._mask[block_area(block, self._region).slices].all())
+
+    def _job(self, codec: BlockCodec | None) -> Job:
         request, cluster = self._request, self._cluster
         assert cluster is not None
         models = tuple(job_model(model) for model in (request.model, *request.others))
-        return Job(
-            str(request.stack.source), request.stack.fingerprint(), models, request.augment, self._grid, cluster.device
-        )
+        stack, fingerprint = str(request.stack.source), request.stack.fingerprint()
+        return Job(stack, fingerprint, models, request.augment, self._grid, self._region, codec, cluster.device)
 
     def _run_batches_here(self, plan: TilePlan, queue: TileQueue) -> Answers:
         from napari_ink.predict.forward import Forward
@@ -277,21 +275,49 @@ class _Run:
         tiles = (self._grid.read_area(tile) for batch in plan.batches for tile in batch.tiles)
         store = CellStore(inference.cells, tiles)
         inference.expect(store.awaited)
-        yield from run_batches(inference, self._grid, store, queue, self._cores)
+        with closing(run_batches(inference, self._grid, store, queue, self._cores)) as answered:
+            for batch, probabilities in answered:
+                yield Answer(batch, probabilities, bad_tiles(batch, probabilities))
 
-    def _store(self, final: Sequence[BlockIndex], blend: OpenBlocks, writer: PredictionWriter) -> None:
+    def _blend(self, answer: Answer, blend: OpenBlocks) -> None:
+        """Add a batch's tiles to the sums of the blocks that are still open."""
+        if answer.probabilities is None:
+            return
+        for tile, probabilities in zip(answer.batch.tiles, answer.probabilities, strict=True):
+            if tile not in answer.bad:
+                blend.add(tile, probabilities, answer.open_blocks)
+
+    def _store(self, final: Sequence[BlockIndex], answer: Answer, blend: OpenBlocks, writer: PredictionWriter) -> None:
         """Write the blocks that have become final, and discard their sums."""
         if final:
-            writer.store({block: blend.levels(block_area(block, self._region)) for block in final})
-            for block in final:
+            encoded = {block: answer.finished[block] for block in final if block in answer.finished}
+            here = [block for block in final if block not in encoded]
+            writer.store({block: blend.levels(block_area(block, self._region)) for block in here}, encoded)
+            for block in here:
                 blend.discard(block)
 
-    def _event(self, tile: Region, blend: OpenBlocks, writer: PredictionWriter, done: int, total: int) -> TilePredicted:
+    def _levels_reader(
+        self, tile: Region, answer: Answer, blend: OpenBlocks, writer: PredictionWriter
+    ) -> Callable[[], UInt8Array]:
+        """Return a function that returns the levels of a tile as they are now."""
         area = tile.within(self._region)
-        levels = blend.levels(area)
+        finished = {block: answer.finished[block] for block in blocks_in(area) if block in answer.finished}
+        is_open = any(block not in finished for block in blocks_in(area))
+        # Sums change with the next tile, so only what is final is read later.
+        so_far = blend.levels(area) if is_open else np.zeros((channels_of(self._members), *area.shape), np.uint8)
+
+        def read_levels() -> UInt8Array:
+            levels = so_far.copy() if finished else so_far
+            for block, chunks in finished.items():
+                part, whole = block_area(block, area), block_area(block, Region.whole(self._shape))
+                assert writer.codec is not None
+                decoded = writer.codec.decode(chunks)
+                levels[:, *part.slices_in(area)] = decoded[:, *part.slices_in(whole)]
+            return levels
+
         # Blocks of an earlier run are final and have no sums here; their stored levels fill the gap.
-        writer.restore(area, levels)
-        return TilePredicted(done, total, *area.slices, *levels)
+        writer.restore(area, so_far)
+        return read_levels
 
     def _has_papyrus(self, area: Region) -> bool:
         return self._mask is None or self._mask.any(*area.slices)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
 from napari_ink.region import Region
+from napari_ink.typing import UInt8Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +57,37 @@ class TilePredicted:
         Number of tiles predicted so far in this run, and of all tiles of this run.
     y, x
         The tile's part of the region, in segment pixels.
-    ink, edge
-        The blend so far, ``(y, x)`` uint8 with 255 for a probability of 1. Later tiles may still change it; the last
-        event that touches a pixel holds the stored value.
-    disagreement
-        Disagreement on ink between several models or views, ``(y, x)`` uint8; None if there is only one.
+    read_levels
+        Returns the blend so far, ``(c, y, x)`` uint8 with 255 for a probability of 1. A function, since decoding what
+        workers have encoded takes time, and a command line does not look at it.
     """
 
     done: int
     total: int
     y: slice
     x: slice
-    ink: npt.NDArray[np.uint8]
-    edge: npt.NDArray[np.uint8]
-    disagreement: npt.NDArray[np.uint8] | None = None
+    read_levels: Callable[[], UInt8Array]
+
+    @property
+    def ink(self) -> UInt8Array:
+        """Blend of ink so far, ``(y, x)`` uint8.
+
+        Later tiles may still change it; the last event that touches a pixel holds the stored value.
+        """
+        levels: UInt8Array = self.read_levels()[0]
+        return levels
+
+    @property
+    def edge(self) -> UInt8Array:
+        """Blend of edges so far, ``(y, x)`` uint8."""
+        levels: UInt8Array = self.read_levels()[1]
+        return levels
+
+    @property
+    def disagreement(self) -> UInt8Array | None:
+        """Disagreement on ink between several models or views, ``(y, x)`` uint8; None if there is only one."""
+        levels = self.read_levels()
+        return levels[2] if len(levels) > 2 else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,17 +16,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from napari_ink.cli import main
 from napari_ink.errors import BadInputError, NapariInkError
 from napari_ink.model import InkEdgeConfig, load_model, save_checkpoint
 from napari_ink.predict import PredictionStarted, PredictRequest, TilePredicted, open_prediction, predict
-from napari_ink.predict.cluster.cluster import in_patches, unpacked
 from napari_ink.predict.cluster.connect import open_cluster
 from napari_ink.predict.cluster.worker import _model, job_model
-from napari_ink.predict.tiles import blocks_in, plan_tiles, tile_grid
 from napari_ink.region import Region
 from napari_ink.stack import open_stack
 from tests.predict.stand_ins import Smear, ink_model, make_stack, run
@@ -74,34 +70,21 @@ def test_workers_read_a_model_with_the_requested_input(request_here: PredictRequ
     assert hash(given) and _model(*given).contract == asked.contract
 
 
-@given(
-    shape=st.tuples(st.integers(64, 1500), st.integers(64, 1500)), most=st.integers(1, 50), batch_size=st.integers(1, 4)
-)
-def test_patches_contain_every_batch_once(shape: tuple[int, int], most: int, batch_size: int) -> None:
-    grid, whole = tile_grid(shape, 64, 8, 0.25), Region.whole(shape)
-    batches = plan_tiles(grid, whole, blocks_in(whole), batch_size, lambda _: True).batches
-    patches = list(in_patches(batches, grid, most))
-    assert sorted(b.tiles[0].slices[0].start for p in patches for b in p) == sorted(b.tiles[0].y0 for b in batches)
-    assert {id(batch) for patch in patches for batch in patch} == {id(batch) for batch in batches}
-    assert all(patch for patch in patches)
-    tops = [min(batch.tiles[0].y0 for batch in patch) for patch in patches]
-    assert tops == sorted(tops)
-
-
-def test_missing_values_unpack_to_nan() -> None:
-    np.testing.assert_array_equal(unpacked(np.array([0, 1024, 2048, 65535], np.uint16)), [0, 0.5, 1, np.nan])
-
-
 def test_the_bytes_are_those_of_a_local_run(cluster: Any, request_here: PredictRequest) -> None:
     mask = np.ones((700, 900), bool)
     mask[300:600, :450] = False
-    request_here = replace(request_here, mask=mask, region=Region(40, 690, 0, 830), augment=("depth",))
+    request_here = replace(request_here, mask=mask, region=Region(40, 690, 0, 830), augment=("flips",))
     run(request_here)
     there = replace(request_here, out=request_here.out.with_name("there.zarr"), scheduler=cluster.scheduler_address)
     events = run(there)
     assert chunks(there.out) == chunks(request_here.out) and open_prediction(there.out).complete
     assert isinstance(events[0], PredictionStarted) and events[0].device_name == "the CPU of 2 workers"
-    assert [event.done for event in events if isinstance(event, TilePredicted)] == list(range(1, events[0].tiles + 1))
+    tiles = [event for event in events if isinstance(event, TilePredicted)]
+    assert [event.done for event in tiles] == list(range(1, events[0].tiles + 1))
+    last, stored = np.zeros((3, 700, 900), np.uint8), open_prediction(there.out)
+    for event in tiles:
+        last[:, event.y, event.x] = event.ink, event.edge, event.disagreement
+    np.testing.assert_array_equal(last, [stored.read(what) for what in ("ink", "edge", "disagreement")])
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on Windows")

@@ -1,38 +1,40 @@
 """Prediction on other processes and machines with dask.distributed: workers read and predict, this process stores.
 
-A worker gets a few batches of tiles at a time, reads their grey values itself and sends probabilities back; only the
-process that the user started blends and writes. Batches are the same as on one machine and sums do not depend on their
-order, so the stored bytes do not depend on which worker predicted which tile, or how often.
+A worker gets a patch of tiles at a time and reads their grey values itself. It blends and encodes the blocks that no
+other patch touches, and sends those; of other blocks it sends probabilities. Only the process that the user started
+writes. Batches are the same as on one machine and sums do not depend on their order, so the stored bytes do not depend
+on which worker predicted which tile, or how often.
 """
 
 from __future__ import annotations
 
-import math
 import time
-from collections import OrderedDict, deque
-from collections.abc import Generator, Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
-import numpy.typing as npt
-
 from napari_ink.errors import NapariInkError
-from napari_ink.predict.blending import PROBABILITY_STEPS
+from napari_ink.predict.answers import Answer
+from napari_ink.predict.cluster.patches import (
+    Patch,
+    PatchAnswer,
+    in_patches,
+    in_shares,
+    unpacked,
+    width_of,
+    with_own_blocks,
+)
 from napari_ink.predict.cluster.worker import Job, answer
-from napari_ink.predict.tiles import Batch, TileGrid
-from napari_ink.typing import Float32Array
+from napari_ink.predict.tiles import Batch, BlockIndex
 
 if TYPE_CHECKING:
     import torch
     from distributed import Client
 
 
-# A patch is this many tiles on a side: large ones share more cells, small ones share work more evenly.
-_SMALLEST_PATCH, _LARGEST_PATCH = 2, 8
 _TASKS_PER_WORKER = 8
 # One task runs while the next waits at the worker, so that it never waits for the network.
 _WAITING_PER_WORKER = 2
@@ -71,8 +73,19 @@ class Cluster:
 
         return torch.device(self.device)
 
-    def run_batches(self, job: Job, batches: Sequence[Batch]) -> Generator[tuple[Batch, Float32Array], None, None]:
+    def run_batches(
+        self, job: Job, batches: Sequence[Batch], is_whole: Callable[[BlockIndex], bool] = lambda _: True
+    ) -> Generator[Answer, None, None]:
         """Predict batches on the workers, and yield each as it is done; see `pipeline.run_batches`.
+
+        Parameters
+        ----------
+        job
+            What workers need to know.
+        batches
+            All batches of the run.
+        is_whole
+            Whether a worker may finish a block, since no mask cuts it.
 
         Raises
         ------
@@ -82,15 +95,18 @@ class Cluster:
         from distributed import as_completed
 
         workers = list(self.workers)
-        left = in_shares(list(in_patches(batches, job.grid, len(workers) * _TASKS_PER_WORKER)), len(workers))
+        patches = list(in_patches(batches, job.grid, len(workers) * _TASKS_PER_WORKER))
+        job = replace(job, row_px=max(map(width_of, patches), default=None))
+        left = in_shares(patches, len(workers))
         completed = as_completed()
-        submitted: dict[Any, tuple[int, Sequence[Batch]]] = {}
+        submitted: dict[Any, tuple[int, Patch]] = {}
+        touched = Counter(block for batch in batches for block in batch.blocks)
 
         def submit(worker: int) -> None:
             """Submit the next patch of a worker's share, next to its last one, or else of the longest share left."""
             share = left[worker] or max(left, key=len)
             if share:
-                patch = share.popleft()
+                patch = with_own_blocks(share.popleft(), touched, is_whole if job.codec is not None else None)
                 # Not pure: dask must not merge tasks. Other workers are allowed, since a lost one must not block its
                 # patch.
                 future = self.client.submit(
@@ -111,7 +127,7 @@ class Cluster:
                 for worker in [*range(len(workers))] * _WAITING_PER_WORKER:
                     submit(worker)
             while submitted:
-                future, answers = self._wait_for(waiting.submit(_next_result, completed))
+                future, made = self._wait_for(waiting.submit(_next_result, completed))
                 with reporting_lost_scheduler(self.address):
                     worker, patch = submitted.pop(future)
                     submit(worker)
@@ -120,8 +136,8 @@ class Cluster:
                         left.append(deque())  # a newcomer helps with the longest share
                         for _ in range(_WAITING_PER_WORKER):
                             submit(len(workers) - 1)
-                for batch, steps in zip(patch, answers, strict=True):
-                    yield batch, unpacked(steps)
+                for batch, steps, bad in zip(patch.batches, made.probabilities, made.bad, strict=True):
+                    yield Answer(batch, None if steps is None else unpacked(steps), bad, made.finished)
         finally:
             with suppress(*_connection_errors()):
                 self.client.cancel(list(submitted))
@@ -175,7 +191,7 @@ def reporting_lost_scheduler(address: str) -> Iterator[None]:
         raise NapariInkError(f"The scheduler at {address} is lost; start it again, then --resume continues.") from error
 
 
-def _next_result(completed: Iterator[Any]) -> tuple[Any, Any]:
+def _next_result(completed: Iterator[Any]) -> tuple[Any, PatchAnswer]:
     """Return the next task that is done, and its result."""
     from distributed.scheduler import KilledWorker
 
@@ -196,32 +212,3 @@ def _connection_errors() -> tuple[type[Exception], ...]:
     from distributed.client import ClosedClientError
 
     return CancelledError, ClosedClientError, OSError
-
-
-def unpacked(steps: npt.NDArray[np.uint16]) -> Float32Array:
-    """Return a worker's probabilities as float32; it sends them as steps, and NaN as the largest uint16."""
-    values = steps.astype(np.float32) / np.float32(PROBABILITY_STEPS)
-    values[steps > PROBABILITY_STEPS] = np.nan
-    return values
-
-
-def in_patches(batches: Sequence[Batch], grid: TileGrid, most: int) -> Iterator[list[Batch]]:
-    """Yield patches of neighbouring batches, as large as possible while there are about `most` of them.
-
-    Tiles of a large patch share more cells. Patches come row by row, so that few blocks are open at a time.
-    """
-    tiles = sum(len(batch.tiles) for batch in batches)
-    side = min(max(math.isqrt(max(tiles // most, 1)), _SMALLEST_PATCH), _LARGEST_PATCH)
-    patches: OrderedDict[tuple[int, int], list[Batch]] = OrderedDict()
-    for batch in batches:
-        first = batch.tiles[0]
-        place = first.y0 // (side * grid.stride[0]), first.x0 // (side * grid.stride[1])
-        patches.setdefault(place, []).append(batch)
-    for place in sorted(patches):
-        yield patches[place]
-
-
-def in_shares(patches: Sequence[list[Batch]], count: int) -> list[deque[list[Batch]]]:
-    """Return the patches divided among `count` workers, each share a sequence of neighbours."""
-    ends = [len(patches) * n // count for n in range(count + 1)]
-    return [deque(patches[first:last]) for first, last in pairwise(ends)]

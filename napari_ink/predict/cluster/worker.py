@@ -1,30 +1,27 @@
-"""The task of a cluster's worker: it opens the stack and the models once, and predicts the tiles that it gets."""
+"""The task of a cluster's worker: it opens the stack and the models once, and predicts the patches that it gets."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
-import numpy.typing as npt
 
 import napari_ink
 from napari_ink.errors import BadInputError
 from napari_ink.memory import memory_kept
 from napari_ink.model import InkModel, load_model
 from napari_ink.predict.augmented_views import TestTimeAugmentation
-from napari_ink.predict.blending import PROBABILITY_STEPS
 from napari_ink.predict.cells import CellStore
+from napari_ink.predict.cluster.patches import BlendedPatch, Patch, PatchAnswer
 from napari_ink.predict.ensemble import members_of
+from napari_ink.predict.storage.encoding import BlockCodec
 from napari_ink.predict.tile_queue import TileQueue
-from napari_ink.predict.tiles import Batch, TileGrid
+from napari_ink.predict.tiles import TileGrid
+from napari_ink.region import Region
 
 if TYPE_CHECKING:
     from napari_ink.predict.tile_inference import TileInference
 
-_NAN = np.iinfo(np.uint16).max
 # One prediction at a time in each process: its networks and cells stay in memory from one task to the next.
 _one_at_a_time = threading.Lock()
 _ready: dict[Job, tuple[TileInference, CellStore]] = {}
@@ -46,8 +43,14 @@ class Job:
         Test-time augmentation, see `PredictRequest`.
     grid
         Grid of the tiles, the same on all workers.
+    region
+        Region that is predicted.
+    codec
+        Encodes blocks for the store; None if they cannot be encoded here.
     device
         Device that networks run on.
+    row_px
+        Width of a patch, in pixels, which makes it worthwhile to read wide parts of files; None if unknown.
     version
         Version of napari-ink that sent the job.
     """
@@ -57,17 +60,15 @@ class Job:
     models: tuple[tuple[str, str, tuple[tuple[str, Any], ...]], ...]
     augment: tuple[TestTimeAugmentation, ...]
     grid: TileGrid
+    region: Region
+    codec: BlockCodec | None
     device: str
+    row_px: int | None = None
     version: str = napari_ink.__version__
 
 
-def answer(job: Job, batches: Sequence[Batch]) -> list[npt.NDArray[np.uint16]]:
-    """Return the probabilities of batches of tiles, computed on this worker.
-
-    Returns
-    -------
-    list of ndarray
-        For each batch ``(b, c, y, x)`` uint16: multiples of 1 / `PROBABILITY_STEPS`, and the largest uint16 for NaN.
+def answer(job: Job, patch: Patch) -> PatchAnswer:
+    """Predict the tiles of a patch on this worker.
 
     Raises
     ------
@@ -82,16 +83,11 @@ def answer(job: Job, batches: Sequence[Batch]) -> list[npt.NDArray[np.uint16]]:
 
     with _one_at_a_time, memory_kept():
         inference, store = _ready_for(job)
-        with closing(run_batches(inference, job.grid, store, TileQueue(batches), _cores())) as answered:
-            return [_packed(one) for _, one in answered]
-
-
-def _packed(probabilities: npt.NDArray[np.float32]) -> npt.NDArray[np.uint16]:
-    """Return probabilities as steps, half the bytes of float32; exact, since `rounded` gave multiples of a step."""
-    is_nan = np.isnan(probabilities)
-    steps = np.where(is_nan, 0, probabilities * PROBABILITY_STEPS).astype(np.uint16)
-    steps[is_nan] = _NAN
-    return steps
+        made = BlendedPatch(patch, job.grid, job.region, job.codec)
+        with closing(run_batches(inference, job.grid, store, TileQueue(patch.batches), _cores())) as answered:
+            for batch, probabilities in answered:
+                made.add(batch, probabilities)
+        return made.answer
 
 
 def _cores() -> int:
@@ -126,7 +122,7 @@ def _prepared(job: Job) -> TileInference:
     if stack.fingerprint() != job.fingerprint:
         raise BadInputError(f"A worker finds another stack at {job.stack}; give all workers the same folders.")
     members = members_of([_model(*one) for one in job.models], job.augment, stack.shape[0])
-    return TileInference(members, stack, job.grid, Forward(torch.device(job.device)))
+    return TileInference(members, stack, job.grid, Forward(torch.device(job.device)), job.row_px)
 
 
 def _model(source: str, sha256: str, asked: tuple[tuple[str, Any], ...]) -> InkModel:

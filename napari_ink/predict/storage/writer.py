@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import shutil
 import threading
 import time
@@ -19,6 +20,7 @@ from filelock import FileLock, Timeout
 
 from napari_ink.durable import sync
 from napari_ink.errors import OutputError, storage_errors
+from napari_ink.predict.storage.encoding import BlockCodec, EncodedBlock
 from napari_ink.predict.storage.store import ATTRIBUTES, DONE, LEVELS, array_in, read_done
 from napari_ink.predict.tiles import BlockIndex, block_area, blocks_in
 from napari_ink.region import Region
@@ -66,6 +68,8 @@ class PredictionWriter:
         self._group = zarr.open_group(path, mode="r+")
         self._levels, self._done_on_disk = array_in(self._group, LEVELS), array_in(self._group, DONE)
         self._done = read_done(self._done_on_disk)
+        self._codec = BlockCodec.of(self._levels)
+        self._chunk_folder, self._made_folders = str(path / LEVELS / "c"), set[str]()
         # One thread, so that the network does not wait for the disk and blocks are written in order.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="napari-ink-write")
         self._writes: deque[Future[None]] = deque()
@@ -111,7 +115,14 @@ class PredictionWriter:
         """Whether every block of the region is final."""
         return all(self._done[block] for block in self.pending)
 
-    def store(self, levels: Mapping[BlockIndex, UInt8Array]) -> None:
+    @property
+    def codec(self) -> BlockCodec | None:
+        """Encodes blocks as this store's chunks; None if it is stored in a way that only zarr knows."""
+        return self._codec
+
+    def store(
+        self, levels: Mapping[BlockIndex, UInt8Array], encoded: Mapping[BlockIndex, EncodedBlock] | None = None
+    ) -> None:
         """Queue final blocks for writing.
 
         A thread writes them and records them as final within half a second; its errors are raised by a later call or at
@@ -121,6 +132,8 @@ class PredictionWriter:
         ----------
         levels
             For each block the levels ``(c, y, x)`` uint8 of its part of the region.
+        encoded
+            More blocks, encoded by `codec` already.
 
         Raises
         ------
@@ -129,18 +142,20 @@ class PredictionWriter:
         """
         while len(self._writes) >= _MOST_PENDING:
             self._writes.popleft().result()
-        self._writes.append(self._thread.submit(self._store, levels))
+        self._writes.append(self._thread.submit(self._store, levels, encoded or {}))
 
-    def _store(self, levels: Mapping[BlockIndex, UInt8Array]) -> None:
+    def _store(self, levels: Mapping[BlockIndex, UInt8Array], encoded: Mapping[BlockIndex, EncodedBlock]) -> None:
         try:
             with storage_errors(self.path):
                 for block, values in levels.items():
-                    self._levels[:, *block_area(block, self._region).slices] = values
+                    self._store_block(block, values)
+                for block, chunks in encoded.items():
+                    self._write_chunks(block, chunks)
         except OutputError:
             with suppress(OutputError):
                 self._record_done()  # blocks written before the error are final
             raise
-        self._unrecorded += levels
+        self._unrecorded += [*levels, *encoded]
         # Not for each block: recording one takes longer than writing it, and a crash loses only half a second's work.
         if time.monotonic() - self._recorded_at > _RECORD_EVERY_S:
             self._record_done()
@@ -148,6 +163,27 @@ class PredictionWriter:
             self._timer = threading.Timer(_RECORD_EVERY_S, self._queue_recording)
             self._timer.daemon = True
             self._timer.start()
+
+    def _store_block(self, block: BlockIndex, levels: UInt8Array) -> None:
+        area = block_area(block, self._region)
+        if self._codec is None:
+            self._levels[:, *area.slices] = levels
+        else:
+            self._write_chunks(block, self._codec.encode(block, area, levels))
+
+    def _write_chunks(self, block: BlockIndex, chunks: EncodedBlock) -> None:
+        """Write the chunks of a block, each beside its name and then moved there, as zarr does."""
+        for channel, chunk in enumerate(chunks):
+            folder = f"{self._chunk_folder}/{channel}/{block[0]}"
+            path = f"{folder}/{block[1]}"
+            if chunk is None:
+                with suppress(FileNotFoundError):  # usual; a run that was killed may have left one
+                    os.unlink(path)
+                continue
+            if folder not in self._made_folders:
+                os.makedirs(folder, exist_ok=True)
+                self._made_folders.add(folder)
+            _replace(path, chunk)
 
     def _queue_recording(self) -> None:
         with suppress(RuntimeError):  # the thread has ended, and with it everything was recorded
@@ -251,6 +287,19 @@ class PredictionWriter:
         for block in self._final_before.intersection(blocks_in(area)):
             part = block_area(block, area)
             levels[:, *part.slices_in(area)] = np.asarray(self._levels[:, *part.slices])
+
+
+def _replace(path: str, content: bytes) -> None:
+    """Write a file beside its name and move it there; it is not synced, since many are synced together later."""
+    partial = f"{path}.{os.getpid()}.partial"
+    try:
+        with open(partial, "wb") as file:
+            file.write(content)
+        os.replace(partial, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(partial)
+        raise
 
 
 def is_being_written(path: Path) -> bool:
