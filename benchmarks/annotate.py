@@ -197,7 +197,7 @@ def match(session: Any, shape: tuple[int, int]) -> str:
 
 
 def store_cost(count: int = 2000) -> list[float]:
-    """Return the microseconds of each of many strokes in the store, including its record in the journal."""
+    """Return the microseconds of each of many strokes until the store has them; its threads write them meanwhile."""
     took, rng = [], np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as home, closing(Annotation(Path(home), (8192, 8192), "nobody")) as annotation:
         for number in range(count):
