@@ -89,7 +89,7 @@ def check_regular(path: Path, kind: type[BadInputError]) -> int:
     Raises
     ------
     BadInputError
-        As an instance of `kind`, if it is no regular file, or cannot be examined.
+        As an instance of `kind`, if it is not a regular file, or cannot be examined.
     """
     try:
         found = path.stat()
@@ -98,7 +98,7 @@ def check_regular(path: Path, kind: type[BadInputError]) -> int:
     except OSError as error:
         raise kind(f"{path} cannot be read: {(error.strerror or str(error)).lower()}; check the path.") from error
     if not stat.S_ISREG(found.st_mode):
-        raise kind(f"{path} is no regular file (a folder, a pipe or a device); name a file.")
+        raise kind(f"{path} is not a regular file (a folder, a pipe or a device); name a file.")
     return found.st_size
 
 
@@ -151,7 +151,7 @@ def read_bounded(path: Path, kind: type[BadInputError], most_bytes: int = MOST_M
     Raises
     ------
     BadInputError
-        As an instance of `kind`, if it is no regular file, larger than `most_bytes`, or cannot be read.
+        As an instance of `kind`, if it is not a regular file, larger than `most_bytes`, or cannot be read.
     """
     size = check_regular(path, kind)
     if size > most_bytes:
@@ -177,7 +177,7 @@ def read_document(path: Path, kind: type[BadInputError], grows: int, remedy: str
     Raises
     ------
     BadInputError
-        As an instance of `kind`, if it is no regular file, too large, or cannot be read.
+        As an instance of `kind`, if it is not a regular file, too large, or cannot be read.
     """
     size = check_regular(path, kind)
     check_memory(size * grows, kind, path, remedy)
@@ -203,7 +203,7 @@ def parse_json(data: bytes | str, kind: type[BadInputError], where: object) -> A
     Raises
     ------
     BadInputError
-        As an instance of `kind`, if it is no valid JSON, or nested too deeply.
+        As an instance of `kind`, if it is not valid JSON, or nested too deeply.
     """
     text = data if isinstance(data, str) else decode_text(data, kind, where)
     with decoder_errors(kind, where, "write it again"):
@@ -211,7 +211,7 @@ def parse_json(data: bytes | str, kind: type[BadInputError], where: object) -> A
 
 
 def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is no number in JSON")
+    raise ValueError(f"{name} is not a number in JSON")
 
 
 def _finite(digits: str) -> float:

@@ -25,7 +25,7 @@ class ContractError(BadInputError):
 
 
 class CheckpointError(BadInputError):
-    """A file is no checkpoint that this version can load."""
+    """A file is not a checkpoint that this version can load."""
 
 
 class LabelError(BadInputError):
@@ -33,7 +33,7 @@ class LabelError(BadInputError):
 
 
 class ProjectError(BadInputError):
-    """A folder is no project that can be opened."""
+    """A folder is not a project that can be opened."""
 
 
 class StackMovedError(ProjectError):

@@ -54,7 +54,7 @@ def test_pipes_devices_and_folders_are_refused(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "zero").symlink_to("/dev/zero")
     for name in ("pipe", "zero", "."):
-        with pytest.raises(BadInputError, match="no regular file"):
+        with pytest.raises(BadInputError, match="not a regular file"):
             check_regular(tmp_path / name, BadInputError)
 
 

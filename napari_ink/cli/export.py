@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     size = tuple(arguments.size) if arguments.size else None
     if size is not None and min(size) < 1:
-        raise BadInputError(f"--size {size[0]} {size[1]} is no height and width; give two numbers above 0.")
+        raise BadInputError(f"--size {size[0]} {size[1]} is not a valid size; give two numbers above 0.")
     out = arguments.out.absolute()
     # Before the source is read, which may take long.
     check_output(out)

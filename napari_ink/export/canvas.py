@@ -36,7 +36,7 @@ class Canvas:
     Raises
     ------
     LabelError
-        If the size is no pair of positive whole numbers, or needs more memory than there is.
+        If the size is not a pair of positive whole numbers, or needs more memory than there is.
     """
 
     def __init__(self, height: Any, width: Any, path: Path, order: Literal["C", "F"] = "C") -> None:
@@ -118,7 +118,7 @@ def checked_size(height: Any, width: Any, path: Path) -> tuple[int, int]:
     Raises
     ------
     LabelError
-        If they are no whole numbers above 0, or their product exceeds the largest plane or the memory.
+        If they are not whole numbers above 0, or their product exceeds the largest plane or the memory.
     """
     # JSON of other programs may contain 100.0 for 100; True, which is an int in Python, is refused.
     sides = [int(side) if isinstance(side, float) and side.is_integer() else side for side in (height, width)]

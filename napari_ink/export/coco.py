@@ -122,7 +122,7 @@ def _checked(runs: str | list[int], shape: tuple[int, int]) -> npt.NDArray[np.in
     counts = _unpacked(runs) if isinstance(runs, str) else runs
     # `type` and not `isinstance`, which would accept True and False.
     if not all(type(count) is int and count >= 0 for count in counts):
-        raise ValueError("a run length that is no whole number from 0")
+        raise ValueError("a run length that is not a whole number from 0")
     if sum(counts) != shape[0] * shape[1]:
         raise ValueError(f"run lengths that add up to {sum(counts)} pixels in an image of {shape[0] * shape[1]}")
     return np.array(counts, np.int64)

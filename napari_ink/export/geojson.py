@@ -149,7 +149,7 @@ def _shapes(document: Any, left_out: Counter[str]) -> Iterator[_Shape]:
         elif kind in (*_OTHER_TYPES, "null"):
             left_out["features without a geometry" if kind == "null" else kind] += 1
         else:
-            raise ValueError(f"{str(kind)[:40]!r} is no type of GeoJSON")
+            raise ValueError(f"{str(kind)[:40]!r} is not a type of GeoJSON")
 
 
 def _polygons(polygons: list[Any], properties: dict[str, Any], left_out: Counter[str]) -> Iterator[_Shape]:
@@ -165,7 +165,7 @@ def _ring(corners: list[list[float]]) -> Points:
     """Return the corners ``(y, x)`` of a ring without the repeated first corner, which some files leave out."""
     xy = np.array([corner[:2] for corner in corners])
     if xy.ndim != 2 or xy.shape[1] != 2 or xy.dtype.kind not in "iuf":
-        raise ValueError("a corner that is no pair of numbers")
+        raise ValueError("a corner that is not a pair of numbers")
     is_closed = len(xy) > 1 and (xy[0] == xy[-1]).all()
     return xy[: -1 if is_closed else None, ::-1].astype(np.float64)
 

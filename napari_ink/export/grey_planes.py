@@ -39,7 +39,7 @@ def plane_of_levels(
     Raises
     ------
     LabelError
-        If the array is no plane of bool or whole numbers, or its values are neither labels nor a mask (`meaning_of`).
+        If the array is not a plane of bool or whole numbers, or holds neither labels nor a mask (`meaning_of`).
     """
     if len(values.shape) > 2 and values.shape[-2] * values.shape[-1] == np.prod(values.shape):
         values = np.reshape(values, values.shape[-2:])  # a stack of one plane

@@ -85,7 +85,7 @@ def _runs(text: str, shape: tuple[int, int], path: Path) -> tuple[Integers, Inte
     # At most 18 digits: such numbers fit into int64.
     wrong = next((word for word in words if not (word.isascii() and word.isdigit() and len(word) < 19)), None)
     if wrong is not None:
-        raise LabelError(f"{path} contains {wrong[:20]!r}, which is no whole number; write runs as start and length.")
+        raise LabelError(f"{path} contains {wrong[:20]!r}, not a whole number; write runs as start and length.")
     if len(words) % 2:
         raise LabelError(
             f"{path} contains {len(words)} numbers, but runs are pairs of start and length; copy it again."

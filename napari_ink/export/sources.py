@@ -87,7 +87,7 @@ def source_plane(
     Raises
     ------
     BadInputError
-        If the source holds no such thing, or the threshold is no probability.
+        If the source holds no such thing, or the threshold is not a probability.
     """
     if threshold is not None and not 0 <= threshold <= 1:
         raise BadInputError(

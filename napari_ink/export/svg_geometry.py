@@ -106,7 +106,7 @@ def page_of(attributes: Mapping[str, str], path: Path) -> tuple[tuple[int, int],
     if name is None:
         page_size = " × ".join(f"{side:g}" for side in box[:1:-1])
         raise LabelError(
-            f"{path} has a page of {page_size} units, which is no whole number of pixels; set its size in pixels (px)."
+            f"{path} has a page of {page_size} units, not a whole number of pixels; set its size in pixels (px)."
         )
     width, height = (round(side) for side in sizes[name])
     if name == "user":
@@ -128,7 +128,7 @@ def length_of(text: str, whole: float | None = None) -> float:
     Raises
     ------
     ValueError
-        If the text is no finite length, or a percentage without `whole`.
+        If the text is not a finite length, or a percentage without `whole`.
     """
     from svgelements import Length
 

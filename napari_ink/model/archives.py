@@ -26,7 +26,7 @@ def check_archive(path: Path, kind: str) -> None:
     Raises
     ------
     CheckpointError
-        If it is no archive, or states contents larger than it can hold.
+        If it is not an archive, or states contents larger than it can hold.
     """
     size = check_regular(path, CheckpointError)
     if not zipfile.is_zipfile(path):

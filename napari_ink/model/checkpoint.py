@@ -70,7 +70,7 @@ def read_own_card(path: Path) -> ModelCard:
     Raises
     ------
     CheckpointError
-        If the file is no checkpoint of this software.
+        If the file is not a checkpoint of this software.
     """
     metadata, shapes = _read_header(path)
     if metadata.get("format") not in (FORMAT, TAUGHT_FORMAT):
@@ -81,7 +81,7 @@ def read_own_card(path: Path) -> ModelCard:
     try:
         provenance = json.loads(metadata["provenance"])
         if not isinstance(provenance, dict):
-            raise ValueError("its provenance is no object")
+            raise ValueError("its provenance is not an object")
         return ModelCard(
             name=path.stem,
             path=path,
@@ -125,7 +125,7 @@ def load_own(path: Path) -> InkModel:
     Raises
     ------
     CheckpointError
-        If the file is no checkpoint, or its weights do not fit its config.
+        If the file is not a checkpoint, or its weights do not fit its config.
     """
     from safetensors.torch import load
 

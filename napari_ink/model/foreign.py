@@ -43,9 +43,9 @@ class ForeignContract(BaseModel):
     @model_validator(mode="after")
     def _sizes_fit(self) -> Self:
         if self.input.tile_size % self.divisor:
-            raise ValueError(f"tile_size {self.input.tile_size} is no multiple of size_divisor {self.divisor}")
+            raise ValueError(f"tile_size {self.input.tile_size} is not a multiple of size_divisor {self.divisor}")
         if self.divisor % self.output_stride:
-            raise ValueError(f"size_divisor {self.divisor} is no multiple of output_stride {self.output_stride}")
+            raise ValueError(f"size_divisor {self.divisor} is not a multiple of output_stride {self.output_stride}")
         return self
 
     @property
@@ -76,7 +76,7 @@ def read_foreign_contract(path: Path) -> ForeignContract:
     try:
         return ForeignContract.model_validate_json(text)
     except ValidationError as error:
-        raise CheckpointError(f"{file} is no contract file: {first_fault(error)}; docs/models.md shows one.") from error
+        raise CheckpointError(f"{file} is not a contract file: {first_fault(error)}; see docs/models.md.") from error
 
 
 class Adapter(nn.Module):

@@ -70,7 +70,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     Raises
     ------
     CheckpointError
-        If the file is no checkpoint, or contains objects that could run code when read.
+        If the file is not a checkpoint, or contains objects that could run code when read.
     """
     import torch
 

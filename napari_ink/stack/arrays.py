@@ -73,7 +73,7 @@ def stack_of_array(values: Grey, name: str) -> DepthStack:
     Raises
     ------
     StackError
-        If the dtype cannot be read as grey, or the shape is no depth stack's.
+        If the dtype cannot be read as grey, or the shape is not that of a depth stack.
     """
     check_shape(name, values.shape)
     check_dtype(name, values.dtype)

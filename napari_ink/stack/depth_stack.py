@@ -246,7 +246,7 @@ def _bounds(window: slice, size: int) -> tuple[int, int]:
     start = 0 if window.start is None else int(window.start)
     stop = size if window.stop is None else int(window.stop)
     if window.step not in (None, 1) or not 0 <= start <= stop <= size:
-        raise ValueError(f"{start}:{stop} is no forward range within 0:{size}")
+        raise ValueError(f"{start}:{stop} is not a forward range within 0:{size}")
     return start, stop
 
 

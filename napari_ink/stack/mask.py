@@ -124,7 +124,7 @@ def read_segment_mask(path: str | os.PathLike[str], shape: tuple[int, int]) -> S
     Raises
     ------
     LabelError
-        If the file cannot be read, is smaller than the stack, or its values are no mask.
+        If the file cannot be read, is smaller than the stack, or its values are not a mask.
     """
     with opened_plane(path) as plane:
         meaning = _meaning_for(plane, shape)
@@ -140,7 +140,7 @@ def read_mask(path: str | os.PathLike[str], shape: tuple[int, int]) -> Mask:
     Raises
     ------
     LabelError
-        If the file cannot be read, is smaller than the stack, or its values are no mask.
+        If the file cannot be read, is smaller than the stack, or its values are not a mask.
     """
     return read_segment_mask(path, shape)[:, :]
 

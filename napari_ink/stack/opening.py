@@ -57,7 +57,7 @@ def open_stack(source: str | os.PathLike[str]) -> DepthStack:
     Raises
     ------
     StackError
-        If the source does not exist, or is no stack of grey layers of one size.
+        If the source does not exist, or is not a stack of grey layers of one size.
     """
     if is_address(source):
         return _open_address(os.fspath(source))
@@ -103,7 +103,7 @@ def _open_file(path: Path) -> DepthStack:
     if suffix in ZIP_SUFFIXES:
         return open_zarr(file, inside)
     raise StackError(
-        f"{path} is no depth stack: open a folder of TIFF layers, a multi-page TIFF, a .npy, NRRD or HDF5 file, "
+        f"{path} is not a depth stack: open a folder of TIFF layers, a multi-page TIFF, a .npy, NRRD or HDF5 file, "
         "or a Zarr store."
     )
 
@@ -132,7 +132,7 @@ def _open_address(address: str) -> DepthStack:
     if here not in LAYER_FOLDERS and not inner:
         layers = layers_among(layers, here)
     if not layers:
-        raise StackError(f"{address} is no Zarr store, and lists no TIFF layers; check the address.")
+        raise StackError(f"{address} is not a Zarr store, and lists no TIFF layers; check the address.")
     order = in_sequence(address, layers)
     wanted = [f"{inner}/{name}" if inner else name for name in order.names]
     planes = [plane for pages in _planes_at(remote, wanted) for plane in pages]

@@ -55,14 +55,14 @@ def read_picture_header(path: Path) -> Picture:
     Raises
     ------
     StackError
-        If the file is no grey picture.
+        If the file is not a grey picture.
     """
     Image.MAX_IMAGE_PIXELS = None  # Pillow takes pictures as large as segments for an attack
     check_regular(path, StackError)
     with decoder_errors(StackError, path, "replace it with the original file"), Image.open(path) as image:
         mode, (width, height) = image.mode, image.size
         if mode not in _MODES:
-            raise StackError(f"{path} is no grey picture (Pillow calls it {mode}); save it as 8- or 16-bit grey.")
+            raise StackError(f"{path} is not a grey picture (Pillow calls it {mode}); save it as 8- or 16-bit grey.")
         check_picture_size(path, image, StackError)
         orientation = picture_orientation(path, image)
     return Picture(path, (height, width), np.dtype(_MODES[mode]), state_of(path), orientation)

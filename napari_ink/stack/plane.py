@@ -105,7 +105,7 @@ def numpy_plane(path: Path) -> StoredPlane:
     Raises
     ------
     LabelError
-        If the file cannot be read, or is no plane of integers.
+        If the file cannot be read, or is not a plane of integers.
     """
     values = as_plane(open_numpy(path))
     check_plane(values.shape, values.dtype, path)
@@ -129,7 +129,7 @@ def check_plane(shape: tuple[int, ...], dtype: np.dtype[Any], path: Path) -> Non
     Raises
     ------
     LabelError
-        If the shape is no plane's, or the dtype is neither bool nor integer.
+        If the shape is not that of a plane, or the dtype is neither bool nor integer.
     """
     # The size in a damaged TIFF may be a fraction.
     if len(shape) != 2 or dtype.kind not in "bui" or not all(isinstance(side, int | np.integer) for side in shape):

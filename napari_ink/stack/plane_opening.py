@@ -19,7 +19,7 @@ def opened_plane(path: str | os.PathLike[str]) -> Iterator[StoredPlane]:
     Raises
     ------
     LabelError
-        If the file does not exist or is no plane of integers; also raised later, while it is open.
+        If the file does not exist or is not a plane of integers; also raised later, while it is open.
     """
     # Here, so that naming a plane loads no readers of formats.
     from napari_ink.stack.picture_plane import opened_picture_plane
@@ -32,7 +32,7 @@ def opened_plane(path: str | os.PathLike[str]) -> Iterator[StoredPlane]:
         raise LabelError(f"There is no image at {path}; check the path.")
     if path.is_dir():
         if not holds_zarr(path):
-            raise LabelError(f"{path} is a folder that is no Zarr; name an image, a NumPy file or a Zarr.")
+            raise LabelError(f"{path} is a folder that is not a Zarr; name an image, a NumPy file or a Zarr.")
         # Zarr and NumPy planes stay on the disk without an open file; only pictures need closing.
         yield zarr_plane(path)
         return

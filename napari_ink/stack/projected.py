@@ -33,7 +33,7 @@ def projected_levels(stack: DepthStack, z: slice, how: How, limits: tuple[float,
         If the window is empty or leaves the stack.
     """
     if not 0 <= z.start < z.stop <= stack.shape[0]:
-        raise ValueError(f"{z.start}:{z.stop} is no window of {stack.shape[0]} layers")
+        raise ValueError(f"{z.start}:{z.stop} is not a window of {stack.shape[0]} layers")
     return [_projected(level, z, how, limits, stack.dtype) for level in viewing_levels(stack)]
 
 

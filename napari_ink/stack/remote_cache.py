@@ -40,7 +40,7 @@ def cache_gigabytes() -> float:
     except ValueError:
         size = math.nan
     if not 0 <= size < 2**30:
-        raise StackError(f"{CACHE_GB} is {setting!r}, which is no size; set it to gigabytes, such as 10, or 0.")
+        raise StackError(f"{CACHE_GB} is {setting!r}, which is not a size; set it to gigabytes, such as 10, or 0.")
     return size
 
 
@@ -136,7 +136,7 @@ def _opened(folder: Path, size_limit: int) -> diskcache.Cache:
 
 
 def _digest(key: str) -> str:
-    # An address from the command line may hold bytes that are no UTF-8, which Python keeps as surrogates.
+    # An address from the command line may hold bytes that are not UTF-8, which Python keeps as surrogates.
     return hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()
 
 

@@ -76,7 +76,7 @@ class HttpFiles:
         self._parts = urlsplit(address)
         if not self._parts.hostname:
             raise ValueError("it names no server")
-        _ = self._parts.port  # raises a ValueError if it is no number
+        _ = self._parts.port  # raises a ValueError if it is not a number
         self._url("")
 
     def read(self, path: str, most_bytes: int) -> bytes:

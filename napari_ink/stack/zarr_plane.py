@@ -148,7 +148,7 @@ def _note(path: Path, array: zarr.Array[Any], layer: int | None) -> str:
 
 
 def _check_axes(path: Path, image: Mapping[str, Any], shape: tuple[int, ...]) -> None:
-    """Refuse several channels or times, such as ink and edges of a prediction, which are no layers."""
+    """Refuse several channels or times, such as ink and edges of a prediction, which are not layers."""
     axes = [axis if isinstance(axis, dict) else {"name": axis} for axis in image.get("axes") or ()]
     for axis, length in zip(axes, shape, strict=False):
         if length > 1 and (axis.get("name") in ("c", "t") or axis.get("type") in ("channel", "time")):

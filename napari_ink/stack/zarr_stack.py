@@ -134,7 +134,7 @@ def _array(name: str, group: zarr.Group, path: str) -> zarr.Array[Any]:
     except KeyError as error:
         raise StackError(f"{name} names a level {path!r} that does not exist; copy it again.") from error
     if not isinstance(found, zarr.Array):
-        raise StackError(f"{name} names a level {path!r} that is no array; write it again.")
+        raise StackError(f"{name} names a level {path!r} that is not an array; write it again.")
     return found
 
 

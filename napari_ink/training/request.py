@@ -72,7 +72,7 @@ class TrainRequest:
 
     def _check_start(self, start: InkModel) -> None:
         if start.config is None:
-            raise BadInputError(f"{start.name} is no network of napari-ink, and only those can be trained further.")
+            raise BadInputError(f"{start.name} is not a network of napari-ink, and only those can be trained further.")
         if not all(weight.isfinite().all() for weight in start.network.parameters()):
             raise BadInputError(f"{start.name} holds weights that are not finite; choose another checkpoint.")
         if self.config not in (None, start.config):

@@ -90,7 +90,7 @@ class RunFolder:
         Raises
         ------
         OutputError
-            If it exists and is no run to `resume`, or its parent folder does not exist.
+            If it exists and is not a run to `resume`, or its parent folder does not exist.
         """
         if not self.path.parent.is_dir():
             raise OutputError(f"There is no folder {self.path.parent}; create it or choose another.")

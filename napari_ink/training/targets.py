@@ -27,8 +27,8 @@ def ink_target(labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 def edge_target(labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """Return 1 for ink pixels next to papyrus, 0 for others, and `IGNORE` where labels do not decide ``(y, x)``.
 
-    The outline of the papyrus is no edge of ink: the target is 0 on papyrus there and up to `OUTLINE_REACH_PX` outside.
-    If ink touches the outline, or is about as near, the target is `IGNORE`.
+    The outline of the papyrus is not an edge of ink: there the target is 0 on papyrus and up to `OUTLINE_REACH_PX`
+    outside. If ink touches the outline, or is about as near, the target is `IGNORE`.
     """
     return _by_torch(edge_targets, labels)
 

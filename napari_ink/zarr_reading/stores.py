@@ -120,7 +120,7 @@ class ZippedStore(ZipStore):
     Raises
     ------
     BadInputError
-        As an instance of `kind`, if the file is no zip archive.
+        As an instance of `kind`, if the file is not a zip archive.
     """
 
     def __init__(self, path: Path, *, kind: type[BadInputError] = BadInputError) -> None:

@@ -372,5 +372,5 @@ def test_another_kind_of_file_in_place_of_the_journal_is_refused(folder: Path, k
     journal = folder / JOURNAL_NAME
     journal.unlink()
     journal.mkdir() if kind == "folder" else os.mkfifo(journal)
-    with pytest.raises(ProjectError, match="no regular file"):
+    with pytest.raises(ProjectError, match="not a regular file"):
         Annotation(folder, SHAPE, "ada")

@@ -165,19 +165,19 @@ def test_a_missing_contract_file_is_refused(tmp_path: Path, suffix: str) -> None
 @pytest.mark.parametrize(
     ("text", "match"),
     [
-        ("{", "no contract file: Invalid JSON"),
-        ("[]", "no contract file"),
+        ("{", "not a contract file: Invalid JSON"),
+        ("[]", "not a contract file"),
         ("{}", "input: Field required"),
         ({"input": {**INPUT, "colour": 1}}, "input.colour: Extra inputs"),
         ({"input": INPUT, "gamma": 1}, "gamma: Extra inputs"),
         ({"input": {**INPUT, "depth_layers": 0}}, "input.depth_layers"),
-        ({"input": INPUT, "size_divisor": 24}, "tile_size 32 is no multiple"),
-        ({"input": INPUT, "output_stride": 4}, "no multiple of output_stride"),
+        ({"input": INPUT, "size_divisor": 24}, "tile_size 32 is not a multiple"),
+        ({"input": INPUT, "output_stride": 4}, "not a multiple of output_stride"),
         ({"input": INPUT, "ink": -1}, "ink: "),
         ({"input": {**INPUT, "tile_size": 10**9}}, "input.tile_size"),
         ({"input": INPUT, "size_divisor": 10**30}, "size_divisor"),
         ({"input": {**INPUT, "mean": float("nan")}}, "input.mean"),
-        ("[" * 100_000, "no contract file"),
+        ("[" * 100_000, "not a contract file"),
     ],
 )
 def test_invalid_contract_files_are_refused(tmp_path: Path, text: str | dict[str, Any], match: str) -> None:

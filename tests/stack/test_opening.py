@@ -249,7 +249,7 @@ def test_a_broken_numpy_file_is_refused(tmp_path: Path) -> None:
 
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.docx").touch()
-    refused(tmp_path / "a.docx", "no depth stack")
+    refused(tmp_path / "a.docx", "not a depth stack")
 
 
 def test_a_file_that_vanishes_later_is_reported(tmp_path: Path) -> None:
@@ -305,7 +305,7 @@ def test_any_damage_is_reported_or_harmless(
 def test_a_pipe_among_the_layers_is_refused_and_not_waited_for(tmp_path: Path, suffix: str) -> None:
     for z in range(3):
         os.mkfifo(tmp_path / f"{z:02}{suffix}")
-    with pytest.raises(StackError, match="no regular file"):
+    with pytest.raises(StackError, match="not a regular file"):
         open_stack(tmp_path)
 
 

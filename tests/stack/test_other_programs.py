@@ -207,7 +207,7 @@ def test_an_unreadable_file_is_reported_as_lacking_permission(tmp_path: Path, mo
 @pytest.mark.parametrize("name", ["0.tif", "0.jpg", "a.npy", "a.nrrd", "a.h5", "a.tif", "a.ozx"])
 def test_a_pipe_is_refused_without_waiting(tmp_path: Path, name: str) -> None:
     os.mkfifo(tmp_path / name)
-    assert "no regular file" in refusal(tmp_path if name[0] == "0" else tmp_path / name)
+    assert "not a regular file" in refusal(tmp_path if name[0] == "0" else tmp_path / name)
 
 
 def test_impossible_paths_are_refused(tmp_path: Path) -> None:

@@ -48,5 +48,5 @@ def test_every_level_is_a_projection_of_its_layers(tmp_path, how) -> None:
         part = volume[3:18, ::step, ::step][:, 10:40, 20:90]
         truth = project_layers(iter(part), how, (0, 65535))
         np.testing.assert_array_equal(got, np.rint(truth).astype(np.uint16))
-    with pytest.raises(ValueError, match="no window"):
+    with pytest.raises(ValueError, match="not a window"):
         projected_levels(open_stack(tmp_path / "seg.npy"), slice(5, 30), how, (0, 1))

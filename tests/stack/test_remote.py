@@ -348,7 +348,7 @@ def test_values_that_changed_in_the_cache_are_downloaded_again(server, store: st
 def test_an_invalid_cache_size_is_reported_as_a_wrong_setting(server, store: str, size: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NAPARI_INK_CACHE_GB", size)
-        with pytest.raises(StackError, match=f"^NAPARI_INK_CACHE_GB is '{size}', which is no size"):
+        with pytest.raises(StackError, match=f"^NAPARI_INK_CACHE_GB is '{size}', which is not a size"):
             open_stack(store)
 
 

@@ -124,16 +124,16 @@ def test_pipes_devices_and_lost_links_are_refused(tmp_path: Path) -> None:
     chunk = write(tmp_path / "a.zarr", 2, None)
     chunk.unlink()
     os.mkfifo(chunk)
-    with pytest.raises(StackError, match="no regular file"):
+    with pytest.raises(StackError, match="not a regular file"):
         read(tmp_path / "a.zarr")
-    for target, sentence in (("/dev/zero", "no regular file"), ("/nowhere/at/all", "a link to a file that does")):
+    for target, sentence in (("/dev/zero", "not a regular file"), ("/nowhere/at/all", "a link to a file that does")):
         chunk.unlink()
         chunk.symlink_to(target)
         with pytest.raises(StackError, match=sentence):
             read(tmp_path / "a.zarr")
     chunk.unlink()
     chunk.mkdir()
-    with pytest.raises(StackError, match="no regular file"):
+    with pytest.raises(StackError, match="not a regular file"):
         read(tmp_path / "a.zarr")
 
 

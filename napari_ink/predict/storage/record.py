@@ -20,7 +20,7 @@ def _is_time(text: str) -> str:
     try:
         datetime.fromisoformat(text).timestamp()
     except (OverflowError, OSError) as error:
-        raise ValueError(f"{text} is no time") from error
+        raise ValueError(f"{text} is not a time") from error
     return text
 
 
