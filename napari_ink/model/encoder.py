@@ -48,7 +48,7 @@ class ReducedAttention(nn.Module):
     Attributes
     ----------
     attend : Callable
-        Attention of queries, keys and values, which training replaces where another form is faster.
+        Attention of queries, keys and values, replaced where another form is faster.
     """
 
     attend: Callable[..., Tensor] = staticmethod(F.scaled_dot_product_attention)

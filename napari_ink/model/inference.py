@@ -13,15 +13,24 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from napari_ink.model.encoder import ReducedAttention
 from napari_ink.model.network import Decoder, InkEdgeNetwork
-from napari_ink.model.stem import DepthPool
+from napari_ink.model.stem import DepthPool, DepthStem
 from napari_ink.model.taught_network import TaughtNetwork
 
 
-def for_prediction(network: nn.Module) -> nn.Module:
+def for_prediction(network: nn.Module, dtype: torch.dtype = torch.float32) -> nn.Module:
     """Return a faster copy of an `InkEdgeNetwork` with the same logits; other networks are returned unchanged.
 
     The copy can only predict. Its input and output are laid out like the original's.
+
+    Parameters
+    ----------
+    network
+        The network.
+    dtype
+        Number format of its weights and activations. With ``torch.bfloat16`` logits are no longer the same, see
+        docs/decisions/0029-reduced-precision.md; softmax, means over the depth and the sums of norms stay in float32.
     """
     if isinstance(network, TaughtNetwork):
         return TaughtNetwork(cast(InkEdgeNetwork, for_prediction(network.network)), network.forest)
@@ -35,7 +44,50 @@ def for_prediction(network: nn.Module) -> nn.Module:
     for module in fast.modules():
         if isinstance(module, nn.Conv2d):
             module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        elif isinstance(module, ReducedAttention) and module.reach is not None:
+            module.attend = attend_to_few
+    return fast if dtype == torch.float32 else _converted(fast, dtype)
+
+
+def _converted(fast: InkEdgeNetwork, dtype: torch.dtype) -> InkEdgeNetwork:
+    """Convert a network, which still reads float32."""
+    fast.to(dtype)
+    fast.stem = ConvertingStem(fast.stem, dtype)  # type: ignore[assignment]
     return fast
+
+
+class ConvertingStem(nn.Module):
+    """A stem that converts the grey values it reads to its own number format.
+
+    Parameters
+    ----------
+    stem
+        The stem.
+    dtype
+        Its number format.
+    """
+
+    def __init__(self, stem: DepthStem, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.stem, self.dtype = stem, dtype
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Map a stack as `DepthStem` does."""
+        planes: tuple[Tensor, Tensor] = self.stem(x.to(self.dtype))
+        return planes
+
+
+def attend_to_few(q: Tensor, k: Tensor, v: Tensor, is_key: Tensor) -> Tensor:
+    """Return what `torch.nn.functional.scaled_dot_product_attention` does, faster on a CPU where keys are few.
+
+    Queries come last in the scores, so that softmax runs over many of them at once; torch's own function, and softmax
+    over a last axis of nine keys, compute one query after the other and take three to eight times as long.
+    """
+    if q.device.type != "cpu":
+        return F.scaled_dot_product_attention(q, k, v, is_key)
+    scores = (k @ q.transpose(-2, -1)).float() * q.shape[-1] ** -0.5
+    weights = torch.softmax(scores.masked_fill_(~is_key.transpose(-2, -1), -torch.inf), dim=-2)
+    return weights.to(v.dtype).transpose(-2, -1) @ v
 
 
 def fold_norms(network: nn.Module) -> None:
@@ -179,12 +231,14 @@ class ChannelsLastDepthPool(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(b, c, z, y, x)`` to ``(b, 2c, y, x)``, with channels last in memory."""
         values = _channels_last(x)
-        weight = torch.softmax(self.score(values), dim=1)  # (b, z, y, x, 1)
-        # Layer by layer, since the product of all layers is as large as the values and exceeds every cache.
-        mean = torch.zeros_like(values[:, 0])
+        weight = torch.softmax(self.score(values).float(), dim=1)  # (b, z, y, x, 1)
+        # Layer by layer, since the product of all layers is as large as the values and exceeds every cache. In float32
+        # whatever the values are: in bfloat16, sums over layers lose most, and torch adds ten times as slowly.
+        highest, mean = values[:, 0].clone(), torch.zeros_like(values[:, 0], dtype=torch.float32)
         for z in range(values.shape[1]):
+            torch.maximum(highest, values[:, z], out=highest)
             mean.addcmul_(values[:, z], weight[:, z])
-        return torch.cat([values.amax(dim=1), mean], dim=-1).permute(0, 3, 1, 2)
+        return torch.cat([highest, mean.to(values.dtype)], dim=-1).permute(0, 3, 1, 2)
 
 
 # Rows of a strip at a quarter of the resolution. Planes of 512 × 512 pixels leave the caches, and glibc maps arrays

@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 from torch import nn
 
 from napari_ink.model import InkEdgeConfig, load_model
-from napari_ink.model.inference import FlatConv, PointwiseConv, StripDecoder, fold_norms, for_prediction
+from napari_ink.model.inference import (
+    FlatConv,
+    PointwiseConv,
+    StripDecoder,
+    attend_to_few,
+    fold_norms,
+    for_prediction,
+)
 from napari_ink.model.network import InkEdgeNetwork
 
 
@@ -52,6 +59,27 @@ def test_the_shipped_model_agrees_to_a_thousandth_in_probability() -> None:
     with torch.inference_mode():
         difference = fast(stack).sigmoid() - network(stack).sigmoid()
     assert difference.abs().max() < 1e-4
+
+
+@pytest.mark.parametrize(("heads", "queries"), [(1, 64), (6, 1)])
+def test_attention_to_few_keys_is_that_of_torch(heads: int, queries: int) -> None:
+    torch.manual_seed(0)
+    q, (k, v) = torch.randn(5, heads, queries, 8), torch.randn(2, 5, heads, 9, 8)
+    is_key = torch.rand(5, 1, 1, 9) > 0.3
+    is_key[..., 4] = True  # a token's own cell
+    expected = nn.functional.scaled_dot_product_attention(q, k, v, is_key)
+    torch.testing.assert_close(attend_to_few(q, k, v, is_key), expected, atol=1e-6, rtol=1e-5)
+
+
+def test_in_bfloat16_the_shipped_model_computes_nearly_the_same() -> None:
+    network = load_model().network
+    brief = for_prediction(network, torch.bfloat16)
+    assert {tensor.dtype for tensor in brief.state_dict().values()} == {torch.bfloat16}
+    torch.manual_seed(0)
+    stack = torch.randn(1, 32, 96, 128)
+    with torch.inference_mode():
+        difference = (brief(stack).float().sigmoid() - network(stack).sigmoid()).abs()
+    assert 1e-5 < difference.mean() < 5e-3 and difference.max() < 0.1
 
 
 @pytest.mark.parametrize("rows", [1, 24])  # 16 or more are a batch that oneDNN computes
