@@ -75,7 +75,7 @@ def exists(path: Path, kind: type[BadInputError]) -> bool:
     Raises
     ------
     BadInputError
-        As an instance of `kind`, if a folder on the way may not be entered, so that nobody can tell.
+        As an instance of `kind`, if access to a parent folder is denied, so that the answer is unknown.
     """
     try:
         return path.exists()

@@ -25,8 +25,8 @@ def memory_kept(training: bool = False) -> Iterator[None]:
     Parameters
     ----------
     training
-        Keep up to 2 GB, arrays over 32 MB included, which glibc otherwise maps anew each time. Only the block's peak is
-        held, which training reaches in each step.
+        Keep up to 2 GB, including arrays over 32 MB, which glibc otherwise maps again each time. Only the block's peak
+        is held, which training reaches in each step.
     """
     libc = ctypes.CDLL(None) if sys.platform == "linux" else None
     if libc is None or not hasattr(libc, "malloc_trim"):  # musl does not have it

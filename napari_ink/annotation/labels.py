@@ -12,7 +12,7 @@ Colour = tuple[float, float, float, float]
 
 
 class LabelValue(IntEnum):
-    """Values of ink labels. Unreviewed never means background: nobody has looked at that pixel."""
+    """Values of ink labels. An unreviewed pixel is never background: it is simply not known."""
 
     UNREVIEWED = 0
     PAPYRUS = 1

@@ -68,7 +68,7 @@ class Project:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Sentences about damage that was found, and about what was done."""
+        """Sentences about damage that was found, and its repair."""
         others = (self.notes.warning, self._view_warning)
         return (*self.annotation.warnings, *(one for one in others if one))
 

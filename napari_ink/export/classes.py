@@ -62,7 +62,7 @@ def values_of_classes(counts: Mapping[str, int], path: Path) -> ClassValues:
         )
     labels, mask = _FAMILIES[wanted[0]]
     value_of = {name: value for value, name in labels.items()}
-    # Ink without papyrus is a mask: nothing in the file says where somebody looked and found none.
+    # Ink without papyrus is a mask: the file does not say which pixels were reviewed and found empty.
     names = labels if present & set(value_of) != {wanted[0]} else mask
     if names is mask:
         value_of = {wanted[0]: WHITE}

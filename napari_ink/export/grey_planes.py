@@ -34,7 +34,7 @@ def plane_of_levels(
     samples
         What the file says about its values; None to judge by their dtype.
     threshold
-        Threshold, 0 to 1, at which the caller will cut a soft mask; None if nobody gave one.
+        Threshold, 0 to 1, at which the caller will cut a soft mask; None if the user gave none.
 
     Raises
     ------

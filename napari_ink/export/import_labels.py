@@ -35,7 +35,7 @@ def read_labels(
         and GeoJSON of other programs, do not contain their size and need it.
     threshold
         Threshold, 0 to 1, at which the caller will cut a soft mask. With one, masks that nowhere reach half are read
-        too; None if nobody gave one.
+        too; None if the user gave none.
 
     Returns
     -------
@@ -117,7 +117,7 @@ def import_ink_labels(
     notes = plane.notes + (() if looked is None else looked.notes)
 
     def read(y: Span, x: Span) -> UInt8Array:
-        # Ink last: it counts even where the supervision mask says that nobody looked.
+        # Ink last, because it counts even outside of the supervision mask.
         values = np.zeros((y[1] - y[0], x[1] - x[0]), np.uint8)
         if looked is not None:
             values[looked.read(y, x) > 0] = LabelValue.PAPYRUS

@@ -1,4 +1,4 @@
-"""GeoJSON and COCO, which share the suffix of JSON: each is read as what it holds."""
+"""Files with the suffix .json, which are read as GeoJSON or COCO according to their content."""
 
 from __future__ import annotations
 

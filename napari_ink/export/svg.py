@@ -198,7 +198,7 @@ class _Drawing:
         # The order of the cases matters: an obstacle is an error only for a shape that is labelled and visible.
         if tag == "use":
             is_labelled = (element.get("href") or element.get(_XLINK) or "").strip() in self._labelled_ids
-            obstacle = "a clone; unlink it from what it clones"
+            obstacle = "a clone; unlink the clone"
         else:
             is_labelled = element in self._labelled
             obstacle = obstacle or (

@@ -177,7 +177,7 @@ def _check_fit(path: Path, config: InkEdgeConfig) -> None:
     # Building a network of too many layers takes long, even without memory for its weights.
     if sum(config.per_stage("num_layers")) > max(len(there), _FEW_LAYERS):
         raise CheckpointError(
-            f"The weights in {path} do not fit its config: {len(there)} weights cannot make so many layers; "
+            f"The weights in {path} do not fit its config: {len(there)} weights are too few for its layers; "
             "save it again."
         )
     try:

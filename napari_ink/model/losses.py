@@ -155,7 +155,7 @@ def hinge(logits: Tensor, target: Tensor, tolerance_px: int) -> Tensor:
     Around every cell of `_CELL_PX` pixels each shift of the labels within `tolerance_px` is tried. Its weight is the
     exponential of the mean logit along the shifted line, within two cells around, times a bell over the shift's length:
     so a line moves as a whole, nothing moves without a reason, and early on, when the prediction says nothing yet, the
-    labels are blurred. (One step of expectation maximisation, in which the shift is what is hidden; compare the
+    labels are blurred. (One step of expectation maximisation with the shift as hidden variable; compare the
     alignment of Yu et al. 2018 and Acuna et al. 2019.)
 
     Parameters

@@ -92,7 +92,7 @@ def _with_memory_fallback(request: PredictRequest, cluster: Cluster | None) -> G
             if instead is None:
                 raise
             request, how = instead
-            # The error's remedy (after the semicolon) is dropped: the note says what was done instead.
+            # The error's remedy (after the semicolon) is dropped, because the note says how the run continues.
             reason = str(error).split(";", 1)[0]
         yield PredictionNote(f"{reason}: {how}.")
 
@@ -303,7 +303,7 @@ class _Run:
         area = tile.within(self._region)
         finished = {block: answer.finished[block] for block in blocks_in(area) if block in answer.finished}
         is_open = any(block not in finished for block in blocks_in(area))
-        # Sums change with the next tile, so only what is final is read later.
+        # Sums change with the next tile, so only final blocks are read later.
         so_far = blend.levels(area) if is_open else np.zeros((channels_of(self._members), *area.shape), np.uint8)
 
         def read_levels() -> UInt8Array:

@@ -57,7 +57,7 @@ def grid_step(members: Sequence[EnsembleMember]) -> int:
     """Return the number that the first row and column of a tile must be multiples of.
 
     With a context it is the network's coarsest step: then each token stands for the same pixels in every tile. Networks
-    of a single tile size do not tell their step.
+    of a single tile size do not state their step.
     """
     from napari_ink.model.stem import DepthStem
     from napari_ink.predict.tile_inference import has_shared_stem
@@ -69,7 +69,7 @@ def grid_step(members: Sequence[EnsembleMember]) -> int:
 
 
 def overlap_of(asked: float | None, members: Sequence[EnsembleMember]) -> float:
-    """Return the overlap of tiles: the one asked for, or the one that the models need to hide where tiles meet."""
+    """Return the requested overlap of tiles, or else the overlap that hides the borders of the models' tiles."""
     if asked is not None:
         return asked
     return 0.0 if all(member.contract.context_px for member in members) else DEFAULT_OVERLAP

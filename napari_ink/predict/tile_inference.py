@@ -1,4 +1,4 @@
-"""Inference on tiles: what is computed once per cell, and what for each tile.
+"""Inference on tiles, split into a part that is computed once per cell and a part for each tile.
 
 With our own network, the stem (most of the work) runs once over every cell and its halo; the rest runs on tiles. With
 another network, or one that sees rotated tiles, whole tiles go through the network; they are assembled from grey values

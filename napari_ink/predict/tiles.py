@@ -55,7 +55,7 @@ class TileGrid:
 
     @property
     def kept(self) -> tuple[int, int]:
-        """Height and width of what is kept of a tile's values: all but its context."""
+        """Height and width of a tile without its context, whose values are dropped."""
         return self.tile[0] - 2 * self.context, self.tile[1] - 2 * self.context
 
     @property

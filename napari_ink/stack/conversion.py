@@ -130,20 +130,20 @@ class _Job:
         self._total_bytes = sum(self._sizes.values())
 
     def progress(self) -> Converted:
-        """Return how far it has come."""
+        """Return the progress."""
         return Converted(len(self._done), len(self._sizes), self._done_bytes, self._total_bytes)
 
     def note(self, place: Place, check: int) -> None:
-        """Take a place as done."""
+        """Record a shard as done, with its checksum."""
         if self._noted.get(place) != check:
             self._folder.note_done(place, check)
         self._done[place] = check
         self._done_bytes += self._sizes[place]
 
     def check(self, workers: int) -> Iterator[Converted]:
-        """Read all shards that an earlier run wrote, and take what has not its check sum for not done.
+        """Read all shards that an earlier run wrote; those whose checksum differs are written again.
 
-        Copied layers are held against theirs when their turn comes, where they are still needed.
+        Copied layers are compared with their checksums only when they are needed.
         """
         for place, is_sound in _in_parallel(self._places(lambda level: level >= 0), self._is_sound, workers):
             if not is_sound:

@@ -18,7 +18,7 @@ _SIGNED_NUMBER = re.compile(r"(?:(?<![0-9])[+-])?[0-9]+")
 _AFTER_Z = re.compile(r"(?<![^\W_])[zZ]-$")
 _MINUS_SIGNS = str.maketrans("\u2212\u2013", "--")  # typeset ones: a minus sign, a dash
 _LAYER_DIGITS = 6
-# Masks and labels are found by these names (`beside.py`), so nobody takes them for layers that were left out.
+# Masks and labels are found by these names (`beside.py`), so no note names them as layers that were left out.
 _NO_LAYER = re.compile(r"(?:.*_)?(?:mask|inklabels)(?:_v[0-9]+)?")
 _MOST_NAMED = 3
 _MINUS = "the minus in front of them is read as a sign, and if it is a hyphen"

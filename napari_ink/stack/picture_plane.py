@@ -52,7 +52,7 @@ def opened_picture_plane(path: Path) -> Iterator[StoredPlane]:
             with decoder_errors(LabelError, path, _SAVE_GREY):
                 return _values(image.crop((0, y.start, width, y.stop)), path) // np.uint8(stretched)
 
-        # One row shows the number of channels and the dtype, before anybody relies on them.
+        # One row shows the number of channels and the dtype, before other code relies on them.
         first = read(slice(0, min(1, height)))
         check_plane((height, *first.shape[1:]), first.dtype, path)
         yield StoredPlane(path, (height, width), first.dtype, _samples(path, image, stretched), read)

@@ -199,7 +199,7 @@ async def _body(answer: aiohttp.ClientResponse, most_bytes: int) -> bytes:
 
 
 def _patience(received: int, most_bytes: int) -> float:
-    """Return the seconds that so many bytes may take; metadata get a fixed limit in addition."""
+    """Return the seconds that a number of bytes may take; metadata get a fixed limit in addition."""
     allowed = received / _SLOWEST_BYTES_PER_S
     return min(allowed, _MOST_METADATA_S) if most_bytes <= MOST_METADATA_BYTES else allowed
 

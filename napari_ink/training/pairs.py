@@ -105,7 +105,7 @@ def _pair_of_project(stack: DepthStack, folder: Path) -> PairFiles:
         )
     rows, columns = annotation.plane_shape("review")
     review = annotation.read("review", (0, rows), (0, columns))
-    # A project's review cells say what is reviewed, in place of a supervision mask.
+    # The review plane of a project marks the reviewed pixels, in place of a supervision mask.
     values = labels_to_learn_from(annotation.read("ink", (0, shape[0]), (0, shape[1])), review)
     beside, notes = find_beside(stack), list[str]()
     if beside.mask is not None:

@@ -43,7 +43,7 @@ def edge_targets(labels: Tensor) -> Tensor:
     """Return `edge_target` of a batch ``(b, y, x)`` on any device."""
     unreviewed, outside = labels == LabelValue.UNREVIEWED, labels == OUTSIDE
     papyrus, ink = labels == LabelValue.PAPYRUS, labels == LabelValue.INK
-    # A pixel next to an unreviewed one may be an edge or not, depending on what is found there.
+    # A pixel next to an unreviewed one may be an edge or not, depending on the label that it will get.
     unknown = _touched(unreviewed) | (ink & _touched(outside))
     beside_papyrus = _near(papyrus, OUTLINE_REACH_PX) & ~_near(ink | unreviewed, OUTLINE_REACH_PX)
     edge = (ink & _touched(papyrus)).to(torch.uint8)

@@ -40,7 +40,7 @@ def fragment_at(edges: EdgeLabels, y: int, x: int, within_px: int = 4) -> Mask:
 
 
 def short_fragments(edges: EdgeLabels, shortest_px: int) -> Mask:
-    """Return the edge lines ``(y, x)`` of fewer than so many pixels."""
+    """Return the edge lines ``(y, x)`` that are shorter than a number of pixels."""
     labels, number = ndimage.label(edges == EdgeValue.EDGE, _ALL_AROUND)
     sizes = np.bincount(labels.ravel(), minlength=number + 1)
     short: Mask = (sizes < shortest_px)[labels] & (labels > 0)

@@ -36,7 +36,7 @@ def cell_bounds(region: ReviewCell, shape: tuple[int, int]) -> tuple[int, int, i
 def supervision(
     ink: npt.NDArray[np.uint8], review: npt.NDArray[np.uint8], y: int = 0, x: int = 0
 ) -> npt.NDArray[np.bool_]:
-    """Return the pixels that were looked at: labelled ones and all of reviewed regions, but none of flagged ones.
+    """Return a mask of the reviewed pixels: labelled ones and all of reviewed regions, but none of flagged regions.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def labels_to_learn_from(
         As for `supervision`.
     """
     seen = supervision(ink, review, y, x)
-    # Whoever reviewed a region has labelled all its ink, so the rest of it is papyrus.
+    # In a reviewed region all ink is labelled, so its other pixels are papyrus.
     complete = np.where(ink == LabelValue.UNREVIEWED, LabelValue.PAPYRUS, ink)
     return np.where(seen, complete, LabelValue.UNREVIEWED).astype(np.uint8)
 

@@ -31,7 +31,7 @@ class Recovered:
     number
         Number of the last change that was ever made.
     warnings
-        Sentences about damage that was found, and about what was done.
+        Sentences about damage that was found, and its repair.
     is_mended
         Whether the marker must be written again.
     """

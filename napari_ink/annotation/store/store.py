@@ -207,7 +207,7 @@ class Annotation:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Sentences about damage found on opening and since, and about what was done."""
+        """Sentences about damage found on opening and since, and its repair."""
         return (*self._warnings, *self._chunks.warnings, *self._planes.strange_in_chunks())
 
     @property

@@ -36,7 +36,7 @@ def write_labels(path: str | None = None, data: Any = None, attributes: dict[str
     Returns
     -------
     list of str
-        What was written.
+        Path of the written file or folder; empty if the user was asked for it.
 
     Raises
     ------
@@ -117,7 +117,7 @@ def write_stack(path: str | None = None, data: Any = None, attributes: dict[str,
     Returns
     -------
     list of str
-        What was written.
+        Path of the written file or folder; empty if the user was asked for it.
 
     Raises
     ------

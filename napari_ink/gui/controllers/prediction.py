@@ -206,7 +206,7 @@ class PredictionController(QObject):
             run.start()
 
     def _look(self) -> None:
-        """Tell the run which region is visible, to predict its tiles next."""
+        """Pass the visible region to the run, which predicts its tiles next."""
         if self._run is not None:
             self._run.looking_at = self._requests.visible_region()
 

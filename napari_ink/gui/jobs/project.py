@@ -41,7 +41,7 @@ class StackOpened:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ProjectOpened:
-    """Event: the project of a segment was opened; `notes` tell what an import has left out."""
+    """Event: the project of a segment was opened; `notes` list what an import left out."""
 
     project: Project
     notes: tuple[str, ...] = ()

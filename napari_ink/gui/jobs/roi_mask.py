@@ -51,7 +51,7 @@ def roi_mask(
 
     mask = SegmentMask(shape, _bands(polygons, region, shape))
     if not mask.any(*region.slices):
-        raise BadInputError("What is drawn as region of interest holds the middle of no pixel; draw it larger.")
+        raise BadInputError("The region of interest contains the centre of no pixel; draw it larger.")
     if papyrus is not None:
         bands = (slice(top, top + _BAND_PX) for top in range(0, shape[0], _BAND_PX))
         mask = SegmentMask(shape, (mask[y, :] & papyrus[y, :] for y in bands), papyrus.note)

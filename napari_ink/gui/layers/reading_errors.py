@@ -41,7 +41,7 @@ class ReadingErrors(QObject):
         self._is_open = True
 
     def close(self) -> None:
-        """Forget the error and ignore others: nobody works on the stack any more."""
+        """Forget the error and ignore later ones, because the stack is closed."""
         self._is_open, self.first = False, ""
 
     def report(self, message: str) -> None:

@@ -56,7 +56,7 @@ class VersionsSection(Section):
         self._is_edited = False
 
     def show_state(self, state: InkState) -> None:
-        """List the versions, and enable what is possible."""
+        """List the versions, and enable the buttons that apply."""
         self._is_edited = state.labels_edited
         shown = tuple(self.versions.itemText(index) for index in range(self.versions.count()))
         newest_first = state.versions[::-1]

@@ -60,7 +60,7 @@ def remove_if_empty(path: Path) -> bool:
         open_prediction(path)
     except BadInputError:
         return False  # not a store
-    # The flags do not tell: blocks without papyrus are final from the start. Chunks that are all 0 have no file.
+    # The flags are not enough: blocks without papyrus are final from the start. Chunks that are all 0 have no file.
     if (path / LEVELS / "c").exists():
         return False
     shutil.rmtree(path, ignore_errors=True)
