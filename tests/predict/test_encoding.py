@@ -1,5 +1,7 @@
 """Chunks that are encoded without zarr are zarr's, byte for byte, and stores of another form are left to zarr."""
 
+import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -89,3 +91,20 @@ def test_a_block_of_zeros_removes_the_chunk_that_a_killed_run_left(tmp_path: Pat
     stored = zarr.open_array(path / LEVELS, mode="r")
     np.testing.assert_array_equal(stored[:, :256, :256], levels)
     np.testing.assert_array_equal(stored[:, :256, 256:512], levels)
+
+
+def test_chunks_are_synced_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # One after the other they take 3 to 4 ms each, so that eight chunks cost more than a GPU's batch.
+    path, region, at_once = tmp_path / "p.zarr", Region.whole(SHAPE), [0, 0]
+    create_store(path, SHAPE, None, {"region": [0, SHAPE[0], 0, SHAPE[1]]}, 2)
+
+    def slow(_: int) -> None:
+        at_once[0] += 1
+        at_once[1] = max(at_once)
+        time.sleep(0.05)
+        at_once[0] -= 1
+
+    with PredictionWriter(path, region) as writer:
+        monkeypatch.setattr(os, "fsync", slow)
+        writer.store({(0, x): levels_of("noise", 2, block_area((0, x), region).shape) for x in range(3)})
+    assert at_once[1] > 1

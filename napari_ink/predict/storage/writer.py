@@ -30,6 +30,7 @@ _LOCK = ".lock"
 # Writes that may be queued; beyond, the run waits for the disk rather than fill memory.
 _MOST_PENDING = 16
 _RECORD_EVERY_S = 0.5
+_SYNCS_AT_ONCE = 16
 
 
 class PredictionWriter:
@@ -72,6 +73,7 @@ class PredictionWriter:
         self._chunk_folder, self._made_folders = str(path / LEVELS / "c"), set[str]()
         # One thread, so that the network does not wait for the disk and blocks are written in order.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="napari-ink-write")
+        self._syncing = ThreadPoolExecutor(_SYNCS_AT_ONCE, thread_name_prefix="napari-ink-sync")
         self._writes: deque[Future[None]] = deque()
         self._unrecorded: list[BlockIndex] = []
         self._timer: threading.Timer | None = None
@@ -95,6 +97,7 @@ class PredictionWriter:
                 self._flush()
         finally:
             self._thread.shutdown(wait=True, cancel_futures=True)
+            self._syncing.shutdown(wait=True)
             self._close(kind)
 
     def _close(self, kind: type[BaseException] | None) -> None:
@@ -235,16 +238,18 @@ class PredictionWriter:
 
     def _sync_chunks(self, array: str, chunks: Iterable[tuple[int, ...]]) -> None:
         """Sync chunks of an array to disk, and the folders that hold their names."""
-        folders = set()
-        for index in chunks:
-            chunk = (self.path / array / "c").joinpath(*map(str, index))
-            if chunk.exists():  # chunks that are all 0 have no file
-                sync(chunk)
-                # A folder that may be new: its own name, and those of the folders above it, must be synced as well.
-                is_new = chunk.parent not in self._synced_folders
-                folders |= {*chunk.parents[: len(index)]} if is_new else {chunk.parent}
-        for folder in folders:
-            sync(folder)
+        home, folders = self.path / array / "c", set[Path]()
+        paths = (home.joinpath(*map(str, index)) for index in chunks)
+        present = [chunk for chunk in paths if chunk.exists()]  # chunks that are all 0 have no file
+        for folder in {chunk.parent for chunk in present}:
+            # A folder that may be new: its own name, and those of the folders above it, must be synced as well.
+            above = (
+                [] if folder in self._synced_folders else [one for one in folder.parents if one.is_relative_to(home)]
+            )
+            folders |= {folder, *above}
+        # Side by side: each sync waits for the disk's journal, which takes many in the time of one. Names come last.
+        for together in (present, folders):
+            list(self._syncing.map(sync, together))
         self._synced_folders |= folders
 
     def finish(self) -> None:
