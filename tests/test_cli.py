@@ -20,6 +20,8 @@ from PIL import Image
 from napari_ink.cli import main
 from napari_ink.model import InkEdgeConfig, InputContract, save_checkpoint
 from napari_ink.model.network import InkEdgeNetwork
+from tests.interrupting import interrupted
+from tests.small_disk import small_disk
 
 HEIGHT, WIDTH, DEPTH = 50, 70, 12
 CONTRACT = InputContract(depth_layers=8, min_depth_layers=4, mean=0.3, std=0.2, voxel_size_um=7.91, tile_size=64)
@@ -701,23 +703,19 @@ def test_a_lack_of_memory_is_an_error_of_one_line(run: Run, tmp_path: Path) -> N
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    disk = tmp_path / "small"
-    disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", disk], capture_output=True).returncode:
-        pytest.skip("only root on Linux may mount a small disk")
-    yield disk
-    subprocess.run(["umount", disk], check=True)
+def full_disk(tmp_path: Path) -> Iterator[Path]:
+    with small_disk(tmp_path, "16k") as disk:
+        yield disk
 
 
-def test_a_full_disk_is_an_error_of_one_line(run: Run, small_disk: Path, segment: Path, checkpoint: Path) -> None:
-    ended = run("predict", segment, "-o", small_disk / "p.zarr", "--model", checkpoint)
+def test_a_full_disk_is_an_error_of_one_line(run: Run, full_disk: Path, segment: Path, checkpoint: Path) -> None:
+    ended = run("predict", segment, "-o", full_disk / "p.zarr", "--model", checkpoint)
     assert ended.code == 1, "the arguments were right"
     assert "disk is full" in ended.err.splitlines()[-1]
     assert "Traceback" not in ended.err
-    ended = run("phantom", small_disk / "ph", "--seed", 1, "--size", 64, 64)
+    ended = run("phantom", full_disk / "ph", "--seed", 1, "--size", 64, 64)
     assert ended.code == 1 and "disk is full" in ended.err and ended.err.count("\n") == 1
-    assert list(small_disk.iterdir()) == []
+    assert list(full_disk.iterdir()) == []
 
 
 # Ways to end a process: from a terminal, by `kill`, and by `kill` in the background, where Ctrl-C is ignored.
@@ -731,21 +729,8 @@ def test_interrupted_then_resumed(
 ) -> None:
     stack = write_layers(tmp_path / "seg", grey(depth=8, height=1024, width=768))
     command = ["predict", str(stack), "-o", str(tmp_path / "p.zarr"), "--model", str(checkpoint), "--device", "cpu"]
-    with subprocess.Popen(
-        [sys.executable, "-m", "napari_ink.cli", *command],
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, ctrl_c),  # a background job inherits an ignored signal
-    ) as process:
-        assert process.stderr is not None
-        for line in process.stderr:
-            if line.startswith("Runs on"):
-                break
-        process.send_signal(sent)
-        rest = process.stderr.read()
-        assert process.wait(60) == 130, rest
+    rest = interrupted(command, lambda process: os.kill(process, sent), ctrl_c)
     assert rest.splitlines()[-1].startswith("napari-ink: Interrupted; the finished part is saved")
-    assert "Traceback" not in rest
     assert run(*command, "--resume").code == 0
     from napari_ink.predict import open_prediction
 

@@ -1,8 +1,5 @@
 """Export: a written file reads back unchanged, and no half-written file is left behind."""
 
-import os
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +20,7 @@ from napari_ink.export import (
     write_mask,
 )
 from napari_ink.stack import read_mask
+from tests.small_disk import small_disk
 
 SIZES = hnp.array_shapes(min_dims=2, max_dims=2, max_side=40)
 LABELS = np.random.default_rng(0).integers(0, 3, (21, 34), dtype=np.uint8)
@@ -99,21 +97,9 @@ def test_the_name_of_a_dangling_link_is_refused_too(tmp_path: Path) -> None:
     assert (tmp_path / "m.png").is_symlink() and not (tmp_path / "gone.png").exists()
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Mount a disk of 64 KiB, since only a real disk becomes full in the same way."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mounted = hasattr(os, "geteuid") and os.geteuid() == 0
-    mounted = mounted and subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", place]).returncode == 0
-    if not mounted:
-        pytest.skip("mounting a small disk needs root on Linux")
-    yield place
-    subprocess.run(["umount", place], check=True)
-
-
-def test_a_full_disk_is_reported(small_disk: Path) -> None:
+def test_a_full_disk_is_reported(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).random((1500, 1500)) < 0.5
-    with pytest.raises(OutputError, match="disk is full"):
-        write_mask(noise, small_disk / "m.png")
-    assert list(small_disk.iterdir()) == []
+    with small_disk(tmp_path, "64k") as disk:
+        with pytest.raises(OutputError, match="disk is full"):
+            write_mask(noise, disk / "m.png")
+        assert list(disk.iterdir()) == []

@@ -1,5 +1,6 @@
 """A small segment, a model with random weights, and the dock in a real window."""
 
+import contextlib
 import gc
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -80,10 +81,32 @@ def dock(make_napari_viewer_proxy, checkpoint, qtbot):
 
 
 @pytest.fixture
-def open_dock(dock, segment, qtbot):
+def open_in_dock(dock, qtbot) -> Callable[[Path], None]:
+    """Open a stack in the dock, and wait for it."""
+
+    def open_stack(source: Path) -> None:
+        dock.open_stack(source)
+        qtbot.waitUntil(lambda: dock.session.state.stack is not None and not dock.session.state.busy, timeout=20000)
+
+    return open_stack
+
+
+@pytest.fixture
+def label_in_dock(dock, open_in_dock, click, qtbot) -> Callable[[Path], None]:
+    """Open a stack in the dock, and make empty labels for it."""
+
+    def label_stack(source: Path) -> None:
+        open_in_dock(source)
+        click(dock.correct.editable_button)
+        qtbot.waitUntil(lambda: dock.session.state.labels)
+
+    return label_stack
+
+
+@pytest.fixture
+def open_dock(dock, segment, open_in_dock):
     """The dock with the segment open."""
-    dock.open_stack(segment)
-    qtbot.waitUntil(lambda: dock.session.state.stack is not None and not dock.session.state.busy, timeout=20000)
+    open_in_dock(segment)
     return dock
 
 
@@ -150,11 +173,10 @@ def labelled_dock(predicted_dock, click, qtbot):
 
 
 @pytest.fixture
-def empty_dock(open_dock, click, qtbot):
+def empty_dock(dock, segment, label_in_dock):
     """The dock with empty labels on a stack without a prediction."""
-    click(open_dock.correct.editable_button)
-    qtbot.waitUntil(lambda: open_dock.session.state.labels)
-    return open_dock
+    label_in_dock(segment)
+    return dock
 
 
 @pytest.fixture
@@ -183,13 +205,12 @@ def viewer(dock):
     return napari.current_viewer()
 
 
-@pytest.fixture
-def errors() -> Iterator[list[str]]:
-    """The errors that napari has shown to the user since the test started."""
+@contextlib.contextmanager
+def _notifications(*severities: NotificationSeverity) -> Iterator[list[str]]:
     seen: list[str] = []
 
     def see(notification) -> None:
-        if notification.severity == NotificationSeverity.ERROR:
+        if notification.severity in severities:
             seen.append(notification.message)
 
     notification_manager.notification_ready.connect(see)
@@ -198,16 +219,17 @@ def errors() -> Iterator[list[str]]:
 
 
 @pytest.fixture
+def errors() -> Iterator[list[str]]:
+    """The errors that napari has shown to the user since the test started."""
+    with _notifications(NotificationSeverity.ERROR) as seen:
+        yield seen
+
+
+@pytest.fixture
 def messages() -> Iterator[list[str]]:
     """All messages that napari has shown to the user since the test started."""
-    seen: list[str] = []
-
-    def see(notification) -> None:
-        seen.append(notification.message)
-
-    notification_manager.notification_ready.connect(see)
-    yield seen
-    notification_manager.notification_ready.disconnect(see)
+    with _notifications(*NotificationSeverity) as seen:
+        yield seen
 
 
 @pytest.fixture

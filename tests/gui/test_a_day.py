@@ -15,16 +15,13 @@ def _on_circle(degrees: float, radius: float) -> tuple[float, float]:
 
 
 def test_a_days_work_is_saved_and_restored(
-    make_napari_viewer_proxy, tmp_path, qtbot, click, stroke, press, canvas, dock, viewer
+    make_napari_viewer_proxy, tmp_path, qtbot, click, label_in_dock, stroke, press, canvas, dock, viewer
 ):
     rows, columns = np.ogrid[: SHAPE[0], : SHAPE[1]]
     disc = (rows - CENTRE[0]) ** 2 + (columns - CENTRE[1]) ** 2 <= RADIUS**2
     grey = ndimage.gaussian_filter(disc * 30000.0, 1) + 9000 + np.random.default_rng(0).normal(0, 300, (5, *SHAPE))
     np.save(tmp_path / "seg.npy", np.clip(grey, 0, 65535).astype(np.uint16))
-    dock.open_stack(tmp_path / "seg.npy")
-    qtbot.waitUntil(lambda: dock.session.state.stack is not None and not dock.session.state.busy, timeout=20000)
-    click(dock.correct.editable_button)
-    qtbot.waitUntil(lambda: dock.session.state.labels)
+    label_in_dock(tmp_path / "seg.npy")
 
     press(key_of("livewire"))
     for degrees in (0, 72, 144, 216, 288):

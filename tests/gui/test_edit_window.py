@@ -70,16 +70,13 @@ def test_changed_bounds_equal_a_brute_force(height, width, data):
 
 
 @pytest.fixture
-def large_dock(dock, tmp_path, click, qtbot, monkeypatch):
+def large_dock(dock, tmp_path, label_in_dock, monkeypatch):
     """The dock on a segment four times as wide and high as an edit window, which is made small to keep this quick."""
     monkeypatch.setattr(edit_window, "_STEP_PX", 64)
     monkeypatch.setattr(labels, "window_for", lambda view, shape: window_for(view, shape, 512))
     monkeypatch.setattr(labels, "must_move", lambda window, view, shape: must_move(window, view, shape, 512))
     np.save(tmp_path / "wide.npy", np.random.default_rng(0).integers(0, 60000, (2, 1500, 2100), dtype=np.uint16))
-    dock.open_stack(tmp_path / "wide.npy")
-    qtbot.waitUntil(lambda: dock.session.state.stack is not None and not dock.session.state.busy, timeout=20000)
-    click(dock.correct.editable_button)
-    qtbot.waitUntil(lambda: dock.session.state.labels)
+    label_in_dock(tmp_path / "wide.npy")
     return dock
 
 

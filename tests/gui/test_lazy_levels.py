@@ -23,10 +23,9 @@ def large(tmp_path):
 
 
 @pytest.fixture
-def large_dock(dock, large, qtbot):
+def large_dock(dock, large, open_in_dock):
     """The dock with the large stack open."""
-    dock.open_stack(large)
-    qtbot.waitUntil(lambda: dock.session.state.stack is not None and not dock.session.state.busy, timeout=20000)
+    open_in_dock(large)
     return dock
 
 

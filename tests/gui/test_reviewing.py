@@ -7,24 +7,17 @@ from qtpy.QtWidgets import QInputDialog
 
 from napari_ink.annotation import ReviewState, open_project
 from napari_ink.gui.preferences import key_of
+from tests.gui.doubtful import SIDE, doubtful_ink, save_wide
 from tests.gui.driving import settle
-
-SIDE = 600  # three by three regions, clipped at the far sides
 
 
 @pytest.fixture
-def wide_dock(dock, tmp_path, click, qtbot):
+def wide_dock(dock, tmp_path, label_in_dock, qtbot):
     """The dock with empty labels on a segment of nine regions, and a prediction that is doubtful in one of them."""
-    np.save(tmp_path / "wide.npy", np.full((3, SIDE, SIDE), 20000, np.uint16))
-    dock.open_stack(tmp_path / "wide.npy")
-    qtbot.waitUntil(lambda: dock.session.state.stack is not None and not dock.session.state.busy, timeout=20000)
-    click(dock.correct.editable_button)
-    qtbot.waitUntil(lambda: dock.session.state.labels)
+    label_in_dock(save_wide(tmp_path))
     session = dock.session
     session._layers.begin_overlay((SIDE, SIDE), {"ink": 0.5, "edge": 0.5})
-    ink = np.zeros((SIDE, SIDE), np.uint8)
-    ink[300:420, 300:420] = 140  # in the middle: unsure, and without edges around it
-    ink[20:60, 20:60] = 240
+    ink = doubtful_ink()
     session._layers.overlay.put(slice(None), slice(None), ink, np.zeros_like(ink))
     session.store.update(has_prediction=True)
     qtbot.wait(100)

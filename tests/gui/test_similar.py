@@ -2,36 +2,15 @@
 
 import numpy as np
 import pytest
-from scipy import ndimage
-from skimage.draw import line
 
 from napari_ink.gui.preferences import key_of
-
-SHAPE = (420, 520)
-PLACES = ((80, 90), (90, 380), (300, 120), (320, 400))
-HALF = 24
-
-
-def letter() -> np.ndarray:
-    """A lambda with a bar."""
-    drawn = np.zeros((2 * HALF, 2 * HALF), bool)
-    for ends in ((6, 24, 42, 8), (6, 24, 42, 40), (30, 14, 30, 34)):
-        drawn[line(*ends)] = True
-    return ndimage.binary_dilation(drawn, iterations=2)
+from tests.gui.letters import HALF, PLACES, letter, save_letters
 
 
 @pytest.fixture
-def letters_dock(dock, tmp_path, click, qtbot):
+def letters_dock(dock, tmp_path, label_in_dock):
     """The dock on a segment with one letter four times, the first of them labelled; without a prediction."""
-    picture = np.zeros(SHAPE, np.float32)
-    for y, x in PLACES:
-        picture[y - HALF : y + HALF, x - HALF : x + HALF] += letter()
-    values = picture * 12000 + 20000 + np.random.default_rng(0).normal(0, 3000, SHAPE)
-    np.save(tmp_path / "letters.npy", np.repeat(values[None], 5, axis=0).astype(np.uint16))
-    dock.open_stack(tmp_path / "letters.npy")
-    qtbot.waitUntil(lambda: dock.session.state.stack is not None and not dock.session.state.busy, timeout=20000)
-    click(dock.correct.editable_button)
-    qtbot.waitUntil(lambda: dock.session.state.labels)
+    label_in_dock(save_letters(tmp_path))
     y, x = PLACES[0]
     dock.session.labels.apply([("ink", y - HALF, x - HALF, letter().astype(np.uint8) * 2)], "ink")
     dock.correct.similar.expand()

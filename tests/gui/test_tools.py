@@ -6,39 +6,25 @@ from scipy import ndimage
 
 from napari_ink.gui.models.actions import TOOL_ACTIONS
 from napari_ink.gui.preferences import key_of, shown_key
-
-HEIGHT, WIDTH, CENTRE, RADIUS = 160, 220, (80, 100), 40
+from tests.gui.tools.pointing import HEIGHT, WIDTH, on_circle, overlap, pixels_of_the_disc
 
 
 @pytest.fixture
 def disc() -> np.ndarray:
     """The pixels of the disc."""
-    rows, columns = np.ogrid[:HEIGHT, :WIDTH]
-    return (rows - CENTRE[0]) ** 2 + (columns - CENTRE[1]) ** 2 <= RADIUS**2
+    return pixels_of_the_disc()
 
 
 @pytest.fixture
-def disc_dock(dock, disc, tmp_path, click, qtbot):
+def disc_dock(dock, disc, tmp_path, label_in_dock):
     """The dock with empty labels on a stack with the disc."""
     noise = np.random.default_rng(0).normal(0, 300, (5, HEIGHT, WIDTH))
     np.save(
         tmp_path / "disc.npy",
         np.clip(ndimage.gaussian_filter(disc * 30000.0, 1) + 9000 + noise, 0, 65535).astype(np.uint16),
     )
-    dock.open_stack(tmp_path / "disc.npy")
-    qtbot.waitUntil(lambda: dock.session.state.stack is not None and not dock.session.state.busy, timeout=20000)
-    click(dock.correct.editable_button)
-    qtbot.waitUntil(lambda: dock.session.state.labels)
+    label_in_dock(tmp_path / "disc.npy")
     return dock
-
-
-def _on_circle(degrees: float, radius: float = RADIUS) -> tuple[float, float]:
-    angle = np.radians(degrees)
-    return CENTRE[0] + radius * np.sin(angle), CENTRE[1] + radius * np.cos(angle)
-
-
-def _overlap(one: np.ndarray, other: np.ndarray) -> float:
-    return float((one & other).sum() / (one | other).sum())
 
 
 def _ink(viewer) -> np.ndarray:
@@ -48,12 +34,12 @@ def _ink(viewer) -> np.ndarray:
 def test_a_double_click_closes_the_livewire_and_does_not_zoom(disc_dock, viewer, stroke, press, disc):
     press(key_of("livewire"))
     for degrees in (0, 90, 180):
-        stroke(_on_circle(degrees))
+        stroke(on_circle(degrees))
     assert len(viewer.layers["Outline"].data) > 10
     zoom = viewer.scene.camera.zoom
-    stroke(_on_circle(270), double=True)
+    stroke(on_circle(270), double=True)
     assert viewer.scene.camera.zoom == zoom
-    assert _overlap(_ink(viewer) == 2, disc) > 0.93
+    assert overlap(_ink(viewer) == 2, disc) > 0.93
     assert not viewer.layers["Outline"].data.any()
     press("Z", control=True)
     assert _ink(viewer).max() == 0

@@ -25,6 +25,7 @@ from napari_ink.predict.cluster.connect import open_cluster
 from napari_ink.predict.cluster.worker import _model, job_model
 from napari_ink.region import Region
 from napari_ink.stack import open_stack
+from tests.interrupting import interrupted
 from tests.predict.stand_ins import Smear, ink_model, make_stack, run
 from tests.predict.test_cells import random_model
 from tests.predict.test_interruption import chunks
@@ -288,23 +289,11 @@ def test_ctrl_c_in_a_terminal_prints_one_line_and_the_run_continues_to_the_same_
     tmp_path: Path, request_here: PredictRequest, bytes_here: dict[str, bytes]
 ) -> None:
     words = ["predict", request_here.stack.source, "-o", tmp_path / "there.zarr", "--model", request_here.model.source]
-    command = [sys.executable, "-m", "napari_ink.cli", *words, "--overlap", "0.5", "--device", "cpu"]
-    with subprocess.Popen(
-        [*command, "--scheduler", "2"],
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,  # a separate group, which a terminal interrupts as a whole
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background job inherits an ignored signal
-    ) as process:
-        assert process.stderr is not None
-        for line in process.stderr:
-            if line.startswith("Runs on"):
-                break
-        os.killpg(process.pid, signal.SIGINT)
-        rest = process.stderr.read()
-        assert process.wait(60) == 130, rest
+    command = [*map(str, words), "--overlap", "0.5", "--device", "cpu"]
+    # A terminal interrupts the whole group.
+    rest = interrupted([*command, "--scheduler", "2"], lambda group: os.killpg(group, signal.SIGINT), own_group=True)
     assert rest.startswith("napari-ink: Interrupted; the finished part is saved") and rest.count("\n") == 1
-    assert not main([str(word) for word in (*command[3:], "--resume")])
+    assert not main([*command, "--resume"])
     assert chunks(tmp_path / "there.zarr") == bytes_here
 
 

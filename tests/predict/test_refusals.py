@@ -36,6 +36,7 @@ from napari_ink.predict.tiles import tile_grid
 from napari_ink.region import Region
 from napari_ink.stack import DepthStack, open_stack
 from tests.predict.stand_ins import Hungry, NotANumber, OutOfMemory, Smear, ink_model, make_stack, run, run_until
+from tests.small_disk import small_disk
 
 
 @pytest.fixture
@@ -277,13 +278,8 @@ def test_a_stack_that_fails_midway_is_reported(request_here: PredictRequest) -> 
 
 @pytest.fixture
 def tiny_disk(tmp_path: Path) -> Iterator[Path]:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    options = ["mount", "-t", "tmpfs", "-o", "size=96k", "tmpfs", str(disk)]
-    if not hasattr(os, "geteuid") or os.geteuid() != 0 or subprocess.run(options, capture_output=True).returncode:
-        pytest.skip("only root can mount a tiny disk")
-    yield disk
-    subprocess.run(["umount", str(disk)], check=True)
+    with small_disk(tmp_path, "96k") as disk:
+        yield disk
 
 
 def test_a_disk_that_is_full_from_the_start_is_reported(tiny_disk: Path, request_here: PredictRequest) -> None:

@@ -27,6 +27,7 @@ from napari_ink.halving import halved_by_mean
 from napari_ink.stack import convert, open_stack
 from napari_ink.stack.pyramid import layout, level_shapes
 from napari_ink.stack.shard_file import ShardedLevel, ShardPacker
+from tests.small_disk import small_disk
 
 
 def converted(source: Path, out: Path) -> None:
@@ -439,12 +440,7 @@ def test_a_source_truncated_during_reading_is_reported_as_changed(
 def test_a_full_disk_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from napari_ink.cli import main
 
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(disk)]
-    if not hasattr(os, "geteuid") or os.geteuid() or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("only root can mount a small disk")
-    try:
+    with small_disk(tmp_path, "4m") as disk:
         for shape in ((5, 520, 1030), (3, 520, 1030)):  # too large for the copied layers, and for the shards
             in_strips(tmp_path / f"seg{shape[0]}", shape)
             for _ in range(2):
@@ -452,8 +448,6 @@ def test_a_full_disk_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[s
                 assert main(["convert", str(tmp_path / f"seg{shape[0]}"), str(out)]) == 1
                 assert f"The disk is full: could not write {out}" in capsys.readouterr().err
             shutil.rmtree(disk / f"{shape[0]}.zarr.partial")
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
 
 
 @settings(max_examples=60, deadline=None)

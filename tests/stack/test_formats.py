@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import h5py
@@ -18,8 +19,11 @@ from PIL import Image
 
 from napari_ink.errors import StackError
 from napari_ink.stack import find_beside, open_stack
+from tests.stack import checks
+from tests.stack.checks import whole
 
 VOLUME = np.random.default_rng(0).integers(0, 65535, (5, 37, 50), dtype=np.uint16)
+refused = partial(checks.refused, use=whole)
 
 
 def _tiffs(**how) -> Callable[[Path, np.ndarray], Path]:
@@ -123,19 +127,6 @@ FORMATS = {
     "OME-Zarr 0.4": _ngff("0.4"),
     "OME-Zarr 0.5": _ngff("0.5"),
 }
-
-
-def whole(source: Path | str) -> np.ndarray:
-    return open_stack(source).read(slice(None), slice(None), slice(None))
-
-
-def refused(source: Path, *words: str) -> None:
-    with pytest.raises(StackError) as caught:
-        whole(source)
-    message = str(caught.value)
-    assert "\n" not in message
-    for word in words:
-        assert word in message
 
 
 @pytest.mark.parametrize("name", FORMATS)

@@ -14,6 +14,7 @@ from PIL import Image
 
 from napari_ink.errors import StackError
 from napari_ink.stack import find_beside, find_mask_of_labels, open_stack, suffix_of
+from tests.stack.checks import refused, whole
 
 VOLUME = np.random.default_rng(0).integers(0, 65535, (5, 20, 30), dtype=np.uint16)
 
@@ -23,10 +24,6 @@ def write_layers(folder: Path, volume: np.ndarray = VOLUME, name: str = "{:02d}.
     for z, layer in enumerate(volume, start):
         tifffile.imwrite(folder / name.format(z), layer)
     return folder
-
-
-def whole(source: Path) -> np.ndarray:
-    return open_stack(source).read(slice(None), slice(None), slice(None))
 
 
 @pytest.mark.parametrize("name", ["{:02d}.tif", "{:03d}.tif", "{}.tiff", "layer_{:04d}.TIF"])
@@ -140,15 +137,6 @@ def test_a_numpy_file(tmp_path: Path, dtype: str) -> None:
     stack = open_stack(tmp_path / "a.npy")
     assert stack.format == "npy" and stack.voxel_size_um is None and stack.dtype.isnative
     np.testing.assert_array_equal(whole(tmp_path / "a.npy"), VOLUME.astype(dtype))
-
-
-def refused(source: Path, *words: str) -> None:
-    with pytest.raises(StackError) as caught:
-        open_stack(source)
-    message = str(caught.value)
-    assert "\n" not in message
-    for word in words:
-        assert word in message
 
 
 def test_a_missing_path_is_refused(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import struct
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,27 +12,12 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_ink.errors import StackError
 from napari_ink.stack import open_stack
+from tests.stack import checks
+from tests.stack.checks import refusal
 
 VOLUME = np.random.default_rng(0).integers(0, 65535, (6, 24, 40), dtype=np.uint16)
-
-
-def check_opens(source: Path | str) -> Any:
-    stack = open_stack(source)
-    np.testing.assert_array_equal(stack[:], VOLUME)
-    np.testing.assert_array_equal(
-        stack.read_block(slice(1, 4), slice(3, 20), slice(5, 33), 3), VOLUME[1:4, 3:20:3, 5:33:3]
-    )
-    return stack
-
-
-def refusal(source: Path | str) -> str:
-    with pytest.raises(StackError) as caught:
-        open_stack(source)
-    message = str(caught.value)
-    assert "\n" not in message
-    return message
+check_opens = partial(checks.check_opens, volume=VOLUME)
 
 
 def write_hdf5(file: Path, values: np.ndarray, name: str = "data", **attributes: Any) -> Path:

@@ -22,6 +22,7 @@ import zarr
 
 from napari_ink.errors import StackError
 from napari_ink.stack import is_address, open_stack, remote, remote_http
+from tests.stack.checks import whole
 
 VOLUME = np.random.default_rng(0).integers(0, 65535, (5, 37, 50), dtype=np.uint16)
 
@@ -114,10 +115,6 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[http.ser
         server.shutdown()
     remote._cache().close()
     remote._opened_cache.cache_clear()
-
-
-def whole(address: str) -> np.ndarray:
-    return open_stack(address).read(slice(None), slice(None), slice(None))
 
 
 @pytest.fixture

@@ -12,14 +12,11 @@ from hypothesis import strategies as st
 from napari_ink.errors import StackError
 from napari_ink.stack import open_stack
 from napari_ink.stack.tiff import read_planes
+from tests.stack.checks import whole
 
 VOLUME = np.random.default_rng(0).integers(0, 65536, (4, 70, 90), dtype=np.uint16)
 DEEP = {"uint8": (VOLUME >> 8).astype(np.uint8), "uint16": VOLUME}
 STORED = {"plain": {}, "strips": {"compression": "zlib", "rowsperstrip": 16}, "tiles": {"tile": (32, 48)}}
-
-
-def whole(source: Path) -> np.ndarray:
-    return open_stack(source).read(slice(None), slice(None), slice(None))
 
 
 def write_raw(path: Path, tags: dict[int, int | tuple[int, ...]], data: bytes = b"", following: int = 0) -> Path:

@@ -14,6 +14,7 @@ import zarr
 
 from napari_ink.errors import StackError
 from napari_ink.stack import DepthStack, open_stack
+from tests.stack import checks
 
 METADATA = ("zarr.json", ".zarray", ".zattrs")
 VOLUME = np.random.default_rng(0).integers(1, 65535, (6, 24, 40), dtype=np.uint16)
@@ -50,12 +51,7 @@ def write_zarr(
 
 
 def check_opens(source: Path | str, volume: np.ndarray = VOLUME) -> DepthStack:
-    stack = open_stack(source)
-    np.testing.assert_array_equal(stack[:], volume)
-    np.testing.assert_array_equal(
-        stack.read_block(slice(1, 4), slice(3, 20), slice(5, 33), 3), volume[1:4, 3:20:3, 5:33:3]
-    )
-    return stack
+    return checks.check_opens(source, volume)
 
 
 @pytest.mark.parametrize("zarr_format", [2, 3])

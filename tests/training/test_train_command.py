@@ -3,8 +3,6 @@
 import os
 import re
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +13,7 @@ from napari_ink.cli import main
 from napari_ink.model import load_model, save_checkpoint
 from napari_ink.model.network import InkEdgeNetwork
 from napari_ink.phantom import PhantomConfig, make_phantom, write_segment
+from tests.interrupting import interrupted
 from tests.training.small import CONFIG, CONTRACT
 
 QUICK = ["--batch-size", "2", "--crop-size", "64", "--precision", "fp32", "--device", "cpu", "--workers", "0"]
@@ -94,22 +93,8 @@ def test_an_interrupted_training_is_resumed(
         paths = ["--pair", str(segment), "-o", str(tmp_path / name), "--from", str(start)]
         return [*paths, "--steps", "20", "--validate-every", "20", *QUICK]
 
-    with subprocess.Popen(
-        [sys.executable, "-m", "napari_ink.cli", "train", *command("run")],
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background job inherits an ignored signal
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    ) as process:
-        assert process.stderr is not None
-        for line in process.stderr:
-            if line.startswith("Runs on"):
-                break
-        process.send_signal(sent)
-        rest = process.stderr.read()
-        assert process.wait(60) == 130, rest
+    rest = interrupted(["train", *command("run")], lambda process: os.kill(process, sent))
     assert rest.splitlines()[-1].startswith("napari-ink: Interrupted; the run is saved")
-    assert "Traceback" not in rest
     assert (tmp_path / "run" / "state.pt").is_file()
     code, _, progress = run(capfd, *command("run"), "--resume")
     assert code == 0, progress

@@ -1,9 +1,12 @@
 """Sessions without a window with a prediction, with labels, and with both."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from napari_ink.gui.session import InkSession
+from napari_ink.stack import DepthStack, open_stack
 from tests.gui.controllers.runs import run, settings, stopped_run, strip, strip_run  # noqa: F401
 from tests.gui.windowless import Jobs, take_turns
 
@@ -14,6 +17,12 @@ def make_editable(session: InkSession, held_jobs: Jobs) -> None:
     held_jobs.work()
     take_turns()
     assert session.state.labels
+
+
+@pytest.fixture
+def stack(segment: Path) -> DepthStack:
+    """The stack of the segment."""
+    return open_stack(segment)
 
 
 @pytest.fixture

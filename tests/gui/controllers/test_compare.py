@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from napari_ink.gui.models.state import Step
+from tests.gui.controllers.conftest import make_editable
 from tests.gui.windowless import take_turns
 
 
@@ -12,9 +13,7 @@ def labelled(run):
     """The session with labels cut from a prediction."""
     run.begin()
     run.until_over()
-    run.session.labelling.make_editable()
-    run.jobs.work()
-    take_turns()
+    make_editable(run.session, run.jobs)
     return run
 
 

@@ -15,6 +15,7 @@ from napari_ink.predict import engine, open_prediction
 from napari_ink.predict.storage.writer import PredictionWriter
 from napari_ink.region import Region
 from napari_ink.stack import open_stack
+from tests.gui.controllers.conftest import make_editable
 from tests.gui.controllers.runs import Driver
 from tests.gui.windowless import take_turns
 
@@ -163,9 +164,7 @@ def test_a_second_prediction_replaces_the_first_overlay(run):
 def test_the_active_tool_stays_active_when_a_run_starts(run):
     run.begin()
     run.until_over()
-    run.session.labelling.make_editable()
-    run.jobs.work()
-    take_turns()
+    make_editable(run.session, run.jobs)
     run.session.labelling.activate_tool("ink")
     layers = run.session._viewer.layers
     tool, active = run.session.state.tool, layers.selection.active

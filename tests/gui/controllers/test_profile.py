@@ -6,13 +6,7 @@ import numpy as np
 import pytest
 
 from napari_ink.gui.controllers.profile import ProfileController
-from napari_ink.stack import open_stack
 from tests.gui.windowless import take_turns
-
-
-@pytest.fixture
-def stack(segment):
-    return open_stack(segment)
 
 
 @pytest.fixture

@@ -7,22 +7,18 @@ from PIL import Image
 from napari_ink.annotation import ReviewState, open_project
 from napari_ink.gui.layers.viewport import camera_of
 from tests.gui.controllers.conftest import make_editable
+from tests.gui.doubtful import SIDE, doubtful_ink, save_wide
 from tests.gui.windowless import take_turns
-
-SIDE = 600  # three by three regions, clipped at the far sides
 
 
 @pytest.fixture
 def wide(session, held_jobs, tmp_path):
     """The session with empty labels on nine regions, and a prediction that is doubtful in one of them."""
-    np.save(tmp_path / "wide.npy", np.full((3, SIDE, SIDE), 20000, np.uint16))
-    session.open_stack(tmp_path / "wide.npy")
+    session.open_stack(save_wide(tmp_path))
     held_jobs.work()
     make_editable(session, held_jobs)
     session.prediction.shown.begin((SIDE, SIDE), False)
-    ink = np.zeros((SIDE, SIDE), np.uint8)
-    ink[300:420, 300:420] = 140  # in the middle: unsure, and without edges around it
-    ink[20:60, 20:60] = 240
+    ink = doubtful_ink()
     session._layers.overlay.put(slice(None), slice(None), ink, np.zeros_like(ink))
     session.store.update(has_prediction=True)
     take_turns()

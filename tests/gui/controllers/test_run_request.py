@@ -31,11 +31,6 @@ def cache(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def stack(segment):
-    return open_stack(segment)
-
-
-@pytest.fixture
 def factory(stack, tmp_path, qapp):
     layers, roi = create_autospec(LayerManager, instance=True), create_autospec(RoiLayer, instance=True)
     layers.viewport = Mock()

@@ -2,36 +2,20 @@
 
 import numpy as np
 import pytest
-from scipy import ndimage
-from skimage.draw import line
 
 from napari_ink.gui.layers.viewport import camera_of
 from napari_ink.gui.models.state import Step
 from napari_ink.region import Region
 from tests.gui.controllers.conftest import make_editable
+from tests.gui.letters import HALF, PLACES, SHAPE, letter, save_letters
 
-SHAPE, HALF = (420, 520), 24
-PLACES = ((80, 90), (90, 380), (300, 120), (320, 400))
 FIRST = Region(PLACES[0][0] - HALF, PLACES[0][0] + HALF + 1, PLACES[0][1] - HALF, PLACES[0][1] + HALF + 1)
-
-
-def letter() -> np.ndarray:
-    """A lambda with a bar."""
-    drawn = np.zeros((2 * HALF, 2 * HALF), bool)
-    for ends in ((6, 24, 42, 8), (6, 24, 42, 40), (30, 14, 30, 34)):
-        drawn[line(*ends)] = True
-    return ndimage.binary_dilation(drawn, iterations=2)
 
 
 @pytest.fixture
 def letters(session, held_jobs, tmp_path):
     """The session on a segment with one letter four times, the first of them labelled; without a prediction."""
-    picture = np.zeros(SHAPE, np.float32)
-    for y, x in PLACES:
-        picture[y - HALF : y + HALF, x - HALF : x + HALF] += letter()
-    values = picture * 12000 + 20000 + np.random.default_rng(0).normal(0, 3000, SHAPE)
-    np.save(tmp_path / "letters.npy", np.repeat(values[None], 5, axis=0).astype(np.uint16))
-    session.open_stack(tmp_path / "letters.npy")
+    session.open_stack(save_letters(tmp_path))
     held_jobs.work()
     make_editable(session, held_jobs)
     y, x = PLACES[0]

@@ -61,16 +61,8 @@ def disk_touched(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple]]:
             _seen = None
 
 
-@pytest.fixture
-def labelled_session(open_session, held_jobs):
-    open_session.labelling.make_editable()
-    held_jobs.work()
-    take_turns()
-    return open_session
-
-
-def test_a_stroke_is_rendered_once_and_touches_nothing_on_the_disk(labelled_session, monkeypatch):
-    session, editable, rendered = labelled_session, labelled_session._layers.editable, []
+def test_a_stroke_is_rendered_once_and_touches_nothing_on_the_disk(empty_session, monkeypatch):
+    session, editable, rendered = empty_session, empty_session._layers.editable, []
     session.labels._watch.stop()  # it renders once more as the stroke is saved
     session.changed.connect(rendered.append)
     with disk_touched(monkeypatch) as touched:
@@ -96,8 +88,8 @@ def test_the_check_notices_accesses_to_the_disk(tmp_path, monkeypatch):
     assert [name for name, *_ in touched] == ["open", "lstat", "open", "fsync"]
 
 
-def test_a_stroke_that_the_store_refuses_disappears_and_is_told(labelled_session, held_jobs, monkeypatch):
-    session, layer, told = labelled_session, labelled_session._layers.editable.layers["ink"], []
+def test_a_stroke_that_the_store_refuses_disappears_and_is_told(empty_session, held_jobs, monkeypatch):
+    session, layer, told = empty_session, empty_session._layers.editable.layers["ink"], []
     layer.data[10:25, 20:35] = 2
     layer.events.paint(value=[])
 

@@ -7,19 +7,8 @@ from napari_ink.gui.layers.viewport import camera_of
 from tests.gui.windowless import take_turns
 
 
-@pytest.fixture
-def labelled_session(open_session, held_jobs):
-    open_session.labelling.make_editable()
-    held_jobs.work()
-    take_turns()
-    assert open_session.state.labels
-    return open_session
-
-
-def test_the_view_is_saved_as_labels_are_closed_and_restored_with_the_project(
-    labelled_session, held_jobs, viewer_model
-):
-    session, folder = labelled_session, labelled_session.labels.project.folder
+def test_the_view_is_saved_as_labels_are_closed_and_restored_with_the_project(empty_session, held_jobs, viewer_model):
+    session, folder = empty_session, empty_session.labels.project.folder
     camera = camera_of(viewer_model)
     camera.center, camera.zoom = (*camera.center[:-2], 30.0, 40.0), 5.0
     viewer_model.dims.set_point(0, 2)
@@ -38,18 +27,18 @@ def test_the_view_is_saved_as_labels_are_closed_and_restored_with_the_project(
     assert viewer_model.layers["Ink labels"].opacity == 0.25
 
 
-def test_the_view_is_saved_on_a_thread_when_it_has_changed(labelled_session, held_jobs, viewer_model):
-    labelled_session.view_memory._save_on_a_thread()
+def test_the_view_is_saved_on_a_thread_when_it_has_changed(empty_session, held_jobs, viewer_model):
+    empty_session.view_memory._save_on_a_thread()
     assert held_jobs.names() == ["save"]
     held_jobs.work()
-    assert labelled_session.labels.project.view["zoom"] == camera_of(viewer_model).zoom
-    labelled_session.view_memory._save_on_a_thread()
+    assert empty_session.labels.project.view["zoom"] == camera_of(viewer_model).zoom
+    empty_session.view_memory._save_on_a_thread()
     assert not held_jobs.waiting
 
 
-def test_in_3d_no_view_is_saved(labelled_session, viewer_model):
+def test_in_3d_no_view_is_saved(empty_session, viewer_model):
     viewer_model.dims.ndisplay = 3
-    assert describe(viewer_model, labelled_session._layers) == {}
+    assert describe(viewer_model, empty_session._layers) == {}
 
 
 @pytest.mark.parametrize(
@@ -62,7 +51,7 @@ def test_in_3d_no_view_is_saved(labelled_session, viewer_model):
         {"depth": "0"},
     ],
 )
-def test_damaged_parts_of_a_view_change_nothing(labelled_session, viewer_model, damage):
-    before = describe(viewer_model, labelled_session._layers)
-    restore_camera(viewer_model, labelled_session._layers, before | damage)
-    assert describe(viewer_model, labelled_session._layers) == before
+def test_damaged_parts_of_a_view_change_nothing(empty_session, viewer_model, damage):
+    before = describe(viewer_model, empty_session._layers)
+    restore_camera(viewer_model, empty_session._layers, before | damage)
+    assert describe(viewer_model, empty_session._layers) == before

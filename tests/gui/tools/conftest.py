@@ -14,14 +14,13 @@ from napari_ink.gui.layers.viewport import Viewport
 from napari_ink.gui.tools import ToolContext
 from napari_ink.region import Region
 from napari_ink.stack import open_stack
-from tests.gui.tools.pointing import CENTRE, HEIGHT, RADIUS, WIDTH
+from tests.gui.tools.pointing import HEIGHT, WIDTH, pixels_of_the_disc
 
 
 @pytest.fixture
 def disc() -> np.ndarray:
     """The pixels of the disc."""
-    rows, columns = np.ogrid[:HEIGHT, :WIDTH]
-    return (rows - CENTRE[0]) ** 2 + (columns - CENTRE[1]) ** 2 <= RADIUS**2
+    return pixels_of_the_disc()
 
 
 @pytest.fixture

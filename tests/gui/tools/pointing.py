@@ -9,6 +9,12 @@ from napari_ink.typing import LabelKind
 HEIGHT, WIDTH, CENTRE, RADIUS = 160, 220, (80, 100), 40
 
 
+def pixels_of_the_disc() -> np.ndarray:
+    """Return the disc as a mask of `HEIGHT` × `WIDTH` pixels."""
+    rows, columns = np.ogrid[:HEIGHT, :WIDTH]
+    return (rows - CENTRE[0]) ** 2 + (columns - CENTRE[1]) ** 2 <= RADIUS**2
+
+
 def on_circle(degrees: float, radius: float = RADIUS) -> tuple[float, float]:
     """Return the position at an angle on a circle around the disc's centre."""
     angle = np.radians(degrees)
