@@ -1,4 +1,4 @@
-"""The option `--device` of the benchmarks; without such a device, one sentence says so, and the exit code is 2."""
+"""The option `--device` of the benchmarks; a missing device is reported in one sentence, with exit code 2."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from napari_ink.predict.device import choose_device
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:
-    """Add the option `--device`, by default the CPU, for which the figures in docs/benchmarks.md are."""
+    """Add the option `--device`, by default the CPU, as in the figures of docs/benchmarks.md."""
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
 
 
@@ -26,7 +26,7 @@ def device_or_exit(name: str) -> torch.device:
 
 
 def machine_name(device: torch.device) -> str:
-    """Return the name of what computes, for the heading of a table."""
+    """Return the name of the processor or GPU, for the heading of a table."""
     import platform
 
     return torch.cuda.get_device_name(device) if device.type == "cuda" else f"{platform.machine()}, CPU"

@@ -295,7 +295,7 @@ def _open_project(folder: Path) -> int:
 
 @dataclass(slots=True)
 class _Ran:
-    code: int | None = None  # None where an exception came out, or time was up
+    code: int | None = None  # None after an exception or a time-out
     text: str = ""
     error: str = ""
     where: str = ""

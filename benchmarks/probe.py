@@ -40,7 +40,7 @@ def stack_of(volume: npt.NDArray[Any]) -> DepthStack:
 
 
 def placed(phantom: Phantom, is_reversed: bool, shift: int) -> npt.NDArray[Any]:
-    """Cut `DEPTH` layers out of a deeper phantom, so that its surface lies `shift` layers behind the middle."""
+    """Cut `DEPTH` layers out of a deeper phantom, so that its surface is `shift` layers behind the middle."""
     volume = phantom.volume[::-1] if is_reversed else phantom.volume
     return volume[SPARE - shift : SPARE - shift + DEPTH]
 

@@ -1,4 +1,4 @@
-"""Durable writing: what is asked of the system, in which order; only a failing machine shows the difference."""
+"""Durable writing: the system calls and their order, since only a failing machine would show a difference."""
 
 import errno
 import os
@@ -10,13 +10,13 @@ import pytest
 from napari_ink.durable import make_folder, new_folder, replacing, sync, write_bytes
 
 on_linux = pytest.mark.skipif(
-    not Path("/proc/self/fd").is_dir(), reason="only Linux tells which file or folder a handle is of"
+    not Path("/proc/self/fd").is_dir(), reason="only Linux names the file or folder of a handle"
 )
 
 
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Path]]:
-    """What was synced and moved, in order; a move by its new path."""
+    """The files that were synced and moved, in order; a move by its new path."""
     made: list[tuple[str, Path]] = []
     fsync = os.fsync
 
@@ -38,7 +38,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Path]]:
 
 
 @on_linux
-def test_a_new_folder_is_on_the_disk_before_it_has_its_name_and_then_its_name_is(tmp_path, calls):
+def test_a_new_folder_is_on_the_disk_before_it_gets_its_name_which_is_synced_too(tmp_path, calls):
     final = tmp_path / "made"
     with new_folder(final) as partial:
         (partial / "inner").mkdir(parents=True)
@@ -57,7 +57,7 @@ def test_the_name_of_a_replaced_file_is_on_the_disk(tmp_path, calls):
 
 
 @on_linux
-def test_folders_that_were_missing_are_on_the_disk(tmp_path, calls):
+def test_created_parent_folders_are_on_the_disk(tmp_path, calls):
     write_bytes(tmp_path / "c" / "0" / "1", b"a")
     folders = [tmp_path, tmp_path / "c", tmp_path / "c" / "0"]
     assert {("sync", folder) for folder in folders} <= set(calls)
@@ -87,7 +87,7 @@ def test_an_error_leaves_no_folder(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_folders_that_a_file_system_cannot_sync_are_left_to_it(tmp_path, monkeypatch):
+def test_folders_that_a_file_system_cannot_sync_are_not_synced(tmp_path, monkeypatch):
     def refuse(_handle: int) -> None:
         raise OSError(errno.EINVAL, "Invalid argument")
 

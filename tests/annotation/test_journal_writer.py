@@ -1,4 +1,4 @@
-"""The journal's thread: changes are handed over without waiting, keep their order, and wait within bounds."""
+"""The journal's thread: changes are accepted without waiting, written in order, and limited while they wait."""
 
 import multiprocessing
 import os
@@ -22,7 +22,7 @@ SHAPE = (1100, 700)
 
 
 class Stall:
-    """A journal on a disk that writes nothing until it is told to."""
+    """A journal on a disk that writes nothing until a test allows it."""
 
     def __init__(self, journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
         self.is_over, self.sizes = threading.Event(), []
@@ -62,13 +62,13 @@ def wait_until(is_so: Callable[[], object]) -> None:
     assert is_so()
 
 
-def test_a_stroke_is_in_the_journal_by_itself(annotation, tmp_path):
+def test_a_stroke_is_written_to_the_journal_automatically(annotation, tmp_path):
     draw(annotation, 0)
     wait_until(lambda: annotation.journalled == 1)
     assert [record.header.tool for record in Journal(tmp_path / JOURNAL_NAME).records()] == ["stroke 0"]
 
 
-def test_a_stroke_is_in_the_journal_while_chunks_are_being_written(annotation, monkeypatch):
+def test_a_stroke_is_written_to_the_journal_while_chunks_are_written(annotation, monkeypatch):
     is_writing, is_over = threading.Event(), threading.Event()
     store = annotation._chunks.store
 
@@ -86,7 +86,7 @@ def test_a_stroke_is_in_the_journal_while_chunks_are_being_written(annotation, m
     is_over.set()
 
 
-def test_who_draws_waits_for_no_slow_disk_and_is_told(annotation, stall, monkeypatch):
+def test_drawing_does_not_wait_for_a_slow_disk_which_is_reported(annotation, stall, monkeypatch):
     monkeypatch.setattr(journal_writer, "BUDGET_S", 0.2)
     for number in range(5):
         draw(annotation, number)
@@ -105,7 +105,7 @@ def test_who_draws_waits_for_no_slow_disk_and_is_told(annotation, stall, monkeyp
 
 def test_changes_keep_their_order(annotation, stall, tmp_path):
     draw(annotation, 0)
-    wait_until(lambda: stall.sizes)  # the others wait behind it
+    wait_until(lambda: stall.sizes)  # the other changes wait behind it
     for number in range(1, 40):
         draw(annotation, number)
         annotation.undo()
@@ -128,7 +128,7 @@ def test_no_chunk_is_written_before_its_record(annotation, stall, tmp_path):
     assert list((tmp_path / "annotation.zarr/ink").glob("c/*/*"))
 
 
-def test_what_waits_for_a_stalled_disk_is_bounded(annotation, stall, monkeypatch):
+def test_changes_that_wait_for_a_stalled_disk_are_bounded(annotation, stall, monkeypatch):
     monkeypatch.setattr(journal_writer, "_MOST_WAITING_BYTES", 10 * 20)
     monkeypatch.setattr(journal_writer, "BUDGET_S", 0.1)
     annotation.apply([("ink", 0, 100, np.full((1000, 500), 1, np.uint8))], "one large change may wait besides")
@@ -146,7 +146,7 @@ def test_what_waits_for_a_stalled_disk_is_bounded(annotation, stall, monkeypatch
     assert annotation.count("ink")[2] == 120
 
 
-def test_who_edits_faster_than_the_disk_writes_waits_for_room(annotation, stall, monkeypatch):
+def test_edits_faster_than_the_disk_wait_for_space(annotation, stall, monkeypatch):
     monkeypatch.setattr(journal_writer, "_MOST_WAITING_BYTES", 10)
     monkeypatch.setattr(journal_writer, "BUDGET_S", 60.0)
     draw(annotation, 0)
@@ -182,13 +182,13 @@ if sys.argv[2:]:
 """
 
 
-def test_a_program_that_ends_without_closing_writes_what_waits(tmp_path):
+def test_a_program_that_ends_without_closing_writes_waiting_changes(tmp_path):
     subprocess.run([sys.executable, "-c", _NEVER_CLOSED, str(tmp_path)], check=True, timeout=60)
     assert len(Journal(tmp_path / JOURNAL_NAME).records()) == 200
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")
-def test_a_program_that_ends_says_what_it_could_not_write(tmp_path):
+def test_a_program_that_ends_reports_changes_it_could_not_write(tmp_path):
     command = [sys.executable, "-c", _NEVER_CLOSED, str(tmp_path), "/dev/full"]
     ended = subprocess.run(command, check=True, timeout=60, capture_output=True, text=True)
     assert "not written" in ended.stderr

@@ -131,7 +131,7 @@ def test_several_planes_are_one_step(annotation):
     assert annotation.count("review") == {}
 
 
-def test_undo_goes_hundreds_of_steps_back_across_reopening(tmp_path):
+def test_undo_reaches_hundreds_of_steps_back_after_reopening(tmp_path):
     annotation = Annotation(tmp_path, SHAPE, "ada")
     for number in range(300):
         annotation.apply([("ink", 3 * number, number, _block(1 + number % 2, (2, 5)))], f"stroke {number}")

@@ -173,7 +173,7 @@ def test_values_without_remaining_shapes_keep_their_meaning(tmp_path: Path) -> N
         np.testing.assert_array_equal(plane.whole(), np.where(values == 1, 1, 0))
 
 
-# Compared with a fill of its own, by the angles that the sides turn through around each centre
+# Compared with a separate fill, by the angles that the sides turn through around each centre
 
 
 def _inside(ring: np.ndarray, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:

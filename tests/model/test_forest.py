@@ -39,7 +39,7 @@ def taught():
     )
 
 
-def test_features_are_as_many_as_stated(taught):
+def test_the_number_of_features_is_as_stated(taught):
     model, _ = taught
     features, logits = stroke_features(model.network, torch.zeros(32, 64, 96))
     assert features.shape == (feature_count(model.network), 16, 24)
@@ -53,7 +53,7 @@ def test_checkpoint_with_a_forest_predicts_the_same_after_loading(tmp_path, taug
     x = torch.from_numpy(np.random.default_rng(0).standard_normal((2, 32, 64, 64)).astype(np.float32))
     expected = network(x)
     assert torch.equal(loaded.network(x), expected)
-    # The edges are the network's own, and the fast form predicts the same.
+    # The edges are those of the network, and the fast form predicts the same.
     assert torch.allclose(expected[:, 1], model.network(x)[:, 1], atol=1e-5)
     assert torch.allclose(for_prediction(loaded.network)(x)[:, 1], expected[:, 1], atol=1e-4)
 
@@ -68,7 +68,7 @@ def test_checkpoint_with_a_forest_predicts_the_same_after_loading(tmp_path, taug
         ("depth", lambda tensor: tensor * 10**6),
     ],
 )
-def test_damaged_forest_is_refused_in_a_sentence(tmp_path, taught, name, change):
+def test_damaged_forest_is_refused_in_one_sentence(tmp_path, taught, name, change):
     model, network = taught
     tensors = dict(network.forest.state_dict())
     tensors[name] = change(tensors[name])

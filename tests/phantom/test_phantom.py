@@ -72,7 +72,7 @@ def test_power_falls_with_frequency_as_in_a_scan(layer: np.ndarray) -> None:
     assert slope == pytest.approx(-3.2, rel=1 / 3)
 
 
-def test_the_sheet_lies_between_gaps(phantom: Phantom) -> None:
+def test_the_sheet_is_between_gaps(phantom: Phantom) -> None:
     profile = (phantom.volume // 257).mean(axis=(1, 2))
     assert profile[20:28].min() < 30 < 80 < profile[34:42].max()
     assert profile[48:54].min() < 45

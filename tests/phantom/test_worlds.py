@@ -1,4 +1,4 @@
-"""Worlds: repeatable, true to the figures of real scans, unlike each other, and blank where they are asked to be."""
+"""Worlds: repeatable, with the statistics of real scans, different from each other, and blank on request."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from napari_ink.phantom import (
 from napari_ink.phantom.statistics import PUBLISHED, tolerated
 
 every_world = pytest.mark.parametrize("world", WORLDS)
-# The generator of before is left as it is, though its seeds differ more; those after it are fitted more closely.
+# The first generator stays unchanged, although its seeds differ more; later ones are fitted more closely.
 NEW = [world for world in WORLDS if world != "published"]
 SMALL = {"height": 64, "width": 80, "depth_layers": 33}
 
@@ -40,7 +40,7 @@ def reference(world: str, seed: int) -> WorldPhantom:
 
 
 @every_world
-def test_one_seed_one_phantom(world: str) -> None:
+def test_a_seed_determines_a_phantom(world: str) -> None:
     once, twice = (make_world_phantom(world, 5, **SMALL) for _ in range(2))
     np.testing.assert_array_equal(once.volume, twice.volume)
     np.testing.assert_array_equal(once.ink, twice.ink)
@@ -88,13 +88,13 @@ def test_a_blank_sheet_has_no_ink_and_is_the_same_elsewhere(world: str) -> None:
     far = ~ndimage.binary_dilation(inked.ink, iterations=12)
     changed = np.abs(inked.volume.astype(float) - blank.volume).mean(axis=0)
     assert changed[inked.ink].mean() > 0
-    # Noise that depends on the grey, and what a blur carries on, may change a level; the truth leaks in no other way.
+    # Noise that depends on grey values, and blur, may change a level; nothing else reveals the truth.
     assert far.any() and (inked.volume[:, far] != blank.volume[:, far]).mean() < 1e-3
 
 
 @pytest.mark.parametrize("world", NEW)
 def test_statistics_are_those_of_published_scans(world: str) -> None:
-    """Means of three phantoms: nine in ten of the figures lie within a third of the published ones."""
+    """Means of three phantoms: nine in ten of the figures are within a third of the published ones."""
     measured = [scan_statistics(reference(world, seed).volume, reference(world, seed).ink) for seed in (1, 2, 3)]
     mean = {name: float(np.mean([each[name] for each in measured])) for name in PUBLISHED}
     wrong = {
@@ -107,7 +107,7 @@ def test_statistics_are_those_of_published_scans(world: str) -> None:
 
 @pytest.mark.parametrize("world", NEW)
 def test_no_projection_shows_the_ink(world: str) -> None:
-    """The mean greys of ink and papyrus differ by a part of the spread within each."""
+    """The mean greys of ink and papyrus differ by a part of the spread of each."""
     phantom = reference(world, 2)
     for plane in (*phantom.volume[24:44], phantom.volume[20:50].max(axis=0), phantom.volume[20:50].mean(axis=0)):
         ink, papyrus = plane[phantom.ink].astype(float), plane[~phantom.ink].astype(float)
@@ -139,7 +139,7 @@ def test_blank_phantoms_are_in_every_set_but_the_test_set() -> None:
     assert make_set_phantom("veins", sets["test"][7], **SMALL).config.blank is False
 
 
-def test_no_such_world() -> None:
+def test_an_unknown_world_is_refused() -> None:
     with pytest.raises(ValueError, match="the worlds are published"):
         make_world_phantom("moon", 1)
 

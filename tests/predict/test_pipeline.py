@@ -86,7 +86,7 @@ def test_tiles_are_computed_in_parallel_with_one_thread_each(tmp_path: Path) -> 
     assert network.most == 1
 
 
-def test_a_network_with_threads_of_its_own_has_one_lane(tmp_path: Path) -> None:
+def test_a_network_with_its_own_threads_has_one_lane(tmp_path: Path) -> None:
     network = Watched()
     network.has_own_threads = True  # type: ignore[assignment]
     run(replace(request_in(tmp_path, ink_model(nn.Sequential(network), 128)), cores=4))

@@ -162,7 +162,7 @@ def test_folders_of_tiffs_and_single_files_by_http(server) -> None:
     np.testing.assert_array_equal(whole(f"{server.address}/b.tif"), VOLUME)
 
 
-def test_a_server_that_recovers_is_asked_again(server, store: str) -> None:
+def test_requests_to_a_server_that_recovers_are_retried(server, store: str) -> None:
     server.faults["/c/"] = "500 once"
     np.testing.assert_array_equal(whole(store), VOLUME)
 

@@ -88,8 +88,8 @@ def test_the_check_notices_accesses_to_the_disk(tmp_path, monkeypatch):
     assert [name for name, *_ in touched] == ["open", "lstat", "open", "fsync"]
 
 
-def test_a_stroke_that_the_store_refuses_disappears_and_is_told(empty_session, held_jobs, monkeypatch):
-    session, layer, told = empty_session, empty_session._layers.editable.layers["ink"], []
+def test_a_stroke_that_the_store_refuses_disappears_with_a_message(empty_session, held_jobs, monkeypatch):
+    session, layer, reported = empty_session, empty_session._layers.editable.layers["ink"], []
     layer.data[10:25, 20:35] = 2
     layer.events.paint(value=[])
 
@@ -97,12 +97,12 @@ def test_a_stroke_that_the_store_refuses_disappears_and_is_told(empty_session, h
         raise OutputError("This change was not made, because the disk is slow.")
 
     monkeypatch.setattr(session.labels.annotation, "apply", refuse)
-    session.labels.failed.connect(told.append)
+    session.labels.failed.connect(reported.append)
     layer.data[10:25, 60:75] = 2
     layer.events.paint(value=[])
     held_jobs.work()
     take_turns()
-    assert told == ["This change was not made, because the disk is slow."]
+    assert reported == ["This change was not made, because the disk is slow."]
     assert session._layers.editable.layers["ink"].data.sum() == 2 * 225
 
 
