@@ -114,7 +114,6 @@ def _import_what_is_slow() -> None:
         "napari_ink.cli",
         "napari_ink.training",
         "napari_ink.predict",
-        "kornia.augmentation",
         "h5py",
         "nrrd",
         "skimage.morphology",

@@ -1,4 +1,4 @@
-"""Augmentation of batches of crops on the training device, by kornia with depth layers as channels.
+"""Augmentation of crops on the training device, with PyTorch.
 
 Labels follow every transformation by nearest neighbour. Pixels from outside of a crop become 0, unreviewed; so do
 those of a cut-out, where ink cannot be seen.
@@ -6,10 +6,11 @@ those of a cut-out, where ink cannot be seen.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+import math
 
+import numpy as np
 import torch
+import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from napari_ink.model import InputContract
@@ -17,7 +18,9 @@ from napari_ink.training.settings import AugmentationSettings
 
 _DROPPED_SHARE = 0.1  # of the depth layers
 _CUT_OUT_AREA = (0.02, 0.12)  # as shares of the crop's
+_CUT_OUT_RATIO = 3.3  # largest ratio of its sides
 _SHEAR_DEGREES = 5.0
+_SHIFT = 0.05  # largest shift, as a share of the crop's side
 
 
 class Augmenter:
@@ -33,16 +36,17 @@ class Augmenter:
 
     def __init__(self, settings: AugmentationSettings, contract: InputContract) -> None:
         self._settings, self._mean, self._std = settings, contract.mean, contract.std
+        self._black = -contract.mean / contract.std
 
     def __call__(self, values: Tensor, labels: Tensor, seed: int) -> tuple[Tensor, Tensor]:
-        """Return an augmented batch.
+        """Return an augmented crop; the tensors that are given may be returned, but are not changed.
 
         Parameters
         ----------
         values
-            Prepared grey values ``(b, z, y, x)``.
+            Prepared grey values ``(z, y, x)``.
         labels
-            uint8 ``(b, y, x)``.
+            uint8 ``(y, x)``.
         seed
             Seed of all random choices.
 
@@ -51,51 +55,62 @@ class Augmenter:
         tuple of Tensor
             Augmented values and labels, of the same shapes and dtypes.
         """
-        from kornia import augmentation as kornia
-        from kornia.constants import DataKey, Resample
+        rng, settings = np.random.default_rng(seed), self._settings
+        if settings.flips:
+            values, labels = _oriented(values, labels, int(rng.integers(8)))
+        if rng.random() < settings.affine:
+            values, labels = self._warped(values, labels, rng)
+        values = self._regreyed(values, rng, seed)
+        if rng.random() < settings.layer_dropout and len(values) > 1:
+            values = values.clone()
+            count = max(1, round(_DROPPED_SHARE * len(values)))
+            values[torch.from_numpy(rng.choice(len(values), count, replace=False))] = self._black
+        if rng.random() < settings.cut_out:
+            values, labels = values.clone(), labels.clone()
+            rows, columns = _rectangle(rng, *labels.shape)
+            values[:, rows, columns], labels[rows, columns] = self._black, 0
+        return values, labels
 
-        steps = list(_steps(self._settings, values.shape[1]))
-        if not steps:
-            return values, labels
-        chain = kornia.AugmentationSequential(
-            *steps,
-            data_keys=["input", "mask"],
-            extra_args={DataKey.MASK: {"resample": Resample.NEAREST, "align_corners": True}},
-        )
-        greys = values * self._std + self._mean
-        # kornia draws from torch's global generator: fork it, so that the seed of this batch decides alone.
-        with torch.random.fork_rng(_cuda_indices(values.device)):
-            torch.manual_seed(seed)
-            greys, planes = chain(greys, labels.unsqueeze(1).to(greys.dtype))
-        return (greys - self._mean) / self._std, planes.squeeze(1).round().to(torch.uint8)
+    def _warped(self, values: Tensor, labels: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """Rotate, shift, scale and shear by a little; black and unreviewed pixels come in from outside."""
+        settings = self._settings
+        turn = math.radians(rng.uniform(-settings.degrees, settings.degrees))
+        shear = math.tan(math.radians(rng.uniform(-_SHEAR_DEGREES, _SHEAR_DEGREES)))
+        rotation = np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
+        linear = rotation @ np.array([[1, shear], [0, 1]]) / rng.uniform(1 - settings.scale, 1 + settings.scale)
+        shift = rng.uniform(-2 * _SHIFT, 2 * _SHIFT, (2, 1))  # in halves of a side
+        theta = torch.from_numpy(np.hstack([linear, shift])).float()[None].to(values.device)
+        grid = F.affine_grid(theta, [1, 1, *labels.shape], align_corners=False)
+        greys = F.grid_sample((values - self._black)[None], grid, "bilinear", "zeros", align_corners=False)
+        planes = F.grid_sample(labels[None, None].float(), grid, "nearest", "zeros", align_corners=False)
+        return greys[0].add_(self._black), planes[0, 0].to(labels.dtype)
+
+    def _regreyed(self, values: Tensor, rng: np.random.Generator, seed: int) -> Tensor:
+        """Change contrast and brightness, and add noise to every second crop."""
+        settings = self._settings
+        scale = rng.uniform(1 - settings.contrast, 1 + settings.contrast)
+        offset = rng.uniform(-settings.brightness, settings.brightness)
+        if settings.contrast or settings.brightness:
+            values = (values * scale).add_(((scale - 1) * self._mean + offset) / self._std)
+        if settings.noise and rng.random() < 0.5:
+            drawing = torch.Generator(values.device).manual_seed(seed)
+            noise = torch.randn(values.shape, generator=drawing, device=values.device)
+            values = noise.mul_(settings.noise / self._std).add_(values)
+        return values
 
 
-def _steps(settings: AugmentationSettings, layers: int) -> Iterator[Any]:
-    from kornia import augmentation as kornia
-
-    if settings.flips:
-        yield kornia.RandomHorizontalFlip(p=0.5)
-        yield kornia.RandomVerticalFlip(p=0.5)
-        # With the flips, all eight orientations are equally likely.
-        yield kornia.RandomRotation90((0, 3), p=1.0)
-    if settings.affine:
-        scale = (1 - settings.scale, 1 + settings.scale)
-        shear = (-_SHEAR_DEGREES, _SHEAR_DEGREES)
-        yield kornia.RandomAffine(settings.degrees, (0.05, 0.05), scale, shear, p=settings.affine)
-    if settings.contrast:
-        yield kornia.RandomContrast((1 - settings.contrast, 1 + settings.contrast), clip_output=False)
-    if settings.brightness:
-        yield kornia.RandomBrightness((1 - settings.brightness, 1 + settings.brightness), clip_output=False)
-    if settings.noise:
-        yield kornia.RandomGaussianNoise(0.0, settings.noise, p=0.5)
-    if settings.layer_dropout and layers > 1:
-        yield kornia.RandomChannelDropout(max(1, round(_DROPPED_SHARE * layers)), p=settings.layer_dropout)
-    if settings.cut_out:
-        yield kornia.RandomErasing(_CUT_OUT_AREA, (0.3, 3.3), p=settings.cut_out)
+def _oriented(values: Tensor, labels: Tensor, orientation: int) -> tuple[Tensor, Tensor]:
+    """Return one of the eight orientations of a crop."""
+    planes = values, labels
+    if orientation >= 4:
+        planes = values.flip(-1), labels.flip(-1)
+    turned = [plane.rot90(orientation % 4, (-2, -1)) for plane in planes]
+    return turned[0].contiguous(), turned[1].contiguous()
 
 
-def _cuda_indices(device: torch.device) -> list[int]:
-    """Return the GPUs whose random state must be forked in addition to the CPU's."""
-    if device.type != "cuda":
-        return []
-    return [torch.cuda.current_device() if device.index is None else device.index]
+def _rectangle(rng: np.random.Generator, height: int, width: int) -> tuple[slice, slice]:
+    area = rng.uniform(*_CUT_OUT_AREA) * height * width
+    ratio = math.exp(rng.uniform(-1, 1) * math.log(_CUT_OUT_RATIO))
+    rows, columns = min(height, round(math.sqrt(area * ratio))), min(width, round(math.sqrt(area / ratio)))
+    y, x = int(rng.integers(height - rows + 1)), int(rng.integers(width - columns + 1))
+    return slice(y, y + rows), slice(x, x + columns)

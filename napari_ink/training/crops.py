@@ -127,6 +127,11 @@ class CropSampler:
     depth
         Variation of the depth window.
 
+    Attributes
+    ----------
+    layers : int
+        Depth layers of each crop.
+
     Raises
     ------
     ContractError
@@ -145,7 +150,7 @@ class CropSampler:
         self.pairs, self.contract, self.size, self.depth = list(pairs), contract, size, depth
         # All crops of a batch need the same number of layers, which the shallowest stack limits.
         windows = [contract.z_window(pair.stack.shape[0]) for pair in pairs]
-        self._layers = min((window.stop - window.start for window in windows), default=0)
+        self.layers = min((window.stop - window.start for window in windows), default=0)
         self._labels = [pair.to_train() for pair in pairs]
         self._supervision = [
             pack(labels, pair.edges_to_train(), pair.hints) for pair, labels in zip(pairs, self._labels, strict=True)
@@ -187,7 +192,7 @@ class CropSampler:
         if hinted is not None and rng.random() < 0.5:
             blocks, on_ink = hinted, False
         y, x = blocks.draw(rng, on_ink)
-        layers = self.depth.layers(rng, self.contract, self.pairs[pair].stack.shape[0], self._layers)
+        layers = self.depth.layers(rng, self.contract, self.pairs[pair].stack.shape[0], self.layers)
         return self.cut(pair, y - self.size // 2, x - self.size // 2, layers)
 
     def cut(self, pair: int, y: int, x: int, layers: npt.NDArray[np.intp]) -> Crop:

@@ -14,7 +14,7 @@ import torch
 from napari_ink.errors import BadInputError, DeviceMemoryError, NapariInkError
 from napari_ink.memory import memory_kept
 from napari_ink.model import save_checkpoint
-from napari_ink.training.batching import batches
+from napari_ink.training.batching import Batch, batches
 from napari_ink.training.distributed import ProcessTeam, joined
 from napari_ink.training.events import (
     BatchSkipped,
@@ -141,16 +141,21 @@ class _Run:
         )
         if self._is_due(step):
             yield from self._validate(step)  # a trained start, or a run that was stopped just before a validation
-        feed = batches(plan.sampler, plan.settings, plan.arithmetic.device, step, self._team.rank, self._team.size)
-        while step < plan.settings.steps and not self._has_stalled:
-            step += 1
-            with _memory_errors(plan):
-                result = self._learner.step(next(feed), plan.pairs)
-            yield self._step_event(step, result)
-            self._stop_if_diverged(step)
-            if self._is_due(step):
-                yield from self._validate(step)
+        with closing(self._batches(step)) as feed:
+            while step < plan.settings.steps and not self._has_stalled:
+                step += 1
+                with _memory_errors(plan):
+                    result = self._learner.step(next(feed), plan.pairs)
+                yield self._step_event(step, result)
+                self._stop_if_diverged(step)
+                if self._is_due(step):
+                    yield from self._validate(step)
         yield self._ended()
+
+    def _batches(self, first_step: int) -> Generator[Batch, None, None]:
+        arithmetic, team = self._plan.arithmetic, self._team
+        given = (arithmetic.device, first_step, team.rank, team.size, max(1, arithmetic.lanes))
+        return batches(self._plan.sampler, self._plan.settings, *given)
 
     def _step_event(self, step: int, result: StepResult | StepSkipped) -> StepEnded | BatchSkipped:
         if isinstance(result, StepSkipped):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Any, Self
 
 import torch
@@ -122,7 +121,6 @@ class Plan:
             "software": {
                 "napari-ink": __version__,
                 "torch": torch.__version__,
-                "kornia": version("kornia"),
             },
             "thresholds": {"ink": round(scores.ink_threshold, 2), "edge": round(scores.edge_threshold, 2)},
             "validation": {

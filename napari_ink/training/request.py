@@ -13,7 +13,7 @@ from napari_ink.model import InkEdgeConfig, InkModel, InputContract
 from napari_ink.training.crops import TrainingPair
 from napari_ink.training.settings import TrainSettings
 
-_LIBRARIES = ("kornia", "matplotlib", "tensorboardX")
+_LIBRARIES = ("matplotlib", "tensorboardX")
 
 
 @dataclass(frozen=True, eq=False)

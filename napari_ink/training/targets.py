@@ -59,7 +59,10 @@ def _touched(plane: Tensor) -> Tensor:
 
 
 def _near(plane: Tensor, reach: int) -> Tensor:
-    return F.max_pool2d(plane.float().unsqueeze(1), 2 * reach + 1, 1, reach).squeeze(1) > 0
+    # Along one axis, then along the other: 34 comparisons a pixel instead of 289.
+    side, values = 2 * reach + 1, plane.float().unsqueeze(1)
+    upright = F.max_pool2d(values, (side, 1), 1, (reach, 0))
+    return F.max_pool2d(upright, (1, side), 1, (0, reach)).squeeze(1) > 0
 
 
 def _by_torch(targets: Any, labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

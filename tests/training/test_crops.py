@@ -173,6 +173,9 @@ def test_batches_depend_only_on_seed_and_step(pair: TrainingPair) -> None:
     for one, other in zip(straight[4:], later, strict=True):
         assert torch.equal(one.values, other.values) and torch.equal(one.edge, other.edge)
         assert one.places == other.places
+    threaded = list(batches(sampler, QUICK, CPU, threads=3))
+    assert all(torch.equal(one.values, other.values) for one, other in zip(straight, threaded, strict=True))
+    assert [one.places for one in straight] == [other.places for other in threaded]
     beside = list(batches(sampler, QUICK, CPU, rank=1, world_size=2))
     assert not torch.equal(beside[0].values, straight[0].values)
 
@@ -193,10 +196,20 @@ def marked() -> tuple[torch.Tensor, torch.Tensor]:
     return torch.from_numpy(((greys - CONTRACT.mean) / CONTRACT.std).astype(np.float32)), torch.from_numpy(labels)
 
 
+def augmented(
+    settings: AugmentationSettings, values: torch.Tensor, labels: torch.Tensor, seed: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Augment a batch; the crops that were given stay as they are."""
+    augmenter, before = Augmenter(settings, CONTRACT), (values.clone(), labels.clone())
+    crops = [augmenter(*crop, seed + i) for i, crop in enumerate(zip(values, labels, strict=True))]
+    assert torch.equal(values, before[0]) and torch.equal(labels, before[1])
+    return torch.stack([crop[0] for crop in crops]), torch.stack([crop[1] for crop in crops])
+
+
 def test_labels_follow_the_augmentation_of_crops() -> None:
     values, labels = marked()
     quiet = AugmentationSettings(brightness=0, contrast=0, noise=0, layer_dropout=0, affine=1, cut_out=1)
-    varied, followed = Augmenter(quiet, CONTRACT)(values, labels, seed=5)
+    varied, followed = augmented(quiet, values, labels, seed=5)
     assert varied.shape == values.shape and followed.shape == labels.shape and followed.dtype == torch.uint8
     assert set(followed.unique().tolist()) <= {0, 1, 2}
     assert not torch.equal(followed, labels)
@@ -210,7 +223,7 @@ def test_labels_follow_the_augmentation_of_crops() -> None:
 def test_flips_alone_lose_no_pixel() -> None:
     values, labels = marked()
     only = AugmentationSettings.none().model_copy(update={"flips": True})
-    varied, followed = Augmenter(only, CONTRACT)(values, labels, seed=1)
+    varied, followed = augmented(only, values, labels, seed=1)
     for one, other in zip(values, varied, strict=True):
         torch.testing.assert_close(one.flatten().sort().values, other.flatten().sort().values, rtol=0, atol=1e-4)
     for one, other in zip(labels, followed, strict=True):
@@ -223,10 +236,10 @@ def test_each_variation_changes_values_and_is_repeatable_by_seed() -> None:
     values, labels = marked()
     off = AugmentationSettings.none()
     for name, value in {"brightness": 0.2, "contrast": 0.3, "noise": 0.05, "layer_dropout": 1, "cut_out": 1}.items():
-        augmenter = Augmenter(off.model_copy(update={name: value}), CONTRACT)
-        once, again, other = (augmenter(values, labels, seed)[0] for seed in (1, 1, 2))
+        only = off.model_copy(update={name: value})
+        once, again, other = (augmented(only, values, labels, seed)[0] for seed in (1, 1, 20))
         assert torch.equal(once, again) and not torch.equal(once, other) and not torch.equal(once, values), name
-    unchanged, same = Augmenter(off, CONTRACT)(values, labels, 1)
+    unchanged, same = augmented(off, values, labels, 1)
     assert torch.equal(unchanged, values) and torch.equal(same, labels)
     assert torch.isfinite(once).all()
 
