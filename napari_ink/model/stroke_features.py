@@ -32,6 +32,11 @@ def feature_count(network: InkEdgeNetwork) -> int:
     return seen * len(_NETWORK_WIDTHS) + _DEPTH_GROUPS * (len(_BAND_SIGMAS) + 1) * len(_TEXTURE_WIDTHS)
 
 
+def ink_logit_feature(network: InkEdgeNetwork) -> int:
+    """Return the number of the feature that is the network's own logit of ink."""
+    return 2 * network.stem.half_channels + network.stem.quarter_channels
+
+
 @torch.inference_mode()
 def stroke_features(network: InkEdgeNetwork, values: Tensor) -> tuple[Tensor, Tensor]:
     """Return the features of prepared grey values.

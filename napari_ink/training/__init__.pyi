@@ -15,6 +15,9 @@ from .pairs import PairFiles, read_pair
 from .request import TrainRequest
 from .settings import AugmentationSettings, DepthVariation, Precision, TrainSettings
 from .targets import OUTSIDE, edge_target, ink_target
+from .teaching.checks import check_taught
+from .teaching.taught_models import StrokeScores, TaughtModel, TaughtModels
+from .teaching.teach import FeaturesRead, ModelTaught, TeachingEvent, TeachingNote, TeachRequest, teach
 from .validation import Scores
 
 __all__ = [
@@ -44,4 +47,14 @@ __all__ = [
     "read_pair",
     "spare_workers",
     "train",
+    "FeaturesRead",
+    "ModelTaught",
+    "StrokeScores",
+    "TaughtModel",
+    "TaughtModels",
+    "TeachRequest",
+    "TeachingEvent",
+    "TeachingNote",
+    "check_taught",
+    "teach",
 ]

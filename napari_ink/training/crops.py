@@ -41,6 +41,8 @@ class TrainingPair:
     share
         Share of the crops that come from this pair; None for a share by its reviewed pixels. Either all pairs of a run
         have one, or none.
+    judges_trained
+        Whether all of its labels are both trained on and validated on, for want of enough to hold some out.
 
     Raises
     ------
@@ -54,6 +56,7 @@ class TrainingPair:
     edges: Labels | None = None
     hints: Labels | None = None
     share: float | None = None
+    judges_trained: bool = False
 
     def __post_init__(self) -> None:
         for plane in (self.labels, self.held_out, self.edges, self.hints):
@@ -82,6 +85,8 @@ class TrainingPair:
     def to_judge(self, y: slice = slice(None), x: slice = slice(None)) -> Labels:
         """Return the labels of held-out pixels in these rows and columns; all others are unreviewed."""
         labels = self.labels[y, x]
+        if self.judges_trained:
+            return labels
         if self.held_out is None:
             return np.zeros_like(labels)
         return np.where(self.held_out[y, x], labels, LabelValue.UNREVIEWED).astype(np.uint8)

@@ -78,7 +78,7 @@ class HeldOut:
         """Return the places of squares with held-out labels; those with ink come first."""
         found = []
         for number, pair in enumerate(self._pairs):
-            if pair.held_out is None:
+            if pair.held_out is None and not pair.judges_trained:
                 continue
             for y, x in product(*(range(0, length, self._size) for length in pair.labels.shape)):
                 window = pair.to_judge(slice(y, y + self._size), slice(x, x + self._size))

@@ -6,16 +6,20 @@ out whole, together with all strokes near them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from napari_ink.annotation import LabelValue
+from napari_ink.annotation import LabelValue, labels_to_learn_from, open_project
+from napari_ink.errors import LabelError
 from napari_ink.region import Region
+from napari_ink.stack import DepthStack
 from napari_ink.typing import UInt8Array
 
 CELL_PX = 8
@@ -138,7 +142,7 @@ def folds(units: Sequence[Unit], count: int, seed: int = 0) -> list[list[int]]:
     return found
 
 
-def has_both(units: Iterator[Unit] | Sequence[Unit]) -> bool:
+def has_both(units: Iterable[Unit]) -> bool:
     """Whether units hold both ink and papyrus, so that a score on them means something."""
     listed = list(units)
     return any(unit.ink_px for unit in listed) and any(unit.papyrus_px for unit in listed)
@@ -158,3 +162,84 @@ def _counts(plane: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
     rows = np.add.reduceat(plane, np.arange(0, plane.shape[0], CELL_PX), axis=0, dtype=np.int64)
     counts: npt.NDArray[np.int64] = np.add.reduceat(rows, np.arange(0, plane.shape[1], CELL_PX), axis=1)
     return counts
+
+
+@dataclass(frozen=True, eq=False)
+class Corrections:
+    """The corrections of one project.
+
+    Attributes
+    ----------
+    folder, stack
+        The project, and its stack.
+    labels
+        Label values ``(y, x)`` as `labels_to_learn_from` gives them: unreviewed pixels are never background.
+    edges
+        Edge label values ``(y, x)``.
+    """
+
+    folder: Path
+    stack: DepthStack
+    labels: UInt8Array
+    edges: UInt8Array
+
+    @cached_property
+    def units(self) -> Units:
+        """The units of the labels."""
+        return Units(self.labels)
+
+    @property
+    def ink_px(self) -> int:
+        """Number of pixels labelled as ink."""
+        return sum(unit.ink_px for unit in self.units.units)
+
+    @property
+    def papyrus_px(self) -> int:
+        """Number of pixels labelled as papyrus."""
+        return sum(unit.papyrus_px for unit in self.units.units)
+
+
+def read_corrections(folder: Path) -> Corrections:
+    """Read what was corrected in a project, which may be open for editing elsewhere.
+
+    Raises
+    ------
+    ProjectError, BadInputError
+        If the project or its stack cannot be opened.
+    """
+    project = open_project(folder, look_only=True)
+    try:
+        height, width = project.stack.shape[1:]
+        rows, columns = project.annotation.plane_shape("review")
+        review = project.annotation.read("review", (0, rows), (0, columns))
+        labels = labels_to_learn_from(project.annotation.read("ink", (0, height), (0, width)), review)
+        return Corrections(folder, project.stack, labels, project.annotation.read("edge", (0, height), (0, width)))
+    finally:
+        project.close()
+
+
+def check_teachable(corrections: Sequence[Corrections]) -> None:
+    """Refuse corrections that hold only one of ink and papyrus.
+
+    Raises
+    ------
+    LabelError
+        If there is no ink, or no papyrus.
+    """
+    named = ", ".join(str(one.folder) for one in corrections)
+    if not sum(one.ink_px for one in corrections):
+        raise LabelError(f"No ink is labelled in {named}; paint a few strokes of ink first.")
+    if not sum(one.papyrus_px for one in corrections):
+        raise LabelError(
+            f"No papyrus is labelled in {named}; paint some of what is surely no ink, or mark a region as reviewed."
+        )
+
+
+def labels_digest(corrections: Sequence[Corrections]) -> str:
+    """Return the SHA-256 of all labels."""
+    digest = hashlib.sha256()
+    for one in corrections:
+        digest.update(one.stack.fingerprint().encode())
+        digest.update(np.ascontiguousarray(one.labels).data)
+        digest.update(np.ascontiguousarray(one.edges).data)
+    return digest.hexdigest()

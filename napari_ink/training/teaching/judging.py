@@ -1,0 +1,83 @@
+"""Judging of models on strokes that taught them nothing.
+
+Strokes hold about as much ink as papyrus, unlike a segment. So both kinds weigh the same in every score here, and a
+score on strokes says which of two models is better, not how good a map of the whole segment is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import rankdata
+
+from napari_ink.training.teaching.corrections import Unit, folds, has_both
+from napari_ink.training.teaching.live_head import Samples, fit_forest, ink_probability
+from napari_ink.training.teaching.taught_models import StrokeScores
+
+_MOST_FOLDS = 4
+_LEAST_UNITS = 4
+NOT_HELD_OUT = (
+    "Judged on the strokes it learned from, since there are too few to hold some out: do not rely on these scores."
+)
+
+
+def scores(values: npt.NDArray[np.floating], is_ink: npt.NDArray[np.bool_]) -> StrokeScores:
+    """Return the scores of predicted values ``(n,)``, with the same weight for ink and papyrus as a whole.
+
+    Parameters
+    ----------
+    values
+        Probabilities of ink, 0 to 1.
+    is_ink
+        The truth; it holds both kinds.
+    """
+    ink, papyrus = int(is_ink.sum()), int((~is_ink).sum())
+    # The sum of ranks gives the area under the ROC curve (Mann and Whitney 1947).
+    ranks = rankdata(values)
+    auc = (float(ranks[is_ink].sum()) - ink * (ink + 1) / 2) / (ink * papyrus)
+    order = np.argsort(-values, kind="stable")
+    recall = np.cumsum(is_ink[order]) / ink
+    false = np.cumsum(~is_ink[order]) / papyrus
+    f = 1.25 * recall / np.maximum(0.25 + recall + false, 1e-12)
+    # A threshold can only lie between two different values.
+    ends = np.append(np.flatnonzero(np.diff(values[order])), len(order) - 1)
+    best = int(ends[np.argmax(f[ends])])
+    after = values[order[best + 1]] if best + 1 < len(order) else values[order[best]]
+    threshold = float(np.clip((values[order[best]] + after) / 2, 0.01, 0.99))
+    return StrokeScores(auc=round(auc, 4), f0_5=round(float(f[best]), 4), threshold=round(threshold, 3))
+
+
+def choose_folds(units: Sequence[Unit], seed: int = 0) -> tuple[list[list[int]], str]:
+    """Return folds of units to judge on in turn, and a sentence on them; no fold if the strokes are too few."""
+    if len(units) >= _LEAST_UNITS:
+        found = folds(units, _MOST_FOLDS, seed)
+        judged = [fold for fold in found if has_both(units[i] for i in fold)]
+        if len(found) > 1 and judged:
+            held = sum(len(fold) for fold in judged)
+            return found, f"Judged on {held} groups of strokes, each by a model that had not seen it."
+    return [], NOT_HELD_OUT
+
+
+def cross_validate(
+    samples: Samples,
+    unit: npt.NDArray[np.int32],
+    held_out: Sequence[Sequence[int]],
+    seed: int = 0,
+    cores: int = 1,
+    stop: Callable[[], bool] = lambda: False,
+) -> npt.NDArray[np.float32]:
+    """Return for each sample the probability that a forest gives it which has not seen its fold.
+
+    Without folds, or where a fold leaves only one kind to learn from, the value is not a number.
+    """
+    found = np.full(len(samples.is_ink), np.nan, np.float32)
+    for fold in held_out:
+        if stop():
+            break
+        mine = np.isin(unit, list(fold))
+        rest = samples.only(~mine)
+        if mine.any() and len(rest.is_ink) and rest.has_both:
+            found[mine] = ink_probability(fit_forest(rest, seed, cores), samples.features[mine])
+    return found

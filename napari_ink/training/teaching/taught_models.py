@@ -1,0 +1,264 @@
+"""The models that a project taught: one row each, with what it learned from, when, and how well.
+
+Each model is a checkpoint in the project's ``models`` folder, with its row beside it as JSON. The row is written last,
+so a crash leaves a model whole or not there; ``current.json`` names the one in use.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from napari_ink.decoding import read_bounded
+from napari_ink.durable import sync, write_bytes
+from napari_ink.errors import BadInputError, OutputError, ProjectError, storage_errors
+from napari_ink.model import InkEdgeConfig, InputContract, save_checkpoint
+
+FOLDER = "models"
+_CURRENT = "current.json"
+_KEY = "[a-z0-9-]{1,40}"
+_NAME = re.compile(r"[\w][\w .()+-]{0,63}", re.UNICODE)
+
+Kind = Literal["quick", "deep"]
+
+
+class StrokeScores(BaseModel):
+    """Scores on strokes, each 0 to 1.
+
+    Attributes
+    ----------
+    auc
+        Probability that a random cell of ink gets a higher value than one of papyrus; 0.5 is chance.
+    f0_5
+        F0.5 at the best threshold, if as much ink as papyrus were there.
+    threshold
+        That threshold.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    auc: float
+    f0_5: float
+    threshold: float
+
+
+class TaughtModel(BaseModel):
+    """One row: a model and how it came about.
+
+    Attributes
+    ----------
+    key
+        Name of its files.
+    name
+        Name that people gave it.
+    kind
+        ``"quick"``: a forest on the features of the start model; ``"deep"``: fine-tuned weights.
+    made_at
+        Time, ISO 8601, UTC.
+    started_from, started_from_sha256
+        The model that teaching started from.
+    strokes, ink_px, papyrus_px, projects
+        What it learned from: number of strokes or squares that lie apart, labelled pixels, and projects.
+    labels_sha256
+        Digest of all labels it learned from.
+    before, after
+        Scores of the start model and of this one on the same strokes.
+    judged_on
+        Sentence on which strokes these are.
+    is_better
+        Whether it is better than the start there, so that it was put in use.
+    checks
+        Results of checks on request, by name, in words.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    key: str = Field(pattern=f"^{_KEY}$")
+    name: str
+    kind: Kind
+    made_at: str
+    started_from: str
+    started_from_sha256: str
+    strokes: int
+    ink_px: int
+    papyrus_px: int
+    projects: tuple[str, ...] = ()
+    labels_sha256: str
+    before: StrokeScores
+    after: StrokeScores
+    judged_on: str
+    is_better: bool
+    checks: Mapping[str, str] = Field(default_factory=dict)
+
+    @property
+    def in_words(self) -> str:
+        """Sentence on whether it is better, and by how much."""
+        found = f"AUC {self.before.auc:.2f} before, {self.after.auc:.2f} now"
+        verdict = "better than before" if self.is_better else "not better than before, kept as a candidate"
+        return f"{self.name}: {verdict} ({found}). {self.judged_on}"
+
+
+@dataclass(frozen=True, slots=True)
+class TaughtModels:
+    """The taught models of a project.
+
+    Attributes
+    ----------
+    folder
+        The ``models`` folder of the project; it is created with the first model.
+    """
+
+    folder: Path
+
+    @classmethod
+    def of_project(cls, project: Path) -> Self:
+        """Return the models of a project's folder."""
+        return cls(project / FOLDER)
+
+    def rows(self) -> list[TaughtModel]:
+        """Return all models whose files are there and can be read, oldest first."""
+        if not self.folder.is_dir():
+            return []
+        found = []
+        for path in sorted(self.folder.glob("*.json")):
+            if path.name != _CURRENT and self.path(path.stem).is_file():
+                row = self._row(path)
+                if row is not None:
+                    found.append(row)
+        return sorted(found, key=lambda row: (row.made_at, row.key))
+
+    def row(self, key: str) -> TaughtModel:
+        """Return a model's row.
+
+        Raises
+        ------
+        BadInputError
+            If there is none of that key.
+        """
+        for row in self.rows():
+            if row.key == key:
+                return row
+        known = ", ".join(row.key for row in self.rows()) or "none yet"
+        raise BadInputError(f"There is no taught model {key} in {self.folder}; there are: {known}.")
+
+    def path(self, key: str) -> Path:
+        """Return the checkpoint of a model."""
+        return self.folder / f"{key}.safetensors"
+
+    @property
+    def current(self) -> str:
+        """Key of the model in use; empty for the one that teaching started from."""
+        path = self.folder / _CURRENT
+        if not path.is_file():
+            return ""
+        try:
+            key = json.loads(read_bounded(path, ProjectError))["key"]
+        except (ValueError, KeyError, TypeError, ProjectError):
+            return ""  # as after a rollback: the model that was there first is used
+        is_key = isinstance(key, str) and re.fullmatch(_KEY, key) is not None
+        return key if is_key and self.path(key).is_file() else ""
+
+    def use(self, key: str) -> None:
+        """Put a model in use; an empty key goes back to the model that teaching started from.
+
+        Raises
+        ------
+        BadInputError
+            If there is no such model.
+        OutputError
+            If the choice cannot be written.
+        """
+        if key:
+            self.row(key)
+        with storage_errors(self.folder):
+            write_bytes(self.folder / _CURRENT, json.dumps({"key": key}).encode())
+
+    def add(
+        self,
+        row: TaughtModel,
+        network: Any,
+        config: InkEdgeConfig,
+        contract: InputContract,
+        provenance: Mapping[str, Any],
+    ) -> Path:
+        """Save a new model, and put it in use if it is better.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written, or the key is taken.
+        """
+        path = self.path(row.key)
+        if path.exists():
+            raise OutputError(f"{path} exists already; teach again.")
+        with storage_errors(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            sync(self.folder.parent)
+        save_checkpoint(path, network, config, contract, {**provenance, "taught": row.model_dump(mode="json")})
+        self._write(row)
+        if row.is_better:
+            self.use(row.key)
+        return path
+
+    def rename(self, key: str, name: str) -> None:
+        """Give a model another name.
+
+        Raises
+        ------
+        BadInputError
+            If the name is not valid or there is no such model.
+        OutputError
+            If the row cannot be written.
+        """
+        if not _NAME.fullmatch(name):
+            raise BadInputError(f"“{name}” cannot name a model; use up to 64 letters, figures, spaces and .()+-.")
+        self._write(self.row(key).model_copy(update={"name": name}))
+
+    def record_check(self, key: str, name: str, result: str) -> None:
+        """Add the result of a check to a model's row.
+
+        Raises
+        ------
+        BadInputError
+            If there is no such model.
+        OutputError
+            If the row cannot be written.
+        """
+        row = self.row(key)
+        self._write(row.model_copy(update={"checks": {**row.checks, name: result}}))
+
+    def new_key(self, kind: Kind) -> str:
+        """Return a key that is not taken."""
+        taken = {path.stem for path in self.folder.glob("*")} if self.folder.is_dir() else set()
+        return next(key for key in (f"{kind}-{number}" for number in range(1, len(taken) + 2)) if key not in taken)
+
+    def _write(self, row: TaughtModel) -> None:
+        path = self.folder / f"{row.key}.json"
+        with storage_errors(path):
+            write_bytes(path, (row.model_dump_json(indent=1) + "\n").encode())
+
+    def _row(self, path: Path) -> TaughtModel | None:
+        try:
+            row = TaughtModel.model_validate_json(read_bounded(path, ProjectError))
+        except (ValidationError, ProjectError):
+            return None
+        return row if row.key == path.stem else None
+
+
+def now() -> str:
+    """Return the time, as rows state it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def keep_pictures(run: Path, model: Path) -> None:
+    """Keep the curves and examples of a training run beside the model that came from it."""
+    for name in ("curves", "examples"):
+        if (picture := run / f"{name}.png").is_file():
+            write_bytes(model.with_name(f"{model.stem}-{name}.png"), picture.read_bytes())

@@ -1,0 +1,358 @@
+"""Teaching: a model of one's own from the corrections of one or more projects.
+
+Two models are made one after the other. The quick one, a forest on the features of the start model, is there within
+seconds. The deep one continues the training of the start model, for some minutes. Each is judged on strokes that it has
+not seen, and put in use only if it is better there than the model in use.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from napari_ink import __version__
+from napari_ink.errors import BadInputError, storage_errors
+from napari_ink.model import InkModel, InputContract, load_model
+from napari_ink.model.forest import Forest
+from napari_ink.model.network import InkEdgeNetwork
+from napari_ink.model.taught_network import TaughtNetwork, without_forest
+from napari_ink.stack import DepthStack
+from napari_ink.training.crops import TrainingPair
+from napari_ink.training.events import CheckpointSaved, TrainingEvent
+from napari_ink.training.loop import train
+from napari_ink.training.request import TrainRequest
+from napari_ink.training.settings import TrainSettings
+from napari_ink.training.supervision import to_hints
+from napari_ink.training.teaching.corrections import (
+    Corrections,
+    check_teachable,
+    has_both,
+    labels_digest,
+    read_corrections,
+)
+from napari_ink.training.teaching.features import FeatureCache, block_region
+from napari_ink.training.teaching.judging import NOT_HELD_OUT, choose_folds, cross_validate, scores
+from napari_ink.training.teaching.lesson import Chosen, Lesson, Values, labelled_blocks
+from napari_ink.training.teaching.live_head import check_installed, fit_forest, ink_probability, predict_area
+from napari_ink.training.teaching.replay import replay_pairs
+from napari_ink.training.teaching.taught_models import (
+    Kind,
+    StrokeScores,
+    TaughtModel,
+    TaughtModels,
+    keep_pictures,
+    now,
+)
+from napari_ink.training.validation import spread
+from napari_ink.typing import UInt8Array
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import ExtraTreesClassifier
+    from torch import nn
+
+STEPS_PER_MINUTE = 60
+_REPLAY_SHARE = 0.5
+_REPLAY_PHANTOMS = 6
+_LEARNING_RATE = 1e-3
+_AVERAGE_DECAY = 0.98
+_VALIDATIONS = 6
+_MOST_HINTED_BLOCKS = 64
+_WORK = "teaching"
+
+
+@dataclass(frozen=True, eq=False)
+class TeachRequest:
+    """Everything that teaching depends on.
+
+    Attributes
+    ----------
+    projects
+        Folders of the projects to learn from; the models are saved in the first.
+    start
+        Model to start from.
+    minutes
+        Time for the deep model, which decides the number of its steps and ends it early on a slow machine; 0 makes the
+        quick one only.
+    seed
+        Seed of all random choices.
+    device
+        Device of the deep training: ``"cpu"``, ``"cuda"`` or ``"mps"``.
+    cores
+        Processor cores to use.
+    """
+
+    projects: tuple[Path, ...]
+    start: InkModel
+    minutes: float = 3.0
+    seed: int = 0
+    device: str = "cpu"
+    cores: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class TeachingNote:
+    """Sentence for the user."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class FeaturesRead:
+    """Blocks with strokes whose features are there, and number of all."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelTaught:
+    """A model was saved: its row and its file."""
+
+    row: TaughtModel
+    path: Path
+
+
+TeachingEvent = TeachingNote | FeaturesRead | ModelTaught | TrainingEvent
+
+
+def teach(request: TeachRequest) -> Generator[TeachingEvent, None, None]:
+    """Make a quick model, and then a deep one, from the corrections of projects.
+
+    Closing the generator between two events stops; the state of the deep training is saved, and the same request with
+    unchanged labels continues it.
+
+    Yields
+    ------
+    TeachingNote, FeaturesRead, ModelTaught
+        Notes, progress of the features, and each model once it is saved.
+    TrainingStarted, StepEnded, BatchSkipped, Validated, CheckpointSaved, TrainingEnded
+        The events of the deep training.
+
+    Raises
+    ------
+    BadInputError
+        If a project or its stack cannot be opened, ink or papyrus is not labelled at all, a package is missing, or the
+        start model cannot be taught.
+    """
+    check_installed()
+    if not 0 <= request.minutes < float("inf"):
+        raise BadInputError(f"Teaching cannot take {request.minutes:g} minutes; give 0 or more.")
+    corrections = [read_corrections(folder) for folder in request.projects]
+    check_teachable(corrections)
+    start, note = adapted(_base(request.start), corrections[0].stack)
+    lesson = Lesson(start, corrections)
+    yield TeachingNote(_read_in_words(corrections))
+    if note:
+        yield TeachingNote(note)
+    for done, total in lesson.read():
+        yield FeaturesRead(done, total)
+    teacher = _Teacher(request, lesson)
+    yield teacher.quick()
+    if request.minutes > 0:
+        yield from teacher.deep()
+
+
+class _Teacher:
+    """Makes, judges and saves the models of one lesson."""
+
+    def __init__(self, request: TeachRequest, lesson: Lesson) -> None:
+        self._request, self._lesson = request, lesson
+        self._models = TaughtModels.of_project(request.projects[0])
+        self._digest = labels_digest(lesson.corrections)
+        self._samples, self._unit = lesson.samples, lesson.unit
+        self._folds, self._judged_on = choose_folds(lesson.units, request.seed)
+        unseen = cross_validate(self._samples, self._unit, self._folds, request.seed, request.cores)
+        if not _both(self._samples.is_ink[np.isfinite(unseen)]):
+            self._folds, self._judged_on = [], NOT_HELD_OUT
+        self._in_use = lesson.values_of_start()
+        self._unseen = unseen
+
+    def quick(self) -> ModelTaught:
+        """Fit, judge and save the quick model."""
+        forest = fit_forest(self._samples, self._request.seed, self._request.cores)
+        values = self._unseen if self._folds else ink_probability(forest, self._samples.features)
+        judged = np.isfinite(values)
+        network = without_forest(self._lesson.model.network)
+        assert isinstance(network, InkEdgeNetwork)
+        taught = TaughtNetwork(network, Forest.of_scikit_learn(forest)).eval()
+        made = self._save("quick", taught, self._lesson.model.contract, self._judge(values, judged), {})
+        if made.row.is_better:
+            self._in_use = values
+        return made
+
+    def deep(self) -> Iterator[TeachingEvent]:
+        """Train, judge and save the deep model."""
+        request, lesson = self._request, self._lesson
+        held_out = self._held_out()
+        judged = np.isin(self._unit, held_out) if held_out else np.ones(len(self._unit), bool)
+        steps = max(10, round(request.minutes * STEPS_PER_MINUTE))
+        # The same labels, start and settings continue in the same folder; others begin in another.
+        folder = request.projects[0] / _WORK / f"{self._digest[:12]}-{lesson.model.sha256[:8]}-{request.seed}-{steps}"
+        with storage_errors(folder):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+        learned_from = self._samples.only(~judged) if held_out else self._samples
+        forest = fit_forest(learned_from, request.seed, request.cores)
+        training = TrainRequest(
+            self._pairs(forest, held_out),
+            folder,
+            _settings(steps, request.seed),
+            start=lesson.model,
+            device=request.device,
+            resume=folder.exists(),
+        )
+        yield from _until(train(training), request.minutes, steps)
+        model = load_model(folder / "best.safetensors")
+        values = np.full(len(judged), np.nan, np.float32)
+        values[judged] = lesson.values_of(model, judged)
+        if held_out:
+            self._judged_on = f"Judged on {len(held_out)} groups of strokes that were held out."
+        made = self._save("deep", model.network, model.contract, self._judge(values, judged), model.provenance)
+        keep_pictures(folder, made.path)
+        yield made
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def _held_out(self) -> list[int]:
+        """Return the numbers of the units to hold out of the deep training; none if they are too few."""
+        usable = [
+            fold
+            for fold in self._folds
+            if has_both(self._lesson.units[i] for i in fold)
+            and has_both(unit for unit in self._lesson.units if unit.number not in fold)
+        ]
+        return usable[self._request.seed % len(usable)] if usable else []
+
+    def _pairs(self, forest: ExtraTreesClassifier, held_out: Sequence[int]) -> list[TrainingPair]:
+        """Return the training pairs: each project with hints from a forest, and phantoms."""
+        lesson, first, pairs = self._lesson, 0, list[TrainingPair]()
+        for one, cache in zip(lesson.corrections, lesson.caches, strict=True):
+            count = len(one.units.units)
+            own = [number - first for number in held_out if first <= number < first + count]
+            first += count
+            masked = one.units.mask(own) & (one.labels > 0) if own else None
+            share = (1 - _REPLAY_SHARE) / len(lesson.corrections)
+            hints = _hints(forest, cache, one)
+            pairs.append(TrainingPair(one.stack, one.labels, masked, one.edges, hints, share, not held_out))
+        request = self._request
+        trained, taught = request.start.contract, lesson.model.contract
+        return [*pairs, *replay_pairs(_REPLAY_PHANTOMS, trained, taught, _REPLAY_SHARE, request.seed)]
+
+    def _judge(self, values: Values, judged: Chosen) -> tuple[StrokeScores, StrokeScores]:
+        """Return the scores of the model in use and of new values, on the same samples."""
+        judged = judged & np.isfinite(self._in_use)
+        is_ink = self._samples.is_ink[judged]
+        return scores(self._in_use[judged], is_ink), scores(values[judged], is_ink)
+
+    def _save(
+        self,
+        kind: Kind,
+        network: nn.Module,
+        contract: InputContract,
+        judged: tuple[StrokeScores, StrokeScores],
+        provenance: Mapping[str, Any],
+    ) -> ModelTaught:
+        start, corrections, (before, after) = self._lesson.model, self._lesson.corrections, judged
+        key = self._models.new_key(kind)
+        row = TaughtModel(
+            key=key,
+            name=key,
+            kind=kind,
+            made_at=now(),
+            started_from=start.source or start.name,
+            started_from_sha256=start.sha256,
+            strokes=len(self._lesson.units),
+            ink_px=sum(one.ink_px for one in corrections),
+            papyrus_px=sum(one.papyrus_px for one in corrections),
+            projects=tuple(one.folder.name for one in corrections),
+            labels_sha256=self._digest,
+            before=before,
+            after=after,
+            judged_on=self._judged_on,
+            is_better=after.auc > before.auc and after.f0_5 >= before.f0_5,
+        )
+        assert start.config is not None  # FeatureCache refuses other networks
+        stated = {**provenance, **_provenance(row)}
+        return ModelTaught(row, self._models.add(row, network, start.config, contract, stated))
+
+
+def adapted(model: InkModel, stack: DepthStack) -> tuple[InkModel, str]:
+    """Return a model whose contract fits a stack's grey values, with a sentence if it had to be changed."""
+    sample = stack.grey_sample()
+    if not model.contract.grey_notes(sample):
+        return model, ""
+    prepared = model.contract.prepare(sample.reshape(1, 1, -1))
+    mean = model.contract.mean + float(prepared.mean()) * model.contract.std
+    std = float(prepared.std()) * model.contract.std
+    contract = model.contract.changed(mean=round(mean, 4), std=round(max(std, 1e-3), 4))
+    note = "The stack's grey values lie far from what the start model was trained on, so they are scaled to fit."
+    return replace(model, contract=contract), note
+
+
+def _base(model: InkModel) -> InkModel:
+    """Return a model without the forest of an earlier lesson."""
+    return replace(model, network=without_forest(model.network))
+
+
+def _read_in_words(corrections: Sequence[Corrections]) -> str:
+    ink, papyrus = sum(one.ink_px for one in corrections), sum(one.papyrus_px for one in corrections)
+    groups = sum(len(one.units.units) for one in corrections)
+    return f"Learns from {ink:,} pixels of ink and {papyrus:,} of papyrus in {groups} groups of strokes."
+
+
+def _settings(steps: int, seed: int) -> TrainSettings:
+    return TrainSettings(
+        steps=steps,
+        learning_rate=_LEARNING_RATE,
+        average_decay=_AVERAGE_DECAY,
+        seed=seed,
+        validate_every=max(5, steps // _VALIDATIONS),
+        patience=0,
+    )
+
+
+def _until(
+    events: Generator[TrainingEvent, None, None], minutes: float, steps: int
+) -> Iterator[TrainingEvent | TeachingNote]:
+    """Yield the events of a training, and end it once its time is over and a checkpoint is there."""
+    began = time.monotonic()
+    with closing(events):
+        for event in events:
+            yield event
+            is_late = time.monotonic() - began > 60 * minutes
+            if is_late and isinstance(event, CheckpointSaved) and event.step < steps:
+                yield TeachingNote(
+                    f"The time was over after step {event.step} of {steps}; the best weights so far are used."
+                )
+                return
+
+
+def _hints(forest: ExtraTreesClassifier, cache: FeatureCache, corrections: Corrections) -> UInt8Array:
+    """Return hints ``(y, x)`` from a forest, in blocks with strokes; 0 elsewhere."""
+    hints = np.zeros(corrections.labels.shape, np.uint8)
+    for block in spread(labelled_blocks(corrections), _MOST_HINTED_BLOCKS):
+        area = block_region(block, cache.shape)
+        hints[area.slices] = to_hints(predict_area(forest, cache, area))
+    return hints
+
+
+def _provenance(row: TaughtModel) -> dict[str, Any]:
+    return {
+        "made_by": "napari-ink teach",
+        "data": f"{row.strokes} groups of strokes in {', '.join(row.projects)}",
+        "date": row.made_at[:10],
+        "started_from": {"name": row.started_from, "sha256": row.started_from_sha256},
+        "software": {"napari-ink": __version__, "torch": torch.__version__},
+        "thresholds": {"ink": round(row.after.threshold, 2), "edge": 0.5},
+        "validation": {"data": row.judged_on, "auc_on_strokes": row.after.auc, "f0_5_on_strokes": row.after.f0_5},
+    }
+
+
+def _both(is_ink: Chosen) -> bool:
+    return bool(is_ink.any()) and not bool(is_ink.all())
