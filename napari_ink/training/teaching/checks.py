@@ -20,7 +20,7 @@ from napari_ink.model.inference import for_prediction
 from napari_ink.model.taught_network import without_forest
 from napari_ink.phantom import SETS, make_phantom, set_config
 from napari_ink.training.teaching.corrections import Corrections, read_corrections
-from napari_ink.training.teaching.judging import choose_folds, cross_validate, scores
+from napari_ink.training.teaching.judging import choose_folds, cross_validate, fold_of, scores, scores_by_fold
 from napari_ink.training.teaching.lesson import Lesson
 from napari_ink.training.teaching.taught_models import TaughtModel, TaughtModels
 from napari_ink.typing import UInt8Array
@@ -64,11 +64,9 @@ def _moved(model: InkModel, corrections: list[Corrections], seed: int) -> str:
         pass
     held_out, judged_on = choose_folds(lesson.units, seed)
     unseen = cross_validate(lesson.samples, lesson.unit, held_out, seed)
-    judged = np.isfinite(unseen)
-    is_ink = lesson.samples.is_ink[judged]
-    if not is_ink.any() or is_ink.all():
+    found = scores_by_fold(unseen, lesson.samples.is_ink, fold_of(lesson.unit, held_out))
+    if found is None:
         return f"unknown, since there are too few strokes to hold some out. {judged_on}"
-    found = scores(unseen[judged], is_ink)
     return f"AUC {found.auc:.2f} from labels moved by {_MOVED_MM[0]} × {_MOVED_MM[1]} mm; about 0.5 is right."
 
 

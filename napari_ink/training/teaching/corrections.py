@@ -23,7 +23,7 @@ from napari_ink.stack import DepthStack
 from napari_ink.typing import UInt8Array
 
 CELL_PX = 8
-APART_PX = 48
+APART_PX = 24
 """Least distance between two units, in pixels."""
 _LARGEST_UNIT_PX = 256
 

@@ -49,6 +49,45 @@ def scores(values: npt.NDArray[np.floating], is_ink: npt.NDArray[np.bool_]) -> S
     return StrokeScores(auc=round(auc, 4), f0_5=round(float(f[best]), 4), threshold=round(threshold, 3))
 
 
+def scores_by_fold(
+    values: npt.NDArray[np.floating], is_ink: npt.NDArray[np.bool_], fold: npt.NDArray[np.intp]
+) -> StrokeScores | None:
+    """Return the mean scores of the folds that hold both kinds; None if there is none.
+
+    Values of different folds come from different forests, so they are never ranked against each other: a forest that
+    misses a fold's ink has also seen less ink, and gives all of that fold lower values.
+
+    Parameters
+    ----------
+    values, is_ink
+        As for `scores`; values that are not numbers do not count.
+    fold
+        Number of the fold of each value; negative ones do not count.
+    """
+    found, weights = [], []
+    for number in np.unique(fold[fold >= 0]):
+        own = (fold == number) & np.isfinite(values)
+        ink = int(is_ink[own].sum())
+        if 0 < ink < own.sum():
+            found.append(scores(values[own], is_ink[own]))
+            weights.append(min(ink, int(own.sum()) - ink))
+    if not found:
+        return None
+
+    def mean(name: str) -> float:
+        return round(float(np.average([getattr(one, name) for one in found], weights=weights)), 4)
+
+    return StrokeScores(auc=mean("auc"), f0_5=mean("f0_5"), threshold=mean("threshold"))
+
+
+def fold_of(unit: npt.NDArray[np.int32], held_out: Sequence[Sequence[int]]) -> npt.NDArray[np.intp]:
+    """Return the number of the fold of each sample by its unit; −1 outside of all folds."""
+    found = np.full(len(unit), -1, np.intp)
+    for number, fold in enumerate(held_out):
+        found[np.isin(unit, list(fold))] = number
+    return found
+
+
 def choose_folds(units: Sequence[Unit], seed: int = 0) -> tuple[list[list[int]], str]:
     """Return folds of units to judge on in turn, and a sentence on them; no fold if the strokes are too few."""
     if len(units) >= _LEAST_UNITS:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from napari_ink import __version__
@@ -39,8 +40,8 @@ from napari_ink.training.teaching.corrections import (
     read_corrections,
 )
 from napari_ink.training.teaching.features import FeatureCache, block_region
-from napari_ink.training.teaching.judging import NOT_HELD_OUT, choose_folds, cross_validate, scores
-from napari_ink.training.teaching.lesson import Chosen, Lesson, Values, labelled_blocks
+from napari_ink.training.teaching.judging import NOT_HELD_OUT, choose_folds, cross_validate, fold_of, scores_by_fold
+from napari_ink.training.teaching.lesson import Lesson, Values, labelled_blocks
 from napari_ink.training.teaching.live_head import check_installed, fit_forest, ink_probability, predict_area
 from napari_ink.training.teaching.replay import replay_pairs
 from napari_ink.training.teaching.taught_models import (
@@ -169,21 +170,21 @@ class _Teacher:
         self._digest = labels_digest(lesson.corrections)
         self._samples, self._unit = lesson.samples, lesson.unit
         self._folds, self._judged_on = choose_folds(lesson.units, request.seed)
-        unseen = cross_validate(self._samples, self._unit, self._folds, request.seed, request.cores)
-        if not _both(self._samples.is_ink[np.isfinite(unseen)]):
-            self._folds, self._judged_on = [], NOT_HELD_OUT
+        self._fold = fold_of(self._unit, self._folds)
+        self._unseen = cross_validate(self._samples, self._unit, self._folds, request.seed, request.cores)
         self._in_use = lesson.values_of_start()
-        self._unseen = unseen
+        if scores_by_fold(self._unseen, self._samples.is_ink, self._fold) is None:
+            # All samples are one fold that is judged by what it taught.
+            self._folds, self._judged_on, self._fold = [], NOT_HELD_OUT, np.zeros(len(self._unit), np.intp)
 
     def quick(self) -> ModelTaught:
         """Fit, judge and save the quick model."""
         forest = fit_forest(self._samples, self._request.seed, self._request.cores)
         values = self._unseen if self._folds else ink_probability(forest, self._samples.features)
-        judged = np.isfinite(values)
         network = without_forest(self._lesson.model.network)
         assert isinstance(network, InkEdgeNetwork)
         taught = TaughtNetwork(network, Forest.of_scikit_learn(forest)).eval()
-        made = self._save("quick", taught, self._lesson.model.contract, self._judge(values, judged), {})
+        made = self._save("quick", taught, self._lesson.model.contract, self._judge(values, self._fold), {})
         if made.row.is_better:
             self._in_use = values
         return made
@@ -214,7 +215,8 @@ class _Teacher:
         values[judged] = lesson.values_of(model, judged)
         if held_out:
             self._judged_on = f"Judged on {len(held_out)} groups of strokes that were held out."
-        made = self._save("deep", model.network, model.contract, self._judge(values, judged), model.provenance)
+        fold = np.where(judged, 0, -1)
+        made = self._save("deep", model.network, model.contract, self._judge(values, fold), model.provenance)
         keep_pictures(folder, made.path)
         yield made
         shutil.rmtree(folder, ignore_errors=True)
@@ -244,11 +246,11 @@ class _Teacher:
         trained, taught = request.start.contract, lesson.model.contract
         return [*pairs, *replay_pairs(_REPLAY_PHANTOMS, trained, taught, _REPLAY_SHARE, request.seed)]
 
-    def _judge(self, values: Values, judged: Chosen) -> tuple[StrokeScores, StrokeScores]:
+    def _judge(self, values: Values, fold: npt.NDArray[np.intp]) -> tuple[StrokeScores, StrokeScores]:
         """Return the scores of the model in use and of new values, on the same samples."""
-        judged = judged & np.isfinite(self._in_use)
-        is_ink = self._samples.is_ink[judged]
-        return scores(self._in_use[judged], is_ink), scores(values[judged], is_ink)
+        before, after = (scores_by_fold(found, self._samples.is_ink, fold) for found in (self._in_use, values))
+        assert before is not None and after is not None  # folds hold both kinds
+        return before, after
 
     def _save(
         self,
@@ -352,7 +354,3 @@ def _provenance(row: TaughtModel) -> dict[str, Any]:
         "thresholds": {"ink": round(row.after.threshold, 2), "edge": 0.5},
         "validation": {"data": row.judged_on, "auc_on_strokes": row.after.auc, "f0_5_on_strokes": row.after.f0_5},
     }
-
-
-def _both(is_ink: Chosen) -> bool:
-    return bool(is_ink.any()) and not bool(is_ink.all())
