@@ -5,6 +5,7 @@ from .beside import (
     find_beside,
     find_mask_of_labels,
 )
+from .coarse_sample import CoarseSample, sample_of
 from .conversion import Converted, convert
 from .depth_stack import DepthStack, Level
 from .grey_range import GreyFill, grey_fill, grey_note, suggested_range
@@ -22,6 +23,7 @@ __all__ = [
     "HOWS",
     "LAYER_FOLDERS",
     "SURFACE_Z",
+    "CoarseSample",
     "Converted",
     "DepthStack",
     "GreyFill",
@@ -52,6 +54,7 @@ __all__ = [
     "read_ink",
     "read_mask",
     "read_segment_mask",
+    "sample_of",
     "stack_of_array",
     "suffix_of",
     "suggested_range",

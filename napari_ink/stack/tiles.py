@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from napari_ink.errors import NapariInkError
+from napari_ink.stack.coarse_sample import CoarseSample
 from napari_ink.stack.depth_stack import DepthStack, Grey, Level
 
 TILE_PX = 512
@@ -33,10 +34,13 @@ class Shown:
         Grey values ``(y, x)``. Pixels not read yet come from a coarser level or a nearby layer, or are black.
     is_whole
         Whether all tiles of the window have been read.
+    is_sampled
+        Whether part of it is interpolated from a sample of chunks.
     """
 
     values: Grey
     is_whole: bool
+    is_sampled: bool = False
 
 
 def viewing_levels(stack: DepthStack) -> list[Level]:
@@ -78,6 +82,9 @@ class Tiles:
         Whether tiles are as wide as the level, since reading part of a layer takes as long as a band of rows.
     kept_bytes
         Most memory for cached tiles, in bytes.
+    sample
+        Sample of the stack's chunks, which is read before tiles that take longer, and shown where there is nothing
+        better.
 
     Attributes
     ----------
@@ -88,9 +95,16 @@ class Tiles:
     """
 
     def __init__(
-        self, levels: Sequence[Level], dtype: np.dtype, by_layer: bool = False, kept_bytes: int = _KEPT_BYTES
+        self,
+        levels: Sequence[Level],
+        dtype: np.dtype,
+        by_layer: bool = False,
+        kept_bytes: int = _KEPT_BYTES,
+        sample: CoarseSample | None = None,
     ) -> None:
-        self._levels, self._dtype = levels, np.dtype(dtype)
+        self._levels, self._dtype, self._sample = levels, np.dtype(dtype), sample
+        if sample is not None:
+            sample.on_round = lambda: self.on_arrival()
         self._size = [(TILE_PX, level.shape[2] if by_layer else TILE_PX) for level in levels]
         self._kept: OrderedDict[Key, Grey] = OrderedDict()
         self._kept_bytes, self._bytes = kept_bytes, 0
@@ -123,6 +137,8 @@ class Tiles:
     def close(self) -> None:
         """Stop reading, and drop the callbacks."""
         self.on_arrival, self.on_failure = lambda: None, lambda _: None
+        if self._sample is not None:
+            self._sample.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _keys(self, level: int, z: int, y: slice, x: slice) -> Iterator[Key]:
@@ -169,6 +185,8 @@ class Tiles:
         (tall, wide), (_, height, width) = self._size[level], self._levels[level].shape
         y = slice(row * tall, min((row + 1) * tall, height))
         x = slice(column * wide, min((column + 1) * wide, width))
+        if self._sample is not None and self._sample.is_worth(TILE_PX * self._levels[level].step[1]):
+            self._sample.read(z * self._levels[level].step[0])
         try:
             tiles = self._levels[level].read(slice(z, last), y, x)
         except NapariInkError as error:
@@ -191,7 +209,7 @@ class Tiles:
     def _put_together(self, level: int, keys: list[Key], y: slice, x: slice) -> Shown:
         tall, wide = self._size[level]
         out: Grey = np.zeros((y.stop - y.start, x.stop - x.start), self._dtype)
-        is_whole = True
+        is_whole, is_sampled = True, False
         for key in keys:
             _, z, row, column = key
             top, left = max(row * tall, y.start), max(column * wide, x.start)
@@ -203,11 +221,12 @@ class Tiles:
                 place[:] = tile[top - row * tall : bottom - row * tall, left - column * wide : right - column * wide]
             else:
                 is_whole = False
-                self._fill(place, level, z, (top, left))
-        return Shown(out, is_whole)
+                if not self._fill(place, level, z, (top, left)):
+                    is_sampled |= self._fill_from_sample(place, level, z, (top, left))
+        return Shown(out, is_whole, is_sampled)
 
-    def _fill(self, place: Grey, level: int, z: int, corner: tuple[int, int]) -> None:
-        """Fill a part of a window from a coarser level of its layer, or from a nearby layer of its own level."""
+    def _fill(self, place: Grey, level: int, z: int, corner: tuple[int, int]) -> bool:
+        """Fill a part of a window from a coarser level of its layer, or a nearby layer of its own level, if there."""
         near = [z, *(z + sign * n for n in range(1, _AHEAD + 2) for sign in (-1, 1))]
         for other in range(level, len(self._levels)):
             step = [
@@ -232,4 +251,20 @@ class Tiles:
                         (columns - column * wide).clip(0, tile.shape[1] - 1),
                     )
                     place[:] = tile[inside]
-                    return
+                    return True
+        return False
+
+    def _fill_from_sample(self, place: Grey, level: int, z: int, corner: tuple[int, int]) -> bool:
+        """Fill a part of a window from the sample of chunks, if there is one of its layer."""
+        if self._sample is None:
+            return False
+        deep, *steps = self._levels[level].step
+        rows, columns = (
+            ((np.arange(start, start + length) + 0.5) * step).astype(np.float32)
+            for length, start, step in zip(place.shape, corner, steps, strict=True)
+        )
+        found = self._sample.picture(z * deep, rows, columns)
+        if found is None:
+            return False
+        place[:] = found
+        return True

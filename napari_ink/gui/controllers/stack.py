@@ -148,6 +148,7 @@ class StackController(QObject):
                 stack=stack,
                 mask=mask,
                 reading_error=self._layers.reading_error,
+                is_sampled=self._layers.is_stack_sampled,
                 device_line=now.device_line,
                 ink_threshold=now.ink_threshold,
                 edge_threshold=now.edge_threshold,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from qtpy.QtCore import QObject, Qt, Signal
 from superqt.utils import QSignalThrottler
 
 from napari_ink.gui.layers.reading_errors import ReadingErrors
-from napari_ink.stack import Level, Tiles
+from napari_ink.stack import CoarseSample, Level, Tiles
 
 if TYPE_CHECKING:
     from napari.layers import Layer
@@ -35,23 +35,38 @@ class TiledSource(QObject):
         Collector of the errors in reading tiles.
     by_layer
         Whether reading a part of a depth layer takes as long as reading a band of rows.
+    sample
+        Function that returns a sample of the stack's chunks, to show until the tiles arrive, or None.
+
+    Signals: `sampled`, with whether part of the picture is interpolated from the sample.
     """
 
+    sampled = Signal(bool)
     _arrived = Signal()
+    _drawn = Signal()
 
-    def __init__(self, levels: Sequence[Level], dtype: np.dtype, errors: ReadingErrors, by_layer: bool = False) -> None:
+    def __init__(
+        self,
+        levels: Sequence[Level],
+        dtype: np.dtype,
+        errors: ReadingErrors,
+        by_layer: bool = False,
+        sample: Callable[[], CoarseSample | None] = lambda: None,
+    ) -> None:
         super().__init__()
-        self._errors = errors
+        self._errors, self._sample = errors, sample
         self.levels, self.dtype = tuple(levels), np.dtype(dtype)
         self._by_layer = by_layer
         self._tiles: Tiles | None = None
         self._layer: Layer | None = None
-        self._is_behind = False
+        self._is_behind = self._is_sampled = self._is_reported = False
         # Trailing, so that tiles that arrive within one interval cause a single redraw.
         self._arrivals = QSignalThrottler(QSignalThrottler.EmissionPolicy.Trailing, parent=self)
         self._arrivals.setTimeout(_REFRESH_MS)
         self._arrivals.triggered.connect(self._refresh)
         self._arrived.connect(self._on_arrival, Qt.ConnectionType.QueuedConnection)
+        # Queued: napari is slicing the layer when the window learns that part of it is sampled.
+        self._drawn.connect(self._report_sampled, Qt.ConnectionType.QueuedConnection)
 
     def arrays(self) -> list[LazyLevel]:
         """Return the levels as arrays ``(z, y, x)`` for napari."""
@@ -65,12 +80,13 @@ class TiledSource(QObject):
         """Redraw a napari layer as tiles arrive; from now on, the window waits for tiles for a moment at most."""
         self._layer = layer
         if self._tiles is None:
-            self._tiles = Tiles(self.levels, self.dtype, self._by_layer)
+            self._tiles = Tiles(self.levels, self.dtype, self._by_layer, sample=self._sample())
             self._tiles.on_arrival, self._tiles.on_failure = self._arrived.emit, self._errors.report
 
     def close(self) -> None:
         """Stop reading tiles in advance; until the next `attach`, each read waits for its result."""
         self._layer = None
+        self._is_sampled = self._is_reported = False
         if self._tiles is not None:
             self._tiles.close()
             self._tiles = None
@@ -82,6 +98,9 @@ class TiledSource(QObject):
             return self.whole_layer(level, z, y, x)
         shown = self._tiles.window(level, z, y, x, WAIT_S)
         self._is_behind |= not shown.is_whole
+        self._is_sampled |= shown.is_sampled
+        if self._is_sampled != self._is_reported:
+            self._drawn.emit()
         return shown.values
 
     def whole_layer(self, level: int, z: int, y: slice, x: slice) -> npt.NDArray[Any]:
@@ -94,8 +113,19 @@ class TiledSource(QObject):
 
     def _refresh(self) -> None:
         if self._layer is not None and self._layer.visible:
-            self._is_behind = False  # set again below if the redraw still lacks tiles
+            self._is_behind = self._is_sampled = False  # set again below if the redraw still lacks tiles
             self._layer.refresh(extent=False)
+            self._report_sampled()
+
+    def _report_sampled(self) -> None:
+        if self._layer is not None and self._is_sampled != self._is_reported:
+            self._is_reported = self._is_sampled
+            self.sampled.emit(self._is_sampled)
+
+    @property
+    def is_sampled(self) -> bool:
+        """Whether part of the picture is interpolated from the sample."""
+        return self._is_sampled
 
 
 class LazyLevel:

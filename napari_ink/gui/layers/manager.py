@@ -11,7 +11,7 @@ from qtpy.QtCore import QObject, Signal
 from napari_ink.gui.layers.label_layers import LabelLayers, overview_layer
 from napari_ink.gui.layers.layer_list import LayerList, TaskQueue
 from napari_ink.gui.layers.prediction_overlay import PredictionOverlay
-from napari_ink.gui.layers.stack_layer import attach, detach, errors_of, stack_layer_data, stack_of
+from napari_ink.gui.layers.stack_layer import attach, detach, errors_of, source_of, stack_layer_data, stack_of
 from napari_ink.gui.layers.viewport import Viewport
 from napari_ink.typing import LabelKind, UInt8Array
 
@@ -44,6 +44,7 @@ class LayerManager(QObject):
 
     stack_arrived = Signal(object)
     reading_failed = Signal(str)
+    stack_sampled = Signal(bool)
     gone = Signal()
     tool_changed = Signal()
 
@@ -93,6 +94,8 @@ class LayerManager(QObject):
         attach(layer)
         if (errors := errors_of(layer)) is not None:
             errors.failed.connect(self.reading_failed)
+        if (source := source_of(layer)) is not None:
+            source.sampled.connect(self.stack_sampled)
         self._viewer.reset_view()
         self._viewer.dims.set_point(0, stack.surface_z)
 
@@ -182,6 +185,12 @@ class LayerManager(QObject):
         """The first error in reading the stack since it was shown; empty if there was none."""
         errors = None if self._stack_layer is None else errors_of(self._stack_layer)
         return "" if errors is None else errors.first
+
+    @property
+    def is_stack_sampled(self) -> bool:
+        """Whether part of the picture of the stack is interpolated from a sample of its chunks."""
+        source = None if self._stack_layer is None else source_of(self._stack_layer)
+        return source is not None and source.is_sampled
 
     def auxiliary(self, key: str) -> Layer | None:
         """Return the layer that was shown under a key; None if there is none or the user has removed it."""

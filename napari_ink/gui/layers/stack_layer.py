@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from napari_ink.gui.layers.lazy_levels import TiledSource
 from napari_ink.gui.layers.reading_errors import ReadingErrors
-from napari_ink.stack import DepthStack, viewing_levels
+from napari_ink.stack import DepthStack, sample_of, viewing_levels
 
 if TYPE_CHECKING:
     from napari.layers import Layer
@@ -28,7 +29,9 @@ def stack_layer_data(stack: DepthStack, contrast_limits: tuple[float, float]) ->
     is_tiled = max(stack.shape[1:]) > _SMALL_PX or isinstance(stack.source, str)
     data: Any = replace(stack, read_block=errors.black_instead(stack.read_block, stack.dtype))
     if is_tiled:
-        source = metadata[_SOURCE_KEY] = TiledSource(viewing_levels(stack), stack.dtype, errors, stack.by_layer)
+        source = metadata[_SOURCE_KEY] = TiledSource(
+            viewing_levels(stack), stack.dtype, errors, stack.by_layer, partial(sample_of, stack)
+        )
         data = source.arrays()
     settings = {
         "name": stack.name,
@@ -50,6 +53,11 @@ def stack_of(layer: Layer) -> DepthStack | None:
 def errors_of(layer: Layer) -> ReadingErrors | None:
     """Return the errors in reading the stack that a layer shows, or None for any other layer."""
     return layer.metadata.get(_ERRORS_KEY)
+
+
+def source_of(layer: Layer) -> TiledSource | None:
+    """Return the source of the tiles of a layer that shows a large stack, or None for any other layer."""
+    return layer.metadata.get(_SOURCE_KEY)
 
 
 def attach(layer: Layer) -> None:

@@ -80,6 +80,8 @@ class InkState:
         Description of the missing parts of the stack; empty if there are none.
     reading_error
         First error in reading the stack since it was opened; unlike a message, no success clears it.
+    is_sampled
+        Whether part of the picture of the stack is interpolated from a sample of its chunks, until the whole is read.
     grey_note, suggested_greys
         Sentence on a problem with the stack's grey values, and a grey range that would fit.
     conversion
@@ -117,6 +119,7 @@ class InkState:
     projection: ProjectionStatus = ProjectionStatus()
     missing: str = ""
     reading_error: str = ""
+    is_sampled: bool = False
     grey_note: str = ""
     suggested_greys: tuple[int, int] | None = None
     conversion: ConversionStatus = ConversionStatus()

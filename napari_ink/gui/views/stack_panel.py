@@ -17,6 +17,7 @@ from napari_ink.stack import DepthStack
 
 _HINT = "Open the depth layers of a segment: a folder of layers (00.tif, 01.tif …), an OME-Zarr, a file or an address."
 _DEPTH = "Move through the depth with the slider under the picture; the surface is layer {}."
+_SAMPLED = "<b>Coarse picture from a sample; the whole follows.</b> "
 _SUFFIXES = "*.tif *.tiff *.npy *.nrrd *.nhdr *.h5 *.hdf5 *.hdf *.he5 *.nxs *.mat *.ims *.zip *.ozx"
 _FILES = f"Depth stacks ({_SUFFIXES});;All files (*)"
 _ADDRESS = "Address of an OME-Zarr, a folder of TIFF layers or a file (https:// or s3://)"
@@ -73,7 +74,8 @@ class StackPanel(StepPanel):
         lines = "".join(f"<br>{escape(note)}" for note in notes if note)
         show_text(self.summary, state.busy if stack is None else summary(stack, state.mask) + missing + lines)
         self.reading_error.show_message(state.reading_error)
-        show_text(self.depth_hint, "" if stack is None else _DEPTH.format(stack.surface_z))
+        sampled = _SAMPLED if state.is_sampled else ""
+        show_text(self.depth_hint, "" if stack is None else sampled + _DEPTH.format(stack.surface_z))
 
     def ask_for_folder(self) -> None:
         """Ask the user for a folder of depth layers, and request to open it."""
