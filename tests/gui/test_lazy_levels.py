@@ -1,6 +1,7 @@
 """Large stacks in a real window: the right level, the right voxels, and no waiting for slow disks."""
 
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from napari_ink.gui.dock import InkDock
 from napari_ink.gui.layers.stack_layer import stack_layer_data
 from napari_ink.gui.layers.viewport import camera_of
-from napari_ink.stack import open_stack
+from napari_ink.stack import coarse_sample, open_stack, stack_of_array
 from tests.gui.driving import damaged_layers
 
 SHAPE = (9, 2600, 3000)
@@ -78,7 +79,7 @@ def test_the_window_does_not_wait_for_a_slow_disk(large_dock, viewer, monkeypatc
     qtbot.waitUntil(lambda: not tiles._coming)
     monkeypatch.setattr(tiles, "_read", slow)
     viewer.dims.set_point(0, 0)  # would never return if it waited, since nothing is read before the gate opens
-    assert _seen(layer, 1200, 1600) == 0
+    assert _seen(layer, 1200, 1600) // 7000 == 4  # the layer before stands in
     gate.set()
     qtbot.waitUntil(lambda: _seen(layer, 1200, 1600) == 1200 % 64 * 64, timeout=10000)
 
@@ -134,3 +135,29 @@ def test_a_reopened_panel_still_shows_the_stack(large_dock, viewer, large, qtbot
     viewer.dims.set_point(0, 7)
     qtbot.waitUntil(lambda: _seen(viewer.layers["large"], 1200, 1600) == values[7, 1200, 1600], timeout=10000)
     assert browser._tiles is not None
+
+
+def test_a_slow_stack_is_shown_coarsely_from_a_sample_until_it_is_read(dock, wait, monkeypatch):
+    monkeypatch.setattr(coarse_sample, "_MOST_CHUNKS", 64)
+    monkeypatch.setattr(coarse_sample, "_WORTH_BYTES", 0)
+    gate, on_main_thread = threading.Event(), []
+    values = np.full((3, 2048, 2048), 900, np.uint16)
+
+    def read_block(z, y, x, step=1):
+        if threading.current_thread() is threading.main_thread():
+            on_main_thread.append((y, x))
+        elif y.stop - y.start > 64:
+            gate.wait(20)
+        return values[z, y.start : y.stop : step, x.start : x.stop : step]
+
+    stack = replace(stack_of_array(values, "deep"), read_block=read_block, stored_px=(64, 64), layers_together=3)
+    layers = dock.session._layers
+    dock.session.store.update(stack=stack)
+    layers.show_stack(stack, (0, 1000))
+    wait(lambda: dock.session.state.is_sampled)
+    wait(lambda: "Coarse picture from a sample" in dock.stack.depth_hint.text())
+    assert (np.asarray(layers.stack_layer._slice.image.view) == 900).all()
+    gate.set()
+    wait(lambda: not dock.session.state.is_sampled)
+    wait(lambda: "Coarse picture" not in dock.stack.depth_hint.text())
+    assert not on_main_thread

@@ -59,7 +59,7 @@ class TiledSource(QObject):
         self._by_layer = by_layer
         self._tiles: Tiles | None = None
         self._layer: Layer | None = None
-        self._is_behind = self._is_sampled = self._is_reported = False
+        self._is_behind = self._is_sampled = self._is_reported = self._is_held = False
         # Trailing, so that tiles that arrive within one interval cause a single redraw.
         self._arrivals = QSignalThrottler(QSignalThrottler.EmissionPolicy.Trailing, parent=self)
         self._arrivals.setTimeout(_REFRESH_MS)
@@ -83,6 +83,18 @@ class TiledSource(QObject):
             self._tiles = Tiles(self.levels, self.dtype, self._by_layer, sample=self._sample())
             self._tiles.on_arrival, self._tiles.on_failure = self._arrived.emit, self._errors.report
 
+    def hold(self) -> None:
+        """Show black and read nothing until `release`.
+
+        napari slices the first depth layer as it makes and adds a layer, which would be read on the GUI thread.
+        """
+        self._is_held = True
+
+    def release(self) -> None:
+        """Read what is shown."""
+        self._is_held = False
+        self._refresh()
+
     def close(self) -> None:
         """Stop reading tiles in advance; until the next `attach`, each read waits for its result."""
         self._layer = None
@@ -94,7 +106,11 @@ class TiledSource(QObject):
     def layer_of(self, level: int, z: int, y: slice, x: slice) -> npt.NDArray[Any]:
         """Return a window of one depth layer: on the GUI thread the values available now, elsewhere all values."""
         # napari slices on the GUI thread, which must not wait; other threads compute with the values and need all.
-        if self._tiles is None or threading.current_thread() is not threading.main_thread():
+        is_main = threading.current_thread() is threading.main_thread()
+        if self._is_held and is_main:
+            self._is_behind = True
+            return np.zeros((y.stop - y.start, x.stop - x.start), self.dtype)
+        if self._tiles is None or not is_main:
             return self.whole_layer(level, z, y, x)
         shown = self._tiles.window(level, z, y, x, WAIT_S)
         self._is_behind |= not shown.is_whole

@@ -11,7 +11,15 @@ from qtpy.QtCore import QObject, Signal
 from napari_ink.gui.layers.label_layers import LabelLayers, overview_layer
 from napari_ink.gui.layers.layer_list import LayerList, TaskQueue
 from napari_ink.gui.layers.prediction_overlay import PredictionOverlay
-from napari_ink.gui.layers.stack_layer import attach, detach, errors_of, source_of, stack_layer_data, stack_of
+from napari_ink.gui.layers.stack_layer import (
+    SOURCE_KEY,
+    attach,
+    detach,
+    errors_of,
+    source_of,
+    stack_layer_data,
+    stack_of,
+)
 from napari_ink.gui.layers.viewport import Viewport
 from napari_ink.typing import LabelKind, UInt8Array
 
@@ -70,9 +78,14 @@ class LayerManager(QObject):
     def show_stack(self, stack: DepthStack, contrast_limits: tuple[float, float]) -> None:
         """Show a stack, and move the depth slider to its surface."""
         data, settings, _ = stack_layer_data(stack, contrast_limits)
+        source = settings["metadata"].get(SOURCE_KEY)
+        if source is not None:
+            source.hold()
         layer = Image(data, **settings)
         self._changes.add(layer)
         self.take_over(layer)
+        if source is not None:
+            source.release()
 
     @property
     def has_stack(self) -> bool:

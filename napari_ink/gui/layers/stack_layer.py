@@ -13,7 +13,7 @@ from napari_ink.stack import DepthStack, sample_of, viewing_levels
 if TYPE_CHECKING:
     from napari.layers import Layer
 
-STACK_KEY, _SOURCE_KEY, _ERRORS_KEY = "napari_ink_stack", "napari_ink_browser", "napari_ink_reading_errors"
+STACK_KEY, SOURCE_KEY, _ERRORS_KEY = "napari_ink_stack", "napari_ink_browser", "napari_ink_reading_errors"
 # Depth layers up to this size are read without a noticeable delay, so they need no tiles.
 _SMALL_PX = 1024
 LayerData = tuple[Any, dict[str, Any], str]
@@ -29,7 +29,7 @@ def stack_layer_data(stack: DepthStack, contrast_limits: tuple[float, float]) ->
     is_tiled = max(stack.shape[1:]) > _SMALL_PX or isinstance(stack.source, str)
     data: Any = replace(stack, read_block=errors.black_instead(stack.read_block, stack.dtype))
     if is_tiled:
-        source = metadata[_SOURCE_KEY] = TiledSource(
+        source = metadata[SOURCE_KEY] = TiledSource(
             viewing_levels(stack), stack.dtype, errors, stack.by_layer, partial(sample_of, stack)
         )
         data = source.arrays()
@@ -57,14 +57,14 @@ def errors_of(layer: Layer) -> ReadingErrors | None:
 
 def source_of(layer: Layer) -> TiledSource | None:
     """Return the source of the tiles of a layer that shows a large stack, or None for any other layer."""
-    return layer.metadata.get(_SOURCE_KEY)
+    return layer.metadata.get(SOURCE_KEY)
 
 
 def attach(layer: Layer) -> None:
     """Redraw a layer whenever tiles of it arrive, and report errors in reading it."""
     if (errors := errors_of(layer)) is not None:
         errors.open()
-    if (source := layer.metadata.get(_SOURCE_KEY)) is not None:
+    if (source := layer.metadata.get(SOURCE_KEY)) is not None:
         source.attach(layer)
 
 
@@ -72,5 +72,5 @@ def detach(layer: Layer) -> None:
     """Stop reading tiles for a layer that was removed, and report no more errors."""
     if (errors := errors_of(layer)) is not None:
         errors.close()
-    if (source := layer.metadata.get(_SOURCE_KEY)) is not None:
+    if (source := layer.metadata.get(SOURCE_KEY)) is not None:
         source.close()
