@@ -87,6 +87,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tile-size", type=int, metavar="PX", help="height and width of tiles; default: the model's")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto", help="default: auto")
     parser.add_argument(
+        "--precision",
+        choices=("float32", "fast"),
+        default="float32",
+        help="fast: compute in bfloat16 where model and processor allow it, for nearly the same maps; default: float32",
+    )
+    parser.add_argument(
         "--scheduler",
         metavar="ADDRESS",
         help="predict on the workers of this dask scheduler, or on this number of workers on this machine",
@@ -200,6 +206,7 @@ def _asked(arguments: argparse.Namespace) -> _Asked:
         device=arguments.device,
         resume=arguments.resume,
         scheduler=arguments.scheduler,
+        precision=arguments.precision,
     )
 
 

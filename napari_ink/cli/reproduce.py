@@ -109,4 +109,6 @@ def command_again(record: Mapping[str, Any]) -> str | None:
     # Stated in any case, since their defaults may differ in a later version.
     words += ["--overlap", str(record["overlap"]), "--tile-size", str(max(record["tile"]))]
     words += ["--device", record["device"]]
+    if record.get("precision") == "bfloat16":
+        words += ["--precision", "fast"]
     return shlex.join(words)

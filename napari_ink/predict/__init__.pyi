@@ -10,6 +10,7 @@ from .events import (
     PredictionStarted,
     TilePredicted,
 )
+from .precision import PrecisionName
 from .probing.probe import ProbeEnded, ProbeEvent, ProbeRequest, ProbeStarted, WindowProbed, probe
 from .request import PredictRequest
 from .storage.create import remove_if_empty
@@ -23,6 +24,7 @@ __all__ = [
     "DeviceName",
     "NoPredictionError",
     "Plane",
+    "PrecisionName",
     "PredictRequest",
     "Prediction",
     "PredictionNote",

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from napari_ink.errors import BadInputError, DeviceMemoryError, LabelError
 from napari_ink.memory import memory_kept
+from napari_ink.model.bfloat16 import has_bfloat16
 from napari_ink.predict.answers import Answer, bad_tiles
 from napari_ink.predict.augmented_views import check_augmentations
 from napari_ink.predict.blending import OpenBlocks
@@ -32,6 +33,7 @@ from napari_ink.predict.events import (
 )
 from napari_ink.predict.grid_choice import choose_grid, overlap_of, smaller_side
 from napari_ink.predict.nan_tiles import refuse_only_nan
+from napari_ink.predict.precision import choose_format
 from napari_ink.predict.request import PredictRequest
 from napari_ink.predict.storage.create import check_resumable, create_store
 from napari_ink.predict.storage.encoding import BlockCodec
@@ -133,6 +135,10 @@ class _Run:
                 raise BadInputError(f"{name.format(number)} is not possible; give at least 1.")
         self._batch_size = request.batch_size or default_batch_size(self._device, self._grid.tile)
         self._cores = request.cores or cores_for_torch()
+        has = has_bfloat16(self._device) if cluster is None else cluster.has_bfloat16
+        self._number_format, self._note_on_precision = choose_format(
+            request.precision, self._members, self._device, has
+        )
 
     def _earlier_record(self) -> Mapping[str, Any] | None:
         """Return the provenance of the run to resume, or None if there is none."""
@@ -168,7 +174,14 @@ class _Run:
         """Create the store, or open the one to resume, and return its writer."""
         request, path = self._request, self._path
         provenance = describe_run(
-            request, self._region, self._mask, self._grid.tile, self._batch_size, self._device.type, self._tile_asked
+            request,
+            self._region,
+            self._mask,
+            self._grid.tile,
+            self._batch_size,
+            self._device.type,
+            self._tile_asked,
+            self._number_format,
         )
         is_new = not (request.resume and path.exists())
         if is_new:
@@ -185,6 +198,8 @@ class _Run:
     def started(self, plan: TilePlan) -> PredictionStarted:
         """Return the first event."""
         notes = [*self._notes_on_models(), *self._notes_on_resuming(), *self._notes_on_mask()]
+        if self._note_on_precision is not None:
+            notes.append(self._note_on_precision)
         if len(self._members) > 1:
             notes.append(
                 f"Each pixel is the mean of {len(self._members)} predictions; their disagreement is stored too."
@@ -262,7 +277,17 @@ class _Run:
         assert cluster is not None
         models = tuple(job_model(model) for model in (request.model, *request.others))
         stack, fingerprint = str(request.stack.source), request.stack.fingerprint()
-        return Job(stack, fingerprint, models, request.augment, self._grid, self._region, codec, cluster.device)
+        return Job(
+            stack,
+            fingerprint,
+            models,
+            request.augment,
+            self._grid,
+            self._region,
+            codec,
+            cluster.device,
+            number_format=self._number_format,
+        )
 
     def _run_batches_here(self, plan: TilePlan, queue: TileQueue) -> Answers:
         from napari_ink.predict.forward import Forward
@@ -271,7 +296,8 @@ class _Run:
 
         # Without a view to start from, tiles go row by row, so parts of files as wide as the region pay off.
         row_px = self._region.width if self._request.looking_at() is None else None
-        inference = TileInference(self._members, self._request.stack, self._grid, Forward(self._device), row_px)
+        forward = Forward(self._device, self._number_format)
+        inference = TileInference(self._members, self._request.stack, self._grid, forward, row_px)
         tiles = (self._grid.read_area(tile) for batch in plan.batches for tile in batch.tiles)
         store = CellStore(inference.cells, tiles)
         inference.expect(store.awaited)

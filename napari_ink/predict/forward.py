@@ -13,6 +13,7 @@ from napari_ink.errors import DeviceMemoryError
 from napari_ink.model.inference import for_prediction
 from napari_ink.predict.blending import PROBABILITY_STEPS
 from napari_ink.predict.device import cores_left_free, device_title
+from napari_ink.predict.precision import NumberFormat
 from napari_ink.typing import Float32Array
 
 T = TypeVar("T")
@@ -25,10 +26,13 @@ class Forward:
     ----------
     device
         Device to run on.
+    number_format
+        Number format that our own networks compute in.
     """
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, device: torch.device, number_format: NumberFormat = "float32") -> None:
         self.device = device
+        self._dtype = torch.bfloat16 if number_format == "bfloat16" else torch.float32
 
     def place(self, network: nn.Module) -> nn.Module:
         """Return a network on the device in evaluation mode; our own network is copied into a faster form.
@@ -40,11 +44,11 @@ class Forward:
         """
         with self.translating_memory_errors():
             # Not on Metal: whether the faster form is faster there has not been measured.
-            fast = network if self.device.type == "mps" else for_prediction(network)
+            fast = network if self.device.type == "mps" else for_prediction(network, self._dtype)
             return fast.to(self.device).eval()
 
     def __call__(self, work: Callable[[], T]) -> T:
-        """Run a part of a network without gradients and in full float32, and return its result.
+        """Run a part of a network without gradients and without TF32, and return its result.
 
         Parameters
         ----------

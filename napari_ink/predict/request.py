@@ -13,6 +13,7 @@ from napari_ink.model import InkModel
 from napari_ink.predict.augmented_views import TestTimeAugmentation
 from napari_ink.predict.cluster.cluster import Cluster
 from napari_ink.predict.device import DeviceName
+from napari_ink.predict.precision import PrecisionName
 from napari_ink.region import Region
 from napari_ink.stack import DepthStack, SegmentMask
 
@@ -56,6 +57,8 @@ class PredictRequest:
         is none. Called before each batch, on the thread of the run.
     mask_source
         File that the mask was read from, for the provenance.
+    precision
+        ``"float32"``, or ``"fast"`` to compute in bfloat16 where the models and the device allow it.
     scheduler
         Address of a dask scheduler whose workers predict, a number of workers to start on this machine, or an open
         `Cluster`; None to predict in this process.
@@ -77,3 +80,4 @@ class PredictRequest:
     looking_at: Callable[[], Region | None] = field(default=lambda: None)
     mask_source: Path | None = None
     scheduler: str | Cluster | None = None
+    precision: PrecisionName = "float32"

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import torch
 
+from napari_ink.model.bfloat16 import has_bfloat16
 from napari_ink.training.settings import Precision
 
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
-_CPU_FEATURES = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +58,6 @@ def choose_precision(asked: Precision, device: torch.device) -> Precision:
     """
     if asked != "auto":
         return asked
-    if device.type == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
-    return "bf16" if device.type == "cpu" and _cpu_knows_bf16() else "fp32"
-
-
-def _cpu_knows_bf16() -> bool:
-    """Whether the CPU has instructions for bf16, as far as this version of torch can detect."""
-    return any(getattr(torch.cpu, name, _unknown)() for name in _CPU_FEATURES)
-
-
-def _unknown() -> bool:
-    return False
+    if has_bfloat16(device):
+        return "bf16"
+    return "fp16" if device.type == "cuda" else "fp32"

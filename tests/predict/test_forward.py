@@ -47,7 +47,7 @@ def test_a_prediction_agrees_with_the_plain_network(tmp_path: Path, monkeypatch:
     )
     run(request)
     plain = replace(request, out=tmp_path / "plain.zarr")
-    monkeypatch.setattr(forward_module, "for_prediction", lambda network: network)
+    monkeypatch.setattr(forward_module, "for_prediction", lambda network, dtype: network)
     run(plain)
     for what in ("ink", "edge"):
         fast, expected = (open_prediction(r.out).read(what).astype(int) for r in (request, plain))

@@ -85,6 +85,7 @@ class RunRequestFactory:
             settings.offset,
             settings.grey_range,
             settings.augment,
+            precision=settings.precision,
             # A former store of the same name may be among them; the new store must not be removed instead.
             superseded=tuple(store for store in superseded if store != out),
         )
@@ -113,6 +114,7 @@ class RunRequestFactory:
             contract["surface_offset"] if "surface_offset" in asked else None,
             tuple(contract["grey_range"]) if "grey_range" in asked else None,
             tuple(record.get("augment", ())),
+            precision="fast" if record.get("precision") == "bfloat16" else "float32",
         )
 
     def area(self, stack: DepthStack, settings: RunSettings) -> tuple[Region | None, tuple[Polygon, ...]]:

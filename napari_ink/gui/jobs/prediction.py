@@ -22,7 +22,7 @@ from napari_ink.typing import UInt8Array
 
 if TYPE_CHECKING:
     from napari_ink.model import Direction, InkModel
-    from napari_ink.predict import DeviceName, TestTimeAugmentation
+    from napari_ink.predict import DeviceName, PrecisionName, TestTimeAugmentation
     from napari_ink.region import Region
 
 
@@ -85,6 +85,7 @@ class RunRequest:
     resume: bool = False
     reads_stored: bool = False
     superseded: tuple[Path, ...] = ()
+    precision: PrecisionName = "float32"
 
 
 def predict_job(
@@ -120,6 +121,7 @@ def predict_job(
         device=request.device,
         augment=request.augment,
         resume=request.resume,
+        precision=request.precision,
         looking_at=looking_at,
         cores=cores_for_torch(spared=1),  # one core is left for the window
     )

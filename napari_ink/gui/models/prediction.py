@@ -10,7 +10,7 @@ from napari_ink.model import DEFAULT_MODEL, InputContract, ModelCard, read_card,
 
 if TYPE_CHECKING:
     from napari_ink.model import Direction
-    from napari_ink.predict import DeviceName, TestTimeAugmentation
+    from napari_ink.predict import DeviceName, PrecisionName, TestTimeAugmentation
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,8 @@ class RunSettings:
         Transformed views to average with the plain one.
     grey_range
         Grey values that are stretched over the whole range; None to use the values unchanged.
+    precision
+        Full precision, or the fast one where model and device allow it.
     """
 
     model: ModelEntry
@@ -85,3 +87,4 @@ class RunSettings:
     offset: int | None = None
     augment: tuple[TestTimeAugmentation, ...] = ()
     grey_range: tuple[float, float] | None = None
+    precision: PrecisionName = "float32"

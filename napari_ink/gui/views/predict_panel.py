@@ -27,7 +27,7 @@ from napari_ink.gui.views.step_panel import StepPanel, button, paragraph, show_t
 from napari_ink.gui.views.style import EDGE_CSS, INK_CSS
 from napari_ink.gui.views.widgets import OffsetBox, Progress, ThresholdRow
 from napari_ink.model import MODEL_SUFFIXES, Direction
-from napari_ink.predict import DeviceName, TestTimeAugmentation
+from napari_ink.predict import DeviceName, PrecisionName, TestTimeAugmentation
 from napari_ink.stack import DepthStack
 
 _HINT = "Predict ink and its edges with a model. The result appears while it is computed."
@@ -53,6 +53,7 @@ _VIEWS: dict[str, tuple[TestTimeAugmentation, ...]] = {
     "Flips and rotations (8 ×)": ("flips", "rotations"),
     "Flips, rotations and depth (24 ×)": ("flips", "rotations", "depth"),
 }
+_PRECISIONS: dict[str, PrecisionName] = {"Full (float32)": "float32", "Fast (bfloat16)": "fast"}
 
 
 class PredictPanel(StepPanel):
@@ -88,7 +89,7 @@ class PredictPanel(StepPanel):
         self.cancel_button = button("Cancel", "Stop after the current batch; finished tiles are kept")
         self.more = Section("More settings")
         self.direction_box, self.views_box, self.offset_box = QComboBox(), QComboBox(), OffsetBox()
-        self.grey_box = GreyRangeBox()
+        self.grey_box, self.precision_box = GreyRangeBox(), QComboBox()
         self.progress = Progress()
         self.status, self.about = paragraph(), paragraph()
         self.ink_threshold = ThresholdRow("Ink", INK_CSS, "ink")
@@ -128,6 +129,7 @@ class PredictPanel(StepPanel):
             offset=self.offset_box.offset(),
             augment=_VIEWS[self.views_box.currentText()],
             grey_range=self.grey_box.grey_range(),
+            precision=_PRECISIONS[self.precision_box.currentText()],
         )
 
     def show_state(self, state: InkState) -> None:
@@ -136,7 +138,8 @@ class PredictPanel(StepPanel):
         is_idle = state.run is None
         model = self.model()
         # A run needs a new request for these; the other settings restart it by themselves.
-        for widget in (self.model_box, self.file_button, self.device_box, self.area_box, self.views_box):
+        boxes = (self.model_box, self.device_box, self.area_box, self.views_box, self.precision_box)
+        for widget in (*boxes, self.file_button):
             widget.setEnabled(is_idle)
             widget.setToolTip(self._tips.setdefault(widget, widget.toolTip()) if is_idle else _WHILE_IT_RUNS)
         self.mask_box.setEnabled(is_idle and state.mask is not None)
@@ -219,14 +222,19 @@ class PredictPanel(StepPanel):
             "Average the predictions of several transformed copies of the stack. This takes that many times as long "
             "and adds a layer, hidden at first, that shows where the copies disagree"
         )
+        self.precision_box.addItems(list(_PRECISIONS))
+        self.precision_box.setToolTip(
+            "Fast computes in bfloat16 where model and processor allow it. Maps are nearly the same"
+        )
         form = QFormLayout()
         form.setSpacing(6)
         form.addRow("Direction", self.direction_box)
         form.addRow("Offset", self.offset_box)
         form.addRow("Grey range", self.grey_box)
+        form.addRow("Precision", self.precision_box)
         form.addRow(QLabel("Test-time augmentation"))
         form.addRow(self.views_box)
-        for box in (self.direction_box, self.views_box):
+        for box in (self.direction_box, self.views_box, self.precision_box):
             box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.more.rows.addLayout(form)
 

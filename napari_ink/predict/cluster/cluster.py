@@ -59,6 +59,8 @@ class Cluster:
         Device that all workers predict on, and its name for messages.
     address
         Address of the scheduler, for messages.
+    has_bfloat16
+        Whether the devices of all workers have instructions for bfloat16.
     """
 
     client: Client
@@ -66,6 +68,7 @@ class Cluster:
     device: str
     device_title: str
     address: str
+    has_bfloat16: bool = False
 
     def torch_device(self) -> torch.device:
         """Return the device that the workers predict on."""

@@ -177,10 +177,10 @@ def _checked(client: Client, address: str, device: DeviceName) -> Cluster:
             raise BadInputError(
                 f"The workers have other {what} than the {here[n]} here, {theirs}; install the same everywhere."
             )
-    *_, kind, title = next(iter(found.values()))
+    _, _, kind, title, _ = next(iter(found.values()))
     number = len(found)
     in_words = f"{title} of {number} {'workers' if number > 1 else 'worker'}"
-    return Cluster(client, tuple(found), kind, in_words, address)
+    return Cluster(client, tuple(found), kind, in_words, address, all(about[-1] for about in found.values()))
 
 
 def _refuse_if_unable(found: Mapping[str, object]) -> None:
@@ -198,12 +198,14 @@ def _refuse_if_unable(found: Mapping[str, object]) -> None:
             ) from about
 
 
-def _versions_and_device(device: DeviceName) -> tuple[str, str, str, str]:
-    """Return, on a worker, the versions of napari-ink and torch, and the device with its name."""
+def _versions_and_device(device: DeviceName) -> tuple[str, str, str, str, bool]:
+    """Return, on a worker, the versions of napari-ink and torch, the device and its name, and if it has bfloat16."""
     import torch
 
+    from napari_ink.model.bfloat16 import has_bfloat16
+
     chosen = choose_device(device)
-    return napari_ink.__version__, torch.__version__, chosen.type, device_title(chosen)
+    return napari_ink.__version__, torch.__version__, chosen.type, device_title(chosen), has_bfloat16(chosen)
 
 
 def _release(version: str) -> str:

@@ -14,6 +14,7 @@ from napari_ink.predict.augmented_views import TestTimeAugmentation
 from napari_ink.predict.cells import CellStore
 from napari_ink.predict.cluster.patches import BlendedPatch, Patch, PatchAnswer
 from napari_ink.predict.ensemble import members_of
+from napari_ink.predict.precision import NumberFormat
 from napari_ink.predict.storage.encoding import BlockCodec
 from napari_ink.predict.tile_queue import TileQueue
 from napari_ink.predict.tiles import TileGrid
@@ -51,6 +52,8 @@ class Job:
         Device that networks run on.
     row_px
         Width of a patch, in pixels, which makes it worthwhile to read wide parts of files; None if unknown.
+    number_format
+        Number format that networks compute in.
     version
         Version of napari-ink that sent the job.
     """
@@ -64,6 +67,7 @@ class Job:
     codec: BlockCodec | None
     device: str
     row_px: int | None = None
+    number_format: NumberFormat = "float32"
     version: str = napari_ink.__version__
 
 
@@ -122,7 +126,7 @@ def _prepared(job: Job) -> TileInference:
     if stack.fingerprint() != job.fingerprint:
         raise BadInputError(f"A worker finds another stack at {job.stack}; give all workers the same folders.")
     members = members_of([_model(*one) for one in job.models], job.augment, stack.shape[0])
-    return TileInference(members, stack, job.grid, Forward(torch.device(job.device)), job.row_px)
+    return TileInference(members, stack, job.grid, Forward(torch.device(job.device), job.number_format), job.row_px)
 
 
 def _model(source: str, sha256: str, asked: tuple[tuple[str, Any], ...]) -> InkModel:

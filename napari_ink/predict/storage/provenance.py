@@ -17,6 +17,7 @@ from napari_ink.region import Region
 from napari_ink.stack import DepthStack, SegmentMask
 
 if TYPE_CHECKING:
+    from napari_ink.predict.precision import NumberFormat
     from napari_ink.predict.request import PredictRequest
 
 
@@ -32,6 +33,7 @@ MUST_AGREE: dict[str, tuple[str, ...]] = {
     "mask": ("mask_sha256",),
     "overlap": ("overlap",),
     "tile size": ("tile",),
+    "precision": ("precision",),
 }
 """Properties, with their keys, in which a run that resumes a store must agree with the run that began it."""
 
@@ -47,6 +49,7 @@ def describe_run(
     batch_size: int,
     device: str,
     tile_asked: int | None,
+    number_format: NumberFormat,
 ) -> dict[str, Any]:
     """Return the provenance of a run as JSON values: what it reads, with which model and settings."""
     import torch
@@ -82,7 +85,7 @@ def describe_run(
         "z_window": _z_window(model, stack.shape[0]),
         "direction": model.contract.direction,
         "device": device,
-        "precision": "float32",
+        "precision": number_format,
         "overlap": request.overlap,
         "tile": list(tile),
         "tile_asked": tile_asked,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, ValidationError
 
@@ -77,6 +77,7 @@ class Record(_Part):
     mask: str | None = None
     mask_sha256: str | None = None
     device: str | None = None
+    precision: Literal["float32", "bfloat16"] = "float32"
     complete: StrictBool = False
     left_out: tuple[Area, ...] = ()
     continued: tuple[dict[str, Any], ...] = ()

@@ -167,3 +167,9 @@ def test_a_model_file_is_asked_for_and_added_once(panel, checkpoint, qtbot, monk
     assert asked.args == [checkpoint]
     panel.add_model(model_entry(checkpoint))
     assert panel.model_box.count() == 1
+
+
+def test_the_fast_precision_is_chosen_by_the_user_only(panel):
+    assert panel.settings().precision == "float32"
+    panel.precision_box.setCurrentText("Fast (bfloat16)")
+    assert panel.settings().precision == "fast"
