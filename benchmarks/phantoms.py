@@ -1,6 +1,7 @@
 """Show the effect of each parameter of phantoms: a picture, and the score of a checkpoint.
 
     python benchmarks/phantoms.py --model ink-tiny-2 --picture docs/images/phantoms.jpg
+    python benchmarks/phantoms.py --worlds --world-pictures docs/images
 
 Each parameter is changed alone, starting from the plain phantom of the first row. The scores are of phantoms with seeds
 of the published test set; a picture shows the mean of three layers at the surface, and below it the true outlines.
@@ -15,6 +16,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 from tqdm import tqdm
+from world_table import print_tables, save_pictures
 
 from napari_ink.evaluation import ink_scores, label_edges
 from napari_ink.model import InkModel, load_model
@@ -76,8 +78,16 @@ def main() -> None:
     parser.add_argument("--model", action="append", help="may be given several times; default: the shipped model")
     parser.add_argument("--picture", type=Path)
     parser.add_argument("--phantoms", type=int, default=4)
+    parser.add_argument("--worlds", action="store_true", help="measure the worlds instead: statistics, ink, time")
+    parser.add_argument("--world-pictures", type=Path, metavar="FOLDER", help="save a picture of each world")
     args = parser.parse_args()
     torch.set_num_threads(1)
+    if args.world_pictures:
+        save_pictures(args.world_pictures)
+    if args.worlds:
+        print_tables(args.phantoms)
+    if args.worlds or args.world_pictures:
+        return
     models = [load_model(name) for name in args.model] if args.model else [load_model()]
     print("| turned | to |", " | ".join(f"F0.5 of {model.name}" for model in models), "|")
     print("| --- | --- |", " | ".join("---" for _ in models), "|")

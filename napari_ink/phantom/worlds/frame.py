@@ -209,6 +209,15 @@ class Storage:
         bits = int(rng.choice([8, 8, 12, 16]))
         return cls(gain, float(rng.uniform(0, max(255 - 240 * gain, 4))), bits, bits == 8 and rng.random() < 0.5)
 
+    def parameters(self) -> dict[str, float | int | str]:
+        """Return the settings for a phantom's provenance."""
+        return {
+            "storage_gain": self.gain,
+            "storage_offset": self.offset,
+            "storage_bits": self.bits,
+            "storage_dtype": "uint8" if self.is_uint8 else "uint16",
+        }
+
     def store(self, greys: FloatArray) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16]:
         """Return the voxels ``(z, y, x)``; `greys` are overwritten."""
         levels = 2**self.bits - 1

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from napari_ink.phantom.worlds import clouds, foam, laminae, published, swirls, tubes, veins, weave
+from napari_ink.phantom.worlds import clouds, foam, gaussian, laminae, swirls, tubes, veins, weave
 from napari_ink.phantom.worlds.frame import (
     REFERENCE_VOXEL_UM,
     Canvas,
@@ -21,14 +21,14 @@ from napari_ink.phantom.worlds.frame import (
 
 WORLDS: Mapping[str, World] = MappingProxyType(
     {
-        "published": World(
+        "gaussian": World(
             0,
             "Gaussian fibre fields",
             "plates of carbon, thick to thin, a little brighter to darker, or only rougher",
             "Greek capitals",
             "white noise, rings, specks",
             (4.8, 9.6),
-            published.build,
+            gaussian.build,
         ),
         "tubes": World(
             1,
@@ -148,6 +148,6 @@ def make_world_phantom(
         voxel_size_um=voxel_um,
         blank=blank,
         reference_scan=reference_scan,
-        parameters=papyrus.parameters | {f"storage_{name}": value for name, value in vars(storage).items()},
+        parameters=papyrus.parameters | storage.parameters(),
     )
     return WorldPhantom(volume, ink, mask, ink.copy(), mask.copy(), config)

@@ -50,7 +50,7 @@ def filtered_planes(
 
 def filtered_along_depth(rng: np.random.Generator, planes: int, size: int, scale: float) -> FloatArray:
     """Return noise ``(planes, size)`` that changes along the depth as published scans do; see `filtered_planes`."""
-    reach = int(4 * scale)
+    reach = int(3 * scale)
     distance = np.arange(planes)[:, None] + reach - np.arange(planes + 2 * reach)
     # A bell without a part of a wider one: layers farther away are unlike each other, not only independent.
     bells = [np.exp(-0.5 * (distance / (width * scale)) ** 2) / width for width in (1.0, 3.0)]
@@ -73,12 +73,12 @@ def power_law(slope: float, corner: float, stretch: tuple[float, float] = (1.0, 
 
 
 def as_greys(rng: np.random.Generator, texture: FloatArray, judged: slice = slice(None)) -> FloatArray:
-    """Return a texture in greys: by rank as in published layers, with contrast and brightness varied by a tenth.
+    """Return a texture in greys: by rank as in published layers, with contrast and brightness varied a little.
 
     Ranks are those among the `judged` planes.
     """
     sample = texture[judged].ravel()[:: max(texture.size // _SAMPLED, 1)]
-    greys = (_GREYS - _GREYS[4]) * rng.uniform(0.9, 1.1) + _GREYS[4] * rng.uniform(0.93, 1.07)
+    greys = (_GREYS - _GREYS[4]) * rng.uniform(0.9, 1.1) + _GREYS[4] * rng.uniform(0.85, 1.0)
     return np.asarray(np.interp(texture, np.quantile(sample, _SHARES), greys), dtype=np.float32)
 
 

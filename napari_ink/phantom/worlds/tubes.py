@@ -92,7 +92,7 @@ def _lay_fibres(
     height, length = texture.shape[1:]
     radius = 0.5 * canvas.px(settings.fibre)
     count = int(2.2 * height * (depths[1] - depths[0]) / (np.pi * radius**2))
-    bright = smooth_field(rng, (height, 8), canvas.px(180))[:, 0]
+    bright = smooth_field(rng, (height, 8), canvas.px(130))[:, 0]
     slant, knots = rng.normal(0, 0.04), max(int(length / canvas.px(200)), 2)
     for _ in range(count):
         y0, r = rng.uniform(0, height), radius * rng.uniform(0.65, 1.35)
@@ -103,7 +103,7 @@ def _lay_fibres(
         bend = np.interp(x, np.linspace(0, length, 9), np.cumsum(rng.normal(0, 0.012 * length / 8, 9)))
         y = y0 + slant * (x - length / 2) + bend
         z = rng.uniform(depths[0] + r, max(depths[1] - r, depths[0] + r + 0.1)) + 0.15 * bend
-        value = -0.1 + 0.8 * bright[int(y0)] + 0.45 * rng.standard_normal()
+        value = -0.1 + 0.6 * bright[int(y0)] + 0.45 * rng.standard_normal()
         along = np.interp(x, np.linspace(0, length, knots), 0.45 * rng.standard_normal(knots))
         _draw_fibre(texture, (z, y, x), r, settings.wall, (value + along)[:, None, None])
 
