@@ -168,7 +168,7 @@ class CorrectPanel(StepPanel):
         has_action = tool.action in TITLES
         key = shown_key(tool.action) if has_action else ""
         tip = TITLES[tool.action] if has_action else _ERASER_TIPS[tool]
-        made = button(f"{text}  ({key})" if key else text, f"{tip} (key {key})" if key else tip)
+        made = button(f"{text} ({key})" if key else text, f"{tip} (key {key})" if key else tip)
         made.setCheckable(True)
         made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         made.clicked.connect(lambda: self.tool_requested.emit(tool))
@@ -199,7 +199,7 @@ def _grid() -> tuple[QWidget, QGridLayout]:
     box = QWidget()
     grid = QGridLayout(box)
     grid.setContentsMargins(0, 0, 0, 0)
-    grid.setSpacing(6)
+    grid.setSpacing(4)
     return box, grid
 
 
