@@ -134,7 +134,7 @@ def test_a_slow_stack_offers_its_conversion(dock, tmp_path, qtbot):
         Image.fromarray(np.full((40, 1100), 40 * z, np.uint8)).save(tmp_path / "seg" / f"{z}.png")
     dock.open_stack(tmp_path / "seg")
     qtbot.waitUntil(lambda: dock.session.state.stack is not None and not dock.session.state.busy, timeout=20000)
-    assert "Convert it once" in dock.stack.convert.hint.text()
+    assert "Convert it to OME-Zarr" in dock.stack.convert.hint.text()
 
 
 def test_an_address_is_opened_or_its_error_reported(dock, click, errors, monkeypatch, qtbot):

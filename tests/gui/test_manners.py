@@ -148,7 +148,7 @@ def test_a_message_stays_whole_until_its_step_succeeds(open_dock, segment, qtbot
     open_dock.session.export.export("ink", "labels", tmp_path / "ink.png")
     assert "nothing to export" in open_dock.session.state.message(Step.EXPORT)
     press(key_of("ink"))
-    assert "begin with them in step 3" in open_dock.correct.message.toPlainText()
+    assert "create them in step 3" in open_dock.correct.message.toPlainText()
     assert message.isVisible()  # other steps are independent
     open_dock.open_stack(segment)
     wait(lambda: not message.isVisible())
