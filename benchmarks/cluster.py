@@ -93,7 +93,12 @@ def serve(count: int, device: str) -> None:
     for gpu in range(count - here):
         words = [sys.executable, "-m", "distributed.cli.dask_worker", local.scheduler_address, "--no-dashboard"]
         words += ["--nthreads", str(max(usable_cores() // count, 1))]
-        subprocess.Popen(words, env=os.environ | {"CUDA_VISIBLE_DEVICES": str(gpu)}, stderr=subprocess.DEVNULL)
+        paths = f"{Path(__file__).parent}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"  # of `cluster_simulation`
+        subprocess.Popen(
+            words,
+            env=os.environ | {"CUDA_VISIBLE_DEVICES": str(gpu), "PYTHONPATH": paths},
+            stderr=subprocess.DEVNULL,
+        )
     print(local.scheduler_address, flush=True)
     sys.stdin.read()
     os.killpg(os.getpgid(0), signal.SIGKILL)  # at once: closing in order takes seconds
@@ -130,10 +135,9 @@ def measure(request: PredictRequest, count: int, device: str, simulation: tuple[
                 opened.client.run(simulate, *simulation)
             request = replace(request, scheduler=opened)
             with closing(predict(replace(request, out=request.out.with_name("first.zarr")))) as first:
-                next(first)
-                next(first)
-                while not all(opened.client.run(has_prepared).values()):
-                    next(first)
+                for event in first:
+                    if not isinstance(event, PredictionStarted) and all(opened.client.run(has_prepared).values()):
+                        break
             time.sleep(1)  # tasks that have begun come to their end
 
             def sample() -> Counter[str]:
@@ -213,7 +217,7 @@ def main() -> None:
                 (out := folder / f"{wait} {count}").mkdir()
                 request = PredictRequest(stack, model, out / "p.zarr", device=device.type)
                 run = measure(request, count, device.type, (wait / 1000, not arguments.reading_elsewhere, levels))
-                one = one or run
+                one = run if count == 1 else one
                 print(row(f"{wait:g}" if wait else "model", count, run, one), flush=True)
 
 
