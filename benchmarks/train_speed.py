@@ -1,87 +1,207 @@
-"""Measure the time of a training step on this machine, and the share of reading and augmenting crops.
+"""Measure training steps beside those of commit 86ea848, their losses, and what is learned in the same time.
 
-    python benchmarks/train_speed.py --threads 1
+    python benchmarks/train_speed.py                      # seconds a step
+    python benchmarks/train_speed.py --losses 150         # loss curves beside each other
+    python benchmarks/train_speed.py --quality 150        # F0.5 on unseen phantoms after 150 processor seconds each
+    python benchmarks/train_speed.py --device cuda        # the same on a GPU
 
-Two phantoms of 512 pixels are read as NumPy files (memory-mapped) and as folders of compressed TIFFs. All times are
-processor times in seconds per step, on which other work on the machine has little effect.
+A step is eight crops of 160 pixels and 32 layers, read from memory-mapped files, augmented and learned from. Each way
+is a process of its own; they take steps in turns, so that other work on the machine counts for all alike. The code of
+commit 86ea848 is taken from this repository's history, or from a folder (`--old`); it needs kornia (`pip install -r
+benchmarks/requirements.txt`).
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
+import io
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tarfile
 import tempfile
-import time
-from collections.abc import Callable
-from contextlib import nullcontext
-from functools import partial
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import torch
-from train_shipped import CONTRACT
+from train_shipped import CONTRACT, phantom_files
 
-from napari_ink.memory import memory_kept
-from napari_ink.model import InkEdgeConfig
-from napari_ink.model.network import InkEdgeNetwork
-from napari_ink.phantom import make_phantom, set_config, write_segment
-from napari_ink.training import AugmentationSettings, CropSampler, TrainSettings, batches, read_pair
-from napari_ink.training.distributed import ProcessTeam
-from napari_ink.training.learner import Learner
-from napari_ink.training.precision import Arithmetic
+from napari_ink.annotation import LabelValue
+from napari_ink.evaluation import ink_scores
+from napari_ink.phantom import SETS
+
+OLD_COMMIT = "86ea848"
+ROOT = Path(__file__).parents[1]
 
 
-def seconds(work: Callable[[], object], rounds: int) -> float:
-    """Return the median processor time of several calls after one warm-up call."""
-    work()
-    times = []
-    for _ in range(rounds):
-        began = time.process_time()
-        work()
-        times.append(time.process_time() - began)
-    return float(np.median(times))
+@dataclass(frozen=True)
+class Way:
+    """A way to take steps: its name, its code, precision, torch's threads, and lanes (0 for plain modules)."""
+
+    name: str
+    is_old: bool
+    precision: str
+    threads: int
+    lanes: int = 0
+
+
+def ways(cores: int, device: str) -> list[Way]:
+    """Return the ways to compare; the first is the one that others are compared with."""
+    old = [Way(f"{OLD_COMMIT}, {kind}", True, kind, cores) for kind in ("fp32", "bf16")]
+    if device != "cpu":
+        return [*old, *(Way(f"now, {kind}", False, kind, cores) for kind in ("fp32", "bf16"))]
+    now = [Way(f"one lane, one thread, {kind}", False, kind, 1, 1) for kind in ("fp32", "bf16")]
+    now += [Way(f"one lane, {cores} threads, {kind}", False, kind, cores, 1) for kind in ("fp32", "bf16")]
+    return [*old, *now, *(Way(f"{cores} lanes, {kind}", False, kind, cores, cores) for kind in ("fp32", "bf16"))]
+
+
+class Process:
+    """A process that takes steps in one way."""
+
+    def __init__(self, way: Way, args: argparse.Namespace, files: list[tuple[Path, Path]], **settings: Any) -> None:
+        asked = {
+            "precision": way.precision,
+            "threads": way.threads,
+            "lanes": way.lanes,
+            "device": args.device,
+            "whole_tile": args.losses > 0,  # the old network's attention, so that losses are of the same network
+            "pairs": [[str(stack), str(labels)] for stack, labels in files],
+            "contract": CONTRACT.model_dump(mode="json"),
+            "settings": {"batch_size": args.batch_size, "crop_size": args.crop_size, **settings},
+        }
+        command = [sys.executable, str(Path(__file__).with_name("train_speed_worker.py")), json.dumps(asked)]
+        path = str(args.old if way.is_old else ROOT)
+        environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": str(way.threads)}
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        )
+
+    def ask(self, *command: object) -> dict[str, float]:
+        """Send a command and return its answer."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        print(*command, file=self._process.stdin, flush=True)
+        line = self._process.stdout.readline()
+        if not line:
+            raise SystemExit("The process that takes the steps has ended; its error stands above.")
+        answer: dict[str, float] = json.loads(line)
+        return answer
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.communicate()
+
+
+@contextmanager
+def old_code(given: Path | None) -> Iterator[Path]:
+    """Yield a folder with the code of the old commit."""
+    if given is not None:
+        yield given
+        return
+    packed = subprocess.run(
+        ["git", "archive", OLD_COMMIT, "napari_ink"], cwd=ROOT, check=True, stdout=subprocess.PIPE
+    ).stdout
+    with tempfile.TemporaryDirectory() as home:
+        with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+            archive.extractall(home, filter="data")
+        yield Path(home)
+
+
+def print_speed(args: argparse.Namespace, files: list[tuple[Path, Path]]) -> None:
+    """Print the seconds of a step in each way."""
+    found: dict[str, list[dict[str, float]]] = {}
+    with ExitStack() as stack:
+        processes = {way.name: Process(way, args, files) for way in ways(args.cores, args.device)}
+        for process in processes.values():
+            stack.callback(process.close)
+        for turn in range(args.rounds + 2):  # the first two are to warm up
+            for name, process in processes.items():
+                answer = process.ask("step")
+                found.setdefault(name, []).extend([answer] if turn > 1 else [])
+    first = statistics.median(step["wall"] for step in next(iter(found.values())))
+    print(f"{'way':32} {'seconds':>8} {'processor':>10} {'steps an hour':>14} {'times':>6}")
+    for name, steps in found.items():
+        wall, cpu = (statistics.median(step[kind] for step in steps) for kind in ("wall", "cpu"))
+        print(f"{name:32} {wall:8.3f} {cpu:10.3f} {3600 / wall:14.0f} {first / wall:6.2f}")
+
+
+def print_losses(args: argparse.Namespace, files: list[tuple[Path, Path]]) -> None:
+    """Print the mean losses of some steps in a row, of all ways beside each other."""
+    some = [way for way in ways(args.cores, args.device) if way.is_old or way.lanes in (0, args.cores)]
+    curves = {}
+    for way in some:
+        process = Process(way, args, files, steps=args.losses)
+        steps = [process.ask("step") for _ in range(args.losses)]
+        process.close()
+        curves[way.name] = [step["ink"] + step["edge"] for step in steps]
+    print("ink + edge loss, mean of the steps up to", *(f"{name:>16}" for name in curves), sep="  ")
+    part = max(1, args.losses // 8)
+    for end in range(part, args.losses + 1, part):
+        means = [statistics.mean(curve[end - part : end]) for curve in curves.values()]
+        print(f"{end:40}", *(f"{mean:16.3f}" for mean in means), sep="  ")
+
+
+def print_quality(args: argparse.Namespace, files: list[tuple[Path, Path]]) -> None:
+    """Print the scores on unseen phantoms after the same processor time, with one thread for each step."""
+    tests = [phantom_files(seed, args.home) for seed in (*SETS["validation"][:4:2], *SETS["test"][: args.tests])]
+    for way in [Way(f"{OLD_COMMIT}, {kind}", True, kind, 1) for kind in ("fp32", "bf16")] + [
+        Way(f"now, {kind}", False, kind, 1, 1) for kind in ("fp32", "bf16")
+    ]:
+        process = Process(way, args, files, steps=5)
+        cost = statistics.median(process.ask("step")["cpu"] for _ in range(5))
+        process.close()
+        # Steps are set beforehand, so that the learning rate falls to its end in each way.
+        steps = max(1, round(args.quality / cost))
+        process = Process(way, args, files, steps=steps)
+        spent = sum(process.ask("step")["cpu"] for _ in range(steps))
+        scores = score(process, tests, args.home)
+        process.close()
+        ends = f"F0.5 {scores[0]:.3f}, at a threshold found elsewhere {scores[1]:.3f}"
+        print(f"{way.name:16} {steps:5} steps, {spent:4.0f} s: {ends}", flush=True)
+
+
+def score(process: Process, tests: list[tuple[Path, Path]], home: Path) -> tuple[float, float]:
+    """Return the mean F0.5 at each phantom's best threshold, and at that of the first two, which do not count."""
+    maps = []
+    for stack, labels in tests:
+        process.ask("predict", stack, home / "map.npy")
+        planes = np.load(labels)
+        known = planes != LabelValue.UNREVIEWED
+        maps.append((np.load(home / "map.npy")[known][None], (planes == LabelValue.INK)[known][None]))
+    chosen = ink_scores(*(np.concatenate(part, axis=1) for part in zip(*maps[:2], strict=True))).best_threshold
+    best = [ink_scores(*one).f0_5 for one in maps[2:]]
+    cut = [ink_scores((ink >= chosen * 255).astype(np.uint8) * 255, truth).f0_5 for ink, truth in maps[2:]]
+    return float(np.mean(best)), float(np.mean(cut))
 
 
 def main() -> None:
-    """Measure and print a table."""
+    """Measure what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--cores", type=int, default=len(os.sched_getaffinity(0)), help="default: all")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--losses", type=int, default=0, metavar="STEPS", help="print loss curves of so many steps")
+    parser.add_argument("--quality", type=float, default=0, metavar="SECONDS", help="train each way for so long")
+    parser.add_argument("--tests", type=int, default=4, help="unseen phantoms for --quality")
+    parser.add_argument("--phantoms", type=int, default=8, help="phantoms to train on")
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--crop-size", type=int, default=160)
+    parser.add_argument("--old", type=Path, help=f"a checkout of commit {OLD_COMMIT}")
+    parser.add_argument("--home", type=Path, default=Path("runs/phantoms"), help="where phantoms are kept")
     args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    device = torch.device("cpu")
-    settings = TrainSettings(batch_size=args.batch_size, crop_size=args.crop_size)
-    plain = settings.model_copy(update={"augmentation": AugmentationSettings.none()})
-    with tempfile.TemporaryDirectory() as home:
-        folders, files = [], []
-        for seed in (1000, 1001):
-            phantom = make_phantom(set_config(seed))
-            folders.append(write_segment(phantom, Path(home) / str(seed)))
-            files.append(Path(home) / f"{seed}.npy")
-            np.save(files[-1], (phantom.volume // 257).astype(np.uint8))
-        found = {}
-        for name, stacks in (("memory-mapped", files), ("compressed TIFFs", folders)):
-            pairs = [read_pair(stack, folder).pair for stack, folder in zip(stacks, folders, strict=True)]
-            sampler = CropSampler(pairs, CONTRACT, args.crop_size)
-            for kind, chosen in (("read", plain), ("read and augmented", settings)):
-                feed = batches(sampler, chosen, device)
-                found[f"{kind}, {name}"] = seconds(lambda feed=feed: next(feed), args.rounds)
-        batch = next(batches(sampler, settings, device))
-        for precision, keeping in itertools.product(
-            ("fp32", "bf16"), (nullcontext, partial(memory_kept, training=True))
-        ):
-            network = InkEdgeNetwork(InkEdgeConfig.tiny())
-            learner = Learner(network, settings, Arithmetic(device, precision), ProcessTeam())
-            with keeping():
-                how = "memory returned" if keeping is nullcontext else "memory kept"
-                found[f"forward and backward, {precision}, {how}"] = seconds(
-                    lambda learner=learner: learner.step(batch, pairs), args.rounds
-                )
-    print(f"{args.batch_size} crops of {args.crop_size} pixels and 32 layers, {args.threads} thread(s), tiny network")
-    for name, value in found.items():
-        print(f"{name:40} {value:.3f} s")
+    args.home.mkdir(parents=True, exist_ok=True)
+    files = [phantom_files(seed, args.home) for seed in SETS["train"][: 2 * args.phantoms : 2]]  # the plain ones
+    with old_code(args.old) as args.old:
+        if args.losses:
+            print_losses(args, files)
+        elif args.quality:
+            print_quality(args, files)
+        else:
+            print_speed(args, files)
 
 
 if __name__ == "__main__":
