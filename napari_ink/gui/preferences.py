@@ -42,7 +42,7 @@ def _chosen() -> dict[str, str]:
     for action in ACTIONS:
         key = str(getattr(group, action.name, action.key)).strip()
         if key and not str(coerce_keybinding(key)):
-            show_warning(f"“{key}” in Preferences is not a key for “{action.title}”; {action.key} is used.")
+            show_warning(f"“{key}” in Preferences is not a valid key for “{action.title}”; {action.key} is used.")
         else:
             chosen[action.name] = key
     return chosen

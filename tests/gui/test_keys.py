@@ -69,7 +69,7 @@ def test_an_invalid_key_is_reported_and_the_default_used(chosen):
     chosen(ink="Hyper-Q")
     assert preferences.key_of("ink") == "Q"
     notification_manager.notification_ready.disconnect(note)
-    assert "is not a key" in texts[0]
+    assert "is not a valid key" in texts[0]
 
 
 def test_the_manifest_has_a_command_for_every_action():

@@ -153,9 +153,9 @@ class PredictionController(QObject):
             return
         self.shown.begin_stored(event)
         self._unfinished = None if event.is_complete else self._requests.from_stored(event)
-        outcome = "This is the latest prediction."
+        outcome = "This is the last prediction."
         if self._unfinished is not None:
-            outcome = "The latest prediction is not finished; Continue resumes it."
+            outcome = "The last prediction is not finished; Continue resumes it."
         self._store.update(prediction=event.path, has_prediction=True, outcome=outcome)
 
     def show_band(self, event: PredictionBand) -> None:

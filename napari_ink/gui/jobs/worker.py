@@ -91,10 +91,10 @@ class EventWorker(QObject):
         except RuntimeError as error:
             _log.exception("A job failed")
             reason = " ".join(str(error).split())[:300]
-            self.yielded.emit(JobFailed(f"The work stopped: {reason}; run again, or choose another device."))
+            self.yielded.emit(JobFailed(f"The job stopped: {reason}; run it again, or choose another device."))
         except BaseException as error:
             # A fault in the program: napari's hook for threads shows the traceback.
-            self.yielded.emit(JobFailed(f"The work stopped by a fault in the program ({type(error).__name__})."))
+            self.yielded.emit(JobFailed(f"The job stopped because of a fault in the program ({type(error).__name__})."))
             raise
         finally:
             self.finished.emit()

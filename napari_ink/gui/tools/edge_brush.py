@@ -20,7 +20,7 @@ class EdgeBrushTool(CanvasTool):
     """Brush that paints only pixels of its disc that the centre reaches without crossing an edge."""
 
     name = Tool.EDGE_BRUSH
-    hint = "Drag to paint ink up to the edges, drawn or predicted (Shift: papyrus). [ and ] size the brush."
+    hint = "Drag to paint ink up to drawn or predicted edges (Shift: papyrus). [ and ] change the brush size."
     takes_drags = True
 
     def __init__(self, context: ToolContext) -> None:

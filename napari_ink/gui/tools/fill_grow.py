@@ -84,7 +84,7 @@ class GrowTool(CanvasTool):
     """Tool that grows a drawn stroke of ink up to the edges, within a box around the stroke."""
 
     name = Tool.GROW
-    hint = "Drag a stroke inside the ink; on release it grows up to the edges around it. Undo takes it back."
+    hint = "Drag a stroke inside the ink; on release it grows up to the edges around it. Undo reverts it."
     takes_drags = True
 
     def __init__(self, context: ToolContext) -> None:

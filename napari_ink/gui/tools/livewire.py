@@ -28,9 +28,9 @@ class LivewireTool(CanvasTool):
 
     name = Tool.LIVEWIRE
     hint = (
-        "Click along an edge; the line follows it. Ctrl: straight. Right click: take the last anchor back. Click an "
-        "anchor, then elsewhere, to move it. Enter or double click: close and fill with ink (double click with Shift: "
-        "papyrus). Esc: clear."
+        "Click along an edge; the line follows it. Ctrl: straight. Right click: remove the last anchor. To move an "
+        "anchor, click it, then its new place. Enter or double click: close and fill with ink (double click with "
+        "Shift: papyrus). Esc: clear."
     )
 
     def __init__(self, context: ToolContext) -> None:

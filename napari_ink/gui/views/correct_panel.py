@@ -222,7 +222,7 @@ def _saved(storage: StorageStatus) -> str:
 
 def _saved_where(storage: StorageStatus) -> str:
     if storage.held_by:
-        return f"Read only: {storage.held_by} has these labels open; they can be edited once it is closed there."
+        return f"Read only: {storage.held_by} has these labels open; close them there to edit them here."
     if storage.problem:
         return storage.problem
     where = storage.project.name if storage.project is not None else ""

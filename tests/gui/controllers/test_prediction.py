@@ -113,10 +113,10 @@ def test_an_error_is_shown_in_full(run, monkeypatch, errors):
 
 def test_a_fault_in_the_program_is_not_reported_as_cancelled(run, errors):
     run.begin(tiles=2)
-    run.job.fail("The work stopped by a fault in the program (ZeroDivisionError).")
+    run.job.fail("The job stopped because of a fault in the program (ZeroDivisionError).")
     run.until_over()
-    assert run.session.state.outcome.startswith("Stopped after 2 of 20 tiles: The work stopped by a fault")
-    assert "by a fault in the program" in errors[-1]
+    assert run.session.state.outcome.startswith("Stopped after 2 of 20 tiles: The job stopped because of a fault")
+    assert "because of a fault in the program" in errors[-1]
 
 
 def test_a_message_disappears_once_another_run_has_started(run, errors):
@@ -298,7 +298,7 @@ def test_a_finished_prediction_of_an_earlier_session_is_shown_and_not_continued(
     take_turns()
     state = run.session.state
     assert state.has_prediction and not state.can_continue
-    assert state.outcome == "This is the latest prediction."
+    assert state.outcome == "This is the last prediction."
     assert run.shows_all_that_is_stored()
 
 
