@@ -25,8 +25,6 @@ _TIMES = 4  # below this many times the sample, the whole is there soon
 _WORTH_BYTES = 2**31
 _WORTH_REQUESTS = 256  # of a server, which answers a few dozen a second
 _ROUNDS = 3
-# Many at once, since each request to a server waits; for large chunks fewer, to bound memory.
-_READERS, _READERS_BYTES = 8, 2**28
 _KEPT = 64
 
 Floats = npt.NDArray[np.float32]
@@ -73,8 +71,7 @@ class CoarseSample:
         self._finished: dict[int, threading.Event] = {}
         self._lock = threading.Lock()
         self._is_closed = False
-        readers = max(min(_READERS, _READERS_BYTES // _chunk_bytes(stack)), 1)
-        self._pool = ThreadPoolExecutor(readers, thread_name_prefix="napari-ink-sample")
+        self._pool = ThreadPoolExecutor(stack.readers, thread_name_prefix="napari-ink-sample")
         self.on_round: Callable[[], None] = lambda: None
 
     def is_worth(self, pixels: int) -> bool:
@@ -151,10 +148,11 @@ class CoarseSample:
 
 def sample_of(stack: DepthStack) -> CoarseSample | None:
     """Return a sample of a stack whose first picture takes long; None if the whole is read about as fast."""
-    if stack.levels or stack.by_layer or stack.stored_px == (1, 1):
+    # Where layers are stored apart, the whole of one is read about as fast; a tile of a TIFF is no cheap request.
+    if stack.levels or stack.are_layers_apart or stack.by_layer or stack.stored_px == (1, 1):
         return None
     chunks = _chunk_count(stack)
-    is_slow = chunks * _chunk_bytes(stack) >= _WORTH_BYTES
+    is_slow = chunks * stack.chunk_bytes >= _WORTH_BYTES
     is_remote = isinstance(stack.source, str) and chunks >= _WORTH_REQUESTS
     is_fewer = chunks >= _TIMES * _chunk_count(stack) / _stride(stack) ** 2
     return CoarseSample(stack) if (is_slow or is_remote) and is_fewer else None
@@ -165,15 +163,9 @@ def _chunk_count(stack: DepthStack) -> int:
     return math.prod(-(-length // size) for length, size in zip(stack.shape[1:], stack.stored_px, strict=True))
 
 
-def _chunk_bytes(stack: DepthStack) -> int:
-    """Return the size of a chunk, which is taken for the whole depth if `layers_together` may be limited."""
-    layers = stack.layers_together if stack.layers_together < 16 else stack.shape[0]
-    return layers * math.prod(stack.stored_px) * stack.dtype.itemsize
-
-
 def _stride(stack: DepthStack) -> int:
     """Return the distance of sampled chunks, a power of 2, so that they stay within the limits."""
-    most = max(min(_MOST_CHUNKS, _MOST_BYTES // _chunk_bytes(stack)), 4)
+    most = max(min(_MOST_CHUNKS, _MOST_BYTES // stack.chunk_bytes), 4)
     stride = 1
     while _chunk_count(stack) > most * stride**2:
         stride *= 2

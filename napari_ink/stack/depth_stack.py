@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,10 +18,13 @@ from napari_ink.stack.projection import How, project_layers
 
 Grey = npt.NDArray[Any]
 
+MOST_TOGETHER = 16  # layers of a chunk that are read together, at most
 _SAMPLED_LAYERS = 3
 _SAMPLED_PLACES = 4
 _SAMPLE_PX = 64
 _LAYERS_AT_ONCE = 8
+# Each request to a server waits, so many are made at once; fewer for large chunks, to bound memory.
+_READERS, _READERS_BYTES = 8, 2**28
 
 
 class ReadBlock(Protocol):
@@ -120,6 +125,17 @@ class DepthStack:
         return int(np.prod(self.shape, dtype=np.int64))
 
     @property
+    def chunk_bytes(self) -> int:
+        """Most bytes of a stored chunk; `layers_together` is limited, and then the whole depth is taken."""
+        layers = self.layers_together if self.layers_together < MOST_TOGETHER else self.shape[0]
+        return layers * self.stored_px[0] * self.stored_px[1] * self.dtype.itemsize
+
+    @property
+    def readers(self) -> int:
+        """Number of chunks to read at once, so that they take little memory."""
+        return max(min(_READERS, _READERS_BYTES // self.chunk_bytes), 1)
+
+    @property
     def surface_z(self) -> int:
         """The depth layer that the surface was flattened to: the middle one."""
         return self.shape[0] // 2
@@ -204,8 +220,13 @@ class DepthStack:
 
     def _sample_blocks(self) -> Iterator[Grey]:
         depth, height, width = self.shape
-        for z in np.unique(np.linspace(0, depth - 1, _SAMPLED_LAYERS).astype(int)):
-            layer = slice(int(z), int(z) + 1)
+        layers = [slice(z, z + 1) for z in np.unique(np.linspace(0, depth - 1, _SAMPLED_LAYERS).astype(int)).tolist()]
+        if not self.by_layer and self.stored_px != (1, 1):
+            places = product(layers, _spread(height), _spread(width))
+            with ThreadPoolExecutor(self.readers, thread_name_prefix="napari-ink-samples") as pool:
+                yield from pool.map(lambda place: np.array(self.read_block(*place)), places)
+            return
+        for layer in layers:
             for y in _spread(height):
                 # A band of rows that is compressed as a whole is decoded once, not once a block.
                 band = self.read_block(layer, y, slice(0, width)) if self.by_layer else None

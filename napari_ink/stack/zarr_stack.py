@@ -15,7 +15,7 @@ import numpy as np
 from napari_ink.decoding import decoder_errors
 from napari_ink.errors import StackError
 from napari_ink.stack.axes import Axes, find_axes
-from napari_ink.stack.depth_stack import DepthStack, Grey, Level, ReadBlock
+from napari_ink.stack.depth_stack import MOST_TOGETHER, DepthStack, Grey, Level, ReadBlock
 from napari_ink.stack.grey import check_dtype, grey_dtype, reading_grey, scaling_in_words
 from napari_ink.stack.ngff import ImageMetadata, is_pyramid, is_series, ome_attributes, read_multiscales, steps
 from napari_ink.stack.sizes import check_shape
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 METADATA = ("zarr.json", ".zarray", ".zgroup", ".zattrs")
 _FIRST_LEVELS = ("0", "s0")
-_MOST_TOGETHER = 16
 _MOST_COUNTED = 100_000
 
 
@@ -284,7 +283,7 @@ def _name(name: str) -> str:
 
 def _together(array: zarr.Array[Any], axes: Axes) -> int:
     """Return how many layers to read together: those of a chunk, limited to bound memory."""
-    return min(axes.of(array.chunks)[0], _MOST_TOGETHER)
+    return min(axes.of(array.chunks)[0], MOST_TOGETHER)
 
 
 def _reading(name: str, array: zarr.Array[Any], axes: Axes) -> ReadBlock:
