@@ -59,7 +59,7 @@ def write(path: Path, side: int) -> None:
 
 
 def pictures(stack: DepthStack, sample: CoarseSample | None) -> tuple[float, float, float]:
-    """Return the milliseconds until a window of the whole has no black part, the sample is complete, and all is there."""
+    """Return the milliseconds until no part of the whole is black, the sample is complete, and all of it is there."""
     levels = viewing_levels(stack)
     tiles, (_, height, width) = Tiles(levels, stack.dtype, sample=sample), levels[-1].shape
     start, first, rounds = time.perf_counter(), 0.0, [0.0]
