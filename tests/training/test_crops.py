@@ -10,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from napari_ink.annotation import LabelValue
 from napari_ink.errors import ContractError, LabelError
 from napari_ink.model.losses import IGNORE
 from napari_ink.stack import open_stack
@@ -157,11 +158,41 @@ def test_unusable_labels_are_refused(pair: TrainingPair) -> None:
         TrainingPair(pair.stack, pair.labels[:50])
     with pytest.raises(LabelError, match="No pair has reviewed labels"):
         CropSampler([TrainingPair(pair.stack, np.zeros_like(pair.labels))], CONTRACT, 64)
-    with pytest.raises(LabelError, match="hold no ink"):
+    with pytest.raises(LabelError, match="No ink is labelled"):
         hold_out([TrainingPair(pair.stack, np.ones_like(pair.labels))])
     everything = np.ones(pair.labels.shape, bool)
     with pytest.raises(LabelError, match="none is left to train on"):
         hold_out([replace(pair, held_out=everything)])
+
+
+def strokes(shape: tuple[int, int], ink: int, papyrus: int) -> np.ndarray:
+    """Return labels with separate strokes of 8 × 24 pixels, ink in the upper half and papyrus in the lower one."""
+    labels = np.zeros(shape, np.uint8)
+    for value, count, top in ((LabelValue.INK, ink, 0), (LabelValue.PAPYRUS, papyrus, shape[0] // 2)):
+        for number in range(count):
+            labels[top + 8 : top + 16, 4 + 60 * number : 28 + 60 * number] = value
+    return labels
+
+
+def test_whole_groups_of_strokes_are_held_out(pair: TrainingPair) -> None:
+    labels = strokes(pair.labels.shape, 3, 3)
+    [split], note = hold_out([replace(pair, labels=labels, held_out=None)])
+    assert "groups of strokes" in note
+    judged, trained = split.to_judge(), split.to_train()
+    assert set(np.unique(judged)) == {0, LabelValue.PAPYRUS, LabelValue.INK}
+    assert set(np.unique(trained)) == {0, LabelValue.PAPYRUS, LabelValue.INK}
+    for number in range(3):
+        stroke = (slice(8, 16), slice(4 + 60 * number, 28 + 60 * number))
+        assert np.unique(judged[stroke]).size == 1  # whole or not at all
+        assert judged[stroke].any() != trained[stroke].any()
+
+
+def test_too_few_strokes_are_judged_by_what_they_taught(pair: TrainingPair) -> None:
+    labels = strokes(pair.labels.shape, 1, 1)
+    [split], note = hold_out([replace(pair, labels=labels, held_out=None)])
+    assert "do not rely" in note
+    np.testing.assert_array_equal(split.to_judge(), labels)
+    np.testing.assert_array_equal(split.to_train(), labels)
 
 
 def test_batches_depend_only_on_seed_and_step(pair: TrainingPair) -> None:

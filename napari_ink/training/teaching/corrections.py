@@ -64,8 +64,8 @@ class Units:
     def plane(self) -> npt.NDArray[np.int32]:
         """Number of the unit of each cell of `CELL_PX` pixels ``(y/8, x/8)``; −1 where nothing is labelled."""
         labelled = (self._ink + self._papyrus) > 0
-        # Cells nearer than the distance touch when each grows by half of it.
-        reach = -(-APART_PX // (2 * CELL_PX))
+        # Two cells that are both grown by this touch if there are fewer than APART_PX / CELL_PX cells between them.
+        reach = APART_PX // (2 * CELL_PX)
         near = ndimage.binary_dilation(labelled, np.ones((2 * reach + 1,) * 2, bool)) if labelled.any() else labelled
         components = ndimage.label(near, np.ones((3, 3)))[0].astype(np.int64)
         for number, box in enumerate(ndimage.find_objects(components), 1):
