@@ -202,13 +202,13 @@ def test_several_views_show_their_disagreement(run):
 
 
 def test_the_visible_part_is_predicted_first_even_after_panning(strip_run, viewer_model, monkeypatch):
-    order, event = [], engine._Run._event
+    order, make_event = [], engine.TilePredicted
 
-    def noted(self, tile, *rest):
-        order.append(tile)
-        return event(self, tile, *rest)
+    def noted(done, total, y, x, *rest):
+        order.append(Region(y.start, y.stop, x.start, x.stop))
+        return make_event(done, total, y, x, *rest)
 
-    monkeypatch.setattr(engine._Run, "_event", noted)
+    monkeypatch.setattr(engine, "TilePredicted", noted)
     camera = camera_of(viewer_model)
     camera.zoom, camera.center = 8, (0, 20, 640)
     take_turns()
