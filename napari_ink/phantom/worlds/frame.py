@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
-from napari_ink.phantom.config import BASE_VOXEL_UM
 from napari_ink.phantom.fields import FloatArray, smooth_field
 
 Plane = npt.NDArray[np.bool_]
@@ -227,6 +226,3 @@ class Storage:
         if self.is_uint8:
             return greys.astype(np.uint8)
         return greys.astype(np.uint16) * np.uint16({8: 257, 12: 16, 16: 1}[self.bits])
-
-
-REFERENCE_VOXEL_UM = BASE_VOXEL_UM

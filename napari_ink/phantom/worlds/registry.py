@@ -7,9 +7,9 @@ from types import MappingProxyType
 
 import numpy as np
 
+from napari_ink.phantom.config import BASE_VOXEL_UM
 from napari_ink.phantom.worlds import clouds, foam, gaussian, laminae, swirls, tubes, veins, weave
 from napari_ink.phantom.worlds.frame import (
-    REFERENCE_VOXEL_UM,
     Canvas,
     Storage,
     World,
@@ -131,7 +131,7 @@ def make_world_phantom(
     if world not in WORLDS:
         raise ValueError(f"There is no world {world!r}; the worlds are {', '.join(WORLDS)}.")
     made = WORLDS[world]
-    voxel_um = REFERENCE_VOXEL_UM if reference_scan else drawn_voxel_size(made, seed)
+    voxel_um = BASE_VOXEL_UM if reference_scan else drawn_voxel_size(made, seed)
     canvas = Canvas(seed, made.number, (depth_layers, height, width), voxel_um, blank)
     papyrus = made.build(canvas)
     storage = Storage() if reference_scan else Storage.drawn(canvas)
