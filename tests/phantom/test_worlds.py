@@ -124,6 +124,12 @@ def test_scans_differ_in_greys_bits_and_voxels(world: str) -> None:
     assert max(voxels) > 1.3 * min(voxels)
 
 
+@pytest.mark.parametrize("world", NEW)
+def test_strokes_cover_a_part_of_the_plane_at_any_voxel_size(world: str) -> None:
+    shares = [make_world_phantom(world, seed, 128, 128, 9).ink.mean() for seed in range(6)]
+    assert min(shares) > 0.005 and max(shares) < 0.75
+
+
 def test_a_seed_belongs_to_one_set() -> None:
     seeds = [seed for world in WORLDS for seeds in world_sets(world).values() for seed in seeds]
     seeds += [seed for seeds in SETS.values() for seed in seeds]

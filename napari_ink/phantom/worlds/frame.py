@@ -16,7 +16,7 @@ Plane = npt.NDArray[np.bool_]
 Hand = Callable[[np.random.Generator, "Canvas"], Plane]
 Purpose = Literal["settings", "sheet", "letters", "ink", "scan", "storage", "dust"]
 _STREAMS: dict[Purpose, int] = {"settings": 0, "sheet": 1, "letters": 2, "ink": 3, "scan": 4, "storage": 5, "dust": 6}
-_LEAST_INK, _ATTEMPTS = 0.03, 12
+_LEAST_INK, _MOST_INK, _ATTEMPTS = 0.03, 0.5, 40
 
 
 class WorldConfig(BaseModel):
@@ -110,12 +110,12 @@ class Canvas:
         return self.shape[0] // 2
 
     def write(self, hand: Hand) -> Plane:
-        """Return the strokes of a `hand`, which tries again where it left the plane all but empty."""
+        """Return the strokes of a `hand`, drawn again if they cover next to nothing or most of the plane."""
         strokes = np.zeros(self.plane, dtype=bool)
         rng = self.rng("letters")
         for _ in range(0 if self.blank else _ATTEMPTS):
             strokes = hand(rng, self)
-            if strokes.mean() >= _LEAST_INK:
+            if _LEAST_INK <= strokes.mean() <= _MOST_INK:
                 break
         return strokes
 

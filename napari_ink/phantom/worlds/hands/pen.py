@@ -69,6 +69,7 @@ def lines(
     `leading` is the distance between lines and `margin` the mean blank width at either side, in pixels.
     """
     top = float(rng.uniform(-0.6, 0.4)) * leading
+    margin = min(margin, 0.15 * shape[1])  # small crops are not all margin
     left, right = (float(rng.uniform(-0.5, 1.5)) * margin for _ in range(2))
     while top < shape[0]:
         if rng.random() > 0.1:
