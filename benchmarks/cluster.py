@@ -1,18 +1,18 @@
-"""Measure how predictions scale with workers, more than there are cores here, on simulated GPUs.
+"""Measure how predictions scale with the number of workers, beyond the cores of this machine, on simulated GPUs.
 
     python benchmarks/cluster.py [--waits 5 20 80] [--workers 1 2 4 8] [--size 8192] [--reading-elsewhere]
     python benchmarks/cluster.py --device cuda [--workers 1 2]
 
-**A simulation**: each worker waits 5, 20 or 80 ms for a batch, as it would for a GPU, without using the processor
-(`cluster_simulation.py`). A batch is what a GPU gets of the shipped model: a tile of 768 × 768 pixels, of which 512 ×
-512, four blocks, are kept. All else is real: workers read (32 layers of uncompressed TIFFs of noise, in the system's
-memory), prepare, blend, encode and send a map that was predicted before, and this process stores it. With
-`--reading-elsewhere` workers read nothing, as if their machines did it beside the network.
+**A simulation**: each worker waits 5, 20 or 80 ms per batch, as if a GPU computed it, without using the processor
+(`cluster_simulation.py`). A batch is that of a GPU with the shipped model: a tile of 768 × 768 pixels, of which 512 ×
+512, four blocks, are kept. Everything else is real: workers read (32 layers of uncompressed TIFFs of noise, in the
+system's memory), prepare, blend, encode and send a map that was predicted before, and this process stores it. With
+`--reading-elsewhere` workers read nothing, as if their own machines read beside the network.
 
-With `--device cuda` nothing is simulated: a worker for each GPU.
+With `--device cuda` nothing is simulated: there is one worker for each GPU.
 
-Workers and stack are opened before the clock starts. Processor time is that of this process, of the scheduler's (the
-nannies of dask included) and of all workers; a batch's share of it is printed by part.
+Workers and stack are opened before the clock starts. Processor time includes this process, the scheduler's process
+(with dask's nannies) and all workers; the share of each part in a batch is printed.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ PARTS = ("reading", "transfer", "blending and encoding")
 
 
 def write_stack(folder: Path, size: int) -> None:
-    """Write 65 layers of noise, of which eight differ and the others are links: more would not fit into memory."""
+    """Write 65 layers of noise, eight of them different and the others links, since more would not fit into memory."""
     folder.mkdir()
     noise = np.random.default_rng(0).integers(0, 65535, (size, size), dtype=np.uint16)
     for z in range(LAYERS):
@@ -101,11 +101,11 @@ def serve(count: int, device: str) -> None:
         )
     print(local.scheduler_address, flush=True)
     sys.stdin.read()
-    os.killpg(os.getpgid(0), signal.SIGKILL)  # at once: closing in order takes seconds
+    os.killpg(os.getpgid(0), signal.SIGKILL)  # immediately, since an orderly end takes seconds
 
 
 def seconds_by_thread() -> Counter[str]:
-    """Return the processor time of the threads of this process that are still there, in seconds, by their names."""
+    """Return the processor seconds of the running threads of this process, by their names."""
     hertz, found = os.sysconf("SC_CLK_TCK"), Counter[str]()
     for thread in threading.enumerate():
         try:
@@ -127,7 +127,7 @@ class Run:
 
 
 def measure(request: PredictRequest, count: int, device: str, simulation: tuple[float, bool, Float32Array]) -> Run:
-    """Predict on workers that are there before the clock starts, and have opened the stack and the model."""
+    """Predict on existing workers that have opened the stack and the model before the clock starts."""
     with workers(count, device) as (address, process):
         _wait_for_workers(address, count)
         with open_cluster(address, request.device) as opened:
@@ -138,7 +138,7 @@ def measure(request: PredictRequest, count: int, device: str, simulation: tuple[
                 for event in first:
                     if not isinstance(event, PredictionStarted) and all(opened.client.run(has_prepared).values()):
                         break
-            time.sleep(1)  # tasks that have begun come to their end
+            time.sleep(1)  # wait for the end of running tasks
 
             def sample() -> Counter[str]:
                 found = Counter[str]()
@@ -186,7 +186,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4, 8])
     parser.add_argument("--size", type=int, default=8192)
     parser.add_argument("--reading-elsewhere", action="store_true")
-    parser.add_argument("--folder", type=Path, help="for the stack and the predictions")
+    parser.add_argument("--folder", type=Path, help="folder for the stack and the predictions")
     add_device(parser)
     parser.add_argument("--serve", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()

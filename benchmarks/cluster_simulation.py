@@ -1,7 +1,7 @@
-"""A simulated GPU for `cluster.py`: workers do all that a run costs them but the network, for which they wait.
+"""A simulated GPU for `cluster.py`: workers do everything except the network, for which they wait.
 
-No processor time goes into the network: `time.sleep` stands for it, without the GIL, for as long as a GPU would take.
-Everything else is real: workers read and prepare grey values, copy them as a transfer to a device does, and send
+The network takes no processor time: `time.sleep` replaces it, without the GIL, for as long as a GPU would need.
+Everything else is real: workers read and prepare grey values, copy them like a transfer to a device, and send
 probabilities of a real map back.
 """
 
@@ -58,7 +58,7 @@ def counting(part: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class SimulatedInference(tile_inference.TileInference):
-    """Tile inference on a GPU that is not there: it waits, and gives the values of a map that was predicted before."""
+    """Tile inference on a simulated GPU: it waits, and returns values of a map that was predicted before."""
 
     wait_s, reads_here = 0.0, True
     levels: Float32Array
@@ -72,17 +72,17 @@ class SimulatedInference(tile_inference.TileInference):
         row_px: int | None = None,
     ) -> None:
         super().__init__(members, stack, grid, forward, row_px)
-        self.device = torch.device("meta")  # so that it has one lane, as a GPU has
+        self.device = torch.device("meta")  # so that it has one lane, like a GPU
 
     def read(self, cell: CellIndex) -> list[Any]:
-        """Read and prepare a cell, unless machines that are not here do it."""
+        """Read and prepare a cell, unless simulated machines do it."""
         if not self.reads_here:
             return []
         with counted("reading"):
             return super().read(cell)
 
     def planes(self, cell: CellIndex, values: Sequence[Any]) -> Planes:
-        """Copy grey values as a transfer would, and return planes without content."""
+        """Copy grey values like a transfer, and return planes without content."""
         with counted("transfer"):
             for one in map(torch.from_numpy, values):
                 flat = one.reshape(-1).view(torch.uint8)
@@ -99,11 +99,11 @@ class SimulatedInference(tile_inference.TileInference):
         return tuple(planes)
 
     def assembled(self, tiles: Sequence[Region], cells: Sequence[Mapping[CellIndex, Planes]]) -> list[Tensor]:
-        """Return where the tiles begin."""
+        """Return the positions of the tiles."""
         return [torch.tensor([[tile.y0, tile.x0] for tile in tiles])]
 
     def probabilities(self, blocks: Sequence[Tensor]) -> Float32Array:
-        """Wait as long as a batch takes, and return values from the map."""
+        """Wait for the duration of a batch, and return values from the map."""
         time.sleep(self.wait_s)
         height, width = self._grid.kept
         rows, columns = (side - kept for side, kept in zip(self.levels.shape[1:], (height, width), strict=True))
@@ -116,8 +116,8 @@ class SimulatedInference(tile_inference.TileInference):
 
 
 def simulate(wait_s: float, reads_here: bool, levels: Float32Array) -> None:
-    """Replace the network of this process by one that waits, and count processor time by part."""
-    load_model()  # imports what takes seconds the first time
+    """Replace the network of this process by a wait, and count processor time by part."""
+    load_model()  # imports slow modules ahead
     SimulatedInference.wait_s, SimulatedInference.reads_here, SimulatedInference.levels = wait_s, reads_here, levels
     tile_inference.TileInference = SimulatedInference  # type: ignore[misc]
     patches.BlendedPatch.add = counting("blending and encoding", patches.BlendedPatch.add)  # type: ignore[method-assign]

@@ -1,11 +1,11 @@
-"""Measure when the first pictures of a slow Zarr without levels are there: coarse from a sample, and whole.
+"""Measure the time to the first pictures of a slow Zarr without levels: coarse from a sample, and complete.
 
     python benchmarks/first_picture.py [--side 8192] [--delay 0.02]
 
-A Zarr with chunks of 65 × 128 × 128 (a simulated stack repeated in y and x), from a warm disk and from a server of this
-machine that takes `--delay` seconds to answer. For each: opening with contrast; then a window of the whole segment as
-the viewer asks for it, with the sample and without it (as before) in turns. The floor is reading the sampled chunks
-alone, with zarr-python in a single request for one pixel of each.
+A Zarr with chunks of 65 × 128 × 128 (a simulated stack repeated in y and x), from a warm disk and from a server on this
+machine that takes `--delay` seconds to answer. For each: opening with contrast; then a window of the whole segment in
+the viewer's way, with and without the sample (as before) in turns. The floor is reading the sampled chunks alone,
+with zarr-python in a single request for one pixel of each.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ CHUNK, WRITTEN = 128, 2048
 
 
 class SlowHandler(SimpleHTTPRequestHandler):
-    """Serves files as a server far away does."""
+    """Serves files like a distant server."""
 
     delay = 0.0
     protocol_version = "HTTP/1.1"
@@ -46,7 +46,7 @@ class SlowHandler(SimpleHTTPRequestHandler):
 
 
 def write(path: Path, side: int) -> None:
-    """Write the stack's first chunks, and link the others to them, which takes no time and no room."""
+    """Write the stack's first chunks, and link the others to them, which takes no time and no space."""
     array = zarr.create_array(
         path, shape=(65, side, side), dtype="uint16", chunks=(65, CHUNK, CHUNK), zarr_format=2, fill_value=0
     )
@@ -59,7 +59,7 @@ def write(path: Path, side: int) -> None:
 
 
 def pictures(stack: DepthStack, sample: CoarseSample | None) -> tuple[float, float, float]:
-    """Return the milliseconds until no part of the whole is black, the sample is complete, and all of it is there."""
+    """Return the milliseconds until no part of the segment is black, the sample is complete, and the picture is."""
     levels = viewing_levels(stack)
     tiles, (_, height, width) = Tiles(levels, stack.dtype, sample=sample), levels[-1].shape
     start, first, rounds = time.perf_counter(), 0.0, [0.0]
@@ -105,7 +105,7 @@ def main() -> None:
     parser.add_argument("--delay", type=float, default=0.02)
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
-    os.environ["NAPARI_INK_CACHE_GB"] = "0"  # each round is to ask the server again
+    os.environ["NAPARI_INK_CACHE_GB"] = "0"  # so that each round asks the server again
     with tempfile.TemporaryDirectory() as name:
         write(Path(name) / "deep.zarr", arguments.side)
         write(Path(name) / "half.zarr", arguments.side // 2)

@@ -4,19 +4,19 @@
     python benchmarks/precision.py [--phantoms 12] [--rounds 3] [--ways ours "ours, bfloat16" ...] [--device cuda]
 
 Each way runs the shipped model exactly as a prediction does: the stem on cells, everything else on tiles of 768 pixels
-with their context. A way has processes of its own, in turns, and each table counts against our float32 in the same run.
-Packages that are missing leave their rows out with a word.
+with their context. Each way runs in separate processes, in turns, and each table compares with our float32 of its run.
+Ways with missing packages are skipped with a message.
 
-one thread    processor time of a tile: the stem on the four cells it needs, and the rest of the network; the smallest
-              of nine, since a busy machine only adds to it
-two lanes     wall-clock time of a tile where two threads compute a tile each, the smallest of five
-peak          memory of the process at its highest in that, less what it held with the package and the model loaded
+one thread    processor time of a tile: the stem on the four cells it needs, and the rest of the network; the minimum
+              of nine, since other work on the machine only adds to it
+two lanes     wall-clock time of a tile where two threads compute a tile each, the minimum of five
+peak          peak memory of the process meanwhile, minus its memory after loading the package and the model
 loss          ink F0.5 (the mean of best thresholds) and edge ODS, on the first of the plain and of the hard test
               phantoms, as in benchmarks/unseen.py; negative where scores are lower than in float32
 maps          largest and mean difference of a probability from float32
 
 int8 is post-training: activations are calibrated on four training phantoms, by NNCF or onnxruntime, with defaults.
-torch's own int8 (pt2e with the X86 quantizer, in torchao by now) is not here: Inductor computes it, which needs a
+torch's own int8 (pt2e with the X86 quantizer, now in torchao) is missing, since Inductor computes it, which needs a
 compiler at run time.
 """
 
@@ -92,7 +92,7 @@ class Autocast:
 
 
 class Stem(nn.Module):
-    """The stem as other runtimes get it: planes come out with their channels last, as tiles are put together."""
+    """The stem in the form for other runtimes: planes have their channels last, as in assembled tiles."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -105,7 +105,7 @@ class Stem(nn.Module):
 
 
 class Rest(nn.Module):
-    """The rest of the network as other runtimes get it."""
+    """The rest of the network in the form for other runtimes."""
 
     def __init__(self, network: nn.Module, context: int) -> None:
         super().__init__()
@@ -170,7 +170,7 @@ def openvino_parts(number_format: str, home: Path) -> Parts:
     if number_format == "int8":
         nncf = importlib.import_module("nncf")
         cells, tiles = calibration(home)
-        # The transformer's own pattern of quantisation: activations asymmetric, softmax and norms in float32.
+        # NNCF's quantisation for transformers: activations asymmetric, softmax and norms in float32.
         kinds = (None, nncf.ModelType.TRANSFORMER)
         models = [
             nncf.quantize(model, nncf.Dataset(data), model_type=kind)
@@ -183,7 +183,7 @@ def openvino_parts(number_format: str, home: Path) -> Parts:
     def run(model: Any) -> Callable[..., Any]:
         def infer(*arrays: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
             key = id(model), arrays[0].shape
-            if key not in compiled:  # for each size of a cell, since free sizes are slower
+            if key not in compiled:  # one for each size of a cell, since free sizes are slower
                 fixed = model.clone()
                 if len(arrays) == 1:
                     fixed.reshape(list(arrays[0].shape))
@@ -253,7 +253,7 @@ def _quantised(path: Path, names: list[str], data: list[Any]) -> Path:
 
 
 def ways(device: str, home: Path) -> dict[str, tuple[Callable[[], Parts], tuple[str, ...]]]:
-    """Return each way: how to make it, and the packages that it needs."""
+    """Return each way: its function, and the packages that it needs."""
 
     def ours(dtype: torch.dtype) -> Callable[[], Any]:
         return lambda: for_prediction(load_model().network, dtype).to(device)
@@ -275,7 +275,7 @@ def ways(device: str, home: Path) -> dict[str, tuple[Callable[[], Parts], tuple[
 
 
 class Placed(Forward):
-    """Runs parts of a network that were made before."""
+    """Runs existing parts of a network."""
 
     def __init__(self, network: Parts, device: str) -> None:
         super().__init__(torch.device(device))
@@ -321,7 +321,7 @@ class Memory(threading.Thread):
 
     @staticmethod
     def now() -> float:
-        """Return the megabytes of this process that belong to no file."""
+        """Return the megabytes of this process without mapped files."""
         status = Path("/proc/self/status")
         return int(status.read_text().split("RssAnon:")[1].split()[0]) / 1024 if status.exists() else float("nan")
 
@@ -361,14 +361,14 @@ def one_tile(network: Parts, stack: Path, device: str) -> Callable[[], Any]:
 
 
 def seconds(work: Callable[[], Any], clock: Callable[[], float]) -> float:
-    """Return how long something takes."""
+    """Return the seconds of a call."""
     began = clock()
     work()
     return clock() - began
 
 
 def make_phantoms(home: Path, seeds: list[int]) -> None:
-    """Write the phantoms that are not there yet: stacks, ink and masks."""
+    """Write missing phantoms: stacks, ink and masks."""
     for seed in seeds:
         if not (home / f"{seed}_truth.npz").exists():
             phantom = make_phantom(set_config(seed))
@@ -403,23 +403,23 @@ def run_one(way: str, device: str, home: Path, stack: Path, maps: Path | None, s
 
 
 def in_process(way: str, args: argparse.Namespace, maps: Path | None = None) -> dict[str, Any] | None:
-    """Run a way in a process of its own; None, with a word, if it fails."""
+    """Run a way in a separate process; None, with a message, if it fails."""
     words = [sys.executable, __file__, "--one", way, "--device", args.device, "--home", str(args.home)]
     words += ["--phantoms", str(args.phantoms), *(() if maps is None else ("--maps", str(maps)))]
     ended = subprocess.run(words, capture_output=True, text=True)
     if ended.returncode:
-        print(f"{way}: left out ({ended.stderr.strip().splitlines()[-1][:200]})", file=sys.stderr)
+        print(f"{way}: skipped ({ended.stderr.strip().splitlines()[-1][:200]})", file=sys.stderr)
         return None
     found: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
     return found
 
 
 def possible(args: argparse.Namespace) -> Iterator[str]:
-    """Yield the ways whose packages are here, and say which are not."""
+    """Yield the ways with installed packages, and report the others."""
     for way, (_, packages) in ways(args.device, args.home).items():
         missing = [package for package in packages if importlib.util.find_spec(package) is None]
         if missing:
-            print(f"{way}: left out, {' and '.join(missing)} not installed", file=sys.stderr)
+            print(f"{way}: skipped, {' and '.join(missing)} not installed", file=sys.stderr)
         elif way == BASE or not args.ways or way in args.ways:
             yield way
 
@@ -461,7 +461,7 @@ def rows(args: argparse.Namespace, folder: Path) -> Iterator[str]:
 
 
 def machine(device: str) -> str:
-    """Return what this ran on."""
+    """Return the name of the processor or GPU, and torch's version."""
     if device == "cuda":
         return f"{torch.cuda.get_device_name()}, torch {torch.__version__}"
     told = Path("/proc/cpuinfo")
@@ -475,7 +475,7 @@ def machine(device: str) -> str:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--phantoms", type=int, default=12, help="of each test set; there are 100")
+    parser.add_argument("--phantoms", type=int, default=12, help="number of phantoms of each test set, at most 100")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--ways", nargs="+")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
@@ -489,7 +489,7 @@ def main() -> None:
         print(json.dumps(run_one(args.one, args.device, args.home, stack, args.maps, sets)))
         return
     if args.device == "cuda" and not torch.cuda.is_available():
-        print("There is no GPU that torch can use here, so this table is left out.", file=sys.stderr)
+        print("There is no GPU that torch can use here, so this table is skipped.", file=sys.stderr)
         return
     args.home.mkdir(parents=True, exist_ok=True)
     make_phantoms(args.home, [*sets[0], *sets[1], *CALIBRATION])

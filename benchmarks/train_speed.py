@@ -1,12 +1,12 @@
-"""Measure training steps beside those of commit 86ea848, their losses, and what is learned in the same time.
+"""Compare training steps with those of commit 86ea848: time, losses, and scores after the same time.
 
     python benchmarks/train_speed.py                      # seconds a step
-    python benchmarks/train_speed.py --losses 150         # loss curves beside each other
+    python benchmarks/train_speed.py --losses 150         # loss curves side by side
     python benchmarks/train_speed.py --quality 150        # F0.5 on unseen phantoms after 150 processor seconds each
     python benchmarks/train_speed.py --device cuda        # the same on a GPU
 
 A step is eight crops of 160 pixels and 32 layers, read from memory-mapped files, augmented and learned from. Each way
-is a process of its own; they take steps in turns, so that other work on the machine counts for all alike. The code of
+is a separate process; they take steps in turns, so that other work on the machine affects all equally. The code of
 commit 86ea848 is taken from this repository's history, or from a folder (`--old`); it needs kornia (`pip install -r
 benchmarks/requirements.txt`).
 """
@@ -51,7 +51,7 @@ class Way:
 
 
 def ways(cores: int, device: str) -> list[Way]:
-    """Return the ways to compare; the first is the one that others are compared with."""
+    """Return the ways to compare; the first is the reference."""
     old = [Way(f"{OLD_COMMIT}, {kind}", True, kind, cores) for kind in ("fp32", "bf16")]
     if device != "cpu":
         return [*old, *(Way(f"now, {kind}", False, kind, cores) for kind in ("fp32", "bf16"))]
@@ -87,7 +87,7 @@ class Process:
         print(*command, file=self._process.stdin, flush=True)
         line = self._process.stdout.readline()
         if not line:
-            raise SystemExit("The process that takes the steps has ended; its error stands above.")
+            raise SystemExit("The process that takes the steps has ended; its error is printed above.")
         answer: dict[str, float] = json.loads(line)
         return answer
 
@@ -118,7 +118,7 @@ def print_speed(args: argparse.Namespace, files: list[tuple[Path, Path]]) -> Non
         processes = {way.name: Process(way, args, files) for way in ways(args.cores, args.device)}
         for process in processes.values():
             stack.callback(process.close)
-        for turn in range(args.rounds + 2):  # the first two are to warm up
+        for turn in range(args.rounds + 2):  # the first two are warm-ups
             for name, process in processes.items():
                 answer = process.ask("step")
                 found.setdefault(name, []).extend([answer] if turn > 1 else [])
@@ -130,7 +130,7 @@ def print_speed(args: argparse.Namespace, files: list[tuple[Path, Path]]) -> Non
 
 
 def print_losses(args: argparse.Namespace, files: list[tuple[Path, Path]]) -> None:
-    """Print the mean losses of some steps in a row, of all ways beside each other."""
+    """Print the mean losses of groups of steps, of all ways side by side."""
     some = [way for way in ways(args.cores, args.device) if way.is_old or way.lanes in (0, args.cores)]
     curves = {}
     for way in some:
@@ -154,7 +154,7 @@ def print_quality(args: argparse.Namespace, files: list[tuple[Path, Path]]) -> N
         process = Process(way, args, files, steps=5)
         cost = statistics.median(process.ask("step")["cpu"] for _ in range(5))
         process.close()
-        # Steps are set beforehand, so that the learning rate falls to its end in each way.
+        # Steps are set beforehand, so that the learning rate reaches its end in each way.
         steps = max(1, round(args.quality / cost))
         process = Process(way, args, files, steps=steps)
         spent = sum(process.ask("step")["cpu"] for _ in range(steps))
@@ -165,7 +165,7 @@ def print_quality(args: argparse.Namespace, files: list[tuple[Path, Path]]) -> N
 
 
 def score(process: Process, tests: list[tuple[Path, Path]], home: Path) -> tuple[float, float]:
-    """Return the mean F0.5 at each phantom's best threshold, and at that of the first two, which do not count."""
+    """Return the mean F0.5 at each phantom's best threshold, and at that of the first two, which are not scored."""
     maps = []
     for stack, labels in tests:
         process.ask("predict", stack, home / "map.npy")
@@ -179,19 +179,19 @@ def score(process: Process, tests: list[tuple[Path, Path]], home: Path) -> tuple
 
 
 def main() -> None:
-    """Measure what is asked for."""
+    """Run the requested measurements."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--cores", type=int, default=len(os.sched_getaffinity(0)), help="default: all")
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--losses", type=int, default=0, metavar="STEPS", help="print loss curves of so many steps")
-    parser.add_argument("--quality", type=float, default=0, metavar="SECONDS", help="train each way for so long")
+    parser.add_argument("--losses", type=int, default=0, metavar="STEPS", help="print loss curves of this many steps")
+    parser.add_argument("--quality", type=float, default=0, metavar="SECONDS", help="train each way for this long")
     parser.add_argument("--tests", type=int, default=4, help="unseen phantoms for --quality")
     parser.add_argument("--phantoms", type=int, default=8, help="phantoms to train on")
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--crop-size", type=int, default=160)
     parser.add_argument("--old", type=Path, help=f"a checkout of commit {OLD_COMMIT}")
-    parser.add_argument("--home", type=Path, default=Path("runs/phantoms"), help="where phantoms are kept")
+    parser.add_argument("--home", type=Path, default=Path("runs/phantoms"), help="folder of the phantoms")
     args = parser.parse_args()
     args.home.mkdir(parents=True, exist_ok=True)
     files = [phantom_files(seed, args.home) for seed in SETS["train"][: 2 * args.phantoms : 2]]  # the plain ones

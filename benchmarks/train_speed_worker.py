@@ -1,6 +1,6 @@
-"""Take training steps when told to, with the napari_ink that is on the path: this one or that of commit 86ea848.
+"""Take training steps on request, with the napari_ink on the path: this one or that of commit 86ea848.
 
-`train_speed.py` starts it, with the settings as JSON, and asks for one step after the other on the standard input.
+`train_speed.py` starts it with the settings as JSON, and requests one step after another on the standard input.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def contract(given: dict[str, Any]) -> InputContract:
 
 
 def read_pairs(files: list[list[str]]) -> list[TrainingPair]:
-    """Open stacks and labels; what is not labelled lies outside of the papyrus."""
+    """Open stacks and labels; unlabelled pixels are outside of the papyrus."""
     labels = [np.load(path) for _, path in files]
     known = [np.where(plane == 0, 3, plane).astype(np.uint8) for plane in labels]
     return [TrainingPair(open_stack(stack), plane) for (stack, _), plane in zip(files, known, strict=True)]
@@ -68,7 +68,7 @@ def main() -> None:
 
 
 def step(learner: Any, feed: Any, pairs: list[TrainingPair]) -> dict[str, float]:
-    """Read a batch and learn from it; return its losses and the seconds of the clock and of the processor."""
+    """Train on one batch; return its losses, and the seconds of the wall clock and of the processor."""
     began = time.perf_counter(), time.process_time()
     result = learner.step(next(feed), pairs)
     if torch.cuda.is_available():
@@ -78,7 +78,7 @@ def step(learner: Any, feed: Any, pairs: list[TrainingPair]) -> dict[str, float]
 
 
 def predict(learner: Any, agreed: InputContract, device: torch.device, source: str, target: str) -> dict[str, float]:
-    """Write the ink map, uint8, that the averaged weights give for a whole stack."""
+    """Write the ink map, uint8, of a whole stack with the averaged weights."""
     stack = open_stack(source)
     network = learner.average.module.eval()
     values = agreed.prepare(stack.read(agreed.z_window(stack.shape[0]), slice(None), slice(None)))

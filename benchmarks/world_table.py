@@ -1,4 +1,4 @@
-"""Measure the worlds of phantoms: statistics beside those of published scans, how well the ink is hidden, and time.
+"""Measure the worlds of phantoms: statistics compared with published scans, visibility of the ink, and time.
 
 Run by `benchmarks/phantoms.py --worlds`.
 """
@@ -25,7 +25,7 @@ Floats = npt.NDArray[np.float32]
 
 
 def auc(score: npt.NDArray[np.floating], ink: npt.NDArray[np.bool_]) -> float:
-    """Return the chance that a pixel of ink scores higher than one of papyrus."""
+    """Return the probability that a pixel of ink scores higher than one of papyrus."""
     ranks, count = stats.rankdata(score), int(ink.sum())
     return float((ranks[ink].sum() - count * (count + 1) / 2) / (count * (len(ink) - count)))
 
@@ -41,7 +41,7 @@ def projections(volume: npt.NDArray[np.generic]) -> Iterator[Floats]:
 
 
 def best_projection(phantom: WorldPhantom) -> float:
-    """Return the AUC of the projection that happens to show the ink of this phantom best, brighter or darker."""
+    """Return the AUC of the best projection for the ink of this phantom, brighter or darker."""
     chosen = phantom.mask.ravel()
     ink = phantom.ink.ravel()[chosen][::5]
     scores = (auc(plane.ravel()[chosen][::5], ink) for plane in projections(phantom.volume))
@@ -49,7 +49,7 @@ def best_projection(phantom: WorldPhantom) -> float:
 
 
 def features(phantom: WorldPhantom) -> tuple[Floats, npt.NDArray[np.bool_]]:
-    """Return smoothed greys and local contrasts of 15 layers at each third pixel, and whether that is ink."""
+    """Return smoothed greys and local contrasts of 15 layers at every third pixel, and whether the pixel is ink."""
     middle = len(phantom.volume) // 2
     block = phantom.volume[middle - 6 : middle + 9].astype(np.float32)
     block = (block - block.mean()) / block.std()
@@ -92,7 +92,7 @@ def fitted(world: str, seeds: range) -> list[float]:
 
 
 def print_tables(phantoms: int) -> None:
-    """Print the statistics of each world's first test phantoms, and how well their ink is hidden."""
+    """Print the statistics of each world's first test phantoms, and the visibility of their ink."""
     measured: dict[str, list[dict[str, float]]] = {world: [] for world in WORLDS}
     rows = []
     for world in tqdm(WORLDS, disable=None):
@@ -149,7 +149,7 @@ def save_pictures(folder: Path) -> None:
 
 
 def _most_ink(ink: npt.NDArray[np.bool_]) -> tuple[int, int]:
-    """Return the corner of the crop with most ink."""
+    """Return the corner of the crop with the most ink."""
     share = ndimage.uniform_filter(ink.astype(np.float32), SIDE)
     inner = share[SIDE // 2 : -SIDE // 2, SIDE // 2 : -SIDE // 2]
     top, left = np.unravel_index(int(inner.argmax()), inner.shape)

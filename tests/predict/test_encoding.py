@@ -1,4 +1,4 @@
-"""Chunks that are encoded without zarr are zarr's, byte for byte, and stores of another form are left to zarr."""
+"""Chunks encoded without zarr equal zarr's, byte for byte, and stores of another form are left to zarr."""
 
 import os
 import time
@@ -40,7 +40,7 @@ def levels_of(kind: str, channels: int, shape: tuple[int, int]) -> np.ndarray[An
     corner=st.tuples(st.integers(0, 40), st.integers(0, 40)),
     channels=st.integers(2, 3),
 )
-def test_chunks_are_those_of_zarr(block: tuple[int, int], kind: str, corner: tuple[int, int], channels: int) -> None:
+def test_chunks_equal_those_of_zarr(block: tuple[int, int], kind: str, corner: tuple[int, int], channels: int) -> None:
     store = zarr.storage.MemoryStore()
     array = zarr.create_group(store).create_array(
         LEVELS, shape=(channels, *SHAPE), chunks=(1, 256, 256), dtype="uint8", fill_value=0
@@ -93,8 +93,8 @@ def test_a_block_of_zeros_removes_the_chunk_that_a_killed_run_left(tmp_path: Pat
     np.testing.assert_array_equal(stored[:, :256, 256:512], levels)
 
 
-def test_chunks_are_synced_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # One after the other they take 3 to 4 ms each, so that eight chunks cost more than a GPU's batch.
+def test_chunks_are_synced_in_parallel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # In sequence they take 3 to 4 ms each, so that eight chunks cost more than a GPU's batch.
     path, region, at_once = tmp_path / "p.zarr", Region.whole(SHAPE), [0, 0]
     create_store(path, SHAPE, None, {"region": [0, SHAPE[0], 0, SHAPE[1]]}, 2)
 

@@ -1,4 +1,4 @@
-"""Patches, the tasks of a cluster: what their workers finish, and that it is what a run on one machine stores."""
+"""Patches, the tasks of a cluster: the blocks that workers finish, equal to those of a run on one machine."""
 
 import numpy as np
 import zarr
@@ -33,7 +33,7 @@ def outputs(count: int, side: int, seed: int, with_nan: bool) -> Float32Array:
     batch_size=st.integers(1, 3),
     every=st.integers(2, 9),
 )
-def test_blocks_of_workers_and_of_the_writer_are_those_of_one_machine(
+def test_blocks_of_workers_and_of_the_writer_equal_those_of_one_machine(
     shape: tuple[int, int], overlap: float, most: int, batch_size: int, every: int
 ) -> None:
     grid, region = tile_grid(shape, 128, 8, overlap), Region(0, shape[0], 20, shape[1])
@@ -41,7 +41,7 @@ def test_blocks_of_workers_and_of_the_writer_are_those_of_one_machine(
     values = {b: outputs(len(b.tiles), max(grid.tile), n, n % every == 0) for n, b in enumerate(batches)}
     whole, here, queue = OpenBlocks(grid, region, None), OpenBlocks(grid, region, None), TileQueue(batches)
     touched = {block: sum(block in b.blocks for b in batches) for block in blocks_in(region)}
-    cut = set(blocks_in(region)[::5])  # as blocks that a mask cuts
+    cut = set(blocks_in(region)[::5])  # like blocks cut by a mask
     finished = {}
     for patch in (with_own_blocks(one, touched, lambda b: b not in cut) for one in in_patches(batches, grid, most)):
         made = BlendedPatch(patch, grid, region, CODEC)

@@ -1,4 +1,4 @@
-"""The fast precision: asked for, recorded, repeated, never mixed, and float32 with a note where it cannot be had."""
+"""The fast precision: requested, recorded, repeated, never mixed, and float32 with a note where it is unavailable."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -46,7 +46,7 @@ def test_a_fast_run_is_recorded_repeated_and_nearly_the_same(
         list(predict(replace(request_fast, out=full.out, resume=True)))
 
 
-def test_without_bfloat16_a_run_computes_in_float32_and_says_so(
+def test_without_bfloat16_a_run_computes_in_float32_with_a_note(
     request_fast: PredictRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine, "has_bfloat16", lambda device: False)
@@ -67,7 +67,7 @@ def test_only_our_own_network_runs_in_bfloat16() -> None:
 
 
 @pytest.mark.parametrize("feature", ["_is_amx_tile_supported", "_is_avx512_bf16_supported"])
-def test_the_processor_is_asked_for_bfloat16(feature: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bfloat16_is_detected_from_the_processor(feature: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"):
         monkeypatch.setattr(torch.cpu, name, lambda: False, raising=False)
     assert not has_bfloat16(torch.device("cpu"))

@@ -1,4 +1,4 @@
-"""Coarse pictures from sampled chunks: means where chunks were read, interpolated between, and only where they pay."""
+"""Coarse pictures from sampled chunks: means of read chunks, interpolated between them, only where that is faster."""
 
 import threading
 import time
@@ -54,7 +54,7 @@ def test_only_stacks_that_take_much_longer_than_a_sample_are_sampled(tmp_path: P
     assert not sampled((65, 8192, 8192), (1, 1024, 1024))
     assert sampled((65, 8192, 8192), (8, 256, 256), "https://server/a.zarr")
     assert not sampled((65, 2048, 2048), (8, 256, 256), "https://server/a.zarr")
-    assert not sampled((65, 30000, 30000), (1, 1, 1))  # any part can be read by itself
+    assert not sampled((65, 30000, 30000), (1, 1, 1))  # any part can be read directly
 
 
 def test_a_stack_with_levels_is_not_sampled(few: None, tmp_path: Path) -> None:
@@ -83,14 +83,14 @@ def test_a_picture_has_the_means_of_chunks_and_values_between_them(deep: DepthSt
     # A picture after each of three rounds, the last of every fourth chunk; no chunk is read twice.
     assert len(rounds) == 3 and rounds[-1] == len(set(reads)) == len(reads) == 48
     got = sample.picture(3, rows, columns)
-    # The pixel (y, x) has its centre half a pixel further.
+    # The centre of the pixel (y, x) is half a pixel further.
     expected = 3000 + 4 * (rows[:, None] - 0.5) + 8 * (columns - 0.5)
     np.testing.assert_allclose(got, expected, atol=1)
     # Beyond the outer chunks their means are repeated.
     corner = VOLUME[1, 128:192, 128:192].mean()
     np.testing.assert_allclose(sample.picture(1, rows[:1] * 0, columns[:1] * 0), corner, atol=1)
     sample.read(0)
-    assert len(reads) == 48  # all layers of a chunk are there
+    assert len(reads) == 48  # a chunk contains all layers
     sample.close()
 
 

@@ -1,4 +1,4 @@
-"""Lanes: the gradients of a whole batch, in an order that follows from settings alone."""
+"""Lanes: the gradients of a whole batch, in an order that depends on settings alone."""
 
 import json
 import multiprocessing
@@ -29,7 +29,7 @@ CPU = torch.device("cpu")
 def some_network(config: InkEdgeConfig = CONFIG) -> InkEdgeNetwork:
     torch.manual_seed(1)
     network = InkEdgeNetwork(config).train()
-    with torch.no_grad():  # so that no part of the network is as good as switched off
+    with torch.no_grad():  # so that every part of the network has an effect
         for weight in network.parameters():
             weight += 0.1 * torch.randn_like(weight)
     return network
@@ -65,7 +65,7 @@ def threads(count: int) -> Iterator[None]:
 @pytest.mark.parametrize("config", [CONFIG, InkEdgeConfig.tiny()], ids=["small", "tiny"])
 def test_lanes_have_the_gradients_of_the_whole_batch(config: InkEdgeConfig, lanes: int) -> None:
     batch = some_batch()
-    # In float64, since torch's own batch norm loses digits where channels are last.
+    # In float64, since torch's own batch norm loses digits with channels last.
     expected, gradients = plain_gradients(some_network(config).double(), replace(batch, values=batch.values.double()))
     network = some_network(config)
     trained = Lanes(network, TrainSettings(), Arithmetic(CPU, "fp32", lanes))
@@ -77,7 +77,7 @@ def test_lanes_have_the_gradients_of_the_whole_batch(config: InkEdgeConfig, lane
     for name, weight in network.named_parameters():
         assert weight.grad is not None
         largest = float(gradients[name].abs().max())
-        # Some biases come before a norm or a softmax, which take them out, so that their gradients are 0.
+        # Some biases precede a norm or a softmax that removes them, so that their gradients are 0.
         assert float((weight.grad - gradients[name]).abs().max()) < max(1e-3 * largest, 1e-7), name
     plain = some_network(config).double()
     plain(batch.values.double())
@@ -86,7 +86,7 @@ def test_lanes_have_the_gradients_of_the_whole_batch(config: InkEdgeConfig, lane
 
 
 @pytest.mark.parametrize("shape", [(3, 8, 16, 10), (2, 24, 35), (2, 3, 7)])
-def test_norm_and_relu_are_torch_s(shape: tuple[int, ...]) -> None:
+def test_norm_and_relu_equal_torch(shape: tuple[int, ...]) -> None:
     torch.manual_seed(0)
     values = torch.randn(shape, dtype=torch.float32) * 3 + 5
     weight, bias = torch.rand(shape[1]) + 0.5, torch.randn(shape[1])
@@ -104,7 +104,7 @@ def test_norm_and_relu_are_torch_s(shape: tuple[int, ...]) -> None:
         torch.testing.assert_close(own, other, rtol=1e-4, atol=1e-4)
 
 
-def test_pooling_is_the_network_s() -> None:
+def test_pooling_equals_that_of_the_network() -> None:
     torch.manual_seed(0)
     pool, values, given = DepthPool(6), torch.randn(2, 6, 5, 4, 3), torch.randn(2, 12, 4, 3)
     one, other = values.clone().requires_grad_(), values.clone().requires_grad_()
@@ -120,7 +120,7 @@ def test_pooling_is_the_network_s() -> None:
     torch.testing.assert_close(weight.grad, pool.score.weight.grad.flatten(), rtol=1e-4, atol=1e-5)
 
 
-def test_loss_curves_are_those_of_plain_modules_in_float32() -> None:
+def test_loss_curves_equal_those_of_plain_modules_in_float32() -> None:
     curves = []
     for lanes in (0, 1, 2):
         settings = TrainSettings(steps=12, learning_rate=5e-3)
@@ -147,7 +147,7 @@ def test_a_lane_that_fails_does_not_keep_the_others_waiting() -> None:
     assert all(weight.grad is not None and weight.grad.isfinite().all() for weight in network.parameters())
 
 
-def test_a_bad_batch_leaves_weights_and_statistics() -> None:
+def test_a_bad_batch_leaves_weights_and_statistics_unchanged() -> None:
     learner = Learner(some_network(), QUICK, Arithmetic(CPU, "fp32", 2), ProcessTeam())
     before = {name: one.clone() for name, one in learner.network.state_dict().items()}
     batch = some_batch()
@@ -182,7 +182,7 @@ def test_parts_are_gathered_in_the_order_of_lanes() -> None:
 @pytest.mark.parametrize(
     ("asked", "threads_there", "crops", "expected"), [(None, 2, 8, 2), (None, 16, 8, 4), (None, 2, 1, 1), (3, 1, 8, 3)]
 )
-def test_lanes_follow_from_settings_and_threads(
+def test_lanes_depend_on_settings_and_threads(
     asked: int | None, threads_there: int, crops: int, expected: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads_there)
@@ -196,7 +196,7 @@ def _spin(until: object) -> None:
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_the_same_settings_reach_the_same_weights_whatever_the_load(
+def test_the_same_settings_give_the_same_weights_at_any_load(
     pair: TrainingPair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, precision: str
 ) -> None:
     for name in ("draw_curves", "draw_examples"):
@@ -207,7 +207,7 @@ def test_the_same_settings_reach_the_same_weights_whatever_the_load(
     for name in ("idle", "busy"):
         spawning = multiprocessing.get_context("spawn")
         until = spawning.Event()
-        # Processes and threads, so that both the cores and the interpreter are contended for.
+        # Processes and threads, to compete for both the cores and the interpreter.
         busy: list[threading.Thread | multiprocessing.process.BaseProcess] = []
         if name == "busy":
             busy = [spawning.Process(target=_spin, args=(until,)) for _ in range(2)]
