@@ -60,6 +60,11 @@ def ways(cores: int, device: str) -> list[Way]:
     return [*old, *now, *(Way(f"{cores} lanes, {kind}", False, kind, cores, cores) for kind in ("fp32", "bf16"))]
 
 
+def asked_for(args: argparse.Namespace, some: list[Way]) -> list[Way]:
+    """Return the ways whose names hold one of the texts that were asked for."""
+    return [way for way in some if not args.only or any(text in way.name for text in args.only)]
+
+
 class Process:
     """A process that takes steps in one way."""
 
@@ -115,7 +120,7 @@ def print_speed(args: argparse.Namespace, files: list[tuple[Path, Path]]) -> Non
     """Print the seconds of a step in each way."""
     found: dict[str, list[dict[str, float]]] = {}
     with ExitStack() as stack:
-        processes = {way.name: Process(way, args, files) for way in ways(args.cores, args.device)}
+        processes = {way.name: Process(way, args, files) for way in asked_for(args, ways(args.cores, args.device))}
         for process in processes.values():
             stack.callback(process.close)
         for turn in range(args.rounds + 2):  # the first two are warm-ups
@@ -133,7 +138,7 @@ def print_losses(args: argparse.Namespace, files: list[tuple[Path, Path]]) -> No
     """Print the mean losses of groups of steps, of all ways side by side."""
     some = [way for way in ways(args.cores, args.device) if way.is_old or way.lanes in (0, args.cores)]
     curves = {}
-    for way in some:
+    for way in asked_for(args, some):
         process = Process(way, args, files, steps=args.losses)
         steps = [process.ask("step") for _ in range(args.losses)]
         process.close()
@@ -148,11 +153,11 @@ def print_losses(args: argparse.Namespace, files: list[tuple[Path, Path]]) -> No
 def print_quality(args: argparse.Namespace, files: list[tuple[Path, Path]]) -> None:
     """Print the scores on unseen phantoms after the same processor time, with one thread for each step."""
     tests = [phantom_files(seed, args.home) for seed in (*SETS["validation"][:4:2], *SETS["test"][: args.tests])]
-    for way in [Way(f"{OLD_COMMIT}, {kind}", True, kind, 1) for kind in ("fp32", "bf16")] + [
-        Way(f"now, {kind}", False, kind, 1, 1) for kind in ("fp32", "bf16")
-    ]:
+    some = [Way(f"{OLD_COMMIT}, {kind}", True, kind, 1) for kind in ("fp32", "bf16")]
+    some += [Way(f"one lane, {kind}", False, kind, 1, 1) for kind in ("fp32", "bf16")]
+    for way in asked_for(args, some):
         process = Process(way, args, files, steps=5)
-        cost = statistics.median(process.ask("step")["cpu"] for _ in range(5))
+        cost = min(process.ask("step")["cpu"] for _ in range(5))
         process.close()
         # Steps are set beforehand, so that the learning rate reaches its end in each way.
         steps = max(1, round(args.quality / cost))
@@ -188,6 +193,7 @@ def main() -> None:
     parser.add_argument("--quality", type=float, default=0, metavar="SECONDS", help="train each way for this long")
     parser.add_argument("--tests", type=int, default=4, help="unseen phantoms for --quality")
     parser.add_argument("--phantoms", type=int, default=8, help="phantoms to train on")
+    parser.add_argument("--only", nargs="+", metavar="TEXT", help="only the ways with one of these in their name")
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--crop-size", type=int, default=160)
     parser.add_argument("--old", type=Path, help=f"a checkout of commit {OLD_COMMIT}")

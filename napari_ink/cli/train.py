@@ -38,8 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     weights = parser.add_mutually_exclusive_group()
     weights.add_argument("--from", dest="start", metavar="CHECKPOINT", help="model to train further, by name or file")
     weights.add_argument("--size", choices=_SIZES, help="size of a new network; default: tiny")
-    number = {"steps": int, "batch_size": int, "crop_size": int, "learning_rate": float, "seed": int, "workers": int}
-    for name, kind in number.items():
+    for name in ("steps", "batch_size", "crop_size", "learning_rate", "seed", "workers", "lanes"):
+        kind = float if name == "learning_rate" else int
         parser.add_argument(f"--{name.replace('_', '-')}", type=kind, metavar="N", help=_HELP[name])
     parser.add_argument("--validate-every", type=int, metavar="N", help=_HELP["validate_every"])
     parser.add_argument("--edge-tolerance-px", type=int, metavar="N", help=_HELP["edge_tolerance_px"])
@@ -65,6 +65,7 @@ _HELP = {
     "learning_rate": "peak learning rate; default: 0.0015, with --from 0.0005",
     "seed": "seed of the random numbers; the same seed gives the same weights on one machine; default: 0",
     "workers": "processes that read crops in advance; default: the number of spare cores, at most 8",
+    "lanes": "parts of a batch that a CPU computes side by side; default: one for each core, at most 4",
     "validate_every": "steps between two validations on the held-out part; default: a twentieth of --steps",
     "edge_tolerance_px": "expected error of the labels' outlines, in pixels; default: 3",
     "patience": "stop after this number of validations without a better score, 0 for never; default: 10",

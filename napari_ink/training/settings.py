@@ -90,8 +90,8 @@ class TrainSettings(_Frozen):
     lanes: int | None = Field(
         None,
         ge=1,
-        description="parts of a batch that are computed side by side on a CPU; the weights depend on their number "
-        "beyond the last digits only; by default one for each of torch's threads, at most four",
+        description="parts of a batch that a CPU computes side by side, which changes the last digits of the weights; "
+        "by default one for each of torch's threads, at most four",
     )
     depth: DepthVariation = DepthVariation()
     augmentation: AugmentationSettings = AugmentationSettings()

@@ -43,7 +43,8 @@ def test_a_model_is_trained_further_on_a_phantoms_folder(
     segment: Path, start: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "run"
-    code, text, progress = run(capfd, "--pair", segment, "-o", out, "--from", start, "--steps", 2, *QUICK)
+    given = ("--pair", segment, "-o", out, "--from", start, "--steps", 2, "--lanes", 2)
+    code, text, progress = run(capfd, *given, *QUICK)
     assert code == 0, progress
     assert re.search(r"best.safetensors: step [012] of 2 \(all steps taken\), ink F0.5 0\.\d+, edge ODS 0\.\d+", text)
     for sentence in (
@@ -53,7 +54,8 @@ def test_a_model_is_trained_further_on_a_phantoms_folder(
         "Runs on cpu in fp32",
     ):
         assert sentence in progress
-    assert load_model(out / "best.safetensors").config == CONFIG
+    model = load_model(out / "best.safetensors")
+    assert model.config == CONFIG and model.provenance["lanes"] == 2
     code, _, progress = run(capfd, "--pair", segment, "-o", out, "--from", start, "--steps", 2, *QUICK)
     assert code == 2 and "exists already" in progress and progress.count("\n") == 1
 
