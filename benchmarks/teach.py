@@ -1,0 +1,375 @@
+"""Teach a model with the strokes of a simulated annotator, on phantoms of worlds that it has never seen.
+
+    python benchmarks/teach.py [--worlds tubes foam …] [--strokes 20 50 100 200] [--minutes 3] [--quick] [--json FILE]
+
+The annotator is a simulation. It paints with a round brush, as a careful person would: ink where there is ink, all but
+the outermost pixel, and papyrus elsewhere, two pixels away from ink. It paints where the current map is most wrong, or
+at random places. Every row gets the same strokes. Scores are F0.5 on all pixels that were not painted, at each row's
+best threshold; `at .5` is at a fixed threshold. Seconds are of the processor, whatever else it does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy import ndimage
+from skimage.draw import line
+from skimage.feature import multiscale_basic_features
+from sklearn.ensemble import RandomForestClassifier
+from tqdm import tqdm
+
+from napari_ink.annotation import LabelValue, create_project
+from napari_ink.evaluation import ink_scores
+from napari_ink.memory import memory_kept
+from napari_ink.model import DEFAULT_MODEL, InkModel, load_model
+from napari_ink.model.inference import for_prediction
+from napari_ink.phantom import SETS, WORLDS, make_phantom, make_world_phantom, set_config
+from napari_ink.region import Region
+from napari_ink.stack import DepthStack, open_stack
+from napari_ink.training import (
+    ModelTaught,
+    TeachRequest,
+    TrainingPair,
+    TrainRequest,
+    TrainSettings,
+    teach,
+    train,
+)
+from napari_ink.training.teaching.corrections import Corrections
+from napari_ink.training.teaching.features import FeatureCache
+from napari_ink.training.teaching.lesson import labelled_blocks
+from napari_ink.training.teaching.live_head import StrokeSampler, fit_forest, predict_area
+from napari_ink.training.teaching.teach import STEPS_PER_MINUTE, adapted
+
+SIZE_PX = 768
+BRUSH_PX, STROKE_PX = 6, 70
+CELL_PX = 4
+KNOWN = 4
+UInt8 = npt.NDArray[np.uint8]
+Bool = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A phantom on disk, and what is known about it."""
+
+    name: str
+    path: Path
+    stack: DepthStack
+    ink: Bool
+    mask: Bool
+
+
+def cases(worlds: list[str], home: Path, seeds: int) -> Iterator[Case]:
+    """Yield the phantoms."""
+    for world in worlds:
+        for seed in range(seeds):
+            phantom = make_world_phantom(world, 5000 + seed, SIZE_PX, SIZE_PX)
+            path = home / f"{world}-{seed}.npy"
+            np.save(path, phantom.volume)
+            yield Case(f"{world}-{seed}", path, open_stack(path), phantom.ink, phantom.mask)
+
+
+class Annotator:
+    """The simulated annotator of one case.
+
+    Parameters
+    ----------
+    case
+        The phantom, whose truth the annotator knows.
+    seed
+        Seed of its random choices.
+    """
+
+    def __init__(self, case: Case, seed: int) -> None:
+        self._ink, self._mask = case.ink, case.mask
+        self._rng = np.random.default_rng(seed)
+        self.labels = np.zeros(case.ink.shape, np.uint8)
+        self.strokes = 0
+        self._can_be_ink = ndimage.binary_erosion(case.ink) & case.mask
+        self._can_be_papyrus = ~ndimage.binary_dilation(case.ink, iterations=2) & case.mask
+        reach = np.arange(-BRUSH_PX, BRUSH_PX + 1)
+        self._brush = np.hypot(*np.meshgrid(reach, reach)) <= BRUSH_PX
+
+    def paint(self, count: int, current: UInt8 | None = None) -> None:
+        """Paint strokes: where a map is most wrong, or at random places without one."""
+        for _ in range(count):
+            is_ink = self.strokes % 2 == 0
+            place = self._random(is_ink) if current is None else self._worst(current)
+            self._stroke(place)
+            self.strokes += 1
+
+    def _random(self, on_ink: bool) -> tuple[int, int]:
+        inside = ndimage.binary_erosion(self._can_be_ink if on_ink else self._can_be_papyrus, iterations=BRUSH_PX // 2)
+        places = np.argwhere(inside)
+        y, x = places[self._rng.integers(len(places))]
+        return int(y), int(x)
+
+    def _worst(self, current: UInt8) -> tuple[int, int]:
+        missing = {LabelValue.INK, LabelValue.PAPYRUS} - set(np.unique(self.labels).tolist())
+        if self.strokes and missing:
+            return self._random(LabelValue.INK in missing)
+        wrong = ((current >= 128) != self._ink) & self._mask & (self.labels == 0)
+        # The thickest wrong area is what catches the eye; places just beside a stroke are passed over.
+        depth = ndimage.distance_transform_edt(wrong & ~ndimage.binary_dilation(self.labels > 0, iterations=2))
+        if depth.max() < 2:
+            return self._random(self.strokes % 2 == 0)
+        y, x = np.unravel_index(int(depth.argmax()), depth.shape)
+        return int(y), int(x)
+
+    def _stroke(self, place: tuple[int, int]) -> None:
+        """Paint through a place, in the direction in which the stroke stays longest on ink, or on papyrus."""
+        y, x = place
+        is_ink = bool(self._ink[y, x])
+        best: tuple[float, Any] = (-1.0, None)
+        for angle in self._rng.uniform(0, np.pi, 8):
+            dy, dx = np.sin(angle) * STROKE_PX / 2, np.cos(angle) * STROKE_PX / 2
+            rows, columns = line(round(y - dy), round(x - dx), round(y + dy), round(x + dx))
+            inside = (rows >= 0) & (rows < self._ink.shape[0]) & (columns >= 0) & (columns < self._ink.shape[1])
+            rows, columns = rows[inside], columns[inside]
+            share = float((self._ink[rows, columns] == is_ink).mean())
+            best = max(best, (share, (rows, columns)), key=lambda one: one[0])
+        plane = np.zeros(self._ink.shape, bool)
+        plane[best[1]] = True
+        painted = ndimage.binary_dilation(plane, self._brush) & (self._can_be_ink if is_ink else self._can_be_papyrus)
+        self.labels[painted] = LabelValue.INK if is_ink else LabelValue.PAPYRUS
+
+
+def whole_map(model: InkModel, stack: DepthStack) -> UInt8:
+    """Return a model's map of ink of a whole phantom, in one tile."""
+    values = model.contract.prepare(stack.read(model.contract.z_window(stack.shape[0]), slice(None), slice(None)))
+    with torch.inference_mode():
+        logits = for_prediction(model.network)(torch.from_numpy(np.ascontiguousarray(values))[None])[0, 0]
+    found: UInt8 = (torch.sigmoid(logits) * 255).round().to(torch.uint8).numpy()
+    return found
+
+
+class Ilastik:
+    """A random forest on scikit-image's multiscale features of eight projections, which is how ilastik learns."""
+
+    def __init__(self, case: Case) -> None:
+        depth = case.stack.shape[0]
+        window = slice(depth // 2 - 16, depth // 2 + 16)
+        block = case.stack.read(window, slice(None), slice(None)).astype(np.float32) / np.iinfo(case.stack.dtype).max
+        planes = [group.mean(axis=0) for group in np.array_split(block, 8)]
+        self._features = np.concatenate([self._of(plane) for plane in planes])
+
+    def _of(self, plane: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        features = np.moveaxis(multiscale_basic_features(plane, sigma_min=1, sigma_max=16), -1, 0)
+        return in_cells(features.astype(np.float32))
+
+    def map(self, labels: UInt8, seed: int) -> UInt8:
+        """Return the map after learning from labels."""
+        ink, papyrus = in_cells(labels == LabelValue.INK), in_cells(labels == LabelValue.PAPYRUS)
+        known = ink + papyrus >= 0.5
+        rows = self._features.reshape(len(self._features), -1).T
+        forest = RandomForestClassifier(100, n_jobs=1, random_state=seed, class_weight="balanced", min_samples_leaf=2)
+        forest.fit(rows[known.ravel()], (ink > papyrus)[known])
+        found = forest.predict_proba(rows)[:, 1].reshape(ink.shape)
+        return np.rint(ndimage.zoom(found, CELL_PX, order=1, grid_mode=True, mode="nearest") * 255).astype(np.uint8)
+
+
+def in_cells(planes: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """Return the means of planes ``(..., y, x)`` in cells."""
+    *rest, height, width = planes.shape
+    cells = planes.reshape(*rest, height // CELL_PX, CELL_PX, width // CELL_PX, CELL_PX)
+    means: npt.NDArray[np.float32] = cells.mean(axis=(-3, -1), dtype=np.float32)
+    return means
+
+
+class Live:
+    """The live head."""
+
+    def __init__(self, case: Case, start: InkModel) -> None:
+        self._case = case
+        self._cache = FeatureCache(adapted(start, case.stack)[0], case.stack)
+
+    def map(self, labels: UInt8, seed: int) -> UInt8:
+        """Return the map after learning from labels."""
+        corrections = Corrections(self._case.path, self._case.stack, labels, np.zeros_like(labels))
+        sampler = StrokeSampler(self._cache, lambda area: labels[area.slices])
+        samples = sampler.collect(labelled_blocks(corrections))
+        assert samples is not None
+        forest = fit_forest(samples, seed)
+        return predict_area(forest, self._cache, Region.whole(labels.shape))
+
+
+def deep(case: Case, labels: UInt8, start: InkModel, minutes: float, home: Path) -> tuple[InkModel, str]:
+    """Teach a project with these strokes; return the deep model and its verdict."""
+    folder = home / f"{case.name}.ink"
+    shutil.rmtree(folder, ignore_errors=True)
+    project = create_project(folder, case.stack, "simulation")
+    project.annotation.apply([("ink", 0, 0, labels)], "brush")
+    project.close()
+    made = [event for event in teach(TeachRequest((folder,), start, minutes)) if isinstance(event, ModelTaught)]
+    return load_model(made[-1].path), "; ".join(
+        f"{one.row.kind} {one.row.after.auc:.2f}{'*' * one.row.is_better}" for one in made
+    )
+
+
+def from_scratch(case: Case, labels: UInt8, minutes: float, home: Path) -> InkModel:
+    """Train a new network on these strokes alone."""
+    out = home / f"{case.name}-scratch"
+    shutil.rmtree(out, ignore_errors=True)
+    steps = round(minutes * STEPS_PER_MINUTE)
+    settings = TrainSettings(steps=steps, validate_every=max(5, steps // 4), patience=0, average_decay=0.98)
+    for _ in train(TrainRequest([TrainingPair(case.stack, labels)], out, settings)):
+        pass
+    return load_model(out / "best.safetensors")
+
+
+def known_score(model: InkModel) -> float:
+    """Return the mean F0.5 on phantoms of the world that the start model knows."""
+    found = []
+    for seed in SETS["test"][:KNOWN]:
+        phantom = make_phantom(set_config(seed, 512, 512))
+        values = model.contract.prepare(phantom.volume[model.contract.z_window(len(phantom.volume))])
+        with torch.inference_mode():
+            logits = for_prediction(model.network)(torch.from_numpy(np.ascontiguousarray(values))[None])[0, 0]
+        ink = (torch.sigmoid(logits) * 255).round().to(torch.uint8).numpy()
+        found.append(ink_scores(ink, phantom.ink, phantom.mask).f0_5)
+    return float(np.mean(found))
+
+
+class Table:
+    """Scores by row, and seconds."""
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, Any]] = []
+
+    def run(self, case: Case, labels: UInt8, how: str, what: str, work: Callable[[], UInt8]) -> UInt8:
+        """Run a row, and score its map on what was not painted."""
+        began = time.process_time()
+        found = work()
+        seconds = time.process_time() - began
+        rest = case.mask & (labels == 0)
+        scores = ink_scores(found, case.ink, rest)
+        self.rows.append(
+            {
+                "case": case.name, "annotator": how, "row": what, "area": float((labels > 0).sum() / case.mask.sum()),
+                "f0_5": scores.f0_5, "at_half": scores.f0_5_at_half, "seconds": seconds,
+            }
+        )  # fmt: skip
+        return found
+
+    def show(self) -> None:
+        """Print the means over the cases so far."""
+        for how in dict.fromkeys(row["annotator"] for row in self.rows):
+            print(f"\nStrokes at {how} places, {len({row['case'] for row in self.rows})} phantoms:\n")
+            print("| row | F0.5 | at .5 | worst | area | seconds |\n| --- | --- | --- | --- | --- | --- |")
+            mine = [row for row in self.rows if row["annotator"] == how]
+            for name in dict.fromkeys(row["row"] for row in mine):
+                own = [row for row in mine if row["row"] == name]
+                f, half, area, seconds = (
+                    float(np.mean([row[key] for row in own])) for key in ("f0_5", "at_half", "area", "seconds")
+                )
+                worst = min(row["f0_5"] for row in own)
+                print(f"| {name} | {f:.3f} | {half:.3f} | {worst:.3f} | {area:.1%} | {seconds:.1f} |")
+
+
+class Run:
+    """All rows of all cases.
+
+    Parameters
+    ----------
+    args
+        The arguments of the script.
+    home
+        Folder for stacks and projects.
+    """
+
+    def __init__(self, args: argparse.Namespace, home: Path) -> None:
+        self._args, self._home, self._start = args, home, load_model(args.model)
+        self.table, self.forgotten, self.verdicts = Table(), list[float](), list[str]()
+        self.known = known_score(self._start) if args.deep else 0.0
+
+    def case(self, case: Case) -> None:
+        """Run one phantom."""
+        rival, live = Ilastik(case), Live(case, self._start)
+        for how in self._args.annotators:
+            annotator = Annotator(case, 1)
+            current = self.table.run(
+                case, annotator.labels, how, "0: no teaching", lambda: whole_map(self._start, case.stack)
+            )
+            for count in self._args.strokes:
+                self._paint(annotator, count, how, current, live)
+                labels = annotator.labels.copy()
+                self.table.run(case, labels, how, f"{count}: random forest", partial(rival.map, labels, 0))
+                current = self.table.run(case, labels, how, f"{count}: live", partial(live.map, labels, 0))
+                if count in self._args.deep and how == self._args.annotators[0]:
+                    self._deep(case, labels, how, count)
+        self.table.show()
+
+    def _paint(self, annotator: Annotator, count: int, how: str, current: UInt8, live: Live) -> None:
+        while annotator.strokes < count:
+            annotator.paint(min(5, count - annotator.strokes), current if how == "worst" else None)
+            if how == "worst" and annotator.strokes < count:
+                current = live.map(annotator.labels, 0)
+
+    def _deep(self, case: Case, labels: UInt8, how: str, count: int) -> None:
+        args, taught = self._args, list[InkModel]()
+
+        def teaching() -> UInt8:
+            model, verdict = deep(case, labels, self._start, args.minutes, self._home)
+            taught.append(model)
+            self.verdicts.append(f"{case.name}, {count} strokes: {verdict}")
+            return whole_map(model, case.stack)
+
+        self.table.run(case, labels, how, f"{count}: deep", teaching)
+        self.forgotten.append(known_score(taught[0]) - self.known)
+        if args.scratch:
+            self.table.run(
+                case,
+                labels,
+                how,
+                f"{count}: deep from scratch",
+                lambda: whole_map(from_scratch(case, labels, args.minutes, self._home), case.stack),
+            )
+
+
+def main() -> None:
+    """Run all rows, and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--worlds", nargs="+", default=[name for name in WORLDS if name != "gaussian"])
+    parser.add_argument("--seeds", type=int, default=1, help="phantoms of each world")
+    parser.add_argument("--strokes", nargs="+", type=int, default=[20, 50, 100, 200])
+    parser.add_argument("--deep", nargs="*", type=int, default=[20, 100], help="after how many strokes to train deeply")
+    parser.add_argument("--scratch", action="store_true", help="also train from scratch where a deep model is trained")
+    parser.add_argument("--minutes", type=float, default=3.0)
+    parser.add_argument("--annotators", nargs="+", choices=("worst", "random"), default=["worst", "random"])
+    parser.add_argument("--model", default=DEFAULT_MODEL)
+    parser.add_argument("--quick", action="store_true", help="two worlds, 20 strokes, nothing deep")
+    parser.add_argument("--json", type=Path)
+    args = parser.parse_args()
+    if args.quick:
+        args.worlds, args.strokes, args.deep, args.annotators = args.worlds[:2], [20], [], ["worst"]
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as place, memory_kept():
+        run = Run(args, Path(place))
+        for case in tqdm(cases(args.worlds, Path(place), args.seeds), total=len(args.worlds) * args.seeds):
+            run.case(case)
+    phantoms = len(args.worlds) * args.seeds
+    print(f"\n{phantoms} phantoms of {SIZE_PX}² that {args.model} never saw, {platform.machine()}, CPU.")
+    if run.forgotten:
+        lost = f"{min(run.forgotten):+.3f} at worst, {np.mean(run.forgotten):+.3f} in the mean"
+        print(f"On phantoms that it knew (F0.5 {run.known:.3f}): {lost}.")
+        print("AUC on strokes that were held out, * where the model was put in use:", *run.verdicts, sep="\n")
+    if args.json:
+        args.json.write_text(json.dumps(run.table.rows, indent=1))
+
+
+if __name__ == "__main__":
+    main()
