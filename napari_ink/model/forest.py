@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 _DEEPEST = 1000
+_NOT_BY_NODE = ("roots", "depth", "blend")
 FOREST_DTYPES = {
     "roots": torch.int64,
     "depth": torch.int64,
@@ -17,6 +18,7 @@ FOREST_DTYPES = {
     "feature": torch.int32,
     "threshold": torch.float64,
     "value": torch.float32,
+    "blend": torch.float32,
 }
 
 
@@ -35,6 +37,8 @@ class Forest(nn.Module):
         Number of the feature, and the threshold, float64 as scikit-learn compares.
     value
         Probability at a leaf.
+    blend
+        Weight of the forest's logits against those of the network that it was fitted to, 0 to 1.
     """
 
     roots: Tensor
@@ -44,6 +48,7 @@ class Forest(nn.Module):
     feature: Tensor
     threshold: Tensor
     value: Tensor
+    blend: Tensor
 
     def __init__(self, **tensors: Tensor) -> None:
         super().__init__()
@@ -51,7 +56,7 @@ class Forest(nn.Module):
             self.register_buffer(name, tensors[name])
 
     @classmethod
-    def of_scikit_learn(cls, forest: Any) -> Self:
+    def of_scikit_learn(cls, forest: Any, blend: float = 1.0) -> Self:
         """Return the same forest as a fitted classifier of scikit-learn with two classes."""
         trees = [tree.tree_ for tree in forest.estimators_]
         starts = np.cumsum([0, *(tree.node_count for tree in trees)])
@@ -71,6 +76,7 @@ class Forest(nn.Module):
             feature=joined([np.maximum(tree.feature, 0) for tree in trees], np.int32),
             threshold=joined([tree.threshold for tree in trees], np.float64),
             value=joined([tree.value[:, 0, 1] / tree.value[:, 0].sum(axis=1) for tree in trees], np.float32),
+            blend=torch.tensor(blend),
         )
 
     def check(self, features: int) -> None:
@@ -84,15 +90,24 @@ class Forest(nn.Module):
         nodes = self.left.shape
         for name, dtype in FOREST_DTYPES.items():
             tensor = getattr(self, name)
-            if tensor.dtype != dtype or (name not in ("roots", "depth") and tensor.shape != nodes):
+            if tensor.dtype != dtype or (name not in _NOT_BY_NODE and tensor.shape != nodes):
                 raise ValueError(f"the forest's {name} is {tensor.dtype} of {tuple(tensor.shape)}")
-        if len(nodes) != 1 or not len(self.left) or self.roots.ndim != 1 or not len(self.roots) or self.depth.ndim:
+        if (
+            len(nodes) != 1
+            or not len(self.left)
+            or self.roots.ndim != 1
+            or not len(self.roots)
+            or self.depth.ndim
+            or self.blend.ndim
+        ):
             raise ValueError("the forest has no nodes")
         ends = {"roots": len(self.left), "left": len(self.left), "right": len(self.left), "feature": features}
         for name, end in ends.items():
             indices = getattr(self, name)
             if int(indices.min()) < 0 or int(indices.max()) >= end:
                 raise ValueError(f"the forest's {name} lies outside of 0 to {end - 1}")
+        if not 0 <= float(self.blend) <= 1:
+            raise ValueError(f"the forest's blend is {float(self.blend)}")
         if not 0 <= int(self.depth) <= _DEEPEST:
             raise ValueError(f"the forest is {int(self.depth)} nodes deep")
 

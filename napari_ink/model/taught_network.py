@@ -1,4 +1,4 @@
-"""A network with a forest that learned from strokes: ink from the forest, edges from the network."""
+"""A network with a forest that learned from strokes: ink from both, edges from the network."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from napari_ink.model.forest import Forest
 from napari_ink.model.network import InkEdgeNetwork
 from napari_ink.model.stroke_features import STEP_PX, stroke_features
 
-_LEAST = 1e-3
+LEAST = 1e-3
+"""Least probability of ink, so that logits are finite."""
 
 
 class TaughtNetwork(nn.Module):
-    """Predicts ink by a forest on the features of a network, and edges by the network itself.
+    """Predicts ink by a forest on the features of a network, blended with the network's own ink, and its edges.
 
     Parameters
     ----------
@@ -42,7 +43,9 @@ class TaughtNetwork(nn.Module):
         features, logits = stroke_features(self.network, values)
         found = self.forest(features.flatten(1).T.float()).reshape(features.shape[1:])
         fine = F.interpolate(found[None, None], scale_factor=STEP_PX, mode="bilinear")[0, 0]
-        return torch.stack([torch.logit(fine.clamp(_LEAST, 1 - _LEAST)), logits[1]])
+        of_forest = torch.logit(fine.clamp(LEAST, 1 - LEAST))
+        of_network = torch.logit(torch.sigmoid(logits[0]).clamp(LEAST, 1 - LEAST))
+        return torch.stack([torch.lerp(of_network, of_forest, self.forest.blend), logits[1]])
 
 
 def without_forest(network: nn.Module) -> nn.Module:

@@ -1,7 +1,7 @@
 """Judging of models on strokes that taught them nothing.
 
-Strokes hold about as much ink as papyrus, unlike a segment. So both kinds weigh the same in every score here, and a
-score on strokes says which of two models is better, not how good a map of the whole segment is.
+Strokes hold about as much ink as papyrus, and a segment much less. So scores are given for a share of ink of
+`INK_SHARE`, whatever was painted. A score on strokes says which of two models is better, not how good a map is.
 """
 
 from __future__ import annotations
@@ -10,12 +10,17 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import expit, logit
 from scipy.stats import rankdata
 
+from napari_ink.model.taught_network import LEAST
 from napari_ink.training.teaching.corrections import Unit, folds, has_both
 from napari_ink.training.teaching.live_head import Samples, fit_forest, ink_probability
 from napari_ink.training.teaching.taught_models import StrokeScores
 
+INK_SHARE = 0.12
+"""Share of a written page that is covered by ink, as in the phantoms of the published sets."""
+_BLENDS = (0.25, 0.5, 0.75, 1.0)
 _MOST_FOLDS = 4
 _LEAST_UNITS = 4
 NOT_HELD_OUT = (
@@ -23,8 +28,10 @@ NOT_HELD_OUT = (
 )
 
 
-def scores(values: npt.NDArray[np.floating], is_ink: npt.NDArray[np.bool_]) -> StrokeScores:
-    """Return the scores of predicted values ``(n,)``, with the same weight for ink and papyrus as a whole.
+def scores(
+    values: npt.NDArray[np.floating], is_ink: npt.NDArray[np.bool_], ink_share: float = INK_SHARE
+) -> StrokeScores:
+    """Return the scores of predicted values ``(n,)``.
 
     Parameters
     ----------
@@ -32,6 +39,8 @@ def scores(values: npt.NDArray[np.floating], is_ink: npt.NDArray[np.bool_]) -> S
         Probabilities of ink, 0 to 1.
     is_ink
         The truth; it holds both kinds.
+    ink_share
+        Share of ink that F0.5 and its threshold are for, between 0 and 1.
     """
     ink, papyrus = int(is_ink.sum()), int((~is_ink).sum())
     # The sum of ranks gives the area under the ROC curve (Mann and Whitney 1947).
@@ -40,7 +49,8 @@ def scores(values: npt.NDArray[np.floating], is_ink: npt.NDArray[np.bool_]) -> S
     order = np.argsort(-values, kind="stable")
     recall = np.cumsum(is_ink[order]) / ink
     false = np.cumsum(~is_ink[order]) / papyrus
-    f = 1.25 * recall / np.maximum(0.25 + recall + false, 1e-12)
+    # F0.5 in terms of the two rates, where ink_share of all pixels are ink.
+    f = 1.25 * ink_share * recall / (ink_share * (0.25 + recall) + (1 - ink_share) * false)
     # A threshold can only lie between two different values.
     ends = np.append(np.flatnonzero(np.diff(values[order])), len(order) - 1)
     best = int(ends[np.argmax(f[ends])])
@@ -85,6 +95,34 @@ def fold_of(unit: npt.NDArray[np.int32], held_out: Sequence[Sequence[int]]) -> n
     found = np.full(len(unit), -1, np.intp)
     for number, fold in enumerate(held_out):
         found[np.isin(unit, list(fold))] = number
+    return found
+
+
+def choose_blend(
+    forest: npt.NDArray[np.floating],
+    network: npt.NDArray[np.floating],
+    is_ink: npt.NDArray[np.bool_],
+    fold: npt.NDArray[np.intp],
+) -> float:
+    """Return the weight of a forest's logits against those of its network that gives the best AUC, 0.25 to 1.
+
+    Parameters
+    ----------
+    forest, network
+        Probabilities of ink ``(n,)``; those of the forest are for samples that it has not seen.
+    is_ink, fold
+        As for `scores_by_fold`.
+    """
+    found = {blend: scores_by_fold(blended(forest, network, blend), is_ink, fold) for blend in _BLENDS}
+    return max(_BLENDS, key=lambda blend: (0.0 if (one := found[blend]) is None else one.auc, blend))
+
+
+def blended(
+    forest: npt.NDArray[np.floating], network: npt.NDArray[np.floating], blend: float
+) -> npt.NDArray[np.float32]:
+    """Return the probabilities whose logits are the weighted means of two others'."""
+    of_forest, of_network = (logit(np.clip(one, LEAST, 1 - LEAST)) for one in (forest, network))
+    found: npt.NDArray[np.float32] = expit(blend * of_forest + (1 - blend) * of_network).astype(np.float32)
     return found
 
 

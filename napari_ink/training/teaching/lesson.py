@@ -17,6 +17,7 @@ from napari_ink.model.taught_network import TaughtNetwork, without_forest
 from napari_ink.region import Region
 from napari_ink.training.teaching.corrections import CELL_PX, Corrections, Unit
 from napari_ink.training.teaching.features import BLOCK_PX, Block, FeatureCache, blocks_of
+from napari_ink.training.teaching.judging import blended
 from napari_ink.training.teaching.live_head import ReadLabels, Samples, StrokeSampler
 from napari_ink.typing import UInt8Array
 
@@ -109,8 +110,8 @@ class Lesson:
             return self.values_of_start()
         with torch.inference_mode():
             rows = torch.from_numpy(self.samples.features.astype(np.float32))
-            found: Values = self.model.network.forest(rows).numpy()
-        return found
+            found = self.model.network.forest(rows).numpy()
+        return blended(found, self.values_of_start(), float(self.model.network.forest.blend))
 
     def values_of(self, model: InkModel, chosen: Chosen) -> Values:
         """Return the probabilities of ink that the network of another model gives the chosen samples ``(n,)``."""

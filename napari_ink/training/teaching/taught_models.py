@@ -37,7 +37,7 @@ class StrokeScores(BaseModel):
     auc
         Probability that a random cell of ink gets a higher value than one of papyrus; 0.5 is chance.
     f0_5
-        F0.5 at the best threshold, if as much ink as papyrus were there.
+        F0.5 at the best threshold, for a usual share of ink.
     threshold
         That threshold.
     """

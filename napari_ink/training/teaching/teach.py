@@ -40,7 +40,15 @@ from napari_ink.training.teaching.corrections import (
     read_corrections,
 )
 from napari_ink.training.teaching.features import FeatureCache, block_region
-from napari_ink.training.teaching.judging import NOT_HELD_OUT, choose_folds, cross_validate, fold_of, scores_by_fold
+from napari_ink.training.teaching.judging import (
+    NOT_HELD_OUT,
+    blended,
+    choose_blend,
+    choose_folds,
+    cross_validate,
+    fold_of,
+    scores_by_fold,
+)
 from napari_ink.training.teaching.lesson import Lesson, Values, labelled_blocks
 from napari_ink.training.teaching.live_head import check_installed, fit_forest, ink_probability, predict_area
 from napari_ink.training.teaching.replay import replay_pairs
@@ -180,10 +188,12 @@ class _Teacher:
     def quick(self) -> ModelTaught:
         """Fit, judge and save the quick model."""
         forest = fit_forest(self._samples, self._request.seed, self._request.cores)
-        values = self._unseen if self._folds else ink_probability(forest, self._samples.features)
+        own = self._lesson.values_of_start()
+        blend = choose_blend(self._unseen, own, self._samples.is_ink, self._fold) if self._folds else 1.0
+        values = blended(self._unseen if self._folds else ink_probability(forest, self._samples.features), own, blend)
         network = without_forest(self._lesson.model.network)
         assert isinstance(network, InkEdgeNetwork)
-        taught = TaughtNetwork(network, Forest.of_scikit_learn(forest)).eval()
+        taught = TaughtNetwork(network, Forest.of_scikit_learn(forest, blend)).eval()
         made = self._save("quick", taught, self._lesson.model.contract, self._judge(values, self._fold), {})
         if made.row.is_better:
             self._in_use = values
