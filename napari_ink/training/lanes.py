@@ -8,8 +8,9 @@ of them is ahead.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -100,6 +101,16 @@ class Lanes:
         self._pool = ThreadPoolExecutor(
             count, "napari-ink-lane", torch.set_num_threads, (max(1, torch.get_num_threads() // count),)
         )
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Leave the caller one thread: torch's other ones would wait for work on the cores that the lanes need."""
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(threads)
 
     def close(self) -> None:
         """End the threads."""

@@ -123,6 +123,12 @@ class Learner:
 
     def step(self, batch: Batch, pairs: Sequence[TrainingPair]) -> StepResult | StepSkipped:
         """Train on a batch; skip it, with the weights unchanged, if its loss or gradient is not finite."""
+        if self._lanes is None:
+            return self._step(batch, pairs)
+        with self._lanes.alone():
+            return self._step(batch, pairs)
+
+    def _step(self, batch: Batch, pairs: Sequence[TrainingPair]) -> StepResult | StepSkipped:
         # Batch norm updates its running statistics in the forward pass, before a bad loss is known.
         statistics = [buffer.clone() for buffer in self.network.buffers()]
         rate = self.learning_rate
