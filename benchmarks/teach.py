@@ -5,7 +5,7 @@
 The annotator is a simulation. It paints with a round brush, as a careful person would: ink where there is ink, all but
 the outermost pixel, and papyrus elsewhere, two pixels away from ink. It paints where the current map is most wrong, or
 at random places. Every row gets the same strokes. Scores are F0.5 on all pixels that were not painted, at each row's
-best threshold; `at .5` is at a fixed threshold. Seconds are of the processor, whatever else it does.
+best threshold, and at the threshold that it recommends itself. Seconds are of the processor, whatever else it does.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from tqdm import tqdm
 from napari_ink.annotation import LabelValue, create_project
 from napari_ink.evaluation import ink_scores
 from napari_ink.memory import memory_kept
-from napari_ink.model import DEFAULT_MODEL, InkModel, load_model
+from napari_ink.model import DEFAULT_MODEL, InkModel, load_model, recommended_thresholds
 from napari_ink.model.inference import for_prediction
 from napari_ink.phantom import SETS, WORLDS, make_phantom, make_world_phantom, set_config
 from napari_ink.region import Region
@@ -50,7 +50,8 @@ from napari_ink.training import (
 )
 from napari_ink.training.teaching.corrections import Corrections
 from napari_ink.training.teaching.features import FeatureCache
-from napari_ink.training.teaching.lesson import labelled_blocks
+from napari_ink.training.teaching.judging import choose_folds, cross_validate, fold_of, scores_by_fold
+from napari_ink.training.teaching.lesson import Lesson, labelled_blocks
 from napari_ink.training.teaching.live_head import StrokeSampler, fit_forest, predict_area
 from napari_ink.training.teaching.teach import STEPS_PER_MINUTE, adapted
 
@@ -195,7 +196,8 @@ class Live:
 
     def __init__(self, case: Case, start: InkModel) -> None:
         self._case = case
-        self._cache = FeatureCache(adapted(start, case.stack)[0], case.stack)
+        self._model = adapted(start, case.stack)[0]
+        self._cache = FeatureCache(self._model, case.stack)
 
     def map(self, labels: UInt8, seed: int) -> UInt8:
         """Return the map after learning from labels."""
@@ -205,6 +207,17 @@ class Live:
         assert samples is not None
         forest = fit_forest(samples, seed)
         return predict_area(forest, self._cache, Region.whole(labels.shape))
+
+    def recommend(self, labels: UInt8) -> float:
+        """Return the threshold that strokes which were held out recommend."""
+        lesson = Lesson(self._model, [Corrections(self._case.path, self._case.stack, labels, np.zeros_like(labels))])
+        lesson.caches = [self._cache]
+        for _ in lesson.read():
+            pass
+        held_out, _ = choose_folds(lesson.units)
+        unseen = cross_validate(lesson.samples, lesson.unit, held_out)
+        found = scores_by_fold(unseen, lesson.samples.is_ink, fold_of(lesson.unit, held_out))
+        return 0.5 if found is None else found.threshold
 
 
 def deep(case: Case, labels: UInt8, start: InkModel, minutes: float, home: Path) -> tuple[InkModel, str]:
@@ -231,6 +244,11 @@ def from_scratch(case: Case, labels: UInt8, minutes: float, home: Path) -> InkMo
     return load_model(out / "best.safetensors")
 
 
+def own_threshold(model: InkModel) -> float:
+    """Return the threshold that a model recommends."""
+    return recommended_thresholds(model.provenance)["ink"]
+
+
 def known_score(model: InkModel) -> float:
     """Return the mean F0.5 on phantoms of the world that the start model knows."""
     found = []
@@ -244,14 +262,23 @@ def known_score(model: InkModel) -> float:
     return float(np.mean(found))
 
 
+def f_half(found: UInt8, ink: Bool, rest: Bool, threshold: float) -> float:
+    """Return F0.5 at a threshold."""
+    marked = found[rest] >= threshold * 255
+    both, said, true = int((marked & ink[rest]).sum()), int(marked.sum()), int(ink[rest].sum())
+    return 1.25 * both / max(said + 0.25 * true, 1)
+
+
 class Table:
     """Scores by row, and seconds."""
 
     def __init__(self) -> None:
         self.rows: list[dict[str, Any]] = []
 
-    def run(self, case: Case, labels: UInt8, how: str, what: str, work: Callable[[], UInt8]) -> UInt8:
-        """Run a row, and score its map on what was not painted."""
+    def run(
+        self, case: Case, labels: UInt8, how: str, what: str, work: Callable[[], UInt8], threshold: Callable[[], float]
+    ) -> UInt8:
+        """Run a row, and score its map on what was not painted; its threshold is not timed."""
         began = time.process_time()
         found = work()
         seconds = time.process_time() - began
@@ -260,7 +287,7 @@ class Table:
         self.rows.append(
             {
                 "case": case.name, "annotator": how, "row": what, "area": float((labels > 0).sum() / case.mask.sum()),
-                "f0_5": scores.f0_5, "at_half": scores.f0_5_at_half, "seconds": seconds,
+                "f0_5": scores.f0_5, "recommended": f_half(found, case.ink, rest, threshold()), "seconds": seconds,
             }
         )  # fmt: skip
         return found
@@ -269,12 +296,12 @@ class Table:
         """Print the means over the cases so far."""
         for how in dict.fromkeys(row["annotator"] for row in self.rows):
             print(f"\nStrokes at {how} places, {len({row['case'] for row in self.rows})} phantoms:\n")
-            print("| row | F0.5 | at .5 | worst | area | seconds |\n| --- | --- | --- | --- | --- | --- |")
+            print("| row | F0.5 | at its threshold | worst | area | seconds |\n| --- | --- | --- | --- | --- | --- |")
             mine = [row for row in self.rows if row["annotator"] == how]
             for name in dict.fromkeys(row["row"] for row in mine):
                 own = [row for row in mine if row["row"] == name]
                 f, half, area, seconds = (
-                    float(np.mean([row[key] for row in own])) for key in ("f0_5", "at_half", "area", "seconds")
+                    float(np.mean([row[key] for row in own])) for key in ("f0_5", "recommended", "area", "seconds")
                 )
                 worst = min(row["f0_5"] for row in own)
                 print(f"| {name} | {f:.3f} | {half:.3f} | {worst:.3f} | {area:.1%} | {seconds:.1f} |")
@@ -302,13 +329,20 @@ class Run:
         for how in self._args.annotators:
             annotator = Annotator(case, 1)
             current = self.table.run(
-                case, annotator.labels, how, "0: no teaching", lambda: whole_map(self._start, case.stack)
+                case,
+                annotator.labels,
+                how,
+                "0: no teaching",
+                lambda: whole_map(self._start, case.stack),
+                lambda: own_threshold(self._start),
             )
             for count in self._args.strokes:
                 self._paint(annotator, count, how, current, live)
                 labels = annotator.labels.copy()
-                self.table.run(case, labels, how, f"{count}: random forest", partial(rival.map, labels, 0))
-                current = self.table.run(case, labels, how, f"{count}: live", partial(live.map, labels, 0))
+                self.table.run(case, labels, how, f"{count}: random forest", partial(rival.map, labels, 0), lambda: 0.5)
+                current = self.table.run(
+                    case, labels, how, f"{count}: live", partial(live.map, labels, 0), partial(live.recommend, labels)
+                )
                 if count in self._args.deep and how == self._args.annotators[0]:
                     self._deep(case, labels, how, count)
         self.table.show()
@@ -328,16 +362,16 @@ class Run:
             self.verdicts.append(f"{case.name}, {count} strokes: {verdict}")
             return whole_map(model, case.stack)
 
-        self.table.run(case, labels, how, f"{count}: deep", teaching)
+        self.table.run(case, labels, how, f"{count}: deep", teaching, lambda: own_threshold(taught[0]))
         self.forgotten.append(known_score(taught[0]) - self.known)
         if args.scratch:
-            self.table.run(
-                case,
-                labels,
-                how,
-                f"{count}: deep from scratch",
-                lambda: whole_map(from_scratch(case, labels, args.minutes, self._home), case.stack),
-            )
+            made = list[InkModel]()
+
+            def scratch() -> UInt8:
+                made.append(from_scratch(case, labels, args.minutes, self._home))
+                return whole_map(made[0], case.stack)
+
+            self.table.run(case, labels, how, f"{count}: deep from scratch", scratch, lambda: own_threshold(made[0]))
 
 
 def main() -> None:

@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--from",
         dest="start",
         metavar="MODEL",
-        help="model to start from, by name or file; default: the shipped one, or the last one's start",
+        help="model to start from, by name or file; default: the shipped one",
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the random numbers; default: 0")
     parser.add_argument(
