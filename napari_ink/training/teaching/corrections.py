@@ -70,7 +70,7 @@ class Units:
         components = ndimage.label(near, np.ones((3, 3)))[0].astype(np.int64)
         for number, box in enumerate(ndimage.find_objects(components), 1):
             if box is not None and max(side.stop - side.start for side in box) * CELL_PX > 2 * _LARGEST_UNIT_PX:
-                _split(components[box], number)
+                _split(components[box], number, int(components.max()) + 1)
         plane = np.full(labelled.shape, -1, np.int32)
         plane[labelled] = np.unique(components[labelled], return_inverse=True)[1]
         return plane
@@ -148,13 +148,13 @@ def has_both(units: Iterable[Unit]) -> bool:
     return any(unit.ink_px for unit in listed) and any(unit.papyrus_px for unit in listed)
 
 
-def _split(component: npt.NDArray[np.int64], number: int) -> None:
-    """Cut a large component into squares, in place; each becomes a component with a number of its own below 0."""
+def _split(component: npt.NDArray[np.int64], number: int, first: int) -> None:
+    """Cut a large component into squares, in place, which become components numbered from `first`."""
     side = _LARGEST_UNIT_PX // CELL_PX
     rows, columns = (np.arange(length) // side for length in component.shape)
-    squares = rows[:, None] * len(columns) + columns[None, :]
+    squares = rows[:, None] * (columns[-1] + 1) + columns[None, :]
     own = component == number
-    component[own] = -(number * (squares.max() + 1) + squares[own]) - 1
+    component[own] = first + squares[own]
 
 
 def _counts(plane: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
