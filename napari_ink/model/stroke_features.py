@@ -24,6 +24,7 @@ _BAND_SIGMAS = (0.7, 1.5, 3.0)
 _NETWORK_WIDTHS = (3, 9)
 _TEXTURE_WIDTHS = (3, 7, 13)
 _LARGEST_LOGIT = 15.0
+_LARGEST = torch.finfo(torch.float16).max
 
 
 def feature_count(network: InkEdgeNetwork) -> int:
@@ -61,7 +62,8 @@ def stroke_features(network: InkEdgeNetwork, values: Tensor) -> tuple[Tensor, Te
     seen = torch.cat([F.avg_pool2d(half, 2), F.avg_pool2d(half * half, 2), quarter, coarse], dim=1)
     texture = torch.stack([plane for group in values.tensor_split(_DEPTH_GROUPS) for plane in _bands(group)])
     averaged = [*_averaged(seen, _NETWORK_WIDTHS), *_averaged(texture[None], _TEXTURE_WIDTHS)]
-    return torch.cat(averaged, dim=1)[0].half(), logits[0]
+    # Squares of extreme values do not fit in 16 bits, and a forest refuses infinity.
+    return torch.cat(averaged, dim=1)[0].clamp(-_LARGEST, _LARGEST).half(), logits[0]
 
 
 def _bands(group: Tensor) -> Iterator[Tensor]:
