@@ -9,7 +9,10 @@ from sklearn.metrics import roc_auc_score
 from napari_ink.region import Region
 from napari_ink.training.teaching.corrections import Unit
 from napari_ink.training.teaching.judging import (
+    INK_SHARE,
     NOT_HELD_OUT,
+    blended,
+    choose_blend,
     choose_folds,
     cross_validate,
     fold_of,
@@ -19,10 +22,11 @@ from napari_ink.training.teaching.judging import (
 from napari_ink.training.teaching.live_head import Samples
 
 
-def plain_f0_5(values, is_ink, threshold):
-    """F0.5 as for as much ink as papyrus, from its definition."""
-    ink, papyrus = (values >= threshold)[is_ink].mean(), (values >= threshold)[~is_ink].mean()
-    precision, recall = ink / (ink + papyrus), ink
+def plain_f0_5(values, is_ink, threshold, ink_share=INK_SHARE):
+    """F0.5, from its definition, of a page with that share of ink."""
+    recall, false = (values >= threshold)[is_ink].mean(), (values >= threshold)[~is_ink].mean()
+    found, wrong = ink_share * recall, (1 - ink_share) * false
+    precision = found / (found + wrong) if recall else 0.0
     return 1.25 * precision * recall / (0.25 * precision + recall) if recall else 0.0
 
 
@@ -37,12 +41,12 @@ def judged(draw):
 
 
 @settings(max_examples=80, deadline=None)
-@given(judged())
-def test_scores_equal_their_definitions(case):
+@given(judged(), st.sampled_from([0.03, INK_SHARE, 0.5]))
+def test_scores_equal_their_definitions(case, ink_share):
     values, is_ink = case
-    found = scores(values, is_ink)
+    found = scores(values, is_ink, ink_share)
     assert found.auc == pytest.approx(roc_auc_score(is_ink, values), abs=1e-4)
-    best = max(plain_f0_5(values, is_ink, threshold) for threshold in np.unique(values))
+    best = max(plain_f0_5(values, is_ink, threshold, ink_share) for threshold in np.unique(values))
     assert found.f0_5 == pytest.approx(best, abs=1e-4)
 
 
@@ -81,6 +85,24 @@ def test_folds_weigh_as_much_as_their_rarer_kind():
     fold = np.array([0, 0, 1, 1, 1, 1])
     assert scores(values[2:], is_ink[2:]).auc == 0.25
     assert scores_by_fold(values, is_ink, fold).auc == 0.5  # (1 · 1 + 2 · .25) / 3
+
+
+def test_a_blend_is_the_better_one_of_its_two_parts_where_only_one_is_right():
+    is_ink = np.tile([True, False], 20)
+    fold = np.repeat([0, 1], 20)
+    rng = np.random.default_rng(0)
+    right = np.where(is_ink, 0.8, 0.2) + rng.uniform(-0.1, 0.1, 40)
+    noise = rng.uniform(0.1, 0.9, 40)
+    assert choose_blend(right, noise, is_ink, fold) == 1
+    # The network alone is no choice, since this model is for what the forest has learned.
+    assert choose_blend(1 - right, right, is_ink, fold) == 0.25
+    assert choose_blend(np.full(40, np.nan), right, is_ink, fold) == 1
+
+
+def test_blending_weighs_logits():
+    forest, network = np.array([0.5, 0.9, 1.0, np.nan]), np.array([0.9, 0.5, 1.0, 0.5])
+    np.testing.assert_allclose(blended(forest, network, 1), [0.5, 0.9, 0.999, np.nan], atol=1e-6)
+    np.testing.assert_allclose(blended(forest, network, 0.5), [0.75, 0.75, 0.999, np.nan], atol=1e-6)
 
 
 def unit(number, ink, papyrus):
