@@ -16,11 +16,11 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 from tqdm import tqdm
-from world_table import print_tables, save_pictures
+from world_table import measure, print_tables, save_pictures
 
 from napari_ink.evaluation import ink_scores, label_edges
 from napari_ink.model import InkModel, load_model
-from napari_ink.phantom import SETS, Phantom, PhantomConfig, make_phantom, set_config
+from napari_ink.phantom import SETS, WORLDS, Phantom, PhantomConfig, make_phantom, set_config
 
 SIDE, TITLE = 192, 18
 TURNS: dict[str, dict[str, object]] = {
@@ -85,7 +85,7 @@ def main() -> None:
     if args.world_pictures:
         save_pictures(args.world_pictures)
     if args.worlds:
-        print_tables(args.phantoms)
+        print_tables({world: measure(world, args.phantoms) for world in tqdm(WORLDS, disable=None)})
     if args.worlds or args.world_pictures:
         return
     models = [load_model(name) for name in args.model] if args.model else [load_model()]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,6 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 from scipy import ndimage, stats
-from tqdm import tqdm
 
 from napari_ink.phantom import WORLDS, WorldPhantom, make_world_phantom, scan_statistics, world_sets
 from napari_ink.phantom.statistics import PUBLISHED, tolerated
@@ -91,32 +91,45 @@ def fitted(world: str, seeds: range) -> list[float]:
         ]
 
 
-def print_tables(phantoms: int) -> None:
-    """Print the statistics of each world's first test phantoms, and the visibility of their ink."""
-    measured: dict[str, list[dict[str, float]]] = {world: [] for world in WORLDS}
-    rows = []
-    for world in tqdm(WORLDS, disable=None):
-        seeds = world_sets(world)["test"][:phantoms]
-        seconds, hidden, share = [], [], []
-        for seed in seeds:
-            began = time.process_time()
-            phantom = make_world_phantom(world, seed, reference_scan=True)
-            seconds.append(time.process_time() - began)
-            measured[world].append(scan_statistics(phantom.volume, phantom.ink))
-            share.append(phantom.ink.mean())
-            hidden.append(best_projection(phantom))
-        learnt = fitted(world, world_sets(world)["train"][:6])
-        rows.append(
-            f"| {world} | {np.mean(share):.0%} | {np.mean(hidden):.2f} ({min(hidden):.2f}–{max(hidden):.2f}) "
-            f"| {np.mean(learnt):.2f} | {np.mean(seconds):.1f} |"
-        )
-    print("| figure | published |", " | ".join(WORLDS), "|")
-    print("| --- | --- |", " | ".join("---" for _ in WORLDS), "|")
+@dataclass(frozen=True)
+class Measured:
+    """What was measured on phantoms of one world: a figure for each phantom, and the AUCs of held-out ones."""
+
+    statistics: list[dict[str, float]]
+    share: list[float]
+    hidden: list[float]
+    fitted: list[float]
+    seconds: list[float]
+
+
+def measure(world: str, phantoms: int) -> Measured:
+    """Measure the first test phantoms of a world."""
+    measured = Measured([], [], [], fitted(world, world_sets(world)["train"][:6]), [])
+    for seed in world_sets(world)["test"][:phantoms]:
+        began = time.process_time()
+        phantom = make_world_phantom(world, seed, reference_scan=True)
+        measured.seconds.append(time.process_time() - began)
+        measured.statistics.append(scan_statistics(phantom.volume, phantom.ink))
+        measured.share.append(float(phantom.ink.mean()))
+        measured.hidden.append(best_projection(phantom))
+    return measured
+
+
+def print_tables(measured: dict[str, Measured]) -> None:
+    """Print the statistics of each world, and the visibility of its ink."""
+    print("| figure | published |", " | ".join(measured), "|")
+    print("| --- | --- |", " | ".join("---" for _ in measured), "|")
     for name in PUBLISHED:
-        print(f"| {name} | {_published(name)} |", " | ".join(_cell(name, measured[world]) for world in WORLDS), "|")
+        cells = (_cell(name, world.statistics) for world in measured.values())
+        print(f"| {name} | {_published(name)} |", " | ".join(cells), "|")
     print("\n| world | ink | AUC, best projection | AUC, fitted to other phantoms | processor s |")
     print("| --- | --- | --- | --- | --- |")
-    print("\n".join(rows))
+    for name, world in measured.items():
+        hidden = f"{np.mean(world.hidden):.2f} ({min(world.hidden):.2f}–{max(world.hidden):.2f})"
+        print(
+            f"| {name} | {np.mean(world.share):.0%} | {hidden} | {np.mean(world.fitted):.2f} "
+            f"| {np.mean(world.seconds):.1f} |"
+        )
 
 
 def _published(name: str) -> str:

@@ -82,7 +82,7 @@ def build(canvas: Canvas) -> Papyrus:
 def _sheet(rng: np.random.Generator, canvas: Canvas, settings: Settings) -> FloatArray:
     """Return greys ``(u, y, x)``: grain along x, along y in the lower half, bent by a field and around knots."""
     count = max(round(canvas.px(settings.thickness)), 4)
-    half, corner, depth_scale = count // 2, 1 / canvas.px(650), canvas.px(16)
+    half, corner, depth_scale = count // 2, 1 / canvas.px(560), canvas.px(18.5)
     upper = filtered_planes(rng, (half, *canvas.plane), power_law(3.1, corner, (1.0, settings.stretch)), depth_scale)
     lower = filtered_planes(
         rng, (count - half, *canvas.plane), power_law(3.1, corner, (settings.stretch, 1.0)), depth_scale
