@@ -233,7 +233,7 @@ class ChannelsLastDepthPool(nn.Module):
         values = _channels_last(x)
         weight = torch.softmax(self.score(values).float(), dim=1)  # (b, z, y, x, 1)
         # Layer by layer, since the product of all layers is as large as the values and exceeds every cache. In float32
-        # whatever the values are: in bfloat16, sums over layers lose most, and torch adds ten times as slowly.
+        # whatever the values are: torch adds in bfloat16 ten times as slowly, and would round after each layer.
         highest, mean = values[:, 0].clone(), torch.zeros_like(values[:, 0], dtype=torch.float32)
         for z in range(values.shape[1]):
             torch.maximum(highest, values[:, z], out=highest)
