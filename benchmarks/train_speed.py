@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from devices import add_device, device_or_exit, machine_name
 from train_shipped import CONTRACT, phantom_files
 
 from napari_ink.annotation import LabelValue
@@ -186,7 +187,7 @@ def score(process: Process, tests: list[tuple[Path, Path]], home: Path) -> tuple
 def main() -> None:
     """Run the requested measurements."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    add_device(parser)
     parser.add_argument("--cores", type=int, default=len(os.sched_getaffinity(0)), help="default: all")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--losses", type=int, default=0, metavar="STEPS", help="print loss curves of this many steps")
@@ -199,6 +200,8 @@ def main() -> None:
     parser.add_argument("--old", type=Path, help=f"a checkout of commit {OLD_COMMIT}")
     parser.add_argument("--home", type=Path, default=Path("runs/phantoms"), help="folder of the phantoms")
     args = parser.parse_args()
+    device = device_or_exit(args.device)
+    print(f"{machine_name(device)}, {args.batch_size} crops of {args.crop_size} pixels and 32 layers, tiny network")
     args.home.mkdir(parents=True, exist_ok=True)
     files = [phantom_files(seed, args.home) for seed in SETS["train"][: 2 * args.phantoms : 2]]  # the plain ones
     with old_code(args.old) as args.old:
