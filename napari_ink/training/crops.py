@@ -167,7 +167,12 @@ class CropSampler:
         self._ink = np.cumsum([blocks.ink_px for blocks in self._blocks])
         if not pairs or not self._reviewed[-1]:
             raise LabelError("No pair has reviewed labels to train on; label some of the papyrus first.")
-        self._shares = _shares([pair.share for pair in pairs])
+        self._shares = _shares(
+            [
+                None if pair.share is None else pair.share * (blocks.reviewed_px > 0)
+                for pair, blocks in zip(pairs, self._blocks, strict=True)
+            ]
+        )
 
     @property
     def used(self) -> int:

@@ -254,7 +254,7 @@ class TaughtModels:
 
 def now() -> str:
     """Return the time, as rows state it."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def keep_pictures(run: Path, model: Path) -> None:

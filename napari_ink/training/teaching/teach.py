@@ -35,7 +35,6 @@ from napari_ink.training.supervision import to_hints
 from napari_ink.training.teaching.corrections import (
     Corrections,
     check_teachable,
-    has_both,
     labels_digest,
     read_corrections,
 )
@@ -207,8 +206,11 @@ class _Teacher:
         steps = max(10, round(request.minutes * STEPS_PER_MINUTE))
         # The same labels, start and settings continue in the same folder; others begin in another.
         folder = request.projects[0] / _WORK / f"{self._digest[:12]}-{lesson.model.sha256[:8]}-{request.seed}-{steps}"
+        can_resume = (folder / "request.json").is_file()
         with storage_errors(folder):
             folder.parent.mkdir(parents=True, exist_ok=True)
+            if folder.exists() and not can_resume:
+                shutil.rmtree(folder)  # a crash left it before anything was learned
         learned_from = self._samples.only(~judged) if held_out else self._samples
         forest = fit_forest(learned_from, request.seed, request.cores)
         training = TrainRequest(
@@ -217,7 +219,7 @@ class _Teacher:
             _settings(steps, request.seed),
             start=lesson.model,
             device=request.device,
-            resume=folder.exists(),
+            resume=can_resume,
         )
         yield from _until(train(training), request.minutes, steps)
         model = load_model(folder / "best.safetensors")
@@ -233,12 +235,12 @@ class _Teacher:
 
     def _held_out(self) -> list[int]:
         """Return the numbers of the units to hold out of the deep training; none if they are too few."""
-        usable = [
-            fold
-            for fold in self._folds
-            if has_both(self._lesson.units[i] for i in fold)
-            and has_both(unit for unit in self._lesson.units if unit.number not in fold)
-        ]
+        is_ink, usable = self._samples.is_ink, []
+        for fold in self._folds:
+            mine = np.isin(self._unit, fold)
+            # By samples, not by labelled pixels: strokes that are too thin give none to judge on.
+            if all(0 < is_ink[part].sum() < part.sum() for part in (mine, ~mine)):
+                usable.append(fold)
         return usable[self._request.seed % len(usable)] if usable else []
 
     def _pairs(self, forest: ExtraTreesClassifier, held_out: Sequence[int]) -> list[TrainingPair]:
@@ -299,10 +301,12 @@ def adapted(model: InkModel, stack: DepthStack) -> tuple[InkModel, str]:
     sample = stack.grey_sample()
     if not model.contract.grey_notes(sample):
         return model, ""
-    prepared = model.contract.prepare(sample.reshape(1, 1, -1))
-    mean = model.contract.mean + float(prepared.mean()) * model.contract.std
-    std = float(prepared.std()) * model.contract.std
-    contract = model.contract.changed(mean=round(mean, 4), std=round(max(std, 1e-3), 4))
+    # Where the stack's values lie, nothing says which of them to clip.
+    unclipped = model.contract.changed(clip=(0.0, 1.0))
+    prepared = unclipped.prepare(sample.reshape(1, 1, -1))
+    mean = unclipped.mean + float(prepared.mean()) * unclipped.std
+    std = float(prepared.std()) * unclipped.std
+    contract = unclipped.changed(mean=round(mean, 4), std=round(max(std, 1e-3), 4))
     note = "The stack's grey values lie far from what the start model was trained on, so they are scaled to fit."
     return replace(model, contract=contract), note
 
