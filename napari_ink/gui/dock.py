@@ -1,4 +1,4 @@
-"""Dock "Ink" with the four steps, connected to the session."""
+"""Dock "Ink" with the five steps, connected to the session."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from napari_ink.gui.models.prediction import ModelEntry, known_models, model_ent
 from napari_ink.gui.models.state import InkState, Step
 from napari_ink.gui.preferences import shown_key
 from napari_ink.gui.session import InkSession
-from napari_ink.gui.views import CorrectPanel, ExportPanel, PredictPanel, StackPanel, StepPanel
+from napari_ink.gui.views import CorrectPanel, ExportPanel, LearnPanel, PredictPanel, StackPanel, StepPanel
 from napari_ink.gui.views.cheat_sheet import CheatSheet
 from napari_ink.gui.views.input_filter import InputFilter
 from napari_ink.gui.views.style import style_sheet
@@ -46,7 +46,7 @@ class CloseWatch(QObject):
 
 
 class InkDock(QWidget):
-    """Dock widget with the steps Stack, Predict, Correct and Export.
+    """Dock widget with the steps Stack, Predict, Correct, Learn and Export.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class InkDock(QWidget):
     ----------
     session : InkSession
         Session with all controllers.
-    stack, predict, correct, export : StepPanel
+    stack, predict, correct, learn, export : StepPanel
         Panels of the steps.
     """
 
@@ -71,19 +71,20 @@ class InkDock(QWidget):
         self._scroll_later.timeout.connect(self._on_scroll)
         self.session = InkSession(napari_viewer, self, sample_path())
         self.stack, self.predict = StackPanel(), PredictPanel(known_models())
-        self.correct, self.export = CorrectPanel(), ExportPanel()
-        self._panels: tuple[StepPanel, ...] = (self.stack, self.predict, self.correct, self.export)
+        self.correct, self.learn, self.export = CorrectPanel(), LearnPanel(), ExportPanel()
+        self._panels: tuple[StepPanel, ...] = (self.stack, self.predict, self.correct, self.learn, self.export)
         self._closing = CloseWatch(self)
         self._help_keys: list[QShortcut] = []
         self._lay_out()
         InputFilter(self, self.session.canvas)
-        self.session.connect_views(self.stack, self.predict, self.correct, self.export)
+        self.session.connect_views(self.stack, self.predict, self.correct, self.learn, self.export)
         self._connect()
         self._on_theme()
         napari_viewer.events.theme.connect(self._on_theme)
         self.session.bind_actions({"note": self._ask_for_note, "help": self._show_keys})
         self.destroyed.connect(_let_go(self.session, guard_removal(napari_viewer, self), self._help_keys))
         if (model := self.predict.model()) is not None:
+            self.session.model_name = model.name_or_path
             self.session.prediction.shown.use_thresholds(model)
         self._on_changed(self.session.state)
         self.session.stack.adopt_open_stack()
@@ -141,6 +142,8 @@ class InkDock(QWidget):
         self.stack.sample_requested.connect(self._on_sample)
         self.predict.model_chosen.connect(self._on_model)
         self.predict.model_file_requested.connect(self._on_model_file)
+        session.teaching.model_chosen.connect(self.predict.add_model)
+        session.teaching.prediction_requested.connect(self.predict.request_run)
 
     def do(self, name: str) -> None:
         """Trigger an action by name, like its key."""
@@ -197,6 +200,7 @@ class InkDock(QWidget):
         self.session.open_stack(sample_path())
 
     def _on_model(self, model: ModelEntry) -> None:
+        self.session.model_name = model.name_or_path
         self.session.prediction.shown.use_thresholds(model)
         if self.session.state.stack is not None:
             self.session.prediction.warm_up(model)

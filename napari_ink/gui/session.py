@@ -24,6 +24,7 @@ from napari_ink.gui.controllers.display import DisplayController
 from napari_ink.gui.controllers.export import ExportController
 from napari_ink.gui.controllers.labelling import LabellingController
 from napari_ink.gui.controllers.labels import LabelsController
+from napari_ink.gui.controllers.live import LiveController
 from napari_ink.gui.controllers.prediction import PredictionController
 from napari_ink.gui.controllers.profile import ProfileController
 from napari_ink.gui.controllers.projection import ProjectionController
@@ -31,6 +32,7 @@ from napari_ink.gui.controllers.review import ReviewController
 from napari_ink.gui.controllers.similar import SimilarController
 from napari_ink.gui.controllers.stack import StackController
 from napari_ink.gui.controllers.state_store import StateStore
+from napari_ink.gui.controllers.teaching import TeachingController
 from napari_ink.gui.controllers.view_memory import ViewMemory
 from napari_ink.gui.jobs.runner import JobRunner
 from napari_ink.gui.layers.manager import LayerManager
@@ -39,12 +41,13 @@ from napari_ink.gui.models.actions import ACTIONS, TOOL_ACTIONS, Tool
 from napari_ink.gui.models.state import InkState, Step
 from napari_ink.gui.tools import ToolManager
 from napari_ink.gui.tools.box import BoxTool
+from napari_ink.model import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
     from qtpy.QtWidgets import QWidget
 
-    from napari_ink.gui.views import CorrectPanel, ExportPanel, PredictPanel, StackPanel
+    from napari_ink.gui.views import CorrectPanel, ExportPanel, LearnPanel, PredictPanel, StackPanel
 
 
 class InkSession(QObject):
@@ -65,10 +68,12 @@ class InkSession(QObject):
         State of the window.
     jobs : JobRunner
         Runner of background jobs.
-    prediction, labels, labelling, export, review, similar, compare : QObject
-        Controllers of predictions and labels.
+    prediction, labels, labelling, export, review, similar, compare, teaching, live : QObject
+        Controllers of predictions, labels and taught models.
     stack, projection, contrast, conversion, depth, profile, display, view_memory : QObject
         Controllers of the stack and its display.
+    model_name : str
+        Name or path of the model that is chosen for predictions; the dock keeps it up to date.
     """
 
     changed = Signal(object)
@@ -98,11 +103,14 @@ class InkSession(QObject):
         self.review = ReviewController(layers, self.display, labels, jobs, self)
         self.similar = SimilarController(layers, self.display, labels, self.labelling.context.preview, jobs, self)
         self.compare = CompareController(layers, labels, jobs, self)
+        self.teaching = TeachingController(store, jobs, labels, lambda: self.model_name, self)
+        self.live = LiveController(store, jobs, layers, labels, lambda: self.teaching.start_model, self)
         self.projection, self.contrast = ProjectionController(layers, self), ContrastMemory(layers, self)
         self.conversion = ConversionController(jobs, self)
         self.depth = DepthController(viewer, layers, self)
         self.profile = ProfileController(viewer, self.prediction.ready_model, jobs, self)
         self.view_memory = ViewMemory(viewer, layers, labels, overlay, store, jobs, self)
+        self.model_name = DEFAULT_MODEL
         self._actions: dict[str, Callable[[], Any]] = {}
         self._connect_stack()
         self._connect_store()
@@ -111,7 +119,13 @@ class InkSession(QObject):
         """Connect the change from one stack to the next; slots run in the order of these lines."""
         stack = self.stack
         stack.missing.connect(self.stack_missing)
-        for leave in (self.similar.cancel, self.compare.end, self.prediction.reset, self.review.reset):
+        for leave in (
+            self.similar.cancel,
+            self.compare.end,
+            self.prediction.reset,
+            self.review.reset,
+            self.teaching.reset,
+        ):
             stack.left.connect(leave)
         for controller in (self.projection, self.depth, self.profile, self.contrast):
             stack.begun.connect(controller.begin)
@@ -144,7 +158,12 @@ class InkSession(QObject):
             failed.connect(partial(store.fail, step=Step.CORRECT))
 
     def connect_views(
-        self, stack: StackPanel, predict: PredictPanel, correct: CorrectPanel, export: ExportPanel
+        self,
+        stack: StackPanel,
+        predict: PredictPanel,
+        correct: CorrectPanel,
+        learn: LearnPanel,
+        export: ExportPanel,
     ) -> None:
         """Connect requests of the panels to the controllers."""
         stack.open_requested.connect(self.stack.open)
@@ -177,6 +196,14 @@ class InkSession(QObject):
         correct.versions.compare_requested.connect(self.compare.compare_version)
         correct.versions.restore_requested.connect(self.labelling.restore_version)
         correct.versions.import_requested.connect(self.labelling.import_labels)
+        learn.learn_requested.connect(self.teaching.learn)
+        learn.cancel_requested.connect(self.teaching.cancel)
+        learn.live_requested.connect(self.live.switch)
+        learn.predict_requested.connect(self.teaching.predict_with)
+        learn.models.use_requested.connect(self.teaching.use)
+        learn.models.rename_requested.connect(self.teaching.rename)
+        learn.models.export_requested.connect(self.teaching.export)
+        learn.models.check_requested.connect(self.teaching.check)
         export.figure_requested.connect(self.export.export_figure)
         export.export_requested.connect(self.export.export)
 
@@ -262,6 +289,7 @@ class InkSession(QObject):
         self.contrast.release()
         self.labelling.release()
         self.depth.release()
+        self.live.release()
         self.profile.release()
         key_bindings.unbind(self._viewer)
         self.labels.end()

@@ -1,7 +1,7 @@
 from .attribution import contribution
 from .augmented_views import AUGMENTATIONS, TestTimeAugmentation, check_augmentations
 from .cluster.connect import open_cluster
-from .device import DeviceName, choose_device, cores_for_torch, device_title
+from .device import DeviceName, choose_device, cores_for_torch, cores_left_free, device_title
 from .engine import predict
 from .events import (
     PredictionEnded,
@@ -43,6 +43,7 @@ __all__ = [
     "choose_device",
     "contribution",
     "cores_for_torch",
+    "cores_left_free",
     "device_title",
     "open_cluster",
     "open_prediction",

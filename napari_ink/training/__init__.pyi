@@ -16,6 +16,8 @@ from .request import TrainRequest
 from .settings import AugmentationSettings, DepthVariation, Precision, TrainSettings
 from .targets import OUTSIDE, edge_target, ink_target
 from .teaching.checks import check_taught
+from .teaching.features import blocks_of
+from .teaching.live import BlockAnswered, ForestFitted, LiveEvent, LiveHead, LiveNote, StrokesRead
 from .teaching.taught_models import StrokeScores, TaughtModel, TaughtModels
 from .teaching.teach import FeaturesRead, ModelTaught, TeachingEvent, TeachingNote, TeachRequest, teach
 from .validation import Scores
@@ -41,15 +43,22 @@ __all__ = [
     "TrainingStarted",
     "Validated",
     "batches",
+    "blocks_of",
     "edge_target",
     "fit_contract",
     "ink_target",
     "read_pair",
     "spare_workers",
     "train",
+    "BlockAnswered",
     "FeaturesRead",
+    "ForestFitted",
+    "LiveEvent",
+    "LiveHead",
+    "LiveNote",
     "ModelTaught",
     "StrokeScores",
+    "StrokesRead",
     "TaughtModel",
     "TaughtModels",
     "TeachRequest",

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -5,7 +7,7 @@ from hypothesis import strategies as st
 
 from napari_ink.gui.controllers.prediction_run import seconds_left
 from napari_ink.gui.models.state import InkState, Step, cut_level, time_left
-from napari_ink.gui.models.status import RunProgress
+from napari_ink.gui.models.status import LabelCounts, ReviewStatus, RunProgress, TeachingStatus
 from napari_ink.stack import DepthStack, open_stack
 
 
@@ -50,7 +52,7 @@ def test_time_left_follows_the_average_pace():
 def test_the_first_step_is_to_open_a_stack():
     state = InkState()
     assert state.current_step is Step.STACK
-    assert [state.why_not(step) for step in Step] == ["", *["Open a stack first."] * 3]
+    assert [state.why_not(step) for step in Step] == ["", *["Open a stack first."] * 4]
 
 
 def test_each_step_enables_the_next(stack):
@@ -70,3 +72,20 @@ def test_a_running_prediction_blocks_other_stacks_but_not_labels(stack):
 def test_export_needs_a_prediction_or_labels(stack):
     assert "first" in InkState(stack=stack).why_not(Step.EXPORT)
     assert InkState(stack=stack, labels=True).why_not(Step.EXPORT) == ""
+
+
+def test_learning_needs_ink_and_papyrus_and_no_prediction(stack):
+    state = InkState(stack=stack, labels=True)
+    assert state.why_no_learning == "Paint some ink and some papyrus first."
+    assert replace(state, counts=LabelCounts(ink=9)).why_no_learning == "Paint some papyrus first."
+    assert replace(state, counts=LabelCounts(papyrus=9)).why_no_learning == "Paint some ink first."
+    both = replace(state, counts=LabelCounts(ink=9, papyrus=9))
+    assert both.why_no_learning == ""
+    assert replace(state, counts=LabelCounts(ink=9), review=ReviewStatus(reviewed=1)).why_no_learning == ""
+    assert "Wait for the prediction" in replace(both, run=RunProgress()).why_no_learning
+    assert "not installed" in replace(both, teaching=TeachingStatus(missing="x is not installed")).why_no_learning
+
+
+def test_a_prediction_waits_for_learning(stack):
+    assert InkState(stack=stack).why_no_prediction == ""
+    assert "learning" in InkState(stack=stack, teaching=TeachingStatus(progress="Step")).why_no_prediction

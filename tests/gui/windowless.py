@@ -12,7 +12,7 @@ from napari.components import ViewerModel
 from qtpy.QtWidgets import QWidget
 
 from napari_ink.errors import NapariInkError
-from napari_ink.gui.controllers import compare, contrast, depth, prediction_run, profile, projection
+from napari_ink.gui.controllers import compare, contrast, depth, live, prediction_run, profile, projection
 from napari_ink.gui.controllers.state_store import StateStore
 from napari_ink.gui.jobs import runner
 from napari_ink.gui.jobs.runner import JobRunner
@@ -32,6 +32,7 @@ _RESTS = {
     contrast: "_SETTLE_MS",
     projection: "_SETTLE_MS",
     depth: "_REST_MS",
+    live: "_SETTLE_MS",
     profile: "_REST_MS",
 }
 

@@ -90,7 +90,7 @@ class PredictionController(QObject):
     def predict(self, settings: RunSettings, instead_of: RunRequest | None = None) -> None:
         """Predict ink and edges on a worker thread, perhaps in place of an earlier request."""
         stack = self._store.state.stack
-        if stack is None or self._store.state.run is not None:
+        if stack is None or self._store.state.run is not None or self._must_wait():
             return
         try:
             request = self._requests.from_settings(stack, settings, instead_of)
@@ -116,7 +116,7 @@ class PredictionController(QObject):
 
     def resume(self) -> None:
         """Resume the prediction that was stopped."""
-        if self._unfinished is not None and self._run is None:
+        if self._unfinished is not None and self._run is None and not self._must_wait():
             self._begin(replace(self._unfinished, resume=True))
 
     def pause(self) -> None:
@@ -174,6 +174,12 @@ class PredictionController(QObject):
         if settings is None:
             return model
         return model.reading(settings.direction, settings.offset, settings.grey_range)
+
+    def _must_wait(self) -> bool:
+        """Whether a prediction must wait for something else; the user is told what it is."""
+        if why_not := self._store.state.why_no_prediction:
+            self._store.notify(why_not, Step.PREDICT)
+        return bool(why_not)
 
     def _begin(self, request: RunRequest) -> None:
         has_disagreement = bool(request.augment)

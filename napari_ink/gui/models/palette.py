@@ -11,3 +11,5 @@ INK_RGB = (0.90, 0.36, 0.0)
 EDGE_RGB = (0.34, 0.78, 1.0)
 DISAGREEMENT_RGB = (0.80, 0.47, 0.65)
 PREDICTION_ALPHA = {"ink": 0.62, "edge": 0.9}
+# Yellow of the same palette: labels of papyrus are green, labels and predictions of ink vermilion.
+LIVE_RGB, LIVE_ALPHA = (0.94, 0.89, 0.26), 0.6

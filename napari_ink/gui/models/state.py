@@ -11,11 +11,13 @@ from napari_ink.gui.models.actions import Action
 from napari_ink.gui.models.status import (
     ConversionStatus,
     LabelCounts,
+    LiveStatus,
     ProjectionStatus,
     ReviewStatus,
     RunProgress,
     SearchStatus,
     StorageStatus,
+    TeachingStatus,
 )
 from napari_ink.stack import DepthStack
 from napari_ink.typing import ExportWhat as ExportWhat
@@ -29,6 +31,7 @@ class Step(StrEnum):
     STACK = "Stack"
     PREDICT = "Predict"
     CORRECT = "Correct"
+    LEARN = "Learn"
     EXPORT = "Export"
 
 
@@ -70,6 +73,8 @@ class InkState:
         Progress of the review.
     similar
         Progress and candidates of the search for similar strokes.
+    teaching, live
+        Progress of teaching with the taught models, and the live mode.
     versions
         Names of the saved versions of the labels, oldest first.
     compared
@@ -114,6 +119,8 @@ class InkState:
     storage: StorageStatus = StorageStatus()
     review: ReviewStatus = ReviewStatus()
     similar: SearchStatus = SearchStatus()
+    teaching: TeachingStatus = TeachingStatus()
+    live: LiveStatus = LiveStatus()
     versions: tuple[str, ...] = ()
     compared: str = ""
     projection: ProjectionStatus = ProjectionStatus()
@@ -153,6 +160,7 @@ class InkState:
             Step.STACK: self.stack is not None,
             Step.PREDICT: self.has_prediction and self.run is None,
             Step.CORRECT: self.labels_edited,
+            Step.LEARN: bool(self.teaching.rows),
             Step.EXPORT: bool(self.exported),
         }[step]
 
@@ -178,8 +186,29 @@ class InkState:
             return ""
         if self.run is not None:
             return "Wait for the prediction, or cancel it."
+        if step is Step.LEARN:
+            return "Correct something first: a model learns from labels."
         if step is Step.EXPORT and not self.has_prediction:
             return "Predict or label something first."
+        return ""
+
+    @property
+    def why_no_prediction(self) -> str:
+        """Reason why no prediction can be started now; empty if one can."""
+        return "A model is learning; wait for it, or cancel it in step 4." if self.teaching.is_running else ""
+
+    @property
+    def why_no_learning(self) -> str:
+        """Reason why no model can be taught yet; empty if one can."""
+        if self.teaching.missing:
+            return self.teaching.missing
+        if self.run is not None:
+            return "Wait for the prediction, or cancel it: learning needs the processor, too."
+        # In a reviewed region, what is not ink is papyrus.
+        has_papyrus = bool(self.counts.papyrus or self.review.reviewed)
+        if not (self.counts.ink and has_papyrus):
+            lacking = [*([] if self.counts.ink else ["ink"]), *([] if has_papyrus else ["papyrus"])]
+            return f"Paint some {' and some '.join(lacking)} first."
         return ""
 
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_ink.annotation import Candidate, Note
 from napari_ink.stack import How
+
+if TYPE_CHECKING:
+    from napari_ink.training import TaughtModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +174,63 @@ class ConversionStatus:
     done: float | None = None
     seconds_left: float | None = None
     out: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TeachingStatus:
+    """Progress of teaching, and the models that were taught in the project.
+
+    Attributes
+    ----------
+    progress
+        What is done now, in words; empty if no model is being taught.
+    done, total
+        Finished steps of all; `total` is 0 while they are not counted.
+    seconds_left
+        Estimated remaining time; None until it is known.
+    cancelling
+        Whether it was cancelled and has not ended yet.
+    notes
+        Sentences on the strokes that are learned from.
+    outcome
+        Sentences on the models that were made, or on why none was.
+    rows
+        Taught models, oldest first.
+    in_use
+        Key of the model in use; empty for the start model.
+    folder
+        Folder of the models; None without a project.
+    checking
+        Check that is running, in words; empty if none is.
+    missing
+        Sentence on a package that is not installed; empty if learning is possible.
+    """
+
+    progress: str = ""
+    done: int = 0
+    total: int = 0
+    seconds_left: float | None = None
+    cancelling: bool = False
+    notes: tuple[str, ...] = ()
+    outcome: tuple[str, ...] = ()
+    rows: tuple[TaughtModel, ...] = ()
+    in_use: str = ""
+    folder: Path | None = None
+    checking: str = ""
+    missing: str = ""
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a model is being taught."""
+        return bool(self.progress)
+
+
+@dataclass(frozen=True, slots=True)
+class LiveStatus:
+    """Live mode: whether it is on, and a sentence on its answer."""
+
+    is_on: bool = False
+    text: str = ""
 
 
 # Compared by identity: arrays have no single truth value, so `==` of two profiles would raise.

@@ -33,7 +33,7 @@ _KINDS = {"ink": "inklabels", "supervision": "supervision_mask"}
 
 
 class ExportPanel(StepPanel):
-    """Panel of step 4.
+    """Panel of step 5.
 
     Emits `export_requested` with kind, source and path, and `figure_requested` with source and path.
     """

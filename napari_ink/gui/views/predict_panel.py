@@ -104,7 +104,11 @@ class PredictPanel(StepPanel):
         """Add a model to the list, unless it is there, and select it."""
         # Compared by path, not by title: two checkpoints may have the same title.
         names = [known.name_or_path for known in self._models]
-        if model.name_or_path not in names:
+        if model.name_or_path in names:
+            index = names.index(model.name_or_path)
+            self._models[index] = model  # a taught model may have been renamed
+            self.model_box.setItemText(index, model.title)
+        else:
             self._models.append(model)
             self.model_box.addItem(model.title)
             self.model_box.setItemData(self.model_box.count() - 1, model.about, Qt.ItemDataRole.ToolTipRole)
@@ -147,9 +151,10 @@ class PredictPanel(StepPanel):
         self.mask_box.setToolTip(f"Uses {state.mask}")
         # Run and Pause share one place: only one of them can apply.
         self.run_button.setVisible(is_idle)
-        self.run_button.setEnabled(model is not None and not state.busy)
+        self.run_button.setEnabled(model is not None and not state.busy and not state.why_no_prediction)
         self.run_button.setText("Run again" if state.has_prediction else "Run prediction")
         self.continue_button.setVisible(is_idle and state.can_continue)
+        self.continue_button.setEnabled(not state.why_no_prediction)
         for stop in (self.pause_button, self.cancel_button):
             stop.setVisible(not is_idle)
             stop.setEnabled(state.run is not None and not state.run.cancelling)
@@ -164,7 +169,7 @@ class PredictPanel(StepPanel):
             self._greys = greys
             top = 65535 if state.stack is None else int(np.iinfo(state.stack.dtype).max)
             self.grey_box.fit(top, state.suggested_greys)
-        self.show_progress(state.run)
+        self.show_progress(state.run, state.why_no_prediction)
         kept = f"Stored in {state.prediction.name}." if state.prediction else ""
         show_text(self.about, " ".join(filter(None, (state.outcome, state.device_line, *state.notes, kept))))
         self.about.setToolTip(f"Stored in {state.prediction}" if state.prediction else "")
@@ -172,9 +177,9 @@ class PredictPanel(StepPanel):
         self.ink_threshold.show_value(state.ink_threshold)
         self.edge_threshold.show_value(state.edge_threshold)
 
-    def show_progress(self, run: RunProgress | None) -> None:
-        """Show the progress of a run; None hides it."""
-        show_text(self.status, _progress_text(run) or ("" if self.model() else _NO_MODEL))
+    def show_progress(self, run: RunProgress | None, why_not: str = "") -> None:
+        """Show the progress of a run, or why none can be started; None hides the progress."""
+        show_text(self.status, _progress_text(run) or why_not or ("" if self.model() else _NO_MODEL))
         self.progress.setVisible(run is not None)
         if run is not None:
             self.progress.show_progress(run.done, run.total)
@@ -250,7 +255,7 @@ class PredictPanel(StepPanel):
         return box
 
     def _connect(self) -> None:
-        self.run_button.clicked.connect(self._on_run)
+        self.run_button.clicked.connect(self.request_run)
         self.continue_button.clicked.connect(self.continue_requested)
         self.pause_button.clicked.connect(self.pause_requested)
         self.cancel_button.clicked.connect(self.cancel_requested)
@@ -263,7 +268,8 @@ class PredictPanel(StepPanel):
         self.ink_threshold.changed.connect(lambda value: self.threshold_changed.emit("ink", value))
         self.edge_threshold.changed.connect(lambda value: self.threshold_changed.emit("edge", value))
 
-    def _on_run(self) -> None:
+    def request_run(self) -> None:
+        """Request a prediction with the selected settings."""
         if (settings := self.settings()) is not None:
             self.run_requested.emit(settings)
 

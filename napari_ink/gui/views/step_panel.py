@@ -1,4 +1,4 @@
-"""Base of the four steps: a numbered title, a hint, a message, and a body that opens once the step is possible."""
+"""Base of the five steps: a numbered title, a hint, a message, and a body that opens once the step is possible."""
 
 from __future__ import annotations
 

@@ -155,7 +155,7 @@ def teach(request: TeachRequest) -> Generator[TeachingEvent, None, None]:
         raise BadInputError(f"Teaching cannot take {request.minutes:g} minutes; give 0 or more.")
     corrections = [read_corrections(folder) for folder in request.projects]
     check_teachable(corrections)
-    start, note = adapted(_base(request.start), corrections[0].stack)
+    start, note = adapted(without_lessons(request.start), corrections[0].stack)
     lesson = Lesson(start, corrections)
     yield TeachingNote(_read_in_words(corrections))
     if note:
@@ -311,7 +311,7 @@ def adapted(model: InkModel, stack: DepthStack) -> tuple[InkModel, str]:
     return replace(model, contract=contract), note
 
 
-def _base(model: InkModel) -> InkModel:
+def without_lessons(model: InkModel) -> InkModel:
     """Return a model without the forest of an earlier lesson."""
     return replace(model, network=without_forest(model.network))
 

@@ -1,0 +1,229 @@
+"""Jobs of teaching: teach models, list and change the taught ones, check one, and answer strokes live."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import threading
+from collections.abc import Callable, Generator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_ink.annotation import ReviewState, labels_to_learn_from
+from napari_ink.annotation.store.edits import CHUNK_PX, REGION_PX
+from napari_ink.gui.models.prediction import ModelEntry, known_models, model_entry
+from napari_ink.region import Region
+from napari_ink.typing import UInt8Array
+
+if TYPE_CHECKING:
+    from napari_ink.annotation import Annotation
+    from napari_ink.stack import DepthStack
+    from napari_ink.training import LiveEvent, LiveHead, TaughtModel, TaughtModels, TeachingEvent
+
+MODELS_FOLDER = "models"
+LIVE_SIDE_PX = 1536
+GRID_PX = 256
+"""Side of the blocks in which the live mode predicts; that of the features, which are not imported here."""
+_PACKAGES = {"sklearn": "scikit-learn", "kornia": "kornia", "matplotlib": "matplotlib", "tensorboardX": "tensorboardX"}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ModelsListed:
+    """Event: the taught models of a project, the key of the one in use, and the model to predict with.
+
+    `entry` is the start model if no taught one is in use, and None without any taught model.
+    """
+
+    folder: Path
+    rows: tuple[TaughtModel, ...]
+    in_use: str
+    entry: ModelEntry | None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckDone:
+    """Event: a check of a taught model has ended; its result is in the row."""
+
+    name: str
+    listed: ModelsListed
+
+
+def missing_packages() -> str:
+    """Return a sentence on a package that learning needs and that is not installed; empty if all are."""
+    missing = [name for module, name in _PACKAGES.items() if importlib.util.find_spec(module) is None]
+    if not missing:
+        return ""
+    return f"Learning needs {missing[0]}, which is not installed: pip install 'napari-ink[train]'."
+
+
+def teach_job(
+    annotation: Annotation, project: Path, start: str, minutes: float, stop: threading.Event
+) -> Generator[TeachingEvent, None, None]:
+    """Teach models from the labels of a project, and yield the events of teaching.
+
+    Once `stop` is set, teaching ends after the current step and saves its state, with which it continues later.
+    """
+    from napari_ink.model import load_model
+    from napari_ink.predict import choose_device, cores_for_torch, cores_left_free
+    from napari_ink.training import TeachRequest, teach
+
+    annotation.flush()
+    with cores_left_free(1):  # for the window
+        device, cores = choose_device("auto").type, cores_for_torch()
+        request = TeachRequest((project,), load_model(start), minutes, device=device, cores=cores)
+        with closing(teach(request)) as events:
+            for event in events:
+                yield event
+                if stop.is_set():
+                    return
+
+
+def models_job(project: Path, change: Callable[[TaughtModels], None] | None = None) -> Generator[ModelsListed]:
+    """List the taught models of a project, after a change of one if there is any."""
+    from napari_ink.training import TaughtModels
+
+    models = TaughtModels.of_project(project)
+    if change is not None:
+        change(models)
+    yield _listed(models)
+
+
+def copy_job(source: Path, target: Path) -> Generator[Path]:
+    """Copy the checkpoint of a taught model, with all it says of itself."""
+    from napari_ink.durable import replacing
+
+    with replacing(target) as beside:
+        shutil.copyfile(source, beside)
+    yield target
+
+
+def check_job(annotation: Annotation, project: Path, row: TaughtModel) -> Generator[CheckDone]:
+    """Run the checks of a taught model, and add their results to its row."""
+    from napari_ink.predict import cores_left_free
+    from napari_ink.training import TaughtModels, check_taught
+
+    annotation.flush()
+    models = TaughtModels.of_project(project)
+    with cores_left_free(1):
+        for name, result in check_taught((project,), row):
+            models.record_check(row.key, name, result)
+            yield CheckDone(name, _listed(models))
+
+
+def start_of(chosen: str, rows: tuple[TaughtModel, ...], folder: Path) -> str:
+    """Return the model to start from: the chosen one, or the start of the lesson that made it in this project."""
+    taught = {str((folder / f"{row.key}.safetensors").absolute()): row for row in rows}
+    row = taught.get(chosen and str(Path(chosen).absolute()))
+    return chosen if row is None else row.started_from
+
+
+class LiveTeacher:
+    """The live head of one stack and its labels, made with the first answer.
+
+    Parameters
+    ----------
+    stack
+        Stack to predict.
+    annotation
+        Labels to learn from.
+    start
+        Model to start from.
+    """
+
+    def __init__(self, stack: DepthStack, annotation: Annotation, start: str) -> None:
+        self.start = start
+        self._stack, self._annotation = stack, annotation
+        self._head: LiveHead | None = None
+        self._lock = threading.Lock()
+
+    def answer_job(self, area: Region, answered: frozenset[tuple[int, int]]) -> Generator[LiveEvent]:
+        """Learn from all strokes so far, and predict an area block by block."""
+        import torch
+
+        from napari_ink.predict import cores_for_torch
+        from napari_ink.training import LiveNote
+
+        # Of this thread alone, and not put back: a training may change the number for threads to come meanwhile.
+        torch.set_num_threads(cores_for_torch(spared=1))
+        head, note = self._made(torch.get_num_threads())
+        if note:
+            yield LiveNote(note)
+        yield from head.answer(labelled_blocks(self._annotation), area, answered)
+
+    def _made(self, cores: int) -> tuple[LiveHead, str]:
+        """Return the head, and a note if it was made just now."""
+        from napari_ink.model import load_model
+        from napari_ink.training import LiveHead
+
+        with self._lock:
+            if self._head is not None:
+                return self._head, ""
+            self._head = LiveHead(load_model(self.start), self._stack, self._read, cores)
+            return self._head, self._head.note
+
+    def _read(self, area: Region) -> UInt8Array:
+        return labels_of(self._annotation, area)
+
+
+def live_area(area: Region, shape: tuple[int, int]) -> Region:
+    """Return the blocks around the middle of an area, of which at most `LIVE_SIDE_PX` pixels each way are shown."""
+    (y0, y1), (x0, x1) = (
+        _middle(*side, length) for side, length in zip(((area.y0, area.y1), (area.x0, area.x1)), shape, strict=True)
+    )
+    return Region(y0, y1, x0, x1)
+
+
+def _middle(start: int, end: int, length: int) -> tuple[int, int]:
+    """Return the range of whole blocks around the middle of a range."""
+    first = start + max(end - start - LIVE_SIDE_PX, 0) // 2
+    last = min(first + LIVE_SIDE_PX, end)
+    return first // GRID_PX * GRID_PX, min(-(-last // GRID_PX) * GRID_PX, length)
+
+
+def grid_cell(block: tuple[int, int], shape: tuple[int, int]) -> Region:
+    """Return the region of a block, clipped to the segment."""
+    y, x = block[0] * GRID_PX, block[1] * GRID_PX
+    return Region(y, min(y + GRID_PX, shape[0]), x, min(x + GRID_PX, shape[1]))
+
+
+def labels_of(annotation: Annotation, area: Region) -> UInt8Array:
+    """Return the label values ``(y, x)`` to learn from in a region, with what was reviewed as papyrus."""
+    review = annotation.read("review", *((0, length) for length in annotation.plane_shape("review")))
+    ink = annotation.read("ink", (area.y0, area.y1), (area.x0, area.x1))
+    return labels_to_learn_from(ink, review, area.y0, area.x0)
+
+
+def labelled_blocks(annotation: Annotation) -> set[tuple[int, int]]:
+    """Return the blocks of a segment that may have labels, or were reviewed."""
+    from napari_ink.training import blocks_of
+
+    found: set[tuple[int, int]] = set()
+    review = annotation.read("review", *((0, length) for length in annotation.plane_shape("review")))
+    reviewed = np.argwhere(review == ReviewState.REVIEWED).tolist()
+    for side, cells in ((CHUNK_PX, annotation.stored("ink")), (REGION_PX, reviewed)):
+        for row, column in cells:
+            region = Region(row * side, (row + 1) * side, column * side, (column + 1) * side)
+            found.update(blocks_of(region.clip(annotation.shape)))
+    return found
+
+
+def _listed(models: TaughtModels) -> ModelsListed:
+    rows, in_use = tuple(models.rows()), models.current
+    entry = None
+    if in_use:
+        entry = replace(model_entry(models.path(in_use)), title=models.row(in_use).name)
+    elif rows:
+        entry = _entry_of(rows[-1].started_from)
+    return ModelsListed(models.folder, rows, in_use, entry)
+
+
+def _entry_of(name_or_path: str) -> ModelEntry | None:
+    """Return a shipped model or a file; None if the file has gone."""
+    known = next((model for model in known_models() if model.name_or_path == name_or_path), None)
+    if known is not None or not Path(name_or_path).is_file():
+        return known
+    return model_entry(Path(name_or_path))

@@ -1,0 +1,106 @@
+"""Step 4, Learn: teach a model from the corrections, live or in depth, and choose among the taught models."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QDoubleSpinBox, QHBoxLayout, QLabel
+
+from napari_ink.gui.models.state import InkState, Step, time_left
+from napari_ink.gui.models.status import TeachingStatus
+from napari_ink.gui.views.models_section import ModelList
+from napari_ink.gui.views.section import row
+from napari_ink.gui.views.step_panel import StepPanel, button, paragraph, show_text
+from napari_ink.gui.views.widgets import Progress
+
+_HINT = "Teach a model from your labels. Only what is painted or reviewed counts; a few strokes are enough to begin."
+_LIVE_TIP = (
+    "After each stroke, predict what is in sight again with a quick model of all strokes so far. "
+    "It has a yellow layer of its own, “live ink”, and changes neither labels nor predictions"
+)
+_LONGEST_MINUTES = 600.0
+
+
+class LearnPanel(StepPanel):
+    """Panel of step 4.
+
+    Emits `learn_requested` with the minutes, `cancel_requested`, `live_requested` with on or off, and
+    `predict_requested` with the key of a taught model.
+    """
+
+    learn_requested = Signal(float)
+    cancel_requested = Signal()
+    live_requested = Signal(bool)
+    predict_requested = Signal(str)
+
+    def __init__(self) -> None:
+        super().__init__(Step.LEARN, _HINT)
+        self.live_button = button("Live", _LIVE_TIP)
+        self.live_button.setCheckable(True)
+        # Without the focus on the button, keys continue to go to the canvas.
+        self.live_button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.minutes_box = QDoubleSpinBox()
+        self.learn_button = button("Learn", "Teach a quick model, and for these minutes a deep one")
+        self.cancel_button = button("Cancel", "Stop after the current step; Learn continues from there")
+        self.predict_button = button(
+            "Predict with it", "Predict with the model in use, beginning with what is in sight"
+        )
+        self.progress, self.models = Progress(), ModelList()
+        self.live_text, self.status, self.outcome = paragraph(), paragraph(), paragraph()
+        self._lay_out()
+        self._connect()
+        self._in_use = ""
+
+    def show_state(self, state: InkState) -> None:
+        """Show the progress of teaching, the live mode, and the taught models."""
+        super().show_state(state)
+        status = state.teaching
+        self._in_use = status.in_use
+        why_not = "" if status.is_running else state.why_no_learning
+        self.live_button.setChecked(state.live.is_on)
+        show_text(self.live_text, state.live.text)
+        for widget in (self.learn_button, self.minutes_box):
+            widget.setVisible(not status.is_running)
+        self.learn_button.setEnabled(not why_not and not state.busy)
+        self.minutes_label.setVisible(not status.is_running)
+        self.cancel_button.setVisible(status.is_running)
+        self.cancel_button.setEnabled(not status.cancelling)
+        self.progress.setVisible(status.is_running)
+        self.progress.show_progress(status.done, status.total)
+        show_text(self.status, _progress_text(status) or why_not)
+        show_text(self.outcome, " ".join((*status.notes, *status.outcome)))
+        self.predict_button.setVisible(bool(status.in_use) and not status.is_running)
+        self.predict_button.setEnabled(state.run is None and not state.busy)
+        self.models.show_state(state)
+
+    def _lay_out(self) -> None:
+        self.minutes_box.setRange(0, _LONGEST_MINUTES)
+        self.minutes_box.setDecimals(0)
+        self.minutes_box.setValue(3)
+        self.minutes_box.setSuffix(" min")
+        self.minutes_box.setSpecialValueText("0: quick only")
+        self.minutes_box.setToolTip("Time for the deep model; with 0, only the quick one is made, which takes seconds")
+        self.minutes_label = QLabel("Deep model")
+        settings = QHBoxLayout()
+        settings.addWidget(self.minutes_label)
+        settings.addWidget(self.minutes_box, 1)
+        self.rows.addWidget(self.live_button)
+        self.rows.addWidget(self.live_text)
+        self.rows.addLayout(settings)
+        self.rows.addLayout(row(self.learn_button, self.cancel_button))
+        for widget in (self.progress, self.status, self.outcome, self.predict_button, self.models):
+            self.rows.addWidget(widget)
+
+    def _connect(self) -> None:
+        self.live_button.clicked.connect(self.live_requested)
+        self.learn_button.clicked.connect(lambda: self.learn_requested.emit(self.minutes_box.value()))
+        self.cancel_button.clicked.connect(self.cancel_requested)
+        self.predict_button.clicked.connect(lambda: self.predict_requested.emit(self._in_use))
+
+
+def _progress_text(status: TeachingStatus) -> str:
+    if status.cancelling:
+        return "Stopping after this step…"
+    if not status.total:
+        return status.progress
+    left = "" if status.seconds_left is None else f", {time_left(status.seconds_left)} left"
+    return f"{status.progress} {status.done} of {status.total}{left}"

@@ -1,0 +1,141 @@
+"""Teaching without a window: what is refused, progress, cancelling, and what can be done with taught models."""
+
+import pytest
+
+from napari_ink.gui.models.state import Step
+from napari_ink.model import load_model
+from tests.gui.controllers.conftest import make_editable
+from tests.gui.lessons import save_lesson, strokes
+
+
+@pytest.fixture
+def lesson(session, held_jobs, tmp_path, checkpoint):
+    """The session with a stack of bright ink, empty labels, and the random model chosen."""
+    session.model_name = str(checkpoint)
+    session.open_stack(save_lesson(tmp_path))
+    held_jobs.work()
+    make_editable(session, held_jobs)
+    return session
+
+
+@pytest.fixture
+def labelled(lesson):
+    """The same session, with eight strokes of ink and of papyrus."""
+    lesson.labels.apply(strokes(8), "ink")
+    return lesson
+
+
+@pytest.fixture
+def taught(labelled, held_jobs):
+    """The same session, after a quick model was taught."""
+    labelled.chosen = []
+    labelled.teaching.model_chosen.connect(lambda entry: labelled.chosen.append(entry.name_or_path))
+    labelled.teaching.learn(0)
+    held_jobs.work()
+    return labelled
+
+
+def test_without_ink_or_papyrus_the_reason_is_given(lesson, held_jobs):
+    lesson.teaching.learn(0)
+    assert lesson.state.message(Step.LEARN) == "Paint some ink and some papyrus first."
+    assert held_jobs.names() == []
+
+
+def test_a_better_model_becomes_the_one_to_predict_with(taught, tmp_path):
+    status = taught.state.teaching
+    (row,) = status.rows
+    assert (row.kind, row.is_better, status.in_use, status.progress) == ("quick", True, "quick-1", "")
+    assert row.after.auc > 0.95
+    assert "better than before" in status.outcome[0]
+    assert any("groups of strokes" in note for note in status.notes)
+    path = tmp_path / "lesson.ink" / "models" / "quick-1.safetensors"
+    assert taught.chosen == [str(path)]
+    assert load_model(path).provenance["taught"]["key"] == "quick-1"
+    assert taught.state.is_done(Step.LEARN)
+
+
+def test_the_start_model_comes_back_and_the_taught_one_again(taught, held_jobs, checkpoint):
+    taught.teaching.use("")
+    held_jobs.work()
+    assert taught.state.teaching.in_use == ""
+    assert taught.chosen[-1] == str(checkpoint)
+    taught.teaching.use("quick-1")
+    held_jobs.work()
+    assert taught.state.teaching.in_use == "quick-1"
+    assert taught.chosen[-1].endswith("quick-1.safetensors")
+
+
+def test_a_lesson_on_a_taught_model_begins_with_its_start(taught, checkpoint):
+    taught.model_name = taught.chosen[-1]
+    assert taught.teaching.start_model == str(checkpoint)
+
+
+def test_a_taught_model_is_renamed_and_exported(taught, held_jobs, tmp_path):
+    taught.teaching.rename("quick-1", "my hand")
+    held_jobs.work()
+    assert taught.state.teaching.rows[0].name == "my hand"
+    taught.teaching.export("quick-1", tmp_path / "copy.safetensors")
+    held_jobs.work()
+    assert load_model(tmp_path / "copy.safetensors").provenance["taught"]["labels_sha256"]
+    taught.teaching.rename("quick-1", "no/slash")
+    held_jobs.work()
+    assert "cannot name a model" in taught.state.message(Step.LEARN)
+
+
+def test_predicting_with_a_model_uses_it_first(taught, held_jobs):
+    taught.teaching.use("")
+    held_jobs.work()
+    asked = []
+    taught.teaching.prediction_requested.connect(lambda: asked.append(taught.chosen[-1]))
+    taught.teaching.predict_with("quick-1")
+    held_jobs.work()
+    assert [path.rpartition("/")[2] for path in asked] == ["quick-1.safetensors"]
+
+
+def test_cancelling_keeps_what_is_there_and_a_prediction_waits_meanwhile(labelled, held_jobs):
+    labelled.teaching.learn(0)
+    job = held_jobs.one("teach_job")
+    job.step()
+    assert "A model is learning" in labelled.state.why_no_prediction
+    labelled.teaching.cancel()
+    assert labelled.state.teaching.cancelling
+    labelled.teaching.learn(0)  # not until the first one has saved its state
+    assert held_jobs.names() == ["teach_job"]
+    held_jobs.work()
+    status = labelled.state.teaching
+    assert (status.cancelling, status.progress, status.rows) == (False, "", ())
+    assert "Learn continues" in status.outcome[-1]
+
+
+def test_an_error_is_shown_and_ends_the_progress(labelled, held_jobs):
+    labelled.teaching.learn(0)
+    held_jobs.one("teach_job").fail("The disk is full.")
+    assert labelled.state.message(Step.LEARN) == "The disk is full."
+    assert not labelled.state.teaching.is_running
+
+
+def test_the_models_of_a_project_are_listed_when_it_is_opened_again(taught, held_jobs, tmp_path):
+    taught.labels.annotation.flush()
+    taught.open_stack(tmp_path / "lesson.npy")
+    held_jobs.work()
+    from tests.gui.windowless import take_turns
+
+    take_turns()
+    held_jobs.work()
+    assert [row.key for row in taught.state.teaching.rows] == ["quick-1"]
+    assert len(taught.chosen) == 2
+
+
+def test_steps_and_time_left_are_told(labelled, held_jobs):
+    labelled.teaching.learn(3)
+    from napari_ink.training import StepEnded, TrainingStarted
+
+    teaching = labelled.teaching
+    teaching._on_event(TrainingStarted(None, 0, 180, 1, "cpu", "fp32", ()), 3)
+    teaching._on_event(StepEnded(60, 0.1, 0.1, 1.0, 1e-3, 1.0), 3)
+    status = labelled.state.teaching
+    assert (status.progress, status.done, status.total) == ("Step", 60, 180)
+    assert 0 <= status.seconds_left < 180
+    teaching._on_event(StepEnded(180, 0.1, 0.1, 1.0, 1e-3, 1.0), 3)
+    assert labelled.state.teaching.progress == "Judging the deep model…"
+    labelled.teaching.reset()
