@@ -57,7 +57,7 @@ class LiveController(QObject):
         super().__init__(parent)
         self._store, self._jobs, self._layers, self._labels = store, jobs, layers, labels
         self._start_model = start_model
-        self._layer = LiveLayer(layers)
+        self._layer = LiveLayer(layers, self)
         self._teacher: LiveTeacher | None = None
         self._answered: set[tuple[int, int]] = set()
         self._forest = 0

@@ -28,7 +28,7 @@ MODELS_FOLDER = "models"
 LIVE_SIDE_PX = 1536
 GRID_PX = 256
 """Side of the blocks in which the live mode predicts; that of the features, which are not imported here."""
-_PACKAGES = {"sklearn": "scikit-learn", "kornia": "kornia", "matplotlib": "matplotlib", "tensorboardX": "tensorboardX"}
+_PACKAGES = {"sklearn": "scikit-learn", "matplotlib": "matplotlib", "tensorboardX": "tensorboardX"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from napari.layers import Image
 from napari.utils.colormaps import Colormap
+from qtpy.QtCore import QObject
+from superqt.utils import QSignalThrottler
 
 from napari_ink.gui.models.palette import LIVE_ALPHA, LIVE_RGB
 from napari_ink.region import Region
@@ -18,9 +20,10 @@ if TYPE_CHECKING:
 _KEY, _NAME = "live", "live ink"
 # Transparent up to the first probability and opaque from the second on, so that doubt is seen as doubt.
 _LIMITS = 102, 204
+_REFRESH_MS = 150
 
 
-class LiveLayer:
+class LiveLayer(QObject):
     """Layer that covers the part of a segment in sight, below the labels; its memory does not grow with the segment.
 
     Parameters
@@ -34,9 +37,14 @@ class LiveLayer:
         Part of the segment that the layer covers; None while it is not shown.
     """
 
-    def __init__(self, layers: LayerManager) -> None:
+    def __init__(self, layers: LayerManager, parent: QObject | None = None) -> None:
+        super().__init__(parent)
         self._layers = layers
         self.region: Region | None = None
+        # Blocks arrive faster than a window without a graphics card can draw them.
+        self._drawing = QSignalThrottler(parent=self)
+        self._drawing.setTimeout(_REFRESH_MS)
+        self._drawing.triggered.connect(self._refresh)
 
     @property
     def is_shown(self) -> bool:
@@ -68,6 +76,10 @@ class LiveLayer:
         if overlap is not None:
             here, there = overlap
             layer.data[here] = ink[there]
+            self._drawing.throttle()
+
+    def _refresh(self) -> None:
+        if (layer := self._layers.auxiliary(_KEY)) is not None:
             layer.refresh(extent=False, highlight=False)
 
     def remove(self) -> None:

@@ -139,3 +139,12 @@ def test_steps_and_time_left_are_told(labelled, held_jobs):
     teaching._on_event(StepEnded(180, 0.1, 0.1, 1.0, 1e-3, 1.0), 3)
     assert labelled.state.teaching.progress == "Judging the deep model…"
     labelled.teaching.reset()
+
+
+def test_checks_are_added_to_the_row(taught, held_jobs):
+    taught.teaching.check("quick-1")
+    assert "Checking quick-1" in taught.state.teaching.checking
+    held_jobs.work()
+    status = taught.state.teaching
+    assert status.checking == ""
+    assert set(status.rows[0].checks) == {"moved labels", "reversed depth", "known phantoms"}

@@ -1,0 +1,125 @@
+"""The panel of step 4 alone: reasons, progress in words, and the list of taught models."""
+
+from dataclasses import replace
+
+import pytest
+
+from napari_ink.gui.models.state import InkState
+from napari_ink.gui.models.status import LabelCounts, LiveStatus, TeachingStatus
+from napari_ink.gui.views import LearnPanel
+from napari_ink.gui.views.models_section import PicturesDialog
+from napari_ink.stack import open_stack
+from napari_ink.training import StrokeScores, TaughtModel
+
+
+@pytest.fixture
+def panel(qtbot) -> LearnPanel:
+    panel = LearnPanel()
+    qtbot.addWidget(panel)
+    panel.show()
+    return panel
+
+
+@pytest.fixture
+def state(segment) -> InkState:
+    """A state with labels of both kinds."""
+    return InkState(stack=open_stack(segment), labels=True, counts=LabelCounts(ink=9, papyrus=9))
+
+
+def _model(key: str, is_better: bool = True, **checks: str) -> TaughtModel:
+    made_from = {"made_at": "2026-11-28T12:00:00+00:00", "started_from": "a", "started_from_sha256": "b"}
+    before, after = StrokeScores(auc=0.61, f0_5=0.3, threshold=0.5), StrokeScores(auc=0.88, f0_5=0.6, threshold=0.4)
+    counts = {"strokes": 9, "ink_px": 90, "papyrus_px": 90, "labels_sha256": "c", "judged_on": "Judged on 9."}
+    kind = key.partition("-")[0]
+    return TaughtModel(
+        key=key,
+        name=key,
+        kind=kind,
+        before=before,
+        after=after,
+        is_better=is_better,
+        checks=checks,
+        **made_from,
+        **counts,
+    )
+
+
+@pytest.fixture
+def listed(panel, state, tmp_path) -> InkState:
+    """A state with two models, of which the first is in use."""
+    rows = (_model("quick-1"), _model("deep-1", False, known="F0.5 0.500 before"))
+    return replace(state, teaching=TeachingStatus(rows=rows, in_use="quick-1", folder=tmp_path))
+
+
+def test_the_reason_stands_where_learning_is_impossible(panel, state):
+    panel.show_state(replace(state, counts=LabelCounts(ink=9)))
+    assert panel.status.text() == "Paint some papyrus first."
+    assert not panel.learn_button.isEnabled()
+    panel.show_state(state)
+    assert panel.learn_button.isEnabled()
+    assert not panel.status.isVisible()
+
+
+def test_progress_is_told_in_words_and_can_be_cancelled(panel, state):
+    running = TeachingStatus(progress="Step", done=60, total=180, seconds_left=118.0)
+    panel.show_state(replace(state, teaching=running))
+    assert panel.status.text() == "Step 60 of 180, about 2 min left"
+    assert panel.cancel_button.isVisible()
+    assert not panel.learn_button.isVisible()
+    panel.show_state(replace(state, teaching=replace(running, cancelling=True)))
+    assert "Stopping" in panel.status.text()
+    assert not panel.cancel_button.isEnabled()
+
+
+def test_the_minutes_are_requested(panel, state, qtbot):
+    panel.show_state(state)
+    panel.minutes_box.setValue(0)
+    assert panel.minutes_box.text() == "0: quick only"
+    with qtbot.waitSignal(panel.learn_requested) as asked:
+        panel.learn_button.click()
+    assert asked.args == [0.0]
+
+
+def test_models_are_listed_with_their_scores_newest_first(panel, listed):
+    panel.show_state(listed)
+    rows = [panel.models.list.item(number).text() for number in range(2)]
+    assert rows[0].startswith("deep-1, candidate\ndeep, ")
+    assert rows[1].startswith("quick-1, in use\nquick, ")
+    assert rows[1].endswith("AUC 0.61 → 0.88")
+    assert "not better than before, kept as a candidate" in panel.models.details.text()
+    assert "known: F0.5 0.500 before" in panel.models.details.text()
+
+
+def test_requests_name_the_selected_model(panel, listed, qtbot):
+    panel.show_state(listed)
+    with qtbot.waitSignal(panel.models.use_requested) as used:
+        panel.models.use_button.click()
+    assert used.args == ["deep-1"]
+    panel.models.list.setCurrentRow(1)
+    assert not panel.models.use_button.isEnabled()  # it is in use
+    with qtbot.waitSignal(panel.models.use_requested) as back:
+        panel.models.back_button.click()
+    assert back.args == [""]
+    with qtbot.waitSignal(panel.predict_requested) as predicted:
+        panel.predict_button.click()
+    assert predicted.args == ["quick-1"]
+
+
+def test_curves_are_offered_where_there_are_some(panel, listed, tmp_path, qtbot):
+    panel.show_state(listed)
+    assert not panel.models.pictures_button.isEnabled()
+    panel.grab().save(str(tmp_path / "deep-1-curves.png"))
+    panel.show_state(listed)
+    panel.models.pictures_button.click()
+    dialog = panel.models.findChild(PicturesDialog)
+    assert dialog.isVisible()
+    dialog.close()
+
+
+def test_the_live_mode_is_shown_and_switched(panel, state, qtbot):
+    panel.show_state(replace(state, live=LiveStatus(True, "Answered in 0.9 s.")))
+    assert panel.live_button.isChecked()
+    assert panel.live_text.text() == "Answered in 0.9 s."
+    with qtbot.waitSignal(panel.live_requested) as switched:
+        panel.live_button.click()
+    assert switched.args == [False]
