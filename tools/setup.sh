@@ -13,4 +13,6 @@ echo "Installing napari-ink with Qt and the developers' tools into $venv (a few 
 install "$venv" 'pip>=25.1' # the first that reads dependency groups
 install_torch "$venv"
 install "$venv" -e '.[qt]' --group dev
+# What our U-Net must agree with. It asks for timm, and so torchvision, which the parts that are compared do not need.
+install "$venv" --no-deps dynamic-network-architectures
 echo "Set up: $venv/bin/napari-ink --help"

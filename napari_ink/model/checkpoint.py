@@ -101,6 +101,17 @@ def read_own_card(path: Path) -> ModelCard:
         ) from error
 
 
+def has_weight(path: Path, part: str) -> bool:
+    """Return whether a safetensors file holds a weight with a certain part in its name.
+
+    Raises
+    ------
+    CheckpointError
+        If it is no safetensors file.
+    """
+    return any(part in name for name in _read_header(path)[1])
+
+
 def _read_header(path: Path) -> tuple[dict[str, str], dict[str, tuple[int, ...]]]:
     """Return the metadata of a safetensors file and the shapes of its tensors."""
     from safetensors import SafetensorError, safe_open

@@ -23,6 +23,7 @@ from pydantic import (
 from napari_ink.errors import ContractError
 
 Direction = Literal["as stored", "reversed"]
+Normalisation = Literal["fixed", "crop robust"]
 LARGEST_TILE = 2**13
 _MOST_LAYERS = 2**12
 _VOXEL_TOLERANCE = 0.1
@@ -54,10 +55,21 @@ class InputContract(BaseModel):
     clip: tuple[float, float] = Field((0.0, 1.0), description="grey values kept, as fractions of the dtype's range")
     mean: float = Field(description="subtracted after clipping, in fractions of the dtype's range")
     std: float = Field(description="divided by after subtracting the mean", gt=0)
+    normalisation: Normalisation = Field(
+        "fixed",
+        description="fixed: by the values above alone; crop robust: each tile is then clipped to its own 1st to 99th "
+        "percentile, less its median, and divided by 1.4826 times its median absolute deviation",
+    )
     voxel_size_um: float | None = Field(description="edge of the voxels trained on, in micrometres")
     tile_size: int = Field(256, description="height and width of a tile, in pixels", ge=32, le=LARGEST_TILE)
     context_px: int = Field(
         0, description="pixels along each side of a tile that the network reads and whose values are dropped", ge=0
+    )
+    overlap: float | None = Field(
+        None,
+        description="share of a tile that overlaps with its neighbour; null for what suits the network",
+        ge=0,
+        le=0.75,
     )
 
     @model_validator(mode="after")
@@ -83,6 +95,10 @@ class InputContract(BaseModel):
             del entries["grey_range"]
         if entries["context_px"] == 0:
             del entries["context_px"]
+        if entries["normalisation"] == "fixed":
+            del entries["normalisation"]
+        if entries["overlap"] is None:
+            del entries["overlap"]
         return entries
 
     def changed(self, **changes: Any) -> Self:
@@ -201,7 +217,7 @@ class InputContract(BaseModel):
         if self.grey_range is not None:
             low, high = self.grey_range
             sentences.append(f"Grey values from {low:g} to {high:g} are spread over the whole range.")
-        elif narrow:
+        elif narrow and self.normalisation == "fixed":  # what scales each tile by itself needs no range
             return (narrow,)
         return tuple(sentences) + self._far_note(sample)
 
@@ -224,6 +240,10 @@ class InputContract(BaseModel):
         sentences = [f"Reads depth layers {window.start} to {window.stop - 1} of {depth}, {self.direction}."]
         if window.stop - window.start < self.depth_layers:
             sentences.append(f"The model was trained on {self.depth_layers} layers; expect less from fewer.")
+        if self.normalisation == "crop robust":
+            sentences.append(
+                f"Each tile of {self.tile_size} pixels is scaled by its own grey values, so values depend on it."
+            )
         sentences.extend(self._voxel_note(voxel_size_um))
         return tuple(sentences)
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import math
-import re
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from napari_ink.decoding import decoder_errors
 from napari_ink.errors import CheckpointError
-from napari_ink.model.archives import check_archive
 from napari_ink.model.cards import InkModel, ModelCard
 from napari_ink.model.contract import InputContract
+from napari_ink.model.pickled import plain_weights, read_pickled
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,31 +32,10 @@ GRAND_PRIZE_CONTRACT = InputContract(
 )
 """Input contract of the Grand Prize's inference. Its files do not state one; a contract file replaces this."""
 
-_PICKLED_GLOBAL = re.compile(r"GLOBAL ([\w.]+)")
-_KEPT_BESIDE = frozenset({"__main__", "argparse", "collections", "numpy", "omegaconf", "pathlib", "torch"}) | frozenset(
-    {"lightning", "lightning_fabric", "pytorch_lightning", "warmup_scheduler"}
+_REMEDY = (
+    "if you trust the file, open it where it was made and save its weights alone, with "
+    "torch.save(checkpoint['state_dict'], …)"
 )
-"""Packages whose objects trainers store beside the weights: schedulers, sizes, settings. They are not read."""
-
-_PLAIN: dict[str, Any] = {"builtins.dict": dict, "builtins.list": list, "builtins.set": set, "builtins.int": int}
-
-
-class _LeftUnread:
-    """Replacement of objects that are not weights: accepts any arguments and does nothing."""
-
-    def __new__(cls, *_: object) -> Self:
-        return object.__new__(cls)
-
-    def __init__(self, *_: object) -> None:
-        pass
-
-    def __setstate__(self, _: object) -> None:
-        pass
-
-
-def _empty_dict(*_: object) -> dict[object, object]:
-    """Return a dict in place of a file's `defaultdict`, which unpickling then fills."""
-    return {}
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
@@ -72,50 +49,11 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     CheckpointError
         If the file is not a checkpoint, or contains objects that could run code when read.
     """
-    import torch
-
-    check_archive(path, "a Lightning checkpoint")
-    try:
-        with decoder_errors(CheckpointError, path, "fetch the file again"), _stand_ins(path):
-            content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except CheckpointError as error:
-        raise CheckpointError(_why_not_loaded(path, error.__cause__ or error)) from error
-    weights = content.get("state_dict", content) if isinstance(content, Mapping) else None
-    if not isinstance(weights, Mapping) or not weights or not all(map(_is_plain, weights.values())):
+    content = read_pickled(path, "a Lightning checkpoint", _REMEDY)
+    weights = plain_weights(path, content.get("state_dict", content) if isinstance(content, Mapping) else None)
+    if weights is None:
         raise CheckpointError(f"{path} holds no state_dict of weights; choose a checkpoint that Lightning saved.")
-    # A tensor with strides of 0 may have any size over a few stored bytes.
-    if (claimed := sum(weight.numel() * weight.element_size() for weight in weights.values())) > path.stat().st_size:
-        raise CheckpointError(f"{path} holds fewer bytes than the {claimed} of its weights; fetch the file again.")
-    return {str(name): tensor for name, tensor in weights.items()}
-
-
-def _is_plain(value: object) -> bool:
-    """Whether a value is a dense tensor in CPU memory."""
-    import torch
-
-    return isinstance(value, torch.Tensor) and value.layout == torch.strided and value.device.type == "cpu"
-
-
-def _stand_ins(path: Path) -> AbstractContextManager[Any]:
-    """Return a context in which harmless objects of a file are replaced by stand-ins, with torch 2.6 or newer."""
-    from torch import serialization
-
-    find = getattr(serialization, "get_unsafe_globals_in_checkpoint", None)
-    if find is None:
-        return nullcontext()
-    names = [name for name in find(path) if name.partition(".")[0] in _KEPT_BESIDE or name in _PLAIN]
-    stand_ins = {"collections.defaultdict": _empty_dict, **_PLAIN}
-    return serialization.safe_globals([(stand_ins.get(name, _LeftUnread), name) for name in names])
-
-
-def _why_not_loaded(path: Path, error: BaseException) -> str:
-    named = _PICKLED_GLOBAL.search(str(error))
-    if named is None:
-        return f"{path} is damaged and cannot be read; fetch the file again."
-    return (
-        f"{path} holds {named[1]} beside its weights, and reading that could run code; if you trust the file, open it "
-        "where it was made and save its weights alone, with torch.save(checkpoint['state_dict'], …)."
-    )
+    return weights
 
 
 def read_grand_prize_card(path: Path) -> ModelCard:

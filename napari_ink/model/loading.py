@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 SHIPPED_FOLDER = Path(__file__).parent / "checkpoints"
 DEFAULT_MODEL = "ink-tiny-3"
-OWN, LIGHTNING, TORCHSCRIPT, ONNX = ".safetensors", (".ckpt",), (".pt", ".pts", ".ts"), (".onnx",)
-MODEL_SUFFIXES = (OWN, *LIGHTNING, *TORCHSCRIPT, *ONNX)
+OWN, PTH, LIGHTNING, TORCHSCRIPT, ONNX = ".safetensors", (".pth",), (".ckpt",), (".pt", ".pts", ".ts"), (".onnx",)
+MODEL_SUFFIXES = (OWN, *PTH, *LIGHTNING, *TORCHSCRIPT, *ONNX)
 """Suffixes of model files."""
 
 
@@ -37,6 +37,10 @@ def read_card(name_or_path: str | os.PathLike[str]) -> ModelCard:
         If the model does not exist, or its file is invalid.
     """
     path = _existing(name_or_path)
+    if _is_ink_9um(path):
+        from napari_ink.model.ink_9um import read_ink_9um_card
+
+        return read_ink_9um_card(path)
     if path.suffix == OWN:
         return checkpoint.read_own_card(path)
     if path.suffix in LIGHTNING:
@@ -59,10 +63,25 @@ def load_model(name_or_path: str | os.PathLike[str] = DEFAULT_MODEL) -> InkModel
     """
     path = _existing(name_or_path)
     source = path.stem if path.parent == SHIPPED_FOLDER else str(path.absolute())
-    return replace(_load(path), source=source)
+    model = replace(_load(path), source=source)
+    if model.contract.normalisation == "fixed":
+        return model
+    from napari_ink.model.crop_scaling import CropScaled
+
+    # Within the network, which always sees one whole tile: whoever runs it cannot scale anything but tiles.
+    return replace(model, network=CropScaled(model.network, model.contract.tile_size).eval())
+
+
+def _is_ink_9um(path: Path) -> bool:
+    """Whether a file is laid out like ink_9um: by its suffix, or by the names of its weights."""
+    return path.suffix in PTH or (path.suffix == OWN and checkpoint.has_weight(path, "depth_fusion."))
 
 
 def _load(path: Path) -> InkModel:
+    if _is_ink_9um(path):
+        from napari_ink.model.ink_9um import load_ink_9um
+
+        return load_ink_9um(path)
     if path.suffix == OWN:
         return checkpoint.load_own(path)
     if path.suffix in LIGHTNING:

@@ -197,7 +197,8 @@ class _Run:
 
     def started(self, plan: TilePlan) -> PredictionStarted:
         """Return the first event."""
-        notes = [*self._notes_on_models(), *self._notes_on_resuming(), *self._notes_on_mask()]
+        notes = [*self._notes_on_models(), *self._notes_on_overlap(), *self._notes_on_resuming()]
+        notes.extend(self._notes_on_mask())
         if self._note_on_precision is not None:
             notes.append(self._note_on_precision)
         if len(self._members) > 1:
@@ -224,6 +225,11 @@ class _Run:
             reads = model.contract.notes(stack.shape[0], stack.voxel_size_um)
             for note in (*reads, *model.contract.grey_notes(sample, narrow), *model.notes()):
                 yield whose + note
+
+    def _notes_on_overlap(self) -> Iterator[str]:
+        own = overlap_of(None, self._members)
+        if any(one.contract.overlap is not None for one in self._members) and self._request.overlap != own:
+            yield f"Tiles overlap by {self._request.overlap:g} as asked; the model's own overlap is {own:g}."
 
     def _notes_on_mask(self) -> Iterator[str]:
         if isinstance(self._request.mask, SegmentMask) and self._request.mask.note:

@@ -69,9 +69,11 @@ def grid_step(members: Sequence[EnsembleMember]) -> int:
 
 
 def overlap_of(asked: float | None, members: Sequence[EnsembleMember]) -> float:
-    """Return the requested overlap of tiles, or else the overlap that hides the borders of the models' tiles."""
+    """Return the requested overlap of tiles, or else the models' own, or else one that hides the borders of tiles."""
     if asked is not None:
         return asked
+    if stated := [member.contract.overlap for member in members if member.contract.overlap is not None]:
+        return max(stated)
     return 0.0 if all(member.contract.context_px for member in members) else DEFAULT_OVERLAP
 
 

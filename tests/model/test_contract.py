@@ -164,3 +164,19 @@ def test_notes_name_what_does_not_fit() -> None:
 def test_invalid_contracts_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         contract(**wrong)
+
+
+def test_entries_of_later_versions_are_written_only_if_used() -> None:
+    plain = contract()
+    assert not {"normalisation", "overlap", "context_px", "grey_range"} & plain.model_dump(mode="json").keys()
+    used = plain.changed(normalisation="crop robust", overlap=0.5)
+    assert InputContract.model_validate_json(used.model_dump_json()) == used
+    assert InputContract.model_validate(plain.model_dump()) == plain
+    with pytest.raises(ContractError, match="overlap"):
+        plain.changed(overlap=0.9)
+
+
+def test_a_narrow_range_matters_not_where_each_tile_is_scaled_by_itself() -> None:
+    sample = np.arange(9, dtype=np.uint8)
+    assert contract(mean=0, std=1).grey_notes(sample, "narrow") == ("narrow",)
+    assert contract(mean=0, std=1, normalisation="crop robust").grey_notes(sample, "narrow") == ()
