@@ -1,11 +1,11 @@
-"""A handler that makes SIGTERM act like Ctrl-C."""
+"""Handlers of signals: SIGTERM acts like Ctrl-C, and Ctrl-C waits for the end of a training step."""
 
 from __future__ import annotations
 
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -37,3 +37,24 @@ def terminated_as_interrupted() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def interrupted_between_events() -> Iterator[Callable[[], None]]:
+    """Delay Ctrl-C until the yielded function is called, so that a step is saved; a second one acts at once."""
+    asked = threading.Event()
+
+    def remember(number: int, frame: FrameType | None) -> None:
+        if asked.is_set():
+            raise KeyboardInterrupt
+        asked.set()
+
+    def check() -> None:
+        if asked.is_set():
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, remember)
+    try:
+        yield check
+    finally:
+        signal.signal(signal.SIGINT, before)

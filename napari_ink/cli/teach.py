@@ -9,6 +9,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_ink.cli.signals import interrupted_between_events
+
 if TYPE_CHECKING:
     from napari_ink.training import TeachingEvent
 
@@ -55,28 +57,33 @@ def run(arguments: argparse.Namespace) -> None:
     elif arguments.check:
         _check(arguments, models)
     elif not arguments.list:
-        _teach(arguments)
+        _teach(arguments, models)
     _print(models, arguments.json)
 
 
-def _teach(arguments: argparse.Namespace) -> None:
+def _teach(arguments: argparse.Namespace, models: Any) -> None:
     from tqdm import tqdm
 
     from napari_ink.model import DEFAULT_MODEL, load_model
     from napari_ink.predict import choose_device, cores_for_torch
     from napari_ink.training import TeachRequest, teach
 
+    rows = models.rows()
+    start = arguments.start or (rows[-1].started_from if rows else DEFAULT_MODEL)
+    if not arguments.start:
+        print(f"Starts from {start}.", file=sys.stderr)
     request = TeachRequest(
         tuple(arguments.projects),
-        load_model(arguments.start or DEFAULT_MODEL),
+        load_model(start),
         arguments.minutes,
         arguments.seed,
         choose_device(arguments.device).type,
         cores_for_torch(),
     )
-    with closing(teach(request)) as events, tqdm(unit="step") as bar:
+    with interrupted_between_events() as check, closing(teach(request)) as events, tqdm(unit="step") as bar:
         for event in events:
             _show(event, bar)
+            check()
 
 
 def _show(event: TeachingEvent, bar: Any) -> None:

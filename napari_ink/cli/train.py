@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_ink.cli.signals import interrupted_between_events
 from napari_ink.errors import BadInputError
 
 if TYPE_CHECKING:
-    from types import FrameType
-
     from napari_ink.training import TrainingEvent, TrainRequest
 
 _SIZES = ("tiny", "base", "large")
@@ -81,7 +77,7 @@ def run(arguments: argparse.Namespace) -> None:
     request, notes = _request(arguments)
     speaks = os.environ.get("RANK", "0") == "0"  # only the first of torchrun's processes reports
     with (
-        _interrupted_between_events() as check,
+        interrupted_between_events() as check,
         closing(train_steps(request)) as events,
         tqdm(unit="step", disable=None if speaks else True, total=request.settings.steps) as bar,
     ):
@@ -165,24 +161,3 @@ def _settings(arguments: argparse.Namespace) -> Any:
         wrong = error.errors()[0]
         option = "--" + str(wrong["loc"][0]).replace("_", "-")
         raise BadInputError(f"{option} cannot be {wrong['input']}: {wrong['msg'].lower()}.") from error
-
-
-@contextmanager
-def _interrupted_between_events() -> Iterator[Any]:
-    """Delay Ctrl-C to the end of a step, so that the run can be saved; a second Ctrl-C acts at once."""
-    asked = threading.Event()
-
-    def remember(number: int, frame: FrameType | None) -> None:
-        if asked.is_set():
-            raise KeyboardInterrupt
-        asked.set()
-
-    def check() -> None:
-        if asked.is_set():
-            raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGINT, remember)
-    try:
-        yield check
-    finally:
-        signal.signal(signal.SIGINT, before)

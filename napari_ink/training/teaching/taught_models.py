@@ -16,7 +16,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from napari_ink.decoding import read_bounded
+from napari_ink.decoding import parse_json, read_bounded
 from napari_ink.durable import sync, write_bytes
 from napari_ink.errors import BadInputError, OutputError, ProjectError, storage_errors
 from napari_ink.model import InkEdgeConfig, InputContract, save_checkpoint
@@ -159,8 +159,8 @@ class TaughtModels:
         if not path.is_file():
             return ""
         try:
-            key = json.loads(read_bounded(path, ProjectError))["key"]
-        except (ValueError, KeyError, TypeError, ProjectError):
+            key = parse_json(read_bounded(path, ProjectError), ProjectError, path)["key"]
+        except (KeyError, TypeError, ProjectError):
             return ""  # as after a rollback: the model that was there first is used
         is_key = isinstance(key, str) and re.fullmatch(_KEY, key) is not None
         return key if is_key and self.path(key).is_file() else ""
