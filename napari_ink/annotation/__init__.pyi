@@ -31,6 +31,7 @@ from .review.review import (
     supervision,
 )
 from .review.statistics import Statistics, statistics
+from .review.variety import varied
 from .similar import Candidate, SearchProgress, find_similar
 from .store.edits import Block, Change, Edit, EditHeader, Plane
 from .store.store import Annotation
@@ -86,4 +87,5 @@ __all__ = [
     "seconds_left",
     "statistics",
     "supervision",
+    "varied",
 ]

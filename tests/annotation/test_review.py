@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from napari_ink.annotation import Annotation
 from napari_ink.annotation.review.notes import Notes
-from napari_ink.annotation.review.ranking import rank, score_regions, seconds_left
+from napari_ink.annotation.review.ranking import RegionScore, rank, score_regions, seconds_left
 from napari_ink.annotation.review.review import (
     ReviewState,
     cell_at,
@@ -18,6 +18,7 @@ from napari_ink.annotation.review.review import (
     supervision,
 )
 from napari_ink.annotation.review.statistics import statistics
+from napari_ink.annotation.review.variety import FIRST, varied
 from napari_ink.annotation.store.edits import REGION_PX
 
 SHAPE = (600, 700)
@@ -71,6 +72,64 @@ def test_the_queue_starts_with_doubtful_ink():
     assert by_region[1, 1].contradiction == 1
     assert by_region[2, 2].worth < 1e-5
     assert [score.worth for score in ranked] == sorted((score.worth for score in ranked), reverse=True)
+
+
+def test_regions_where_two_models_disagree_come_first_and_say_so():
+    ink, other = np.zeros(SHAPE, np.uint8), np.zeros(SHAPE, np.uint8)
+    ink[:128, :64], other[:128, 32:64] = 255, 255  # half of a sixth
+    other[300:428, 300:428] = 255  # only the second model sees this quarter of a region
+    nothing, review = _region_reader(np.zeros(SHAPE, np.uint8)), np.zeros((3, 3), np.uint8)
+    found = list(score_regions(SHAPE, _region_reader(ink), nothing, nothing, review, other=_region_reader(other)))
+    by_region = {score.region: score for score in found}
+    assert by_region[1, 1].between_models == by_region[1, 1].content == 0.25
+    assert by_region[0, 0].between_models == 128 * 32 / 256**2
+    assert by_region[2, 2].between_models == 0
+    assert by_region[1, 1].reason == "The two models disagree on 25% of it."
+    assert by_region[2, 2].reason == "Nothing there is doubtful."
+    # Without the second model nothing speaks for that region, and the first one's outlines without edges do.
+    assert rank(found)[0].region == (0, 0)
+    alone = {score.region: score for score in _scores(ink, np.zeros_like(ink), np.zeros_like(ink), review)}
+    assert alone[1, 1].reason == "Nothing there is doubtful."
+    assert alone[0, 0].reason == "Predicted ink and edges disagree on 100% of the outlines."
+
+
+def test_thresholds_of_both_models_decide_where_they_disagree():
+    plane, nothing = _region_reader(np.full(SHAPE, 100, np.uint8)), _region_reader(np.zeros(SHAPE, np.uint8))
+    given = (SHAPE, plane, nothing, nothing, np.zeros((3, 3), np.uint8), 0.3)
+    assert all(score.between_models == 0 for score in score_regions(*given, other=plane, other_threshold=0.35))
+    assert all(score.between_models == 1 for score in score_regions(*given, other=plane, other_threshold=0.45))
+
+
+def region(number, uncertainty, *description):
+    return RegionScore((0, number), uncertainty, 0.0, 0.0, 0.25, description=description)
+
+
+def test_unlike_regions_come_before_more_of_the_same():
+    same = [region(number, 0.9 - number / 100, 0.0, 0.0) for number in range(4)]
+    ordered = varied([*same, region(8, 0.5, 1.0, 1.0), region(9, 0.01, 0.0, 1.0)])
+    assert [score.region[1] for score in ordered] == [0, 8, 1, 2, 3, 9]
+    assert [round(score.novelty, 2) for score in ordered] == [0, 1, 0, 0, 0, 0.71]
+    assert ordered[0].reason == "The prediction is unsure (0.90 bits a pixel)."
+    assert ordered[1].reason == (
+        "The prediction is unsure (0.50 bits a pixel), and it is unlike the regions before it."
+    )
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), max_size=90))
+def test_variety_keeps_all_regions_and_starts_with_the_worthiest(values):
+    scores = [region(number, worth, place) for number, (worth, place) in enumerate(values)]
+    ordered = varied(scores)
+    assert sorted(score.region for score in ordered) == [score.region for score in scores]
+    if ordered:
+        assert ordered[0].worth == max(score.worth for score in scores)
+    # Beyond those that anyone reviews before the next ranking, worth alone decides.
+    rest = [score.worth for score in ordered[FIRST:]]
+    assert rest == sorted(rest, reverse=True)
+
+
+def test_regions_without_descriptions_are_ordered_by_worth():
+    scores = [region(number, number / 10) for number in range(5)]
+    assert [score.region[1] for score in varied(scores)] == [4, 3, 2, 1, 0]
 
 
 def test_reviewed_and_flagged_cells_are_not_suggested_again():

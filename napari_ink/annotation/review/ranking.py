@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,8 @@ from napari_ink.annotation.review.review import ReviewCell, ReviewState, cell_bo
 from napari_ink.typing import UInt8Array
 
 _NEAR_PX = 3
+_NOVEL = 0.3
+_LEAST_REASON = 0.005  # would be stated as 0 %
 Read = Callable[[tuple[int, int], tuple[int, int]], UInt8Array]
 _SQUARE = np.ones((2 * _NEAR_PX + 1, 2 * _NEAR_PX + 1), bool)
 
@@ -34,6 +36,12 @@ class RegionScore:
         Share of the labelled pixels that the prediction contradicts.
     content
         Share of pixels that are predicted or labelled as ink.
+    between_models
+        Share of pixels that one of two models takes for ink and the other does not; 0 without a second model.
+    novelty
+        Distance from the most similar region before it, see `varied`; 0 where it was not computed.
+    description
+        What similar regions have alike, see `varied`.
     """
 
     region: ReviewCell
@@ -41,15 +49,34 @@ class RegionScore:
     disagreement: float
     contradiction: float
     content: float
+    between_models: float = 0.0
+    novelty: float = 0.0
+    description: tuple[float, ...] = ()
 
     @property
     def worth(self) -> float:
         """Value that the review queue is ordered by.
 
-        The three reasons have equal weight, and their sum is multiplied by the square root of the share of ink, so that
-        a region with one doubtful stroke comes before an empty one and after a full one.
+        The reasons have equal weight, and their sum is multiplied by the square root of the share of ink, so that a
+        region with one doubtful stroke comes before an empty one and after a full one.
         """
-        return (self.uncertainty + self.disagreement + self.contradiction) * float(np.sqrt(self.content + 1e-3))
+        reasons = self.uncertainty + self.disagreement + self.contradiction + self.between_models
+        return reasons * float(np.sqrt(self.content + 1e-3))
+
+    @property
+    def reason(self) -> str:
+        """Sentence on the strongest reason to review the region."""
+        sentences = {
+            f"The prediction contradicts {self.contradiction:.0%} of its labels": self.contradiction,
+            f"The two models disagree on {self.between_models:.0%} of it": self.between_models,
+            f"Predicted ink and edges disagree on {self.disagreement:.0%} of the outlines": self.disagreement,
+            f"The prediction is unsure ({self.uncertainty:.2f} bits a pixel)": self.uncertainty,
+        }
+        strongest = max(sentences, key=lambda sentence: sentences[sentence])
+        if sentences[strongest] < _LEAST_REASON:
+            return "Nothing there is doubtful."
+        unlike = ", and it is unlike the regions before it" if self.novelty > _NOVEL else ""
+        return f"{strongest}{unlike}."
 
 
 def score_regions(
@@ -60,6 +87,8 @@ def score_regions(
     review: UInt8Array,
     ink_threshold: float = 0.5,
     edge_threshold: float = 0.5,
+    other: Read | None = None,
+    other_threshold: float = 0.5,
 ) -> Iterator[RegionScore]:
     """Yield the score of each region that is neither reviewed nor flagged; memory does not grow with the segment.
 
@@ -75,11 +104,16 @@ def score_regions(
         The review plane ``(rows, columns)`` of regions.
     ink_threshold, edge_threshold
         Lowest probabilities that count as ink and as edge, 0…1.
+    other
+        Reads the ink that a second model predicts, such as one that was taught since; None without one.
+    other_threshold
+        Lowest of its probabilities that counts as ink.
     """
     for row, column in np.argwhere((review != ReviewState.REVIEWED) & (review != ReviewState.FLAGGED)).tolist():
         y0, y1, x0, x1 = cell_bounds((row, column), shape)
         y, x = (y0, y1), (x0, x1)
-        yield _score((row, column), ink(y, x), edge(y, x), labels(y, x), ink_threshold, edge_threshold)
+        score = _score((row, column), ink(y, x), edge(y, x), labels(y, x), ink_threshold, edge_threshold)
+        yield score if other is None else _compared(score, ink(y, x), other(y, x), ink_threshold, other_threshold)
 
 
 def rank(scores: Iterator[RegionScore] | list[RegionScore]) -> list[RegionScore]:
@@ -109,7 +143,26 @@ def _score(
         disagreement=_apart(is_ink & ~ndimage.binary_erosion(is_ink, border_value=1), is_edge),
         contradiction=float((is_label != is_ink)[labelled].mean()) if labelled.any() else 0.0,
         content=float((is_ink | is_label).mean()),
+        description=(*_histogram(p), float(is_ink.mean()), float(is_edge.mean())),
     )
+
+
+def _compared(score: RegionScore, ink: UInt8Array, other: UInt8Array, ink_cut: float, other_cut: float) -> RegionScore:
+    """Return a score with the disagreement of a second model; what only that one takes for ink is content too."""
+    first, second = ink >= max(ink_cut * 255, 1), other >= max(other_cut * 255, 1)
+    apart = float((first != second).mean())
+    return replace(
+        score,
+        between_models=apart,
+        content=max(score.content, float((first | second).mean())),
+        description=(*score.description, *_histogram(other / np.float32(255)), apart),
+    )
+
+
+def _histogram(p: npt.NDArray[np.floating]) -> Iterator[float]:
+    """Yield the shares of probabilities in four ranges."""
+    counts = np.histogram(p, bins=4, range=(0, 1))[0]
+    yield from (counts / p.size).tolist()
 
 
 def _apart(outline: npt.NDArray[np.bool_], edges: npt.NDArray[np.bool_]) -> float:

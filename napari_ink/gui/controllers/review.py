@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from qtpy.QtCore import QObject, Signal
 
-from napari_ink.annotation import ReviewState, cell_at, cell_bounds, rank, seconds_left
+from napari_ink.annotation import ReviewState, cell_at, cell_bounds, seconds_left, varied
 from napari_ink.errors import NapariInkError
 from napari_ink.gui.jobs.review import RegionsScored, StatisticsComputed, score_job, statistics_job
 from napari_ink.gui.layers.review_layers import frame_layer, notes_layer, review_layer, tint
@@ -175,7 +175,7 @@ class ReviewController(QObject):
             self._update_status(busy=f"Ranking the regions: {event.done} of {event.total}…")
         else:
             self._jobs.cancel(_RANKING)  # the job has no more events, and `go` checks whether it runs
-            self._queue = rank(list(event.scores))
+            self._queue = varied(event.scores)
             self._update_status(busy="", note="" if self._queue else "Every region is reviewed or flagged.")
             if self._queue:
                 self.go(1)
@@ -271,8 +271,9 @@ class ReviewController(QObject):
         why = ""
         if score is not None:
             why = (
-                f" Uncertainty {score.uncertainty:.0%}, disagreement of ink and edges {score.disagreement:.0%}, "
-                f"contradicted labels {score.contradiction:.0%}, share of ink {score.content:.0%}."
+                f" {score.reason} Uncertainty {score.uncertainty:.0%}, disagreement of ink and edges "
+                f"{score.disagreement:.0%}, contradicted labels {score.contradiction:.0%}, "
+                f"share of ink {score.content:.0%}."
             )
         return f"Region {row + 1}, {column + 1}: {_WORDS[state]}{by}.{why}"
 
