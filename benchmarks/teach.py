@@ -31,11 +31,13 @@ from skimage.feature import multiscale_basic_features
 from sklearn.ensemble import RandomForestClassifier
 from tqdm import tqdm
 
-from napari_ink.annotation import LabelValue, create_project
+from napari_ink.annotation import LabelValue, cell_bounds, create_project, score_regions, varied
+from napari_ink.annotation.store.edits import REGION_PX
 from napari_ink.evaluation import ink_scores
 from napari_ink.memory import memory_kept
 from napari_ink.model import DEFAULT_MODEL, InkModel, load_model, recommended_thresholds
 from napari_ink.model.inference import for_prediction
+from napari_ink.model.network import EDGE, INK
 from napari_ink.phantom import SETS, WORLDS, make_phantom, make_world_phantom, set_config
 from napari_ink.region import Region
 from napari_ink.stack import DepthStack, open_stack
@@ -113,9 +115,18 @@ class Annotator:
             self._stroke(place)
             self.strokes += 1
 
-    def _random(self, on_ink: bool) -> tuple[int, int]:
+    def paint_within(self, area: Region) -> None:
+        """Paint a stroke at a random place of a region, or anywhere if there is no room in it."""
+        self._stroke(self._random(self.strokes % 2 == 0, area))
+        self.strokes += 1
+
+    def _random(self, on_ink: bool, area: Region | None = None) -> tuple[int, int]:
         inside = ndimage.binary_erosion(self._can_be_ink if on_ink else self._can_be_papyrus, iterations=BRUSH_PX // 2)
         places = np.argwhere(inside)
+        if area is not None:
+            (y, x), rows = places.T, np.arange(len(places))
+            rows = rows[(y >= area.y0) & (y < area.y1) & (x >= area.x0) & (x < area.x1)]
+            places = places[rows] if len(rows) else places
         y, x = places[self._rng.integers(len(places))]
         return int(y), int(x)
 
@@ -149,11 +160,20 @@ class Annotator:
         self.labels[painted] = LabelValue.INK if is_ink else LabelValue.PAPYRUS
 
 
-def whole_map(model: InkModel, stack: DepthStack) -> UInt8:
-    """Return a model's map of ink of a whole phantom, in one tile."""
+def queue(case: Case, edge: UInt8, labels: UInt8, model: UInt8, live: UInt8) -> list[Region]:
+    """Return the regions in the order in which the review names them, from the maps of the model and the live head."""
+    readers = [lambda y, x, plane=plane: plane[slice(*y), slice(*x)] for plane in (model, edge, labels, live)]
+    review = np.zeros([-(-length // REGION_PX) for length in labels.shape], np.uint8)
+    scores = varied(list(score_regions(labels.shape, *readers[:3], review, other=readers[3])))
+    bounds = [cell_bounds(score.region, labels.shape) for score in scores]
+    return [Region(*bound) for bound in bounds]
+
+
+def whole_map(model: InkModel, stack: DepthStack, channel: int = INK) -> UInt8:
+    """Return a model's map of ink, or of edges, of a whole phantom, in one tile."""
     values = model.contract.prepare(stack.read(model.contract.z_window(stack.shape[0]), slice(None), slice(None)))
     with torch.inference_mode():
-        logits = for_prediction(model.network)(torch.from_numpy(np.ascontiguousarray(values))[None])[0, 0]
+        logits = for_prediction(model.network)(torch.from_numpy(np.ascontiguousarray(values))[None])[0, channel]
     found: UInt8 = (torch.sigmoid(logits) * 255).round().to(torch.uint8).numpy()
     return found
 
@@ -195,13 +215,13 @@ class Live:
     """The live head."""
 
     def __init__(self, case: Case, start: InkModel) -> None:
-        self._case = case
+        self.case = case
         self._model = adapted(start, case.stack)[0]
         self._cache = FeatureCache(self._model, case.stack)
 
     def map(self, labels: UInt8, seed: int) -> UInt8:
         """Return the map after learning from labels."""
-        corrections = Corrections(self._case.path, self._case.stack, labels, np.zeros_like(labels))
+        corrections = Corrections(self.case.path, self.case.stack, labels, np.zeros_like(labels))
         sampler = StrokeSampler(self._cache, lambda area: labels[area.slices])
         samples = sampler.collect(labelled_blocks(corrections))
         assert samples is not None
@@ -210,7 +230,7 @@ class Live:
 
     def recommend(self, labels: UInt8) -> float:
         """Return the threshold that strokes which were held out recommend."""
-        lesson = Lesson(self._model, [Corrections(self._case.path, self._case.stack, labels, np.zeros_like(labels))])
+        lesson = Lesson(self._model, [Corrections(self.case.path, self.case.stack, labels, np.zeros_like(labels))])
         lesson.caches = [self._cache]
         for _ in lesson.read():
             pass
@@ -348,9 +368,22 @@ class Run:
         self.table.show()
 
     def _paint(self, annotator: Annotator, count: int, how: str, current: UInt8, live: Live) -> None:
+        if how == "ranked":
+            self._paint_ranked(annotator, count, current, live)
+            return
         while annotator.strokes < count:
             annotator.paint(min(5, count - annotator.strokes), current if how == "worst" else None)
             if how == "worst" and annotator.strokes < count:
+                current = live.map(annotator.labels, 0)
+
+    def _paint_ranked(self, annotator: Annotator, count: int, current: UInt8, live: Live) -> None:
+        case = live.case
+        model, edge = (whole_map(self._start, case.stack, channel) for channel in (INK, EDGE))
+        while annotator.strokes < count:
+            regions = queue(case, edge, annotator.labels, model, current)
+            for number in range(min(5, count - annotator.strokes)):
+                annotator.paint_within(regions[number % len(regions)])
+            if annotator.strokes < count:
                 current = live.map(annotator.labels, 0)
 
     def _deep(self, case: Case, labels: UInt8, how: str, count: int) -> None:
@@ -383,7 +416,7 @@ def main() -> None:
     parser.add_argument("--deep", nargs="*", type=int, default=[20, 100], help="after how many strokes to train deeply")
     parser.add_argument("--scratch", action="store_true", help="also train from scratch where a deep model is trained")
     parser.add_argument("--minutes", type=float, default=3.0)
-    parser.add_argument("--annotators", nargs="+", choices=("worst", "random"), default=["worst", "random"])
+    parser.add_argument("--annotators", nargs="+", choices=("worst", "random", "ranked"), default=["worst", "random"])
     parser.add_argument("--model", default=DEFAULT_MODEL)
     parser.add_argument("--quick", action="store_true", help="two worlds, 20 strokes, nothing deep")
     parser.add_argument("--json", type=Path)
