@@ -237,6 +237,7 @@ class InkSession(QObject):
             "blink_prediction": self.display.blink_prediction,
             "swap": self.display.swap,
             "difference": self.compare.toggle_prediction,
+            "live": self.live.toggle,
             "projection": self.projection.toggle,
             "surface": self.depth.to_surface,
             "shallower": partial(self.depth.jump, -JUMP),

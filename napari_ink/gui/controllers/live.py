@@ -83,6 +83,10 @@ class LiveController(QObject):
             self._show("", is_on=True)
             self._answer()
 
+    def toggle(self) -> None:
+        """Turn the live mode on if it is off, and off if it is on."""
+        self.switch(not self._status.is_on)
+
     def reset(self) -> None:
         """Turn the live mode off, and forget all features."""
         self._jobs.cancel(_JOB)

@@ -7,6 +7,7 @@ from qtpy.QtWidgets import QDoubleSpinBox, QHBoxLayout, QLabel
 
 from napari_ink.gui.models.state import InkState, Step, time_left
 from napari_ink.gui.models.status import TeachingStatus
+from napari_ink.gui.preferences import shown_key
 from napari_ink.gui.views.models_section import ModelList
 from napari_ink.gui.views.section import row
 from napari_ink.gui.views.step_panel import StepPanel, button, paragraph, show_text
@@ -34,7 +35,8 @@ class LearnPanel(StepPanel):
 
     def __init__(self) -> None:
         super().__init__(Step.LEARN, _HINT)
-        self.live_button = button("Live", _LIVE_TIP)
+        key = shown_key("live")
+        self.live_button = button(f"Live  ({key})" if key else "Live", _LIVE_TIP)
         self.live_button.setCheckable(True)
         # Without the focus on the button, keys continue to go to the canvas.
         self.live_button.setFocusPolicy(Qt.FocusPolicy.TabFocus)

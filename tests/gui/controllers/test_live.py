@@ -85,7 +85,7 @@ def test_a_moved_view_keeps_what_was_answered(live, held_jobs, viewer_model):
 def test_it_can_be_turned_off_and_removed_by_hand(live, held_jobs, viewer_model):
     live.labels.apply(strokes(6), "ink")
     _answer(live, held_jobs)
-    live.live.switch(False)
+    live.do("live")
     assert _layer(live) is None
     live.labels.apply([("ink", 0, 0, np.full((4, 4), 2, np.uint8))], "ink")
     take_turns()
