@@ -97,6 +97,11 @@ class TaughtModel(BaseModel):
     is_better: bool
     checks: Mapping[str, str] = Field(default_factory=dict)
 
+    def is_same_lesson(self, other: Self) -> bool:
+        """Whether another row is of the same lesson with the same result, as when a lesson was repeated or resumed."""
+        mine, others = (row.model_dump(exclude={"key", "name", "made_at", "checks"}) for row in (self, other))
+        return mine == others
+
     @property
     def in_words(self) -> str:
         """Sentence on whether it is better, and by how much."""

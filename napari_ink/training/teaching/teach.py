@@ -291,6 +291,12 @@ class _Teacher:
             judged_on=self._judged_on,
             is_better=after.auc > before.auc and after.f0_5 >= before.f0_5,
         )
+        known = next((one for one in self._models.rows() if kind == "quick" and one.is_same_lesson(row)), None)
+        if known is not None:
+            # A lesson that was stopped and continues makes its quick model again.
+            if known.is_better:
+                self._models.use(known.key)
+            return ModelTaught(known, self._models.path(known.key))
         assert start.config is not None  # FeatureCache refuses other networks
         stated = {**provenance, **_provenance(row)}
         return ModelTaught(row, self._models.add(row, network, start.config, contract, stated))

@@ -92,6 +92,22 @@ def test_an_interrupted_lesson_ends_with_the_same_weights(new_project, start):
         assert one.row.after == other.row.after
 
 
+def test_a_repeated_lesson_adds_no_row_and_uses_its_model_again(new_project, start, strokes):
+    folder = new_project()
+    models = TaughtModels.of_project(folder)
+    (first,) = made_by(teach(TeachRequest((folder,), start, minutes=0)))
+    models.rename("quick-1", "mine")
+    models.use("")
+    (again,) = made_by(teach(TeachRequest((folder,), start, minutes=0)))
+    assert again.path == first.path and again.row.name == "mine"
+    assert models.current == "quick-1" and len(models.rows()) == 1
+    project = open_project(folder)
+    project.annotation.apply([("ink", 100, 0, np.full((8, 8), 1, np.uint8))], "brush")
+    project.close()
+    (other,) = made_by(teach(TeachRequest((folder,), start, minutes=0)))
+    assert other.row.key == "quick-2"
+
+
 def test_a_model_that_is_not_better_is_never_put_in_use(new_project, start, monkeypatch):
     folder = new_project()
 
@@ -173,7 +189,7 @@ def test_a_lesson_killed_before_its_training_began_is_taught_again(new_project, 
     # As a power failure leaves it between the folder and its first file.
     shutil.rmtree(run)
     run.mkdir()
-    assert [made.row.key for made in made_by(teach(request))] == ["quick-2", "deep-1"]
+    assert [made.row.key for made in made_by(teach(request))] == ["quick-1", "deep-1"]
 
 
 @pytest.mark.parametrize("minutes", [-1, float("nan"), float("inf")])
