@@ -7,14 +7,15 @@ here. All others are ignored.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from napari_ink.model.contract import LARGEST_TILE, Normalisation
 
 _Side = Annotated[int, Field(ge=1, le=LARGEST_TILE)]
-_Crop = tuple[_Side, _Side, _Side]
+Crop = tuple[_Side, _Side, _Side]
+SMALLEST_TILE = 32
 _MOST_SCROLLS, _LONGEST_NAME = 20, 40
 
 
@@ -73,14 +74,23 @@ class HybridConfig(_Part):
     mode: Literal["flat"] = "flat"
     network: _Network = Field(default=_Network(), alias="model_config")
     targets: _Targets = _Targets()
-    crop_size: _Crop | None = None
-    patch_size: _Crop
+    crop_size: Crop | None = None
+    patch_size: Crop
     flat_z_window_jitter: _Jitter | None = None
     image_normalization: Annotated[_Greys, BeforeValidator(_with_mode)] = _Greys()
     datasets: Any = None
 
+    @model_validator(mode="after")
+    def _is_square(self) -> Self:
+        _, height, width = self.crop
+        if height != width or height < SMALLEST_TILE:
+            raise ValueError(
+                f"crops are {height} × {width} pixels, and only squares of at least {SMALLEST_TILE} are read here"
+            )
+        return self
+
     @property
-    def crop(self) -> _Crop:
+    def crop(self) -> Crop:
         """Layers, height and width of the crops that the network was trained on."""
         if self.crop_size is not None:
             return self.crop_size

@@ -37,10 +37,10 @@ def read_card(name_or_path: str | os.PathLike[str]) -> ModelCard:
         If the model does not exist, or its file is invalid.
     """
     path = _existing(name_or_path)
-    if _is_ink_9um(path):
-        from napari_ink.model.ink_9um import read_ink_9um_card
+    if _is_published(path):
+        from napari_ink.model.published import read_published_card
 
-        return read_ink_9um_card(path)
+        return read_published_card(path)
     if path.suffix == OWN:
         return checkpoint.read_own_card(path)
     if path.suffix in LIGHTNING:
@@ -72,16 +72,16 @@ def load_model(name_or_path: str | os.PathLike[str] = DEFAULT_MODEL) -> InkModel
     return replace(model, network=CropScaled(model.network, model.contract.tile_size).eval())
 
 
-def _is_ink_9um(path: Path) -> bool:
-    """Whether a file is laid out like ink_9um: by its suffix, or by the names of its weights."""
+def _is_published(path: Path) -> bool:
+    """Whether a file is published with a training configuration: by its suffix, or by the names of its weights."""
     return path.suffix in PTH or (path.suffix == OWN and checkpoint.has_weight(path, "depth_fusion."))
 
 
 def _load(path: Path) -> InkModel:
-    if _is_ink_9um(path):
-        from napari_ink.model.ink_9um import load_ink_9um
+    if _is_published(path):
+        from napari_ink.model.published import load_published
 
-        return load_ink_9um(path)
+        return load_published(path)
     if path.suffix == OWN:
         return checkpoint.load_own(path)
     if path.suffix in LIGHTNING:

@@ -59,7 +59,7 @@ class TileInference:
     device : torch.device
         Device that networks run on.
     has_own_threads : bool
-        Whether a network uses threads of its own besides torch's, as ONNX Runtime does.
+        Whether a network uses threads of its own besides torch's, as ONNX Runtime does, or all of torch's for a tile.
     has_shared_stem : bool
         Whether a cell holds the stem's output; if not, it holds prepared grey values.
     """
@@ -83,8 +83,12 @@ class TileInference:
                 self._networks[id(member.network)] = forward.place(member.network)
         self._contracts = list({id(m.contract): m.contract for m in members}.values())
         self.device = forward.device
+        # A large network gets all threads for one tile: several tiles at once would not fit into memory.
         self.has_own_threads = any(
-            getattr(part, "has_own_threads", False) for member in members for part in member.network.modules()
+            getattr(part, name, False)
+            for member in members
+            for part in member.network.modules()
+            for name in ("has_own_threads", "is_large")
         )
         self.has_shared_stem = has_shared_stem(members)
         self.cells = CellGrid(

@@ -152,14 +152,14 @@ def test_missing_and_unknown_weights_and_those_of_other_sizes_are_named(tmp_path
         ({"network.task_heads.other.weight": torch.zeros(1)}, r"task_heads\.other"),
         ({"network.task_heads.ink.weight": torch.zeros(2, 4, 1, 1)}, r"task_heads\.ink\.weight"),
         ({"network.shared_encoder.stages.7.blocks.0.odd": torch.zeros(1)}, r"looked for.*stages\.3"),
-        ({"network.shared_decoder.transpconvs.0.weight": torch.zeros(6, 6, 3, 3)}, "cannot divide"),
+        ({"network.shared_decoder.transpconvs.0.weight": torch.zeros(6, 6, 3, 3)}, r"can divide by \(6, 6\)"),
     ):
         with pytest.raises(CheckpointError, match=named):
             load_model(pth_file(tmp_path, network(), model={**weights, **change}))
     del weights["depth_fusion.attention_logits.bias"]
     with pytest.raises(CheckpointError, match=r"attention_logits\.bias"):
         load_model(pth_file(tmp_path, network(), model=weights))
-    with pytest.raises(CheckpointError, match=r"no network of the ink_9um family.*begins with backbone\.x"):
+    with pytest.raises(CheckpointError, match=r"no network of the family ink_9um.*begins with backbone\.x"):
         load_model(pth_file(tmp_path, network(), model={"backbone.x": torch.zeros(1)}))
 
 
@@ -179,7 +179,7 @@ def test_two_names_of_a_weight_must_agree(tmp_path: Path) -> None:
         ({"crop_size": [17, 32]}, "crop_size"),
         ({"crop_size": [17, 32, 64]}, "32 × 64"),
         ({"crop_size": [17, 16, 16]}, "16 × 16"),
-        ({"crop_size": [17, 34, 34]}, "cannot divide"),
+        ({"crop_size": [17, 34, 34]}, r"can divide by \(4, 4\)"),
         ({"crop_size": [10**9, 32, 32]}, "crop_size"),
         ({"image_normalization": "minmax"}, "image_normalization.mode"),
         ({"image_normalization": {"percentile_lower": 2}}, "percentile_lower"),

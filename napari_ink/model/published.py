@@ -1,0 +1,261 @@
+"""Model files that are published as weights with a training configuration, read without running code.
+
+The configuration's `model_type` says which family of networks a file is of; `FAMILIES` lists those that are known.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from napari_ink.decoding import check_memory, check_regular, decoder_errors, parse_json, read_bounded, reason_of
+from napari_ink.errors import CheckpointError
+from napari_ink.model.cards import InkModel, ModelCard
+from napari_ink.model.contract import InputContract, first_fault
+from napari_ink.model.families import Family
+from napari_ink.model.pickled import plain_weights, read_pickled
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+FAMILIES = {
+    "vesuvius_unet_3d_stem_2d": "ink_9um",
+    "unet_3d_stem_2d": "ink_9um",
+    "multiteacher_3d_projection": "hecate",
+}
+"""Types of networks, and the modules beside this one that hold a `FAMILY`."""
+
+WEIGHTS = ("ema_model", "state_dict", "model_state_dict", "model")
+"""Entries of a file that may hold the weights, the first of which counts."""
+
+CONFIG_NAMES = ("{stem}.json", "config.json", "train_config.json")
+"""Names of the configuration beside weights in a bare safetensors file."""
+
+_LEFT_BY_WRAPPERS = ("module.", "_orig_mod.")  # of DistributedDataParallel and of torch.compile
+# Each convolution and norm is saved under two names.
+_SECOND_NAME = re.compile(r"(.*)\.all_modules\.([01])\.(weight|bias)")
+_FIRST_NAMES = {"0": "conv", "1": "norm"}
+_REMEDY = (
+    "if you trust the file, open it where it was made and save it again with plain values alone: "
+    "torch.save({'model': weights, 'config': dict(config)}, …)"
+)
+
+
+@dataclass(frozen=True)
+class _File:
+    """Weights, configuration and step of a file."""
+
+    path: Path
+    weights: Mapping[str, Tensor]
+    config: object
+    entry: str | None = None
+    step: object = None
+    beside: bytes = b""
+    """Content of the configuration file beside it, which decides about predictions, too."""
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A file whose network is known, but has no memory yet."""
+
+    contract: InputContract
+    provenance: Mapping[str, Any]
+    network: nn.Module
+    weights: Mapping[str, Tensor]
+    beside: bytes
+
+
+def read_published_card(path: Path) -> ModelCard:
+    """Return the card of a published file.
+
+    Raises
+    ------
+    CheckpointError
+        If the file cannot be read, or holds a network that is not known.
+    """
+    opened = _opened(path)
+    parameters = sum(weight.numel() for weight in opened.network.parameters())
+    return ModelCard(path.stem, path, None, opened.contract, opened.provenance, parameters, predicts_edges=False)
+
+
+def load_published(path: Path) -> InkModel:
+    """Load a published file, ready to predict on the CPU but for the scaling of crops that its contract states.
+
+    Raises
+    ------
+    CheckpointError
+        If the file cannot be read, or holds a network that is not known.
+    """
+    opened = _opened(path)
+    full = {name: one.float() if one.is_floating_point() else one for name, one in opened.weights.items()}
+    with decoder_errors(CheckpointError, path, "fetch the file again"):
+        opened.network.load_state_dict(full, strict=True, assign=True)
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256")
+    digest.update(opened.beside)
+    network, contract = opened.network.eval(), opened.contract
+    return InkModel(path.stem, network, None, contract, opened.provenance, digest.hexdigest(), predicts_edges=False)
+
+
+def _opened(path: Path) -> _Opened:
+    file = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pth(path)
+    family = _family(file)
+    config = _checked_config(file, family)
+    contract, provenance = _contract(file, family, config)
+    weights = _once_each(path, file.weights, family.unused)
+    network = _fitted(path, family, config, weights)
+    return _Opened(contract, provenance, network, weights, file.beside)
+
+
+def _read_pth(path: Path) -> _File:
+    content = read_pickled(path, "a model file that torch saved", _REMEDY)
+    content = content if isinstance(content, Mapping) else {}
+    name = next((name for name in WEIGHTS if isinstance(content.get(name), Mapping)), None)
+    weights = plain_weights(path, content if name is None else content[name])
+    if weights is None:
+        entries = ", ".join(str(entry)[:40] for entry in list(content)[:6]) or "nothing"
+        raise CheckpointError(
+            f"{path} holds no weights under {', '.join(WEIGHTS)} (but {entries}); choose a checkpoint of a network."
+        )
+    config, beside = content.get("config") if name else None, b""
+    if config is None:
+        config, beside = _config_beside(path, weights)
+    return _File(path, weights, config, name, content.get("step") if name else None, beside)
+
+
+def _read_safetensors(path: Path) -> _File:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    size = check_regular(path, CheckpointError)
+    check_memory(2 * size, CheckpointError, path, "free some, or choose another model")
+    with decoder_errors(CheckpointError, path, "fetch the file again"):
+        try:
+            weights = load_file(path)
+        except SafetensorError as error:
+            raise CheckpointError(f"{path} is damaged ({reason_of(error)}); fetch the file again.") from error
+    config, beside = _config_beside(path, weights)
+    return _File(path, weights, config, beside=beside)
+
+
+def _config_beside(path: Path, weights: Mapping[str, object]) -> tuple[object, bytes]:
+    """Return the configuration in a JSON file beside a model file, and the content of that file."""
+    names = [name.format(stem=path.stem) for name in CONFIG_NAMES]
+    there = next((file for name in names if (file := path.with_name(name)).is_file()), None)
+    if there is None:
+        raise CheckpointError(
+            f"{path} holds weights without a configuration ({_in_short(weights)}); put its configuration beside it, as "
+            f"{' or '.join(names)}, see docs/models.md."
+        )
+    content = read_bounded(there, CheckpointError)
+    config = parse_json(content, CheckpointError, there)
+    return (config.get("config", config) if isinstance(config, Mapping) else config), content
+
+
+def _family(file: _File) -> Family:
+    if not isinstance(file.config, Mapping):
+        raise CheckpointError(f"The configuration of {file.path} is no dict of plain values; {_REMEDY}.")
+    kind = str(file.config.get("model_type"))
+    if kind not in FAMILIES:
+        raise CheckpointError(
+            f"{file.path} holds a network whose model_type is {kind[:60]}, which is not known here "
+            f"({_in_short(file.weights)}); export it as TorchScript or ONNX, see docs/models.md."
+        )
+    module = importlib.import_module(f"napari_ink.model.{FAMILIES[kind]}")
+    family: Family = module.FAMILY
+    return family
+
+
+def _checked_config(file: _File, family: Family) -> Any:
+    """Return a configuration if all of its settings are known here."""
+    whose = f"The configuration of {file.path}"
+    try:
+        with decoder_errors(CheckpointError, whose, "fetch the file again"):
+            return family.config.model_validate(file.config)
+    except CheckpointError as error:
+        if not isinstance(error.__cause__, ValidationError):
+            raise
+        raise CheckpointError(
+            f"{whose} is of a network that is not known here ({first_fault(error.__cause__)}); export it as "
+            "TorchScript or ONNX, see docs/models.md."
+        ) from error
+
+
+def _contract(file: _File, family: Family, config: Any) -> tuple[InputContract, dict[str, Any]]:
+    """Return the input contract that a configuration states, or that of a contract file beside it."""
+    from napari_ink.model.foreign import contract_path, read_foreign_contract
+
+    contract = InputContract(mean=0.0, **{"std": 1.0, **family.contract(config)})
+    provenance = {"format": f"{family.name} checkpoint", **family.provenance(config)}
+    provenance |= {} if file.entry is None else {"weights": file.entry}
+    provenance |= {"step": file.step} if isinstance(file.step, int) else {}
+    if not contract_path(file.path).exists():
+        return contract, provenance
+    stated = read_foreign_contract(file.path)
+    fixed = ("tile_size", "depth_layers", "min_depth_layers")
+    if stated.model_fields_set - {"input", "provenance"} or any(
+        getattr(stated.input, name) != getattr(contract, name) for name in fixed
+    ):
+        raise CheckpointError(
+            f"{contract_path(file.path)} does not fit {file.path.name}: beside it, it may hold input and provenance "
+            f"alone, with a tile_size of {contract.tile_size} and {contract.depth_layers} depth_layers and "
+            "min_depth_layers."
+        )
+    return stated.input, {**provenance, **stated.provenance}
+
+
+def _fitted(path: Path, family: Family, config: Any, weights: Mapping[str, Tensor]) -> nn.Module:
+    """Return a network without memory, after a comparison of all names and shapes with those of the weights."""
+    import torch
+
+    there = {name: tuple(weight.shape) for name, weight in weights.items()}
+    try:
+        with torch.device("meta"):
+            network = family.network(config, there)
+    except (LookupError, ValueError, RuntimeError, TypeError, OverflowError) as error:
+        raise CheckpointError(
+            f"{path} holds no network of the family {family.name} (looked for {reason_of(error)}; "
+            f"{_in_short(weights)}); other networks can be run as TorchScript or ONNX, see docs/models.md."
+        ) from error
+    wanted = {name: tuple(weight.shape) for name, weight in network.state_dict().items()}
+    unfit = [name for name in dict.fromkeys((*there, *wanted)) if wanted.get(name) != there.get(name)]
+    if unfit:
+        raise CheckpointError(
+            f"{path} is not laid out like {family.name}: {', '.join(unfit[:3])}{' and more' if unfit[3:] else ''} are "
+            "missing, too many or of other sizes; export it as TorchScript or ONNX, see docs/models.md."
+        )
+    return network
+
+
+def _once_each(path: Path, weights: Mapping[str, Tensor], unused: tuple[str, ...]) -> dict[str, Tensor]:
+    """Return weights under one name each, without those unused or names that wrappers add; two names must agree."""
+    import torch
+
+    plain = {_unwrapped(name): weight for name, weight in weights.items()}
+    plain = {name: weight for name, weight in plain.items() if not name.startswith(unused)}
+    found = {name: weight for name, weight in plain.items() if not _SECOND_NAME.fullmatch(name)}
+    for name, weight in plain.items():
+        if (second := _SECOND_NAME.fullmatch(name)) is None:
+            continue
+        first = f"{second[1]}.{_FIRST_NAMES[second[2]]}.{second[3]}"
+        same = found.setdefault(first, weight)
+        if same.data_ptr() != weight.data_ptr() and not torch.equal(same, weight):
+            raise CheckpointError(f"{path} holds two different weights for {first}; fetch it again.")
+    return found
+
+
+def _unwrapped(name: str) -> str:
+    while (shorter := next((name[len(one) :] for one in _LEFT_BY_WRAPPERS if name.startswith(one)), None)) is not None:
+        name = shorter
+    return name
+
+
+def _in_short(weights: Mapping[str, object]) -> str:
+    return f"it begins with {', '.join(name[:60] for name in sorted(weights)[:3])}"
