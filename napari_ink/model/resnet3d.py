@@ -226,10 +226,17 @@ class HecateNetwork(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map prepared grey values ``(b, z, y, x)`` to logits ``(b, 2, y, x)``: ink, and a constant for no edges."""
+        coarse = self.by_layer(x).sum(dim=1, keepdim=True).sigmoid()
+        ink = F.interpolate(coarse, size=x.shape[-2:], mode="bilinear", align_corners=False)
+        return ink_and_edge(logits_of(ink))
+
+    def by_layer(self, x: Tensor) -> Tensor:
+        """Return each layer's part of the logits of ink, ``(b, z, y, x)`` at the output's resolution.
+
+        The sum over the layers is a column's logit. Layers in the margin have no part in it.
+        """
         logits, scores = self.canonical(x[:, None, self._margin : x.shape[1] - self._margin])
         middle = logits.shape[2] // 2
         places = (torch.arange(logits.shape[2], device=x.device) - middle) / middle
         weights = (scores.float() + self.depth_coordinate_scale * places[:, None, None]).softmax(dim=2)
-        coarse = (weights * logits.float()).sum(dim=2).sigmoid()
-        ink = F.interpolate(coarse, size=x.shape[-2:], mode="bilinear", align_corners=False)
-        return ink_and_edge(logits_of(ink))
+        return F.pad((weights * logits.float())[:, 0], (0, 0, 0, 0, self._margin, self._margin))

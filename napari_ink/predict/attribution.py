@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +12,8 @@ from napari_ink.predict.probing.sampling import sample_shape
 from napari_ink.stack import DepthStack
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from napari_ink.model import InkModel
 
 # The mean over 9 × 9 pixels: the gradient of a single logit is noisy.
@@ -21,7 +24,8 @@ def contribution(model: InkModel, stack: DepthStack, y: int, x: int) -> npt.NDAr
     """Return the contribution of each depth layer to a model's ink logit around a pixel.
 
     The contribution is the gradient times the input, summed over a layer (Shrikumar et al., "Not just a black box",
-    2016): exact for a linear network, an indication for any other.
+    2016): exact for a linear network, an indication for any other. A network that sums over the depth states the parts
+    of its logit itself (`by_layer`).
 
     Parameters
     ----------
@@ -57,17 +61,40 @@ def contribution(model: InkModel, stack: DepthStack, y: int, x: int) -> npt.NDAr
     rows, columns = side - prepared.shape[1], side - prepared.shape[2]
     padded = np.pad(prepared, ((0, 0), (0, rows), (0, columns)), mode="edge")
     device = next((parameter.device for parameter in model.network.parameters()), torch.device("cpu"))
-    block = torch.from_numpy(np.ascontiguousarray(padded, np.float32))[None].to(device).requires_grad_()
-    with torch.enable_grad():
-        logits = model.network.eval()(block)
-        around = logits[0, 0, max(y - top - _RADIUS_PX, 0) : y - top + _RADIUS_PX + 1][
-            :, max(x - left - _RADIUS_PX, 0) : x - left + _RADIUS_PX + 1
-        ]
-        (gradient,) = torch.autograd.grad(around.mean(), block)
-    by_layer = (gradient * block.detach()).sum(dim=(0, 2, 3)).cpu().numpy()
+    block = torch.from_numpy(np.ascontiguousarray(padded, np.float32))[None].to(device)
+    network = model.network.eval()
+    stated = getattr(network, "by_layer", None)
+    parts = _gradient_parts if stated is None else _stated_parts
+    by_layer = parts(stated or network, block, y - top, x - left).cpu().numpy()
     # `prepare` put the layers into the network's order; the result is in the stack's.
     if contract.direction == "reversed":
         by_layer = by_layer[::-1]
     out = np.zeros(depth, np.float32)
     out[z] = by_layer
     return out
+
+
+def _gradient_parts(network: Callable[[Tensor], Tensor], block: Tensor, y: int, x: int) -> Tensor:
+    """Return the gradient times the input for each layer of ``(1, z, y, x)``, for the logits around a pixel."""
+    import torch
+
+    with torch.enable_grad():
+        block.requires_grad_()
+        around = _around(network(block)[0, 0], y, x, 1)
+        (gradient,) = torch.autograd.grad(around.mean(), block)
+    return (gradient * block.detach()).sum(dim=(0, 2, 3))
+
+
+def _stated_parts(by_layer: Callable[[Tensor], Tensor], block: Tensor, y: int, x: int) -> Tensor:
+    """Return the parts of the logits around a pixel that a network states for each layer of ``(1, z, y, x)``."""
+    import torch
+
+    with torch.inference_mode():
+        parts = by_layer(block)[0]
+        return _around(parts, y, x, block.shape[-1] // parts.shape[-1]).mean(dim=(1, 2))
+
+
+def _around(plane: Tensor, y: int, x: int, step: int) -> Tensor:
+    """Return the part around a pixel of a plane with one value to `step` pixels; the last axes are rows and columns."""
+    rows, columns = (slice(max(at - _RADIUS_PX, 0) // step, (at + _RADIUS_PX) // step + 1) for at in (y, x))
+    return plane[..., rows, columns]

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from napari_ink.errors import CheckpointError, ContractError
-from napari_ink.model import load_model, read_card
+from napari_ink.model import Direction, load_model, read_card
 from napari_ink.model.hecate import HecateConfig
 from napari_ink.model.resnet3d import HecateNetwork, ResNetSizes, sizes_of
-from napari_ink.predict import PredictRequest, open_prediction
+from napari_ink.predict import PredictRequest, contribution, open_prediction
 from tests.model import hecate_oracle
 from tests.predict.stand_ins import make_stack, run
 
@@ -174,3 +174,30 @@ def test_missing_and_unknown_weights_are_named(tmp_path: Path) -> None:
     # The first convolution of the other sampling is of another size.
     with pytest.raises(CheckpointError, match=r"backbone\.conv1\.weight"):
         load_model(hecate_file(tmp_path, network(**COARSE), FINE))
+
+
+@pytest.mark.parametrize("layout", [FINE, COARSE])
+@pytest.mark.parametrize("direction", ["as stored", "reversed"])
+def test_contributions_are_the_layers_parts_of_the_logit(
+    tmp_path: Path, layout: dict[str, int], direction: Direction
+) -> None:
+    made = network(**layout)
+    model = load_model(hecate_file(tmp_path, made, layout)).reading(direction)
+    stack = make_stack(tmp_path, (layout["layers"] + 4, 70, 90), dtype=np.uint8)
+    found = contribution(model, stack, 41, 53)
+    # The tile around the pixel, and the means over the coarse pixels that its 9 x 9 neighbours lie in.
+    greys = np.load(tmp_path / "segment.npy")[:, 41 - 16 : 41 + 16, 53 - 16 : 53 + 16]
+    window = model.contract.z_window(len(greys))
+    tile = torch.from_numpy(np.ascontiguousarray(model.contract.prepare(greys[window])))[None]
+    step = layout["xy_stride"]
+    with torch.inference_mode():
+        place = np.s_[12 // step : 20 // step + 1]
+        parts = made.by_layer(tile)[0][:, place, place].mean(dim=(1, 2)).numpy()
+        coarse = hecate_oracle.probabilities(made.state_dict(), tile, SMALL.blocks, layout["margin"], step)
+    assert not parts[: layout["margin"]].any() and parts[layout["margin"]] != 0
+    expected = np.zeros(len(greys), np.float32)
+    expected[window] = parts[::-1] if direction == "reversed" else parts
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    if step == 1:
+        logits = torch.logit(coarse)[0, 0, place, place]
+        assert found.sum() == pytest.approx(logits.mean().item(), abs=1e-4)
