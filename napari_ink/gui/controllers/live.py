@@ -126,7 +126,8 @@ class LiveController(QObject):
         self._layer.cover(part)
         self._note, self._is_answered = "" if part.holds(area) else _PARTIAL, False
         job = self._teacher.answer_job(part, frozenset(self._answered))
-        self._jobs.run(_JOB, job, self._on_event, on_failure=self._on_failure, on_end=self._on_end, step=Step.LEARN)
+        # Without the step, since an answer must not clear the error of a lesson.
+        self._jobs.run(_JOB, job, self._on_event, on_failure=self._on_failure, on_end=self._on_end)
 
     def _on_event(self, event: LiveEvent) -> None:
         from napari_ink.training import BlockAnswered, ForestFitted, LiveNote, StrokesRead

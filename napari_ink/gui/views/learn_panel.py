@@ -69,7 +69,7 @@ class LearnPanel(StepPanel):
         self.progress.setVisible(status.is_running)
         self.progress.show_progress(status.done, status.total)
         show_text(self.status, _progress_text(status) or why_not)
-        show_text(self.outcome, " ".join((*status.notes, *status.outcome)))
+        show_text(self.outcome, "\n".join((*status.notes, *status.outcome)))
         self.predict_button.setVisible(bool(status.in_use) and not status.is_running)
         self.predict_button.setEnabled(state.run is None and not state.busy)
         self.models.show_state(state)

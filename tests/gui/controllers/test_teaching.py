@@ -2,10 +2,13 @@
 
 import pytest
 
+from napari_ink.gui.models.prediction import RunSettings, model_entry
 from napari_ink.gui.models.state import Step
 from napari_ink.model import load_model
+from napari_ink.training import StepEnded, TrainingStarted
 from tests.gui.controllers.conftest import make_editable
 from tests.gui.lessons import save_lesson, strokes
+from tests.gui.windowless import take_turns
 
 
 @pytest.fixture
@@ -107,6 +110,18 @@ def test_cancelling_keeps_what_is_there_and_a_prediction_waits_meanwhile(labelle
     assert "Learn continues" in status.outcome[-1]
 
 
+def test_a_prediction_is_refused_while_a_model_learns(labelled, held_jobs, checkpoint):
+    labelled.teaching.learn(0)
+    labelled.prediction.predict(RunSettings(model_entry(checkpoint)))
+    assert labelled.state.run is None
+    assert "A model is learning" in labelled.state.message(Step.PREDICT)
+    held_jobs.work()
+    labelled.prediction.predict(RunSettings(model_entry(checkpoint)))
+    assert labelled.state.run is not None
+    labelled.teaching.learn(0)
+    assert "Wait for the prediction" in labelled.state.message(Step.LEARN)
+
+
 def test_an_error_is_shown_and_ends_the_progress(labelled, held_jobs):
     labelled.teaching.learn(0)
     held_jobs.one("teach_job").fail("The disk is full.")
@@ -118,8 +133,6 @@ def test_the_models_of_a_project_are_listed_when_it_is_opened_again(taught, held
     taught.labels.annotation.flush()
     taught.open_stack(tmp_path / "lesson.npy")
     held_jobs.work()
-    from tests.gui.windowless import take_turns
-
     take_turns()
     held_jobs.work()
     assert [row.key for row in taught.state.teaching.rows] == ["quick-1"]
@@ -128,8 +141,6 @@ def test_the_models_of_a_project_are_listed_when_it_is_opened_again(taught, held
 
 def test_steps_and_time_left_are_told(labelled, held_jobs):
     labelled.teaching.learn(3)
-    from napari_ink.training import StepEnded, TrainingStarted
-
     teaching = labelled.teaching
     teaching._on_event(TrainingStarted(None, 0, 180, 1, "cpu", "fp32", ()), 3)
     teaching._on_event(StepEnded(60, 0.1, 0.1, 1.0, 1e-3, 1.0), 3)
