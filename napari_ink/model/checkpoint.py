@@ -101,15 +101,31 @@ def read_own_card(path: Path) -> ModelCard:
         ) from error
 
 
-def has_weight(path: Path, part: str) -> bool:
-    """Return whether a safetensors file holds a weight with a certain part in its name.
+def has_weight(path: Path, *parts: str) -> bool:
+    """Return whether a safetensors file holds a weight with one of some parts in its name.
 
     Raises
     ------
     CheckpointError
         If it is no safetensors file.
     """
-    return any(part in name for name in _read_header(path)[1])
+    return any(part in name for name in _read_header(path)[1] for part in parts)
+
+
+def read_bare_safetensors(path: Path) -> dict[str, Tensor]:
+    """Return the weights of another program's safetensors file.
+
+    Raises
+    ------
+    CheckpointError
+        If it is no safetensors file, or does not fit into memory.
+    """
+    from safetensors.torch import load_file
+
+    _read_header(path)  # compares the sizes that it states with the file's length
+    check_memory(2 * check_regular(path, CheckpointError), CheckpointError, path, "free some, or choose another model")
+    with decoder_errors(CheckpointError, path, "fetch the file again"):
+        return load_file(path)
 
 
 def _read_header(path: Path) -> tuple[dict[str, str], dict[str, tuple[int, ...]]]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from napari_ink.decoding import decoder_errors
 from napari_ink.errors import CheckpointError
 from napari_ink.model.cards import InkModel, ModelCard
+from napari_ink.model.checkpoint import read_bare_safetensors
 from napari_ink.model.contract import InputContract
 from napari_ink.model.pickled import plain_weights, read_pickled
 
@@ -39,7 +40,7 @@ _REMEDY = (
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """Return the weights in a Lightning checkpoint, or in a bare ``state_dict`` that `torch.save` wrote.
+    """Return the weights in a Lightning checkpoint, or bare ones that `torch.save` or safetensors wrote.
 
     Only tensors and plain values are read (`torch.load` with ``weights_only``). Optimizers, schedulers and settings
     that trainers store beside the weights are replaced by stand-ins that do nothing; any other object raises.
@@ -49,6 +50,8 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     CheckpointError
         If the file is not a checkpoint, or contains objects that could run code when read.
     """
+    if path.suffix == ".safetensors":
+        return read_bare_safetensors(path)
     content = read_pickled(path, "a Lightning checkpoint", _REMEDY)
     weights = plain_weights(path, content.get("state_dict", content) if isinstance(content, Mapping) else None)
     if weights is None:
@@ -106,7 +109,7 @@ def _contract(path: Path, tile_size: int) -> tuple[InputContract, dict[str, Any]
     stated = read_foreign_contract(path)
     if stated.model_fields_set - {"input", "provenance"} or stated.input.tile_size != tile_size:
         raise CheckpointError(
-            f"{contract_path(path)} does not fit {path.name}: beside a .ckpt it may hold input and provenance alone, "
+            f"{contract_path(path)} does not fit {path.name}: beside it, it may hold input and provenance alone, "
             f"with a tile_size of {tile_size}."
         )
     return stated.input, {**made_by, **stated.provenance}

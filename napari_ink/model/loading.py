@@ -41,12 +41,12 @@ def read_card(name_or_path: str | os.PathLike[str]) -> ModelCard:
         from napari_ink.model.published import read_published_card
 
         return read_published_card(path)
-    if path.suffix == OWN:
-        return checkpoint.read_own_card(path)
-    if path.suffix in LIGHTNING:
+    if _is_grand_prize(path):
         from napari_ink.model.lightning import read_grand_prize_card
 
         return read_grand_prize_card(path)
+    if path.suffix == OWN:
+        return checkpoint.read_own_card(path)
     from napari_ink.model.foreign import read_foreign_contract
 
     stated = read_foreign_contract(path)
@@ -74,7 +74,11 @@ def load_model(name_or_path: str | os.PathLike[str] = DEFAULT_MODEL) -> InkModel
 
 def _is_published(path: Path) -> bool:
     """Whether a file is published with a training configuration: by its suffix, or by the names of its weights."""
-    return path.suffix in PTH or (path.suffix == OWN and checkpoint.has_weight(path, "depth_fusion."))
+    return path.suffix in PTH or (path.suffix == OWN and checkpoint.has_weight(path, "depth_fusion.", "canonical."))
+
+
+def _is_grand_prize(path: Path) -> bool:
+    return path.suffix in LIGHTNING or (path.suffix == OWN and checkpoint.has_weight(path, "to_patch_embedding."))
 
 
 def _load(path: Path) -> InkModel:
@@ -82,12 +86,12 @@ def _load(path: Path) -> InkModel:
         from napari_ink.model.published import load_published
 
         return load_published(path)
-    if path.suffix == OWN:
-        return checkpoint.load_own(path)
-    if path.suffix in LIGHTNING:
+    if _is_grand_prize(path):
         from napari_ink.model.lightning import load_grand_prize
 
         return load_grand_prize(path)
+    if path.suffix == OWN:
+        return checkpoint.load_own(path)
     return _load_foreign(path)
 
 

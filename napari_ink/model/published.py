@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from napari_ink.decoding import check_memory, check_regular, decoder_errors, parse_json, read_bounded, reason_of
+from napari_ink.decoding import decoder_errors, parse_json, read_bounded, reason_of
 from napari_ink.errors import CheckpointError
 from napari_ink.model.cards import InkModel, ModelCard
+from napari_ink.model.checkpoint import read_bare_safetensors
 from napari_ink.model.contract import InputContract, first_fault
 from napari_ink.model.families import Family
 from napari_ink.model.pickled import plain_weights, read_pickled
@@ -131,16 +132,7 @@ def _read_pth(path: Path) -> _File:
 
 
 def _read_safetensors(path: Path) -> _File:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    size = check_regular(path, CheckpointError)
-    check_memory(2 * size, CheckpointError, path, "free some, or choose another model")
-    with decoder_errors(CheckpointError, path, "fetch the file again"):
-        try:
-            weights = load_file(path)
-        except SafetensorError as error:
-            raise CheckpointError(f"{path} is damaged ({reason_of(error)}); fetch the file again.") from error
+    weights = read_bare_safetensors(path)
     config, beside = _config_beside(path, weights)
     return _File(path, weights, config, beside=beside)
 

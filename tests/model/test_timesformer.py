@@ -11,6 +11,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import save_file
 
 from napari_ink.errors import CheckpointError, ContractError
 from napari_ink.model import InkModel, load_model, read_card
@@ -135,6 +136,21 @@ def test_bare_weights_and_a_norm_in_front_are_loaded_too(tmp_path: Path) -> None
     network = load_model(tmp_path / "bare.ckpt").network
     with torch.inference_mode():
         assert network(torch.rand(1, 26, 64, 64)).dtype == torch.float32
+
+
+def test_bare_safetensors_load_like_the_checkpoint(tmp_path: Path) -> None:
+    weights = small_weights()
+    save_file(weights, tmp_path / "timesformer.safetensors")
+    model, card = load_model(tmp_path / "timesformer.safetensors"), read_card(tmp_path / "timesformer.safetensors")
+    assert model.contract == card.contract == GRAND_PRIZE_CONTRACT
+    same = load_model(lightning_file(tmp_path, weights))
+    tile = torch.rand(1, 26, 64, 64)
+    with torch.inference_mode():
+        torch.testing.assert_close(model.network(tile), same.network(tile), atol=0, rtol=0)
+    content = (tmp_path / "timesformer.safetensors").read_bytes()
+    (tmp_path / "cut.safetensors").write_bytes(content[:-8])
+    with pytest.raises(CheckpointError):
+        load_model(tmp_path / "cut.safetensors")
 
 
 def test_grey_values_are_read_like_in_the_grand_prize() -> None:
