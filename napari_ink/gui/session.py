@@ -100,7 +100,7 @@ class InkSession(QObject):
         )
         self.export = ExportController(store, jobs, layers, labels, overlay)
         self.display = DisplayController(viewer, layers)
-        self.review = ReviewController(layers, self.display, labels, jobs, self)
+        self.review = ReviewController(layers, self.display, labels, jobs, self._finished_prediction, self)
         self.similar = SimilarController(layers, self.display, labels, self.labelling.context.preview, jobs, self)
         self.compare = CompareController(layers, labels, jobs, self)
         self.teaching = TeachingController(store, jobs, labels, lambda: self.model_name, self)
@@ -114,6 +114,11 @@ class InkSession(QObject):
         self._actions: dict[str, Callable[[], Any]] = {}
         self._connect_stack()
         self._connect_store()
+
+    def _finished_prediction(self) -> Path | None:
+        """Return the path of the shown prediction; None if there is none, or while one is running."""
+        state = self.store.state
+        return state.prediction if state.run is None else None
 
     def _connect_stack(self) -> None:
         """Connect the change from one stack to the next; slots run in the order of these lines."""

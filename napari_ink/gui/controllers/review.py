@@ -18,6 +18,7 @@ from napari_ink.typing import UInt8Array
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from napari_ink.annotation import EditHeader, Note, RegionScore, ReviewCell
     from napari_ink.gui.controllers.display import DisplayController
@@ -38,6 +39,8 @@ class ReviewController(QObject):
     ----------
     layers, display, labels, jobs
         Layers of the viewer, controllers of the display and the labels, and runner of background jobs.
+    prediction
+        Function that returns the path of the shown prediction; None if there is none, or while one is running.
 
     Attributes
     ----------
@@ -56,13 +59,16 @@ class ReviewController(QObject):
         display: DisplayController,
         labels: LabelsController,
         jobs: JobRunner,
+        prediction: Callable[[], Path | None],
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
         self._layers, self._display, self._labels, self._jobs = layers, display, labels, jobs
+        self._prediction = prediction
         self.region: ReviewCell | None = None
         self.status = ReviewStatus()
         self._queue: list[RegionScore] = []
+        self._ranked_for: Path | None = None
         self._arrived_at = 0.0
         self._seconds: list[float] = []
         self._marks: dict[ReviewCell, EditHeader] = {}
@@ -95,10 +101,12 @@ class ReviewController(QObject):
                 self.go(1)
 
     def go(self, step: int) -> None:
-        """Go to the next (1) or previous (-1) region of the queue, which is computed first if there is none."""
+        """Go to the next (1) or previous (-1) region of the queue, which is computed first for each prediction."""
         if self._labels.annotation is None or self._jobs.is_running(_RANKING):
             return
-        if not self._queue:
+        prediction = self._prediction()
+        # A new prediction, such as one by a taught model, makes other regions worth a review.
+        if not self._queue or prediction not in (None, self._ranked_for):
             self._score()
             return
         regions = [score.region for score in self._queue]
@@ -163,7 +171,8 @@ class ReviewController(QObject):
             planes = overlay.probabilities("ink"), overlay.probabilities("edge")
             cuts = overlay.level("ink") / 255, overlay.level("edge") / 255
         self._update_status(busy="Ranking the regions…", note="")
-        job = score_job(annotation, planes, cuts)
+        self._ranked_for = self._prediction()
+        job = score_job(annotation, planes, cuts, self._ranked_for)
         self._jobs.run(_RANKING, job, self._on_scored, on_failure=self._on_failure)
 
     def _on_failure(self, failure: JobFailed) -> None:
@@ -178,6 +187,7 @@ class ReviewController(QObject):
             self._queue = varied(event.scores)
             self._update_status(busy="", note="" if self._queue else "Every region is reviewed or flagged.")
             if self._queue:
+                self.region = None  # a new queue is visited from its start
                 self.go(1)
 
     def _on_statistics(self, event: StatisticsComputed) -> None:

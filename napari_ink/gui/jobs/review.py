@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from napari_ink.annotation import LabelValue, Statistics, score_regions, statistics
 from napari_ink.annotation.store.edits import CHUNK_PX
+from napari_ink.errors import BadInputError
 from napari_ink.typing import UInt8Array
 
 if TYPE_CHECKING:
     from napari_ink.annotation import Annotation, RegionScore
+    from napari_ink.predict import Prediction
 
 _EVERY = 16
 
@@ -35,9 +39,15 @@ class StatisticsComputed:
 
 
 def score_job(
-    annotation: Annotation, planes: tuple[UInt8Array, UInt8Array] | None, cuts: tuple[float, float]
+    annotation: Annotation,
+    planes: tuple[UInt8Array, UInt8Array] | None,
+    cuts: tuple[float, float],
+    shown: Path | None = None,
 ) -> Generator[RegionsScored]:
-    """Score every region that is neither reviewed nor flagged."""
+    """Score every region that is neither reviewed nor flagged.
+
+    If the store of the shown prediction lies beside one by another model, regions where these disagree score more.
+    """
     height, width = annotation.plane_shape("review")
     review = annotation.read("review", (0, height), (0, width))
     total = int(np.count_nonzero((review != 2) & (review != 3)))
@@ -50,14 +60,77 @@ def score_job(
             return np.zeros((y[1] - y[0], x[1] - x[0]), np.uint8)
         return planes[index][slice(*y), slice(*x)]
 
+    opinion = None if planes is None or shown is None else SecondOpinion.beside(shown)
     scores: list[RegionScore] = []
     for score in score_regions(
-        annotation.shape, lambda y, x: predicted(0, y, x), lambda y, x: predicted(1, y, x), labels, review, *cuts
+        annotation.shape,
+        lambda y, x: predicted(0, y, x),
+        lambda y, x: predicted(1, y, x),
+        labels,
+        review,
+        *cuts,
+        other=None if opinion is None else lambda y, x: opinion.read(y, x, predicted(0, y, x) >= cuts[0] * 255),
+        other_threshold=0.5 if opinion is None else opinion.threshold,
     ):
         scores.append(score)
         if len(scores) % _EVERY == 0 and len(scores) < total:
             yield RegionsScored(len(scores), total)
     yield RegionsScored(total, total, tuple(scores))
+
+
+@dataclass(frozen=True, eq=False)
+class SecondOpinion:
+    """The latest stored prediction of the same segment by another model than the shown one.
+
+    Attributes
+    ----------
+    prediction
+        Its store, which is read region by region.
+    done
+        Whether both predictions are final, bool, for each block; blocks are as large as regions.
+    """
+
+    prediction: Prediction
+    done: npt.NDArray[np.bool_]
+
+    @classmethod
+    def beside(cls, shown: Path) -> Self | None:
+        """Return the second opinion from the folder of the shown prediction; None if there is none."""
+        from napari_ink.predict import open_prediction
+
+        try:
+            first = open_prediction(shown)
+        except BadInputError:
+            return None  # it is shown, so whoever reads it reports what is wrong
+        for path in sorted(shown.parent.glob("*.zarr"), key=lambda one: (one.lstat().st_mtime, one.name), reverse=True):
+            try:
+                other = open_prediction(path)
+            except BadInputError:
+                continue  # damage to other predictions does not concern the review
+            if other.shape == first.shape and _model(other) != _model(first) and _stack(other) == _stack(first):
+                return cls(other, first.done() & other.done())
+        return None
+
+    @property
+    def threshold(self) -> float:
+        """Threshold that its model recommends."""
+        return self.prediction.recommended_threshold("ink")
+
+    def read(self, y: tuple[int, int], x: tuple[int, int], shown: npt.NDArray[np.bool_]) -> UInt8Array:
+        """Return its ink in a region; where it was not predicted, it agrees with the mask that is shown."""
+        from napari_ink.predict.tiles import BLOCK
+
+        if self.done[y[0] // BLOCK, x[0] // BLOCK]:
+            return self.prediction.read("ink", slice(*y), slice(*x))
+        return shown.astype(np.uint8) * 255
+
+
+def _model(prediction: Prediction) -> object:
+    return prediction.provenance["model"].get("sha256")
+
+
+def _stack(prediction: Prediction) -> object:
+    return prediction.provenance["stack"].get("fingerprint")
 
 
 def statistics_job(

@@ -6,6 +6,7 @@ from PIL import Image
 
 from napari_ink.annotation import ReviewState, open_project
 from napari_ink.gui.layers.viewport import camera_of
+from napari_ink.gui.models.status import RunProgress
 from tests.gui.controllers.conftest import make_editable
 from tests.gui.doubtful import SIDE, doubtful_ink, save_wide
 from tests.gui.windowless import take_turns
@@ -43,6 +44,19 @@ def test_the_queue_starts_with_the_most_doubtful_region(wide, viewer_model, held
     _go(wide, held_jobs, "previous_region")
     assert wide.review.region == (1, 1)
     assert wide.state.review.queued == 9
+
+
+def test_a_new_prediction_makes_a_new_queue(wide, held_jobs, tmp_path):
+    _go(wide, held_jobs)
+    assert wide.review.region == (1, 1)
+    wide._layers.overlay.put(slice(0, 256), slice(256, 512), np.full((256, 256), 128, np.uint8), np.zeros((256, 256)))
+    wide.store.update(prediction=tmp_path / "next.zarr", run=RunProgress())
+    _go(wide, held_jobs)
+    assert wide.review.region == (0, 0)  # while it runs, the queue stays
+    wide.store.update(run=None)
+    _go(wide, held_jobs)
+    assert wide.review.region == (0, 1)
+    assert "The prediction is unsure (1.00 bits a pixel)" in wide.state.review.region
 
 
 def test_a_mark_is_stored_with_author_and_time_and_the_next_region_opens(wide, viewer_model, held_jobs, tmp_path):
