@@ -146,7 +146,8 @@ def test_bare_safetensors_load_like_the_checkpoint(tmp_path: Path) -> None:
     same = load_model(lightning_file(tmp_path, weights))
     tile = torch.rand(1, 26, 64, 64)
     with torch.inference_mode():
-        torch.testing.assert_close(model.network(tile), same.network(tile), atol=0, rtol=0)
+        # Sums differ with how a file places its weights in memory.
+        torch.testing.assert_close(model.network(tile), same.network(tile), atol=1e-5, rtol=1e-5)
     content = (tmp_path / "timesformer.safetensors").read_bytes()
     (tmp_path / "cut.safetensors").write_bytes(content[:-8])
     with pytest.raises(CheckpointError):
