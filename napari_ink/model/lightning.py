@@ -14,6 +14,7 @@ from napari_ink.model.cards import InkModel, ModelCard
 from napari_ink.model.checkpoint import read_bare_safetensors
 from napari_ink.model.contract import InputContract
 from napari_ink.model.pickled import plain_weights, read_pickled
+from napari_ink.model.unknown_weights import in_words
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -121,8 +122,8 @@ def _sizes(path: Path, weights: Mapping[str, Tensor]) -> TimeSformerSizes:
         return _sizes_of(weights)
     except (LookupError, ArithmeticError, ValueError) as error:
         raise CheckpointError(
-            f"{path} holds no TimeSformer of the Grand Prize (looked for {error}; it begins with "
-            f"{', '.join(sorted(weights)[:3])}); other networks can be run as TorchScript or ONNX, see docs/models.md."
+            f"{path} holds no TimeSformer of the Grand Prize (looked for {error}; {in_words(weights)}); other "
+            "networks can be run as TorchScript or ONNX, see docs/models.md."
         ) from error
 
 

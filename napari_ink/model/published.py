@@ -22,6 +22,7 @@ from napari_ink.model.checkpoint import read_bare_safetensors
 from napari_ink.model.contract import InputContract, first_fault
 from napari_ink.model.families import Family
 from napari_ink.model.pickled import plain_weights, read_pickled
+from napari_ink.model.unknown_weights import in_words
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -137,13 +138,13 @@ def _read_safetensors(path: Path) -> _File:
     return _File(path, weights, config, beside=beside)
 
 
-def _config_beside(path: Path, weights: Mapping[str, object]) -> tuple[object, bytes]:
+def _config_beside(path: Path, weights: Mapping[str, Tensor]) -> tuple[object, bytes]:
     """Return the configuration in a JSON file beside a model file, and the content of that file."""
     names = [name.format(stem=path.stem) for name in CONFIG_NAMES]
     there = next((file for name in names if (file := path.with_name(name)).is_file()), None)
     if there is None:
         raise CheckpointError(
-            f"{path} holds weights without a configuration ({_in_short(weights)}); put its configuration beside it, as "
+            f"{path} holds weights without a configuration ({in_words(weights)}); put its configuration beside it, as "
             f"{' or '.join(names)}, see docs/models.md."
         )
     content = read_bounded(there, CheckpointError)
@@ -158,7 +159,7 @@ def _family(file: _File) -> Family:
     if kind not in FAMILIES:
         raise CheckpointError(
             f"{file.path} holds a network whose model_type is {kind[:60]}, which is not known here "
-            f"({_in_short(file.weights)}); export it as TorchScript or ONNX, see docs/models.md."
+            f"({in_words(file.weights)}); export it as TorchScript or ONNX, see docs/models.md."
         )
     module = importlib.import_module(f"napari_ink.model.{FAMILIES[kind]}")
     family: Family = module.FAMILY
@@ -214,7 +215,7 @@ def _fitted(path: Path, family: Family, config: Any, weights: Mapping[str, Tenso
     except (LookupError, ValueError, RuntimeError, TypeError, OverflowError) as error:
         raise CheckpointError(
             f"{path} holds no network of the family {family.name} (looked for {reason_of(error)}; "
-            f"{_in_short(weights)}); other networks can be run as TorchScript or ONNX, see docs/models.md."
+            f"{in_words(weights)}); other networks can be run as TorchScript or ONNX, see docs/models.md."
         ) from error
     wanted = {name: tuple(weight.shape) for name, weight in network.state_dict().items()}
     unfit = [name for name in dict.fromkeys((*there, *wanted)) if wanted.get(name) != there.get(name)]
@@ -247,7 +248,3 @@ def _unwrapped(name: str) -> str:
     while (shorter := next((name[len(one) :] for one in _LEFT_BY_WRAPPERS if name.startswith(one)), None)) is not None:
         name = shorter
     return name
-
-
-def _in_short(weights: Mapping[str, object]) -> str:
-    return f"it begins with {', '.join(name[:60] for name in sorted(weights)[:3])}"

@@ -10,6 +10,7 @@ from napari.layers import Image
 from napari_ink.errors import BadInputError, OutputError
 from napari_ink.gui.layers.stack_layer import stack_layer_data
 from napari_ink.gui.layers.viewport import camera_of
+from napari_ink.gui.models.prediction import RunSettings, model_entry
 from napari_ink.gui.models.state import Step, cut_level
 from napari_ink.predict import engine, open_prediction
 from napari_ink.predict.storage.writer import PredictionWriter
@@ -18,6 +19,7 @@ from napari_ink.stack import open_stack
 from tests.gui.controllers.conftest import make_editable
 from tests.gui.controllers.runs import Driver
 from tests.gui.windowless import take_turns
+from tests.model.hybrid_files import network, pth_file
 
 ROI = "Region of interest"
 
@@ -586,3 +588,18 @@ def test_a_model_that_cannot_be_loaded_is_reported_on_run(run, tmp_path, errors)
     run.begin(model=missing)
     run.until_over()
     assert "gone.safetensors" in errors[0]
+
+
+def test_a_published_model_file_is_chosen_and_predicts(session, held_jobs, tmp_path):
+    np.save(tmp_path / "deep.npy", np.random.default_rng(2).integers(0, 255, (17, 40, 60), dtype=np.uint8))
+    session.open_stack(tmp_path / "deep.npy")
+    held_jobs.work()
+    take_turns()
+    entry = model_entry(pth_file(tmp_path, network()))
+    assert entry.about.endswith("reads 17 depth layers, trained at 9.6 µm a voxel")
+    run = Driver(session, held_jobs, RunSettings(entry, device="cpu"))
+    run.begin()
+    run.until_over()
+    assert run.stored.complete and run.shown().any()
+    assert "scaled by its own grey values" in " ".join(session.state.notes)
+    assert run.stored.provenance["contract"]["normalisation"] == "crop robust"
