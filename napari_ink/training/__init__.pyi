@@ -17,7 +17,7 @@ from .settings import AugmentationSettings, DepthVariation, Precision, TrainSett
 from .targets import OUTSIDE, edge_target, ink_target
 from .teaching.checks import check_taught
 from .teaching.features import blocks_of
-from .teaching.live import BlockAnswered, ForestFitted, LiveEvent, LiveHead, LiveNote, StrokesRead
+from .teaching.live import AreaAnswered, BlockAnswered, ForestFitted, LiveEvent, LiveHead, LiveNote, StrokesRead
 from .teaching.taught_models import StrokeScores, TaughtModel, TaughtModels
 from .teaching.teach import FeaturesRead, ModelTaught, TeachingEvent, TeachingNote, TeachRequest, teach
 from .validation import Scores
@@ -50,6 +50,7 @@ __all__ = [
     "read_pair",
     "spare_workers",
     "train",
+    "AreaAnswered",
     "BlockAnswered",
     "FeaturesRead",
     "ForestFitted",

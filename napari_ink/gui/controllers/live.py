@@ -61,7 +61,7 @@ class LiveController(QObject):
         self._teacher: LiveTeacher | None = None
         self._answered: set[tuple[int, int]] = set()
         self._forest = 0
-        self._note, self._is_answered = "", False
+        self._note = self._took = ""
         self._began = 0.0
         self._settled = QSignalDebouncer(parent=self)
         self._settled.setTimeout(_SETTLE_MS)
@@ -124,13 +124,13 @@ class LiveController(QObject):
         part = live_area(area, stack.shape[1:])
         self._answered = {block for block in self._answered if part.holds(grid_cell(block, stack.shape[1:]))}
         self._layer.cover(part)
-        self._note, self._is_answered = "" if part.holds(area) else _PARTIAL, False
+        self._note, self._took = "" if part.holds(area) else _PARTIAL, ""
         job = self._teacher.answer_job(part, frozenset(self._answered))
         # Without the step, since an answer must not clear the error of a lesson.
         self._jobs.run(_JOB, job, self._on_event, on_failure=self._on_failure, on_end=self._on_end)
 
     def _on_event(self, event: LiveEvent) -> None:
-        from napari_ink.training import BlockAnswered, ForestFitted, LiveNote, StrokesRead
+        from napari_ink.training import AreaAnswered, BlockAnswered, ForestFitted, LiveNote, StrokesRead
 
         match event:
             case LiveNote():
@@ -143,11 +143,12 @@ class LiveController(QObject):
             case BlockAnswered():
                 self._layer.put(event.region, event.ink)
                 self._answered.add(event.block)
-                self._is_answered = True
+            case AreaAnswered():
+                self._took = f"Answered in {time.perf_counter() - self._began:.1f} s."
+                self._on_end()
 
     def _on_end(self) -> None:
-        took = f"Answered in {time.perf_counter() - self._began:.1f} s." if self._is_answered else ""
-        self._show(" ".join(filter(None, (took, self._note))))
+        self._show(" ".join(filter(None, (self._took, self._note))))
 
     def _on_failure(self, failure: JobFailed) -> None:
         self.reset()

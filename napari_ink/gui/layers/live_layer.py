@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from napari_ink.gui.layers.manager import LayerManager
 
 _KEY, _NAME = "live", "live ink"
-# Transparent up to the first probability and opaque from the second on, so that doubt is seen as doubt.
-_LIMITS = 102, 204
+# Transparent up to the first probability and opaque from the second on, so that doubt is seen as doubt. The live head
+# shifts probabilities such that 0.5 is the best threshold.
+_LIMITS = 90, 190
 _REFRESH_MS = 150
 
 

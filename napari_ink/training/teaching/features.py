@@ -13,7 +13,7 @@ from napari_ink.errors import BadInputError
 from napari_ink.model import InkModel
 from napari_ink.model.inference import for_prediction
 from napari_ink.model.network import InkEdgeNetwork
-from napari_ink.model.stroke_features import HALO_PX, STEP_PX, stroke_features
+from napari_ink.model.stroke_features import HALO_PX, STEP_PX, ink_logit_feature, stroke_features
 from napari_ink.model.taught_network import without_forest
 from napari_ink.region import Region
 from napari_ink.stack import DepthStack
@@ -57,6 +57,11 @@ class FeatureCache:
     def shape(self) -> tuple[int, int]:
         """Height and width of the segment."""
         return self._stack.shape[1:]
+
+    @property
+    def ink_logit(self) -> int:
+        """Number of the feature that is the network's own logit of ink."""
+        return ink_logit_feature(self._network)
 
     def block(self, block: Block) -> Features:
         """Return the features ``(c, y/4, x/4)`` of a block, float16; at the segment's end, blocks are smaller.

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import threading
 import zlib
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
+from scipy.special import expit, logit
 
 from napari_ink.model import InkModel
+from napari_ink.model.stroke_features import STEP_PX
 from napari_ink.region import Region
 from napari_ink.stack import DepthStack
 from napari_ink.training.teaching.features import BLOCK_PX, Block, FeatureCache, block_region, blocks_of
-from napari_ink.training.teaching.live_head import ReadLabels, Samples, StrokeSampler, fit_forest, predict_area
+from napari_ink.training.teaching.judging import blended, choose_blend, cross_validate, fold_of, scores_by_fold
+from napari_ink.training.teaching.live_head import (
+    ReadLabels,
+    Samples,
+    StrokeSampler,
+    enlarged,
+    fit_forest,
+    ink_probability,
+)
 from napari_ink.training.teaching.teach import adapted, without_lessons
 from napari_ink.typing import UInt8Array
 
@@ -22,6 +33,9 @@ if TYPE_CHECKING:
     from sklearn.ensemble import ExtraTreesClassifier
 
 MOST_LABELLED_BLOCKS = 64
+_SQUARE_PX = 128
+_FOLDS = 3
+_SHIFT = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +48,7 @@ class StrokesRead:
 
 @dataclass(frozen=True, slots=True)
 class ForestFitted:
-    """A forest knows all strokes so far: its number, which rises with each new forest."""
+    """A forest knows all strokes so far: its number, which rises with each new forest and each new blend of it."""
 
     number: int
 
@@ -49,17 +63,26 @@ class BlockAnswered:
 
 
 @dataclass(frozen=True, slots=True)
+class AreaAnswered:
+    """All blocks of the area have been predicted; a better blend may follow."""
+
+
+@dataclass(frozen=True, slots=True)
 class LiveNote:
     """Sentence for the user."""
 
     text: str
 
 
-LiveEvent = StrokesRead | ForestFitted | BlockAnswered | LiveNote
+LiveEvent = StrokesRead | ForestFitted | BlockAnswered | AreaAnswered | LiveNote
 
 
 class LiveHead:
     """Forest that learns again after each stroke; features are computed once.
+
+    The answer is the blend of the forest with its network that squares of strokes prefer which the forest has not seen,
+    shifted such that the best threshold there is a probability of 0.5. Both are chosen once the answer is there, and
+    used for the next ones, too.
 
     Its methods may be called on several threads, of which one works at a time.
 
@@ -89,8 +112,9 @@ class LiveHead:
         self._cores = cores
         self._lock = threading.Lock()
         self._forest: ExtraTreesClassifier | None = None
-        self._learned = -1
-        self._number = 0
+        self._learned = self._blended = -1
+        self._number = self._calls = 0
+        self._blend, self._threshold = 1.0, 0.5
 
     def answer(
         self, labelled: Iterable[Block], area: Region, answered: Set[Block] = frozenset()
@@ -123,17 +147,58 @@ class LiveHead:
         if samples is None or not samples.has_both:
             yield LiveNote("Live needs both: paint some ink and some papyrus, in strokes of at least 4 pixels.")
             return
-        before = self._number
+        self._calls += 1
+        call, before = self._calls, self._number
         with self._lock:
             forest = self._fit(samples)
         yield ForestFitted(self._number)
-        for block in _nearest(blocks_of(area), area):
-            if block in answered and before == self._number:
-                continue
+        missing = [block for block in blocks_of(area) if before != self._number or block not in answered]
+        yield from self._predicted(forest, _nearest(missing, area))
+        yield AreaAnswered()
+        if self._find_blend(samples, lambda: call != self._calls):
+            yield ForestFitted(self._number)
+            yield from self._predicted(forest, _nearest(blocks_of(area), area))
+
+    def _predicted(self, forest: ExtraTreesClassifier, blocks: Iterable[Block]) -> Iterator[BlockAnswered]:
+        for block in blocks:
             region = block_region(block, self._cache.shape)
             with self._lock:
-                ink = predict_area(forest, self._cache, region)
-            yield BlockAnswered(block, region, ink)
+                features = self._cache.block(block)
+            rows = features.reshape(len(features), -1).T
+            found = ink_probability(forest, rows)
+            if self._blend < 1:
+                found = blended(found, self._of_network(rows), self._blend)
+            yield BlockAnswered(
+                block, region, enlarged(found.reshape(features.shape[1:]))[: region.height, : region.width]
+            )
+
+    def _find_blend(self, samples: Samples, stop: Callable[[], bool]) -> bool:
+        """Choose the blend for the samples of the last forest; return whether it is another one."""
+        if self._blended == self._learned:
+            return False
+        learned = self._learned
+        # Squares instead of strokes, which would have to be found in the whole segment; a stroke may lie in two folds.
+        squares = np.unique(samples.places * STEP_PX // _SQUARE_PX, axis=0, return_inverse=True)[1].ravel()
+        unit = squares.astype(np.int32)
+        order = np.random.default_rng(0).permutation(int(unit.max()) + 1)
+        folds = [order[first::_FOLDS].tolist() for first in range(_FOLDS)]
+        unseen = cross_validate(samples, unit, folds, cores=self._cores, stop=stop)
+        if stop():
+            return False
+        own, fold = self._of_network(samples.features), fold_of(unit, folds)
+        blend = choose_blend(unseen, own, samples.is_ink, fold)
+        found = scores_by_fold(blended(unseen, own, blend), samples.is_ink, fold)
+        threshold = 0.5 if found is None else found.threshold
+        self._blended = learned
+        # A small shift of the threshold is not worth another answer.
+        is_new = blend != self._blend or abs(logit(threshold) - logit(self._threshold)) > _SHIFT
+        if is_new:
+            self._blend, self._threshold, self._number = blend, threshold, self._number + 1
+        return is_new
+
+    def _of_network(self, rows: npt.NDArray[np.float16]) -> npt.NDArray[np.float32]:
+        found: npt.NDArray[np.float32] = expit(rows[:, self._cache.ink_logit].astype(np.float32))
+        return found
 
     def _fit(self, samples: Samples) -> ExtraTreesClassifier:
         """Fit a forest, unless the samples are those of the last one."""

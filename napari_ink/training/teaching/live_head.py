@@ -184,10 +184,10 @@ def predict_area(forest: ExtraTreesClassifier, cache: FeatureCache, area: Region
         size = features.shape[1:]
         found = ink_probability(forest, features.reshape(len(features), -1).T)
         cells[row : row + size[0], column : column + size[1]] = found.reshape(size)
-    return _enlarged(cells)[area.slices_in(outer)]
+    return enlarged(cells)[area.slices_in(outer)]
 
 
-def _enlarged(cells: npt.NDArray[np.float32]) -> UInt8Array:
+def enlarged(cells: npt.NDArray[np.float32]) -> UInt8Array:
     """Return cells interpolated to pixels, uint8."""
     import torch
     import torch.nn.functional as F  # noqa: N812

@@ -6,7 +6,7 @@ import pytest
 from napari_ink.model import InkModel
 from napari_ink.region import Region
 from napari_ink.stack import stack_of_array
-from napari_ink.training import BlockAnswered, ForestFitted, LiveHead, LiveNote, StrokesRead
+from napari_ink.training import AreaAnswered, BlockAnswered, ForestFitted, LiveHead, LiveNote, StrokesRead
 from tests.training.small import CONTRACT
 
 SHAPE = (300, 560)
@@ -79,3 +79,32 @@ def test_of_many_labelled_blocks_the_nearest_teach(painted, monkeypatch):
     monkeypatch.setattr("napari_ink.training.teaching.live.MOST_LABELLED_BLOCKS", 2)
     events = painted.answer(Region(0, 100, 0, 100))
     assert [event.total for event in events if isinstance(event, StrokesRead)] == [2, 2]
+
+
+def test_a_better_blend_follows_the_answer_and_holds_for_the_next_stroke(painted, monkeypatch):
+    monkeypatch.setattr("napari_ink.training.teaching.live.choose_blend", lambda *_: 0.25)
+    kinds = [type(event) for event in painted.answer() if not isinstance(event, StrokesRead)]
+    answers = [BlockAnswered] * len(BLOCKS)
+    assert kinds == [ForestFitted, *answers, AreaAnswered, ForestFitted, *answers]
+    assert painted.answer(answered=frozenset(BLOCKS))[-1] == AreaAnswered()
+    painted.labels[200:220, 400:460] = 1
+    kinds = [type(event) for event in painted.answer() if not isinstance(event, StrokesRead)]
+    assert kinds == [ForestFitted, *answers, AreaAnswered]
+
+
+def test_a_newer_answer_ends_the_choice_of_a_blend(painted, monkeypatch):
+    asked = []
+
+    def validate(*_, stop, **__):
+        painted.head._calls += 1  # as a newer stroke does on another thread
+        asked.append(stop())
+
+    monkeypatch.setattr("napari_ink.training.teaching.live.cross_validate", validate)
+    assert painted.answer()[-1] == AreaAnswered()
+    assert asked == [True]
+
+
+def test_the_values_of_the_network_are_its_logits(painted):
+    rows = np.zeros((1, 9999), np.float16)
+    rows[0, painted.head._cache.ink_logit] = 2.0
+    np.testing.assert_allclose(painted.head._of_network(rows), 1 / (1 + np.exp(-2.0)), rtol=1e-3)
