@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from napari_ink.model.outputs import NOWHERE_LOGIT
+
 _LOWEST, _HIGHEST = 0.01, 0.99
 # The median absolute deviation of a normal distribution, times this, is its standard deviation.
 _TO_DEVIATION = 1.4826
@@ -37,9 +39,11 @@ class CropScaled(nn.Module):
         self.size_divisor = self.fixed_tile = tile
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map grey values ``(b, z, y, x)`` to logits ``(b, 2, y, x)``."""
+        """Map grey values ``(b, z, y, x)`` to logits ``(b, 2, y, x)``; a tile of a single value has no ink and no edges."""
         logits: Tensor = self.network(scaled_by_crop(x))
-        return logits
+        # Such tiles lie beside the papyrus. A network's norms would turn their zeros into arbitrary values.
+        is_blank = x.flatten(1).amax(1) == x.flatten(1).amin(1)
+        return torch.where(is_blank[:, None, None, None], NOWHERE_LOGIT, logits)
 
 
 def scaled_by_crop(x: Tensor) -> Tensor:

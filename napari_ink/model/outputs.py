@@ -5,7 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-_NO_EDGE_LOGIT = -100.0  # a probability of 0, and a number even in half precision
+NOWHERE_LOGIT = -100.0
+"""Logit of a probability of 0, a number even in half precision."""
+
 _PROBABILITY_FLOOR = 1e-6  # far below what a prediction store resolves; keeps the logits of 0 and 1 finite
 
 
@@ -16,4 +18,4 @@ def logits_of(probabilities: Tensor) -> Tensor:
 
 def ink_and_edge(ink: Tensor, edge: Tensor | None = None) -> Tensor:
     """Concatenate logits of ink and edges ``(b, 1, y, x)`` to ``(b, 2, y, x)``; None means no edges anywhere."""
-    return torch.cat([ink, torch.full_like(ink, _NO_EDGE_LOGIT) if edge is None else edge], dim=1)
+    return torch.cat([ink, torch.full_like(ink, NOWHERE_LOGIT) if edge is None else edge], dim=1)

@@ -51,6 +51,14 @@ def test_each_tile_of_a_batch_is_scaled_by_itself() -> None:
 
 def test_the_wrapped_network_sees_scaled_tiles_of_one_size() -> None:
     wrapped = CropScaled(torch.nn.Identity(), 64)
-    tile = torch.rand(1, 3, 64, 64)
+    tile = torch.rand(1, 2, 64, 64)
     torch.testing.assert_close(wrapped(tile), scaled_by_crop(tile))
     assert wrapped.size_divisor == wrapped.fixed_tile == 64
+
+
+def test_a_blank_tile_has_neither_ink_nor_edges() -> None:
+    tiles = torch.rand(3, 2, 32, 32)
+    tiles[1] = 0
+    found = CropScaled(torch.nn.Identity(), 32)(tiles)
+    assert not found[1].sigmoid().any()
+    torch.testing.assert_close(found[[0, 2]], scaled_by_crop(tiles[[0, 2]]))
