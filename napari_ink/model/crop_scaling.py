@@ -39,7 +39,7 @@ class CropScaled(nn.Module):
         self.size_divisor = self.fixed_tile = tile
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map grey values ``(b, z, y, x)`` to logits ``(b, 2, y, x)``; a tile of a single value has no ink and no edges."""
+        """Map grey values ``(b, z, y, x)`` to logits ``(b, 2, y, x)``; a tile of a single value has no ink or edges."""
         logits: Tensor = self.network(scaled_by_crop(x))
         # Such tiles lie beside the papyrus. A network's norms would turn their zeros into arbitrary values.
         is_blank = x.flatten(1).amax(1) == x.flatten(1).amin(1)
