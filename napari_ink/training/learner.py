@@ -107,7 +107,7 @@ class Learner:
         self._schedule = LambdaLR(self._optimiser, partial(rate_factor, steps=settings.steps, warm_up=settings.warm_up))
         self._scaler = arithmetic.scaler()
         self._lanes: Lanes | None = None
-        if arithmetic.lanes and isinstance(network, InkEdgeNetwork) and team.size == 1:
+        if arithmetic.lanes and isinstance(network, InkEdgeNetwork) and team.size == 1 and not settings.freeze_norms:
             self._lanes = Lanes(network, settings, arithmetic)
         self.skipped_in_a_row = 0
 
@@ -149,6 +149,10 @@ class Learner:
 
     def _losses(self, batch: Batch) -> tuple[Tensor, Tensor]:
         self.network.train()
+        if self._settings.freeze_norms:
+            for module in self.network.modules():
+                if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                    module.eval()
         if self._lanes is not None:
             return self._lanes.losses(batch)
         with self._arithmetic.autocast():

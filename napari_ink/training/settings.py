@@ -73,6 +73,9 @@ class TrainSettings(_Frozen):
     clip_norm: float = Field(1.0, gt=0, description="largest norm of the gradient; larger ones are scaled down")
     average_decay: float = Field(0.995, ge=0, lt=1, description="decay of the moving average of the weights, per step")
     edge_weight: float = Field(0.5, ge=0, description="weight of the edge loss relative to the ink loss")
+    freeze_norms: bool = Field(
+        False, description="keep the statistics of batch norms, so that batches of different papyri share them"
+    )
     hint_weight: float = Field(2.0, ge=0, description="weight of hints relative to the ink loss")
     edge_tolerance_px: int = Field(3, ge=0, description="expected error of drawn edges, in pixels")
     precision: Precision = Field("auto", description="number format of the network's computation; weights stay float32")

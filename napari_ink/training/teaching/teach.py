@@ -333,6 +333,7 @@ def _settings(steps: int, seed: int) -> TrainSettings:
         steps=steps,
         learning_rate=_LEARNING_RATE,
         average_decay=_AVERAGE_DECAY,
+        freeze_norms=True,
         seed=seed,
         validate_every=max(5, steps // _VALIDATIONS),
         patience=0,
