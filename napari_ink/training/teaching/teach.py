@@ -13,6 +13,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,6 +33,7 @@ from napari_ink.training.loop import train
 from napari_ink.training.request import TrainRequest
 from napari_ink.training.settings import TrainSettings
 from napari_ink.training.supervision import to_hints
+from napari_ink.training.teaching.checks import KNOWN, compare_on_known
 from napari_ink.training.teaching.corrections import (
     Corrections,
     check_teachable,
@@ -73,6 +75,7 @@ _LEARNING_RATE = 1e-3
 _AVERAGE_DECAY = 0.98
 _VALIDATIONS = 6
 _MOST_HINTED_BLOCKS = 64
+_MOST_FORGOTTEN = 0.005
 _WORK = "teaching"
 
 
@@ -228,7 +231,12 @@ class _Teacher:
         if held_out:
             self._judged_on = f"Judged on {len(held_out)} groups of strokes that were held out."
         fold = np.where(judged, 0, -1)
-        made = self._save("deep", model.network, model.contract, self._judge(values, fold), model.provenance)
+        # With the contract that the start was trained with: this one may be fitted to other greys.
+        trained = replace(model, contract=request.start.contract)
+        gain, found = compare_on_known(request.start, trained)
+        forgot = gain < -_MOST_FORGOTTEN
+        scored = self._judge(values, fold)
+        made = self._save("deep", model.network, model.contract, scored, model.provenance, {KNOWN: found}, forgot)
         keep_pictures(folder, made.path)
         yield made
         shutil.rmtree(folder, ignore_errors=True)
@@ -271,6 +279,8 @@ class _Teacher:
         contract: InputContract,
         judged: tuple[StrokeScores, StrokeScores],
         provenance: Mapping[str, Any],
+        checks: Mapping[str, str] = MappingProxyType({}),
+        forgot: bool = False,
     ) -> ModelTaught:
         start, corrections, (before, after) = self._lesson.model, self._lesson.corrections, judged
         key = self._models.new_key(kind)
@@ -289,7 +299,8 @@ class _Teacher:
             before=before,
             after=after,
             judged_on=self._judged_on,
-            is_better=after.auc > before.auc and after.f0_5 >= before.f0_5,
+            is_better=after.auc > before.auc and after.f0_5 >= before.f0_5 and not forgot,
+            checks=dict(checks),
         )
         known = next((one for one in self._models.rows() if kind == "quick" and one.is_same_lesson(row)), None)
         if known is not None:
