@@ -5,6 +5,7 @@ from .edge_tools.growing import enclosed, grow
 from .edge_tools.livewire import Livewire, region_inside, straight_path
 from .edge_tools.outlines import edges_from_ink, ink_from_edges
 from .labels import (
+    DRAFT,
     EDGE_COLOURS,
     INK_COLOURS,
     EdgeValue,
@@ -37,6 +38,7 @@ from .store.edits import Block, Change, Edit, EditHeader, Plane
 from .store.store import Annotation
 
 __all__ = [
+    "DRAFT",
     "EDGE_COLOURS",
     "INK_COLOURS",
     "Annotation",

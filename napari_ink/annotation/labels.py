@@ -7,6 +7,9 @@ from enum import IntEnum
 import numpy as np
 import numpy.typing as npt
 
+DRAFT = "draft"
+"""Name of the tool in the history of edits that draft labels from a prediction."""
+
 Labels = npt.NDArray[np.uint8]
 Colour = tuple[float, float, float, float]
 

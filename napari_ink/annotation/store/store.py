@@ -12,7 +12,7 @@ from __future__ import annotations
 import getpass
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -133,6 +133,19 @@ class Annotation:
         """Return the headers of all edits, oldest first, including those too old to undo."""
         with self._lock:
             return tuple(self._history.headers)
+
+    def applied_edits(self, tool: str) -> Iterator[Edit]:
+        """Yield the edits of a tool that were not undone, oldest first; those too old to be undone are left out.
+
+        Raises
+        ------
+        OutputError
+            If an edit cannot be read from the journal.
+        """
+        with self._lock:
+            steps = [step for step in self._history.undo if step.header.tool == tool]
+        for step in steps:
+            yield step.edit or self._journal_edit(step)
 
     # Editing
 

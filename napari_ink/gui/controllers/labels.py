@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_ink.annotation import LabelValue
+from napari_ink.annotation import DRAFT, LabelValue
 from napari_ink.errors import NapariInkError
-from napari_ink.gui.jobs.project import DRAFT, WindowRead, read_window_job
+from napari_ink.gui.jobs.project import WindowRead, read_window_job
 from napari_ink.gui.layers.label_layers import LabelLayers
 from napari_ink.gui.models.edit_window import must_move, window_for
 from napari_ink.gui.models.status import LabelCounts, StorageStatus

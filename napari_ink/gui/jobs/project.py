@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from napari_ink.region import Region
 
 OVERVIEW_PX = 2048
-DRAFT = "draft"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,7 +99,7 @@ def _last_prediction(folder: Path, shown: object) -> Path | None:
 
 def draft_job(stack: DepthStack, project: Project | None, folder: Path, cut: Cut | None) -> Generator[ProjectOpened]:
     """Draft labels from a prediction into a project, which is created if necessary."""
-    from napari_ink.annotation import create_project, draft_edge_labels, draft_ink_labels
+    from napari_ink.annotation import DRAFT, create_project, draft_edge_labels, draft_ink_labels
 
     project = project or create_project(folder, stack)
     if cut is not None:

@@ -7,7 +7,7 @@ out whole, together with all strokes near them.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from napari_ink.annotation import LabelValue, labels_to_learn_from, open_project
+from napari_ink.annotation import DRAFT, Annotation, LabelValue, Plane, ReviewState, labels_to_learn_from, open_project
+from napari_ink.annotation.store.edits import REGION_PX
 from napari_ink.errors import LabelError
 from napari_ink.region import Region
 from napari_ink.stack import DepthStack
@@ -202,6 +203,8 @@ class Corrections:
 def read_corrections(folder: Path) -> Corrections:
     """Read what was corrected in a project, which may be open for editing elsewhere.
 
+    Labels that were drafted from a prediction and not changed since count as unreviewed, except in reviewed regions.
+
     Raises
     ------
     ProjectError, BadInputError
@@ -212,10 +215,32 @@ def read_corrections(folder: Path) -> Corrections:
         height, width = project.stack.shape[1:]
         rows, columns = project.annotation.plane_shape("review")
         review = project.annotation.read("review", (0, rows), (0, columns))
-        labels = labels_to_learn_from(project.annotation.read("ink", (0, height), (0, width)), review)
-        return Corrections(folder, project.stack, labels, project.annotation.read("edge", (0, height), (0, width)))
+        whole = (0, height), (0, width)
+        labels = labels_to_learn_from(project.annotation.read("ink", *whole), review)
+        edges = project.annotation.read("edge", *whole)
+        _drop_untouched_drafts({"ink": labels, "edge": edges}, project.annotation, review)
+        return Corrections(folder, project.stack, labels, edges)
     finally:
         project.close()
+
+
+def _drop_untouched_drafts(planes: Mapping[Plane, UInt8Array], annotation: Annotation, review: UInt8Array) -> None:
+    """Make drafted labels that nobody has changed unreviewed, in place: a model drew them, not a person.
+
+    In reviewed regions a person has confirmed them.
+    """
+    for edit in annotation.applied_edits(DRAFT):
+        for change in edit.changes:
+            if change.plane not in planes:
+                continue
+            rows, columns = (
+                np.arange(start, start + length)
+                for start, length in zip((change.y, change.x), change.after.shape, strict=True)
+            )
+            reviewed = review[rows[:, None] // REGION_PX, columns[None, :] // REGION_PX] == ReviewState.REVIEWED
+            now = planes[change.plane][rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+            untouched = (now == change.after) & (change.before != change.after) & ~reviewed
+            now[untouched] = LabelValue.UNREVIEWED
 
 
 def check_teachable(corrections: Sequence[Corrections]) -> None:

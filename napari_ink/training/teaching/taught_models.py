@@ -22,6 +22,7 @@ from napari_ink.errors import BadInputError, OutputError, ProjectError, storage_
 from napari_ink.model import InkEdgeConfig, InputContract, save_checkpoint
 
 FOLDER = "models"
+_NEAR_CHANCE = 0.6
 _CURRENT = "current.json"
 _KEY = "[a-z0-9-]{1,40}"
 _NAME = re.compile(r"[\w][\w .()+-]{0,63}", re.UNICODE)
@@ -107,7 +108,8 @@ class TaughtModel(BaseModel):
         """Sentence on whether it is better, and by how much."""
         found = f"AUC {self.before.auc:.2f} before, {self.after.auc:.2f} now"
         verdict = "better than before" if self.is_better else "not better than before, kept as a candidate"
-        return f"{self.name}: {verdict} ({found}). {self.judged_on}"
+        near_chance = " This is near chance (0.5): paint more strokes." if self.after.auc < _NEAR_CHANCE else ""
+        return f"{self.name}: {verdict} ({found}).{near_chance} {self.judged_on}"
 
 
 @dataclass(frozen=True, slots=True)
