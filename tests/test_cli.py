@@ -25,7 +25,20 @@ from tests.small_disk import small_disk
 
 HEIGHT, WIDTH, DEPTH = 50, 70, 12
 CONTRACT = InputContract(depth_layers=8, min_depth_layers=4, mean=0.3, std=0.2, voxel_size_um=7.91, tile_size=64)
-COMMANDS = ["demo", "open", "info", "convert", "probe", "predict", "export", "train", "evaluate", "phantom", "models"]
+COMMANDS = [
+    "demo",
+    "open",
+    "info",
+    "convert",
+    "probe",
+    "predict",
+    "export",
+    "train",
+    "teach",
+    "evaluate",
+    "phantom",
+    "models",
+]
 
 
 class Ended(NamedTuple):
