@@ -23,9 +23,11 @@ from napari_ink.region import Region
 from napari_ink.stack import DepthStack
 from napari_ink.typing import UInt8Array
 
+# Distances between strokes need no single pixels, and cells are 64 times fewer.
 CELL_PX = 8
 APART_PX = 24
 """Least distance between two units, in pixels."""
+# A reviewed area as one unit would leave nothing else to hold out, or nothing to learn from.
 _LARGEST_UNIT_PX = 256
 
 
@@ -70,6 +72,7 @@ class Units:
         near = ndimage.binary_dilation(labelled, np.ones((2 * reach + 1,) * 2, bool)) if labelled.any() else labelled
         components = ndimage.label(near, np.ones((3, 3)))[0].astype(np.int64)
         for number, box in enumerate(ndimage.find_objects(components), 1):
+            # Somewhat larger ones stay whole: a cut runs through strokes, whose two sides are nearly the same.
             if box is not None and max(side.stop - side.start for side in box) * CELL_PX > 2 * _LARGEST_UNIT_PX:
                 _split(components[box], number, int(components.max()) + 1)
         plane = np.full(labelled.shape, -1, np.int32)
@@ -264,6 +267,7 @@ def labels_digest(corrections: Sequence[Corrections]) -> str:
     """Return the SHA-256 of all labels."""
     digest = hashlib.sha256()
     for one in corrections:
+        # The stack as well: the same strokes on other grey values are another lesson.
         digest.update(one.stack.fingerprint().encode())
         digest.update(np.ascontiguousarray(one.labels).data)
         digest.update(np.ascontiguousarray(one.edges).data)

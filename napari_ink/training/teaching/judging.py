@@ -20,6 +20,7 @@ from napari_ink.training.teaching.taught_models import StrokeScores
 
 INK_SHARE = 0.12
 """Share of a written page that is covered by ink, as in the phantoms of the published sets."""
+# Never 0, with which strokes would change nothing.
 _BLENDS = (0.25, 0.5, 0.75, 1.0)
 _MOST_FOLDS = 4
 _LEAST_UNITS = 4
@@ -114,6 +115,7 @@ def choose_blend(
         As for `scores_by_fold`.
     """
     found = {blend: scores_by_fold(blended(forest, network, blend), is_ink, fold) for blend in _BLENDS}
+    # Of equally good ones the largest, which follows the strokes most.
     return max(_BLENDS, key=lambda blend: (0.0 if (one := found[blend]) is None else one.auc, blend))
 
 

@@ -81,6 +81,7 @@ class Lesson:
             labels = self.corrections[number].labels
             samples = StrokeSampler(self.caches[number], _reader(labels)).collect([block])
             if samples is not None:
+                # Cells of samples nest in the larger cells of units, so each sample lies in exactly one unit.
                 cells = samples.places * STEP_PX // CELL_PX
                 unit = self.corrections[number].units.plane[cells[:, 0], cells[:, 1]] + int(firsts[number])
                 self._parts.append(_Part(number, block, samples, unit.astype(np.int32)))
@@ -123,7 +124,9 @@ class Lesson:
         for part in self._parts:
             own = chosen[start : start + len(part.unit)]
             start += len(part.unit)
+            # Blocks without a chosen sample need not be computed with the other network.
             if own.any():
+                # Places count cells of the whole segment, and features those of one block.
                 rows, columns = (part.samples.places[own] % (BLOCK_PX // STEP_PX)).T
                 found.append(caches[part.project].block(part.block)[number, rows, columns])
         return _probability(np.concatenate(found))

@@ -32,10 +32,11 @@ from napari_ink.typing import UInt8Array
 if TYPE_CHECKING:
     from sklearn.ensemble import ExtraTreesClassifier
 
+# The features of so many blocks stay in the cache beside those of the area in sight.
 MOST_LABELLED_BLOCKS = 64
 _SQUARE_PX = 128
 _FOLDS = 3
-_SHIFT = 0.5
+_SHIFT = 0.5  # of a logit: 0.12 of a probability near 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +156,7 @@ class LiveHead:
         missing = [block for block in blocks_of(area) if before != self._number or block not in answered]
         yield from self._predicted(forest, _nearest(missing, area))
         yield AreaAnswered()
+        # Only now, since the blend takes another fit for each fold, and a newer stroke makes it useless.
         if self._find_blend(samples, lambda: call != self._calls):
             yield ForestFitted(self._number)
             yield from self._predicted(forest, _nearest(blocks_of(area), area))

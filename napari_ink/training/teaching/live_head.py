@@ -28,9 +28,12 @@ from napari_ink.training.teaching.features import (
 )
 from napari_ink.typing import UInt8Array
 
+# Reviewed areas hold far more cells than strokes; with so many, a fit still keeps up with a person.
 MOST_SAMPLES = 12_000
 _TREES = 100
+# A cell of which less than half is labelled shows mostly what lies beside the stroke.
 _LEAST_LABELLED = STEP_PX * STEP_PX // 2
+# docs/decisions/0033-teaching.md has the scores with twice the share, and with single samples in leaves.
 _SHARE_OF_FEATURES = 0.1
 _LEAST_IN_LEAF = 3
 
@@ -105,6 +108,7 @@ class StrokeSampler:
 
     def _of_block(self, block: Block) -> Samples | None:
         labels = self._labels(block_region(block, self._cache.shape))
+        # The labels are read through a function that cannot say what changed, so their checksum does.
         check = zlib.crc32(np.ascontiguousarray(labels).data)
         if block not in self._known or self._known[block][0] != check:
             self._known[block] = check, self._read(block, labels)
@@ -204,6 +208,7 @@ def _spread(samples: Samples, seed: int) -> npt.NDArray[np.bool_]:
         numbers = np.flatnonzero(kind)
         rng = np.random.default_rng(seed)
         most = min(len(numbers), MOST_SAMPLES // 2)
+        # Sampled by kind, so that a reviewed area of papyrus cannot crowd out a few strokes of ink.
         chosen[rng.choice(numbers, most, replace=False) if most < len(numbers) else numbers] = True
     return chosen
 

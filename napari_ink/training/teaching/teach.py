@@ -71,7 +71,9 @@ if TYPE_CHECKING:
 STEPS_PER_MINUTE = 60
 _REPLAY_SHARE = 0.5
 _REPLAY_PHANTOMS = 6
+# Three times the rate, with fewer replayed crops, forgot nearly everything (docs/decisions/0033-teaching.md).
 _LEARNING_RATE = 1e-3
+# After the 180 steps of three minutes, the default decay would leave 40 % of the start in the average.
 _AVERAGE_DECAY = 0.98
 _VALIDATIONS = 6
 _MOST_HINTED_BLOCKS = 64
@@ -347,7 +349,7 @@ def _settings(steps: int, seed: int) -> TrainSettings:
         freeze_norms=True,
         seed=seed,
         validate_every=max(5, steps // _VALIDATIONS),
-        patience=0,
+        patience=0,  # the person chose how long it takes
     )
 
 
