@@ -54,7 +54,8 @@ from napari_ink.training.teaching.corrections import Corrections
 from napari_ink.training.teaching.features import FeatureCache
 from napari_ink.training.teaching.judging import choose_folds, cross_validate, fold_of, scores_by_fold
 from napari_ink.training.teaching.lesson import Lesson, labelled_blocks
-from napari_ink.training.teaching.live_head import StrokeSampler, fit_forest, predict_area
+from napari_ink.training.teaching.samples import StrokeSampler
+from napari_ink.training.teaching.stroke_forest import fit_forest, predict_area
 from napari_ink.training.teaching.teach import STEPS_PER_MINUTE, adapted
 
 SIZE_PX = 768

@@ -265,8 +265,8 @@ class LabelledBlocks:
 
     def __init__(self, labels: npt.NDArray[np.uint8], side: int = BLOCK_PX) -> None:
         self.side, self._shape = side, labels.shape
-        ink = _counts(labels == LabelValue.INK, side)
-        reviewed = ink + _counts(labels == LabelValue.PAPYRUS, side)
+        ink = counts_by_block(labels == LabelValue.INK, side)
+        reviewed = ink + counts_by_block(labels == LabelValue.PAPYRUS, side)
         self._columns = ink.shape[1]
         self._ink, self._reviewed = np.cumsum(ink), np.cumsum(reviewed)
         self.ink_px, self.reviewed_px = int(self._ink[-1]), int(self._reviewed[-1])
@@ -281,8 +281,8 @@ class LabelledBlocks:
         return y, x
 
 
-def _counts(plane: npt.NDArray[np.bool_], side: int) -> npt.NDArray[np.int64]:
-    """Return the number of true pixels in each block ``(rows, columns)``."""
+def counts_by_block(plane: npt.NDArray[np.bool_], side: int) -> npt.NDArray[np.int64]:
+    """Return the number of true pixels ``(rows, columns)`` in each block of `side` pixels; the last may be smaller."""
     starts = [np.arange(0, length, side) for length in plane.shape]
     rows = np.add.reduceat(plane, starts[0], axis=0, dtype=np.int64)
     counts: npt.NDArray[np.int64] = np.add.reduceat(rows, starts[1], axis=1)

@@ -21,6 +21,7 @@ from napari_ink.annotation.store.edits import REGION_PX
 from napari_ink.errors import LabelError
 from napari_ink.region import Region
 from napari_ink.stack import DepthStack
+from napari_ink.training.crops import counts_by_block
 from napari_ink.typing import UInt8Array
 
 # Distances between strokes need no single pixels, and cells are 64 times fewer.
@@ -104,11 +105,11 @@ class Units:
 
     @cached_property
     def _ink(self) -> npt.NDArray[np.int64]:
-        return _counts(self.labels == LabelValue.INK)
+        return counts_by_block(self.labels == LabelValue.INK, CELL_PX)
 
     @cached_property
     def _papyrus(self) -> npt.NDArray[np.int64]:
-        return _counts(self.labels == LabelValue.PAPYRUS)
+        return counts_by_block(self.labels == LabelValue.PAPYRUS, CELL_PX)
 
 
 def folds(units: Sequence[Unit], count: int, seed: int = 0) -> list[list[int]]:
@@ -159,13 +160,6 @@ def _split(component: npt.NDArray[np.int64], number: int, first: int) -> None:
     squares = rows[:, None] * (columns[-1] + 1) + columns[None, :]
     own = component == number
     component[own] = first + squares[own]
-
-
-def _counts(plane: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-    """Return the number of true pixels in each cell."""
-    rows = np.add.reduceat(plane, np.arange(0, plane.shape[0], CELL_PX), axis=0, dtype=np.int64)
-    counts: npt.NDArray[np.int64] = np.add.reduceat(rows, np.arange(0, plane.shape[1], CELL_PX), axis=1)
-    return counts
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 from scipy.special import expit, logit
-from scipy.stats import rankdata
 
 from napari_ink.model.taught_network import LEAST
 from napari_ink.training.teaching.corrections import Unit, folds, has_both
-from napari_ink.training.teaching.live_head import Samples, fit_forest, ink_probability
+from napari_ink.training.teaching.samples import Samples
+from napari_ink.training.teaching.stroke_forest import fit_forest, ink_probability
 from napari_ink.training.teaching.taught_models import StrokeScores
 
 INK_SHARE = 0.12
@@ -43,21 +43,17 @@ def scores(
     ink_share
         Share of ink that F0.5 and its threshold are for, between 0 and 1.
     """
-    ink, papyrus = int(is_ink.sum()), int((~is_ink).sum())
-    # The sum of ranks gives the area under the ROC curve (Mann and Whitney 1947).
-    ranks = rankdata(values)
-    auc = (float(ranks[is_ink].sum()) - ink * (ink + 1) / 2) / (ink * papyrus)
-    order = np.argsort(-values, kind="stable")
-    recall = np.cumsum(is_ink[order]) / ink
-    false = np.cumsum(~is_ink[order]) / papyrus
+    from sklearn.metrics import auc, roc_curve
+
+    false, recall, thresholds = roc_curve(is_ink, values, drop_intermediate=False)
     # F0.5 in terms of the two rates, where ink_share of all pixels are ink.
     f = 1.25 * ink_share * recall / (ink_share * (0.25 + recall) + (1 - ink_share) * false)
-    # A threshold can only lie between two different values.
-    ends = np.append(np.flatnonzero(np.diff(values[order])), len(order) - 1)
-    best = int(ends[np.argmax(f[ends])])
-    after = values[order[best + 1]] if best + 1 < len(order) else values[order[best]]
-    threshold = float(np.clip((values[order[best]] + after) / 2, 0.01, 0.99))
-    return StrokeScores(auc=round(auc, 4), f0_5=round(float(f[best]), 4), threshold=round(threshold, 3))
+    best = int(np.argmax(f))
+    # Between the last value that counts as ink and the next lower one, so that rounding cannot change sides.
+    threshold = float(np.clip(thresholds[best : best + 2].mean(), 0.01, 0.99))
+    return StrokeScores(
+        auc=round(float(auc(false, recall)), 4), f0_5=round(float(f[best]), 4), threshold=round(threshold, 3)
+    )
 
 
 def scores_by_fold(

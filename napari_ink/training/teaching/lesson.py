@@ -18,7 +18,7 @@ from napari_ink.region import Region
 from napari_ink.training.teaching.corrections import CELL_PX, Corrections, Unit
 from napari_ink.training.teaching.features import BLOCK_PX, Block, FeatureCache, blocks_of
 from napari_ink.training.teaching.judging import blended
-from napari_ink.training.teaching.live_head import ReadLabels, Samples, StrokeSampler
+from napari_ink.training.teaching.samples import ReadLabels, Samples, StrokeSampler
 from napari_ink.typing import UInt8Array
 
 Values = npt.NDArray[np.float32]

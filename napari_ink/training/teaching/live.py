@@ -18,14 +18,8 @@ from napari_ink.region import Region
 from napari_ink.stack import DepthStack
 from napari_ink.training.teaching.features import BLOCK_PX, Block, FeatureCache, block_region, blocks_of
 from napari_ink.training.teaching.judging import blended, choose_blend, cross_validate, fold_of, scores_by_fold
-from napari_ink.training.teaching.live_head import (
-    ReadLabels,
-    Samples,
-    StrokeSampler,
-    enlarged,
-    fit_forest,
-    ink_probability,
-)
+from napari_ink.training.teaching.samples import ReadLabels, Samples, StrokeSampler
+from napari_ink.training.teaching.stroke_forest import enlarged, fit_forest, ink_probability
 from napari_ink.training.teaching.teach import adapted, without_lessons
 from napari_ink.typing import UInt8Array
 

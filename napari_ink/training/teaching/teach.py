@@ -51,8 +51,8 @@ from napari_ink.training.teaching.judging import (
     scores_by_fold,
 )
 from napari_ink.training.teaching.lesson import Lesson, Values, labelled_blocks
-from napari_ink.training.teaching.live_head import check_installed, fit_forest, ink_probability, predict_area
 from napari_ink.training.teaching.replay import replay_pairs
+from napari_ink.training.teaching.stroke_forest import check_installed, fit_forest, ink_probability, predict_area
 from napari_ink.training.teaching.taught_models import (
     Kind,
     StrokeScores,

@@ -19,7 +19,7 @@ from napari_ink.training.teaching.judging import (
     scores,
     scores_by_fold,
 )
-from napari_ink.training.teaching.live_head import Samples
+from napari_ink.training.teaching.samples import Samples
 
 
 def plain_f0_5(values, is_ink, threshold, ink_share=INK_SHARE):

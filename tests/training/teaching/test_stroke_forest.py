@@ -6,9 +6,10 @@ import pytest
 from napari_ink.errors import BadInputError
 from napari_ink.model.stroke_features import STEP_PX
 from napari_ink.region import Region
-from napari_ink.training.teaching import live_head
+from napari_ink.training.teaching import stroke_forest
 from napari_ink.training.teaching.features import BLOCK_PX
-from napari_ink.training.teaching.live_head import Samples, StrokeSampler, fit_forest, ink_probability, predict_area
+from napari_ink.training.teaching.samples import Samples, StrokeSampler
+from napari_ink.training.teaching.stroke_forest import fit_forest, ink_probability, predict_area
 
 HEIGHT, WIDTH = 300, 270
 
@@ -87,12 +88,12 @@ def test_the_same_samples_and_seed_give_the_same_forest_on_any_number_of_cores()
 
 
 def test_of_many_samples_as_much_ink_as_papyrus_is_used(monkeypatch):
-    monkeypatch.setattr(live_head, "MOST_SAMPLES", 60)
+    monkeypatch.setattr(stroke_forest, "MOST_SAMPLES", 60)
     samples = learnable()
-    chosen = live_head._spread(samples, 0)
+    chosen = stroke_forest._spread(samples, 0)
     assert samples.is_ink[chosen].sum() == (~samples.is_ink[chosen]).sum() == 30
     few = Samples(samples.features, np.arange(400) < 10, samples.places)
-    chosen = live_head._spread(few, 0)
+    chosen = stroke_forest._spread(few, 0)
     assert few.is_ink[chosen].sum() == 10
     assert (~few.is_ink[chosen]).sum() == 30
 
