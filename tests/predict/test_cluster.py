@@ -130,7 +130,7 @@ def test_a_run_ends_if_workers_die_of_the_same_tiles(
     def die(*_: object) -> None:
         os._exit(1)
 
-    monkeypatch.setattr("napari_ink.predict.cluster.cluster.answer", die)
+    monkeypatch.setattr("napari_ink.predict.cluster.tasks.answer", die)
     settings = {"distributed.scheduler.allowed-failures": 0}
     with dask.config.set(settings), pytest.raises(NapariInkError, match="lost repeatedly"):
         run(replace(request_here, scheduler="1"))
@@ -233,7 +233,7 @@ def test_an_error_of_a_worker_is_not_reported_as_a_lost_scheduler(
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("napari_ink.predict.cluster.cluster.answer", refuse)
+    monkeypatch.setattr("napari_ink.predict.cluster.tasks.answer", refuse)
     with pytest.raises(NapariInkError, match="A worker failed .*Permission denied"):
         run(replace(request_here, scheduler=cluster.scheduler_address))
     assert not request_here.out.exists()

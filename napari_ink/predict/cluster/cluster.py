@@ -9,25 +9,17 @@ on which worker predicted which tile, or how often.
 from __future__ import annotations
 
 import time
-from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
 
 from napari_ink.errors import NapariInkError
 from napari_ink.predict.answers import Answer
-from napari_ink.predict.cluster.patches import (
-    Patch,
-    PatchAnswer,
-    in_patches,
-    in_shares,
-    unpacked,
-    width_of,
-    with_own_blocks,
-)
-from napari_ink.predict.cluster.worker import Job, answer
+from napari_ink.predict.cluster.patches import Patch, PatchAnswer, unpacked
+from napari_ink.predict.cluster.tasks import Tasks
+from napari_ink.predict.cluster.worker import Job
 from napari_ink.predict.tiles import Batch, BlockIndex
 
 if TYPE_CHECKING:
@@ -35,10 +27,6 @@ if TYPE_CHECKING:
     from distributed import Client
 
 
-_TASKS_PER_WORKER = 8
-# One task runs while the next waits at the worker, so that it never waits for the network.
-_WAITING_PER_WORKER = 2
-_RETRIES = 3
 _CHECK_S = 1
 # dask's nanny restarts a dead worker within seconds; a batch system may take longer than it makes sense to wait.
 _WORKERLESS_S = 30
@@ -95,55 +83,20 @@ class Cluster:
         NapariInkError
             If a worker fails, workers are lost repeatedly, none is left for some time, or the scheduler is lost.
         """
-        from distributed import as_completed
-
-        workers = list(self.workers)
-        patches = list(in_patches(batches, job.grid, len(workers) * _TASKS_PER_WORKER))
-        job = replace(job, row_px=max(map(width_of, patches), default=None))
-        left = in_shares(patches, len(workers))
-        completed = as_completed()
-        submitted: dict[Any, tuple[int, Patch]] = {}
-        touched = Counter(block for batch in batches for block in batch.blocks)
-
-        def submit(worker: int) -> None:
-            """Submit the next patch of a worker's share, next to its last one, or else of the longest share left."""
-            share = left[worker] or max(left, key=len)
-            if share:
-                patch = with_own_blocks(share.popleft(), touched, is_whole if job.codec is not None else None)
-                # Not pure: dask must not merge tasks. Other workers are allowed, since a lost one must not block its
-                # patch.
-                future = self.client.submit(
-                    answer,
-                    job,
-                    patch,
-                    pure=False,
-                    retries=_RETRIES,
-                    workers=[workers[worker]],
-                    allow_other_workers=True,
-                )
-                submitted[future] = worker, patch
-                completed.add(future)
-
+        tasks = Tasks(self.client, self.workers, job, batches, is_whole)
         waiting = ThreadPoolExecutor(1, thread_name_prefix="napari-ink-workers")
         try:
             with reporting_lost_scheduler(self.address):
-                for worker in [*range(len(workers))] * _WAITING_PER_WORKER:
-                    submit(worker)
-            while submitted:
-                future, made = self._wait_for(waiting.submit(_next_result, completed))
+                tasks.start()
+            while tasks.are_left:
+                task, made = self._wait_for(waiting.submit(tasks.next_result))
                 with reporting_lost_scheduler(self.address):
-                    worker, patch = submitted.pop(future)
-                    submit(worker)
-                    for newcomer in self._current_workers().difference(workers):
-                        workers.append(newcomer)
-                        left.append(deque())  # a newcomer helps with the longest share
-                        for _ in range(_WAITING_PER_WORKER):
-                            submit(len(workers) - 1)
-                for batch, steps, bad in zip(patch.batches, made.probabilities, made.bad, strict=True):
-                    yield Answer(batch, None if steps is None else unpacked(steps), bad, made.finished)
+                    patch = tasks.finish(task)
+                    tasks.add_workers(self._current_workers())
+                yield from _answers(patch, made)
         finally:
             with suppress(*_connection_errors()):
-                self.client.cancel(list(submitted))
+                tasks.cancel()
             waiting.shutdown(wait=False)  # its thread ends once the tasks are cancelled
 
     def _wait_for(self, result: Future[_T]) -> _T:
@@ -194,20 +147,10 @@ def reporting_lost_scheduler(address: str) -> Iterator[None]:
         raise NapariInkError(f"The scheduler at {address} is lost; start it again, then --resume continues.") from error
 
 
-def _next_result(completed: Iterator[Any]) -> tuple[Any, PatchAnswer]:
-    """Return the next task that is done, and its result."""
-    from distributed.scheduler import KilledWorker
-
-    future = next(completed)
-    try:
-        return future, future.result()
-    except KilledWorker as error:
-        raise NapariInkError("Workers were lost repeatedly on the same tiles; their logs say why.") from error
-    except OSError as error:
-        if future.status != "error":
-            raise
-        # An OSError of the worker's own, such as a file it may not read, is not a lost connection.
-        raise NapariInkError(f"A worker failed ({error}); its log says why.") from error
+def _answers(patch: Patch, made: PatchAnswer) -> Iterator[Answer]:
+    """Yield a worker's answers for the batches of a patch."""
+    for batch, steps, bad in zip(patch.batches, made.probabilities, made.bad, strict=True):
+        yield Answer(batch, None if steps is None else unpacked(steps), bad, made.finished)
 
 
 def _connection_errors() -> tuple[type[Exception], ...]:
