@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import product
 from typing import Self
 
 from napari_ink.errors import BadInputError
@@ -54,6 +55,12 @@ class Region:
         """Return the region of all pixels of a segment of `shape` ``(y, x)``."""
         return cls(0, shape[0], 0, shape[1])
 
+    @classmethod
+    def grid_square(cls, square: tuple[int, int], side: int) -> Self:
+        """Return the region of a square of a grid over the segment, given by its row and column in the grid."""
+        y, x = square[0] * side, square[1] * side
+        return cls(y, y + side, x, x + side)
+
     @property
     def height(self) -> int:
         """Number of rows."""
@@ -90,6 +97,10 @@ class Region:
     def holds(self, other: Region) -> bool:
         """Whether another region lies within this one."""
         return self.y0 <= other.y0 and other.y1 <= self.y1 and self.x0 <= other.x0 and other.x1 <= self.x1
+
+    def grid_squares(self, side: int) -> list[tuple[int, int]]:
+        """Return the squares of a grid over the segment that touch this region, by row and column in the grid."""
+        return list(product(range(self.y0 // side, -(-self.y1 // side)), range(self.x0 // side, -(-self.x1 // side))))
 
     def joined(self, other: Region) -> Region:
         """Return the smallest region that holds both."""

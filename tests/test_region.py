@@ -38,3 +38,12 @@ def test_a_region_is_clipped_to_the_segment() -> None:
     assert Region(10, 400, 20, 600).clip((100, 50)) == Region(10, 100, 20, 50)
     with pytest.raises(BadInputError, match="outside the segment, which is 100 pixels high and 50 wide"):
         Region(0, 9, 50, 60).clip((100, 50))
+
+
+def test_squares_of_a_grid_cover_a_region() -> None:
+    region = Region(10, 20, 8, 9)
+    assert region.grid_squares(8) == [(1, 1), (2, 1)]
+    assert [Region.grid_square(square, 8) for square in region.grid_squares(8)] == [
+        Region(8, 16, 8, 16),
+        Region(16, 24, 8, 16),
+    ]

@@ -204,15 +204,12 @@ def check_overlap(overlap: float) -> None:
 
 def blocks_in(region: Region) -> list[BlockIndex]:
     """Return the indices ``(row, column)`` of the blocks that touch a region."""
-    rows = range(region.y0 // BLOCK, -(-region.y1 // BLOCK))
-    columns = range(region.x0 // BLOCK, -(-region.x1 // BLOCK))
-    return [(row, column) for row in rows for column in columns]
+    return region.grid_squares(BLOCK)
 
 
 def block_area(block: BlockIndex, region: Region) -> Region:
     """Return the part of a block that lies in `region`, which the block must touch."""
-    y0, x0 = block[0] * BLOCK, block[1] * BLOCK
-    return Region(y0, y0 + BLOCK, x0, x0 + BLOCK).within(region)
+    return Region.grid_square(block, BLOCK).within(region)
 
 
 def plan_tiles(

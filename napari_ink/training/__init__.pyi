@@ -15,14 +15,15 @@ from .pairs import PairFiles, read_pair
 from .request import TrainRequest
 from .settings import AugmentationSettings, DepthVariation, Precision, TrainSettings
 from .targets import OUTSIDE, edge_target, ink_target
+from .teaching.blocks import BLOCK_PX, block_region, blocks_of
 from .teaching.checks import check_taught
-from .teaching.features import blocks_of
 from .teaching.live import AreaAnswered, BlockAnswered, ForestFitted, LiveEvent, LiveHead, LiveNote, StrokesRead
 from .teaching.taught_models import StrokeScores, TaughtModel, TaughtModels
 from .teaching.teach import FeaturesRead, ModelTaught, TeachingEvent, TeachingNote, TeachRequest, teach
 from .validation import Scores
 
 __all__ = [
+    "BLOCK_PX",
     "OUTSIDE",
     "AugmentationSettings",
     "Batch",
@@ -43,6 +44,7 @@ __all__ = [
     "TrainingStarted",
     "Validated",
     "batches",
+    "block_region",
     "blocks_of",
     "edge_target",
     "fit_contract",

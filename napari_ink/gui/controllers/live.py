@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QObject
 from superqt.utils import QSignalDebouncer
 
-from napari_ink.gui.jobs.teaching import LiveTeacher, grid_cell, live_area
+from napari_ink.gui.jobs.teaching import LiveTeacher, live_area
 from napari_ink.gui.layers.live_layer import LiveLayer
 from napari_ink.gui.models.state import Step
 from napari_ink.gui.models.status import LiveStatus
+from napari_ink.training import block_region
 
 if TYPE_CHECKING:
     from napari_ink.gui.controllers.labels import LabelsController
@@ -122,7 +123,7 @@ class LiveController(QObject):
             self._answered.clear()
         self._began = time.perf_counter()
         part = live_area(area, stack.shape[1:])
-        self._answered = {block for block in self._answered if part.holds(grid_cell(block, stack.shape[1:]))}
+        self._answered = {block for block in self._answered if part.holds(block_region(block, stack.shape[1:]))}
         self._layer.cover(part)
         self._note, self._took = "" if part.holds(area) else _PARTIAL, ""
         job = self._teacher.answer_job(part, frozenset(self._answered))

@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, Signal
 
 from napari_ink.gui.jobs.teaching import (
-    MODELS_FOLDER,
-    CheckDone,
     ModelsListed,
     check_job,
     copy_job,
@@ -25,13 +23,14 @@ from napari_ink.gui.jobs.teaching import (
 )
 from napari_ink.gui.models.state import Step
 from napari_ink.gui.models.status import TeachingStatus
+from napari_ink.training import TaughtModels
 
 if TYPE_CHECKING:
     from napari_ink.gui.controllers.labels import LabelsController
     from napari_ink.gui.controllers.state_store import StateStore
     from napari_ink.gui.jobs.runner import JobRunner
     from napari_ink.gui.jobs.worker import JobFailed
-    from napari_ink.training import TaughtModel, TaughtModels, TeachingEvent
+    from napari_ink.training import TaughtModel, TeachingEvent
 
 _TEACH, _LIST, _CHECK = "teach", "taught models", "check model"
 
@@ -126,7 +125,7 @@ class TeachingController(QObject):
     def export(self, key: str, path: Path) -> None:
         """Save a copy of a taught model, which can be used for any segment."""
         if (folder := self.status.folder) is not None:
-            job = copy_job(folder / f"{key}.safetensors", path)
+            job = copy_job(folder, key, path)
             self._jobs.run("export", job, self._on_copied, step=Step.LEARN, busy=f"Writing {path.name}…")
 
     def check(self, key: str) -> None:
@@ -136,8 +135,8 @@ class TeachingController(QObject):
             return
         self._update(checking=f"Checking {row.name}: moved labels, reversed depth, known phantoms…")
         job = check_job(project.annotation, project.folder, row)
-        fail = self._on_check_failed
-        self._jobs.run(_CHECK, job, self._on_check, on_failure=fail, on_end=self._on_checked, step=Step.LEARN)
+        take, fail = partial(self._on_listed, is_choice=False), self._on_check_failed
+        self._jobs.run(_CHECK, job, take, on_failure=fail, on_end=self._on_checked, step=Step.LEARN)
 
     def _on_labels(self) -> None:
         """List the models of a project once its labels are shown."""
@@ -145,7 +144,7 @@ class TeachingController(QObject):
         if project is not None and project.folder != self._known_project:
             self._known_project = project.folder
             self._update(missing=missing_packages())
-            if (project.folder / MODELS_FOLDER).is_dir():
+            if TaughtModels.of_project(project.folder).folder.is_dir():
                 self._list(lambda event: self._on_listed(event, is_choice=bool(event.in_use)))
 
     def _change(
@@ -214,9 +213,6 @@ class TeachingController(QObject):
 
     def _idle(self, outcome: tuple[str, ...]) -> None:
         self._update(progress="", done=0, total=0, seconds_left=None, cancelling=False, outcome=outcome)
-
-    def _on_check(self, event: CheckDone) -> None:
-        self._on_listed(event.listed, is_choice=False)
 
     def _on_checked(self) -> None:
         self._update(checking="")

@@ -15,19 +15,18 @@ import numpy as np
 
 from napari_ink.annotation import ReviewState, labels_to_learn_from
 from napari_ink.annotation.store.edits import CHUNK_PX, REGION_PX
+from napari_ink.durable import replacing
 from napari_ink.gui.models.prediction import ModelEntry, known_models, model_entry
 from napari_ink.region import Region
+from napari_ink.training import BLOCK_PX, TaughtModels, blocks_of
 from napari_ink.typing import UInt8Array
 
 if TYPE_CHECKING:
     from napari_ink.annotation import Annotation
     from napari_ink.stack import DepthStack
-    from napari_ink.training import LiveEvent, LiveHead, TaughtModel, TaughtModels, TeachingEvent
+    from napari_ink.training import LiveEvent, LiveHead, TaughtModel, TeachingEvent
 
-MODELS_FOLDER = "models"
 LIVE_SIDE_PX = 1536
-GRID_PX = 256
-"""Side of the blocks in which the live mode predicts; that of the features, which are not imported here."""
 _PACKAGES = {"sklearn": "scikit-learn", "matplotlib": "matplotlib", "tensorboardX": "tensorboardX"}
 
 
@@ -42,14 +41,6 @@ class ModelsListed:
     rows: tuple[TaughtModel, ...]
     in_use: str
     entry: ModelEntry | None
-
-
-@dataclass(frozen=True, slots=True)
-class CheckDone:
-    """Event: a check of a taught model has ended; its result is in the row."""
-
-    name: str
-    listed: ModelsListed
 
 
 def missing_packages() -> str:
@@ -84,41 +75,36 @@ def teach_job(
 
 def models_job(project: Path, change: Callable[[TaughtModels], None] | None = None) -> Generator[ModelsListed]:
     """List the taught models of a project, after a change of one if there is any."""
-    from napari_ink.training import TaughtModels
-
     models = TaughtModels.of_project(project)
     if change is not None:
         change(models)
     yield _listed(models)
 
 
-def copy_job(source: Path, target: Path) -> Generator[Path]:
-    """Copy the checkpoint of a taught model, with all it says of itself."""
-    from napari_ink.durable import replacing
-
+def copy_job(folder: Path, key: str, target: Path) -> Generator[Path]:
+    """Copy the checkpoint of a taught model, with the record of its making."""
     with replacing(target) as beside:
-        shutil.copyfile(source, beside)
+        shutil.copyfile(TaughtModels(folder).path(key), beside)
     yield target
 
 
-def check_job(annotation: Annotation, project: Path, row: TaughtModel) -> Generator[CheckDone]:
-    """Run the checks of a taught model, and add their results to its row."""
+def check_job(annotation: Annotation, project: Path, row: TaughtModel) -> Generator[ModelsListed]:
+    """Run the checks of a taught model, and list the models each time a result was added to its row."""
     from napari_ink.predict import cores_left_free
-    from napari_ink.training import TaughtModels, check_taught
+    from napari_ink.training import check_taught
 
     annotation.flush()
     models = TaughtModels.of_project(project)
     with cores_left_free(1):
         for name, result in check_taught((project,), row):
             models.record_check(row.key, name, result)
-            yield CheckDone(name, _listed(models))
+            yield _listed(models)
 
 
 def start_of(chosen: str, rows: tuple[TaughtModel, ...], folder: Path) -> str:
     """Return the model to start from: the chosen one, or the start of the lesson that made it in this project."""
-    taught = {str((folder / f"{row.key}.safetensors").absolute()): row for row in rows}
-    row = taught.get(chosen and str(Path(chosen).absolute()))
-    return chosen if row is None else row.started_from
+    models, path = TaughtModels(folder), Path(chosen).absolute()
+    return next((row.started_from for row in rows if models.path(row.key).absolute() == path), chosen)
 
 
 class LiveTeacher:
@@ -181,13 +167,7 @@ def _middle(start: int, end: int, length: int) -> tuple[int, int]:
     """Return the range of whole blocks around the middle of a range."""
     first = start + max(end - start - LIVE_SIDE_PX, 0) // 2
     last = min(first + LIVE_SIDE_PX, end)
-    return first // GRID_PX * GRID_PX, min(-(-last // GRID_PX) * GRID_PX, length)
-
-
-def grid_cell(block: tuple[int, int], shape: tuple[int, int]) -> Region:
-    """Return the region of a block, clipped to the segment."""
-    y, x = block[0] * GRID_PX, block[1] * GRID_PX
-    return Region(y, min(y + GRID_PX, shape[0]), x, min(x + GRID_PX, shape[1]))
+    return first // BLOCK_PX * BLOCK_PX, min(-(-last // BLOCK_PX) * BLOCK_PX, length)
 
 
 def labels_of(annotation: Annotation, area: Region) -> UInt8Array:
@@ -199,15 +179,12 @@ def labels_of(annotation: Annotation, area: Region) -> UInt8Array:
 
 def labelled_blocks(annotation: Annotation) -> set[tuple[int, int]]:
     """Return the blocks of a segment that may have labels, or were reviewed."""
-    from napari_ink.training import blocks_of
-
     found: set[tuple[int, int]] = set()
     review = annotation.read("review", *((0, length) for length in annotation.plane_shape("review")))
     reviewed = np.argwhere(review == ReviewState.REVIEWED).tolist()
     for side, cells in ((CHUNK_PX, annotation.stored("ink")), (REGION_PX, reviewed)):
         for row, column in cells:
-            region = Region(row * side, (row + 1) * side, column * side, (column + 1) * side)
-            found.update(blocks_of(region.clip(annotation.shape)))
+            found.update(blocks_of(Region.grid_square((row, column), side).clip(annotation.shape)))
     return found
 
 

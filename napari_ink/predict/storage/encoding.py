@@ -72,8 +72,7 @@ class BlockCodec:
         from numcodecs import Zstd
 
         if levels.shape[1:] != (BLOCK, BLOCK):
-            y0, x0 = block[0] * BLOCK, block[1] * BLOCK
-            rows, columns = area.slices_in(Region(y0, y0 + BLOCK, x0, x0 + BLOCK))
+            rows, columns = area.slices_in(Region.grid_square(block, BLOCK))
             whole = np.zeros((len(levels), BLOCK, BLOCK), np.uint8)
             whole[:, rows, columns] = levels
             levels = whole

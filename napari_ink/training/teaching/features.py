@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from itertools import product
 
 import numpy as np
 import numpy.typing as npt
@@ -17,11 +16,9 @@ from napari_ink.model.stroke_features import HALO_PX, STEP_PX, ink_logit_feature
 from napari_ink.model.taught_network import without_forest
 from napari_ink.region import Region
 from napari_ink.stack import DepthStack
-
-BLOCK_PX = 256
+from napari_ink.training.teaching.blocks import Block, block_region
 
 Features = npt.NDArray[np.float16]
-Block = tuple[int, int]
 
 
 class FeatureCache:
@@ -98,15 +95,3 @@ class FeatureCache:
         read = self._stack.read(self._window, slice(max(y0, 0), min(y1, height)), slice(max(x0, 0), min(x1, width)))
         missing = [(0, 0), (max(-y0, 0), max(y1 - height, 0)), (max(-x0, 0), max(x1 - width, 0))]
         return np.ascontiguousarray(self._contract.prepare(np.pad(read, missing, mode="edge")))
-
-
-def block_region(block: Block, shape: tuple[int, int]) -> Region:
-    """Return the region of a block of `BLOCK_PX` pixels, clipped to the segment."""
-    y, x = block[0] * BLOCK_PX, block[1] * BLOCK_PX
-    return Region(y, min(y + BLOCK_PX, shape[0]), x, min(x + BLOCK_PX, shape[1]))
-
-
-def blocks_of(area: Region) -> list[Block]:
-    """Return the blocks that a region touches, by row and column."""
-    rows = range(area.y0 // BLOCK_PX, -(-area.y1 // BLOCK_PX))
-    return list(product(rows, range(area.x0 // BLOCK_PX, -(-area.x1 // BLOCK_PX))))

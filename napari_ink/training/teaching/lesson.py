@@ -15,8 +15,9 @@ from napari_ink.model.network import InkEdgeNetwork
 from napari_ink.model.stroke_features import STEP_PX, ink_logit_feature
 from napari_ink.model.taught_network import TaughtNetwork, without_forest
 from napari_ink.region import Region
+from napari_ink.training.teaching.blocks import BLOCK_PX, Block, blocks_of
 from napari_ink.training.teaching.corrections import CELL_PX, Corrections, Unit
-from napari_ink.training.teaching.features import BLOCK_PX, Block, FeatureCache, blocks_of
+from napari_ink.training.teaching.features import FeatureCache
 from napari_ink.training.teaching.judging import blended
 from napari_ink.training.teaching.samples import ReadLabels, Samples, StrokeSampler
 from napari_ink.typing import UInt8Array

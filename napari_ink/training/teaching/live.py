@@ -16,7 +16,8 @@ from napari_ink.model import InkModel
 from napari_ink.model.stroke_features import STEP_PX
 from napari_ink.region import Region
 from napari_ink.stack import DepthStack
-from napari_ink.training.teaching.features import BLOCK_PX, Block, FeatureCache, block_region, blocks_of
+from napari_ink.training.teaching.blocks import BLOCK_PX, Block, block_region, blocks_of
+from napari_ink.training.teaching.features import FeatureCache
 from napari_ink.training.teaching.judging import blended, choose_blend, cross_validate, fold_of, scores_by_fold
 from napari_ink.training.teaching.samples import ReadLabels, Samples, StrokeSampler
 from napari_ink.training.teaching.stroke_forest import enlarged, fit_forest, ink_probability

@@ -13,7 +13,8 @@ from napari_ink.annotation import LabelValue
 from napari_ink.model.stroke_features import STEP_PX
 from napari_ink.region import Region
 from napari_ink.training.crops import counts_by_block
-from napari_ink.training.teaching.features import BLOCK_PX, Block, FeatureCache, block_region
+from napari_ink.training.teaching.blocks import BLOCK_PX, Block, block_region
+from napari_ink.training.teaching.features import FeatureCache
 from napari_ink.typing import UInt8Array
 
 # A cell of which less than half is labelled shows mostly what lies beside the stroke.

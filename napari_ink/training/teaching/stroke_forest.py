@@ -15,7 +15,8 @@ import numpy.typing as npt
 from napari_ink.errors import BadInputError
 from napari_ink.model.stroke_features import STEP_PX
 from napari_ink.region import Region
-from napari_ink.training.teaching.features import FeatureCache, block_region, blocks_of
+from napari_ink.training.teaching.blocks import block_region, blocks_of
+from napari_ink.training.teaching.features import FeatureCache
 from napari_ink.training.teaching.samples import Samples
 from napari_ink.typing import UInt8Array
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from napari_ink.gui.jobs.teaching import GRID_PX, LIVE_SIDE_PX, live_area
+from napari_ink.gui.jobs.teaching import LIVE_SIDE_PX, live_area
 from napari_ink.gui.layers.viewport import camera_of
 from napari_ink.region import Region
-from napari_ink.training.teaching.features import BLOCK_PX
+from napari_ink.training.teaching.blocks import BLOCK_PX
 from tests.gui.controllers.conftest import make_editable
 from tests.gui.lessons import SHAPE, save_lesson, strokes, truth
 from tests.gui.windowless import take_turns
@@ -97,8 +97,7 @@ def test_it_can_be_turned_off_and_removed_by_hand(live, held_jobs, viewer_model)
 
 
 def test_the_area_is_whole_blocks_around_the_middle_of_the_view():
-    assert GRID_PX == BLOCK_PX
     assert live_area(Region(10, 300, 700, 900), (1000, 1000)) == Region(0, 512, 512, 1000)
     area = live_area(Region(0, 9000, 0, 9000), (9000, 9000))
     assert area == Region(3584, 5376, 3584, 5376)
-    assert area.height <= LIVE_SIDE_PX + 2 * GRID_PX
+    assert area.height <= LIVE_SIDE_PX + 2 * BLOCK_PX

@@ -10,7 +10,8 @@ from napari_ink.errors import BadInputError, ContractError
 from napari_ink.model.stroke_features import STEP_PX, feature_count, ink_logit_feature, stroke_features
 from napari_ink.region import Region
 from napari_ink.stack import stack_of_array
-from napari_ink.training.teaching.features import BLOCK_PX, FeatureCache, block_region, blocks_of
+from napari_ink.training.teaching.blocks import BLOCK_PX, block_region, blocks_of
+from napari_ink.training.teaching.features import FeatureCache
 
 
 def noise_stack(height, width, layers=12):

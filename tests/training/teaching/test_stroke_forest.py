@@ -7,7 +7,7 @@ from napari_ink.errors import BadInputError
 from napari_ink.model.stroke_features import STEP_PX
 from napari_ink.region import Region
 from napari_ink.training.teaching import stroke_forest
-from napari_ink.training.teaching.features import BLOCK_PX
+from napari_ink.training.teaching.blocks import BLOCK_PX
 from napari_ink.training.teaching.samples import Samples, StrokeSampler
 from napari_ink.training.teaching.stroke_forest import fit_forest, ink_probability, predict_area
 
