@@ -1,17 +1,41 @@
-"""What a family of published networks has to say about itself."""
+"""What families of published networks share, and the description of one."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
+
+from napari_ink.model.contract import LARGEST_TILE
 
 if TYPE_CHECKING:
     from torch import nn
 
 Shapes = Mapping[str, tuple[int, ...]]
+"""Shapes of weights, by name."""
+
+Side = Annotated[int, Field(ge=1, le=LARGEST_TILE)]
+"""Layers, height or width of a crop."""
+
+Crop = tuple[Side, Side, Side]
+"""Layers, height and width of a crop that a network was trained on."""
+
+SMALLEST_TILE = 32  # input contracts refuse smaller ones
+
+
+class ConfigPart(BaseModel):
+    """A part of a training configuration, with the entries that are read from it."""
+
+    # Most entries are about training, and new ones appear; those that change predictions are read and checked.
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+
+
+def module_count(shapes: Shapes, parent: str) -> int:
+    """Return how many modules with a number, such as ``parent.0``, have weights."""
+    return len({found[1] for name in shapes if (found := re.match(rf"{re.escape(parent)}\.(\d+)\.", name))})
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-_DEEPEST = 1000
+_DEEPEST = 1000  # a file states the depth, and each step of it takes time at every cell
 _NOT_BY_NODE = ("roots", "depth", "blend")
 FOREST_DTYPES = {
     "roots": torch.int64,
@@ -66,6 +66,7 @@ class Forest(nn.Module):
         def joined(parts: list[Any], dtype: Any) -> Tensor:
             return torch.from_numpy(np.concatenate(parts).astype(dtype))
 
+        # All rows take the same number of steps, so a row that has reached its leaf must stay there.
         lefts = [np.where(leaf, i, tree.children_left) for leaf, i, tree in zip(is_leaf, own, trees, strict=True)]
         rights = [np.where(leaf, i, tree.children_right) for leaf, i, tree in zip(is_leaf, own, trees, strict=True)]
         return cls(
@@ -73,8 +74,10 @@ class Forest(nn.Module):
             depth=torch.tensor(max(tree.max_depth for tree in trees)),
             left=joined([part + start for part, start in zip(lefts, starts[:-1], strict=True)], np.int32),
             right=joined([part + start for part, start in zip(rights, starts[:-1], strict=True)], np.int32),
+            # scikit-learn gives leaves the feature −2, which cannot be looked up.
             feature=joined([np.maximum(tree.feature, 0) for tree in trees], np.int32),
             threshold=joined([tree.threshold for tree in trees], np.float64),
+            # Counts before scikit-learn 1.3, and shares since; divided, both are shares.
             value=joined([tree.value[:, 0, 1] / tree.value[:, 0].sum(axis=1) for tree in trees], np.float32),
             blend=torch.tensor(blend),
         )
@@ -104,6 +107,7 @@ class Forest(nn.Module):
         ends = {"roots": len(self.left), "left": len(self.left), "right": len(self.left), "feature": features}
         for name, end in ends.items():
             indices = getattr(self, name)
+            # A negative index would count from the end, and give wrong values without an error.
             if int(indices.min()) < 0 or int(indices.max()) >= end:
                 raise ValueError(f"the forest's {name} lies outside of 0 to {end - 1}")
         if not 0 <= float(self.blend) <= 1:

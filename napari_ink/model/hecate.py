@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from napari_ink.model.families import Family, Shapes
-from napari_ink.model.hybrid_config import SMALLEST_TILE, Crop
+from napari_ink.model.families import SMALLEST_TILE, ConfigPart, Crop, Family, Shapes
 
 if TYPE_CHECKING:
     from napari_ink.model.resnet3d import HecateNetwork
@@ -17,31 +16,27 @@ _VOXEL_UM = {4: 2.4, 1: 9.6}
 _WHITE = 255.0  # configurations state grey values of 8 bits
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
-
-
-class _Projection(_Part):
+class _Projection(ConfigPart):
     kind: Literal["canonical_logits"]
 
 
-class _Greys(_Part):
+class _Greys(ConfigPart):
     mode: Literal["divide"]
     divisor: float = Field(ge=1, le=_WHITE)
 
 
-class _Canonical(_Part):
+class _Canonical(ConfigPart):
     input_depth: int = Field(64, ge=1)
     depth_margin: int = Field(1, ge=0)
     native_xy_stride: Literal[1, 4] = 4
     native_refinement: Literal[False] = False
 
 
-class _Settings(_Part):
+class _Settings(ConfigPart):
     canonical: _Canonical
 
 
-class HecateConfig(_Part):
+class HecateConfig(ConfigPart):
     """The entries of a training configuration that are read."""
 
     model_type: Literal["multiteacher_3d_projection"]

@@ -7,18 +7,16 @@ layout loads.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from napari_ink.model.families import Shapes, module_count
 from napari_ink.model.outputs import ink_and_edge
 
 Pair = tuple[int, int]
-_SLOPE = 0.01
+_SLOPE = 0.01  # of nnU-Net's rectifiers; configurations with another one are refused
 _ENCODER, _DECODER = "network.shared_encoder", "network.shared_decoder"
 
 
@@ -55,7 +53,7 @@ class HybridSizes:
         return height, width
 
 
-def sizes_of(shapes: Mapping[str, tuple[int, ...]]) -> HybridSizes:
+def sizes_of(shapes: Shapes) -> HybridSizes:
     """Return the sizes of a network from the shapes of its weights.
 
     Raises
@@ -63,28 +61,24 @@ def sizes_of(shapes: Mapping[str, tuple[int, ...]]) -> HybridSizes:
     KeyError, ValueError
         If they are of another network.
     """
-    stages = _count(shapes, rf"{_ENCODER}\.stages\.(\d+)\.")
+    stages = module_count(shapes, f"{_ENCODER}.stages")
     if stages < 2:
         raise ValueError(f"{_ENCODER}.stages")
     first = [shapes[f"{_ENCODER}.stages.{stage}.blocks.0.conv1.conv.weight"] for stage in range(stages)]
+    # Transposed convolutions, numbered from the coarsest stage, have kernels as large as the steps that they undo.
     steps = [shapes[f"{_DECODER}.transpconvs.{stages - 1 - stage}.weight"][2:] for stage in range(1, stages)]
+    # Padding keeps the size of a plane with odd kernels alone.
     if any(side % 2 == 0 for shape in first for side in shape[2:]):
         raise ValueError("kernels of odd sizes")
     return HybridSizes(
         stem_channels=shapes["depth_fusion.features.0.weight"][0],
         features=tuple(shape[0] for shape in first),
-        blocks=tuple(_count(shapes, rf"{_ENCODER}\.stages\.{stage}\.blocks\.(\d+)\.") for stage in range(stages)),
+        blocks=tuple(module_count(shapes, f"{_ENCODER}.stages.{stage}.blocks") for stage in range(stages)),
         kernels=tuple(_pair(shape[2:]) for shape in first),
         strides=((1, 1), *(_pair(step) for step in steps)),
-        decoder_convs=tuple(
-            _count(shapes, rf"{_DECODER}\.stages\.{stage}\.convs\.(\d+)\.") for stage in range(stages - 1)
-        ),
+        decoder_convs=tuple(module_count(shapes, f"{_DECODER}.stages.{stage}.convs") for stage in range(stages - 1)),
         has_bias=f"{_ENCODER}.stem.convs.0.conv.bias" in shapes,
     )
-
-
-def _count(names: Mapping[str, Any], pattern: str) -> int:
-    return len({found[1] for name in names if (found := re.match(pattern, name))})
 
 
 def _pair(sides: tuple[int, ...]) -> Pair:
@@ -144,6 +138,7 @@ class Block(nn.Module):
         super().__init__()
         self.conv1 = ConvNormAct(before, after, kernel, stride, has_bias)
         self.conv2 = ConvNorm(after, after, kernel, has_bias=has_bias)
+        # ResNet-D averages first, since a stepping convolution of single pixels would ignore most of them.
         beside: list[nn.Module] = [] if stride == (1, 1) else [nn.AvgPool2d(stride, stride)]
         if before != after:
             beside.append(ConvNorm(before, after, (1, 1), has_bias=False))

@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from napari_ink.model.contract import LARGEST_TILE, Normalisation
+from napari_ink.model.contract import Normalisation
+from napari_ink.model.families import SMALLEST_TILE, ConfigPart, Crop, Side
 
-_Side = Annotated[int, Field(ge=1, le=LARGEST_TILE)]
-Crop = tuple[_Side, _Side, _Side]
-SMALLEST_TILE = 32
+# Names of scrolls come from a file, and every prediction's record repeats them.
 _MOST_SCROLLS, _LONGEST_NAME = 20, 40
 
 
@@ -24,19 +23,16 @@ def _with_mode(value: object) -> object:
     return {"mode": value} if isinstance(value, str) else {} if value is None else value
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
-
-
-class _NormSettings(_Part):
+# Ranges of a single value, since `Literal` accepts no floats.
+class _NormSettings(ConfigPart):
     eps: float = Field(1e-5, ge=1e-5, le=1e-5)
 
 
-class _SlopeSettings(_Part):
+class _SlopeSettings(ConfigPart):
     negative_slope: float = Field(0.01, ge=0.01, le=0.01)
 
 
-class _Network(_Part):
+class _Network(ConfigPart):
     nonlin: Literal["nn.LeakyReLU", "LeakyReLU"] = "nn.LeakyReLU"
     nonlin_kwargs: _SlopeSettings = _SlopeSettings()
     norm_op: Literal["nn.InstanceNorm2d", "nn.InstanceNorm3d", "InstanceNorm2d", "InstanceNorm3d"] = "nn.InstanceNorm3d"
@@ -47,27 +43,27 @@ class _Network(_Part):
     input_pad_depth_to: None = None
 
 
-class _Target(_Part):
+class _Target(ConfigPart):
     activation: Literal["none"] = "none"
     out_channels: Literal[1] = 1
 
 
-class _Targets(_Part):
+class _Targets(ConfigPart):
     ink: _Target = _Target()
 
 
-class _Greys(_Part):
+class _Greys(ConfigPart):
     mode: Literal["robust_mad", "robust", "mad", "divide", "divide_255"] = "robust_mad"
     percentile_lower: float = Field(1.0, ge=1, le=1)
     percentile_upper: float = Field(99.0, ge=99, le=99)
     divisor: float = Field(255.0, ge=255, le=255)
 
 
-class _Jitter(_Part):
-    window_depth: _Side | None = None
+class _Jitter(ConfigPart):
+    window_depth: Side | None = None
 
 
-class HybridConfig(_Part):
+class HybridConfig(ConfigPart):
     """The entries of a training configuration that are read."""
 
     model_type: Literal["vesuvius_unet_3d_stem_2d", "unet_3d_stem_2d"]
@@ -94,6 +90,7 @@ class HybridConfig(_Part):
         """Layers, height and width of the crops that the network was trained on."""
         if self.crop_size is not None:
             return self.crop_size
+        # With jitter, the network sees a window that is drawn from the layers of a patch.
         window = self.flat_z_window_jitter.window_depth if self.flat_z_window_jitter else None
         depth, height, width = self.patch_size
         return window or depth, height, width

@@ -135,9 +135,11 @@ def _sizes_of(weights: Mapping[str, Tensor]) -> TimeSformerSizes:
 
     dim, pixels = shape("to_patch_embedding.weight")
     inner = shape("layers.0.0.fn.to_qkv.weight")[0] // 3
+    # The width of a head shows in rotary positions alone; without them it is timesformer-pytorch's default.
     is_rotary = "backbone.frame_rot_emb.inv_freqs" in weights
     dim_head = 2 * shape("frame_rot_emb.inv_freqs")[0] if is_rotary else 64
     blocks = {name.split(".")[2] for name in weights if name.startswith("backbone.layers.")}
+    # Patches and grids are square, and patches have one channel, so that a side is the root of a count.
     return TimeSformerSizes(
         dim=dim,
         depth=len(blocks),

@@ -14,6 +14,7 @@ _CELL_PX = 8
 _STRONGEST = 8.0
 _CERTAINTY = 4.0  # number of independent pixels that a stretch of line counts for
 _LITTLE = 1e-6
+_EDGE_SHARE = 0.3  # weight of edge pixels against the rest: less than half, as in HED (Xie & Tu 2015)
 
 
 def ink_loss(logits: Tensor, target: Tensor) -> Tensor:
@@ -85,9 +86,7 @@ def hint_loss_of(sums: Tensor) -> Tensor:
     return loss
 
 
-def edge_loss(
-    logits: Tensor, target: Tensor, tolerance_px: int = 3, positive_share: float = 0.3, dice_weight: float = 1.0
-) -> Tensor:
+def edge_loss(logits: Tensor, target: Tensor, tolerance_px: int = 3, dice_weight: float = 1.0) -> Tensor:
     """Return a balanced cross-entropy plus soft Dice against labels hinged to the prediction.
 
     People draw lines a few pixels beside the edge. So each part of a labelled line may first move, by at most
@@ -110,8 +109,6 @@ def edge_loss(
         uint8 ``(b, y, x)``: 0 no edge, 1 edge, `IGNORE` unreviewed.
     tolerance_px
         How far off a line may be drawn, in pixels; 0 compares with the labels as they are.
-    positive_share
-        Weight of the edge pixels against the rest, between 0 and 1.
     dice_weight
         Weight of Dice against the cross-entropy.
 
@@ -120,7 +117,7 @@ def edge_loss(
     Tensor
         A scalar; 0 where nothing has been reviewed.
     """
-    return edge_loss_of(edge_sums(logits, target, tolerance_px), positive_share, dice_weight)
+    return edge_loss_of(edge_sums(logits, target, tolerance_px), dice_weight)
 
 
 def edge_sums(logits: Tensor, target: Tensor, tolerance_px: int = 3) -> Tensor:
@@ -140,10 +137,10 @@ def edge_sums(logits: Tensor, target: Tensor, tolerance_px: int = 3) -> Tensor:
         return torch.stack([one.sum() for one in (*sums, dice, torch.ones_like(dice))])
 
 
-def edge_loss_of(sums: Tensor, positive_share: float = 0.3, dice_weight: float = 1.0) -> Tensor:
+def edge_loss_of(sums: Tensor, dice_weight: float = 1.0) -> Tensor:
     """Return `edge_loss` of a batch with these `edge_sums`."""
     missed, edge, false, other, dice, crops = sums
-    entropy = positive_share * missed / edge.clamp(min=1) + (1 - positive_share) * false / other.clamp(min=1)
+    entropy = _EDGE_SHARE * missed / edge.clamp(min=1) + (1 - _EDGE_SHARE) * false / other.clamp(min=1)
     loss: Tensor = 2 * entropy + dice_weight * dice / crops
     return loss
 

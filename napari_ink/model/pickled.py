@@ -18,8 +18,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _PICKLED_GLOBAL = re.compile(r"GLOBAL ([\w.]+)")
-_KEPT_BESIDE = frozenset({"__main__", "argparse", "collections", "numpy", "omegaconf", "pathlib", "torch"}) | frozenset(
-    {"lightning", "lightning_fabric", "pytorch_lightning", "warmup_scheduler"}
+_STORED_BESIDE = frozenset(
+    (
+        *("__main__", "argparse", "collections", "numpy", "omegaconf", "pathlib", "torch"),
+        *("lightning", "lightning_fabric", "pytorch_lightning", "warmup_scheduler"),
+    )
 )
 """Packages whose objects trainers store beside the weights: schedulers, sizes, settings. They are not read."""
 
@@ -115,7 +118,7 @@ def _stand_ins(path: Path) -> AbstractContextManager[Any]:
     find = getattr(serialization, "get_unsafe_globals_in_checkpoint", None)
     if find is None:
         return nullcontext()
-    names = [name for name in find(path) if name.partition(".")[0] in _KEPT_BESIDE or name in _STAND_INS]
+    names = [name for name in find(path) if name.partition(".")[0] in _STORED_BESIDE or name in _STAND_INS]
     return serialization.safe_globals([(_STAND_INS.get(name, _LeftUnread), name) for name in names])
 
 

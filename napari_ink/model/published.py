@@ -96,8 +96,10 @@ def load_published(path: Path) -> InkModel:
         If the file cannot be read, or holds a network that is not known.
     """
     opened = _opened(path)
+    # Files may hold half precision, which few CPUs compute in.
     full = {name: one.float() if one.is_floating_point() else one for name, one in opened.weights.items()}
     with decoder_errors(CheckpointError, path, "fetch the file again"):
+        # Assigned, since the network has shapes but no memory that the weights could be copied to.
         opened.network.load_state_dict(full, strict=True, assign=True)
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256")
@@ -154,13 +156,14 @@ def _config_beside(path: Path, weights: Mapping[str, Tensor]) -> tuple[object, b
 
 def _family(file: _File) -> Family:
     if not isinstance(file.config, Mapping):
-        raise CheckpointError(f"The configuration of {file.path} is no dict of plain values; {_REMEDY}.")
+        raise CheckpointError(f"The configuration of {file.path} is not a dict of plain values; {_REMEDY}.")
     kind = str(file.config.get("model_type"))
     if kind not in FAMILIES:
         raise CheckpointError(
             f"{file.path} holds a network whose model_type is {kind[:60]}, which is not known here "
             f"({in_words(file.weights)}); export it as TorchScript or ONNX, see docs/models.md."
         )
+    # Only names of the table are imported, never one that a file states.
     module = importlib.import_module(f"napari_ink.model.{FAMILIES[kind]}")
     family: Family = module.FAMILY
     return family
@@ -212,6 +215,7 @@ def _fitted(path: Path, family: Family, config: Any, weights: Mapping[str, Tenso
     try:
         with torch.device("meta"):
             network = family.network(config, there)
+    # Shapes in a file may be anything, so building a network from them fails in many ways.
     except (LookupError, ValueError, RuntimeError, TypeError, OverflowError) as error:
         raise CheckpointError(
             f"{path} holds no network of the family {family.name} (looked for {reason_of(error)}; "
@@ -239,6 +243,7 @@ def _once_each(path: Path, weights: Mapping[str, Tensor], unused: tuple[str, ...
             continue
         first = f"{second[1]}.{_FIRST_NAMES[second[2]]}.{second[3]}"
         same = found.setdefault(first, weight)
+        # In a .pth both names share memory, so only weights of safetensors need to be compared.
         if same.data_ptr() != weight.data_ptr() and not torch.equal(same, weight):
             raise CheckpointError(f"{path} holds two different weights for {first}; fetch it again.")
     return found

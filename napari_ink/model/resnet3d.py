@@ -5,18 +5,17 @@ Modules have the names of the published checkpoints' keys, and sizes are inferre
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from napari_ink.model.families import Shapes
+from napari_ink.model.families import Shapes, module_count
 from napari_ink.model.outputs import ink_and_edge, logits_of
 
 _STAGES = 4
-_MOST_GROUPS = 32
+_MOST_GROUPS = 32  # as in Wu & He 2018; fewer channels have a group each
 _BACKBONE, _DECODER = "canonical.backbone", "canonical.decoder"
 
 
@@ -57,10 +56,7 @@ def sizes_of(shapes: Shapes) -> ResNetSizes:
         stem=shapes[f"{_BACKBONE}.conv1.weight"][0],
         planes=tuple(shapes[f"{layer}.0.conv1.weight"][0] for layer in layers),
         outputs=tuple(shapes[f"{layer}.0.conv3.weight"][0] for layer in layers),
-        blocks=tuple(
-            len({found[1] for name in shapes if (found := re.match(rf"{re.escape(layer)}\.(\d+)\.", name))})
-            for layer in layers
-        ),
+        blocks=tuple(module_count(shapes, layer) for layer in layers),
         decoder=tuple(shapes[f"{_DECODER}.channel_reduce.{stage}.0.weight"][0] for stage in range(_STAGES)),
         has_norm="canonical.normalization.weight" in shapes,
     )
@@ -91,6 +87,7 @@ class Backbone(nn.Module):
 
     def __init__(self, sizes: ResNetSizes, xy_stride: int) -> None:
         super().__init__()
+        # As in Hara et al. the first steps are in the plane alone, so the finest features have a voxel for each layer.
         wide = {"kernel_size": 7, "stride": (1, 2, 2), "padding": 3}
         narrow = {"kernel_size": 3, "stride": (1, 1, 1), "padding": 1}
         self.conv1 = nn.Conv3d(1, sizes.stem, bias=False, **(wide if xy_stride > 1 else narrow))  # type: ignore[arg-type]
@@ -236,7 +233,9 @@ class HecateNetwork(nn.Module):
         The sum over the layers is a column's logit. Layers in the margin have no part in it.
         """
         logits, scores = self.canonical(x[:, None, self._margin : x.shape[1] - self._margin])
+        # −1 at the first layer and 0 at the middle one, the places that the slope was learned with.
         middle = logits.shape[2] // 2
         places = (torch.arange(logits.shape[2], device=x.device) - middle) / middle
         weights = (scores.float() + self.depth_coordinate_scale * places[:, None, None]).softmax(dim=2)
+        # Layers of the margin get 0, so that a layer has the number that it has in the input.
         return F.pad((weights * logits.float())[:, 0], (0, 0, 0, 0, self._margin, self._margin))

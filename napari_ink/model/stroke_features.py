@@ -20,10 +20,12 @@ STEP_PX = 4
 HALO_PX = 64
 """Pixels around a part of the stack that its features depend on, but for the last traces of the network's context."""
 _DEPTH_GROUPS = 8
+# In pixels: the roughness of ink is much finer than the width of a stroke.
 _BAND_SIGMAS = (0.7, 1.5, 3.0)
+# In cells, as those of textures; a network's own features already cover some surroundings.
 _NETWORK_WIDTHS = (3, 9)
 _TEXTURE_WIDTHS = (3, 7, 13)
-_LARGEST_LOGIT = 15.0
+_LARGEST_LOGIT = 15.0  # certain already; a larger one would dominate the mean of its cell
 _LARGEST = torch.finfo(torch.float16).max
 
 
@@ -69,8 +71,10 @@ def stroke_features(network: InkEdgeNetwork, values: Tensor) -> tuple[Tensor, Te
 def _bands(group: Tensor) -> Iterator[Tensor]:
     """Yield the power of three bands of frequencies of the mean of some layers, and the smoothed mean."""
     # A stack of fewer layers than groups leaves some of them empty.
-    plane, before = group.mean(dim=0) if len(group) else torch.zeros(group.shape[1:], device=group.device), 0.0
+    plane = group.mean(dim=0) if len(group) else torch.zeros(group.shape[1:], device=group.device)
+    before = 0.0
     for sigma in _BAND_SIGMAS:
+        # The plane is smoothed by `before` already, and squares of sigmas add up.
         smooth = _smoothed(plane, (sigma**2 - before**2) ** 0.5)
         yield F.avg_pool2d(((plane - smooth) ** 2)[None], STEP_PX)[0]
         plane, before = smooth, sigma

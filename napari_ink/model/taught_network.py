@@ -37,6 +37,7 @@ class TaughtNetwork(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map prepared grey values ``(b, z, y, x)`` to logits ``(b, 2, y, x)``: ink, edge."""
+        # One by one, since the features of a tile are many times as large as the tile.
         return torch.stack([self._logits(values) for values in x])
 
     def _logits(self, values: Tensor) -> Tensor:

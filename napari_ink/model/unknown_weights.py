@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
-_MOST_CHARACTERS = 60
+_MOST_CHARACTERS = 60  # names come from a file, and may have any length
 _MARKS = (
     ("depth_fusion.", "a network of the ink_9um family"),
     ("canonical.decoder.", "Hecate"),
