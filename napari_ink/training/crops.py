@@ -86,7 +86,7 @@ class TrainingPair:
         """Return the labels of held-out pixels in these rows and columns; all others are unreviewed."""
         labels = self.labels[y, x]
         if self.judges_trained:
-            return labels
+            return labels.copy()  # validation blanks parts of what it gets, and this plane is trained on
         if self.held_out is None:
             return np.zeros_like(labels)
         return np.where(self.held_out[y, x], labels, LabelValue.UNREVIEWED).astype(np.uint8)
@@ -222,6 +222,7 @@ class CropSampler:
 def _hinted_blocks(pair: TrainingPair, size: int) -> LabelledBlocks | None:
     if pair.hints is None or not pair.hints.any():
         return None
+    # Blocks as large as a crop allows, since hints fill areas and need not be found as exactly as strokes.
     return LabelledBlocks(np.where(pair.hints > 0, LabelValue.PAPYRUS, 0).astype(np.uint8), max(1, size // 2))
 
 
@@ -233,7 +234,7 @@ def _shares(shares: Sequence[float | None]) -> npt.NDArray[np.float64] | None:
     if len(stated) != len(shares) or min(stated) < 0 or not sum(stated):
         raise ValueError("either all pairs have a share of the crops, at least 0, or none has")
     sums: npt.NDArray[np.float64] = np.cumsum(stated) / sum(stated)
-    sums[-1] = 1.0
+    sums[-1] = 1.0  # a sum that rounding left below 1 could lie below a random number
     return sums
 
 

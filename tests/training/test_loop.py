@@ -347,6 +347,16 @@ def test_every_held_out_pixel_is_scored_once(pair: TrainingPair) -> None:
     np.testing.assert_array_equal(judged, held_out & (pair.labels > 0))
 
 
+def test_validating_on_trained_labels_leaves_them_as_they_are(pair: TrainingPair) -> None:
+    """Crops at the end of a segment overlap others, and each pixel counts in one: the labels must not be changed."""
+    pair = replace(pair, judges_trained=True)
+    before = pair.labels.copy()
+    held_out = HeldOut([pair], CONTRACT, 64, 99)
+    counts = [sum(int((crop.labels > 0).sum()) for crop in held_out.crops()) for _ in range(2)]
+    np.testing.assert_array_equal(pair.labels, before)
+    assert counts == [int((before > 0).sum())] * 2
+
+
 def test_scores_are_those_of_the_whole_held_out_part(pair: TrainingPair) -> None:
     """A network that knows the truth scores 1; a network that guesses at random, about the share of ink."""
     held_out = np.ones(pair.labels.shape, bool)
