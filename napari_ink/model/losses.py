@@ -14,7 +14,7 @@ _CELL_PX = 8
 _STRONGEST = 8.0
 _CERTAINTY = 4.0  # number of independent pixels that a stretch of line counts for
 _LITTLE = 1e-6
-_EDGE_SHARE = 0.3  # weight of edge pixels against the rest: less than half, as in HED (Xie & Tu 2015)
+_EDGE_SHARE = 0.3  # weight of edge pixels against the rest; in HED (Xie & Tu 2015) both weigh the same
 
 
 def ink_loss(logits: Tensor, target: Tensor) -> Tensor:
@@ -95,7 +95,7 @@ def edge_loss(logits: Tensor, target: Tensor, tolerance_px: int = 3, dice_weight
     tolerance around every single pixel would let pass, does.
 
     The two classes are averaged separately, so that their weights depend neither on the length of the lines nor on the
-    size of the tile; edges get less than half, their weight in HED (Xie & Tu 2015). Dice of squares is added as in
+    size of the tile; edges get less than half, which they have in HED (Xie & Tu 2015). Dice of squares is added as in
     Deng et al. 2018, who got thinner lines with it. It compares means over the reviewed pixels of a tile.
     `docs/decisions/0006-edge-loss.md` has the measurements.
 

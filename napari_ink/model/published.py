@@ -156,7 +156,7 @@ def _config_beside(path: Path, weights: Mapping[str, Tensor]) -> tuple[object, b
 
 def _family(file: _File) -> Family:
     if not isinstance(file.config, Mapping):
-        raise CheckpointError(f"The configuration of {file.path} is not a dict of plain values; {_REMEDY}.")
+        raise CheckpointError(f"The configuration of {file.path} is no dict of plain values; {_REMEDY}.")
     kind = str(file.config.get("model_type"))
     if kind not in FAMILIES:
         raise CheckpointError(

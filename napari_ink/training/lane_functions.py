@@ -50,8 +50,9 @@ class NormReLU(Function):
         rows, out, weight, mean, deviation = ctx.saved_tensors
         repeat, result = ctx.repeat, torch.empty_like(rows)
         sums = []
-        for given, crop, one, target in zip(gradient.contiguous().view_as(rows), rows, out, result, strict=True):
-            _aten.threshold_backward.grad_input(given, one, 0, grad_input=target)
+        gradients = gradient.contiguous().view_as(rows)
+        for crop_gradient, crop, output, target in zip(gradients, rows, out, result, strict=True):
+            _aten.threshold_backward.grad_input(crop_gradient, output, 0, grad_input=target)
             sums.append(_crop_sums(target, crop, mean, deviation, repeat))
         own = torch.stack(sums)  # (b, 2, c)
         every = ctx.gather(own)
@@ -137,13 +138,13 @@ class PoolDepth(Function):
         b, z, pixels, c = values.shape
         result, of_score = torch.empty_like(values), torch.empty_like(shares)
         wide, one = torch.empty_like(values[0]), values.new_ones(c)
-        for i, given in enumerate(gradient.reshape(b, pixels, 2, c)):
+        for i, crop_gradient in enumerate(gradient.reshape(b, pixels, 2, c)):
             crop, share, target = values[i], shares[i], result[i]
-            of_largest, of_mean = given.unbind(1)
+            of_largest, of_mean = crop_gradient.unbind(1)
             of_largest, of_mean, largest = of_largest.contiguous(), of_mean.contiguous(), out[i, :, 0].contiguous()
             of_share = torch.mv(torch.mul(crop, of_mean, out=wide).view(-1, c), one).view(z, pixels).float()
-            kept = share.float()
-            of_score[i] = kept * (of_share - (of_share * kept).sum(0))
+            weights = share.float()
+            of_score[i] = weights * (of_share - (of_share * weights).sum(0))
             torch.mm(of_score[i].view(-1, 1), weight[None], out=target.view(-1, c))
             target.addcmul_(_widened(share, wide), of_mean)
             torch.eq(crop, largest, out=wide)

@@ -24,8 +24,8 @@ from napari_ink.training.lane_network import for_lane
 from napari_ink.training.precision import Arithmetic
 from napari_ink.training.settings import TrainSettings
 
-_MOST_LANES = 4
-_INK_SUMS, _EDGE_SUMS = 5, 6
+_MOST_LANES = 4  # lanes share the interpreter's lock, so further cores go to threads within them
+_INK_SUMS, _EDGE_SUMS = 5, 6  # numbers that `ink_sums` and `edge_sums` return
 
 
 def choose_lanes(asked: int | None, batch_size: int, device: torch.device) -> int:
@@ -121,6 +121,7 @@ class Lanes:
         with torch.no_grad():
             parts = _parts(batch, len(self._forms))
         self._sums = self._run(lambda lane: self._lane_sums(self._forms[lane], parts[lane]))
+        # A leaf of its own: its gradient is what each lane's backward pass starts from.
         self._total = torch.stack([sums.detach() for sums in self._sums]).sum(0).requires_grad_()
         ink, edge, hint = self._total.tensor_split([_INK_SUMS, _INK_SUMS + _EDGE_SUMS])
         of_ink = ink_loss_of(ink)

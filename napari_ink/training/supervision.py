@@ -12,8 +12,10 @@ from torch import Tensor
 
 from napari_ink.typing import UInt8Array
 
+# Label values, with `OUTSIDE`, and edge label values fit into two bits each.
 _EDGE_BIT, _HINT_BIT = 2, 4
 _LABEL_MASK = 0b11
+# The upper four bits hold 16 values, of which 0 is for pixels without a hint.
 HINT_LEVELS = 15
 """Probabilities that a hint can have; 0 stands for no hint."""
 

@@ -17,7 +17,7 @@ from napari_ink.training.teaching.corrections import Units, folds
 _ONE_IN = 7
 _SQUARES_A_SIDE = 6
 _SIDES_PX = (48, 512)
-_LEAST_REVIEWED = 0.3
+_LEAST_REVIEWED = 0.3  # squares with less would be validated on a few pixels, whose share of ink says little
 _FOLDS = 4
 _NOTHING_HELD_OUT = (
     "Too little is labelled to hold some out: the scores are on the labels that are trained on, so do not rely on them."
@@ -46,6 +46,7 @@ def hold_out(pairs: Sequence[TrainingPair]) -> tuple[list[TrainingPair], str]:
     LabelError
         If no ink is labelled, or a validation mask leaves none to validate on, or none to train on.
     """
+    # Teaching has found already that there are too few strokes.
     if any(pair.judges_trained for pair in pairs):
         return list(pairs), _NOTHING_HELD_OUT
     if any(pair.held_out is not None and pair.held_out.any() for pair in pairs):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from napari_ink.region import Region
 
+# A screen takes a few blocks, and a halo of 64 pixels makes each cost little more than twice its own area.
 BLOCK_PX = 256
 
 Block = tuple[int, int]

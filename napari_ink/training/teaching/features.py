@@ -36,7 +36,7 @@ class FeatureCache:
     Raises
     ------
     BadInputError
-        If the model is no network of napari-ink.
+        If the model is not a network of napari-ink.
     ContractError
         If the stack has too few layers for the model.
     """
@@ -44,10 +44,10 @@ class FeatureCache:
     def __init__(self, model: InkModel, stack: DepthStack, most_bytes: int = 2**29) -> None:
         fast = for_prediction(without_forest(model.network))
         if not isinstance(fast, InkEdgeNetwork):
-            raise BadInputError(f"{model.name} is no network of napari-ink, and only those can be taught.")
+            raise BadInputError(f"{model.name} is not a network of napari-ink, and only those can be taught.")
         self._network, self._contract, self._stack = fast, model.contract, stack
         self._window = model.contract.z_window(stack.shape[0])
-        self._kept: OrderedDict[Block, Features] = OrderedDict()
+        self._blocks: OrderedDict[Block, Features] = OrderedDict()
         self._bytes, self._most_bytes = 0, most_bytes
 
     @property
@@ -68,24 +68,26 @@ class FeatureCache:
         StackError
             If the stack cannot be read there.
         """
-        if block in self._kept:
-            self._kept.move_to_end(block)
-            return self._kept[block]
-        found = self._kept[block] = self._compute(block_region(block, self.shape))
+        if block in self._blocks:
+            self._blocks.move_to_end(block)
+            return self._blocks[block]
+        found = self._blocks[block] = self._compute(block_region(block, self.shape))
         self._bytes += found.nbytes
-        while self._bytes > self._most_bytes and len(self._kept) > 1:
-            self._bytes -= self._kept.popitem(last=False)[1].nbytes
+        # One block at least stays: it is what the caller works with.
+        while self._bytes > self._most_bytes and len(self._blocks) > 1:
+            self._bytes -= self._blocks.popitem(last=False)[1].nbytes
         return found
 
     def __contains__(self, block: Block) -> bool:
-        return block in self._kept
+        return block in self._blocks
 
     def _compute(self, area: Region) -> Features:
         features = stroke_features(self._network, torch.from_numpy(self._prepared(area)))[0]
         halo = HALO_PX // STEP_PX
         rows, columns = -(-area.height // STEP_PX), -(-area.width // STEP_PX)
-        # A copy, so that the halo's memory is let go of.
-        return features[:, halo : halo + rows, halo : halo + columns].contiguous().clone().numpy()
+        # A copy, so that the memory of the halo is freed.
+        inner = features[:, halo : halo + rows, halo : halo + columns]
+        return inner.clone(memory_format=torch.contiguous_format).numpy()
 
     def _prepared(self, area: Region) -> npt.NDArray[np.float32]:
         """Return prepared values ``(z, y, x)`` with the halo, repeated beyond the segment to a size for the network."""

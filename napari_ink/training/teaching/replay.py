@@ -17,7 +17,7 @@ from napari_ink.training.crops import TrainingPair
 from napari_ink.training.targets import OUTSIDE
 
 _SIDE_PX = 256
-_LAYERS = 49
+_LAYERS = 49  # more than networks read, since crops shift and stretch their window of layers
 _WHITE = 2**16 - 1
 UInt16Array = npt.NDArray[np.uint16]
 
@@ -53,8 +53,10 @@ def replay_pairs(
 def _translated(volume: UInt16Array, trained: InputContract, taught: InputContract) -> UInt16Array:
     """Return grey values that the contract `taught` prepares to what `trained` makes of a volume."""
     greys = {name: getattr(trained, name) for name in ("mean", "std", "grey_range", "clip", "as_8_bit")}
+    # With the same scaling, grey values need not be rounded a second time.
     if all(getattr(taught, name) == value for name, value in greys.items()):
         return volume if taught.direction == trained.direction else volume[::-1].copy()
+    # The order of layers is restored at the end, so values are computed in the order of the phantom.
     prepared = trained.changed(direction="as stored").prepare(volume)
     plain: UInt16Array = np.rint(np.clip((prepared * taught.std + taught.mean) * _WHITE, 0, _WHITE)).astype(np.uint16)
     return plain if taught.direction == "as stored" else plain[::-1].copy()

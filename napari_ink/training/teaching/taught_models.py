@@ -22,7 +22,7 @@ from napari_ink.errors import BadInputError, OutputError, ProjectError, storage_
 from napari_ink.model import InkEdgeConfig, InputContract, save_checkpoint
 
 FOLDER = "models"
-_NEAR_CHANCE = 0.6
+_NEAR_CHANCE = 0.6  # moved labels, which can teach nothing, reach about 0.5
 _CURRENT = "current.json"
 _KEY = "[a-z0-9-]{1,40}"
 _NAME = re.compile(r"[\w][\w .()+-]{0,63}", re.UNICODE)
@@ -207,6 +207,7 @@ class TaughtModels:
             raise OutputError(f"{path} exists already; teach again.")
         with storage_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
+            # Otherwise a crash could lose the new folder with all that was written into it.
             sync(self.folder.parent)
         save_checkpoint(path, network, config, contract, {**provenance, "taught": row.model_dump(mode="json")})
         self._write(row)
@@ -243,6 +244,7 @@ class TaughtModels:
 
     def new_key(self, kind: Kind) -> str:
         """Return a key that is not taken."""
+        # Names of all files, since a crash may have left a checkpoint without a row.
         taken = {path.stem for path in self.folder.glob("*")} if self.folder.is_dir() else set()
         return next(key for key in (f"{kind}-{number}" for number in range(1, len(taken) + 2)) if key not in taken)
 
@@ -255,7 +257,7 @@ class TaughtModels:
         try:
             row = TaughtModel.model_validate_json(read_bounded(path, ProjectError))
         except (ValidationError, ProjectError):
-            return None
+            return None  # a damaged row hides one model, not the list
         return row if row.key == path.stem else None
 
 
@@ -266,6 +268,7 @@ def now() -> str:
 
 def keep_pictures(run: Path, model: Path) -> None:
     """Keep the curves and examples of a training run beside the model that came from it."""
+    # The folder of the run is removed once its model is saved.
     for name in ("curves", "examples"):
         if (picture := run / f"{name}.png").is_file():
             write_bytes(model.with_name(f"{model.stem}-{name}.png"), picture.read_bytes())
