@@ -6,7 +6,7 @@ import errno
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -80,18 +80,32 @@ def replacing_file(path: Path) -> Iterator[BinaryIO]:
     OSError
         If it cannot be written; what was there before is untouched.
     """
+    with replacing_unsynced(path) as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+    # The new name is an entry of the folder, which must reach the disk, too.
+    sync(path.parent)
+
+
+@contextmanager
+def replacing_unsynced(path: Path) -> Iterator[BinaryIO]:
+    """Yield a file like `replacing_file`, but flush nothing to the disk: for many files that are flushed together.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; what was there before is untouched.
+    """
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         with partial.open("wb") as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
         os.replace(partial, path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
+    except BaseException:  # Ctrl-C, too, must leave no unfinished file
+        with suppress(OSError):
+            partial.unlink()
         raise
-    # The new name is an entry of the folder, which must reach the disk, too.
-    sync(path.parent)
 
 
 @contextmanager

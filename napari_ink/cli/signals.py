@@ -44,14 +44,13 @@ def interrupted_between_events() -> Iterator[Callable[[], None]]:
     """Delay Ctrl-C until the yielded function is called, so that a step is saved; a second one acts at once."""
     asked = threading.Event()
 
-    def remember(number: int, frame: FrameType | None) -> None:
-        if asked.is_set():
-            raise KeyboardInterrupt
-        asked.set()
-
     def check() -> None:
         if asked.is_set():
             raise KeyboardInterrupt
+
+    def remember(number: int, frame: FrameType | None) -> None:
+        check()
+        asked.set()
 
     before = signal.signal(signal.SIGINT, remember)
     try:

@@ -84,7 +84,7 @@ class CoarseSample:
 
         A chunk that cannot be read ends it: reading the whole will report that.
         """
-        first = z // self._stack.layers_together * self._stack.layers_together
+        first = self._first_beside(z)
         with self._lock:
             is_mine = first not in self._finished
             finished = self._finished.setdefault(first, threading.Event())
@@ -97,6 +97,10 @@ class CoarseSample:
             return
         finally:
             finished.set()
+
+    def _first_beside(self, z: int) -> int:
+        """Return the first of the layers that are in the same chunks as a layer."""
+        return z // self._stack.layers_together * self._stack.layers_together
 
     def _read_rounds(self, first: int) -> None:
         """Read every n-th chunk along both axes, then those between, and keep the means after each round."""
@@ -131,7 +135,7 @@ class CoarseSample:
 
     def picture(self, z: int, rows: Floats, columns: Floats) -> Grey | None:
         """Return a layer interpolated at given rows and columns of the stack; None if there is no sample of it yet."""
-        first = z // self._stack.layers_together * self._stack.layers_together
+        first = self._first_beside(z)
         with self._lock:
             means = self._means.get(first)
         if means is None:

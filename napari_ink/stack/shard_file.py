@@ -23,6 +23,7 @@ import numpy.typing as npt
 from numcodecs import Zstd
 
 from napari_ink.decoding import check_regular
+from napari_ink.durable import replacing_unsynced
 from napari_ink.errors import OutputError
 from napari_ink.stack.depth_stack import Grey
 
@@ -181,22 +182,16 @@ class ShardPacker:
         """
         path, counts = self._level.path(self._corner), self._level.chunk_counts()
         index = np.full((*counts, 2), _ABSENT, "<u8")
+        places = [place for place in _order(counts) if place in self._packed]  # there are none beyond the array
         offset = 0
-        for place in _order(counts):
-            if (packed := self._packed.get(place)) is not None:  # beyond the border of the array there are no chunks
-                index[place] = offset, len(packed)
-                offset += len(packed)
-        partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+        for place in places:
+            index[place] = offset, len(self._packed[place])
+            offset += len(self._packed[place])
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with partial.open("wb") as file:
-                file.writelines(self._packed[place] for place in _order(counts) if place in self._packed)
-                file.write(index.tobytes() + crc32c(index.tobytes()).to_bytes(4, "little"))
-            # The disk is synchronised once, at the end of a conversion; until then, checksums tell what to write again.
-            os.replace(partial, path)
-        except BaseException:
-            partial.unlink(missing_ok=True)
-            raise
+        # The disk is synchronised once, at the end of a conversion; until then, checksums tell what to write again.
+        with replacing_unsynced(path) as file:
+            file.writelines(self._packed[place] for place in places)
+            file.write(index.tobytes() + crc32c(index.tobytes()).to_bytes(4, "little"))
 
 
 def _most_packed(nbytes: int) -> int:

@@ -154,7 +154,7 @@ class Lanes:
         def run(lane: int) -> Any:
             try:
                 return work(lane)
-            except BaseException:
+            except BaseException:  # whatever it is, the other lanes would wait for this one for ever
                 self._exchange.give_up()
                 raise
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import shutil
 import threading
 import time
@@ -18,7 +17,7 @@ from typing import Any, Self, cast
 import numpy as np
 from filelock import FileLock, Timeout
 
-from napari_ink.durable import sync
+from napari_ink.durable import replacing_unsynced, sync
 from napari_ink.errors import OutputError, storage_errors
 from napari_ink.predict.storage.encoding import BlockCodec, EncodedBlock
 from napari_ink.predict.storage.store import ATTRIBUTES, DONE, LEVELS, array_in, read_done
@@ -52,6 +51,8 @@ class PredictionWriter:
     ----------
     pending : tuple of (row, column)
         The region's blocks that were not final when the store was opened.
+    codec : BlockCodec or None
+        Encodes blocks as this store's chunks; None if it is stored in a way that only zarr knows.
 
     Raises
     ------
@@ -69,8 +70,8 @@ class PredictionWriter:
         self._group = zarr.open_group(path, mode="r+")
         self._levels, self._done_on_disk = array_in(self._group, LEVELS), array_in(self._group, DONE)
         self._done = read_done(self._done_on_disk)
-        self._codec = BlockCodec.of(self._levels)
-        self._chunk_folder, self._made_folders = str(path / LEVELS / "c"), set[str]()
+        self.codec = BlockCodec.of(self._levels)
+        self._chunk_folder, self._made_folders = path / LEVELS / "c", set[Path]()
         # One thread, so that the network does not wait for the disk and blocks are written in order.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="napari-ink-write")
         self._syncing = ThreadPoolExecutor(_SYNCS_AT_ONCE, thread_name_prefix="napari-ink-sync")
@@ -118,11 +119,6 @@ class PredictionWriter:
         """Whether every block of the region is final."""
         return all(self._done[block] for block in self.pending)
 
-    @property
-    def codec(self) -> BlockCodec | None:
-        """Encodes blocks as this store's chunks; None if it is stored in a way that only zarr knows."""
-        return self._codec
-
     def store(
         self, levels: Mapping[BlockIndex, UInt8Array], encoded: Mapping[BlockIndex, EncodedBlock] | None = None
     ) -> None:
@@ -169,24 +165,23 @@ class PredictionWriter:
 
     def _store_block(self, block: BlockIndex, levels: UInt8Array) -> None:
         area = block_area(block, self._region)
-        if self._codec is None:
+        if self.codec is None:
             self._levels[:, *area.slices] = levels
         else:
-            self._write_chunks(block, self._codec.encode(block, area, levels))
+            self._write_chunks(block, self.codec.encode(block, area, levels))
 
     def _write_chunks(self, block: BlockIndex, chunks: EncodedBlock) -> None:
         """Write the chunks of a block, each beside its name and then moved there, as zarr does."""
         for channel, chunk in enumerate(chunks):
-            folder = f"{self._chunk_folder}/{channel}/{block[0]}"
-            path = f"{folder}/{block[1]}"
+            path = self._chunk_folder / str(channel) / str(block[0]) / str(block[1])
             if chunk is None:
-                with suppress(FileNotFoundError):  # usual; a run that was killed may have left one
-                    os.unlink(path)
+                path.unlink(missing_ok=True)  # a run that was killed may have left one
                 continue
-            if folder not in self._made_folders:
-                os.makedirs(folder, exist_ok=True)
-                self._made_folders.add(folder)
-            _replace(path, chunk)
+            if path.parent not in self._made_folders:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self._made_folders.add(path.parent)
+            with replacing_unsynced(path) as file:  # many are synced together later
+                file.write(chunk)
 
     def _queue_recording(self) -> None:
         with suppress(RuntimeError):  # the thread has ended, and with it everything was recorded
@@ -292,19 +287,6 @@ class PredictionWriter:
         for block in self._final_before.intersection(blocks_in(area)):
             part = block_area(block, area)
             levels[:, *part.slices_in(area)] = np.asarray(self._levels[:, *part.slices])
-
-
-def _replace(path: str, content: bytes) -> None:
-    """Write a file beside its name and move it there; it is not synced, since many are synced together later."""
-    partial = f"{path}.{os.getpid()}.partial"
-    try:
-        with open(partial, "wb") as file:
-            file.write(content)
-        os.replace(partial, path)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(partial)
-        raise
 
 
 def is_being_written(path: Path) -> bool:
