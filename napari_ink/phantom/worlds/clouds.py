@@ -10,103 +10,78 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from napari_ink.phantom.fields import FloatArray, smooth_field
+from napari_ink.phantom.fields import FloatArray
 from napari_ink.phantom.worlds import scanning, segmentation
-from napari_ink.phantom.worlds.frame import Canvas, Papyrus, Plane
+from napari_ink.phantom.worlds.frame import Canvas, DrawnSettings, Papyrus, Plane, between, drawn_by
 from napari_ink.phantom.worlds.hands import splines
-from napari_ink.phantom.worlds.textures import as_greys, at_depth, filtered_planes, inside, places, power_law
-
-_GAP = 17.0
+from napari_ink.phantom.worlds.sheets import Sheet, add_sheet, inside
+from napari_ink.phantom.worlds.textures import as_greys, filtered_planes, places, power_law
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What is drawn from the seed; lengths in µm, greys of 0 to 255."""
+class Settings(DrawnSettings):
+    """What is drawn from the seed, in this order; lengths in µm, greys of 0 to 255."""
 
-    thickness: float
-    slope: float
-    bursts: float
-    creases: int
-    grains: float
-    grains_elsewhere: float
-    grain_grey: float
-    grain_depth: float
-    wander: float
-    blur: float
-    noise: float
-    hardening: float
-
-    @classmethod
-    def drawn(cls, rng: np.random.Generator) -> Settings:
-        """Draw settings."""
-        return cls(
-            thickness=float(rng.uniform(95, 125)),
-            slope=float(rng.uniform(2.9, 3.4)),
-            bursts=float(rng.uniform(0.1, 0.5)),
-            creases=int(rng.integers(2, 9)),
-            grains=float(rng.uniform(1500, 3000)),
-            grains_elsewhere=float(rng.uniform(200, 450)),
-            grain_grey=float(rng.uniform(70, 130)),
-            grain_depth=float(rng.uniform(8, 18)),
-            wander=float(rng.uniform(10, 22)),
-            blur=float(rng.uniform(0.75, 1.0)),
-            noise=float(rng.uniform(2, 3.5)),
-            hardening=float(rng.uniform(0, 0.1)),
-        )
+    thickness: float = between(95, 125)
+    slope: float = between(2.9, 3.4)
+    bursts: float = between(0.1, 0.5)
+    creases: int = drawn_by(lambda rng: int(rng.integers(2, 9)))
+    grains: float = between(1500, 3000)
+    grains_elsewhere: float = between(200, 450)
+    grain_grey: float = between(70, 130)
+    grain_depth: float = between(8, 18)
+    wander: float = between(10, 22)
+    blur: float = between(0.75, 1.0)
+    noise: float = between(2, 3.5)
+    hardening: float = between(0, 0.1)
 
 
 def build(canvas: Canvas) -> Papyrus:
     """Simulate the scan."""
-    settings = Settings.drawn(canvas.rng("settings"))
+    settings = Settings.drawn(canvas)
     rng = canvas.rng("sheet")
     planes = _sheet(rng, canvas, settings)
-    face = segmentation.wander(rng, canvas.plane, canvas.px(settings.wander), canvas.px(1000))
-    face += segmentation.tilt(rng, canvas.plane, canvas.px(15))
-    face += canvas.px(5) * smooth_field(rng, canvas.plane, canvas.px(40))
-    missing = places(rng, canvas.plane, canvas.px(90), float(rng.uniform(0, 0.04)))
+    face = segmentation.wander(rng, canvas, settings.wander, 1000)
+    face += segmentation.tilt(rng, canvas, 15)
+    face += canvas.px(5) * canvas.field(rng, 40)
+    missing = places(rng, canvas, 90, rng.uniform(0, 0.04))
     strokes = canvas.write(splines.write) & ~missing
-    volume = _stacked(rng, canvas, planes, face, canvas.px(settings.thickness) * ~missing)
-    _strew(canvas, volume, face, strokes, ~missing, settings)
+    sheet = Sheet(planes, face, canvas.px(settings.thickness) * ~missing)
+    volume = _stacked(rng, canvas, sheet)
+    _strew(canvas, settings, volume, sheet, strokes)
     _scan(canvas.rng("scan"), volume, settings)
     return Papyrus(volume, strokes, asdict(settings))
 
 
 def _sheet(rng: np.random.Generator, canvas: Canvas, settings: Settings) -> FloatArray:
     """Return greys ``(u, y, x)``: clouds, rougher in some places than in others, and dark creases."""
-    count = max(round(canvas.px(settings.thickness)), 4)
-    texture = filtered_planes(
-        rng, (count, *canvas.plane), power_law(settings.slope, 1 / canvas.px(700), (1.0, 1.2)), canvas.px(16)
-    )
-    texture *= np.exp(settings.bursts * smooth_field(rng, canvas.plane, canvas.px(300)))
+    gain = power_law(settings.slope, 1 / canvas.px(700), (1.0, 1.2))
+    texture = filtered_planes(rng, canvas.sheet_shape(settings.thickness), gain, canvas.px(16))
+    texture *= np.exp(settings.bursts * canvas.field(rng, 300))
     ys, xs = np.ogrid[: canvas.plane[0], : canvas.plane[1]]
     for _ in range(settings.creases):
         angle, (y, x) = rng.uniform(0, np.pi), rng.uniform((0, 0), canvas.plane)
-        bent = canvas.px(25) * smooth_field(rng, canvas.plane, canvas.px(300))
+        bent = canvas.px(25) * canvas.field(rng, 300)
         across = (ys - y) * np.cos(angle) - (xs - x) * np.sin(angle) + bent
         texture -= rng.uniform(0.5, 1.5) * np.exp(-0.5 * (across / canvas.px(14)) ** 2).astype(np.float32)
     return as_greys(rng, texture)
 
 
-def _stacked(
-    rng: np.random.Generator, canvas: Canvas, planes: FloatArray, face: FloatArray, thickness: FloatArray
-) -> FloatArray:
-    mottle = smooth_field(rng, canvas.plane, canvas.px(120))
-    mottled = 1 + 0.15 * mottle
-    volume = np.empty(canvas.shape, dtype=np.float32)
+def _stacked(rng: np.random.Generator, canvas: Canvas, sheet: Sheet) -> FloatArray:
+    mottled = 1 + 0.15 * canvas.field(rng, 120)
+    volume = canvas.empty_scan()
     for z, layer in enumerate(volume):
-        depth = (z - canvas.middle - face).astype(np.float32)
-        layer[:] = _GAP + inside(depth, 0, thickness) * (at_depth(planes, depth) - _GAP)
+        depth = canvas.depth_below(sheet.face, z)
+        add_sheet(layer, inside(depth, 0, sheet.thickness), sheet.planes, depth)
         away = np.maximum(-canvas.px(120) - depth, depth - canvas.px(190))
         layer += mottled * 30 * (1 - np.exp(-np.clip(away, 0, None) / canvas.px(60)))
     return volume
 
 
-def _strew(
-    canvas: Canvas, volume: FloatArray, face: FloatArray, strokes: Plane, whole: Plane, settings: Settings
-) -> None:
+def _strew(canvas: Canvas, settings: Settings, volume: FloatArray, sheet: Sheet, strokes: Plane) -> None:
     """Add grains to the volume, in place: so many per mm² in the strokes, others anywhere on the face."""
     for rng, where, density in (
-        (canvas.rng("dust"), whole, settings.grains_elsewhere),
+        (canvas.rng("dust"), sheet.thickness > 0, settings.grains_elsewhere),
         (canvas.rng("ink"), strokes, settings.grains),
     ):
         count = rng.poisson(density * canvas.plane[0] * canvas.plane[1] * (canvas.voxel_um / 1000) ** 2)
@@ -115,7 +90,7 @@ def _strew(
         # Less of a grain of 8 µm fills a larger voxel.
         greys = settings.grain_grey * rng.uniform(0.4, 1.6, count) * min(8 / canvas.voxel_um, 1.0) ** 2
         kept = where[ys, xs]
-        zs = np.rint(canvas.middle + face[ys, xs] + depth).astype(int)
+        zs = np.rint(canvas.middle + sheet.face[ys, xs] + depth).astype(int)
         kept &= (zs >= 0) & (zs < len(volume))
         np.add.at(volume, (zs[kept], ys[kept], xs[kept]), greys[kept].astype(np.float32))
         width = round(8 / canvas.voxel_um)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,8 @@ Plane = npt.NDArray[np.bool_]
 Hand = Callable[[np.random.Generator, "Canvas"], Plane]
 Purpose = Literal["settings", "sheet", "letters", "ink", "scan", "storage", "dust"]
 _STREAMS: dict[Purpose, int] = {"settings": 0, "sheet": 1, "letters": 2, "ink": 3, "scan": 4, "storage": 5, "dust": 6}
+# Grey of the air between sheets in published scans, see `statistics.PUBLISHED`.
+GAP = 17.0
 _LEAST_INK, _MOST_INK, _ATTEMPTS = 0.03, 0.5, 40
 
 
@@ -109,6 +111,22 @@ class Canvas:
         """The layer that the surface lies near."""
         return self.shape[0] // 2
 
+    def field(self, rng: np.random.Generator, scale: float) -> FloatArray:
+        """Return Gaussian noise over the plane that changes over `scale` micrometres; see `smooth_field`."""
+        return smooth_field(rng, self.plane, self.px(scale))
+
+    def sheet_shape(self, thickness: float) -> tuple[int, int, int]:
+        """Return planes, height and width of a sheet whose thickness is given in micrometres."""
+        return (round(self.px(thickness)), *self.plane)
+
+    def empty_scan(self) -> FloatArray:
+        """Return a volume ``(z, y, x)`` of nothing but air."""
+        return np.full(self.shape, GAP, dtype=np.float32)
+
+    def depth_below(self, face: FloatArray, z: int) -> FloatArray:
+        """Return how many layers each pixel of layer `z` lies below the face ``(y, x)``."""
+        return (z - self.middle - face).astype(np.float32)
+
     def write(self, hand: Hand) -> Plane:
         """Return the strokes of a `hand`, drawn again if they cover next to nothing or most of the plane."""
         strokes = np.zeros(self.plane, dtype=bool)
@@ -118,6 +136,28 @@ class Canvas:
             if _LEAST_INK <= strokes.mean() <= _MOST_INK:
                 break
         return strokes
+
+
+def drawn_by(draw: Callable[[np.random.Generator], float]) -> Any:
+    """Return a field of `DrawnSettings` whose value a function draws."""
+    return field(metadata={"draw": draw})
+
+
+def between(low: float, high: float) -> Any:
+    """Return a field of `DrawnSettings` that takes any number between two, all equally likely."""
+    return drawn_by(lambda rng: rng.uniform(low, high))
+
+
+@dataclass(frozen=True)
+class DrawnSettings:
+    """Settings of a world, whose fields say how each is drawn from the seed."""
+
+    @classmethod
+    def drawn(cls, canvas: Canvas) -> Self:
+        """Draw the settings."""
+        rng = canvas.rng("settings")
+        # One generator draws all fields in turn: moving or inserting one would change every published phantom after it.
+        return cls(**{setting.name: setting.metadata["draw"](rng) for setting in fields(cls)})
 
 
 @dataclass(frozen=True, eq=False)

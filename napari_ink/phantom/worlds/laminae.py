@@ -11,59 +11,42 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from scipy import ndimage
 
-from napari_ink.phantom.fields import FloatArray, smooth_field
+from napari_ink.phantom.fields import FloatArray
 from napari_ink.phantom.worlds import scanning, segmentation
-from napari_ink.phantom.worlds.frame import Canvas, Papyrus, Plane
+from napari_ink.phantom.worlds.frame import GAP, Canvas, DrawnSettings, Papyrus, Plane, between
 from napari_ink.phantom.worlds.hands import wedges
-from napari_ink.phantom.worlds.textures import as_greys, filtered_planes, inside, places, power_law
-
-_GAP = 17.0
+from napari_ink.phantom.worlds.sheets import Sheet, inside
+from napari_ink.phantom.worlds.textures import as_greys, filtered_planes, places, power_law, softened, uneven
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What is drawn from the seed; lengths in µm, greys of 0 to 255."""
+class Settings(DrawnSettings):
+    """What is drawn from the seed, in this order; lengths in µm, greys of 0 to 255."""
 
-    thickness: float
-    leaf: float
-    undulation: float
-    seams: float
-    lifted: float
-    parted: float
-    wander: float
-    steps: float
-    noise: float
-    rings: float
-    streaks: float
-
-    @classmethod
-    def drawn(cls, rng: np.random.Generator) -> Settings:
-        """Draw settings."""
-        return cls(
-            thickness=float(rng.uniform(98, 122)),
-            leaf=float(rng.uniform(24, 32)),
-            undulation=float(rng.uniform(4, 9)),
-            seams=float(rng.uniform(0.1, 0.25)),
-            lifted=float(rng.uniform(0.3, 0.65)),
-            parted=float(rng.uniform(0.05, 0.15)),
-            wander=float(rng.uniform(6, 14)),
-            steps=float(rng.uniform(0, 10)),
-            noise=float(rng.uniform(1.2, 2.6)),
-            rings=float(rng.uniform(0, 3)),
-            streaks=float(rng.uniform(0, 4)),
-        )
+    thickness: float = between(98, 122)
+    leaf: float = between(24, 32)
+    undulation: float = between(4, 9)
+    seams: float = between(0.1, 0.25)
+    lifted: float = between(0.3, 0.65)
+    parted: float = between(0.05, 0.15)
+    wander: float = between(6, 14)
+    steps: float = between(0, 10)
+    noise: float = between(1.2, 2.6)
+    rings: float = between(0, 3)
+    streaks: float = between(0, 4)
 
 
 def build(canvas: Canvas) -> Papyrus:
     """Simulate the scan."""
-    settings = Settings.drawn(canvas.rng("settings"))
+    settings = Settings.drawn(canvas)
     rng = canvas.rng("sheet")
     leaves = _leaves(rng, canvas, settings)
-    face = segmentation.wander(rng, canvas.plane, canvas.px(settings.wander), canvas.px(700))
-    face += segmentation.steps(rng, canvas.plane, canvas.px(settings.steps), canvas.px(1100))
-    missing = places(rng, canvas.plane, canvas.px(140), float(rng.uniform(0, 0.04)))
+    face = segmentation.wander(rng, canvas, settings.wander, 700)
+    face += segmentation.steps(rng, canvas, settings.steps, 1100)
+    missing = places(rng, canvas, 140, rng.uniform(0, 0.04))
     strokes = canvas.write(wedges.write) & ~missing
-    volume = _stacked(rng, canvas, leaves, face, canvas.px(settings.thickness) * ~missing, strokes, settings)
+    sheet = Sheet(leaves, face, canvas.px(settings.thickness) * ~missing)
+    volume = _stacked(rng, canvas, settings, sheet, strokes)
     _scan(canvas.rng("scan"), volume, settings)
     return Papyrus(volume, strokes, asdict(settings))
 
@@ -79,31 +62,22 @@ def _leaves(rng: np.random.Generator, canvas: Canvas, settings: Settings) -> Flo
     return as_greys(rng, np.stack(leaves))
 
 
-def _stacked(
-    rng: np.random.Generator,
-    canvas: Canvas,
-    leaves: FloatArray,
-    face: FloatArray,
-    thickness: FloatArray,
-    strokes: Plane,
-    settings: Settings,
-) -> FloatArray:
-    leaf = canvas.px(settings.leaf)
-    offsets = [canvas.px(settings.undulation) * smooth_field(rng, canvas.plane, canvas.px(130)) for _ in leaves]
+def _stacked(rng: np.random.Generator, canvas: Canvas, settings: Settings, sheet: Sheet, strokes: Plane) -> FloatArray:
+    leaves, leaf = sheet.planes, canvas.px(settings.leaf)
+    offsets = [canvas.px(settings.undulation) * canvas.field(rng, 130) for _ in leaves]
     borders = np.stack([number * leaf + offset for number, offset in enumerate(offsets)])
     borders[0] = 0
-    parted = [places(rng, canvas.plane, canvas.px(110), settings.parted) for _ in leaves]
+    parted = [places(rng, canvas, 110, settings.parted) for _ in leaves]
     dark = np.stack([settings.seams + 0.4 * ndimage.gaussian_filter(p.astype(np.float32), 1.5) for p in parted])
     _lift(canvas, dark, strokes, settings)
-    scraps = [places(rng, canvas.plane, canvas.px(500), 0.6) for _ in range(2)]
-    volume = np.empty(canvas.shape, dtype=np.float32)
+    scraps = [places(rng, canvas, 500, 0.6) for _ in range(2)]
+    volume = canvas.empty_scan()
     for z, layer in enumerate(volume):
-        depth = (z - canvas.middle - face).astype(np.float32)
-        layer[:] = _GAP + inside(depth, 0, thickness) * (_at(leaves, borders, dark, depth, canvas) - _GAP)
+        depth = canvas.depth_below(sheet.face, z)
+        layer += inside(depth, 0, sheet.thickness) * (_at(leaves, borders, dark, depth, canvas) - GAP)
         for first, (top, scrap) in enumerate(zip((-canvas.px(240), canvas.px(205)), scraps, strict=True)):
             here = inside(depth, top, top + canvas.px(100)) * (0.5 if first == 0 else 0.35) * np.where(scrap, 1, 0.6)
-            if here.any():
-                layer += here * (leaves[(z // 3 + first) % len(leaves), ::-1] - _GAP)
+            layer += here * (leaves[(z // 3 + first) % len(leaves), ::-1] - GAP)
     return volume
 
 
@@ -120,16 +94,13 @@ def _at(leaves: FloatArray, borders: FloatArray, dark: FloatArray, depth: FloatA
         share = np.clip(0.5 + 0.5 * beyond / soft, 0, 1)
         grey += share * (leaves[number] - grey)
         shade -= dark[number] * np.exp(-0.5 * (beyond / width) ** 2)
-    return np.asarray(_GAP + (grey - _GAP) * np.clip(shade, 0, 1), dtype=np.float32)
+    return np.asarray(GAP + (grey - GAP) * np.clip(shade, 0, 1), dtype=np.float32)
 
 
 def _lift(canvas: Canvas, dark: FloatArray, strokes: Plane, settings: Settings) -> None:
     """Darken the seam under the first leaf where ink pulled it up, in place."""
     rng = canvas.rng("ink")
-    uneven = np.clip(1 + 0.5 * smooth_field(rng, canvas.plane, canvas.px(70)), 0, 1.8)
-    amount = settings.lifted * uneven * ndimage.gaussian_filter(strokes.astype(np.float32), 1.5)
-    amount[~ndimage.binary_dilation(strokes, iterations=4)] = 0
-    dark[1] += amount
+    dark[1] += settings.lifted * uneven(rng, canvas, 70, 0.5, (0, 1.8)) * softened(strokes, 1.5, 4)
 
 
 def _scan(rng: np.random.Generator, volume: FloatArray, settings: Settings) -> None:

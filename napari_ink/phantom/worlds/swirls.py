@@ -11,85 +11,66 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from scipy import ndimage
 
-from napari_ink.phantom.fields import FloatArray, smooth_field
+from napari_ink.phantom.fields import FloatArray
 from napari_ink.phantom.worlds import scanning, segmentation
-from napari_ink.phantom.worlds.frame import Canvas, Papyrus, Plane
+from napari_ink.phantom.worlds.frame import Canvas, DrawnSettings, Papyrus, Plane, between, drawn_by
 from napari_ink.phantom.worlds.hands import geometric
+from napari_ink.phantom.worlds.sheets import Sheet, add_sheet, before, behind, inside
 from napari_ink.phantom.worlds.textures import (
     as_greys,
-    at_depth,
     even_in_depth,
     filtered_planes,
-    inside,
     places,
     power_law,
+    softened,
+    uneven,
 )
-
-_GAP = 17.0
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What is drawn from the seed; lengths in µm, greys of 0 to 255."""
+class Settings(DrawnSettings):
+    """What is drawn from the seed, in this order; lengths in µm, greys of 0 to 255."""
 
-    thickness: float
-    stretch: float
-    warp: float
-    knots: int
-    matted: float
-    matted_depth: float
-    matted_size: float
-    wander: float
-    tilt: float
-    noise: float
-    grain: float
-    halo: float
-
-    @classmethod
-    def drawn(cls, rng: np.random.Generator) -> Settings:
-        """Draw settings."""
-        return cls(
-            thickness=float(rng.uniform(95, 122)),
-            stretch=float(rng.uniform(4, 7)),
-            warp=float(rng.uniform(50, 110)),
-            knots=int(rng.integers(0, 4)),
-            matted=float(rng.uniform(0.4, 0.75)),
-            matted_depth=float(rng.uniform(14, 28)),
-            matted_size=float(rng.uniform(25, 50)),
-            wander=float(rng.uniform(7, 16)),
-            tilt=float(rng.uniform(0, 30)),
-            noise=float(rng.uniform(1.5, 2.8)),
-            grain=float(rng.uniform(0.3, 0.6)),
-            halo=float(rng.uniform(0.1, 0.5)),
-        )
+    thickness: float = between(95, 122)
+    stretch: float = between(4, 7)
+    warp: float = between(50, 110)
+    knots: int = drawn_by(lambda rng: int(rng.integers(0, 4)))
+    matted: float = between(0.4, 0.75)
+    matted_depth: float = between(14, 28)
+    matted_size: float = between(25, 50)
+    wander: float = between(7, 16)
+    tilt: float = between(0, 30)
+    noise: float = between(1.5, 2.8)
+    grain: float = between(0.3, 0.6)
+    halo: float = between(0.1, 0.5)
 
 
 def build(canvas: Canvas) -> Papyrus:
     """Simulate the scan."""
-    settings = Settings.drawn(canvas.rng("settings"))
+    settings = Settings.drawn(canvas)
     rng = canvas.rng("sheet")
     planes = _sheet(rng, canvas, settings)
-    face = segmentation.wander(rng, canvas.plane, canvas.px(settings.wander), canvas.px(900))
-    face += segmentation.tilt(rng, canvas.plane, canvas.px(settings.tilt))
-    face += canvas.px(4) * smooth_field(rng, canvas.plane, canvas.px(30))
-    missing = places(rng, canvas.plane, canvas.px(160), float(rng.uniform(0, 0.05)))
+    face = segmentation.wander(rng, canvas, settings.wander, 900)
+    face += segmentation.tilt(rng, canvas, settings.tilt)
+    face += canvas.px(4) * canvas.field(rng, 30)
+    missing = places(rng, canvas, 160, rng.uniform(0, 0.05))
     strokes = canvas.write(geometric.write) & ~missing
-    volume = _stacked(rng, canvas, planes, face, canvas.px(settings.thickness) * ~missing, strokes, settings)
+    sheet = Sheet(planes, face, canvas.px(settings.thickness) * ~missing)
+    volume = _stacked(rng, canvas, settings, sheet, strokes)
     _scan(canvas.rng("scan"), volume, settings)
     return Papyrus(volume, strokes, asdict(settings))
 
 
 def _sheet(rng: np.random.Generator, canvas: Canvas, settings: Settings) -> FloatArray:
     """Return greys ``(u, y, x)``: grain along x, along y in the lower half, bent by a field and around knots."""
-    count = max(round(canvas.px(settings.thickness)), 4)
-    half, corner, depth_scale = count // 2, 1 / canvas.px(560), canvas.px(18.5)
-    upper = filtered_planes(rng, (half, *canvas.plane), power_law(3.1, corner, (1.0, settings.stretch)), depth_scale)
-    lower = filtered_planes(
-        rng, (count - half, *canvas.plane), power_law(3.1, corner, (settings.stretch, 1.0)), depth_scale
-    )
-    texture = np.concatenate([upper, lower])
+    count = canvas.sheet_shape(settings.thickness)[0]
+    plies = []
+    for planes, stretch in ((count // 2, (1.0, settings.stretch)), (count - count // 2, (settings.stretch, 1.0))):
+        gain = power_law(3.1, 1 / canvas.px(560), stretch)
+        plies.append(filtered_planes(rng, (planes, *canvas.plane), gain, canvas.px(18.5)))
+    texture = np.concatenate(plies)
     ys, xs = np.indices(canvas.plane, dtype=np.float32)
-    bent = [canvas.px(settings.warp) * smooth_field(rng, canvas.plane, canvas.px(size)) for size in (420, 420)]
+    bent = [canvas.px(settings.warp) * canvas.field(rng, 420) for _ in range(2)]
     for _ in range(settings.knots):
         _tie_knot(rng, canvas, bent)
     where = np.stack([ys + bent[0], xs + bent[1]])
@@ -108,38 +89,25 @@ def _tie_knot(rng: np.random.Generator, canvas: Canvas, bent: list[FloatArray]) 
     bent[1] -= turn * near * ys[:, None]
 
 
-def _stacked(
-    rng: np.random.Generator,
-    canvas: Canvas,
-    planes: FloatArray,
-    face: FloatArray,
-    thickness: FloatArray,
-    strokes: Plane,
-    settings: Settings,
-) -> FloatArray:
-    others = planes[::-1].copy()  # before the ink, which the neighbours do not have
-    _mat(canvas, planes, strokes, settings)
+def _stacked(rng: np.random.Generator, canvas: Canvas, settings: Settings, sheet: Sheet, strokes: Plane) -> FloatArray:
+    others = sheet.planes[::-1].copy()  # before the ink, which the neighbours do not have
+    _mat(canvas, sheet.planes, strokes, settings)
     # Neighbours lean, so that gaps narrow to one side.
-    above = canvas.px(165) + segmentation.tilt(rng, canvas.plane, canvas.px(70))
-    below = canvas.px(215) + segmentation.tilt(rng, canvas.plane, canvas.px(50))
-    volume = np.empty(canvas.shape, dtype=np.float32)
+    above = canvas.px(165) + segmentation.tilt(rng, canvas, 70)
+    below = canvas.px(215) + segmentation.tilt(rng, canvas, 50)
+    volume = canvas.empty_scan()
     for z, layer in enumerate(volume):
-        depth = (z - canvas.middle - face).astype(np.float32)
-        layer[:] = _GAP + inside(depth, 0, thickness) * (at_depth(planes, depth) - _GAP)
-        before, after = inside(depth, -400, -above), inside(depth, below, 400)
-        if before.any():
-            layer += 0.4 * before * (at_depth(others, -above - depth) - _GAP)
-        if after.any():
-            layer += 0.25 * after * (at_depth(others, depth - below) - _GAP)
+        depth = canvas.depth_below(sheet.face, z)
+        add_sheet(layer, inside(depth, 0, sheet.thickness), sheet.planes, depth)
+        add_sheet(layer, 0.4 * before(depth, above), others, -above - depth)
+        add_sheet(layer, 0.25 * behind(depth, below), others, depth - below)
     return volume
 
 
 def _mat(canvas: Canvas, planes: FloatArray, strokes: Plane, settings: Settings) -> None:
     """Smooth the texture under the strokes, in place, less with depth."""
     rng = canvas.rng("ink")
-    uneven = np.clip(1 + 0.35 * smooth_field(rng, canvas.plane, canvas.px(80)), 0.2, 1.3)
-    amount = settings.matted * uneven * ndimage.gaussian_filter(strokes.astype(np.float32), 1.0)
-    amount[~ndimage.binary_dilation(strokes, iterations=3)] = 0
+    amount = settings.matted * uneven(rng, canvas, 80, 0.35, (0.2, 1.3)) * softened(strokes, 1.0, 3)
     for u, plane in enumerate(planes):
         fade = np.exp(-0.5 * (u / canvas.px(settings.matted_depth)) ** 2)
         if fade > 0.02:

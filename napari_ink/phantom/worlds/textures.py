@@ -1,4 +1,4 @@
-"""Tools for the textures of worlds: filtered noise in planes, greys by rank, and planes seen along the depth."""
+"""Tools for the textures of worlds: filtered noise in planes, greys by rank, uneven places and strokes."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
-from scipy import fft
+from scipy import fft, ndimage
 
 from napari_ink.phantom.fields import FloatArray, smooth_field
+from napari_ink.phantom.worlds.frame import Canvas, Plane
 
 Gain = Callable[[npt.NDArray[np.floating], npt.NDArray[np.floating]], npt.NDArray[np.floating]]
 # Shares of voxels of a published layer (Scroll 1, 7.91 µm, 8-bit) that are darker than each of the greys.
@@ -88,26 +89,27 @@ def even_in_depth(texture: FloatArray) -> FloatArray:
     return lighter
 
 
-def at_depth(planes: FloatArray, position: FloatArray) -> FloatArray:
-    """Return planes ``(u, y, x)`` at a `position` ``(y, x)`` between them, which is clipped to the first and last."""
-    position = np.clip(position, 0, len(planes) - 1.001)
-    below = position.astype(np.intp)[None]
-    blend = position - below[0]
-    low = np.take_along_axis(planes, below, 0)[0]
-    mixed: FloatArray = low + blend * (np.take_along_axis(planes, below + 1, 0)[0] - low)
-    return mixed
-
-
-def inside(depth: FloatArray, top: FloatArray | float, bottom: FloatArray | float) -> FloatArray:
-    """Return the share of each voxel, one layer deep, that lies between two depths."""
-    share: FloatArray = np.clip(np.minimum(depth + 0.5, bottom) - np.maximum(depth - 0.5, top), 0, 1)
-    return share
-
-
-def places(rng: np.random.Generator, shape: tuple[int, int], scale: float, share: float) -> npt.NDArray[np.bool_]:
-    """Return places of about `scale` pixels with uneven edges, which cover a `share` of the plane."""
+def places(rng: np.random.Generator, canvas: Canvas, size: float, share: float) -> Plane:
+    """Return places of about `size` micrometres with uneven edges, which cover a `share` of the plane."""
     if share <= 0:
-        return np.zeros(shape, dtype=bool)
-    field = smooth_field(rng, shape, scale) + 0.35 * smooth_field(rng, shape, scale / 3)
-    chosen: npt.NDArray[np.bool_] = field > np.quantile(field, 1 - share)
+        return np.zeros(canvas.plane, dtype=bool)
+    scale = canvas.px(size)
+    field = smooth_field(rng, canvas.plane, scale) + 0.35 * smooth_field(rng, canvas.plane, scale / 3)
+    chosen: Plane = field > np.quantile(field, 1 - share)
     return chosen
+
+
+def uneven(
+    rng: np.random.Generator, canvas: Canvas, size: float, spread: float, limits: tuple[float, float]
+) -> FloatArray:
+    """Return factors ``(y, x)`` around 1 that change over `size` micrometres, as ink is thick and thin."""
+    factors: FloatArray = np.clip(1 + spread * canvas.field(rng, size), limits[0], limits[1])
+    return factors
+
+
+def softened(strokes: Plane | FloatArray, sigma: float, reach: int) -> FloatArray:
+    """Return strokes, or levels of them, ``(y, x)`` with soft edges, and exactly 0 beyond `reach` pixels from them."""
+    soft: FloatArray = ndimage.gaussian_filter(strokes.astype(np.float32), sigma)
+    # A Gaussian's tail would change voxels far from the ink, and a blank phantom is to differ nowhere else.
+    soft[~ndimage.binary_dilation(strokes > 0, iterations=reach)] = 0
+    return soft

@@ -9,68 +9,52 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 
 import numpy as np
-from scipy import ndimage
 
 from napari_ink.phantom.fields import FloatArray, smooth_field
 from napari_ink.phantom.worlds import scanning, segmentation
-from napari_ink.phantom.worlds.frame import Canvas, Papyrus, Plane
+from napari_ink.phantom.worlds.frame import Canvas, DrawnSettings, Papyrus, Plane, between
 from napari_ink.phantom.worlds.hands import cursive
+from napari_ink.phantom.worlds.sheets import Sheet, add_sheet, before, behind, inside
 from napari_ink.phantom.worlds.textures import (
     as_greys,
-    at_depth,
     even_in_depth,
     filtered_planes,
-    inside,
     places,
     power_law,
+    softened,
+    uneven,
 )
 
-_GAP = 17.0
 _MARGIN = 5  # planes before the surface and behind the sheet, which the neighbours' fibres and the ink may need
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What is drawn from the seed; lengths in µm, greys of 0 to 255."""
+class Settings(DrawnSettings):
+    """What is drawn from the seed, in this order; lengths in µm, greys of 0 to 255."""
 
-    thickness: float
-    fibre: float
-    wall: float
-    fill: float
-    soak: float
-    patchy: float
-    wander: float
-    tilt: float
-    noise: float
-    rings: float
-
-    @classmethod
-    def drawn(cls, rng: np.random.Generator) -> Settings:
-        """Draw settings."""
-        return cls(
-            thickness=float(rng.uniform(100, 122)),
-            fibre=float(rng.uniform(38, 62)),
-            wall=float(rng.uniform(0.25, 0.4)),
-            fill=float(rng.uniform(0.55, 0.95)),
-            soak=float(rng.uniform(12, 30)),
-            patchy=float(rng.uniform(0.2, 0.6)),
-            wander=float(rng.uniform(8, 20)),
-            tilt=float(rng.uniform(0, 25)),
-            noise=float(rng.uniform(1.2, 3.0)),
-            rings=float(rng.uniform(1, 4)),
-        )
+    thickness: float = between(100, 122)
+    fibre: float = between(38, 62)
+    wall: float = between(0.25, 0.4)
+    fill: float = between(0.55, 0.95)
+    soak: float = between(12, 30)
+    patchy: float = between(0.2, 0.6)
+    wander: float = between(8, 20)
+    tilt: float = between(0, 25)
+    noise: float = between(1.2, 3.0)
+    rings: float = between(1, 4)
 
 
 def build(canvas: Canvas) -> Papyrus:
     """Simulate the scan."""
-    settings = Settings.drawn(canvas.rng("settings"))
+    settings = Settings.drawn(canvas)
     rng = canvas.rng("sheet")
     planes = _sheet(rng, canvas, settings)
-    missing = places(rng, canvas.plane, canvas.px(120), float(rng.uniform(0, 0.04)))
-    face = segmentation.wander(rng, canvas.plane, canvas.px(settings.wander), canvas.px(700))
-    face += segmentation.tilt(rng, canvas.plane, canvas.px(settings.tilt))
+    missing = places(rng, canvas, 120, rng.uniform(0, 0.04))
+    face = segmentation.wander(rng, canvas, settings.wander, 700)
+    face += segmentation.tilt(rng, canvas, settings.tilt)
     strokes = canvas.write(cursive.write)
-    volume = _stacked(rng, canvas, planes, strokes, face, canvas.px(settings.thickness) * ~missing, settings)
+    sheet = Sheet(planes, face, canvas.px(settings.thickness) * ~missing)
+    volume = _stacked(rng, canvas, settings, sheet, strokes)
     _scan(canvas.rng("scan"), volume, settings)
     return Papyrus(volume, strokes & ~missing, asdict(settings))
 
@@ -129,9 +113,7 @@ def _draw_fibre(
 def _soak(canvas: Canvas, planes: FloatArray, strokes: Plane, settings: Settings) -> None:
     """Fill the fibres under the strokes, in place: the darker the voxel, the more."""
     rng = canvas.rng("ink")
-    uneven = np.clip(1 + settings.patchy * smooth_field(rng, canvas.plane, canvas.px(60)), 0, 2)
-    amount = settings.fill * uneven * ndimage.gaussian_filter(strokes.astype(np.float32), canvas.px(8))
-    amount[~ndimage.binary_dilation(strokes, iterations=3)] = 0
+    amount = settings.fill * uneven(rng, canvas, 60, settings.patchy, (0, 2)) * softened(strokes, canvas.px(8), 3)
     middle = float(np.median(planes))
     for u, plane in enumerate(planes):
         depth = max(u - _MARGIN, 0)
@@ -140,29 +122,16 @@ def _soak(canvas: Canvas, planes: FloatArray, strokes: Plane, settings: Settings
         plane += (fade * amount * np.where(plane < middle, 0.8, 0.5) * (middle - plane)).astype(np.float32)
 
 
-def _stacked(
-    rng: np.random.Generator,
-    canvas: Canvas,
-    planes: FloatArray,
-    strokes: Plane,
-    face: FloatArray,
-    thickness: FloatArray,
-    settings: Settings,
-) -> FloatArray:
-    volume = np.empty(canvas.shape, dtype=np.float32)
-    turned = planes[::-1, ::-1, ::-1].copy()  # before the ink, which the neighbours do not have
-    _soak(canvas, planes, strokes, settings)
-    above, below = (
-        canvas.px(um) + segmentation.wander(rng, canvas.plane, canvas.px(18), canvas.px(600)) for um in (150, 215)
-    )
+def _stacked(rng: np.random.Generator, canvas: Canvas, settings: Settings, sheet: Sheet, strokes: Plane) -> FloatArray:
+    turned = sheet.planes[::-1, ::-1, ::-1].copy()  # before the ink, which the neighbours do not have
+    _soak(canvas, sheet.planes, strokes, settings)
+    above, below = (canvas.px(um) + segmentation.wander(rng, canvas, 18, 600) for um in (150, 215))
+    volume = canvas.empty_scan()
     for z, layer in enumerate(volume):
-        depth = (z - canvas.middle - face).astype(np.float32)
-        own, before, after = inside(depth, 0, thickness), inside(depth, -400, -above), inside(depth, below, 400)
-        layer[:] = _GAP + own * (at_depth(planes, depth + _MARGIN) - _GAP)
-        if before.any():
-            layer += 0.36 * before * (at_depth(turned, _MARGIN + np.maximum(-above - depth, 0)) - _GAP)
-        if after.any():
-            layer += 0.25 * after * (at_depth(turned, _MARGIN + np.maximum(depth - below, 0)) - _GAP)
+        depth = canvas.depth_below(sheet.face, z)
+        add_sheet(layer, inside(depth, 0, sheet.thickness), sheet.planes, depth + _MARGIN)
+        add_sheet(layer, 0.36 * before(depth, above), turned, _MARGIN + np.maximum(-above - depth, 0))
+        add_sheet(layer, 0.25 * behind(depth, below), turned, _MARGIN + np.maximum(depth - below, 0))
     return volume
 
 

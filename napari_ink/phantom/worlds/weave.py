@@ -9,83 +9,66 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 
 import numpy as np
-from scipy import ndimage
 
 from napari_ink.phantom.fields import FloatArray, smooth_field
 from napari_ink.phantom.worlds import scanning, segmentation
-from napari_ink.phantom.worlds.frame import Canvas, Papyrus, Plane
+from napari_ink.phantom.worlds.frame import GAP, Canvas, DrawnSettings, Papyrus, Plane, between, drawn_by
 from napari_ink.phantom.worlds.hands import printed
+from napari_ink.phantom.worlds.sheets import Sheet, add_sheet, inside
 from napari_ink.phantom.worlds.textures import (
     as_greys,
-    at_depth,
     even_in_depth,
     filtered_along_depth,
     filtered_planes,
-    inside,
     places,
     power_law,
+    softened,
     standardised,
+    uneven,
 )
-
-_GAP = 17.0
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What is drawn from the seed; lengths in µm, greys of 0 to 255."""
+class Settings(DrawnSettings):
+    """What is drawn from the seed, in this order; lengths in µm, greys of 0 to 255."""
 
-    thickness: float
-    strips: float
-    crossed_strips: float
-    ridges: float
-    crust: float
-    crust_grain: float
-    crumbs: float
-    jump: float
-    wander: float
-    noise: float
-    rings: float
-
-    @classmethod
-    def drawn(cls, rng: np.random.Generator) -> Settings:
-        """Draw settings."""
-        return cls(
-            thickness=float(rng.uniform(95, 120)),
-            strips=float(rng.uniform(170, 260)),
-            crossed_strips=float(rng.uniform(110, 160)),
-            ridges=float(rng.uniform(0.3, 0.6)),
-            crust=float(rng.uniform(4, 9)),
-            crust_grain=float(rng.uniform(5, 12)),
-            crumbs=float(rng.uniform(0.06, 0.18)),
-            jump=float(rng.uniform(0.04, 0.2)) * (rng.random() < 0.35),
-            wander=float(rng.uniform(6, 14)),
-            noise=float(rng.uniform(1.5, 3)),
-            rings=float(rng.uniform(0, 3)),
-        )
+    thickness: float = between(95, 120)
+    strips: float = between(170, 260)
+    crossed_strips: float = between(110, 160)
+    ridges: float = between(0.3, 0.6)
+    crust: float = between(4, 9)
+    crust_grain: float = between(5, 12)
+    crumbs: float = between(0.06, 0.18)
+    jump: float = drawn_by(lambda rng: float(rng.uniform(0.04, 0.2)) * (rng.random() < 0.35))
+    wander: float = between(6, 14)
+    noise: float = between(1.5, 3)
+    rings: float = between(0, 3)
 
 
 def build(canvas: Canvas) -> Papyrus:
     """Simulate the scan."""
-    settings = Settings.drawn(canvas.rng("settings"))
+    settings = Settings.drawn(canvas)
     rng = canvas.rng("sheet")
     planes, over = _sheet(rng, canvas, settings)
     thickness = canvas.px(settings.thickness)
     pitch = thickness + canvas.px(130)
-    error = segmentation.wander(rng, canvas.plane, canvas.px(settings.wander), canvas.px(800))
-    shift, jumped = segmentation.jump(rng, canvas.plane, pitch, settings.jump)
-    missing = places(rng, canvas.plane, canvas.px(130), float(rng.uniform(0, 0.04)))
+    error = segmentation.wander(rng, canvas, settings.wander, 800)
+    shift, jumped = segmentation.jump(rng, canvas, pitch, settings.jump)
+    missing = places(rng, canvas, 130, rng.uniform(0, 0.04))
     strokes = canvas.write(printed.write) & ~missing & ~jumped
-    rough = canvas.px(4) * smooth_field(rng, canvas.plane, canvas.px(35))
+    rough = canvas.px(4) * canvas.field(rng, 35)
     face = error + shift + rough - canvas.px(5) * over
-    volume = _stacked(rng, canvas, planes, face, thickness * ~missing, _crust(rng, canvas, strokes, settings), pitch)
+    crust = _crust(rng, canvas, strokes, settings)
+    volume = _stacked(rng, canvas, Sheet(planes, face, thickness * ~missing), crust, pitch)
     _scan(canvas.rng("scan"), volume, settings)
     return Papyrus(volume, strokes, asdict(settings))
 
 
 def _sheet(rng: np.random.Generator, canvas: Canvas, settings: Settings) -> tuple[FloatArray, FloatArray]:
     """Return greys ``(u, y, x)`` and where strips along x lie over the others, −1 to 1 ``(y, x)``."""
-    count = max(round(canvas.px(settings.thickness)), 4)
-    texture = 0.55 * filtered_planes(rng, (count, *canvas.plane), power_law(3.1, 1 / canvas.px(700)), canvas.px(16))
+    shape = canvas.sheet_shape(settings.thickness)
+    count = shape[0]
+    texture = 0.55 * filtered_planes(rng, shape, power_law(3.1, 1 / canvas.px(700)), canvas.px(16))
     along, along_phase = _strips(rng, canvas, count, canvas.plane, settings.strips, settings.ridges)
     across, across_phase = _strips(rng, canvas, count, canvas.plane[::-1], settings.crossed_strips, settings.ridges)
     across, across_phase = across.transpose(0, 2, 1), across_phase.T
@@ -129,37 +112,28 @@ def _crust(
     rng: np.random.Generator, canvas: Canvas, strokes: Plane, settings: Settings
 ) -> tuple[FloatArray, FloatArray]:
     """Return the height of what lies on the face, in layers, and its grey, both ``(y, x)``."""
-    crumbs = places(rng, canvas.plane, canvas.px(70), settings.crumbs)
+    crumbs = places(rng, canvas, 70, settings.crumbs)
     ink = canvas.rng("ink")
-    level = canvas.px(settings.crust) * np.clip(1 + 0.35 * smooth_field(ink, canvas.plane, canvas.px(60)), 0.2, 2)
-    lying = ndimage.gaussian_filter(np.where(strokes | crumbs, level, 0), canvas.px(6))
-    lying[~ndimage.binary_dilation(strokes | crumbs, iterations=4)] = 0
-    grain = 98 + settings.crust_grain * smooth_field(ink, canvas.plane, canvas.px(14))
-    return lying.astype(np.float32), grain.astype(np.float32)
+    level = canvas.px(settings.crust) * uneven(ink, canvas, 60, 0.35, (0.2, 2))
+    lying = softened(np.where(strokes | crumbs, level, 0), canvas.px(6), 4)
+    grain = 98 + settings.crust_grain * canvas.field(ink, 14)
+    return lying, grain.astype(np.float32)
 
 
 def _stacked(
-    rng: np.random.Generator,
-    canvas: Canvas,
-    planes: FloatArray,
-    face: FloatArray,
-    thickness: FloatArray,
-    crust: tuple[FloatArray, FloatArray],
-    pitch: float,
+    rng: np.random.Generator, canvas: Canvas, sheet: Sheet, crust: tuple[FloatArray, FloatArray], pitch: float
 ) -> FloatArray:
     """Return greys ``(z, y, x)`` of three sheets, one `pitch` apart; the outer ones are less dense."""
     height, crust_grey = crust
-    apart = pitch + segmentation.wander(rng, canvas.plane, canvas.px(8), canvas.px(900))
-    others = [planes[:, ::-1], planes[:, :, ::-1]]
-    volume = np.empty(canvas.shape, dtype=np.float32)
+    apart = pitch + segmentation.wander(rng, canvas, 8, 900)
+    others = [sheet.planes[:, ::-1], sheet.planes[:, :, ::-1]]
+    volume = canvas.empty_scan()
     for z, layer in enumerate(volume):
-        depth = (z - canvas.middle - face).astype(np.float32)
-        layer[:] = _GAP + inside(depth, 0, thickness) * (at_depth(planes, depth) - _GAP)
-        layer += inside(depth, -height, 0) * (crust_grey - _GAP)
+        depth = canvas.depth_below(sheet.face, z)
+        add_sheet(layer, inside(depth, 0, sheet.thickness), sheet.planes, depth)
+        layer += inside(depth, -height, 0) * (crust_grey - GAP)
         for other, shift, share in zip(others, (-apart, apart), (0.38, 0.33), strict=True):
-            within = inside(depth - shift, 0, canvas.px(110))
-            if within.any():
-                layer += share * within * (at_depth(other, depth - shift) - _GAP)
+            add_sheet(layer, share * inside(depth - shift, 0, canvas.px(110)), other, depth - shift)
     return volume
 
 
