@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 import threading
 import time
@@ -24,6 +25,7 @@ T = TypeVar("T")
 _opening = threading.Lock()
 _ATTEMPTS = 3
 _PAUSE_S = 0.5
+_HURRY_S = 10.0
 _BLOCK = 2**16
 _MOST_VALUE_BYTES = 2**29
 _MOST_S = 120.0
@@ -82,6 +84,7 @@ class Remote:
 
     def __init__(self, address: str) -> None:
         self.address, self.path = _tidy(address), address_path(address)
+        self._given_up_at = -math.inf
         cache_gigabytes()  # raises the error of an invalid setting before anything is read
         try:
             self._files = _files(self.address)
@@ -181,7 +184,9 @@ class Remote:
         """Call `ask`, again after pauses if the network fails or the server is busy; None if the file is missing."""
         reason = ""
         for attempt in range(_ATTEMPTS):
-            if attempt:
+            # Once a file was given up, the work that needed it fails: pauses for each of the hundreds of others that it
+            # asked for as well would only delay the message.
+            if attempt and time.monotonic() - self._given_up_at > _HURRY_S:
                 time.sleep(_PAUSE_S * 2**attempt)
             try:
                 return ask()
@@ -194,6 +199,7 @@ class Remote:
                 ) from error
             except _network_errors() as error:
                 reason = reason_of(error)
+        self._given_up_at = time.monotonic()
         raise StackError(
             f"{self.at(path)} could not be read in {_ATTEMPTS} attempts ({reason}); check the network and try again."
         )

@@ -369,6 +369,30 @@ def test_a_failed_chunk_stops_further_requests_of_the_same_read(server) -> None:
     assert sum(count for path, count in server.asked.items() if "/c/" in path) <= asked + 10
 
 
+def test_files_asked_for_after_one_was_given_up_are_tried_without_pauses(monkeypatch) -> None:
+    """A block of many chunks on a server that is down took half a minute to fail."""
+    pauses: list[float] = []
+    monkeypatch.setattr(remote.time, "sleep", pauses.append)
+    asked: list[str] = []
+
+    class Down:
+        def read(self, path: str, most: int) -> bytes:
+            asked.append(path)
+            raise ConnectionError("down")
+
+    files = remote.Remote("http://127.0.0.1:1/seg")
+    monkeypatch.setattr(files, "_files", Down())
+    for path in ("a", "b", "c"):
+        with pytest.raises(StackError, match="in 3 attempts"):
+            files.read(path)
+    assert asked == [*"aaa", *"bbb", *"ccc"] and len(pauses) == 2
+    # Much later, the server may be up again, and is given time again.
+    monkeypatch.setattr(remote.time, "monotonic", lambda: files._given_up_at + 11)
+    with pytest.raises(StackError):
+        files.read("d")
+    assert len(pauses) == 4
+
+
 def test_a_server_that_stops_gives_one_sentence_and_no_traceback(server) -> None:
     zarr.create_array(server.root / "many.zarr", data=np.tile(VOLUME, (1, 4, 4)), chunks=(1, 8, 8))
     server.faults.update({"/c/0/1": "cut", "/c/1": "cut", "/c/2": "500", "/c/3": "cut"})

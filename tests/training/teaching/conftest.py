@@ -16,6 +16,12 @@ from napari_ink.typing import UInt8Array
 from tests.training.small import CONFIG, CONTRACT
 
 
+@pytest.fixture(autouse=True)
+def one_known_phantom(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compare a model with its start on one phantom instead of three, which take longer than the lesson."""
+    monkeypatch.setattr("napari_ink.training.teaching.checks._PHANTOMS", 1)
+
+
 @pytest.fixture(scope="session")
 def start_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
