@@ -101,15 +101,15 @@ def read_own_card(path: Path) -> ModelCard:
         ) from error
 
 
-def has_weight(path: Path, *parts: str) -> bool:
-    """Return whether a safetensors file holds a weight with one of some parts in its name.
+def weight_names(path: Path) -> tuple[str, ...]:
+    """Return the names of the weights in a safetensors file.
 
     Raises
     ------
     CheckpointError
-        If it is no safetensors file.
+        If it is not a safetensors file.
     """
-    return any(part in name for name in _read_header(path)[1] for part in parts)
+    return tuple(_read_header(path)[1])
 
 
 def read_bare_safetensors(path: Path) -> dict[str, Tensor]:
@@ -118,7 +118,7 @@ def read_bare_safetensors(path: Path) -> dict[str, Tensor]:
     Raises
     ------
     CheckpointError
-        If it is no safetensors file, or does not fit into memory.
+        If it is not a safetensors file, or does not fit into memory.
     """
     from safetensors.torch import load_file
 

@@ -25,6 +25,7 @@ from napari_ink.errors import ContractError
 Direction = Literal["as stored", "reversed"]
 Normalisation = Literal["fixed", "crop robust"]
 LARGEST_TILE = 2**13
+_LATER_ENTRIES = frozenset({"grey_range", "context_px", "normalisation", "overlap"})
 _MOST_LAYERS = 2**12
 _VOXEL_TOLERANCE = 0.1
 # Limits for the mean, in standard deviations of the training data, and for the ratio of standard deviations. Scans of
@@ -90,16 +91,12 @@ class InputContract(BaseModel):
     @model_serializer(mode="wrap")
     def _without_defaults(self, values: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Omit entries of later versions that are not used, so that versions without them can read the record."""
-        entries: dict[str, Any] = values(self)
-        if entries["grey_range"] is None:
-            del entries["grey_range"]
-        if entries["context_px"] == 0:
-            del entries["context_px"]
-        if entries["normalisation"] == "fixed":
-            del entries["normalisation"]
-        if entries["overlap"] is None:
-            del entries["overlap"]
-        return entries
+        fields = type(self).model_fields
+        return {
+            name: value
+            for name, value in values(self).items()
+            if name not in _LATER_ENTRIES or value != fields[name].default
+        }
 
     def changed(self, **changes: Any) -> Self:
         """Return this contract with other values, which are validated.

@@ -95,14 +95,8 @@ class Forest(nn.Module):
             tensor = getattr(self, name)
             if tensor.dtype != dtype or (name not in _NOT_BY_NODE and tensor.shape != nodes):
                 raise ValueError(f"the forest's {name} is {tensor.dtype} of {tuple(tensor.shape)}")
-        if (
-            len(nodes) != 1
-            or not len(self.left)
-            or self.roots.ndim != 1
-            or not len(self.roots)
-            or self.depth.ndim
-            or self.blend.ndim
-        ):
+        has_axes = len(nodes) == self.roots.ndim == 1 and self.depth.ndim == self.blend.ndim == 0
+        if not has_axes or not len(self.left) or not len(self.roots):
             raise ValueError("the forest has no nodes")
         ends = {"roots": len(self.left), "left": len(self.left), "right": len(self.left), "feature": features}
         for name, end in ends.items():

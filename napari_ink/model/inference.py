@@ -33,6 +33,7 @@ def for_prediction(network: nn.Module, dtype: torch.dtype = torch.float32) -> nn
         docs/decisions/0029-reduced-precision.md; softmax, means over the depth and the sums of norms stay in float32.
     """
     if isinstance(network, TaughtNetwork):
+        # In float32 whatever is asked, since the forest's thresholds were learned from features in it.
         return TaughtNetwork(cast(InkEdgeNetwork, for_prediction(network.network)), network.forest)
     if not isinstance(network, InkEdgeNetwork):
         return network

@@ -6,7 +6,7 @@ import hashlib
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from napari_ink.decoding import exists
 from napari_ink.errors import CheckpointError
@@ -21,6 +21,8 @@ DEFAULT_MODEL = "ink-tiny-3"
 OWN, PTH, LIGHTNING, TORCHSCRIPT, ONNX = ".safetensors", (".pth",), (".ckpt",), (".pt", ".pts", ".ts"), (".onnx",)
 MODEL_SUFFIXES = (OWN, *PTH, *LIGHTNING, *TORCHSCRIPT, *ONNX)
 """Suffixes of model files."""
+
+_Origin = Literal["own", "published", "Grand Prize", "foreign"]
 
 
 def shipped_models() -> tuple[ModelCard, ...]:
@@ -37,16 +39,17 @@ def read_card(name_or_path: str | os.PathLike[str]) -> ModelCard:
         If the model does not exist, or its file is invalid.
     """
     path = _existing(name_or_path)
-    if _is_published(path):
+    origin = _origin(path)
+    if origin == "own":
+        return checkpoint.read_own_card(path)
+    if origin == "published":
         from napari_ink.model.published import read_published_card
 
         return read_published_card(path)
-    if _is_grand_prize(path):
+    if origin == "Grand Prize":
         from napari_ink.model.lightning import read_grand_prize_card
 
         return read_grand_prize_card(path)
-    if path.suffix == OWN:
-        return checkpoint.read_own_card(path)
     from napari_ink.model.foreign import read_foreign_contract
 
     stated = read_foreign_contract(path)
@@ -72,26 +75,33 @@ def load_model(name_or_path: str | os.PathLike[str] = DEFAULT_MODEL) -> InkModel
     return replace(model, network=CropScaled(model.network, model.contract.tile_size).eval())
 
 
-def _is_published(path: Path) -> bool:
-    """Whether a file is published with a training configuration: by its suffix, or by the names of its weights."""
-    return path.suffix in PTH or (path.suffix == OWN and checkpoint.has_weight(path, "depth_fusion.", "canonical."))
-
-
-def _is_grand_prize(path: Path) -> bool:
-    return path.suffix in LIGHTNING or (path.suffix == OWN and checkpoint.has_weight(path, "to_patch_embedding."))
+def _origin(path: Path) -> _Origin:
+    """Return who made a model file, by its suffix, and by the names of its weights in safetensors."""
+    if path.suffix in PTH:
+        return "published"
+    if path.suffix in LIGHTNING:
+        return "Grand Prize"
+    if path.suffix != OWN:
+        return "foreign"
+    # Others publish safetensors as well, whose headers do not say what made them.
+    names = checkpoint.weight_names(path)
+    if any("depth_fusion." in name or "canonical." in name for name in names):
+        return "published"
+    return "Grand Prize" if any("to_patch_embedding." in name for name in names) else "own"
 
 
 def _load(path: Path) -> InkModel:
-    if _is_published(path):
+    origin = _origin(path)
+    if origin == "own":
+        return checkpoint.load_own(path)
+    if origin == "published":
         from napari_ink.model.published import load_published
 
         return load_published(path)
-    if _is_grand_prize(path):
+    if origin == "Grand Prize":
         from napari_ink.model.lightning import load_grand_prize
 
         return load_grand_prize(path)
-    if path.suffix == OWN:
-        return checkpoint.load_own(path)
     return _load_foreign(path)
 
 

@@ -31,7 +31,7 @@ _LARGEST = torch.finfo(torch.float16).max
 
 def feature_count(network: InkEdgeNetwork) -> int:
     """Return the number of features of a network."""
-    seen = 2 * network.stem.half_channels + network.stem.quarter_channels + 2
+    seen = ink_logit_feature(network) + 2  # the logits of ink and edges come last
     return seen * len(_NETWORK_WIDTHS) + _DEPTH_GROUPS * (len(_BAND_SIGMAS) + 1) * len(_TEXTURE_WIDTHS)
 
 

@@ -81,6 +81,7 @@ class Augmenter:
         shift = rng.uniform(-2 * _SHIFT, 2 * _SHIFT, (2, 1))  # in halves of a side
         theta = torch.from_numpy(np.hstack([linear, shift])).float()[None].to(values.device)
         grid = F.affine_grid(theta, [1, 1, *labels.shape], align_corners=False)
+        # Padding puts in zeros, so black is moved to 0 and back.
         greys = F.grid_sample((values - self._black)[None], grid, "bilinear", "zeros", align_corners=False)
         planes = F.grid_sample(labels[None, None].float(), grid, "nearest", "zeros", align_corners=False)
         return greys[0].add_(self._black), planes[0, 0].to(labels.dtype)
@@ -91,6 +92,7 @@ class Augmenter:
         scale = rng.uniform(1 - settings.contrast, 1 + settings.contrast)
         offset = rng.uniform(-settings.brightness, settings.brightness)
         if settings.contrast or settings.brightness:
+            # The change is one of greys, and values are greys less their mean, divided by their deviation.
             values = (values * scale).add_(((scale - 1) * self._mean + offset) / self._std)
         if settings.noise and rng.random() < 0.5:
             drawing = torch.Generator(values.device).manual_seed(seed)

@@ -102,11 +102,13 @@ class Learner:
             self.network.parameters(),
             lr=settings.learning_rate,
             weight_decay=settings.weight_decay,
+            # On a CPU torch's default passes over the weights once for each operation.
             fused=True if arithmetic.lanes else None,
         )
         self._schedule = LambdaLR(self._optimiser, partial(rate_factor, steps=settings.steps, warm_up=settings.warm_up))
         self._scaler = arithmetic.scaler()
         self._lanes: Lanes | None = None
+        # The norms of lanes always take their statistics from the batch, so frozen ones need the plain network.
         if arithmetic.lanes and isinstance(network, InkEdgeNetwork) and team.size == 1 and not settings.freeze_norms:
             self._lanes = Lanes(network, settings, arithmetic)
         self.skipped_in_a_row = 0

@@ -20,8 +20,8 @@ from napari_ink.model import InkEdgeConfig, InputContract
 from napari_ink.training.crops import TrainingPair
 from napari_ink.training.settings import Precision, TrainSettings
 
-_MAY_DIFFER = {"precision_used", "lanes_used", "device"}
-_SETTINGS_THAT_MAY_DIFFER = {"workers"}
+# Workers change only how fast crops are read; the others follow from the machine that a run began on.
+_MAY_DIFFER = {"settings.workers", "precision_used", "lanes_used", "device"}
 
 
 class RunRecord(BaseModel):
@@ -41,16 +41,16 @@ class RunRecord(BaseModel):
 
     def first_difference(self, other: Self) -> str | None:
         """Return the first setting in which two runs differ, with both values; None if one can resume the other."""
-        mine, others = (record.model_dump(mode="json") for record in (self, other))
-        for plain, nested in (("settings", True), *((name, False) for name in mine if name != "settings")):
-            if nested:
-                pairs = {f"{plain}.{key}": (mine[plain][key], others[plain][key]) for key in mine[plain]}
-            else:
-                pairs = {plain: (mine[plain], others[plain])}
-            for name, (before, now) in pairs.items():
-                if before != now and name.removeprefix("settings.") not in _MAY_DIFFER | _SETTINGS_THAT_MAY_DIFFER:
-                    return f"{name} was {_short(before)} and is now {_short(now)}"
+        mine, others = self._entries(), other._entries()
+        for name, before in mine.items():
+            if before != others[name] and name not in _MAY_DIFFER:
+                return f"{name} was {_short(before)} and is now {_short(others[name])}"
         return None
+
+    def _entries(self) -> dict[str, Any]:
+        """Return all entries by name, with each setting as an entry of its own."""
+        entries = self.model_dump(mode="json")
+        return {f"settings.{name}": value for name, value in entries.pop("settings").items()} | entries
 
 
 def _short(value: object) -> str:

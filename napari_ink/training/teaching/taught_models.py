@@ -149,10 +149,10 @@ class TaughtModels:
         BadInputError
             If there is none of that key.
         """
-        for row in self.rows():
-            if row.key == key:
-                return row
-        known = ", ".join(row.key for row in self.rows()) or "none yet"
+        rows = {row.key: row for row in self.rows()}
+        if key in rows:
+            return rows[key]
+        known = ", ".join(rows) or "none yet"
         raise BadInputError(f"There is no taught model {key} in {self.folder}; there are: {known}.")
 
     def path(self, key: str) -> Path:
