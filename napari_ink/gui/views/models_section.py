@@ -48,7 +48,7 @@ class ModelList(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self._status = TeachingStatus()
+        self._status, self._can_choose = TeachingStatus(), True
         self.list = QListWidget()
         self.list.setObjectName("inkModels")
         self.list.setMaximumHeight(_LIST_PX)
@@ -73,7 +73,8 @@ class ModelList(QWidget):
             self._fill(status)
         self._status = status
         self.setVisible(bool(status.rows))
-        self._show_selected(can_choose=state.run is None and not state.busy)
+        self._can_choose = state.run is None and not state.busy
+        self._show_selected()
 
     def _lay_out(self) -> None:
         rows = QVBoxLayout(self)
@@ -113,18 +114,18 @@ class ModelList(QWidget):
             self.list.setCurrentRow(0)
         self.list.blockSignals(False)
 
-    def _show_selected(self, can_choose: bool = True) -> None:
+    def _show_selected(self) -> None:
         model, status = self._selected(), self._status
-        self.use_button.setEnabled(can_choose and model is not None and model.key != status.in_use)
-        self.back_button.setEnabled(can_choose and bool(status.in_use))
+        self.use_button.setEnabled(self._can_choose and model is not None and model.key != status.in_use)
+        self.back_button.setEnabled(self._can_choose and bool(status.in_use))
         for one in (self.rename_button, self.export_button):
             one.setEnabled(model is not None)
         self.check_button.setEnabled(model is not None and not status.checking and not status.is_running)
         self.pictures_button.setEnabled(bool(self._pictures()))
         checks = () if model is None else tuple(f"{name}: {result}" for name, result in model.checks.items())
         show_text(self.checking, status.checking)
-        said = () if model is None or model.in_words in status.outcome else (model.in_words,)
-        show_text(self.details, "\n".join((*said, *checks)))
+        result = () if model is None or model.in_words in status.outcome else (model.in_words,)
+        show_text(self.details, "\n".join((*result, *checks)))
 
     def _key(self) -> str:
         item = self.list.currentItem()
@@ -156,7 +157,9 @@ class ModelList(QWidget):
         name = str(Path.home() / f"{model.name}.safetensors")
         chosen, _ = QFileDialog.getSaveFileName(self, "Export model", name, "Models (*.safetensors)")
         if chosen:
-            self.export_requested.emit(model.key, Path(chosen).with_suffix(".safetensors"))
+            # Not `with_suffix`, which would cut the name "v1.2" short.
+            path = chosen if chosen.endswith(".safetensors") else f"{chosen}.safetensors"
+            self.export_requested.emit(model.key, Path(path))
 
     def _on_pictures(self) -> None:
         if pictures := self._pictures():

@@ -3,9 +3,10 @@
 from dataclasses import replace
 
 import pytest
+from qtpy.QtWidgets import QFileDialog
 
 from napari_ink.gui.models.state import InkState
-from napari_ink.gui.models.status import LabelCounts, LiveStatus, TeachingStatus
+from napari_ink.gui.models.status import LabelCounts, LiveStatus, RunProgress, TeachingStatus
 from napari_ink.gui.views import LearnPanel
 from napari_ink.gui.views.models_section import PicturesDialog
 from napari_ink.stack import open_stack
@@ -103,6 +104,22 @@ def test_requests_name_the_selected_model(panel, listed, qtbot):
     with qtbot.waitSignal(panel.predict_requested) as predicted:
         panel.predict_button.click()
     assert predicted.args == ["quick-1"]
+
+
+def test_no_model_can_be_chosen_during_a_run(panel, listed):
+    panel.show_state(replace(listed, run=RunProgress()))
+    panel.models.list.setCurrentRow(1)
+    panel.models.list.setCurrentRow(0)
+    assert not panel.models.use_button.isEnabled()
+    assert not panel.models.back_button.isEnabled()
+
+
+def test_an_exported_model_gets_its_suffix_after_the_whole_name(panel, listed, qtbot, monkeypatch, tmp_path):
+    panel.show_state(listed)
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "v1.2"), ""))
+    with qtbot.waitSignal(panel.models.export_requested) as exported:
+        panel.models.export_button.click()
+    assert exported.args == ["deep-1", tmp_path / "v1.2.safetensors"]
 
 
 def test_curves_are_offered_where_there_are_some(panel, listed, tmp_path, qtbot):
