@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from napari_ink.cli.signals import interrupted_between_events
 
 if TYPE_CHECKING:
-    from napari_ink.training import TeachingEvent
+    from napari_ink.training import TaughtModels, TeachingEvent
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> None:
     _print(models, arguments.json)
 
 
-def _teach(arguments: argparse.Namespace, models: Any) -> None:
+def _teach(arguments: argparse.Namespace, models: TaughtModels) -> None:
     from tqdm import tqdm
 
     from napari_ink.model import DEFAULT_MODEL, load_model
@@ -87,14 +87,7 @@ def _teach(arguments: argparse.Namespace, models: Any) -> None:
 
 
 def _show(event: TeachingEvent, bar: Any) -> None:
-    from napari_ink.training import (
-        FeaturesRead,
-        ModelTaught,
-        StepEnded,
-        TeachingNote,
-        TrainingStarted,
-        Validated,
-    )
+    from napari_ink.training import FeaturesRead, ModelTaught, StepEnded, TeachingNote, TrainingStarted, Validated
 
     match event:
         case TeachingNote():
@@ -115,7 +108,7 @@ def _show(event: TeachingEvent, bar: Any) -> None:
             bar.write(f"Step {event.step}: F0.5 on strokes {event.scores.ink_f0_5:.3f}{best}.", file=sys.stderr)
 
 
-def _check(arguments: argparse.Namespace, models: Any) -> None:
+def _check(arguments: argparse.Namespace, models: TaughtModels) -> None:
     from napari_ink.training import check_taught
 
     for name, result in check_taught(tuple(arguments.projects), models.row(arguments.check), arguments.seed):
@@ -123,7 +116,7 @@ def _check(arguments: argparse.Namespace, models: Any) -> None:
         print(f"{name}: {result}", file=sys.stderr)
 
 
-def _print(models: Any, as_json: bool) -> None:
+def _print(models: TaughtModels, as_json: bool) -> None:
     rows, current = models.rows(), models.current
     if as_json:
         listed = [{**row.model_dump(mode="json"), "in_use": row.key == current} for row in rows]

@@ -133,11 +133,8 @@ def project_plane(folder: Path, what: ExportWhat) -> LabelPlane:
 
 
 def _seen(ink: LabelPlane, annotation: Annotation) -> LabelPlane:
-    height, width = annotation.plane_shape("review")
-
     def read(y: Span, x: Span) -> UInt8Array:
-        review = annotation.read("review", (0, height), (0, width))
-        return supervision(ink.read(y, x), review, y[0], x[0]).astype(np.uint8) * np.uint8(255)
+        return supervision(ink.read(y, x), annotation.review_states(), y[0], x[0]).astype(np.uint8) * np.uint8(255)
 
     return LabelPlane(ink.shape, read, SUPERVISION_MASK, ink.voxel_size_um, ink.notes)
 

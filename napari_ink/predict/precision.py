@@ -38,10 +38,7 @@ def choose_format(
     if asked == "float32":
         return "float32", None
     if not all(isinstance(member.network, InkEdgeNetwork) for member in members):
-        return (
-            "float32",
-            "The fast precision is only for our own network, so this run computes in float32.",
-        )
+        return "float32", "The fast precision is only for our own network, so this run computes in float32."
     if not has_bfloat16:
         where = "this processor" if device.type == "cpu" else f"the device {device.type}"
         return "float32", f"The fast precision needs bfloat16, which {where} lacks, so this run computes in float32."

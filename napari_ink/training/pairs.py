@@ -103,10 +103,8 @@ def _pair_of_project(stack: DepthStack, folder: Path) -> PairFiles:
             f"{folder} has labels of {annotation.shape[0]} × {annotation.shape[1]} pixels, and its stack here is "
             f"{shape[0]} × {shape[1]}; name the stack that it belongs to."
         )
-    rows, columns = annotation.plane_shape("review")
-    review = annotation.read("review", (0, rows), (0, columns))
     # The review plane of a project marks the reviewed pixels, in place of a supervision mask.
-    values = labels_to_learn_from(annotation.read("ink", (0, shape[0]), (0, shape[1])), review)
+    values = labels_to_learn_from(annotation.read("ink", (0, shape[0]), (0, shape[1])), annotation.review_states())
     beside, notes = find_beside(stack), list[str]()
     if beside.mask is not None:
         values[~_mask(beside.mask, shape, notes)] = OUTSIDE

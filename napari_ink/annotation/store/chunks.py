@@ -97,7 +97,7 @@ class Chunks:
         self._clean: OrderedDict[Key, UInt8Array] = OrderedDict()
         self._dirty: dict[Key, UInt8Array] = {}
         self._leaving: dict[Key, UInt8Array] = {}
-        # Chunks that have no file. One who draws for the first time there must not wait for the disk to say so again.
+        # Chunks without a file, so that the first stroke in one does not wait for the disk.
         self._absent: set[Key] = set()
 
     @property

@@ -26,11 +26,11 @@ BUDGET_S = 1.0
 RETRY_S = 2.0
 # Large edits, such as a draft of a whole segment, may take longer: compressing and writing is at least this fast.
 _BYTES_PER_S = 100e6
-# Values that may wait besides the largest change, before more is refused. Hours of strokes fit.
+# Most bytes of values that may wait besides the largest change; hours of strokes fit.
 _MOST_WAITING_BYTES = 256 * 2**20
-# What a change takes in memory besides its values.
+# Memory that a change takes besides its values.
 _ENTRY_BYTES = 1024
-# What is appended at once: it counts as written only as a whole.
+# Size of what is appended at once, and counts as written only as a whole.
 _BATCH_BYTES = 16 * 2**20
 _LOOK_AGAIN_S = 0.05
 _EXIT_S = 10.0
@@ -102,7 +102,7 @@ class JournalWriter:
     def wait_for_room(self) -> None:
         """Return once memory allows another change; the caller holds the lock, which is free meanwhile.
 
-        Who edits faster than a sound disk writes waits. If the disk stalls or fails, nobody does.
+        An edit waits for a disk that is slower than the edits, but not for one that stalls or fails.
 
         Raises
         ------
@@ -164,7 +164,7 @@ class JournalWriter:
         return bool(self._queue) and time.monotonic() - self._queue[0].at > allowed_s
 
     def _has_room(self) -> bool:
-        # One change may be as large as the segment, and more than one of those is not needed.
+        # The largest change is not counted, since a single one may be as large as the segment.
         if self._waiting_bytes <= _MOST_WAITING_BYTES:
             return True
         return self._waiting_bytes - max(entry.size for entry in self._queue) <= _MOST_WAITING_BYTES

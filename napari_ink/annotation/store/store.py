@@ -103,6 +103,17 @@ class Annotation:
                 self._writer.wake()
             return values
 
+    def review_states(self) -> UInt8Array:
+        """Return the state of each region, ``(row, column)`` uint8, as `ReviewState`.
+
+        Raises
+        ------
+        ProjectError
+            If they can neither be read from disk nor be restored from the journal.
+        """
+        rows, columns = self.plane_shape("review")
+        return self.read("review", (0, rows), (0, columns))
+
     def overview(self, plane: Plane, step: int) -> UInt8Array:
         """Return every `step`-th pixel of a plane ``(y, x)``; chunks without labels are not read."""
         height, width = self._chunks.shape(plane)

@@ -1,12 +1,12 @@
 """Writing labels: one thread appends changes to the journal at once, another writes the chunks together a little later.
 
-Neither makes anyone wait who draws. The chunks of a change are written after its record has been synced to the disk.
+Drawing waits for neither. The chunks of a change are written after its record has been synced to the disk.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,8 @@ from napari_ink.annotation.store.write_problem import WRITE_ERRORS, problem_of
 from napari_ink.errors import OutputError
 
 if TYPE_CHECKING:
-    from napari_ink.annotation.store.chunks import Chunks
+    from napari_ink.annotation.store.chunks import Chunks, Key
+    from napari_ink.typing import UInt8Array
 
 # Strokes within this time are written to the chunks together.
 _WAIT_S = 0.3
@@ -180,21 +181,12 @@ class Writer:
         return is_written
 
     def _write_chunks(self) -> bool:
-        """Write what has changed; return False if its records are not in the journal, which has to come first."""
+        """Write the chunks and the marker of all changes so far; return False as `_write_through` does."""
         with self._lock:
             through, chunks, counts = self.number, self._chunks.take_dirty(), self._counts()
         is_written = False
         try:
-            if not self._records.wait_until(through):
-                return False
-            self._journal.sync()
-            if not self.written and not self._marker.exists():
-                # After a crash between the first chunks and their marker, this one has every change replayed.
-                write_marker(self._marker, Marker(0, {}))
-            for key, chunk in chunks.items():
-                self._chunks.store(key, chunk)
-            write_marker(self._marker, Marker(through, counts))
-            is_written = True
+            is_written = self._write_through(Marker(through, counts), chunks)
         finally:
             with self._lock:
                 if is_written:
@@ -202,4 +194,17 @@ class Writer:
                     self.written = through
                 else:
                     self._chunks.put_back()
+        return is_written
+
+    def _write_through(self, marker: Marker, chunks: Mapping[Key, UInt8Array]) -> bool:
+        """Write chunks and then their marker; return False if the journal, which comes first, cannot be written."""
+        if not self._records.wait_until(marker.through):
+            return False
+        self._journal.sync()
+        if not self.written and not self._marker.exists():
+            # After a crash between the first chunks and their marker, this one has every change replayed.
+            write_marker(self._marker, Marker(0, {}))
+        for key, chunk in chunks.items():
+            self._chunks.store(key, chunk)
+        write_marker(self._marker, marker)
         return True

@@ -219,11 +219,10 @@ class ReviewController(QObject):
         y, x = (min(max(at, 0.0), length - 1.0) for at, length in middle)
         return cell_at(y, x)
 
-    def _states(self) -> Any:
+    def _states(self) -> UInt8Array:
         annotation = self._labels.annotation
         assert annotation is not None
-        height, width = annotation.plane_shape("review")
-        return annotation.read("review", (0, height), (0, width))
+        return annotation.review_states()
 
     def _on_shown(self) -> None:
         self._show_notes()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 import numpy.typing as npt
 
-from napari_ink.annotation import LabelValue, Statistics, score_regions, statistics
+from napari_ink.annotation import LabelValue, ReviewState, Statistics, score_regions, statistics
 from napari_ink.annotation.store.edits import CHUNK_PX
 from napari_ink.errors import BadInputError
 from napari_ink.typing import UInt8Array
@@ -48,9 +48,8 @@ def score_job(
 
     If the store of the shown prediction lies beside one by another model, regions where these disagree score more.
     """
-    height, width = annotation.plane_shape("review")
-    review = annotation.read("review", (0, height), (0, width))
-    total = int(np.count_nonzero((review != 2) & (review != 3)))
+    review = annotation.review_states()
+    total = int(np.count_nonzero(~np.isin(review, (ReviewState.REVIEWED, ReviewState.FLAGGED))))
 
     def labels(y: tuple[int, int], x: tuple[int, int]) -> UInt8Array:
         return annotation.read("ink", y, x)

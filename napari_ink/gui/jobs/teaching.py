@@ -172,16 +172,14 @@ def _middle(start: int, end: int, length: int) -> tuple[int, int]:
 
 def labels_of(annotation: Annotation, area: Region) -> UInt8Array:
     """Return the label values ``(y, x)`` to learn from in a region, with what was reviewed as papyrus."""
-    review = annotation.read("review", *((0, length) for length in annotation.plane_shape("review")))
     ink = annotation.read("ink", (area.y0, area.y1), (area.x0, area.x1))
-    return labels_to_learn_from(ink, review, area.y0, area.x0)
+    return labels_to_learn_from(ink, annotation.review_states(), area.y0, area.x0)
 
 
 def labelled_blocks(annotation: Annotation) -> set[tuple[int, int]]:
     """Return the blocks of a segment that may have labels, or were reviewed."""
     found: set[tuple[int, int]] = set()
-    review = annotation.read("review", *((0, length) for length in annotation.plane_shape("review")))
-    reviewed = np.argwhere(review == ReviewState.REVIEWED).tolist()
+    reviewed = np.argwhere(annotation.review_states() == ReviewState.REVIEWED).tolist()
     for side, cells in ((CHUNK_PX, annotation.stored("ink")), (REGION_PX, reviewed)):
         for row, column in cells:
             found.update(blocks_of(Region.grid_square((row, column), side).clip(annotation.shape)))

@@ -210,8 +210,7 @@ def read_corrections(folder: Path) -> Corrections:
     project = open_project(folder, look_only=True)
     try:
         height, width = project.stack.shape[1:]
-        rows, columns = project.annotation.plane_shape("review")
-        review = project.annotation.read("review", (0, rows), (0, columns))
+        review = project.annotation.review_states()
         whole = (0, height), (0, width)
         labels = labels_to_learn_from(project.annotation.read("ink", *whole), review)
         edges = project.annotation.read("edge", *whole)
