@@ -1,4 +1,4 @@
-"""Whether a device computes in bfloat16, as far as this version of torch can detect."""
+"""Detection of devices that compute in bfloat16, as far as this version of torch can tell."""
 
 from __future__ import annotations
 

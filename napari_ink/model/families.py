@@ -47,16 +47,16 @@ class Family:
     name
         Name of the family.
     config
-        The entries of its configurations that are read; a value that is not known here is a fault.
+        Model of the entries of its configurations that are read; it refuses values that are not known here.
     contract
         Returns the entries of a network's input contract.
     network
-        Returns a network for the shapes of its weights; it raises a `LookupError` or `ValueError` that names what was
-        looked for, if they are of another.
+        Returns a network for the shapes of its weights. If they are of another network, it raises a `LookupError` or
+        `ValueError` that names what was looked for.
     provenance
         Returns what a configuration says about the network's origin.
     unused
-        Beginnings of the names of weights that prediction does not need.
+        Prefixes of the names of weights that prediction does not need.
     """
 
     name: str

@@ -30,15 +30,15 @@ class Forest(nn.Module):
     Parameters
     ----------
     roots, depth
-        Index of each tree's first node, int64 ``(t,)``, and the most steps from a root to a leaf.
+        Index of each tree's first node, int64 ``(t,)``, and the most steps from a root to a leaf, int64.
     left, right
-        For each node, the index of the node to go to where a feature is at most the threshold, and where it is not.
+        Indices of the next nodes, int32 ``(n,)``: where a feature is at most the threshold, and where it is greater.
     feature, threshold
-        Number of the feature, and the threshold, float64 as scikit-learn compares.
+        Number of each node's feature, int32 ``(n,)``, and its threshold, float64 ``(n,)`` as in scikit-learn.
     value
-        Probability at a leaf.
+        Probability at each node, float32 ``(n,)``, of which those of leaves count.
     blend
-        Weight of the forest's logits against those of the network that it was fitted to, 0 to 1.
+        Weight of the forest's logits against those of the network that it was fitted to, 0 to 1, float32.
     """
 
     roots: Tensor
@@ -110,7 +110,7 @@ class Forest(nn.Module):
             raise ValueError(f"the forest is {int(self.depth)} nodes deep")
 
     def forward(self, rows: Tensor) -> Tensor:
-        """Return the probability ``(n,)`` for features ``(n, c)``."""
+        """Return the probabilities ``(n,)``, float32, for features ``(n, c)``."""
         total = torch.zeros(len(rows), dtype=torch.float32, device=rows.device)
         numbers = torch.arange(len(rows), device=rows.device)
         for root in self.roots.tolist():

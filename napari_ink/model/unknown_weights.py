@@ -1,4 +1,4 @@
-"""Words for weights of a network that is not known here, so that a person can tell which file they have."""
+"""Description of weights of an unknown network, so that a person can tell which file they have."""
 
 from __future__ import annotations
 

@@ -98,11 +98,12 @@ def batches(
     starts = [(step * world_size + rank) * size for step in range(first_step, last)]
     crops = _Crops(sampler, settings.seed)
     reads = _loaded(crops, starts, settings, device) if settings.workers or device.type != "cpu" else repeat(None)
-    maker = _Maker(crops, Augmenter(settings.augmentation, sampler.contract), settings, device)
+    maker = _BatchMaker(crops, Augmenter(settings.augmentation, sampler.contract), settings, device)
     threads_before = torch.get_num_threads()
     pool = ThreadPoolExecutor(threads, "napari-ink-crops", torch.set_num_threads, (1,))
     submit = pool.submit if device.type == "cpu" else _now
-    ahead, pending = int(device.type == "cpu"), deque[_Pending]()
+    ahead = int(device.type == "cpu")
+    pending = deque[_Pending]()
     try:
         for start, read in zip(starts, reads, strict=False):
             pending.append(maker.start(start, read, submit))
@@ -132,7 +133,7 @@ def _loaded(crops: _Crops, starts: Sequence[int], settings: TrainSettings, devic
 
 
 def _now(work: Callable[..., Any], *given: Any) -> Future[Any]:
-    """Do what an executor would do, at once: the kernels of a GPU run beside the program anyway."""
+    """Return a future whose work is done already: the kernels of a GPU run beside the program anyway."""
     done: Future[Any] = Future()
     done.set_result(work(*given))
     return done
@@ -152,7 +153,7 @@ class _Pending:
         return replace(self.batch, places=places, hinted=None if hinted is None or (hinted < 0).all() else hinted)
 
 
-class _Maker:
+class _BatchMaker:
     """Makes batches of augmented crops."""
 
     def __init__(self, crops: _Crops, augmenter: Augmenter, settings: TrainSettings, device: torch.device) -> None:

@@ -37,12 +37,12 @@ class TrainingPair:
     edges
         uint8 ``(y, x)``: drawn edge labels, which overrule the outlines of `labels`; None for none.
     hints
-        uint8 ``(y, x)``: what another model makes of unlabelled pixels, see `to_hints`; None for none.
+        uint8 ``(y, x)``: predictions of another model for unlabelled pixels, see `to_hints`; None for none.
     share
         Share of the crops that come from this pair; None for a share by its reviewed pixels. Either all pairs of a run
         have one, or none.
     judges_trained
-        Whether all of its labels are both trained on and validated on, for want of enough to hold some out.
+        Whether all of its labels are both trained on and validated on, since they are too few to hold some out.
 
     Raises
     ------

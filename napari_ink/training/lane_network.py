@@ -18,7 +18,7 @@ from napari_ink.model.stem import DepthPool
 from napari_ink.training.lane_functions import Gather, NormReLU, PoolDepth
 
 
-def for_lane(network: InkEdgeNetwork, gather: Gather, keeps_statistics: bool) -> nn.Module:
+def for_lane(network: InkEdgeNetwork, gather: Gather, updates_statistics: bool) -> nn.Module:
     """Return the form of a network for one lane, with gradients of its own.
 
     Parameters
@@ -27,27 +27,27 @@ def for_lane(network: InkEdgeNetwork, gather: Gather, keeps_statistics: bool) ->
         The network; its weights and running statistics are shared, not copied.
     gather
         Collects tensors of all lanes.
-    keeps_statistics
+    updates_statistics
         Whether this lane updates the running statistics of the norms.
     """
     form = copy.deepcopy(network).train()
     tensors = zip((*form.parameters(), *form.buffers()), (*network.parameters(), *network.buffers()), strict=True)
     for own, shared in tensors:
         own.data = shared.data
-    _swap(form, gather, keeps_statistics)
+    _swap(form, gather, updates_statistics)
     return form
 
 
-def _swap(module: nn.Module, gather: Gather, keeps_statistics: bool) -> None:
+def _swap(module: nn.Module, gather: Gather, updates_statistics: bool) -> None:
     for name, child in module.named_children():
         if isinstance(child, nn.Sequential) and isinstance(child[0], nn.Conv2d | nn.Conv3d) and len(child) == 3:
-            setattr(module, name, ConvNormReLU(child, gather, keeps_statistics))
+            setattr(module, name, ConvNormReLU(child, gather, updates_statistics))
         elif isinstance(child, DepthPool):
             setattr(module, name, ChannelsLastPool(child))
         else:
             if isinstance(child, ReducedAttention):
                 child.attend = attend_in_float32
-            _swap(child, gather, keeps_statistics)
+            _swap(child, gather, updates_statistics)
     if isinstance(module, Decoder):
         module.resize = _resize
 
@@ -77,14 +77,14 @@ class ConvNormReLU(nn.Module):
     ----------
     parts
         The convolution, its norm and a ReLU.
-    gather, keeps_statistics
+    gather, updates_statistics
         As for `for_lane`.
     """
 
-    def __init__(self, parts: nn.Sequential, gather: Gather, keeps_statistics: bool) -> None:
+    def __init__(self, parts: nn.Sequential, gather: Gather, updates_statistics: bool) -> None:
         super().__init__()
         self.conv, self.norm = parts[0], parts[1]
-        self._gather, self._keeps_statistics = gather, keeps_statistics
+        self._gather, self._updates_statistics = gather, updates_statistics
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(b, c, [z,] y, x)`` to what the three modules would, with channels last in memory."""
@@ -93,7 +93,7 @@ class ConvNormReLU(nn.Module):
         flat = y.reshape(len(y), -1, y.shape[-1]).contiguous()
         given = (flat, norm.weight, norm.bias, norm.eps, self._gather)
         out, mean, variance = NormReLU.apply(*given)  # type: ignore[no-untyped-call]
-        if self._keeps_statistics:
+        if self._updates_statistics:
             _update(norm, mean, variance)
         last = y.ndim - 1
         result: Tensor = out.view_as(y).permute(0, last, *range(1, last))

@@ -46,7 +46,7 @@ def choose_lanes(asked: int | None, batch_size: int, device: torch.device) -> in
 
 
 class Exchange:
-    """Where lanes put tensors together; all of them do so in the same order.
+    """Meeting point at which lanes join their tensors; all of them do so in the same order.
 
     Parameters
     ----------
@@ -68,12 +68,12 @@ class Exchange:
         self._barrier.wait()
         return torch.cat([one for one in slots if one is not None])
 
-    def give_up(self) -> None:
-        """Let lanes that wait fail, since one lane has failed."""
+    def abort(self) -> None:
+        """End the waiting of lanes with an error, since one lane has failed."""
         self._barrier.abort()
 
-    def restart(self) -> None:
-        """Make it usable again after `give_up`, while no lane runs."""
+    def reset(self) -> None:
+        """Make the exchange usable again after `abort`, while no lane runs."""
         self._barrier.reset()
         self._turns = [0] * len(self._turns)
 
@@ -103,7 +103,7 @@ class Lanes:
         )
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
+    def one_thread(self) -> Iterator[None]:
         """Leave the caller one thread: torch's other ones would wait for work on the cores that the lanes need."""
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
@@ -155,13 +155,13 @@ class Lanes:
             try:
                 return work(lane)
             except BaseException:  # whatever it is, the other lanes would wait for this one for ever
-                self._exchange.give_up()
+                self._exchange.abort()
                 raise
 
         futures = [self._pool.submit(run, lane) for lane in range(len(self._forms))]
         errors = [error for future in futures if (error := future.exception()) is not None]
         if errors:
-            self._exchange.restart()
+            self._exchange.reset()
             # The others only say that the first one did not arrive.
             raise next((one for one in errors if not isinstance(one, threading.BrokenBarrierError)), errors[0])
         return [future.result() for future in futures]

@@ -127,7 +127,7 @@ class Learner:
         """Train on a batch; skip it, with the weights unchanged, if its loss or gradient is not finite."""
         if self._lanes is None:
             return self._step(batch, pairs)
-        with self._lanes.alone():
+        with self._lanes.one_thread():
             return self._step(batch, pairs)
 
     def _step(self, batch: Batch, pairs: Sequence[TrainingPair]) -> StepResult | StepSkipped:

@@ -1,7 +1,7 @@
 """Supervision of a pixel in one byte: ink label, edge label and hint, so that augmentation moves all three alike.
 
-A hint is what another model makes of an unlabelled pixel. It counts less than a label, and keeps a network that learns
-from a few strokes from forgetting the rest of the segment.
+A hint is another model's prediction for an unlabelled pixel. It counts less than a label, and prevents a network that
+learns from a few strokes from forgetting the rest of the segment.
 """
 
 from __future__ import annotations

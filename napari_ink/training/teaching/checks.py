@@ -1,4 +1,4 @@
-"""Checks of a taught model that people trust: what should teach nothing must teach nothing.
+"""Checks of a taught model: labels without information must not improve it, and it must forget nothing.
 
 Moved labels and the reversed stack are the field's controls. A model that gains from them has learned from something
 other than ink.

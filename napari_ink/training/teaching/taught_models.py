@@ -1,4 +1,4 @@
-"""The models that a project taught: one row each, with what it learned from, when, and how well.
+"""Models taught in a project, one row each: what a model learned from, when, and its scores.
 
 Each model is a checkpoint in the project's ``models`` folder, with its row beside it as JSON. The row is written last,
 so a crash leaves a model whole or not there; ``current.json`` names the one in use.
@@ -25,7 +25,7 @@ FOLDER = "models"
 _NEAR_CHANCE = 0.6  # moved labels, which can teach nothing, reach about 0.5
 _CURRENT = "current.json"
 _KEY = "[a-z0-9-]{1,40}"
-_NAME = re.compile(r"[\w][\w .()+-]{0,63}", re.UNICODE)
+_NAME = re.compile(r"\w[\w .()+-]{0,63}")
 
 Kind = Literal["quick", "deep"]
 
@@ -70,11 +70,11 @@ class TaughtModel(BaseModel):
     labels_sha256
         Digest of all labels it learned from.
     before, after
-        Scores of the start model and of this one on the same strokes.
+        Scores of the model in use before and of this one, on the same strokes.
     judged_on
         Sentence on which strokes these are.
     is_better
-        Whether it is better than the start there, so that it was put in use.
+        Whether it scores better on them than the model in use before, so that it was put in use.
     checks
         Results of checks on request, by name, in words.
     """
