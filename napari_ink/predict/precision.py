@@ -1,4 +1,4 @@
-"""The number format that networks compute in: what was asked for, and what the models and the device allow."""
+"""Number format that networks compute in: the requested one, if the models and the device allow it."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ if TYPE_CHECKING:
     from napari_ink.predict.ensemble import EnsembleMember
 
 PrecisionName = Literal["float32", "fast"]
-"""What can be asked for: full precision, or bfloat16 where models and device allow it."""
+"""Precision that can be requested: full, or bfloat16 where models and device allow it."""
 
 NumberFormat = Literal["float32", "bfloat16"]
-"""What a prediction was computed in, as its provenance records it."""
+"""Number format of a prediction, as its provenance records it."""
 
 
 def choose_format(
     asked: PrecisionName, members: Sequence[EnsembleMember], device: torch.device, has_bfloat16: bool
 ) -> tuple[NumberFormat, str | None]:
-    """Return the number format to compute in, and why it is not the faster one that was asked for.
+    """Return the number format to compute in, and why it is not the faster one that was requested.
 
     Parameters
     ----------
     asked
-        What was asked for.
+        Requested precision.
     members
         Ensemble members that predict.
     device

@@ -1,7 +1,7 @@
 """Coarse pictures of layers from a sample of a stack's chunks, to show until the layers have been read.
 
 A stack without levels whose chunks hold many layers has to be unpacked whole for its first picture. The mean of every
-n-th chunk tells in a fraction of that time what the whole looks like; between these chunks the picture is interpolated.
+n-th chunk gives a coarse picture in a fraction of that time; between these chunks it is interpolated.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from napari_ink.stack.depth_stack import DepthStack, Grey
 
 # A sixteenth of what the whole takes, at most: 256 chunks of 65 × 128 × 128 of 16 bits are unpacked in .2 to .5 s.
 _MOST_CHUNKS, _MOST_BYTES = 256, 2**29
-_TIMES = 4  # below this many times the sample, the whole is there soon
+_TIMES = 4  # a layer with fewer chunks than this many samples is read soon
 _WORTH_BYTES = 2**31
 _WORTH_REQUESTS = 256  # of a server, which answers a few dozen a second
 _ROUNDS = 3
@@ -82,7 +82,7 @@ class CoarseSample:
     def read(self, z: int) -> None:
         """Read the sample for a layer, if it was not read before; returns once it is there.
 
-        A chunk that cannot be read ends it: reading the whole will report that.
+        A chunk that cannot be read ends it; the error is reported when the whole layer is read.
         """
         first = self._first_beside(z)
         with self._lock:

@@ -37,11 +37,11 @@ class RegionScore:
     content
         Share of pixels that are predicted or labelled as ink.
     between_models
-        Share of pixels that one of two models takes for ink and the other does not; 0 without a second model.
+        Share of pixels that only one of two models predicts as ink; 0 without a second model.
     novelty
         Distance from the most similar region before it, see `varied`; 0 where it was not computed.
     description
-        What similar regions have alike, see `varied`.
+        Values that are close together for similar regions, see `varied`.
     """
 
     region: ReviewCell

@@ -1,4 +1,4 @@
-"""Variety of the review queue: regions that are unlike all regions before them come earlier.
+"""Variety of the review queue: regions that differ from all regions before them come earlier.
 
 Several strokes in regions that look alike teach hardly more than one of them. So the next region is the one with the
 largest product of its worth and its distance from the regions before it (farthest-first traversal, Gonzalez 1985).
@@ -20,7 +20,7 @@ _LEAST_WEIGHT = 0.25
 
 
 def varied(scores: Sequence[RegionScore]) -> list[RegionScore]:
-    """Return the scores, the region that would teach most first; each with its distance from those before it."""
+    """Return the scores with the most instructive region first, each with its distance from those before it."""
     left = rank(list(scores))
     described = _descriptions(left)
     nearest = np.ones(len(left))

@@ -1,4 +1,4 @@
-"""The journal's thread: it appends each change as soon as it is handed over, so that nobody who draws waits for a disk.
+"""The journal's thread: it appends each change as soon as it is handed over, so that drawing never waits for a disk.
 
 `put` only queues, which touches no disk. The thread appends in the same order, and waits for nothing but the disk and
 Python's interpreter lock: a stroke is usually in the journal some milliseconds after it ended.
@@ -125,12 +125,12 @@ class JournalWriter:
             return self._is_through(number)
 
     def retry(self) -> None:
-        """Try again now what failed; the caller holds the lock."""
+        """Repeat a failed attempt now; the caller holds the lock."""
         self._must_retry = True
         self._given.notify_all()
 
     def stop(self) -> None:
-        """End the thread; what waits is written first, if it can be."""
+        """End the thread; waiting changes are written first, if they can be."""
         with self._lock:
             self._is_closing = True
             self._given.notify_all()
@@ -139,13 +139,13 @@ class JournalWriter:
             atexit.unregister(self._finish)
 
     def _start(self) -> None:
-        # A daemon, since a program that never closes its project must end. `_finish` has it write what waits.
+        # A daemon, since a program that never closes its project must end. `_finish` waits for its writes.
         self._thread = threading.Thread(target=self._run, name="napari-ink journal", daemon=True)
         self._thread.start()
         atexit.register(self._finish)
 
     def _finish(self) -> None:
-        """Wait at the end of the program until what was handed over is written, or cannot be."""
+        """Wait at the end of the program until all changes are written, or cannot be."""
         # In a process made by fork the thread does not live. The changes are its parent's to write.
         if self._thread is None or not self._thread.is_alive():
             return

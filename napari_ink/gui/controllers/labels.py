@@ -200,7 +200,7 @@ class LabelsController(QObject):
             return annotation.apply(blocks, tool)
         except NapariInkError as error:
             self.failed.emit(str(error))
-            self._read(self._replace_shown)  # what was painted on the layers is not in the store, so it disappears
+            self._read(self._replace_shown)  # removes the painted pixels, which are not in the store
             return None
 
     def _on_edit(self, edit: Edit, to_show: Iterable[Any]) -> None:

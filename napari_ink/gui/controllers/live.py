@@ -1,4 +1,4 @@
-"""Live mode: after each stroke, what is in sight is predicted again by a forest that knows all strokes so far."""
+"""Live mode: after each stroke, a forest learns from all strokes so far and predicts the visible region again."""
 
 from __future__ import annotations
 

@@ -171,7 +171,7 @@ def _middle(start: int, end: int, length: int) -> tuple[int, int]:
 
 
 def labels_of(annotation: Annotation, area: Region) -> UInt8Array:
-    """Return the label values ``(y, x)`` to learn from in a region, with what was reviewed as papyrus."""
+    """Return the label values ``(y, x)`` to learn from in a region, where reviewed pixels without ink are papyrus."""
     ink = annotation.read("ink", (area.y0, area.y1), (area.x0, area.x1))
     return labels_to_learn_from(ink, annotation.review_states(), area.y0, area.x0)
 
@@ -197,7 +197,7 @@ def _listed(models: TaughtModels) -> ModelsListed:
 
 
 def _entry_of(name_or_path: str) -> ModelEntry | None:
-    """Return a shipped model or a file; None if the file has gone."""
+    """Return a shipped model or a file; None if the file is missing."""
     known = next((model for model in known_models() if model.name_or_path == name_or_path), None)
     if known is not None or not Path(name_or_path).is_file():
         return known

@@ -1,4 +1,4 @@
-"""Image layer of the live mode: probabilities of ink in what is in sight, in a colour of its own."""
+"""Image layer of the live mode: probabilities of ink in the visible region, in yellow."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from napari_ink.gui.layers.manager import LayerManager
 
 _KEY, _NAME = "live", "live ink"
-# Transparent up to the first probability and opaque from the second on, so that doubt is seen as doubt. The live head
-# shifts probabilities such that 0.5 is the best threshold.
+# Transparent up to the first probability and opaque from the second on, so that doubtful pixels look pale. The live
+# head shifts probabilities such that 0.5 is the best threshold.
 _LIMITS = 90, 190
 _REFRESH_MS = 150
 
 
 class LiveLayer(QObject):
-    """Layer that covers the part of a segment in sight, below the labels; its memory does not grow with the segment.
+    """Layer that covers the visible region, below the labels; its memory does not grow with the segment.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ class LiveLayer(QObject):
         return self._layers.auxiliary(_KEY) is not None
 
     def cover(self, region: Region) -> None:
-        """Cover another part of the segment; what was shown of it stays."""
+        """Cover another part of the segment; probabilities of the shared part stay."""
         if region == self.region and self.is_shown:
             return
         values = np.zeros(region.shape, np.uint8)

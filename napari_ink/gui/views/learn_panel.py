@@ -1,4 +1,4 @@
-"""Step 4, Learn: teach a model from the corrections, live or in depth, and choose among the taught models."""
+"""Step 4, Learn: teach a quick or a deep model from the corrections, and choose among the taught models."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from napari_ink.gui.views.widgets import Progress
 
 _HINT = "Teach a model from your labels. Only what is painted or reviewed counts; a few strokes are enough to begin."
 _LIVE_TIP = (
-    "After each stroke, predict what is in sight again with a quick model of all strokes so far. "
+    "After each stroke, predict the visible region again with a quick model of all strokes so far. "
     "It has a yellow layer of its own, “live ink”, and changes neither labels nor predictions"
 )
 _LONGEST_MINUTES = 600.0
@@ -43,9 +43,7 @@ class LearnPanel(StepPanel):
         self.minutes_box = QDoubleSpinBox()
         self.learn_button = button("Learn", "Teach a quick model, and for these minutes a deep one")
         self.cancel_button = button("Cancel", "Stop after the current step; Learn continues from there")
-        self.predict_button = button(
-            "Predict with it", "Predict with the model in use, beginning with what is in sight"
-        )
+        self.predict_button = button("Predict with it", "Predict with the model in use, the visible region first")
         self.progress, self.models = Progress(), ModelList()
         self.live_text, self.status, self.outcome = paragraph(), paragraph(), paragraph()
         self._lay_out()

@@ -1,4 +1,4 @@
-"""Live teaching: after each stroke a forest learns from all strokes so far, and predicts what is in sight."""
+"""Live teaching: after each stroke a forest learns from all strokes so far, and predicts the visible region."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from napari_ink.typing import UInt8Array
 if TYPE_CHECKING:
     from sklearn.ensemble import ExtraTreesClassifier
 
-# The features of so many blocks stay in the cache beside those of the area in sight.
+# The features of so many blocks stay in the cache beside those of the visible region.
 MOST_LABELLED_BLOCKS = 64
 _SQUARE_PX = 128
 _FOLDS = 3

@@ -1,4 +1,4 @@
-"""Live mode without a window: what is in sight is predicted after each stroke, in a layer of its own."""
+"""Live mode without a window: the visible region is predicted after each stroke, in a layer of its own."""
 
 import numpy as np
 import pytest
