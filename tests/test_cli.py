@@ -38,6 +38,7 @@ COMMANDS = [
     "evaluate",
     "phantom",
     "models",
+    "doctor",
 ]
 
 

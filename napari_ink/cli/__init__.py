@@ -15,7 +15,21 @@ from contextlib import nullcontext
 from typing import NoReturn
 
 from napari_ink import __version__
-from napari_ink.cli import convert, demo, evaluate, export, info, models, open, phantom, predict, probe, teach, train
+from napari_ink.cli import (
+    convert,
+    demo,
+    doctor,
+    evaluate,
+    export,
+    info,
+    models,
+    open,
+    phantom,
+    predict,
+    probe,
+    teach,
+    train,
+)
 from napari_ink.cli.signals import terminated_as_interrupted
 from napari_ink.decoding import reason_of
 from napari_ink.errors import BadInputError, DiskFullError, NapariInkError
@@ -23,7 +37,7 @@ from napari_ink.errors import BadInputError, DiskFullError, NapariInkError
 # Characters of a name or a word in a message.
 _LONGEST_NAME, _LONGEST_WORD = 200, 1000
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
-_COMMANDS = (demo, open, info, convert, probe, predict, export, train, teach, evaluate, phantom, models)
+_COMMANDS = (demo, open, info, convert, probe, predict, export, train, teach, evaluate, phantom, models, doctor)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
