@@ -13,11 +13,12 @@ endif
 SIDE_BY_SIDE = $(if $(shell command -v Xvfb),-n logical --maxprocesses 4 --dist loadfile)
 ON_XVFB = $(if $(shell command -v Xvfb),LIBGL_ALWAYS_SOFTWARE=1 QT_QPA_PLATFORM=xcb)
 
-.PHONY: help setup display demo test check wheel-test clean
+.PHONY: help setup display demo test check docs wheel-test clean
 help:
 	@echo "make demo        set up, then open the sample in napari, predict it and overlay ink and edges"
 	@echo "make test        set up, then run all tests, those in a real window included"
 	@echo "make check       ruff, mypy and the import rules"
+	@echo "make docs        build the documentation: open build/site/index.html"
 	@echo "make wheel-test  build the wheel and try it in a clean environment"
 	@echo "make setup       only make .venv, with napari-ink in it"
 
@@ -42,6 +43,9 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python tools/import_depth.py --most 14
+
+docs: setup
+	@bash tools/docs.sh $(VENV)
 
 wheel-test:
 	@PYTHON="$(PYTHON)" bash tools/wheel_test.sh
