@@ -14,7 +14,10 @@ from .precision import PrecisionName
 from .probing.probe import ProbeEnded, ProbeEvent, ProbeRequest, ProbeStarted, WindowProbed, probe
 from .request import PredictRequest
 from .storage.create import remove_if_empty
+from .storage.difference import SAME, PredictionDifference, coarse
+from .storage.folder import FOLDER, PredictionFolder, PredictionList, TrashedPrediction, regions_path
 from .storage.store import NoPredictionError, Plane, Prediction, What, open_prediction
+from .storage.stored import StoredPrediction
 from .tiles import DEFAULT_OVERLAP, check_overlap
 
 __all__ = [
@@ -22,11 +25,15 @@ __all__ = [
     "TestTimeAugmentation",
     "DEFAULT_OVERLAP",
     "DeviceName",
+    "FOLDER",
     "NoPredictionError",
     "Plane",
     "PrecisionName",
     "PredictRequest",
     "Prediction",
+    "PredictionDifference",
+    "PredictionFolder",
+    "PredictionList",
     "PredictionNote",
     "PredictionEnded",
     "PredictionEvent",
@@ -35,13 +42,17 @@ __all__ = [
     "ProbeEvent",
     "ProbeRequest",
     "ProbeStarted",
+    "SAME",
+    "StoredPrediction",
     "TilePredicted",
+    "TrashedPrediction",
     "What",
     "WindowProbed",
     "check_augmentations",
     "check_overlap",
     "choose_device",
     "contribution",
+    "coarse",
     "cores_for_torch",
     "cores_left_free",
     "device_title",
@@ -49,5 +60,6 @@ __all__ = [
     "open_prediction",
     "predict",
     "probe",
+    "regions_path",
     "remove_if_empty",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import shutil
 import threading
 import time
@@ -301,6 +302,30 @@ def is_being_written(path: Path) -> bool:
         return True
     except OSError:  # the lock cannot be opened for writing; the caller's next step reports why
         return False
+
+
+def move_store(store: Path, target: Path) -> None:
+    """Move a store to another place on the same disk, at a moment at which no run writes to it.
+
+    Raises
+    ------
+    OutputError
+        If a run is writing to it, or it cannot be moved.
+    """
+    lock = FileLock(store / _LOCK, thread_local=False)
+    with storage_errors(store):
+        try:
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            raise OutputError(f"A run is writing {store}; wait for it to end, or cancel it.") from error
+        try:
+            if os.name == "nt":  # Windows moves no folder in which a file is open
+                lock.release()
+            os.rename(store, target)
+        finally:
+            lock.release()
+    with suppress(OSError):
+        (target / _LOCK).unlink(missing_ok=True)
 
 
 def _locked(path: Path) -> FileLock:
