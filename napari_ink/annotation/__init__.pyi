@@ -14,6 +14,7 @@ from .labels import (
     draft_ink_labels,
 )
 from .project import (
+    SUFFIX,
     Project,
     create_project,
     default_project_folder,
@@ -41,6 +42,7 @@ __all__ = [
     "DRAFT",
     "EDGE_COLOURS",
     "INK_COLOURS",
+    "SUFFIX",
     "Annotation",
     "Block",
     "Change",

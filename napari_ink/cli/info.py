@@ -1,4 +1,4 @@
-"""The command `napari-ink info`: describe a stack or a prediction."""
+"""The command `napari-ink info`: describe a stack, a prediction, or the predictions of a project."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_ink.cli.common import grey_range, grey_range_argument, json_argument, print_json, stack_argument
+from napari_ink.cli.project_info import print_project, project_at
 from napari_ink.cli.reproduce import command_again, why_no_command
 from napari_ink.errors import BadInputError, StackError
 
@@ -23,15 +24,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Describe a stack (shape, dtype, voxel size, format, labels beside it), or how a prediction was made."""
+    """Describe a stack (shape, dtype, voxel size, format, labels beside it), a prediction, or those of a project."""
     from napari_ink.stack import find_beside, grey_note, open_stack
 
     if (record := _prediction(arguments.stack)) is not None:
-        if arguments.grey_range is not None:
-            raise BadInputError(
-                f"{arguments.stack} is a prediction, and only stacks have a grey range; leave out --grey-range."
-            )
+        _refuse_grey_range(arguments, "a prediction")
         _print_record(record, arguments.json)
+        return
+    if (project := project_at(arguments.stack)) is not None:
+        _refuse_grey_range(arguments, "a project")
+        print_project(project, arguments.json)
         return
     stack = open_stack(arguments.stack)
     beside = find_beside(stack)
@@ -67,6 +69,11 @@ def run(arguments: argparse.Namespace) -> None:
     facts["shape"] = "{} depth layers of {} × {} pixels (height × width)".format(*stack.shape)
     for name, value in facts.items():
         print(f"{name.replace('_', ' ') + ':':15}{'unknown' if value is None else value}")
+
+
+def _refuse_grey_range(arguments: argparse.Namespace, what: str) -> None:
+    if arguments.grey_range is not None:
+        raise BadInputError(f"{arguments.stack} is {what}, and only stacks have a grey range; leave out --grey-range.")
 
 
 def _greys(stack: DepthStack, grey_range: tuple[float, float] | None) -> dict[str, float] | None:

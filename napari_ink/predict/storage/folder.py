@@ -134,8 +134,15 @@ class PredictionFolder:
         trash = sorted((self._describe(*one) for one in self._trashed()), key=lambda one: one.path.name, reverse=True)
         return PredictionList(tuple(rows), tuple(faults), tuple(trash))
 
-    def measured(self, row: StoredPrediction) -> StoredPrediction:
-        """Return a row with its mean disagreement, which is recorded so that it is measured once.
+    def measured(self, row: StoredPrediction, record: bool = True) -> StoredPrediction:
+        """Return a row with its mean disagreement.
+
+        Parameters
+        ----------
+        row
+            Row of the list.
+        record
+            Whether to write it to the record, so that it is measured once.
 
         Raises
         ------
@@ -147,9 +154,10 @@ class PredictionFolder:
         prediction = open_prediction(row.path)
         final = summarize(prediction, PredictionRecord()).final_blocks  # before, since a run may add blocks meanwhile
         value = mean_disagreement(prediction)
-        with suppress(BadInputError):  # a damaged record, or a folder that cannot be written
-            changes = {"final_blocks": final, "mean_disagreement": value}
-            write_record(row.path, read_record(row.path).model_copy(update=changes))
+        if record:
+            with suppress(BadInputError):  # a damaged record, or a folder that cannot be written
+                changes = {"final_blocks": final, "mean_disagreement": value}
+                write_record(row.path, read_record(row.path).model_copy(update=changes))
         return replace(row, mean_disagreement=value)
 
     def rename(self, store: Path, name: str) -> None:
