@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     _Asked = partial[PredictRequest]
 
+LARGEST_MEAN = 64
 _INNER = ("layers", "surface_volume")
 _SUFFIXES = (
     ".zarr",
@@ -78,6 +79,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="layers from the middle of the stack to that of the window, in reading order; default: the model's",
     )
     grey_range_argument(parser)
+    parser.add_argument(
+        "--resample",
+        metavar="N",
+        help="read means of N layers and of N × N pixels, or LAYERS,PIXELS, or none; default: what the voxel sizes of "
+        "stack and model call for",
+    )
     parser.add_argument(
         "--augment",
         metavar="HOW",
@@ -207,7 +214,22 @@ def _asked(arguments: argparse.Namespace) -> _Asked:
         resume=arguments.resume,
         scheduler=arguments.scheduler,
         precision=arguments.precision,
+        resample=_means(arguments.resample),
     )
+
+
+def _means(text: str | None) -> tuple[int, int] | None:
+    """Return how many layers, and pixels along each side of a square, to average; None if that is not stated."""
+    if text is None:
+        return None
+    layers, _, pixels = text.partition(",")
+    stated = ["1", "1"] if text == "none" else [layers, pixels or layers]
+    if not all(one.isdecimal() and 1 <= int(one) <= LARGEST_MEAN for one in stated):
+        raise BadInputError(
+            f"--resample {text} is not possible; give a whole number of at most {LARGEST_MEAN}, or two with a comma "
+            "(layers, pixels), or none."
+        )
+    return int(stated[0]), int(stated[1])
 
 
 def _augmentations(text: str | None) -> tuple[TestTimeAugmentation, ...]:

@@ -53,6 +53,15 @@ def _offset_as_before(record: Mapping[str, Any]) -> int | None:
     return min(set.intersection(*common), key=abs, default=None) if common else None
 
 
+def _would_be_resampled(record: Mapping[str, Any]) -> bool:
+    """Return whether the voxel sizes call for means, which earlier versions did not take."""
+    stack = record["stack"]
+    return any(
+        contract.fitted(stack.get("voxel_size_um"), stack.get("layer_step_um")).mean_of != (1, 1)
+        for contract, _ in _contracts(record)
+    )
+
+
 def _window(contract: InputContract, depth: int) -> tuple[int, int]:
     try:
         window = contract.z_window(depth)
@@ -106,8 +115,11 @@ def command_again(record: Mapping[str, Any]) -> str | None:
         words += ["--grey-range", *(f"{value:g}" for value in record["contract"]["grey_range"])]
     if record.get("augment"):
         words += ["--augment", ",".join(record["augment"])]
+    layers, side = record["contract"].get("mean_of", (1, 1))
+    if (layers, side) != (1, 1) or _would_be_resampled(record):
+        words += ["--resample", "none" if (layers, side) == (1, 1) else f"{layers},{side}"]
     # Stated in any case, since their defaults may differ in a later version.
-    words += ["--overlap", str(record["overlap"]), "--tile-size", str(max(record["tile"]))]
+    words += ["--overlap", str(record["overlap"]), "--tile-size", str(max(record["tile"]) // side)]
     words += ["--device", record["device"]]
     if record.get("precision") == "bfloat16":
         words += ["--precision", "fast"]

@@ -87,15 +87,21 @@ class InkModel:
         direction: Direction | None = None,
         surface_offset: int | None = None,
         grey_range: tuple[float, float] | None = None,
+        mean_of: tuple[int, int] | None = None,
     ) -> Self:
-        """Return this model with another direction, layer window or grey range; None keeps the model's own value.
+        """Return this model with another direction, layer window, grey range or resampling; None keeps its own value.
 
         Raises
         ------
         ContractError
             If a value is invalid.
         """
-        wanted = {"direction": direction, "surface_offset": surface_offset, "grey_range": grey_range}
+        wanted = {
+            "direction": direction,
+            "surface_offset": surface_offset,
+            "grey_range": grey_range,
+            "mean_of": None if mean_of == self.contract.mean_of else mean_of,
+        }
         own = {name: getattr(self.contract, name) for name, value in wanted.items() if value is not None}
         if not own:
             return self
@@ -116,6 +122,8 @@ class InkModel:
 
 def _in_words(name: str, value: Any) -> str:
     """Return a contract's value in words."""
+    if name == "mean_of":
+        return "no resampling"
     if name == "grey_range":
         return "no grey range" if value is None else "the grey range {:g} to {:g}".format(*value)
     return f"the direction {value!r}" if name == "direction" else f"an offset of {value} layers"

@@ -6,7 +6,8 @@ checkpoint contains a contract, every stack is checked against it, and every pre
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+import math
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -23,11 +24,14 @@ from pydantic import (
 from napari_ink.errors import ContractError
 
 Direction = Literal["as stored", "reversed"]
+Mean = Annotated[int, Field(ge=1, le=64)]
 Normalisation = Literal["fixed", "crop robust"]
 LARGEST_TILE = 2**13
-_LATER_ENTRIES = frozenset({"grey_range", "context_px", "normalisation", "overlap"})
+_LATER_ENTRIES = frozenset({"grey_range", "context_px", "normalisation", "overlap", "layer_step_um", "mean_of"})
 _MOST_LAYERS = 2**12
 _VOXEL_TOLERANCE = 0.1
+# Scans of papyri have voxels of more than 1 µm; a ratio above this comes from a voxel size that nobody has filled in.
+_MOST_MEANS = 9
 # Limits for the mean, in standard deviations of the training data, and for the ratio of standard deviations. Scans of
 # other papyri stay within them; 14-bit values stored in 16 bits do not.
 _FAR_MEAN = 2.0
@@ -62,6 +66,12 @@ class InputContract(BaseModel):
         "percentile, less its median, and divided by 1.4826 times its median absolute deviation",
     )
     voxel_size_um: float | None = Field(description="edge of the voxels trained on, in micrometres")
+    layer_step_um: float | None = Field(
+        None, description="distance of the layers trained on, in micrometres; null for the edge of a voxel", gt=0
+    )
+    mean_of: tuple[Mean, Mean] = Field(
+        (1, 1), description="layers, and pixels along each side of a square, whose mean is one value that is read"
+    )
     tile_size: int = Field(256, description="height and width of a tile, in pixels", ge=32, le=LARGEST_TILE)
     context_px: int = Field(
         0, description="pixels along each side of a tile that the network reads and whose values are dropped", ge=0
@@ -95,7 +105,7 @@ class InputContract(BaseModel):
         return {
             name: value
             for name, value in values(self).items()
-            if name not in _LATER_ENTRIES or value != fields[name].default
+            if name not in _LATER_ENTRIES or getattr(self, name) != fields[name].default
         }
 
     def changed(self, **changes: Any) -> Self:
@@ -116,33 +126,70 @@ class InputContract(BaseModel):
 
         The window is centred on the stack's middle layer, moved by `surface_offset`, and clipped to the stack. If the
         direction is reversed, the window is mirrored about the middle of the layers, so that the same papyrus numbered
-        in reverse gives exactly the same values.
+        in reverse gives exactly the same values. It holds whole groups of layers, if their means are read.
 
         Raises
         ------
         ContractError
             If fewer than `min_depth_layers` layers are left.
         """
-        start = depth // 2 + self.surface_offset - self.depth_layers // 2
-        window = slice(max(start, 0), min(start + self.depth_layers, depth))
-        if self.direction == "reversed":
-            window = slice(depth - window.stop, depth - window.start)
-        if window.stop - window.start < self.min_depth_layers:
+        window, together = self._clipped(depth), self.mean_of[0]
+        if window.stop - window.start < self.min_depth_layers * together:
+            means = "" if together == 1 else f", {self.min_depth_layers} means of {together}"
             raise ContractError(
                 f"The stack has too few depth layers: {max(window.stop - window.start, 0)} of its {depth} can be read "
-                f"and this model needs {self.min_depth_layers}; use a deeper stack or another model."
+                f"and this model needs {self.min_depth_layers * together}{means}; use a deeper stack or another model."
             )
+        if self.direction == "reversed":
+            return slice(depth - window.stop, depth - window.start)
         return window
+
+    def layers_read(self, depth: int) -> int:
+        """Return how many layers of a stack of `depth` layers can be read, counted as the network sees them."""
+        window = self._clipped(depth)
+        return int(max(window.stop - window.start, 0)) // self.mean_of[0]
+
+    def _start(self, depth: int) -> int:
+        """Return the first layer of a window without an offset."""
+        layers, together = self.depth_layers, self.mean_of[0]
+        if together == 1:
+            return depth // 2 - layers // 2
+        # Where the window cannot lie in the middle, the authors' tools leave one layer more before it.
+        return -(-(depth - layers * together) // 2)
+
+    def _clipped(self, depth: int) -> slice:
+        """Return the window in the direction of reading, clipped to whole groups of layers within the stack."""
+        start, together = self._start(depth) + self.surface_offset, self.mean_of[0]
+        before = -(-max(-start, 0) // together)
+        after = -(-max(start + self.depth_layers * together - depth, 0) // together)
+        return slice(start + before * together, start + (self.depth_layers - after) * together)
 
     def offsets(self, depth: int) -> tuple[int, int]:
         """Return the smallest and largest `surface_offset` with which enough of `depth` layers can be read.
 
         With fewer than `min_depth_layers` layers there is none, and the first is greater than the second.
         """
-        start = depth // 2 - self.depth_layers // 2
-        if depth < self.min_depth_layers:
+        start, together = self._start(depth), self.mean_of[0]
+        least = self.min_depth_layers * together
+        if depth < least:
             return 1, 0
-        return self.min_depth_layers - self.depth_layers - start, depth - self.min_depth_layers - start
+        return least - self.depth_layers * together - start, depth - least - start
+
+    def fitted(self, voxel_size_um: float | None, layer_step_um: float | None) -> Self:
+        """Return this contract with means of layers and pixels that bring a stack near to what was trained on.
+
+        Only whole numbers of voxels are averaged, and only if that ends within a tenth of the voxel size trained on;
+        with an unknown voxel size, or one that is larger, nothing is.
+
+        Parameters
+        ----------
+        voxel_size_um
+            Edge of the stack's voxels; None if unknown.
+        layer_step_um
+            Distance of the stack's layers; None for the edge of a voxel.
+        """
+        layers = _voxels_to_average(layer_step_um or voxel_size_um, self.layer_step_um or self.voxel_size_um)
+        return self.changed(mean_of=(layers, _voxels_to_average(voxel_size_um, self.voxel_size_um)))
 
     def check_greys(self, dtype: np.dtype[Any]) -> None:
         """Refuse a grey range that exceeds the range of a stack's dtype.
@@ -171,8 +218,10 @@ class InputContract(BaseModel):
         Returns
         -------
         ndarray
-            float32 ``(z, y, x)``: spread, clipped, centred and scaled, in this contract's direction.
+            float32 ``(z, y, x)``: means of layers, spread, clipped, centred and scaled, in this contract's direction.
+            Means of pixels are not taken here.
         """
+        block = _means_of_layers(block, self.mean_of[0])
         if self.as_8_bit and block.dtype == np.uint16 and self.grey_range is None:
             block = (block >> 8).astype(np.uint8)
         top = float(np.iinfo(block.dtype).max)
@@ -221,7 +270,8 @@ class InputContract(BaseModel):
     def _far_note(self, sample: Greys) -> tuple[str, ...]:
         if not (0 < self.mean < 1 and self.std < 1) or sample.size == 0:
             return ()  # a mean of 0 and a deviation of 1 only mean that values are not scaled
-        values = self.prepare(sample.reshape(1, 1, -1))
+        # Sampled voxels are no layers that means could be taken of.
+        values = self.model_copy(update={"mean_of": (1, 1)}).prepare(sample.reshape(1, 1, -1))
         mean, deviation = float(values.mean()), float(values.std())
         if abs(mean) <= _FAR_MEAN and _FAR_DEVIATION[0] <= deviation <= _FAR_DEVIATION[1]:
             return ()
@@ -231,27 +281,74 @@ class InputContract(BaseModel):
             f"{self.mean} and {self.std}); look at its histogram and give `--grey-range LOW HIGH`.",
         )
 
-    def notes(self, depth: int, voxel_size_um: float | None) -> tuple[str, ...]:
+    def notes(self, depth: int, voxel_size_um: float | None, layer_step_um: float | None = None) -> tuple[str, ...]:
         """Return sentences on the layers that are read from a stack, and on differences from the training data."""
         window = self.z_window(depth)
         sentences = [f"Reads depth layers {window.start} to {window.stop - 1} of {depth}, {self.direction}."]
-        if window.stop - window.start < self.depth_layers:
+        sentences.extend(self.resampling_notes(voxel_size_um, layer_step_um))
+        if self.layers_read(depth) < self.depth_layers:
             sentences.append(f"The model was trained on {self.depth_layers} layers; expect less from fewer.")
         if self.normalisation == "crop robust":
             sentences.append(
                 f"Each tile of {self.tile_size} pixels is scaled by its own grey values, so values depend on it."
             )
-        sentences.extend(self._voxel_note(voxel_size_um))
+        sentences.extend(self._voxel_notes(voxel_size_um, layer_step_um))
         return tuple(sentences)
 
-    def _voxel_note(self, voxel_size_um: float | None) -> tuple[str, ...]:
+    def resampling_notes(self, voxel_size_um: float | None, layer_step_um: float | None) -> tuple[str, ...]:
+        """Return a sentence on how a stack is resampled; nothing if it is not."""
+        layers, side = self.mean_of
+        if self.mean_of == (1, 1):
+            return ()
+        how = f"The stack is resampled for the model, by means of {layers} layers and of {side} × {side} pixels"
+        if voxel_size_um is None:
+            return (f"{how}.",)
+        step = layer_step_um or voxel_size_um
+        before, after = _in_um(voxel_size_um, step), _in_um(voxel_size_um * side, step * layers)
+        return (f"{how}: voxels of {before} become {after}.",)
+
+    def _voxel_notes(self, voxel_size_um: float | None, layer_step_um: float | None) -> tuple[str, ...]:
         if self.voxel_size_um is None:
             return ()
         if voxel_size_um is None:
-            return (f"The stack's voxel size is unknown; the model was trained at {self.voxel_size_um} µm.",)
-        if abs(voxel_size_um / self.voxel_size_um - 1) > _VOXEL_TOLERANCE:
-            return (f"The stack's voxels are {voxel_size_um} µm and the model was trained at {self.voxel_size_um} µm.",)
+            told = "" if self.mean_of == (1, 1) else " after resampling"
+            return (f"The stack's voxel size is unknown; the model was trained at {self.voxel_size_um} µm{told}.",)
+        layers, side = self.mean_of
+        read, step = voxel_size_um * side, (layer_step_um or voxel_size_um) * layers
+        trained = self.layer_step_um or self.voxel_size_um
+        if abs(read / self.voxel_size_um - 1) > _VOXEL_TOLERANCE:
+            return (
+                f"The stack's voxels are {read:g} µm{'' if side == 1 else ' after resampling'} and the model was "
+                f"trained at {self.voxel_size_um} µm.",
+            )
+        if abs(step / trained - 1) > _VOXEL_TOLERANCE:
+            return (
+                f"The layers read are {step:g} µm apart, and the model was trained on layers {trained:g} µm apart.",
+            )
         return ()
+
+
+def _voxels_to_average(size_um: float | None, trained_um: float | None) -> int:
+    """Return how many voxels to average along an axis."""
+    if size_um is None or trained_um is None:
+        return 1
+    number = round(trained_um / size_um)
+    fits = 1 < number <= _MOST_MEANS and abs(number * size_um / trained_um - 1) <= _VOXEL_TOLERANCE
+    return number if fits else 1
+
+
+def _means_of_layers(block: Greys, together: int) -> Greys:
+    """Return means of groups of layers, rounded to whole grey values as in the files of a resampled stack."""
+    if together == 1:
+        return block
+    groups = block.reshape(len(block) // together, together, *block.shape[1:])
+    means: Greys = np.rint(groups.mean(axis=1, dtype=np.float32)).astype(block.dtype)
+    return means
+
+
+def _in_um(edge: float, step: float) -> str:
+    """Return the size of a voxel in words."""
+    return f"{edge:g} µm" if math.isclose(edge, step) else f"{edge:g} µm with layers {step:g} µm apart"
 
 
 def first_fault(error: ValidationError) -> str:

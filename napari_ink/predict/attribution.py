@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_ink.predict.probing.sampling import sample_shape
-from napari_ink.stack import DepthStack
+from napari_ink.predict.resampling import resampled
+from napari_ink.stack import DepthStack, plane_means
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -51,8 +52,11 @@ def contribution(model: InkModel, stack: DepthStack, y: int, x: int) -> npt.NDAr
     """
     import torch
 
-    depth, height, width = stack.shape
+    model = resampled(model, stack)
     contract = model.contract
+    together, pixels = contract.mean_of
+    stack, y, x = plane_means(stack, pixels), y // pixels, x // pixels
+    depth, height, width = stack.shape
     z = contract.z_window(depth)
     side = sample_shape(model).side
     top, left = (min(max(at - side // 2, 0), max(length - side, 0)) for at, length in ((y, height), (x, width)))
@@ -70,7 +74,8 @@ def contribution(model: InkModel, stack: DepthStack, y: int, x: int) -> npt.NDAr
     if contract.direction == "reversed":
         by_layer = by_layer[::-1]
     out = np.zeros(depth, np.float32)
-    out[z] = by_layer
+    # The part of a mean belongs to its layers alike.
+    out[z] = np.repeat(by_layer, together) / together
     return out
 
 

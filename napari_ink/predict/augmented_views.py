@@ -20,7 +20,8 @@ TestTimeAugmentation = Literal["flips", "rotations", "depth"]
 AUGMENTATIONS: tuple[TestTimeAugmentation, ...] = ("flips", "rotations", "depth")
 """Flips along rows and columns; rotations by quarter turns; windows of layers some layers higher and lower."""
 
-# In layers. The plain view comes first, so that its layers are those of a run without augmentation.
+# In layers as the network sees them. The plain view comes first, so that its layers are those of a run without
+# augmentation.
 _DEPTH_SHIFTS = (0, -2, 2)
 
 
@@ -82,15 +83,6 @@ def shifted_contracts(own: InputContract, depth: int, augment: Sequence[TestTime
     """
     if "depth" not in augment:
         return [own]
-    layers = _layers(own, own.surface_offset, depth)
     own.z_window(depth)  # raises if not even the model's own window fits
-    return [
-        own.changed(surface_offset=own.surface_offset + shift)
-        for shift in _DEPTH_SHIFTS
-        if _layers(own, own.surface_offset + shift, depth) >= layers
-    ]
-
-
-def _layers(contract: InputContract, offset: int, depth: int) -> int:
-    start = depth // 2 + offset - contract.depth_layers // 2
-    return min(start + contract.depth_layers, depth) - max(start, 0)
+    shifted = (own.changed(surface_offset=own.surface_offset + shift * own.mean_of[0]) for shift in _DEPTH_SHIFTS)
+    return [one for one in shifted if one.layers_read(depth) >= own.layers_read(depth)]

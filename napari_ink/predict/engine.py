@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ from napari_ink.predict.grid_choice import choose_grid, overlap_of, smaller_side
 from napari_ink.predict.nan_tiles import refuse_only_nan
 from napari_ink.predict.precision import choose_format
 from napari_ink.predict.request import PredictRequest
+from napari_ink.predict.resampling import resampled, side_of
 from napari_ink.predict.storage.create import check_resumable, create_store
 from napari_ink.predict.storage.encoding import BlockCodec
 from napari_ink.predict.storage.provenance import MUST_AGREE, describe_resumption, describe_run, written_since
@@ -113,39 +115,36 @@ class _Run:
     """One attempt at a prediction; the request is checked completely before anything is written."""
 
     def __init__(self, request: PredictRequest, cluster: Cluster | None, tile_asked: int | None) -> None:
-        stack, model = request.stack, request.model
-        self._request, self._cluster, self._tile_asked = request, cluster, tile_asked
-        self._shape = stack.shape[1:]
+        stack = request.stack
+        self._cluster, self._tile_asked = cluster, tile_asked
+        self._shape, self._path = stack.shape[1:], Path(request.out).absolute()
+        # Read first: a run is resumed with the means and the tiles that it began with.
+        self._earlier = _earlier_record(self._path) if request.resume else None
+        self._request = request = _resampled_request(request, self._earlier)
+        model = request.model
         self._window = model.contract.z_window(stack.shape[0])
         check_augmentations(request.augment)
         for one in (model, *request.others):
             one.contract.check_greys(stack.dtype)
         self._members = members_of((model, *request.others), request.augment, stack.shape[0])
+        self._side = side_of(self._members)
         request = self._request = replace(request, overlap=overlap_of(request.overlap, self._members))
         self._region = (request.region or Region.whole(self._shape)).clip(self._shape)
         self._mask = _checked_mask(request.mask, self._shape, self._region)
-        self._path = Path(request.out).absolute()
-        # Read before the grid is chosen: a run that had to shrink its tiles must be resumed with those tiles.
-        self._earlier = self._earlier_record()
         self._resumed: Mapping[str, Any] | None = None
         self._grid = choose_grid(request, self._members, self._earlier)
         self._device = choose_device(request.device) if cluster is None else cluster.torch_device()
         for name, number in (("A batch of {} tiles", request.batch_size), ("A machine of {} cores", request.cores)):
             if number is not None and number < 1:
                 raise BadInputError(f"{name.format(number)} is not possible; give at least 1.")
-        self._batch_size = request.batch_size or default_batch_size(self._device, self._grid.tile)
+        height, width = self._grid.tile
+        seen = height // self._side, width // self._side
+        self._batch_size = request.batch_size or default_batch_size(self._device, seen)
         self._cores = request.cores or cores_for_torch()
         has = has_bfloat16(self._device) if cluster is None else cluster.has_bfloat16
         self._number_format, self._note_on_precision = choose_format(
             request.precision, self._members, self._device, has
         )
-
-    def _earlier_record(self) -> Mapping[str, Any] | None:
-        """Return the provenance of the run to resume, or None if there is none."""
-        try:
-            return open_prediction(self._path).provenance if self._request.resume else None
-        except BadInputError:
-            return None  # `open_writer` refuses it with a full message
 
     def with_less_memory(self) -> tuple[PredictRequest, str] | None:
         """Return a request that needs less memory, and how in words; None if nothing is left to try.
@@ -222,7 +221,7 @@ class _Run:
         sample, narrow = stack.grey_sample(), grey_note(stack)
         for model in models:
             whose = f"{model.name}: " if len(models) > 1 else ""
-            reads = model.contract.notes(stack.shape[0], stack.voxel_size_um)
+            reads = model.contract.notes(stack.shape[0], stack.voxel_size_um, stack.layer_step_um)
             for note in (*reads, *model.contract.grey_notes(sample, narrow), *model.notes()):
                 yield whose + note
 
@@ -353,6 +352,25 @@ class _Run:
 
     def _has_papyrus(self, area: Region) -> bool:
         return self._mask is None or self._mask.any(*area.slices)
+
+
+def _earlier_record(path: Path) -> Mapping[str, Any] | None:
+    """Return the provenance of the run to resume, or None if there is none."""
+    try:
+        return open_prediction(path).provenance
+    except BadInputError:
+        return None  # `open_writer` refuses it with a full message
+
+
+def _resampled_request(request: PredictRequest, earlier: Mapping[str, Any] | None) -> PredictRequest:
+    """Return a request whose models state the means that they read."""
+    began = () if earlier is None else (earlier, *earlier.get("others", ()))
+    contracts = [record.get("contract") for record in began]
+    model, *others = (
+        resampled(one, request.stack, request.resample, contract)
+        for one, contract in zip_longest((request.model, *request.others), contracts[: 1 + len(request.others)])
+    )
+    return replace(request, model=model, others=tuple(others))
 
 
 def _checked_mask(

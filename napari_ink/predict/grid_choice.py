@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from napari_ink.errors import BadInputError
+from napari_ink.predict.resampling import side_of
 from napari_ink.predict.tiles import DEFAULT_OVERLAP, TileGrid, tile_grid
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ def choose_grid(
 ) -> TileGrid:
     """Return the grid of tiles for a request.
 
+    Tiles are in the segment's pixels, and cover more of them if the network sees means of pixels.
+
     Parameters
     ----------
     request
@@ -36,7 +39,7 @@ def choose_grid(
     BadInputError
         If the tile size is less than 1, or a network does not accept it.
     """
-    context = max(member.contract.context_px for member in members)
+    context, pixels = max(member.contract.context_px for member in members), side_of(members)
     shape, asked = request.stack.shape[1:], request.tile_size
     if asked is not None and asked < 1:
         raise BadInputError(f"Tiles of {asked} pixels are not possible; give at least 1, or leave the tile size out.")
@@ -46,11 +49,11 @@ def choose_grid(
         side = _only(fixed, divisor, asked)
     elif begun is not None and asked in (None, begun.get("tile_asked")):
         # The same command resumes a run whose tiles were reduced; another size is refused later, by its name.
-        side = max(begun["tile"])
+        side = max(begun["tile"]) // pixels
     else:
         side = asked or request.model.contract.tile_size
     overlap = overlap_of(request.overlap, members)
-    return tile_grid(shape, side, divisor, overlap, grid_step(members), context)
+    return tile_grid(shape, side * pixels, divisor * pixels, overlap, grid_step(members), context * pixels)
 
 
 def grid_step(members: Sequence[EnsembleMember]) -> int:
@@ -62,10 +65,11 @@ def grid_step(members: Sequence[EnsembleMember]) -> int:
     from napari_ink.model.stem import DepthStem
     from napari_ink.predict.tile_inference import has_shared_stem
 
+    pixels = side_of(members)
     if any(member.contract.context_px for member in members):
         free = (member.network for member in members if getattr(member.network, "fixed_tile", None) is None)
-        return math.lcm(*(int(getattr(network, "size_divisor", 1)) for network in free))
-    return max(DepthStem.steps) if has_shared_stem(members) else 1
+        return math.lcm(*(int(getattr(network, "size_divisor", 1)) for network in free)) * pixels
+    return max(DepthStem.steps) if has_shared_stem(members) else pixels
 
 
 def overlap_of(asked: float | None, members: Sequence[EnsembleMember]) -> float:
@@ -79,15 +83,16 @@ def overlap_of(asked: float | None, members: Sequence[EnsembleMember]) -> float:
 
 def smaller_side(request: PredictRequest, members: Sequence[EnsembleMember], grid: TileGrid) -> int | None:
     """Return a tile size of about half the side, which needs less memory; None if there is none."""
-    side = max(max(grid.tile) // 2, _SMALLEST_TILE)
+    pixels = side_of(members)
+    side = max(max(grid.tile) // 2, _SMALLEST_TILE * pixels)
     if any(getattr(member.network, "fixed_tile", None) for member in members):
         return None
-    divisor = math.lcm(*(int(getattr(member.network, "size_divisor", 1)) for member in members))
+    divisor = math.lcm(*(int(getattr(member.network, "size_divisor", 1)) for member in members)) * pixels
     if side <= 2 * grid.context:
         return None
     overlap = overlap_of(request.overlap, members)
     smaller = tile_grid(grid.shape, side, divisor, overlap, grid.step, grid.context)
-    return None if smaller.tile == grid.tile else max(smaller.tile)
+    return None if smaller.tile == grid.tile else max(smaller.tile) // pixels
 
 
 def _only(fixed: set[int], divisor: int, asked: int | None) -> int:

@@ -57,6 +57,8 @@ class PredictRequest:
         is none. Called before each batch, on the thread of the run.
     mask_source
         File that the mask was read from, for the provenance.
+    resample
+        Layers, and pixels along each side of a square, whose means are read; None for what the voxel sizes call for.
     precision
         ``"float32"``, or ``"fast"`` to compute in bfloat16 where the models and the device allow it.
     scheduler
@@ -81,3 +83,4 @@ class PredictRequest:
     mask_source: Path | None = None
     scheduler: str | Cluster | None = None
     precision: PrecisionName = "float32"
+    resample: tuple[int, int] | None = None

@@ -22,9 +22,10 @@ from napari_ink.predict.cells import CellGrid, CellIndex, Planes
 from napari_ink.predict.ensemble import EnsembleMember, combine, z_range
 from napari_ink.predict.forward import Forward, rounded
 from napari_ink.predict.grey_source import GreySource
+from napari_ink.predict.resampling import enlarged, side_of
 from napari_ink.predict.tiles import BLOCK, TileGrid
 from napari_ink.region import Region
-from napari_ink.stack import DepthStack
+from napari_ink.stack import DepthStack, plane_means
 from napari_ink.typing import Float32Array
 
 # Without a stem, cells only avoid reading voxels twice.
@@ -72,9 +73,11 @@ class TileInference:
         forward: Forward,
         row_px: int | None = None,
     ) -> None:
-        self._stack, self._grid, self._forward = stack, grid, forward
+        self._side = side_of(members)
+        # Means of pixels are read as a stack of their own, so that everything after reading is as small as they are.
+        self._stack, self._grid, self._forward = plane_means(stack, self._side), grid, forward
         self._z = z_range(members, stack.shape[0])
-        self._source = GreySource(stack, self._z, row_px)
+        self._source = GreySource(self._stack, self._z, None if row_px is None else -(-row_px // self._side))
         self._members = list(members)
         # Members that are views of one network share its copy on the device, and those of one contract its grey values.
         self._networks: dict[int, nn.Module] = {}
@@ -91,9 +94,8 @@ class TileInference:
             for name in ("has_own_threads", "is_large")
         )
         self.has_shared_stem = has_shared_stem(members)
-        self.cells = CellGrid(
-            grid.canvas, BLOCK if self.has_shared_stem else _WHOLE_CELL, DepthStem.halo if self.has_shared_stem else 0
-        )
+        side = BLOCK if self.has_shared_stem else _WHOLE_CELL * self._side
+        self.cells = CellGrid(grid.canvas, side, DepthStem.halo if self.has_shared_stem else 0)
 
     def expect(self, cells: Iterable[CellIndex]) -> None:
         """Declare all cells that will be read, so that grey values are dropped once no cell needs them."""
@@ -101,14 +103,19 @@ class TileInference:
 
     def _in_segment(self, cell: CellIndex) -> Region:
         """Return the area to read for a cell, clipped to the segment; a cell beyond it gets the last row or column."""
-        wanted, (height, width) = self.cells.read_area(cell), self._grid.shape
+        wanted, (height, width) = self._area_read(cell), self._stack.shape[1:]
         return Region(
             min(wanted.y0, height - 1), min(wanted.y1, height), min(wanted.x0, width - 1), min(wanted.x1, width)
         )
 
+    def _area_read(self, cell: CellIndex) -> Region:
+        """Return the area of a cell and its halo, counted in the means that are read."""
+        area, side = self.cells.read_area(cell), self._side
+        return Region(area.y0 // side, area.y1 // side, area.x0 // side, area.x1 // side)
+
     def read(self, cell: CellIndex) -> list[Float32Array]:
         """Read a cell and prepare it for each contract, ``(z, y, x)`` float32 each; safe on any thread."""
-        wanted = self.cells.read_area(cell)
+        wanted = self._area_read(cell)
         grey = self._source.read(self._in_segment(cell))
         values = []
         for contract in self._contracts:
@@ -167,7 +174,7 @@ class TileInference:
             If the tiles do not fit into the device's memory.
         """
         # Planes come in the order member by member and, within a member, step by step of its stem.
-        steps = DepthStem.steps if self.has_shared_stem else (1,)
+        steps = DepthStem.steps if self.has_shared_stem else (self._side,)
         number = len(next(iter(cells[0].values())))
         with self._forward.translating_memory_errors(), torch.inference_mode():
             return [self._assembled(tiles, cells, n, steps[n % len(steps)]) for n in range(number)]
@@ -190,7 +197,7 @@ class TileInference:
     def _outputs(self, blocks: Sequence[Tensor]) -> list[Tensor]:
         """Return each member's probabilities of assembled tiles without their context, ``(b, 2, y, x)``."""
         outputs = []
-        context = self._grid.context
+        context = self._grid.context // self._side
         for n, member in enumerate(self._members):
             if self.has_shared_stem:
                 # The stem gives two planes for each member, at half and at quarter resolution.
@@ -201,7 +208,7 @@ class TileInference:
                 logits = member.turn.undo(network(member.turn.apply(block).contiguous()))
                 height, width = logits.shape[-2:]
                 logits = logits[..., context : height - context, context : width - context]
-            outputs.append(torch.sigmoid(logits.float()))
+            outputs.append(enlarged(torch.sigmoid(logits.float()), self._side))
         return outputs
 
     def _assembled(

@@ -6,6 +6,7 @@ from .beside import (
     find_mask_of_labels,
 )
 from .coarse_sample import CoarseSample, sample_of
+from .coarse_stack import level_step, plane_means
 from .conversion import Converted, convert
 from .depth_stack import DepthStack, Level
 from .grey_range import GreyFill, grey_fill, grey_note, suggested_range
@@ -45,10 +46,12 @@ __all__ = [
     "grey_note",
     "holds_zarr",
     "is_address",
+    "level_step",
     "open_numpy",
     "open_stack",
     "open_zarr_plane",
     "opened_plane",
+    "plane_means",
     "project_layers",
     "projected_levels",
     "read_ink",

@@ -97,6 +97,8 @@ class DepthStack:
         Function that returns which parts are missing and read as black, in words; empty if none are.
     notes
         What was guessed or left out on opening, one sentence each.
+    layer_step_um
+        Distance of neighbouring layers in micrometres; None for the edge of a voxel.
     """
 
     source: Path | str
@@ -116,6 +118,7 @@ class DepthStack:
     stored_px: tuple[int, int] = (1, 1)
     missing: Callable[[], str] = field(default=str)
     notes: tuple[str, ...] = ()
+    layer_step_um: float | None = None
 
     ndim = 3
 

@@ -36,11 +36,14 @@ class ImageMetadata:
         Edge of a voxel in micrometres; None without a unit, or if x and y differ.
     axes
         Names of the axes in lower case; empty if the metadata do not name them.
+    layer_step_um
+        Distance of neighbouring layers in micrometres; None without a unit, or if it equals the edge of a voxel.
     """
 
     levels: tuple[LevelMetadata, ...]
     voxel_size_um: float | None
     axes: tuple[str, ...] = ()
+    layer_step_um: float | None = None
 
 
 def ome_attributes(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -73,7 +76,8 @@ def _image(where: object, image: Mapping[str, Any]) -> ImageMetadata:
     listed = image.get("axes")
     # NGFF 0.1 and 0.2 name no axes, 0.3 lists names, and later versions list objects.
     axes = tuple((axis if isinstance(axis, str) else axis["name"]).lower() for axis in listed or ())
-    units = {axis.get("unit") for axis in listed or () if isinstance(axis, dict) and axis["name"].lower() in "yx"}
+    unit_of = {axis["name"].lower(): axis.get("unit") for axis in listed or () if isinstance(axis, dict)}
+    units = {unit for name, unit in unit_of.items() if name in ("y", "x")}
     if axes and sorted(axis for axis in axes if axis in SPATIAL) != sorted(SPATIAL):
         raise StackError(f"{where} has the axes {', '.join(axes)}; a depth stack has z, y and x.")
     places = [(axes or SPATIAL).index(axis) for axis in SPATIAL]
@@ -89,7 +93,11 @@ def _image(where: object, image: Mapping[str, Any]) -> ImageMetadata:
     edge = levels[0].scale[1]
     unit = _UM.get(units.pop() or "") if len(units) == 1 else None
     size = edge * unit if unit is not None and edge == levels[0].scale[2] else math.inf
-    return ImageMetadata(levels, size if size < math.inf else None, axes)
+    # Without a unit of its own, the step of layers is only known if it equals that of pixels.
+    z_unit = _UM.get(unit_of.get("z") or "")
+    layer_step = None if z_unit is None else levels[0].scale[0] * z_unit
+    known = size if size < math.inf else None
+    return ImageMetadata(levels, known, axes, None if layer_step == known else layer_step)
 
 
 def _inside(where: object, path: Any) -> str:

@@ -260,6 +260,7 @@ def _stack(where: Path | Remote, found: _Found) -> DepthStack:
         layers_together=_together(first, axes),
         stored_px=(tall, wide),
         missing=lambda: _missing(found),
+        layer_step_um=None if metadata is None else metadata.layer_step_um,
     )
 
 

@@ -166,7 +166,7 @@ def check_depth(stack: DepthStack, settings: RunSettings) -> None:
     ContractError
         If too few depth layers remain, or the grey range does not fit the stack.
     """
-    contract = settings.model.contract
+    contract = settings.model.contract_for(stack)
     offset = contract.surface_offset if settings.offset is None else settings.offset
     greys = contract.grey_range if settings.grey_range is None else settings.grey_range
     wanted = contract.changed(surface_offset=offset, grey_range=greys)

@@ -11,6 +11,7 @@ from napari_ink.model import DEFAULT_MODEL, InputContract, ModelCard, read_card,
 if TYPE_CHECKING:
     from napari_ink.model import Direction
     from napari_ink.predict import DeviceName, PrecisionName, TestTimeAugmentation
+    from napari_ink.stack import DepthStack
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,19 @@ class ModelEntry:
     about: str
     contract: InputContract
     thresholds: tuple[float, float] = (0.5, 0.5)
+    is_ours: bool = True
+
+    def contract_for(self, stack: DepthStack | None) -> InputContract:
+        """Return the contract with which a stack is read: other people's models read means of smaller voxels."""
+        if stack is None or self.is_ours:
+            return self.contract
+        return self.contract.fitted(stack.voxel_size_um, stack.layer_step_um)
+
+    def resampling_of(self, stack: DepthStack | None) -> tuple[str, ...]:
+        """Return a sentence on how a stack is resampled for the model; nothing if it is not."""
+        if stack is None:
+            return ()
+        return self.contract_for(stack).resampling_notes(stack.voxel_size_um, stack.layer_step_um)
 
 
 def known_models() -> tuple[ModelEntry, ...]:
@@ -49,7 +63,14 @@ def _entry(name_or_path: str, card: ModelCard) -> ModelEntry:
         parts.append(f"trained at {contract.voxel_size_um:g} µm a voxel")
     # Measured on validation data at training time, where the record has them; 0.5 otherwise.
     thresholds = recommended_thresholds(card.provenance)
-    return ModelEntry(name_or_path, card.name, ", ".join(parts), contract, (thresholds["ink"], thresholds["edge"]))
+    return ModelEntry(
+        name_or_path,
+        card.name,
+        ", ".join(parts),
+        contract,
+        (thresholds["ink"], thresholds["edge"]),
+        is_ours=card.config is not None,
+    )
 
 
 Where = Literal["whole", "visible", "roi"]

@@ -171,7 +171,9 @@ class PredictPanel(StepPanel):
             self.grey_box.fit(top, state.suggested_greys)
         self.show_progress(state.run, state.why_no_prediction)
         kept = f"Stored in {state.prediction.name}." if state.prediction else ""
-        show_text(self.about, " ".join(filter(None, (state.outcome, state.device_line, *state.notes, kept))))
+        # Said before the run, too; its notes repeat it.
+        told = () if (model := self.model()) is None or state.notes else model.resampling_of(state.stack)
+        show_text(self.about, " ".join(filter(None, (state.outcome, state.device_line, *told, *state.notes, kept))))
         self.about.setToolTip(f"Stored in {state.prediction}" if state.prediction else "")
         self.thresholds.setVisible(state.has_prediction)
         self.ink_threshold.show_value(state.ink_threshold)
@@ -293,7 +295,8 @@ class PredictPanel(StepPanel):
     def _fit_offset(self) -> None:
         model = self.model()
         self.offset_box.fit(
-            None if model is None else model.contract, None if self._stack is None else self._stack.shape[0]
+            None if model is None else model.contract_for(self._stack),
+            None if self._stack is None else self._stack.shape[0],
         )
 
     def _on_model(self) -> None:

@@ -15,6 +15,7 @@ from napari_ink.predict.cells import CellStore
 from napari_ink.predict.cluster.patches import BlendedPatch, Patch, PatchAnswer
 from napari_ink.predict.ensemble import members_of
 from napari_ink.predict.precision import NumberFormat
+from napari_ink.predict.resampling import with_means
 from napari_ink.predict.storage.encoding import BlockCodec
 from napari_ink.predict.tile_queue import TileQueue
 from napari_ink.predict.tiles import TileGrid
@@ -130,10 +131,12 @@ def _prepared(job: Job) -> TileInference:
 
 
 def _model(source: str, sha256: str, asked: tuple[tuple[str, Any], ...]) -> InkModel:
+    changes = dict(asked)
+    means = changes.pop("mean_of", (1, 1))
     model = load_model(source)
     if model.sha256 != sha256:
         raise BadInputError(f"A worker finds another model at {source}; give all workers the same files.")
-    return model.reading(**dict(asked))
+    return with_means(model.reading(**changes), means)
 
 
 def job_model(model: InkModel) -> tuple[str, str, tuple[tuple[str, Any], ...]]:
@@ -146,5 +149,6 @@ def job_model(model: InkModel) -> tuple[str, str, tuple[tuple[str, Any], ...]]:
     """
     if model.source is None:
         raise BadInputError(f"The model {model.name} has no file, so workers cannot load it; save it first.")
-    asked = tuple((name, getattr(model.contract, name)) for name in sorted(model.asked or {}))
+    names = [*sorted(model.asked or {}), *(["mean_of"] if model.contract.mean_of != (1, 1) else [])]
+    asked = tuple((name, getattr(model.contract, name)) for name in names)
     return model.source, model.sha256, asked

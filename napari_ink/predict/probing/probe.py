@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +19,9 @@ from napari_ink.predict.device import DeviceName, choose_device
 from napari_ink.predict.probing.sampling import choose_tiles, sample_shape
 from napari_ink.predict.probing.separation import Separation, labelled_separation, unlabelled_separation
 from napari_ink.predict.probing.verdict import Verdict, Window, decide
+from napari_ink.predict.resampling import resampled
 from napari_ink.region import Region
-from napari_ink.stack import DepthStack, grey_note
+from napari_ink.stack import DepthStack, grey_note, plane_means
 from napari_ink.typing import Float32Array, Mask
 
 DIRECTIONS: tuple[Direction, Direction] = ("as stored", "reversed")
@@ -147,18 +148,23 @@ def probe(request: ProbeRequest) -> Generator[ProbeEvent, None, None]:
             f"A probe of {request.tiles} tiles, reach {request.reach} and step {request.step} is not possible; give at "
             "least 1 tile, a reach of at least 0 and a step of at least 1."
         )
+    _check_planes(request)
+    request, whole = _resampled_request(request), request
     contract = request.model.contract
     contract.check_greys(request.stack.dtype)
     contracts = _contracts(request)
     device = choose_device(request.device)
-    _check_planes(request)
     shape, region = sample_shape(request.model), request.region
     regions = choose_tiles(request.stack, shape, request.tiles, region, request.mask, request.ink)
     sample = _Sample(request, regions, contracts)
     forward = Forward(device)
     network = forward.place(request.model.network)
-    notes = contract.grey_notes(request.stack.grey_sample(), grey_note(request.stack))
-    yield ProbeStarted(len(contracts), regions, sample.ink is not None, notes)
+    notes = (
+        *contract.resampling_notes(whole.stack.voxel_size_um, whole.stack.layer_step_um),
+        *contract.grey_notes(whole.stack.grey_sample(), grey_note(whole.stack)),
+    )
+    places = tuple(_in_pixels(one, contract.mean_of[1], whole.stack.shape[1:]) for one in regions)
+    yield ProbeStarted(len(contracts), places, sample.ink is not None, notes)
     windows = []
     for candidate in contracts:
         levels = sample.predict(candidate, lambda block: forward.probabilities(network, block))
@@ -170,15 +176,42 @@ def probe(request: ProbeRequest) -> Generator[ProbeEvent, None, None]:
     yield ProbeEnded(verdict, time.monotonic() - began)
 
 
+def _resampled_request(request: ProbeRequest) -> ProbeRequest:
+    """Return a request whose stack, masks and region are at the resolution that the model sees."""
+    model = resampled(request.model, request.stack)
+    side, region = model.contract.mean_of[1], request.region
+    if side == 1:
+        return replace(request, model=model)
+    if region is not None:
+        region = region.clip(request.stack.shape[1:])
+        region = Region(region.y0 // side, -(-region.y1 // side), region.x0 // side, -(-region.x1 // side))
+    mask, ink = (None if plane is None else _mostly(plane, side) for plane in (request.mask, request.ink))
+    return replace(request, model=model, stack=plane_means(request.stack, side), region=region, mask=mask, ink=ink)
+
+
+def _mostly(plane: Mask, side: int) -> Mask:
+    """Return which squares of a mask are at least half white; the last row and column are repeated to whole squares."""
+    height, width = plane.shape
+    padded = np.pad(plane, ((0, -height % side), (0, -width % side)), mode="edge")
+    squares = padded.reshape(padded.shape[0] // side, side, -1, side)
+    most: Mask = 2 * squares.sum(axis=(1, 3), dtype=np.int32) >= side * side
+    return most
+
+
+def _in_pixels(area: Region, side: int, shape: tuple[int, int]) -> Region:
+    """Return an area of means in pixels of the segment."""
+    return Region(area.y0 * side, area.y1 * side, area.x0 * side, area.x1 * side).clip(shape)
+
+
 def _contracts(request: ProbeRequest) -> list[InputContract]:
     """Return the contract in both directions, at all offsets with as many layers in the stack as the model's own."""
     own, depth = request.model.contract, request.stack.shape[0]
-    layers = _layers(own.z_window(depth))  # raises if not even the model's own window fits
+    own.z_window(depth)  # raises if not even the model's own window fits
+    layers = own.layers_read(depth)
     steps = range(-(request.reach // request.step), request.reach // request.step + 1)
     offsets = []
     for offset in (own.surface_offset + step * request.step for step in steps):
-        start = depth // 2 + offset - own.depth_layers // 2
-        held = min(start + own.depth_layers, depth) - max(start, 0)
+        held = own.model_copy(update={"surface_offset": offset}).layers_read(depth)
         if held >= layers and held >= own.min_depth_layers:
             offsets.append(offset)
     return [
@@ -186,10 +219,6 @@ def _contracts(request: ProbeRequest) -> list[InputContract]:
         for direction in DIRECTIONS
         for offset in offsets
     ]
-
-
-def _layers(window: slice) -> int:
-    return int(window.stop - window.start)
 
 
 def _check_planes(request: ProbeRequest) -> None:

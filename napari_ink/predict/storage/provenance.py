@@ -12,6 +12,7 @@ import numpy as np
 
 import napari_ink
 from napari_ink.model import InkModel
+from napari_ink.predict.resampling import source_in_words
 from napari_ink.predict.tiles import BLOCK
 from napari_ink.region import Region
 from napari_ink.stack import DepthStack, SegmentMask
@@ -31,6 +32,7 @@ MUST_AGREE: dict[str, tuple[str, ...]] = {
     "augmentation": ("augment",),
     "region": ("region",),
     "mask": ("mask_sha256",),
+    "resampling": ("contract", "mean_of"),
     "overlap": ("overlap",),
     "tile size": ("tile",),
     "precision": ("precision",),
@@ -55,6 +57,7 @@ def describe_run(
     import torch
 
     stack, model = request.stack, request.model
+    means_from = source_in_words(model.contract, stack)
     return {
         "version": napari_ink.__version__,
         "torch": torch.__version__,
@@ -78,6 +81,8 @@ def describe_run(
             "shape": list(stack.shape),
             "dtype": stack.dtype.name,
             "voxel_size_um": stack.voxel_size_um,
+            **({} if stack.layer_step_um is None else {"layer_step_um": stack.layer_step_um}),
+            **({} if not means_from else {"means_read_from": means_from}),
         },
         "region": [region.y0, region.y1, region.x0, region.x1],
         "mask": None if request.mask_source is None else str(request.mask_source.absolute()),

@@ -1,0 +1,112 @@
+"""Resampling of stacks for models that were trained at another voxel size: means of layers and of squares of pixels.
+
+Tiles, blocks and regions stay in the segment's pixels: a tile covers more of them, and the network's output is enlarged
+to it. Means are read instead of voxels, so that memory does not grow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from napari_ink.errors import BadInputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from napari_ink.model import InkModel, InputContract
+    from napari_ink.predict.ensemble import EnsembleMember
+    from napari_ink.stack import DepthStack
+
+Means = tuple[int, int]
+"""Layers, and pixels along each side of a square, whose mean is one value."""
+
+
+def resampled(
+    model: InkModel, stack: DepthStack, asked: Means | None = None, earlier: Mapping[str, Any] | None = None
+) -> InkModel:
+    """Return a model whose contract states the means to read from a stack.
+
+    Only other people's models are resampled for by themselves: our own were taught on stacks as they are.
+
+    Parameters
+    ----------
+    model
+        Model that predicts.
+    stack
+        Depth stack to read.
+    asked
+        Means that the user asks for; None for those that the voxel sizes call for.
+    earlier
+        Contract recorded by the run that is resumed, which decides if nothing is asked.
+
+    Raises
+    ------
+    BadInputError
+        If means are asked for, and the model is one of ours.
+    """
+    if model.config is not None:
+        if asked not in (None, (1, 1)):
+            raise BadInputError(
+                f"{model.name} reads stacks as they are, and cannot read means; leave --resample out, or use another "
+                "model."
+            )
+        return model
+    if asked is not None:
+        return model.reading(mean_of=asked)
+    if earlier is not None:
+        layers, side = earlier.get("mean_of", (1, 1))
+        return with_means(model, (int(layers), int(side)))
+    return with_means(model, model.contract.fitted(stack.voxel_size_um, stack.layer_step_um).mean_of)
+
+
+def with_means(model: InkModel, means: Means) -> InkModel:
+    """Return a model whose contract states these means.
+
+    Raises
+    ------
+    ContractError
+        If they are not possible.
+    """
+    if model.contract.mean_of == means:
+        return model
+    return replace(model, contract=model.contract.changed(mean_of=means))
+
+
+def side_of(members: Sequence[EnsembleMember]) -> int:
+    """Return how many pixels along each side of a square all members average.
+
+    Raises
+    ------
+    BadInputError
+        If members differ.
+    """
+    sides = {member.contract.mean_of[1] for member in members}
+    if len(sides) > 1:
+        raise BadInputError(
+            f"These models cannot be combined: they read means of {' and '.join(map(str, sorted(sides)))} pixels; "
+            "predict with each model separately."
+        )
+    return sides.pop()
+
+
+def enlarged(probabilities: Tensor, side: int) -> Tensor:
+    """Return probabilities ``(b, c, y, x)`` of means, interpolated bilinearly to the pixels averaged."""
+    if side == 1:
+        return probabilities
+    from torch.nn import functional
+
+    out: Tensor = functional.interpolate(probabilities, scale_factor=side, mode="bilinear", align_corners=False)
+    return out
+
+
+def source_in_words(contract: InputContract, stack: DepthStack) -> str:
+    """Return where means of pixels are read from, for a run's notes and its record; empty without means."""
+    from napari_ink.stack import level_step
+
+    side = contract.mean_of[1]
+    if side == 1:
+        return ""
+    step = level_step(stack, side)
+    return "full resolution" if step == 1 else f"the stored level of 1/{step}"
