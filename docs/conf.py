@@ -43,6 +43,7 @@ napoleon_use_rtype = False
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 88
 
+plot_basedir = str(HERE)
 plot_formats = ["svg"]
 plot_html_show_formats = False
 plot_html_show_source_link = False
