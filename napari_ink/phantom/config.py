@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+# Voxel size of the Scroll 1 surface volumes that greys and textures are fitted to.
 BASE_VOXEL_UM = 7.91
 
 
@@ -63,6 +64,7 @@ class PhantomConfig(BaseModel):
     @classmethod
     def varied(cls, seed: int, height: int = 512, width: int = 512, depth_layers: int = 65) -> PhantomConfig:
         """Return parameters with random handwriting, ink, sheet and scan, which differ between segments, too."""
+        # Streams 1 and 3 draw parameters, 2 labels and 4 torn fibres: a draw more in one changes none of the others.
         rng = np.random.default_rng([seed, 1])
         letter_height = float(rng.uniform(120, 240))
         return cls(
@@ -73,6 +75,7 @@ class PhantomConfig(BaseModel):
             surface_wander=float(rng.uniform(1.5, 3.2)),
             sheet_thickness=float(rng.uniform(11, 17)),
             letter_height=letter_height,
+            # A pen broad for its letters would close their loops.
             stroke_width=letter_height * float(rng.uniform(0.13, 0.19)),
             ink_thickness=float(rng.uniform(0.8, 1.5)),
             ink_contrast=float(rng.uniform(4, 14)),
@@ -93,6 +96,7 @@ class PhantomConfig(BaseModel):
                 "surface_wander": float(rng.uniform(2.0, 3.5)),
                 "surface_offset": float(rng.uniform(-3, 3)),
                 "ink_thickness": float(rng.uniform(0.1, 0.4)),
+                # Both signs, as "bright is ink" must not be a rule that a model can learn.
                 "ink_contrast": float(rng.uniform(-8, 4)),
                 "ink_texture": float(rng.uniform(5, 13)),
                 "flaked": float(rng.uniform(0.15, 0.4)),

@@ -57,6 +57,7 @@ def fibre_texture(
     """
     fy, fx = fft.fftfreq(shape[1])[:, None], fft.rfftfreq(shape[2])[None]
     along, across = fx * np.cos(angle) + fy * np.sin(angle), fy * np.cos(angle) - fx * np.sin(angle)
+    # 0.014 bounds the power of waves longer than about 70 pixels, which would otherwise outweigh the fibres.
     frequency = np.sqrt((along * stretch) ** 2 + across**2 + 0.014**2)
     gain = (frequency ** (-slope / 2)).astype(np.float32)
     gain[0, 0] = 0

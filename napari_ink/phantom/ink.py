@@ -11,6 +11,7 @@ from scipy.spatial import cKDTree
 from napari_ink.phantom.config import PhantomConfig
 from napari_ink.phantom.fields import FloatArray, smooth_field
 
+# In pixels. A stroke is about 26 wide, so cracks cross all of it; a crack is two blurs of the scanner wide.
 PLATE_SIZE = 17.0
 CRACK_WIDTH = 1.6
 

@@ -27,6 +27,7 @@ _WORLD_SETS: dict[WorldSetName, tuple[int, int]] = {
     "test": (2000, 100),
     "blank test": (3000, 100),
 }
+# Far more than the sets take, so that sets can be added without a seed that changes its world.
 _SEEDS_PER_WORLD = 100_000
 
 

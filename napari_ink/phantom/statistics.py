@@ -55,6 +55,7 @@ def tolerated(name: str) -> tuple[float, float]:
     """Return the bounds of a figure: a third beyond the `PUBLISHED` ones, and at least 0.1 for correlations near 0."""
     low, high = PUBLISHED[name]
     below, above = (max(abs(figure) * _TOLERANCE, _LEAST if abs(figure) < 0.3 else 0.0) for figure in (low, high))
+    # A ratio that is small by nature: the least tolerance of 0.1 would allow more than twice the noise.
     if name == "noise over spread":
         below, above = low * _TOLERANCE, high * _TOLERANCE
     return low - below, high + above
@@ -98,12 +99,14 @@ def _correlation(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> float:
 
 def immerkaer_noise(layer: npt.NDArray[np.floating]) -> float:
     """Return the standard deviation of white noise in a layer (Immerkær 1996)."""
+    # The difference of two Laplacians: structure cancels, noise stays.
     kernel = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]])
     return float(np.sqrt(np.pi / 2) / 6 * np.abs(ndimage.convolve(layer, kernel)).mean())
 
 
 def spectral_slope(layer: npt.NDArray[np.floating]) -> float:
     """Return the exponent of the power spectrum between 0.01 and 0.4 cycles per pixel."""
+    # Opposite edges of a crop differ, and without a window that step adds power at high frequencies.
     window = np.hanning(layer.shape[0])[:, None] * np.hanning(layer.shape[1])
     power = np.abs(np.fft.fft2((layer - layer.mean()) * window)) ** 2
     frequency = np.hypot(np.fft.fftfreq(layer.shape[0])[:, None], np.fft.fftfreq(layer.shape[1]))
@@ -116,6 +119,7 @@ def spectral_slope(layer: npt.NDArray[np.floating]) -> float:
 def _depth_profile(volume: npt.NDArray[np.uint16]) -> Statistics:
     profile = volume.mean(axis=(1, 2)) / 257
     middle = len(profile) // 2
+    # In layers of 7.91 µm: the gap before the face, and the next sheet behind one that is 14 layers thick.
     before, behind = slice(middle - 14, middle), slice(middle + 15, middle + 28)
     peak = middle + int(profile[middle : middle + 15].argmax())
     half = (profile[peak] + profile[before].min()) / 2

@@ -65,6 +65,7 @@ def _papyrus(rng: np.random.Generator, config: PhantomConfig) -> tuple[FloatArra
     """Return the greys ``(z, y, x)`` before the scan and the ink ``(y, x)``, in voxels of `BASE_VOXEL_UM`."""
     depth_layers, *shape = (max(round(n / config.scale), 9) for n in (config.depth_layers, config.height, config.width))
     sheet = make_sheet(rng, config, (shape[0], shape[1]))
+    # Letters are drawn for a blank sheet, too: the generator must not give what follows other numbers.
     strokes = draw_text(rng, (shape[0], shape[1]), config.letter_height, config.stroke_width)
     strokes &= ~sheet.bare & (not config.blank)
     ink = lay_ink(rng, strokes, config)

@@ -81,6 +81,7 @@ def _stacked(rng: np.random.Generator, canvas: Canvas, sheet: Sheet) -> FloatArr
 def _strew(canvas: Canvas, settings: Settings, volume: FloatArray, sheet: Sheet, strokes: Plane) -> None:
     """Add grains to the volume, in place: so many per mm² in the strokes, others anywhere on the face."""
     for rng, where, density in (
+        # Grains elsewhere lie on a blank sheet, too, so their generator is not the ink's.
         (canvas.rng("dust"), sheet.thickness > 0, settings.grains_elsewhere),
         (canvas.rng("ink"), strokes, settings.grains),
     ):
@@ -92,6 +93,7 @@ def _strew(canvas: Canvas, settings: Settings, volume: FloatArray, sheet: Sheet,
         kept = where[ys, xs]
         zs = np.rint(canvas.middle + sheet.face[ys, xs] + depth).astype(int)
         kept &= (zs >= 0) & (zs < len(volume))
+        # Grains may share a voxel, where `volume[...] +=` would add only one of them.
         np.add.at(volume, (zs[kept], ys[kept], xs[kept]), greys[kept].astype(np.float32))
         width = round(8 / canvas.voxel_um)
         for dy, dx in [(dy, dx) for dy in range(width) for dx in range(width)][1:]:

@@ -70,7 +70,9 @@ def _band(frequency: float, flat: float) -> Gain:
 
 def _char(rng: np.random.Generator, canvas: Canvas, settings: Settings) -> FloatArray:
     """Return greys ``(u, y, x)`` of cells, a little longer along x, in char whose density varies slowly."""
+    # One plane before the face and one behind the back, for voxels that the sheet fills in part.
     shape = (round(canvas.px(settings.thickness)) + 2, *canvas.plane)
+    # Two layers of 7.91 µm, with which layers correlate as published ones do, see `filtered_planes`.
     frequency, depth_scale = 0.5 / canvas.px(settings.cell), 2.0 * canvas.px(7.91)
     texture = 1.2 * filtered_planes(rng, shape, power_law(3.4, 1 / canvas.px(800), (1.0, 1.6)), depth_scale)
     walls = np.full(shape, 9.0, dtype=np.float32)
@@ -85,6 +87,7 @@ def _film(canvas: Canvas, strokes: Plane, settings: Settings) -> FloatArray:
     rng = canvas.rng("ink")
     size = canvas.px(settings.plate)
     cracks = np.minimum(*(np.abs(smooth_field(rng, canvas.plane, size / 3.5)) for _ in range(2)))
+    # How much such a field changes over 14 µm: cracks are that wide whatever the size of plates.
     gradient = 3.5 * canvas.px(14) / size
     lost = places(rng, canvas, settings.plate / 2, settings.flaked)
     level = canvas.px(settings.film) * uneven(rng, canvas, settings.plate, 0.25, (0.3, 2))
@@ -98,6 +101,8 @@ def _stacked(
     above = canvas.px(130) + canvas.px(45) * canvas.field(rng, 400)
     above = np.clip(above, canvas.px(20), None)
     below = canvas.px(settings.thickness + 90) + canvas.px(25) * canvas.field(rng, 400)
+    # Mirrored, so that their texture is as real and yet nowhere that of the sheet between.
+    across, along = sheet.planes[:, :, ::-1], sheet.planes[:, ::-1]
     volume = canvas.empty_scan()
     soft = np.exp(-0.5 * ((np.arange(len(sheet.planes)) - 1) / canvas.px(9)) ** 2)
     covered = ndimage.gaussian_filter((film > 0).astype(np.float32), 0.7)
@@ -109,7 +114,6 @@ def _stacked(
         grey -= 0.3 * (grey - settings.film_grey) * covered * soft[nearest].astype(np.float32)
         layer += inside(depth, 0, sheet.thickness) * (grey - GAP)
         layer += inside(depth, -film, 0) * (settings.film_grey - GAP)
-        across, along = sheet.planes[:, :, ::-1], sheet.planes[:, ::-1]
         add_sheet(layer, 0.4 * before(depth, above), across, np.abs(-above - depth)[:, ::-1])
         add_sheet(layer, 0.35 * behind(depth, below), along, np.abs(depth - below)[::-1])
     return volume

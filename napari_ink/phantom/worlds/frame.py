@@ -15,9 +15,11 @@ from napari_ink.phantom.fields import FloatArray, smooth_field
 Plane = npt.NDArray[np.bool_]
 Hand = Callable[[np.random.Generator, "Canvas"], Plane]
 Purpose = Literal["settings", "sheet", "letters", "ink", "scan", "storage", "dust"]
+# The numbers are part of every seed: another number is another phantom.
 _STREAMS: dict[Purpose, int] = {"settings": 0, "sheet": 1, "letters": 2, "ink": 3, "scan": 4, "storage": 5, "dust": 6}
 # Grey of the air between sheets in published scans, see `statistics.PUBLISHED`.
 GAP = 17.0
+# A phantom with hardly any ink, or hardly any papyrus, can neither teach nor test. The last attempt is accepted.
 _LEAST_INK, _MOST_INK, _ATTEMPTS = 0.03, 0.5, 40
 
 
@@ -214,6 +216,7 @@ def drawn_voxel_size(world: World, seed: int) -> float:
 def outline(canvas: Canvas) -> Plane:
     """Return where the segment lies in its rectangle: all but a ragged margin, which some segments lack."""
     rng = canvas.rng("storage")
+    # Negative margins are none, as in crops from within a segment; small phantoms are not all margin.
     margin = float(rng.uniform(-15, 20)) * min(min(canvas.plane) / 512, 1.0)
     ys, xs = np.ogrid[: canvas.plane[0], : canvas.plane[1]]
     to_border = np.minimum(np.minimum(ys, canvas.plane[0] - 1 - ys), np.minimum(xs, canvas.plane[1] - 1 - xs))
@@ -245,6 +248,7 @@ class Storage:
         """Draw any brightness and contrast that clips few voxels."""
         rng = np.random.default_rng([canvas.seed, canvas.number, _STREAMS["storage"], 1])
         gain = float(np.exp(rng.uniform(np.log(0.3), np.log(1.05))))
+        # Half of the scans have 8 bits, as the published ones do.
         bits = int(rng.choice([8, 8, 12, 16]))
         return cls(gain, float(rng.uniform(0, max(255 - 240 * gain, 4))), bits, bits == 8 and rng.random() < 0.5)
 
@@ -265,4 +269,5 @@ class Storage:
         np.clip(greys, 0, levels, out=greys)
         if self.is_uint8:
             return greys.astype(np.uint8)
+        # 257 takes 255 to 65535, as in scans that were scaled from 8 bits; 12 bits leave the lowest four empty.
         return greys.astype(np.uint16) * np.uint16({8: 257, 12: 16, 16: 1}[self.bits])

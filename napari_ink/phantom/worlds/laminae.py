@@ -77,6 +77,7 @@ def _stacked(rng: np.random.Generator, canvas: Canvas, settings: Settings, sheet
         layer += inside(depth, 0, sheet.thickness) * (_at(leaves, borders, dark, depth, canvas) - GAP)
         for first, (top, scrap) in enumerate(zip((-canvas.px(240), canvas.px(205)), scraps, strict=True)):
             here = inside(depth, top, top + canvas.px(100)) * (0.5 if first == 0 else 0.35) * np.where(scrap, 1, 0.6)
+            # A leaf is about three layers thick at 7.91 µm.
             layer += here * (leaves[(z // 3 + first) % len(leaves), ::-1] - GAP)
     return volume
 

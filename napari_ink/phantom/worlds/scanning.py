@@ -27,6 +27,7 @@ def add_noise(rng: np.random.Generator, volume: FloatArray, strength: float, gra
         noise = rng.standard_normal(layer.shape, dtype=np.float32)
         if grain > 0:
             noise = ndimage.gaussian_filter(noise, grain, mode="wrap", truncate=3.0)
+            # The blur has weakened it.
             noise /= noise.std()
         layer += strength * noise
 
@@ -34,6 +35,7 @@ def add_noise(rng: np.random.Generator, volume: FloatArray, strength: float, gra
 def add_poisson_noise(rng: np.random.Generator, volume: FloatArray, strength: float) -> None:
     """Add noise that grows with the square root of the grey; `strength` is that at grey 100."""
     for layer in volume:
+        # Air is noisy as well, and blurred or sharpened greys may lie below 0.
         layer += 0.1 * strength * np.sqrt(np.clip(layer, 4, None)) * rng.standard_normal(layer.shape, dtype=np.float32)
 
 
@@ -56,6 +58,7 @@ def add_streaks(rng: np.random.Generator, volume: FloatArray, strength: float, c
         centre = rng.uniform((0, 0), volume.shape[1:])
         across = ((ys - centre[0]) * np.cos(angle) - (xs - centre[1]) * np.sin(angle)) / width
         streak = (rng.normal(0, strength) * np.exp(-0.5 * np.asarray(across, dtype=np.float32) ** 2)).astype(np.float32)
+        # From before the volume on, or the first layers would have fewer streaks.
         first = int(rng.integers(-6, len(volume)))
         volume[max(first, 0) : first + int(rng.integers(4, 12))] += streak
 

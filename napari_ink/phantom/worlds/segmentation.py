@@ -43,6 +43,7 @@ def jump(
 
     About `share` of the plane lies on that side.
     """
+    # Only its direction matters: the next line scales it.
     field = tilt(rng, canvas, canvas.voxel_um)
     field = field / max(float(np.abs(field).max()), 1e-6) + 0.15 * smooth_field(rng, canvas.plane, 60.0)
     ramp = np.clip((field - np.quantile(field, 1 - share)) / 0.04, 0, 1)

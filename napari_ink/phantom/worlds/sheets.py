@@ -32,6 +32,7 @@ class Sheet:
 
 def at_depth(planes: FloatArray, position: FloatArray) -> FloatArray:
     """Return planes ``(u, y, x)`` at a `position` ``(y, x)`` between them, which is clipped to the first and last."""
+    # Below the last plane by a little, so that there is a plane after it to blend with.
     position = np.clip(position, 0, len(planes) - 1.001)
     below = position.astype(np.intp)[None]
     blend = position - below[0]

@@ -110,6 +110,7 @@ def _mat(canvas: Canvas, planes: FloatArray, strokes: Plane, settings: Settings)
     amount = settings.matted * uneven(rng, canvas, 80, 0.35, (0.2, 1.3)) * softened(strokes, 1.0, 3)
     for u, plane in enumerate(planes):
         fade = np.exp(-0.5 * (u / canvas.px(settings.matted_depth)) ** 2)
+        # Deeper planes would change by about a grey, and cost as much to smooth.
         if fade > 0.02:
             smooth = ndimage.gaussian_filter(plane, canvas.px(settings.matted_size), truncate=3.0)
             plane += np.clip(fade * amount, 0, 1).astype(np.float32) * (smooth - plane)

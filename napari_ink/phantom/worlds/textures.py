@@ -43,6 +43,7 @@ def filtered_planes(
     """
     noise = filtered_along_depth(rng, shape[0], shape[1] * shape[2], depth_scale).reshape(shape)
     amplitude = gain(fft.fftfreq(shape[1])[:, None], fft.rfftfreq(shape[2])[None]).astype(np.float32)
+    # Planes of different means would be bright and dark layers, which sheets do not have.
     amplitude[0, 0] = 0
     for layer in noise:
         layer[:] = fft.irfft2(fft.rfft2(layer) * amplitude, s=shape[1:])

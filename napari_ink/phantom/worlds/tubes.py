@@ -75,6 +75,7 @@ def _lay_fibres(
     """Draw fibres along the last axis of `texture` between two depths, in place."""
     height, length = texture.shape[1:]
     radius = 0.5 * canvas.px(settings.fibre)
+    # About half of the fibres run at any x, so that this many fill the ply's cross-section once.
     count = int(2.2 * height * (depths[1] - depths[0]) / (np.pi * radius**2))
     bright = smooth_field(rng, (height, 8), canvas.px(130))[:, 0]
     slant, knots = rng.normal(0, 0.04), max(int(length / canvas.px(200)), 2)

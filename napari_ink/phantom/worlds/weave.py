@@ -39,6 +39,7 @@ class Settings(DrawnSettings):
     crust: float = between(4, 9)
     crust_grain: float = between(5, 12)
     crumbs: float = between(0.06, 0.18)
+    # The second draw decides whether there is a jump. Both are made in any case, for the sake of later fields.
     jump: float = drawn_by(lambda rng: float(rng.uniform(0.04, 0.2)) * (rng.random() < 0.35))
     wander: float = between(6, 14)
     noise: float = between(1.5, 3)
@@ -55,6 +56,7 @@ def build(canvas: Canvas) -> Papyrus:
     error = segmentation.wander(rng, canvas, settings.wander, 800)
     shift, jumped = segmentation.jump(rng, canvas, pitch, settings.jump)
     missing = places(rng, canvas, 130, rng.uniform(0, 0.04))
+    # Layers show the next sheet beyond a jump, and only this one bears ink.
     strokes = canvas.write(printed.write) & ~missing & ~jumped
     rough = canvas.px(4) * canvas.field(rng, 35)
     face = error + shift + rough - canvas.px(5) * over
@@ -87,6 +89,7 @@ def _strips(
     bend = 0.25 * smooth_field(rng, shape, canvas.px(1500))
     slope = rng.normal(0, 0.05) * np.arange(shape[1]) / canvas.px(width)
     phase = np.arange(shape[0])[:, None] / canvas.px(width) + slope + bend + rng.uniform(5, 9)
+    # Strips are numbered by their phase, and numbers are indices below: none may be negative.
     phase += max(0.0, -float(phase.min()))
     strip = phase.astype(np.intp)
     knots = max(int(shape[1] / canvas.px(350)), 1) + 2
@@ -112,10 +115,12 @@ def _crust(
     rng: np.random.Generator, canvas: Canvas, strokes: Plane, settings: Settings
 ) -> tuple[FloatArray, FloatArray]:
     """Return the height of what lies on the face, in layers, and its grey, both ``(y, x)``."""
+    # The sheet's generator, not the ink's: a blank sheet has the same crumbs.
     crumbs = places(rng, canvas, 70, settings.crumbs)
     ink = canvas.rng("ink")
     level = canvas.px(settings.crust) * uneven(ink, canvas, 60, 0.35, (0.2, 2))
     lying = softened(np.where(strokes | crumbs, level, 0), canvas.px(6), 4)
+    # About the middle grey of papyrus, so that the crust shows by its relief alone.
     grain = 98 + settings.crust_grain * canvas.field(ink, 14)
     return lying, grain.astype(np.float32)
 
