@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from napari_ink.model.config import InkEdgeConfig
-from napari_ink.model.contract import Direction, InputContract
+from napari_ink.model.contract import Direction, InputContract, SampledStack
 
 if TYPE_CHECKING:
     from torch import nn
@@ -108,6 +108,11 @@ class InkModel:
         contract = self.contract.changed(**{name: wanted[name] for name in own})
         own = {name: list(value) if isinstance(value, tuple) else value for name, value in own.items()}  # as in JSON
         return replace(self, contract=contract, asked={**own, **(self.asked or {})})
+
+    def with_greys_of(self, stack: SampledStack) -> Self:
+        """Return this model with the greys of a stack in its contract; see `InputContract.with_greys_of`."""
+        contract = self.contract.with_greys_of(stack)
+        return self if contract is self.contract else replace(self, contract=contract)
 
     def notes(self) -> tuple[str, ...]:
         """Return sentences for the user about overridden values and missing edges."""

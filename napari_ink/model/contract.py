@@ -7,7 +7,8 @@ checkpoint contains a contract, every stack is checked against it, and every pre
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal, Self
+from functools import lru_cache
+from typing import Annotated, Any, Literal, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -25,9 +26,11 @@ from napari_ink.errors import ContractError
 
 Direction = Literal["as stored", "reversed"]
 Mean = Annotated[int, Field(ge=1, le=64)]
-Normalisation = Literal["fixed", "crop robust"]
+Normalisation = Literal["fixed", "crop robust", "stack quantiles"]
 LARGEST_TILE = 2**13
-_LATER_ENTRIES = frozenset({"grey_range", "context_px", "normalisation", "overlap", "layer_step_um", "mean_of"})
+_LATER_ENTRIES = frozenset(
+    {"grey_range", "context_px", "normalisation", "overlap", "layer_step_um", "mean_of", "stack_greys"}
+)
 _MOST_LAYERS = 2**12
 _VOXEL_TOLERANCE = 0.1
 # Scans of papyri have voxels of more than 1 µm; a ratio above this comes from a voxel size that nobody has filled in.
@@ -38,8 +41,25 @@ _FAR_MEAN = 2.0
 _FAR_DEVIATION = (0.2, 4.0)
 
 _BRIGHTEST = np.iinfo(np.uint16).max
+# Shares of a stack's voxels, and the greys (of 255) that the values at these shares become: about those of the
+# published crops of Scroll 1, see docs/phantoms.md.
+_SHARES = (0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999)
+_USUAL_GREYS = (16.0, 34.0, 57.0, 66.0, 80.0, 105.0, 150.0, 178.0, 195.0, 222.0, 244.0)
 
 Greys = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+
+
+class SampledStack(Protocol):
+    """A stack whose grey values can be sampled, such as `DepthStack`."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Depth layers, height and width."""
+        ...
+
+    def window_quantiles(self, z: slice, shares: tuple[float, ...]) -> tuple[float, ...]:
+        """Return quantiles of grey values sampled from a window of layers, without empty voxels."""
+        ...
 
 
 class InputContract(BaseModel):
@@ -63,7 +83,15 @@ class InputContract(BaseModel):
     normalisation: Normalisation = Field(
         "fixed",
         description="fixed: by the values above alone; crop robust: each tile is then clipped to its own 1st to 99th "
-        "percentile, less its median, and divided by 1.4826 times its median absolute deviation",
+        "percentile, less its median, and divided by 1.4826 times its median absolute deviation; stack quantiles: "
+        "before all else, greys are replaced so that the stack's own quantiles become those of a usual scan, whatever "
+        "its brightness, contrast, gamma and bits",
+    )
+    stack_greys: tuple[float, ...] | None = Field(
+        None,
+        description="with stack quantiles: the grey values of the stack at hand at these quantiles, in stored greys",
+        min_length=len(_SHARES),
+        max_length=len(_SHARES),
     )
     voxel_size_um: float | None = Field(description="edge of the voxels trained on, in micrometres")
     layer_step_um: float | None = Field(
@@ -207,8 +235,34 @@ class InputContract(BaseModel):
                 "; give grey values as the viewer shows them."
             )
 
+    def with_greys_of(self, stack: SampledStack) -> Self:
+        """Return this contract with the quantiles of a stack, if it scales by them; else this contract.
+
+        They are those of a bounded sample from the layers that are read, so they depend neither on the region nor on
+        the tile.
+
+        Raises
+        ------
+        ContractError
+            If the stack has too few layers.
+        StackError
+            If the stack cannot be read.
+        """
+        if self.normalisation != "stack quantiles" or self.stack_greys is not None:
+            return self
+        greys = stack.window_quantiles(self.z_window(stack.shape[0]), _SHARES)
+        low, high = (0.0, _BRIGHTEST) if self.grey_range is None else self.grey_range
+        fitted = tuple(round(min(max(grey, low), high), 2) for grey in greys)
+        return self.model_copy(update={"stack_greys": fitted})
+
+    def without_greys(self) -> Self:
+        """Return this contract without the quantiles of a stack, so that it can be fitted to another one."""
+        return self if self.stack_greys is None else self.model_copy(update={"stack_greys": None})
+
     def prepare(self, block: Greys) -> npt.NDArray[np.float32]:
         """Scale a block of grey values to what the network expects.
+
+        A contract that scales by quantiles must have the greys of the stack (`with_greys_of`).
 
         Parameters
         ----------
@@ -222,6 +276,11 @@ class InputContract(BaseModel):
             Means of pixels are not taken here.
         """
         block = _means_of_layers(block, self.mean_of[0])
+        if self.normalisation == "stack quantiles":
+            assert self.stack_greys is not None, "the contract has no greys of a stack"
+            table = _quantile_table(self.stack_greys, np.iinfo(block.dtype).max, self.mean, self.std)
+            looked_up: npt.NDArray[np.float32] = table[block]
+            return looked_up[::-1] if self.direction == "reversed" else looked_up
         if self.as_8_bit and block.dtype == np.uint16 and self.grey_range is None:
             block = (block >> 8).astype(np.uint8)
         top = float(np.iinfo(block.dtype).max)
@@ -263,8 +322,10 @@ class InputContract(BaseModel):
         if self.grey_range is not None:
             low, high = self.grey_range
             sentences.append(f"Grey values from {low:g} to {high:g} are spread over the whole range.")
-        elif narrow and self.normalisation == "fixed":  # what scales each tile by itself needs no range
+        elif narrow and self.normalisation == "fixed":  # what scales by the stack's own greys needs no range
             return (narrow,)
+        if self.normalisation == "stack quantiles":  # no grey value is far from these
+            return tuple(sentences)
         return tuple(sentences) + self._far_note(sample)
 
     def _far_note(self, sample: Greys) -> tuple[str, ...]:
@@ -292,6 +353,8 @@ class InputContract(BaseModel):
             sentences.append(
                 f"Each tile of {self.tile_size} pixels is scaled by its own grey values, so values depend on it."
             )
+        if self.normalisation == "stack quantiles":
+            sentences.append("Grey values are scaled so that the stack's quantiles are those of a usual scan.")
         sentences.extend(self._voxel_notes(voxel_size_um, layer_step_um))
         return tuple(sentences)
 
@@ -349,6 +412,19 @@ def _means_of_layers(block: Greys, together: int) -> Greys:
 def _in_um(edge: float, step: float) -> str:
     """Return the size of a voxel in words."""
     return f"{edge:g} µm" if math.isclose(edge, step) else f"{edge:g} µm with layers {step:g} µm apart"
+
+
+@lru_cache(maxsize=32)
+def _quantile_table(stack_greys: tuple[float, ...], top: int, mean: float, std: float) -> npt.NDArray[np.float32]:
+    """Return the prepared value of each grey value from 0 to `top`."""
+    stored, usual = np.array((0.0, *stack_greys)), np.array((0.0, *_USUAL_GREYS))
+    # Quantiles of a stack with few grey values coincide; these get the mean of their usual greys.
+    knots, groups = np.unique(stored, return_inverse=True)
+    values = np.bincount(groups, usual) / np.bincount(groups)
+    table: npt.NDArray[np.float32] = (np.interp(np.arange(top + 1), knots, values) / 255).astype(np.float32)
+    table -= mean
+    table /= std
+    return table
 
 
 def first_fault(error: ValidationError) -> str:

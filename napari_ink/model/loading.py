@@ -67,7 +67,7 @@ def load_model(name_or_path: str | os.PathLike[str] = DEFAULT_MODEL) -> InkModel
     path = _existing(name_or_path)
     source = path.stem if path.parent == SHIPPED_FOLDER else str(path.absolute())
     model = replace(_load(path), source=source)
-    if model.contract.normalisation == "fixed":
+    if model.contract.normalisation != "crop robust":
         return model
     from napari_ink.model.crop_scaling import CropScaled
 

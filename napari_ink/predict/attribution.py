@@ -52,7 +52,7 @@ def contribution(model: InkModel, stack: DepthStack, y: int, x: int) -> npt.NDAr
     """
     import torch
 
-    model = resampled(model, stack)
+    model = resampled(model, stack).with_greys_of(stack)
     contract = model.contract
     together, pixels = contract.mean_of
     stack, y, x = plane_means(stack, pixels), y // pixels, x // pixels

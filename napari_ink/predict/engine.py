@@ -126,7 +126,9 @@ class _Run:
         check_augmentations(request.augment)
         for one in (model, *request.others):
             one.contract.check_greys(stack.dtype)
-        self._members = members_of((model, *request.others), request.augment, stack.shape[0])
+        model, *others = (one.with_greys_of(stack) for one in (model, *request.others))
+        request = replace(request, model=model, others=tuple(others))
+        self._members = members_of((model, *others), request.augment, stack.shape[0])
         self._side = side_of(self._members)
         request = self._request = replace(request, overlap=overlap_of(request.overlap, self._members))
         self._region = (request.region or Region.whole(self._shape)).clip(self._shape)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,7 +19,7 @@ from napari_ink.stack.projection import How, project_layers
 Grey = npt.NDArray[Any]
 
 MOST_TOGETHER = 16  # layers of a chunk that are read together, at most
-_SAMPLED_LAYERS = 3
+_SAMPLED_LAYERS, _SAMPLED_WINDOW_LAYERS = 3, 8
 _SAMPLED_PLACES = 4
 _SAMPLE_PX = 64
 _LAYERS_AT_ONCE = 8
@@ -206,8 +206,29 @@ class DepthStack:
 
     def grey_sample(self) -> Grey:
         """Return the grey values ``(n,)`` of sampled voxels, without empty ones unless all are empty."""
-        sample = np.concatenate([rows.ravel() for rows in self._samples])
-        return sample[sample > 0] if (sample > 0).any() else sample
+        return _without_empty(self._samples)
+
+    def window_quantiles(self, z: slice, shares: tuple[float, ...]) -> tuple[float, ...]:
+        """Return quantiles of grey values sampled from a window of layers, without empty voxels.
+
+        Parameters
+        ----------
+        z
+            Half-open range of layers, of which a few are sampled.
+        shares
+            Shares of the voxels below each quantile, 0 to 1.
+
+        Raises
+        ------
+        StackError
+            If the files cannot be read.
+        """
+        key = (z.start, z.stop, shares)
+        if key not in self._quantiles:
+            layers = np.unique(np.linspace(z.start, z.stop - 1, _SAMPLED_WINDOW_LAYERS).astype(int))
+            sample = _without_empty(self._sample_blocks(layers))
+            self._quantiles[key] = tuple(np.quantile(sample, shares).tolist())
+        return self._quantiles[key]
 
     def fingerprint(self) -> str:
         """Return a digest of the shape, the dtype and sampled voxels, which is the same for a copy elsewhere."""
@@ -219,11 +240,15 @@ class DepthStack:
     @cached_property
     def _samples(self) -> tuple[Grey, ...]:
         """Small blocks of voxels, evenly spaced in a few layers: each touches only few strips or chunks of a file."""
-        return tuple(self._sample_blocks())
+        return tuple(self._sample_blocks(np.unique(np.linspace(0, self.shape[0] - 1, _SAMPLED_LAYERS).astype(int))))
 
-    def _sample_blocks(self) -> Iterator[Grey]:
-        depth, height, width = self.shape
-        layers = [slice(z, z + 1) for z in np.unique(np.linspace(0, depth - 1, _SAMPLED_LAYERS).astype(int)).tolist()]
+    @cached_property
+    def _quantiles(self) -> dict[tuple[int, int, tuple[float, ...]], tuple[float, ...]]:
+        return {}
+
+    def _sample_blocks(self, sampled: Iterable[int]) -> Iterator[Grey]:
+        _, height, width = self.shape
+        layers = [slice(int(z), int(z) + 1) for z in sampled]
         if not self.by_layer and self.stored_px != (1, 1):
             places = product(layers, _spread(height), _spread(width))
             with ThreadPoolExecutor(self.readers, thread_name_prefix="napari-ink-samples") as pool:
@@ -256,6 +281,11 @@ class DepthStack:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Grey:
         """Return the whole stack as an array; NumPy calls this in `np.asarray`."""
         return self.read(slice(None), slice(None), slice(None)).astype(dtype or self.dtype, copy=False)
+
+
+def _without_empty(blocks: Iterable[Grey]) -> Grey:
+    sample = np.concatenate([rows.ravel() for rows in blocks])
+    return sample[sample > 0] if (sample > 0).any() else sample
 
 
 def _spread(length: int) -> list[slice]:

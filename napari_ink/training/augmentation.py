@@ -14,6 +14,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from napari_ink.model import InputContract
+from napari_ink.training.painted_ink import can_be_painted, paint_ink
 from napari_ink.training.settings import AugmentationSettings
 
 _DROPPED_SHARE = 0.1  # of the depth layers
@@ -56,6 +57,8 @@ class Augmenter:
             Augmented values and labels, of the same shapes and dtypes.
         """
         rng, settings = np.random.default_rng(seed), self._settings
+        if settings.painted_ink and can_be_painted(labels) and rng.random() < settings.painted_ink:
+            values, labels = paint_ink(values, labels, rng)
         if settings.flips:
             values, labels = _oriented(values, labels, int(rng.integers(8)))
         if rng.random() < settings.affine:

@@ -153,6 +153,7 @@ class CropSampler:
         depth: DepthVariation = DepthVariation(),  # noqa: B008 - frozen
     ) -> None:
         self.pairs, self.contract, self.size, self.depth = list(pairs), contract, size, depth
+        self._fitted = [contract.with_greys_of(pair.stack) for pair in pairs]
         # All crops of a batch need the same number of layers, which the shallowest stack limits.
         windows = [contract.z_window(pair.stack.shape[0]) for pair in pairs]
         self.layers = min((window.stop - window.start for window in windows), default=0)
@@ -216,7 +217,7 @@ class CropSampler:
         missing = [(0, self.size - n) for n in labels.shape]
         if any(after for _, after in missing):
             block, labels = np.pad(block, [(0, 0), *missing]), np.pad(labels, missing)
-        return Crop(np.ascontiguousarray(self.contract.prepare(block)), labels.copy(), (pair, y, x))
+        return Crop(np.ascontiguousarray(self._fitted[pair].prepare(block)), labels.copy(), (pair, y, x))
 
 
 def _hinted_blocks(pair: TrainingPair, size: int) -> LabelledBlocks | None:

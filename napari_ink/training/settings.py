@@ -50,12 +50,23 @@ class AugmentationSettings(_Frozen):
     contrast: float = Field(0.2, ge=0, lt=1, description="largest relative change of the range of grey values")
     noise: float = Field(0.01, ge=0, description="standard deviation of the noise that is added to half of the crops")
     layer_dropout: float = Field(0.2, ge=0, le=1, description="chance that a few depth layers are blanked")
+    painted_ink: float = Field(
+        0.0, ge=0, le=1, description="chance that ink of a random kind is painted on a crop of papyrus without any"
+    )
     cut_out: float = Field(0.2, ge=0, le=1, description="chance that a rectangle is blanked, together with its labels")
 
     @classmethod
     def none(cls) -> AugmentationSettings:
         """Return settings without any augmentation."""
-        off = {"affine": 0, "brightness": 0, "contrast": 0, "noise": 0, "layer_dropout": 0, "cut_out": 0}
+        off = {
+            "affine": 0,
+            "brightness": 0,
+            "contrast": 0,
+            "noise": 0,
+            "layer_dropout": 0,
+            "cut_out": 0,
+            "painted_ink": 0,
+        }
         return cls.model_validate({"flips": False, **off})
 
 

@@ -99,7 +99,8 @@ class HeldOut:
             block = pair.stack.read(window, rows, columns)
             missing = [(0, self._size - n) for n in labels.shape]
             block, labels = np.pad(block, [(0, 0), *missing]), np.pad(labels, missing)
-            yield Crop(np.ascontiguousarray(self._contract.prepare(block)), labels, (number, top, left))
+            prepared = self._contract.with_greys_of(pair.stack).prepare(block)
+            yield Crop(np.ascontiguousarray(prepared), labels, (number, top, left))
 
     def examples(self, network: nn.Module, arithmetic: Arithmetic) -> Iterator[Example]:
         """Yield the crops with their predictions; the network is left in evaluation mode."""

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from napari_ink.errors import ContractError
 from napari_ink.model import InputContract
+from napari_ink.stack import stack_of_array
 
 
 def contract(**changes: object) -> InputContract:
@@ -180,3 +181,54 @@ def test_a_narrow_range_matters_not_where_each_tile_is_scaled_by_itself() -> Non
     sample = np.arange(9, dtype=np.uint8)
     assert contract(mean=0, std=1).grey_notes(sample, "narrow") == ("narrow",)
     assert contract(mean=0, std=1, normalisation="crop robust").grey_notes(sample, "narrow") == ()
+
+
+def by_quantiles(volume: np.ndarray, **changes: object) -> np.ndarray:
+    made = contract(depth_layers=8, min_depth_layers=8, normalisation="stack quantiles", **changes)
+    return made.with_greys_of(stack_of_array(volume, "scan")).prepare(volume)
+
+
+GREYS = np.random.default_rng(5).gamma(6, 1500, (8, 64, 64)).clip(1, 60000).astype(np.uint16)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        (GREYS * 0.4 + 9000).astype(np.uint16),
+        (60000 * (GREYS / 60000) ** 0.7).astype(np.uint16),
+        (60000 * (GREYS / 60000) ** 1.4 + 1).astype(np.uint16),
+        (GREYS >> 4 << 4) + 16,
+        (GREYS >> 8).astype(np.uint8) + 1,
+    ],
+    ids=["brightness and contrast", "gamma 0.7", "gamma 1.4", "12 bits", "8 bits"],
+)
+def test_scaling_by_quantiles_undoes_brightness_contrast_gamma_and_bits(changed: np.ndarray) -> None:
+    # Where a quantile lies between two greys, or 8 bits merge some, values differ by a part of a grey level.
+    assert np.abs(by_quantiles(changed) - by_quantiles(GREYS)).mean() < 0.02
+
+
+def test_scaling_by_quantiles_keeps_the_order_of_greys_and_reverses_layers() -> None:
+    values = by_quantiles(GREYS)
+    order = np.argsort(GREYS, axis=None)
+    assert values.dtype == np.float32 and (np.diff(values.ravel()[order]) >= 0).all()
+    np.testing.assert_array_equal(by_quantiles(GREYS, direction="reversed"), values[::-1])
+
+
+def test_a_contract_that_was_fitted_keeps_its_quantiles_for_other_stacks() -> None:
+    made = contract(depth_layers=8, min_depth_layers=8, normalisation="stack quantiles")
+    fitted = made.with_greys_of(stack_of_array(GREYS, "scan"))
+    assert fitted.with_greys_of(stack_of_array(GREYS // 2, "darker")) == fitted
+    assert InputContract.model_validate_json(fitted.model_dump_json()) == fitted
+    assert fitted.without_greys() == made and "stack_greys" not in made.model_dump()
+
+
+@pytest.mark.parametrize("grey", [0, 7, 255])
+def test_a_stack_of_one_grey_is_scaled_to_one_value(grey: int) -> None:
+    values = by_quantiles(np.full((8, 64, 64), grey, np.uint8))
+    assert np.isfinite(values).all() and np.ptp(values) == 0
+
+
+def test_quantiles_need_no_grey_range_and_are_never_far() -> None:
+    made = contract(normalisation="stack quantiles")
+    assert made.grey_notes(np.full(9, 3, np.uint8), "narrow") == ()
+    assert any("quantiles" in note for note in made.notes(65, 7.91))

@@ -125,3 +125,10 @@ def test_a_sample_is_independent_of_strips_and_decodes_each_band_once() -> None:
     assert in_strips.fingerprint() == plain.fingerprint()
     assert in_strips.contrast_limits() == plain.contrast_limits()
     assert len(reads) == len(set(reads)) == 12
+
+
+def test_quantiles_of_a_window_leave_out_its_empty_voxels_and_other_layers() -> None:
+    volume = np.zeros((9, 40, 40), np.uint8)
+    volume[2:6, :, 20:] = np.arange(100, 104, dtype=np.uint8)[:, None, None]
+    volume[7:] = 250
+    assert stack_of_array(volume, "window").window_quantiles(slice(2, 6), (0.0, 0.5, 1.0)) == (100, 101.5, 103)

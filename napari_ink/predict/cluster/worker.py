@@ -126,7 +126,7 @@ def _prepared(job: Job) -> TileInference:
     stack = open_stack(job.stack)
     if stack.fingerprint() != job.fingerprint:
         raise BadInputError(f"A worker finds another stack at {job.stack}; give all workers the same folders.")
-    members = members_of([_model(*one) for one in job.models], job.augment, stack.shape[0])
+    members = members_of([_model(*one).with_greys_of(stack) for one in job.models], job.augment, stack.shape[0])
     return TileInference(members, stack, job.grid, Forward(torch.device(job.device), job.number_format), job.row_px)
 
 

@@ -205,7 +205,7 @@ def _in_pixels(area: Region, side: int, shape: tuple[int, int]) -> Region:
 
 def _contracts(request: ProbeRequest) -> list[InputContract]:
     """Return the contract in both directions, at all offsets with as many layers in the stack as the model's own."""
-    own, depth = request.model.contract, request.stack.shape[0]
+    own, depth = request.model.contract.with_greys_of(request.stack), request.stack.shape[0]
     own.z_window(depth)  # raises if not even the model's own window fits
     layers = own.layers_read(depth)
     steps = range(-(request.reach // request.step), request.reach // request.step + 1)

@@ -19,6 +19,7 @@ from napari_ink.model.contract import Direction
 from napari_ink.model.inference import for_prediction
 from napari_ink.model.taught_network import without_forest
 from napari_ink.phantom import SETS, Phantom, make_phantom, set_config
+from napari_ink.stack import stack_of_array
 from napari_ink.training.teaching.corrections import Corrections, read_corrections
 from napari_ink.training.teaching.judging import choose_folds, cross_validate, fold_of, scores, scores_by_fold
 from napari_ink.training.teaching.lesson import Lesson
@@ -109,7 +110,8 @@ def compare_on_known(start: InkModel, taught: InkModel) -> tuple[float, str]:
 
 
 def _on_phantom(model: InkModel, phantom: Phantom) -> float:
-    values = model.contract.prepare(phantom.volume[model.contract.z_window(len(phantom.volume))])
+    contract = model.contract.without_greys().with_greys_of(stack_of_array(phantom.volume, "phantom"))
+    values = contract.prepare(phantom.volume[contract.z_window(len(phantom.volume))])
     with torch.inference_mode():
         logits = for_prediction(model.network)(torch.from_numpy(np.ascontiguousarray(values))[None])[0, 0]
     ink = (torch.sigmoid(logits) * 255).round().to(torch.uint8).numpy()

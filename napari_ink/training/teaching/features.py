@@ -45,7 +45,7 @@ class FeatureCache:
         fast = for_prediction(without_forest(model.network))
         if not isinstance(fast, InkEdgeNetwork):
             raise BadInputError(f"{model.name} is not a network of napari-ink, and only those can be taught.")
-        self._network, self._contract, self._stack = fast, model.contract, stack
+        self._network, self._contract, self._stack = fast, model.contract.with_greys_of(stack), stack
         self._window = model.contract.z_window(stack.shape[0])
         self._blocks: OrderedDict[Block, Features] = OrderedDict()
         self._bytes, self._most_bytes = 0, most_bytes

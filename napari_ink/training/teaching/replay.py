@@ -52,7 +52,9 @@ def replay_pairs(
 
 def _translated(volume: UInt16Array, trained: InputContract, taught: InputContract) -> UInt16Array:
     """Return grey values that the contract `taught` prepares to what `trained` makes of a volume."""
-    greys = {name: getattr(trained, name) for name in ("mean", "std", "grey_range", "clip", "as_8_bit")}
+    greys = {
+        name: getattr(trained, name) for name in ("mean", "std", "grey_range", "clip", "as_8_bit", "normalisation")
+    }
     # With the same scaling, grey values need not be rounded a second time.
     if all(getattr(taught, name) == value for name, value in greys.items()):
         return volume if taught.direction == trained.direction else volume[::-1].copy()

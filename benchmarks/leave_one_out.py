@@ -1,0 +1,327 @@
+"""Train on all worlds of phantoms but one, and judge on that one; for each world in turn.
+
+    python benchmarks/world_phantoms.py --home runs/worlds
+    python benchmarks/leave_one_out.py --home runs/worlds --out runs/left-out --steps 800
+    python benchmarks/leave_one_out.py --home runs/worlds --out runs/left-out --table
+
+Thresholds and calibration are fitted to validation phantoms of the other worlds. Each world's results are written to
+`<out>/<world>.json`, and what is there is not computed again. `--model` judges an existing model instead of training
+one (a world that it was trained on is then not left out). A start given with `--from` may name the world left out:
+`--from runs/half-{half}.safetensors` takes the network of the half that does not hold it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy import ndimage, optimize
+from world_phantoms import CONTRACT, entries
+from world_table import auc
+
+from napari_ink.annotation import LabelValue
+from napari_ink.evaluation import edge_scores, ink_scores, label_edges
+from napari_ink.model import InkEdgeConfig, InkModel, InputContract, load_model, save_checkpoint
+from napari_ink.model.inference import for_prediction
+from napari_ink.phantom import WORLDS
+from napari_ink.training import (
+    AugmentationSettings,
+    DepthVariation,
+    StepEnded,
+    TrainingPair,
+    TrainRequest,
+    TrainSettings,
+    Validated,
+    train,
+)
+
+Floats = npt.NDArray[np.float32]
+HALVES = (("gaussian", "tubes", "veins", "foam"), ("weave", "swirls", "clouds", "laminae"))
+BARE_SHARE = 0.35  # of the crops of each world that come from phantoms without ink
+GOALS = {"auc": 0.9, "f0_5": 0.6, "blank": 0.05, "ece": 0.05}
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """A predicted phantom: logits of ink and probabilities of edges ``(y, x)``, the true ink and the papyrus."""
+
+    ink: Floats
+    edge: Floats
+    truth: npt.NDArray[np.bool_]
+    mask: npt.NDArray[np.bool_]
+
+    @property
+    def probability(self) -> Floats:
+        """Probabilities of ink within the papyrus ``(n,)``."""
+        return expit(self.ink[self.mask])
+
+
+def expit(logits: Floats) -> Floats:
+    """Return probabilities of logits."""
+    return (1 / (1 + np.exp(-logits))).astype(np.float32)
+
+
+def predicted(model: InkModel, pair: TrainingPair) -> Judged:
+    """Predict a whole phantom at once."""
+    contract = model.contract.without_greys().with_greys_of(pair.stack)
+    block = pair.stack.read(contract.z_window(pair.stack.shape[0]), slice(None), slice(None))
+    values = torch.from_numpy(np.ascontiguousarray(contract.prepare(block)))
+    with torch.inference_mode():
+        logits = for_prediction(model.network)(values[None]).float()[0].numpy()
+    truth = pair.labels == LabelValue.INK
+    return Judged(logits[0], expit(logits[1]), truth, truth | (pair.labels == LabelValue.PAPYRUS))
+
+
+def pairs_of(worlds: Sequence[str], kinds: dict[str, float], home: Path, **more: Any) -> list[TrainingPair]:
+    """Return phantoms of some worlds; each kind has its share of the crops of a world."""
+    pairs = []
+    for world in worlds:
+        for kind, share in kinds.items():
+            chosen = [one for one in entries(world, kind) if one.file(home).exists()]  # type: ignore[arg-type]
+            pairs += [one.read(home, share=share / len(chosen), **more) for one in chosen]
+    return pairs
+
+
+def held_out(worlds: Sequence[str], home: Path) -> list[TrainingPair]:
+    """Return validation phantoms of some worlds."""
+    chosen = [one for world in worlds for kind in ("validation", "validation bare") for one in entries(world, kind)]
+    read = [one.read(home, share=0.0) for one in chosen if one.file(home).exists()]
+    return [TrainingPair(p.stack, p.labels, np.ones(p.labels.shape, bool), share=0.0) for p in read]
+
+
+def settings_of(args: argparse.Namespace) -> TrainSettings:
+    """Return the training settings of the options."""
+    augmentation = AugmentationSettings(
+        painted_ink=args.painted, brightness=args.brightness, contrast=0.2, noise=0.03, scale=args.scale
+    )
+    return TrainSettings(
+        steps=args.steps,
+        batch_size=args.batch_size,
+        crop_size=args.crop_size,
+        learning_rate=args.learning_rate,
+        validate_every=args.validate_every or args.steps,
+        validation_crops=args.validation_crops,
+        patience=0,
+        edge_tolerance_px=1,
+        average_decay=args.average_decay,
+        precision=args.precision,
+        seed=args.seed,
+        lanes=1,
+        depth=DepthVariation(shift=args.depth_shift),
+        augmentation=augmentation,
+    )
+
+
+def trained(worlds: Sequence[str], run: Path, args: argparse.Namespace, start: InkModel | None) -> tuple[InkModel, Any]:
+    """Train on some worlds; return the model with averaged weights, and the processor time and steps of the run."""
+    shares = {"train": 1 - args.bare, "bare": args.bare}
+    request = TrainRequest(
+        pairs=[*pairs_of(worlds, shares, args.home), *held_out(worlds, args.home)],
+        out=run,
+        settings=settings_of(args),
+        config=None if start is not None else InkEdgeConfig.tiny(),
+        contract=None if start is not None else CONTRACT,
+        start=start,
+        device="cpu",
+        resume=(run / "state.pt").exists(),
+        provenance={
+            "made_by": "benchmarks/leave_one_out.py",
+            "data": f"phantoms of the worlds {', '.join(worlds)}, 320 × 320 pixels",
+        },
+    )
+    began, steps, losses = time.process_time(), 0, []
+    with closing(train(request)) as events:
+        for event in events:
+            if isinstance(event, StepEnded):
+                steps = event.step
+                losses.append(event.ink_loss)
+                if steps % 50 == 0 or steps == 10:
+                    spent = time.process_time() - began
+                    print(f"step {steps}: ink {np.mean(losses[-50:]):.3f}, {spent / steps:.2f} s a step", flush=True)
+            elif isinstance(event, Validated):
+                print(event.scores, flush=True)
+    return load_model(run / "last.safetensors"), {"steps": steps, "seconds": round(time.process_time() - began)}
+
+
+def rescaled(model: InkModel) -> InkModel:
+    """Return a model that reads stacks by their quantiles, whose usual greys are those that its weights know."""
+    contract = InputContract.model_validate({**model.contract.model_dump(), "normalisation": "stack quantiles"})
+    return InkModel(model.name, model.network, model.config, contract, model.provenance, model.sha256)
+
+
+def fit_calibration(judged: Sequence[Judged]) -> tuple[float, float]:
+    """Return the factor and the offset of logits with which the cross-entropy of phantoms is least (Platt 1999)."""
+    logits = np.concatenate([one.ink[one.mask][::7] for one in judged]).astype(np.float64)
+    truth = np.concatenate([one.truth[one.mask][::7] for one in judged])
+
+    def entropy(parameters: npt.NDArray[np.float64]) -> float:
+        moved = parameters[0] * logits + parameters[1]
+        return float(np.mean(np.logaddexp(0, moved) - truth * moved))
+
+    found = optimize.minimize(entropy, [1.0, 0.0], method="Nelder-Mead")
+    return float(found.x[0]), float(found.x[1])
+
+
+def calibration_error(probability: Floats, truth: npt.NDArray[np.bool_], bins: int = 15) -> float:
+    """Return the mean difference between a probability and the share of ink among pixels that have it."""
+    index = np.minimum((probability * bins).astype(int), bins - 1)
+    count, hits, sums = (np.bincount(index, weights, bins) for weights in (None, truth, probability))
+    return float(np.abs(hits - sums).sum() / count.sum())
+
+
+def f0_5_at(judged: Sequence[Judged], threshold: float) -> float:
+    """Return the mean F0.5 of phantoms at one threshold."""
+    found = []
+    for one in judged:
+        cut, truth = one.probability >= threshold, one.truth[one.mask]
+        hits, precise, all_ink = (cut & truth).sum(), cut.sum(), truth.sum()
+        found.append(1.25 * hits / max(precise + 0.25 * all_ink, 1))
+    return float(np.mean(found))
+
+
+def fit_threshold(judged: Sequence[Judged]) -> float:
+    """Return the threshold with the best mean F0.5 of phantoms with ink."""
+    inked = [one for one in judged if one.truth.any()]
+    return float(max(np.arange(0.1, 0.95, 0.025), key=lambda cut: f0_5_at(inked, cut)))
+
+
+def scores(test: Sequence[Judged], blank: Sequence[Judged], fitted_to: Sequence[Judged]) -> dict[str, float]:
+    """Return the scores on a left-out world, with what was fitted to the others."""
+    threshold, (factor, offset) = fit_threshold(fitted_to), fit_calibration(fitted_to)
+    bare = np.concatenate([one.ink[one.mask] for one in blank])
+    ink = np.concatenate([one.ink[one.truth] for one in test])
+    edges = []
+    for one in test:
+        inside = ndimage.binary_erosion(one.mask, iterations=3)
+        edges.append((np.where(inside, one.edge, 0), label_edges(one.truth) & inside))
+    known = [(one.ink[one.mask], one.truth[one.mask]) for one in (*test, *blank)]
+    calibrated = expit(factor * np.concatenate([logits for logits, _ in known]) + offset)
+    return {
+        "auc": float(np.mean([auc(one.ink[one.mask][::5], one.truth[one.mask][::5]) for one in test])),
+        "f0_5": f0_5_at(test, threshold),
+        "f0_5_best": float(np.mean([_best_f0_5(one) for one in test])),
+        "ods": edge_scores(edges, thresholds=49).ods,
+        "blank": float((bare > np.quantile(ink, 0.2)).mean()),
+        "blank_marked": float((expit(bare) >= threshold).mean()),
+        "ece": calibration_error(calibrated, np.concatenate([truth for _, truth in known])),
+        "ece_as_predicted": calibration_error(
+            expit(np.concatenate([logits for logits, _ in known])), np.concatenate([truth for _, truth in known])
+        ),
+        "threshold": threshold,
+        "factor": factor,
+        "offset": offset,
+    }
+
+
+def _best_f0_5(one: Judged) -> float:
+    levels = np.rint(one.probability * 255).astype(np.uint8)
+    return ink_scores(levels[None], one.truth[one.mask][None]).f0_5
+
+
+def judge(model: InkModel, world: str, home: Path) -> dict[str, float]:
+    """Return a model's scores on a world, with a threshold and a calibration that the other worlds gave."""
+    others = [one for one in WORLDS if one != world]
+    fitted_to = [predicted(model, pair) for pair in held_out(others, home)]
+    test, blank = (
+        [predicted(model, one.read(home)) for one in entries(world, kind) if one.file(home).exists()]
+        for kind in ("test", "blank test")
+    )
+    return scores(test, blank, fitted_to)
+
+
+def table(out: Path) -> Iterator[str]:
+    """Yield the lines of a table of all results."""
+    rows = {file.stem: json.loads(file.read_text()) for file in sorted(out.glob("*.json")) if file.stem in WORLDS}
+    columns = ("auc", "f0_5", "f0_5_best", "ods", "blank", "blank_marked", "ece", "ece_as_predicted")
+    yield "| left out | " + " | ".join(columns) + " |\n| --- " + "| --- " * len(columns) + "|"
+    for name in WORLDS:
+        if name in rows:
+            yield f"| {name} | " + " | ".join(f"{rows[name][column]:.3f}" for column in columns) + " |"
+    means = (np.mean([row[column] for row in rows.values()]) for column in columns)
+    yield "| mean | " + " | ".join(f"{mean:.3f}" for mean in means) + " |"
+
+
+def options() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--home", type=Path, default=Path("runs/worlds"), help="folder of the phantoms")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the results")
+    parser.add_argument("--only", nargs="*", choices=tuple(WORLDS), default=tuple(WORLDS), help="worlds to leave out")
+    parser.add_argument("--model", help="judge this model on each world, without training")
+    parser.add_argument("--by-quantiles", action="store_true", help="with --model: scale by the stack's quantiles")
+    parser.add_argument("--from", dest="start", help="a model to train further; {half} becomes 0 or 1")
+    parser.add_argument("--half", type=int, choices=(0, 1), help="train on one half of the worlds, and judge nothing")
+    parser.add_argument("--all", action="store_true", help="train on all worlds, and judge nothing")
+    parser.add_argument("--steps", type=int, default=800)
+    parser.add_argument("--batch-size", type=int, default=8)
+    parser.add_argument("--crop-size", type=int, default=160)
+    parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument("--average-decay", type=float, default=0.99)
+    parser.add_argument("--validate-every", type=int)
+    parser.add_argument("--validation-crops", type=int, default=8)
+    parser.add_argument("--bare", type=float, default=BARE_SHARE, help="share of crops from phantoms without ink")
+    parser.add_argument("--painted", type=float, default=0.7, help="share of those that ink is painted on")
+    parser.add_argument("--scale", type=float, default=0.2)
+    parser.add_argument("--brightness", type=float, default=0.05)
+    parser.add_argument("--depth-shift", type=int, default=6)
+    parser.add_argument("--precision", default="auto")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--table", action="store_true", help="print the table of what was computed")
+    return parser.parse_args()
+
+
+def start_of(args: argparse.Namespace, world: str | None) -> InkModel | None:
+    """Return the model to train further, which has seen no phantom of the world left out."""
+    if args.start is None:
+        return None
+    half = None if world is None else int(world in HALVES[0])  # the other half's network
+    model = load_model(args.start.format(half=half))
+    return model if model.contract.normalisation == "stack quantiles" else saved(rescaled(model), args.out)
+
+
+def saved(model: InkModel, folder: Path) -> InkModel:
+    """Save a start with its new contract, since a run records the file that it started from."""
+    assert model.config is not None
+    path = save_checkpoint(
+        folder / f"{model.name}-by-quantiles.safetensors", model.network, model.config, model.contract, model.provenance
+    )
+    return load_model(path)
+
+
+def main() -> None:
+    """Train and judge what is missing, or print the table."""
+    args = options()
+    torch.set_num_threads(1)
+    args.out.mkdir(parents=True, exist_ok=True)
+    if args.half is not None or args.all:
+        worlds = tuple(WORLDS) if args.all else HALVES[args.half]
+        name = "all" if args.all else f"half-{args.half}"
+        print(trained(worlds, args.out / name, args, start_of(args, None))[1])
+        return
+    for world in () if args.table else args.only:
+        result = args.out / f"{world}.json"
+        if result.exists():
+            continue
+        if args.model:
+            model = load_model(args.model)
+            model, spent = (rescaled(model) if args.by_quantiles else model), {}
+        else:
+            others = [one for one in WORLDS if one != world]
+            model, spent = trained(others, args.out / f"without-{world}", args, start_of(args, world))
+        found = judge(model, world, args.home) | spent
+        result.write_text(json.dumps(found, indent=1))
+        print(world, json.dumps(found), flush=True)
+    print("\n".join(table(args.out)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+"""Phantoms of the worlds, made once and stored, to train and judge networks with.
+
+    python benchmarks/world_phantoms.py --home /tmp/worlds --seconds 600
+
+Volumes are stored with 8 bits, spread over each phantom's own greys, and without the outermost layers, which no window
+reads: a network whose contract scales by quantiles sees the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_ink.annotation import LabelValue
+from napari_ink.model import InputContract
+from napari_ink.model.config import CONTEXT_PX, TILE_PX
+from napari_ink.phantom import WORLDS, make_world_phantom, world_sets
+from napari_ink.stack import open_stack, stack_of_array
+from napari_ink.training import OUTSIDE, TrainingPair
+
+Kind = Literal["train", "bare", "validation", "validation bare", "test", "blank test"]
+CONTRACT = InputContract(
+    depth_layers=32,
+    min_depth_layers=12,
+    mean=0.31,
+    std=0.24,
+    normalisation="stack quantiles",
+    voxel_size_um=7.91,
+    tile_size=TILE_PX,
+    context_px=CONTEXT_PX,
+)
+MARGIN = 6  # layers left out at each end of 65
+_BARE = 500  # seeds to train with from here on are made without ink
+_SIDES: dict[Kind, int] = {
+    "train": 320,
+    "bare": 320,
+    "validation": 320,
+    "validation bare": 320,
+    "test": 384,
+    "blank test": 384,
+}
+COUNTS: dict[Kind, int] = {
+    "train": 30,
+    "bare": 14,
+    "validation": 3,
+    "validation bare": 1,
+    "test": 6,
+    "blank test": 3,
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A phantom to store."""
+
+    world: str
+    kind: Kind
+    seed: int
+
+    def file(self, home: Path) -> Path:
+        """Return the file of its volume; its labels lie beside it."""
+        return home / f"{self.world}-{self.kind.replace(' ', '_')}-{self.seed}.npy"
+
+    def make(self, home: Path) -> None:
+        """Make it, unless it exists."""
+        if self.file(home).exists():
+            return
+        side = _SIDES[self.kind]
+        is_blank = self.kind in ("bare", "validation bare", "blank test")
+        phantom = make_world_phantom(self.world, self.seed, side, side, blank=is_blank)
+        fitted = CONTRACT.with_greys_of(stack_of_array(phantom.volume, "phantom"))
+        prepared = fitted.prepare(phantom.volume[MARGIN:-MARGIN]) * CONTRACT.std + CONTRACT.mean
+        labels = np.where(phantom.ink, LabelValue.INK, LabelValue.PAPYRUS).astype(np.uint8)
+        labels[~phantom.mask] = OUTSIDE
+        np.save(self.file(home).with_suffix(".labels.npy"), labels)
+        partial = self.file(home).with_suffix(".partial.npy")
+        np.save(partial, np.rint(prepared * 255).clip(0, 255).astype(np.uint8))
+        os.replace(partial, self.file(home))
+
+    def read(self, home: Path, **more: object) -> TrainingPair:
+        """Return it as a pair."""
+        labels: npt.NDArray[np.uint8] = np.load(self.file(home).with_suffix(".labels.npy"))
+        return TrainingPair(open_stack(self.file(home)), labels, **more)  # type: ignore[arg-type]
+
+
+def entries(world: str, kind: Kind, count: int | None = None) -> list[Entry]:
+    """Return the phantoms of a world, `COUNTS` of them by default."""
+    sets = world_sets(world)
+    seeds = {
+        "train": sets["train"],
+        "bare": sets["train"][_BARE:],
+        "validation": sets["validation"],
+        "validation bare": sets["validation"][50:],
+        "test": sets["test"],
+        "blank test": sets["blank test"],
+    }[kind]
+    return [Entry(world, kind, seed) for seed in seeds[: COUNTS[kind] if count is None else count]]
+
+
+def everything() -> Iterator[Entry]:
+    """Yield all phantoms, such that an early end leaves some of every world."""
+    for number in range(max(COUNTS.values())):
+        for kind in COUNTS:
+            for world in WORLDS:
+                if number < COUNTS[kind]:
+                    yield entries(world, kind)[number]
+
+
+def main() -> None:
+    """Make the phantoms that are missing."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--home", type=Path, default=Path("runs/worlds"))
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after so many")
+    args = parser.parse_args()
+    args.home.mkdir(parents=True, exist_ok=True)
+    until = time.monotonic() + args.seconds
+    made = 0
+    for entry in everything():
+        if time.monotonic() > until:
+            break
+        made += not entry.file(args.home).exists()
+        entry.make(args.home)
+    print(f"{made} phantoms made, {sum(one.file(args.home).exists() for one in everything())} there")
+
+
+if __name__ == "__main__":
+    main()
