@@ -7,8 +7,10 @@ more or less contrast, or lie a layer higher, in a film of any thickness, whole,
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F  # noqa: N812
 from PIL import Image, ImageDraw
@@ -16,6 +18,8 @@ from scipy import ndimage
 from torch import Tensor
 
 from napari_ink.annotation import LabelValue
+
+Array = npt.NDArray[Any]
 
 _LEAST_PAPYRUS = 0.5  # share of a crop
 _LEAST_INK, _MOST_INK, _ATTEMPTS = 0.03, 0.45, 6
@@ -56,7 +60,7 @@ def paint_ink(values: Tensor, labels: Tensor, rng: np.random.Generator) -> tuple
     return torch.cat([values[: z.start], changed, values[z.stop :]]), labels
 
 
-def _strokes(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
+def _strokes(rng: np.random.Generator, height: int, width: int) -> Array:
     """Return random signs of lines and arcs, bool ``(y, x)``."""
     drawn = np.zeros((height, width), bool)
     for _ in range(_ATTEMPTS):
@@ -66,7 +70,7 @@ def _strokes(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     return drawn
 
 
-def _signs(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
+def _signs(rng: np.random.Generator, height: int, width: int) -> Array:
     picture = Image.new("1", (width, height))
     pen = ImageDraw.Draw(picture)
     thickness = math.exp(rng.uniform(*np.log(_WIDTHS_PX)))
@@ -86,7 +90,7 @@ def _signs(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     return np.array(picture, bool)
 
 
-def _stroke(rng: np.random.Generator) -> np.ndarray:
+def _stroke(rng: np.random.Generator) -> Array:
     """Return points ``(n, 2)`` of a line or an arc within a square of side 1."""
     if rng.random() < 0.5:
         return rng.random((int(rng.integers(2, 4)), 2))
@@ -94,13 +98,14 @@ def _stroke(rng: np.random.Generator) -> np.ndarray:
     return 0.5 + rng.uniform(0.25, 0.5) * np.stack([np.cos(angles), np.sin(angles)], 1)
 
 
-def _rotation(turn: float) -> np.ndarray:
+def _rotation(turn: float) -> Array:
     return np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
 
 
-def _blots(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
+def _blots(rng: np.random.Generator, height: int, width: int) -> Array:
     smooth = _noise(rng, (1, height, width), rng.uniform(6, 20))[0].numpy()
-    return smooth > np.quantile(smooth, rng.uniform(0.6, 0.95))
+    blots: Array = smooth > np.quantile(smooth, rng.uniform(0.6, 0.95))
+    return blots
 
 
 def _film(rng: np.random.Generator, strokes: Tensor, device: torch.device) -> Tensor:
