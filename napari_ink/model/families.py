@@ -57,6 +57,8 @@ class Family:
         Returns what a configuration says about the network's origin.
     unused
         Prefixes of the names of weights that prediction does not need.
+    prefix
+        Put before the names of a file's weights, for a network that is part of a larger one here.
     """
 
     name: str
@@ -65,3 +67,4 @@ class Family:
     network: Callable[[Any, Shapes], nn.Module]
     provenance: Callable[[Any], dict[str, Any]] = lambda _: {}
     unused: tuple[str, ...] = ()
+    prefix: str = ""

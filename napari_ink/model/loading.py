@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -79,15 +80,27 @@ def _origin(path: Path) -> _Origin:
     """Return who made a model file, by its suffix, and by the names of its weights in safetensors."""
     if path.suffix in PTH:
         return "published"
+    if path.suffix not in (*LIGHTNING, OWN):
+        return "foreign"
+    # Others publish safetensors and Lightning checkpoints as well, which do not say what made them.
+    names = checkpoint.weight_names(path) if path.suffix == OWN else _names_in_lightning(path)
+    if any("depth_fusion." in name or "canonical." in name for name in names) or _is_named(names):
+        return "published"
     if path.suffix in LIGHTNING:
         return "Grand Prize"
-    if path.suffix != OWN:
-        return "foreign"
-    # Others publish safetensors as well, whose headers do not say what made them.
-    names = checkpoint.weight_names(path)
-    if any("depth_fusion." in name or "canonical." in name for name in names):
-        return "published"
     return "Grand Prize" if any("to_patch_embedding." in name for name in names) else "own"
+
+
+def _is_named(names: Iterable[str]) -> bool:
+    from napari_ink.model.published import type_of_weights
+
+    return type_of_weights(names) is not None
+
+
+def _names_in_lightning(path: Path) -> tuple[str, ...]:
+    from napari_ink.model.lightning import read_weights
+
+    return tuple(read_weights(path))
 
 
 def _load(path: Path) -> InkModel:

@@ -1,6 +1,7 @@
 """Model files that are published as weights with a training configuration, read without running code.
 
-The configuration's `model_type` says which family of networks a file is of; `FAMILIES` lists those that are known.
+The configuration's `model_type` says which family of networks a file is of; `FAMILIES` lists those that are known. Two
+families state none, and are known by the names of their weights.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,8 +32,13 @@ FAMILIES = {
     "vesuvius_unet_3d_stem_2d": "ink_9um",
     "unet_3d_stem_2d": "ink_9um",
     "multiteacher_3d_projection": "hecate",
+    "ink_canonical_2um": "canonical_2um",
+    "v8-in": "v8_in",
 }
 """Types of networks, and the modules beside this one that hold a `FAMILY`."""
+
+WITHOUT_TYPE = (("decoder.depth_collapse.", "ink_canonical_2um"), ("decoder.convs.", "v8-in"))
+"""Beginnings of names of weights, and the types of networks whose files state none."""
 
 WEIGHTS = ("ema_model", "state_dict", "model_state_dict", "model")
 """Entries of a file that may hold the weights, the first of which counts."""
@@ -40,7 +46,7 @@ WEIGHTS = ("ema_model", "state_dict", "model_state_dict", "model")
 CONFIG_NAMES = ("{stem}.json", "config.json", "train_config.json")
 """Names of the configuration beside weights in a bare safetensors file."""
 
-_LEFT_BY_WRAPPERS = ("module.", "_orig_mod.")  # of DistributedDataParallel and of torch.compile
+_LEFT_BY_WRAPPERS = ("module.", "_orig_mod.", "model.")  # of DistributedDataParallel, torch.compile and Lightning
 # Each convolution and norm is saved under two names.
 _SECOND_NAME = re.compile(r"(.*)\.all_modules\.([01])\.(weight|bias)")
 _FIRST_NAMES = {"0": "conv", "1": "norm"}
@@ -113,7 +119,7 @@ def _opened(path: Path) -> _Opened:
     family = _family(file)
     config = _checked_config(file, family)
     contract, provenance = _contract(file, family, config)
-    weights = _once_each(path, file.weights, family.unused)
+    weights = _once_each(path, file.weights, family)
     network = _fitted(path, family, config, weights)
     return _Opened(contract, provenance, network, weights, file.beside)
 
@@ -129,22 +135,43 @@ def _read_pth(path: Path) -> _File:
             f"{path} holds no weights under {', '.join(WEIGHTS)} (but {entries}); choose a checkpoint of a network."
         )
     config, beside = content.get("config") if name else None, b""
+    step = (content.get("step") or content.get("global_step")) if name else None
+    if config is None and (kind := type_of_weights(weights)) is not None:
+        settings = content.get("hyper_parameters")
+        return _File(path, weights, _typed(kind, settings), name, step)
     if config is None:
         config, beside = _config_beside(path, weights)
-    return _File(path, weights, config, name, content.get("step") if name else None, beside)
+    return _File(path, weights, config, name, step, beside)
 
 
 def _read_safetensors(path: Path) -> _File:
     weights = read_bare_safetensors(path)
+    kind = type_of_weights(weights)
+    if kind is not None and not _config_files(path):
+        return _File(path, weights, _typed(kind, None))
     config, beside = _config_beside(path, weights)
-    return _File(path, weights, config, beside=beside)
+    return _File(path, weights, config if kind is None else _typed(kind, config), beside=beside)
+
+
+def type_of_weights(names: Iterable[str]) -> str | None:
+    """Return the type of network that names of weights tell, for files that state none; None for any other."""
+    plain = [_unwrapped(name) for name in names]
+    return next((kind for start, kind in WITHOUT_TYPE if any(name.startswith(start) for name in plain)), None)
+
+
+def _typed(kind: str, settings: object) -> dict[str, Any]:
+    """Return settings beside weights as a configuration that states its type."""
+    return {**(settings if isinstance(settings, Mapping) else {}), "model_type": kind}
+
+
+def _config_files(path: Path) -> list[Path]:
+    return [file for name in CONFIG_NAMES if (file := path.with_name(name.format(stem=path.stem))).is_file()]
 
 
 def _config_beside(path: Path, weights: Mapping[str, Tensor]) -> tuple[object, bytes]:
     """Return the configuration in a JSON file beside a model file, and the content of that file."""
     names = [name.format(stem=path.stem) for name in CONFIG_NAMES]
-    there = next((file for name in names if (file := path.with_name(name)).is_file()), None)
-    if there is None:
+    if (there := next(iter(_config_files(path)), None)) is None:
         raise CheckpointError(
             f"{path} holds weights without a configuration ({in_words(weights)}); put its configuration beside it, as "
             f"{' or '.join(names)}, see docs/models.md."
@@ -231,12 +258,12 @@ def _fitted(path: Path, family: Family, config: Any, weights: Mapping[str, Tenso
     return network
 
 
-def _once_each(path: Path, weights: Mapping[str, Tensor], unused: tuple[str, ...]) -> dict[str, Tensor]:
+def _once_each(path: Path, weights: Mapping[str, Tensor], family: Family) -> dict[str, Tensor]:
     """Return weights under one name each, without those unused or names that wrappers add; two names must agree."""
     import torch
 
-    plain = {_unwrapped(name): weight for name, weight in weights.items()}
-    plain = {name: weight for name, weight in plain.items() if not name.startswith(unused)}
+    plain = {family.prefix + _unwrapped(name): weight for name, weight in weights.items()}
+    plain = {name: weight for name, weight in plain.items() if not name.startswith(family.unused)}
     found = {name: weight for name, weight in plain.items() if not _SECOND_NAME.fullmatch(name)}
     for name, weight in plain.items():
         if (second := _SECOND_NAME.fullmatch(name)) is None:

@@ -1,4 +1,4 @@
-"""The network of the Hecate family: a 3-D ResNet (Hara et al. 2018), a 3-D decoder, and a weighted sum over the depth.
+"""The network of Hecate and `ink_canonical_2um`: a 3-D ResNet (Hara et al. 2018), a 3-D decoder, a sum over the depth.
 
 Modules have the names of the published checkpoints' keys, and sizes are inferred from the shapes of weights.
 """
@@ -43,6 +43,41 @@ class ResNetSizes:
     has_norm: bool
 
 
+@dataclass(frozen=True)
+class BackboneSizes:
+    """Sizes of a `Backbone`.
+
+    Attributes
+    ----------
+    stem
+        Channels of the first convolution.
+    planes, outputs, blocks
+        Of each stage: channels inside a block and behind it, and number of blocks.
+    """
+
+    stem: int
+    planes: tuple[int, ...]
+    outputs: tuple[int, ...]
+    blocks: tuple[int, ...]
+
+
+def backbone_sizes_of(shapes: Shapes, name: str) -> BackboneSizes:
+    """Return the sizes of a ResNet of that name from the shapes of its weights.
+
+    Raises
+    ------
+    LookupError, ValueError
+        If they are of another network.
+    """
+    layers = [f"{name}.layer{stage + 1}" for stage in range(_STAGES)]
+    return BackboneSizes(
+        stem=shapes[f"{name}.conv1.weight"][0],
+        planes=tuple(shapes[f"{layer}.0.conv1.weight"][0] for layer in layers),
+        outputs=tuple(shapes[f"{layer}.0.conv3.weight"][0] for layer in layers),
+        blocks=tuple(module_count(shapes, layer) for layer in layers),
+    )
+
+
 def sizes_of(shapes: Shapes) -> ResNetSizes:
     """Return the sizes of a network from the shapes of its weights.
 
@@ -51,12 +86,12 @@ def sizes_of(shapes: Shapes) -> ResNetSizes:
     LookupError, ValueError
         If they are of another network.
     """
-    layers = [f"{_BACKBONE}.layer{stage + 1}" for stage in range(_STAGES)]
+    backbone = backbone_sizes_of(shapes, _BACKBONE)
     return ResNetSizes(
-        stem=shapes[f"{_BACKBONE}.conv1.weight"][0],
-        planes=tuple(shapes[f"{layer}.0.conv1.weight"][0] for layer in layers),
-        outputs=tuple(shapes[f"{layer}.0.conv3.weight"][0] for layer in layers),
-        blocks=tuple(module_count(shapes, layer) for layer in layers),
+        backbone.stem,
+        backbone.planes,
+        backbone.outputs,
+        backbone.blocks,
         decoder=tuple(shapes[f"{_DECODER}.channel_reduce.{stage}.0.weight"][0] for stage in range(_STAGES)),
         has_norm="canonical.normalization.weight" in shapes,
     )
@@ -85,7 +120,7 @@ class Bottleneck(nn.Module):
 class Backbone(nn.Module):
     """A ResNet in 3-D; where the network steps by 4 pixels, its first convolution and a pooling do so."""
 
-    def __init__(self, sizes: ResNetSizes, xy_stride: int) -> None:
+    def __init__(self, sizes: ResNetSizes | BackboneSizes, xy_stride: int) -> None:
         super().__init__()
         # As in Hara et al. the first steps are in the plane alone, so the finest features have a voxel for each layer.
         wide = {"kernel_size": 7, "stride": (1, 2, 2), "padding": 3}
@@ -203,6 +238,8 @@ class HecateNetwork(nn.Module):
         Layers at each end of the input that are not used.
     xy_stride
         Pixels of the input to one of the output, 4 or 1.
+    has_slope
+        Whether a learned slope along the depth is added to the scores.
 
     Attributes
     ----------
@@ -214,11 +251,11 @@ class HecateNetwork(nn.Module):
 
     is_large = True
 
-    def __init__(self, sizes: ResNetSizes, tile: int, margin: int, xy_stride: int) -> None:
+    def __init__(self, sizes: ResNetSizes, tile: int, margin: int, xy_stride: int, has_slope: bool = True) -> None:
         super().__init__()
         self.size_divisor = self.fixed_tile = tile
         self.canonical = Canonical(sizes, xy_stride)
-        self.depth_coordinate_scale = nn.Parameter(torch.zeros(()))
+        self.depth_coordinate_scale = nn.Parameter(torch.zeros(())) if has_slope else None
         self._margin = margin
 
     def forward(self, x: Tensor) -> Tensor:
@@ -233,9 +270,12 @@ class HecateNetwork(nn.Module):
         The sum over the layers is a column's logit. Layers in the margin have no part in it.
         """
         logits, scores = self.canonical(x[:, None, self._margin : x.shape[1] - self._margin])
-        # −1 at the first layer and 0 at the middle one, the places that the slope was learned with.
-        middle = logits.shape[2] // 2
-        places = (torch.arange(logits.shape[2], device=x.device) - middle) / middle
-        weights = (scores.float() + self.depth_coordinate_scale * places[:, None, None]).softmax(dim=2)
+        scores = scores.float()
+        if self.depth_coordinate_scale is not None:
+            # −1 at the first layer and 0 at the middle one, the places that the slope was learned with.
+            middle = logits.shape[2] // 2
+            places = (torch.arange(logits.shape[2], device=x.device) - middle) / middle
+            scores = scores + self.depth_coordinate_scale * places[:, None, None]
+        weights = scores.softmax(dim=2)
         # Layers of the margin get 0, so that a layer has the number that it has in the input.
         return F.pad((weights * logits.float())[:, 0], (0, 0, 0, 0, self._margin, self._margin))

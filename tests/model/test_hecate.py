@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 from napari_ink.errors import CheckpointError, ContractError
 from napari_ink.model import Direction, load_model, read_card
@@ -14,74 +13,8 @@ from napari_ink.model.hecate import HecateConfig
 from napari_ink.model.resnet3d import HecateNetwork, ResNetSizes, sizes_of
 from napari_ink.predict import PredictRequest, contribution, open_prediction
 from tests.model import hecate_oracle
+from tests.model.resnet_files import COARSE, FINE, PUBLISHED, SMALL, TILE, config, hecate_file, network, unused
 from tests.predict.stand_ins import make_stack, run
-
-PUBLISHED = ResNetSizes(
-    64, (64, 128, 256, 512), (256, 512, 1024, 2048), (3, 8, 36, 3), (64, 128, 256, 512), has_norm=True
-)
-SMALL = ResNetSizes(3, (2, 3, 4, 5), (6, 8, 9, 10), (1, 2, 1, 2), (4, 5, 6, 7), has_norm=True)
-CLASSES = 1039
-FINE, COARSE = {"layers": 12, "margin": 1, "xy_stride": 4}, {"layers": 9, "margin": 0, "xy_stride": 1}
-TILE = 32
-
-
-def network(margin: int, xy_stride: int, sizes: ResNetSizes = SMALL, **_: object) -> HecateNetwork:
-    """Make a network whose every weight and statistic is random."""
-    torch.manual_seed(4)
-    made = HecateNetwork(sizes, TILE, margin, xy_stride).eval()
-    with torch.no_grad():
-        for name, one in made.state_dict().items():
-            if one.is_floating_point():
-                one.add_(torch.rand_like(one) if name.endswith("running_var") else torch.randn_like(one) * 0.2)
-    return made
-
-
-def config(layers: int, margin: int, xy_stride: int) -> dict[str, Any]:
-    return {
-        "model_type": "multiteacher_3d_projection",
-        "mode": "flat",
-        "in_channels": 1,
-        "projection": {"kind": "canonical_logits"},
-        "model_config": {
-            "projection": {"kind": "canonical_logits"},
-            "canonical": {
-                "with_norm": True,
-                "input_depth": layers,
-                "depth_margin": margin,
-                "native_xy_stride": xy_stride,
-                "native_refinement": False,
-            },
-        },
-        "patch_size": [layers, TILE, TILE],
-        "image_normalization": {"mode": "divide", "divisor": 200.0 if xy_stride == 4 else 255.0},
-    }
-
-
-def unused(sizes: ResNetSizes) -> dict[str, Tensor]:
-    """Make the weights of published files that only training used."""
-    shapes = {
-        "backbone.fc.weight": (CLASSES, sizes.outputs[-1]),
-        "backbone.fc.bias": (CLASSES,),
-        "decoder.aux_head_s2.conv.weight": (1, sizes.decoder[2], 1, 1),
-        "decoder.aux_head_s2.conv.bias": (1,),
-        "decoder.aux_head_s1.conv.weight": (1, sizes.decoder[1], 1, 1),
-        "decoder.aux_head_s1.conv.bias": (1,),
-    }
-    return {f"canonical.{name}": torch.zeros(shape) for name, shape in shapes.items()}
-
-
-def hecate_file(folder: Path, made: HecateNetwork, layout: dict[str, int], **changes: Any) -> Path:
-    content = {
-        "format_version": 1,
-        "architecture_family": "hecate",
-        "sampling_um": 2.4 if layout["xy_stride"] == 4 else 9.6,
-        "weight_source": "ema_model",
-        "config": config(**layout),
-        "ema_model": {**made.state_dict(), **unused(SMALL)},
-        **changes,
-    }
-    torch.save(content, folder / "hecate.pth")
-    return folder / "hecate.pth"
 
 
 def test_the_published_sizes_give_the_published_number_of_weights() -> None:
