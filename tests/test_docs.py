@@ -1,11 +1,10 @@
-"""The pages: their lines, and what they say of the commands."""
+"""The pages: their lines, and the places that they and the program name."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
-
-from napari_ink.cli import _COMMANDS
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")], key=str)
@@ -18,6 +17,33 @@ def test_lines_of_prose_are_at_most_120_characters_long(page):
     assert [number for number, line in lines if len(line) > 120 and not line.startswith(("|", "!["))] == []
 
 
-def test_readme_lists_every_command():
-    listed = re.findall(r"^napari-ink (\w+)", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
-    assert {module.__name__.rpartition(".")[2] for module in _COMMANDS} <= set(listed)
+FRONT = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")]
+
+
+@pytest.mark.parametrize("page", FRONT, ids=lambda page: page.name)
+def test_links_and_paths_of_the_front_pages_exist(page):
+    # The builder of the site checks those of all other pages.
+    text = page.read_text(encoding="utf-8")
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", text)
+    paths = re.findall(r"`((?:docs|benchmarks|tools)/[^`* ]+)`|python (benchmarks/\S+\.py)", text)
+    assert [place for place in (*links, *map("".join, paths)) if not (ROOT / place).exists()] == []
+
+
+def test_the_site_lists_every_command_and_key():
+    page = (ROOT / "docs/reference/command-line.md").read_text(encoding="utf-8")
+    assert "```{commands}" in page  # made from the parsers when the site is built
+    assert "```{keys}" in (ROOT / "docs/reference/keys.md").read_text(encoding="utf-8")
+
+
+def test_every_page_of_the_program_is_there():
+    # Messages, docstrings and comments name pages by their path.
+    sources = [*(ROOT / "napari_ink").rglob("*.py"), *(ROOT / "benchmarks").glob("*.py")]
+    named = {name for path in sources for name in re.findall(r"docs/[\w/-]+\.md", path.read_text(encoding="utf-8"))}
+    assert named and [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_the_list_of_what_comes_along_has_every_dependency():
+    listed = (ROOT / "docs/contributing/dependencies.md").read_text(encoding="utf-8")
+    needed = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+    names = [re.split(r"[^\w.-]", one)[0] for one in needed]
+    assert [name for name in names if f"| {name} |" not in listed] == []

@@ -82,19 +82,6 @@ def test_imports_are_quick(module: str) -> None:
     assert ended.stdout.strip() == "[]"
 
 
-def test_the_readme_names_existing_commands_and_files() -> None:
-    from napari_ink.cli import main
-
-    readme = (ROOT / "README.md").read_text()
-    for place in re.findall(r"`((?:docs|benchmarks)/[^`]+)`|^python (benchmarks/\S+)", readme, flags=re.M):
-        assert (ROOT / "".join(place)).exists(), place
-    code = "\n".join(re.findall(r"^```$(.*?)^```$", readme, flags=re.M | re.S))
-    for command in set(re.findall(r"^napari-ink (\w+)", code, flags=re.M)):
-        with pytest.raises(SystemExit) as end:
-            main([command, "--help"])
-        assert end.value.code == 0
-
-
 def test_what_ships_is_small() -> None:
     sample = sum(path.stat().st_size for path in (ROOT / "sample_data").rglob("*") if path.is_file())
     assert sample < 15e6
