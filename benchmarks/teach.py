@@ -52,10 +52,11 @@ from napari_ink.training import (
 )
 from napari_ink.training.teaching.corrections import Corrections
 from napari_ink.training.teaching.features import FeatureCache
-from napari_ink.training.teaching.judging import choose_folds, cross_validate, fold_of, scores_by_fold
+from napari_ink.training.teaching.judging import choose_folds, fold_of, scores_by_fold, with_plausible_threshold
 from napari_ink.training.teaching.lesson import Lesson, labelled_blocks
 from napari_ink.training.teaching.samples import StrokeSampler
-from napari_ink.training.teaching.stroke_forest import fit_forest, predict_area
+from napari_ink.training.teaching.stroke_head import StrokeHead, whitening_near
+from napari_ink.training.teaching.taught_models import StrokeScores
 from napari_ink.training.teaching.teach import STEPS_PER_MINUTE, adapted
 
 SIZE_PX = 768
@@ -222,23 +223,28 @@ class Live:
 
     def map(self, labels: UInt8, seed: int) -> UInt8:
         """Return the map after learning from labels."""
-        corrections = Corrections(self.case.path, self.case.stack, labels, np.zeros_like(labels))
         sampler = StrokeSampler(self._cache, lambda area: labels[area.slices])
-        samples = sampler.collect(labelled_blocks(corrections))
+        blocks = labelled_blocks(self._corrections(labels))
+        samples = sampler.collect(blocks)
         assert samples is not None
-        forest = fit_forest(samples, seed)
-        return predict_area(forest, self._cache, Region.whole(labels.shape))
+        whitening = whitening_near([(self._cache, block) for block in blocks])
+        head = StrokeHead.fit(samples, whitening, self._cache.ink_logit, seed)
+        return head.area(self._cache, Region.whole(labels.shape))
 
     def recommend(self, labels: UInt8) -> float:
-        """Return the threshold that strokes which were held out recommend."""
-        lesson = Lesson(self._model, [Corrections(self.case.path, self.case.stack, labels, np.zeros_like(labels))])
+        """Return the threshold that the row of a quick model recommends."""
+        lesson = Lesson(self._model, [self._corrections(labels)])
         lesson.caches = [self._cache]
         for _ in lesson.read():
             pass
         held_out, _ = choose_folds(lesson.units)
-        unseen = cross_validate(lesson.samples, lesson.unit, held_out)
-        found = scores_by_fold(unseen, lesson.samples.is_ink, fold_of(lesson.unit, held_out))
-        return 0.5 if found is None else found.threshold
+        found = scores_by_fold(
+            lesson.cross_validate(held_out), lesson.samples.is_ink, fold_of(lesson.unit, held_out)
+        ) or StrokeScores(auc=0.5, f0_5=0, threshold=0.5)
+        return with_plausible_threshold(found, lesson.map_of(lesson.fit(lesson.samples))).threshold
+
+    def _corrections(self, labels: UInt8) -> Corrections:
+        return Corrections(self.case.path, self.case.stack, labels, np.zeros_like(labels))
 
 
 def deep(case: Case, labels: UInt8, start: InkModel, minutes: float, home: Path) -> tuple[InkModel, str]:

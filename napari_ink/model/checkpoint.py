@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 FORMAT = "napari-ink/1"
 TAUGHT_FORMAT = "napari-ink/2"
 """Format of a checkpoint with a forest besides the network, which earlier versions of napari-ink cannot run."""
-_NETWORK, _FOREST = "network.", "forest."
+LINEAR_FORMAT = "napari-ink/3"
+"""Format of a checkpoint with a linear head besides network and forest; versions before it refuse it."""
+_NETWORK, _FOREST, _LINEAR = "network.", "forest.", "linear."
+_TAUGHT = (TAUGHT_FORMAT, LINEAR_FORMAT)
 _FEW_LAYERS = 100
 
 
@@ -53,7 +56,11 @@ def save_checkpoint(
     from napari_ink.model.taught_network import TaughtNetwork
 
     metadata = {
-        "format": TAUGHT_FORMAT if isinstance(network, TaughtNetwork) else FORMAT,
+        "format": FORMAT
+        if not isinstance(network, TaughtNetwork)
+        else TAUGHT_FORMAT
+        if network.linear is None
+        else LINEAR_FORMAT,
         "config": config.model_dump_json(),
         "contract": contract.model_dump_json(),
         "provenance": json.dumps(dict(provenance)),
@@ -73,7 +80,7 @@ def read_own_card(path: Path) -> ModelCard:
         If the file is not a checkpoint of this software.
     """
     metadata, shapes = _read_header(path)
-    if metadata.get("format") not in (FORMAT, TAUGHT_FORMAT):
+    if metadata.get("format") not in (FORMAT, *_TAUGHT):
         raise CheckpointError(
             f"{path} was not made by napari-ink (its format is {metadata.get('format')!r}, not {FORMAT!r}); "
             "choose a checkpoint that `napari-ink models` lists or that napari-ink has trained."
@@ -86,7 +93,7 @@ def read_own_card(path: Path) -> ModelCard:
             name=path.stem,
             path=path,
             config=InkEdgeConfig.model_validate_json(metadata["config"]),
-            has_forest=metadata["format"] == TAUGHT_FORMAT,
+            has_forest=metadata["format"] in _TAUGHT,
             contract=InputContract.model_validate_json(metadata["contract"]),
             provenance=provenance,
             parameters=sum(math.prod(shape) for shape in shapes.values()),
@@ -178,13 +185,18 @@ def load_own(path: Path) -> InkModel:
 
 def _with_forest(network: InkEdgeNetwork, weights: Mapping[str, Tensor]) -> nn.Module:
     from napari_ink.model.forest import Forest
+    from napari_ink.model.linear_head import LinearHead
     from napari_ink.model.stroke_features import feature_count
     from napari_ink.model.taught_network import TaughtNetwork
 
     network.load_state_dict(_part(weights, _NETWORK), strict=True)
     forest = Forest(**_part(weights, _FOREST))
     forest.check(feature_count(network))
-    return TaughtNetwork(network, forest)
+    linear = None
+    if tensors := _part(weights, _LINEAR):
+        linear = LinearHead(**tensors)
+        linear.check(feature_count(network))
+    return TaughtNetwork(network, forest, linear)
 
 
 def _part(weights: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
@@ -198,9 +210,9 @@ def _check_fit(path: Path, config: InkEdgeConfig) -> None:
     from napari_ink.model.network import InkEdgeNetwork
 
     metadata, there = _read_header(path)
-    if metadata.get("format") == TAUGHT_FORMAT:
-        # The sizes of a forest follow from nothing; its tensors are checked once they are read.
-        there = {name.removeprefix(_NETWORK): shape for name, shape in there.items() if not name.startswith(_FOREST)}
+    if metadata.get("format") in _TAUGHT:
+        # The sizes of a forest follow from nothing; its tensors, and a linear head's, are checked once they are read.
+        there = {name.removeprefix(_NETWORK): shape for name, shape in there.items() if name.startswith(_NETWORK)}
     # Building a network of too many layers takes long, even without memory for its weights.
     if sum(config.per_stage("num_layers")) > max(len(there), _FEW_LAYERS):
         raise CheckpointError(

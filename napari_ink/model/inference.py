@@ -34,7 +34,7 @@ def for_prediction(network: nn.Module, dtype: torch.dtype = torch.float32) -> nn
     """
     if isinstance(network, TaughtNetwork):
         # In float32 whatever is asked, since the forest's thresholds were learned from features in it.
-        return TaughtNetwork(cast(InkEdgeNetwork, for_prediction(network.network)), network.forest)
+        return TaughtNetwork(cast(InkEdgeNetwork, for_prediction(network.network)), network.forest, network.linear)
     if not isinstance(network, InkEdgeNetwork):
         return network
     fast = copy.deepcopy(network).eval()

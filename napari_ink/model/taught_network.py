@@ -1,4 +1,4 @@
-"""A network with a forest that learned from strokes: ink from both, edges from the network."""
+"""A network with a forest and a linear head that learned from strokes: ink from all three, edges from the network."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from napari_ink.model.forest import Forest
+from napari_ink.model.linear_head import LinearHead
 from napari_ink.model.network import InkEdgeNetwork
 from napari_ink.model.stroke_features import STEP_PX, stroke_features
 
@@ -15,14 +16,16 @@ LEAST = 1e-3
 
 
 class TaughtNetwork(nn.Module):
-    """Predicts ink by a forest on the features of a network, blended with the network's own ink, and its edges.
+    """Predicts ink by what strokes taught on the features of a network, blended with its own ink, and its edges.
 
     Parameters
     ----------
     network
         The network whose features the forest was fitted to.
     forest
-        The forest.
+        The forest; its blend is the weight of what strokes taught.
+    linear
+        Linear head on the same features, which counts as much as the forest; None in models of earlier versions.
 
     Attributes
     ----------
@@ -30,9 +33,9 @@ class TaughtNetwork(nn.Module):
         Height and width of an input must be multiples of this many pixels.
     """
 
-    def __init__(self, network: InkEdgeNetwork, forest: Forest) -> None:
+    def __init__(self, network: InkEdgeNetwork, forest: Forest, linear: LinearHead | None = None) -> None:
         super().__init__()
-        self.network, self.forest = network, forest
+        self.network, self.forest, self.linear = network, forest, linear
         self.size_divisor = network.size_divisor
 
     def forward(self, x: Tensor) -> Tensor:
@@ -40,13 +43,31 @@ class TaughtNetwork(nn.Module):
         # One by one, since the features of a tile are many times as large as the tile.
         return torch.stack([self._logits(values) for values in x])
 
+    def taught_probability(self, rows: Tensor) -> Tensor:
+        """Return the probability of ink ``(n,)`` that strokes taught for features ``(n, c)``, before the blend."""
+        found: Tensor = self.forest(rows)
+        return found if self.linear is None else with_linear(found, self.linear(rows))
+
     def _logits(self, values: Tensor) -> Tensor:
         features, logits = stroke_features(self.network, values)
-        found = self.forest(features.flatten(1).T.float()).reshape(features.shape[1:])
+        found = self.taught_probability(features.flatten(1).T.float()).reshape(features.shape[1:])
         fine = F.interpolate(found[None, None], scale_factor=STEP_PX, mode="bilinear")[0, 0]
-        of_forest = torch.logit(fine.clamp(LEAST, 1 - LEAST))
-        of_network = torch.logit(torch.sigmoid(logits[0]).clamp(LEAST, 1 - LEAST))
-        return torch.stack([torch.lerp(of_network, of_forest, self.forest.blend), logits[1]])
+        taught = torch.logit(fine.clamp(LEAST, 1 - LEAST))
+        own = torch.logit(torch.sigmoid(logits[0]).clamp(LEAST, 1 - LEAST))
+        return torch.stack([torch.lerp(own, taught, self.forest.blend), logits[1]])
+
+
+def with_linear(forest: Tensor, linear: Tensor) -> Tensor:
+    """Return the probabilities whose logits are the means of a forest's, given as probabilities, and a linear head's.
+
+    Parameters
+    ----------
+    forest
+        Probabilities ``(n,)``.
+    linear
+        Logits ``(n,)``.
+    """
+    return torch.sigmoid((torch.logit(forest.clamp(LEAST, 1 - LEAST)) + linear) / 2)
 
 
 def without_forest(network: nn.Module) -> nn.Module:

@@ -17,7 +17,7 @@ from .settings import AugmentationSettings, DepthVariation, Precision, TrainSett
 from .targets import OUTSIDE, edge_target, ink_target
 from .teaching.blocks import BLOCK_PX, block_region, blocks_of
 from .teaching.checks import check_taught
-from .teaching.live import AreaAnswered, BlockAnswered, ForestFitted, LiveEvent, LiveHead, LiveNote, StrokesRead
+from .teaching.live import AreaAnswered, BlockAnswered, HeadFitted, LiveEvent, LiveHead, LiveNote, StrokesRead
 from .teaching.taught_models import StrokeScores, TaughtModel, TaughtModels
 from .teaching.teach import FeaturesRead, ModelTaught, TeachingEvent, TeachingNote, TeachRequest, teach
 from .validation import Scores
@@ -55,7 +55,7 @@ __all__ = [
     "AreaAnswered",
     "BlockAnswered",
     "FeaturesRead",
-    "ForestFitted",
+    "HeadFitted",
     "LiveEvent",
     "LiveHead",
     "LiveNote",

@@ -61,7 +61,7 @@ class LiveController(QObject):
         self._layer = LiveLayer(layers, self)
         self._teacher: LiveTeacher | None = None
         self._answered: set[tuple[int, int]] = set()
-        self._forest = 0
+        self._head = 0
         self._note = self._took = ""
         self._began = 0.0
         self._settled = QSignalDebouncer(parent=self)
@@ -119,7 +119,7 @@ class LiveController(QObject):
             return
         start = self._start_model()
         if self._teacher is None or self._teacher.start != start:
-            self._teacher, self._forest = LiveTeacher(stack, annotation, start), 0
+            self._teacher, self._head = LiveTeacher(stack, annotation, start), 0
             self._answered.clear()
         self._began = time.perf_counter()
         part = live_area(area, stack.shape[1:])
@@ -131,15 +131,15 @@ class LiveController(QObject):
         self._jobs.run(_JOB, job, self._on_event, on_failure=self._on_failure, on_end=self._on_end)
 
     def _on_event(self, event: LiveEvent) -> None:
-        from napari_ink.training import AreaAnswered, BlockAnswered, ForestFitted, LiveNote, StrokesRead
+        from napari_ink.training import AreaAnswered, BlockAnswered, HeadFitted, LiveNote, StrokesRead
 
         match event:
             case LiveNote():
                 self._note = event.text
             case StrokesRead() if time.perf_counter() - self._began > _SLOW_S:
                 self._show(f"Reading features under the strokes: {event.done} of {event.total}")
-            case ForestFitted() if event.number != self._forest:
-                self._forest = event.number
+            case HeadFitted() if event.number != self._head:
+                self._head = event.number
                 self._answered.clear()
             case BlockAnswered():
                 self._layer.put(event.region, event.ink)

@@ -21,7 +21,7 @@ from napari_ink.model.taught_network import without_forest
 from napari_ink.phantom import SETS, Phantom, make_phantom, set_config
 from napari_ink.stack import stack_of_array
 from napari_ink.training.teaching.corrections import Corrections, read_corrections
-from napari_ink.training.teaching.judging import choose_folds, cross_validate, fold_of, scores, scores_by_fold
+from napari_ink.training.teaching.judging import choose_folds, fold_of, scores, scores_by_fold
 from napari_ink.training.teaching.lesson import Lesson
 from napari_ink.training.teaching.taught_models import TaughtModel, TaughtModels
 from napari_ink.typing import UInt8Array
@@ -66,7 +66,7 @@ def _moved(model: InkModel, corrections: list[Corrections], seed: int) -> str:
     for _ in lesson.read():
         pass
     held_out, judged_on = choose_folds(lesson.units, seed)
-    unseen = cross_validate(lesson.samples, lesson.unit, held_out, seed)
+    unseen = lesson.cross_validate(held_out, seed)
     found = scores_by_fold(unseen, lesson.samples.is_ink, fold_of(lesson.unit, held_out))
     if found is None:
         return f"unknown, since there are too few strokes to hold some out. {judged_on}"

@@ -10,18 +10,15 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit, logit
 
-from napari_ink.model.taught_network import LEAST
 from napari_ink.training.teaching.corrections import Unit, folds, has_both
 from napari_ink.training.teaching.samples import Samples
-from napari_ink.training.teaching.stroke_forest import fit_forest, ink_probability
 from napari_ink.training.teaching.taught_models import StrokeScores
 
 INK_SHARE = 0.12
 """Share of a written page that is covered by ink, as in the phantoms of the published sets."""
-# Never 0, with which strokes would change nothing.
-_BLENDS = (0.25, 0.5, 0.75, 1.0)
+# Of the map; strokes of ink are a few per cent of a page at least, and a page that is covered by it is no page.
+_SHARES = (0.04, 0.15)
 _MOST_FOLDS = 4
 _LEAST_UNITS = 4
 NOT_HELD_OUT = (
@@ -61,7 +58,7 @@ def scores_by_fold(
 ) -> StrokeScores | None:
     """Return the mean scores of the folds that hold both kinds; None if there is none.
 
-    Values of different folds come from different forests, so they are never ranked against each other: a forest that
+    Values of different folds come from different models, so they are never ranked against each other: a model that
     misses a fold's ink has also seen less ink, and gives all of that fold lower values.
 
     Parameters
@@ -87,40 +84,28 @@ def scores_by_fold(
     return StrokeScores(auc=mean("auc"), f0_5=mean("f0_5"), threshold=mean("threshold"))
 
 
+def with_plausible_threshold(found: StrokeScores, values: npt.NDArray[np.floating]) -> StrokeScores:
+    """Return scores whose threshold marks a plausible share of a map as ink.
+
+    People paint where a map is wrong, so that a threshold which is best on strokes is often far too low for the map.
+
+    Parameters
+    ----------
+    found
+        Scores with the threshold that is best on strokes.
+    values
+        Probabilities of ink on the map, in any order.
+    """
+    most, least = np.quantile(values, [1 - _SHARES[0], 1 - _SHARES[1]])
+    threshold = float(np.clip(found.threshold, max(least, 0.01), max(min(most, 0.99), 0.01)))
+    return found.model_copy(update={"threshold": round(threshold, 3)})
+
+
 def fold_of(unit: npt.NDArray[np.int32], held_out: Sequence[Sequence[int]]) -> npt.NDArray[np.intp]:
     """Return the number of the fold of each sample by its unit; −1 outside of all folds."""
     found = np.full(len(unit), -1, np.intp)
     for number, fold in enumerate(held_out):
         found[np.isin(unit, list(fold))] = number
-    return found
-
-
-def choose_blend(
-    forest: npt.NDArray[np.floating],
-    network: npt.NDArray[np.floating],
-    is_ink: npt.NDArray[np.bool_],
-    fold: npt.NDArray[np.intp],
-) -> float:
-    """Return the weight of a forest's logits against those of its network that gives the best AUC, 0.25 to 1.
-
-    Parameters
-    ----------
-    forest, network
-        Probabilities of ink ``(n,)``; those of the forest are for samples that it has not seen.
-    is_ink, fold
-        As for `scores_by_fold`.
-    """
-    found = {blend: scores_by_fold(blended(forest, network, blend), is_ink, fold) for blend in _BLENDS}
-    # Of equally good ones the largest, which follows the strokes most.
-    return max(_BLENDS, key=lambda blend: (0.0 if (one := found[blend]) is None else one.auc, blend))
-
-
-def blended(
-    forest: npt.NDArray[np.floating], network: npt.NDArray[np.floating], blend: float
-) -> npt.NDArray[np.float32]:
-    """Return the probabilities whose logits are the weighted means of two others'."""
-    of_forest, of_network = (logit(np.clip(one, LEAST, 1 - LEAST)) for one in (forest, network))
-    found: npt.NDArray[np.float32] = expit(blend * of_forest + (1 - blend) * of_network).astype(np.float32)
     return found
 
 
@@ -139,20 +124,23 @@ def cross_validate(
     samples: Samples,
     unit: npt.NDArray[np.int32],
     held_out: Sequence[Sequence[int]],
-    seed: int = 0,
-    cores: int = 1,
-    stop: Callable[[], bool] = lambda: False,
+    fit: Callable[[Samples], Callable[[npt.NDArray[np.float16]], npt.NDArray[np.float32]]],
 ) -> npt.NDArray[np.float32]:
-    """Return for each sample the probability that a forest gives it which has not seen its fold.
+    """Return for each sample the probability that a model gives it which has not seen its fold.
 
     Without folds, or where a fold leaves only one kind to learn from, the value is not a number.
+
+    Parameters
+    ----------
+    samples, unit, held_out
+        The samples, the unit of each, and the units of each fold.
+    fit
+        Function that fits a model to samples, and returns its function from features ``(n, c)`` to probabilities.
     """
     found = np.full(len(samples.is_ink), np.nan, np.float32)
     for fold in held_out:
-        if stop():
-            break
         mine = np.isin(unit, list(fold))
         rest = samples.only(~mine)
         if mine.any() and len(rest.is_ink) and rest.has_both:
-            found[mine] = ink_probability(fit_forest(rest, seed, cores), samples.features[mine])
+            found[mine] = fit(rest)(samples.features[mine])
     return found

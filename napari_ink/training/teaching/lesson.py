@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -18,10 +19,14 @@ from napari_ink.region import Region
 from napari_ink.training.teaching.blocks import BLOCK_PX, Block, blocks_of
 from napari_ink.training.teaching.corrections import CELL_PX, Corrections, Unit
 from napari_ink.training.teaching.features import FeatureCache
-from napari_ink.training.teaching.judging import blended
+from napari_ink.training.teaching.judging import cross_validate
 from napari_ink.training.teaching.samples import ReadLabels, Samples, StrokeSampler
+from napari_ink.training.teaching.stroke_head import StrokeHead, Whitening, blended, whitening_near
+from napari_ink.training.validation import spread
 from napari_ink.typing import UInt8Array
 
+# The whitening needs no more, and a reviewed segment has thousands.
+_MOST_BLOCKS = 64
 Values = npt.NDArray[np.float32]
 Chosen = npt.NDArray[np.bool_]
 
@@ -100,6 +105,38 @@ class Lesson:
         """Number of the unit of each sample."""
         return np.concatenate([part.unit for part in self._parts])
 
+    @cached_property
+    def whitening(self) -> Whitening:
+        """Whitening of the features near the strokes."""
+        return whitening_near(self._places())
+
+    def fit(self, samples: Samples, seed: int = 0, cores: int = 1) -> StrokeHead:
+        """Fit a head to samples of this lesson.
+
+        Raises
+        ------
+        BadInputError
+            If there are no samples of ink or none of papyrus.
+        StackError
+            If a stack cannot be read near the strokes.
+        """
+        return StrokeHead.fit(samples, self.whitening, self.caches[0].ink_logit, seed, cores)
+
+    def map_of(self, head: StrokeHead) -> Values:
+        """Return the probabilities of ink that a head gives all cells near the strokes, in no order."""
+        return np.concatenate([head.cells(*place).ravel() for place in self._places()])
+
+    def cross_validate(self, held_out: Sequence[Sequence[int]], seed: int = 0, cores: int = 1) -> Values:
+        """Return for each sample the probability that a head gives it which has not seen its fold; see judging."""
+        return cross_validate(
+            self.samples, self.unit, held_out, lambda samples: self.fit(samples, seed, cores).probability
+        )
+
+    def _places(self) -> list[tuple[FeatureCache, Block]]:
+        """Return some blocks with strokes, each with the features of its stack."""
+        pairs = zip(self.caches, self.corrections, strict=True)
+        return [(cache, block) for cache, one in pairs for block in spread(labelled_blocks(one), _MOST_BLOCKS)]
+
     def values_of_start(self) -> Values:
         """Return the probability of ink that the network of the lesson's model gives each sample."""
         network = without_forest(self.model.network)
@@ -107,12 +144,12 @@ class Lesson:
         return _probability(self.samples.features[:, ink_logit_feature(network)])
 
     def values_of_model(self) -> Values:
-        """Return the probability of ink that the lesson's model gives each sample: by its forest, if it has one."""
+        """Return the probability of ink that the lesson's model gives each sample, with what strokes taught it."""
         if not isinstance(self.model.network, TaughtNetwork):
             return self.values_of_start()
         with torch.inference_mode():
             rows = torch.from_numpy(self.samples.features.astype(np.float32))
-            found = self.model.network.forest(rows).numpy()
+            found = self.model.network.taught_probability(rows).numpy()
         return blended(found, self.values_of_start(), float(self.model.network.forest.blend))
 
     def values_of(self, model: InkModel, chosen: Chosen) -> Values:

@@ -14,9 +14,6 @@ import numpy.typing as npt
 
 from napari_ink.errors import BadInputError
 from napari_ink.model.stroke_features import STEP_PX
-from napari_ink.region import Region
-from napari_ink.training.teaching.blocks import block_region, blocks_of
-from napari_ink.training.teaching.features import FeatureCache
 from napari_ink.training.teaching.samples import Samples
 from napari_ink.typing import UInt8Array
 
@@ -58,7 +55,7 @@ def fit_forest(samples: Samples, seed: int = 0, cores: int = 1, trees: int = _TR
         raise BadInputError("There is nothing to tell apart yet; paint some ink and some papyrus.")
     from sklearn.ensemble import ExtraTreesClassifier
 
-    some = samples.only(_spread(samples, seed))
+    some = some_samples(samples, seed)
     forest = ExtraTreesClassifier(
         trees,
         max_features=_SHARE_OF_FEATURES,
@@ -76,27 +73,6 @@ def ink_probability(forest: ExtraTreesClassifier, rows: npt.NDArray[np.float16])
     return found
 
 
-def predict_area(forest: ExtraTreesClassifier, cache: FeatureCache, area: Region) -> UInt8Array:
-    """Return the probability of ink ``(y, x)`` in a region, uint8 with 255 for 1.
-
-    Raises
-    ------
-    StackError
-        If the stack cannot be read there.
-    """
-    blocks, shape = blocks_of(area), cache.shape
-    outer = block_region(blocks[0], shape).joined(block_region(blocks[-1], shape))
-    cells = np.empty((-(-outer.height // STEP_PX), -(-outer.width // STEP_PX)), np.float32)
-    for block in blocks:
-        features = cache.block(block)
-        place = block_region(block, shape)
-        row, column = (place.y0 - outer.y0) // STEP_PX, (place.x0 - outer.x0) // STEP_PX
-        size = features.shape[1:]
-        found = ink_probability(forest, features.reshape(len(features), -1).T)
-        cells[row : row + size[0], column : column + size[1]] = found.reshape(size)
-    return enlarged(cells)[area.slices_in(outer)]
-
-
 def enlarged(cells: npt.NDArray[np.float32]) -> UInt8Array:
     """Return cells interpolated to pixels, uint8."""
     import torch
@@ -105,6 +81,11 @@ def enlarged(cells: npt.NDArray[np.float32]) -> UInt8Array:
     fine = F.interpolate(torch.from_numpy(cells)[None, None], scale_factor=STEP_PX, mode="bilinear")
     pixels: UInt8Array = (fine[0, 0] * 255).round().to(torch.uint8).numpy()
     return pixels
+
+
+def some_samples(samples: Samples, seed: int) -> Samples:
+    """Return the samples to learn from: all of them, or a random part with up to half of each kind."""
+    return samples.only(_spread(samples, seed))
 
 
 def _spread(samples: Samples, seed: int) -> npt.NDArray[np.bool_]:

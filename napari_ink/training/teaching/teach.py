@@ -23,9 +23,8 @@ import torch
 from napari_ink import __version__
 from napari_ink.errors import BadInputError, storage_errors
 from napari_ink.model import InkModel, InputContract, load_model
-from napari_ink.model.forest import Forest
 from napari_ink.model.network import InkEdgeNetwork
-from napari_ink.model.taught_network import TaughtNetwork, without_forest
+from napari_ink.model.taught_network import without_forest
 from napari_ink.stack import DepthStack
 from napari_ink.training.crops import TrainingPair
 from napari_ink.training.events import CheckpointSaved, TrainingEvent
@@ -44,16 +43,15 @@ from napari_ink.training.teaching.corrections import (
 from napari_ink.training.teaching.features import FeatureCache
 from napari_ink.training.teaching.judging import (
     NOT_HELD_OUT,
-    blended,
-    choose_blend,
     choose_folds,
-    cross_validate,
     fold_of,
     scores_by_fold,
+    with_plausible_threshold,
 )
 from napari_ink.training.teaching.lesson import Lesson, Values, labelled_blocks
 from napari_ink.training.teaching.replay import replay_pairs
-from napari_ink.training.teaching.stroke_forest import check_installed, fit_forest, ink_probability, predict_area
+from napari_ink.training.teaching.stroke_forest import check_installed
+from napari_ink.training.teaching.stroke_head import StrokeHead
 from napari_ink.training.teaching.taught_models import (
     Kind,
     StrokeScores,
@@ -66,7 +64,6 @@ from napari_ink.training.validation import spread
 from napari_ink.typing import UInt8Array
 
 if TYPE_CHECKING:
-    from sklearn.ensemble import ExtraTreesClassifier
     from torch import nn
 
 STEPS_PER_MINUTE = 60
@@ -184,7 +181,7 @@ class _Teacher:
         self._samples, self._unit = lesson.samples, lesson.unit
         self._folds, self._judged_on = choose_folds(lesson.units, request.seed)
         self._fold = fold_of(self._unit, self._folds)
-        self._unseen = cross_validate(self._samples, self._unit, self._folds, request.seed, request.cores)
+        self._unseen = lesson.cross_validate(self._folds, request.seed, request.cores)
         self._in_use = lesson.values_of_start()
         if scores_by_fold(self._unseen, self._samples.is_ink, self._fold) is None:
             # All samples are one fold that is judged by what it taught.
@@ -192,14 +189,14 @@ class _Teacher:
 
     def quick(self) -> ModelTaught:
         """Fit, judge and save the quick model."""
-        forest = fit_forest(self._samples, self._request.seed, self._request.cores)
-        own = self._lesson.values_of_start()
-        blend = choose_blend(self._unseen, own, self._samples.is_ink, self._fold) if self._folds else 1.0
-        values = blended(self._unseen if self._folds else ink_probability(forest, self._samples.features), own, blend)
-        network = without_forest(self._lesson.model.network)
+        lesson = self._lesson
+        head = lesson.fit(self._samples, self._request.seed, self._request.cores)
+        values = self._unseen if self._folds else head.probability(self._samples.features)
+        network = without_forest(lesson.model.network)
         assert isinstance(network, InkEdgeNetwork)
-        taught = TaughtNetwork(network, Forest.of_scikit_learn(forest, blend)).eval()
-        made = self._save("quick", taught, self._lesson.model.contract, self._judge(values, self._fold), {})
+        before, after = self._judge(values, self._fold)
+        after = with_plausible_threshold(after, lesson.map_of(head))
+        made = self._save("quick", head.on(network), lesson.model.contract, (before, after), {})
         if made.row.is_better:
             self._in_use = values
         return made
@@ -218,9 +215,9 @@ class _Teacher:
             if folder.exists() and not can_resume:
                 shutil.rmtree(folder)  # a crash left it before anything was learned
         learned_from = self._samples.only(~judged) if held_out else self._samples
-        forest = fit_forest(learned_from, request.seed, request.cores)
+        head = lesson.fit(learned_from, request.seed, request.cores)
         training = TrainRequest(
-            self._pairs(forest, held_out),
+            self._pairs(head, held_out),
             folder,
             _settings(steps, request.seed),
             start=lesson.model,
@@ -254,8 +251,8 @@ class _Teacher:
                 usable.append(fold)
         return usable[self._request.seed % len(usable)] if usable else []
 
-    def _pairs(self, forest: ExtraTreesClassifier, held_out: Sequence[int]) -> list[TrainingPair]:
-        """Return the training pairs: each project with hints from a forest, and phantoms."""
+    def _pairs(self, head: StrokeHead, held_out: Sequence[int]) -> list[TrainingPair]:
+        """Return the training pairs: each project with hints from a head, and phantoms."""
         lesson, first, pairs = self._lesson, 0, list[TrainingPair]()
         for one, cache in zip(lesson.corrections, lesson.caches, strict=True):
             count = len(one.units.units)
@@ -263,7 +260,7 @@ class _Teacher:
             first += count
             masked = one.units.mask(own) & (one.labels > 0) if own else None
             share = (1 - _REPLAY_SHARE) / len(lesson.corrections)
-            hints = _hints(forest, cache, one)
+            hints = _hints(head, cache, one)
             pairs.append(TrainingPair(one.stack, one.labels, masked, one.edges, hints, share, not held_out))
         request = self._request
         trained, taught = request.start.contract, lesson.model.contract
@@ -370,12 +367,12 @@ def _until(
                 return
 
 
-def _hints(forest: ExtraTreesClassifier, cache: FeatureCache, corrections: Corrections) -> UInt8Array:
-    """Return hints ``(y, x)`` from a forest, in blocks with strokes; 0 elsewhere."""
+def _hints(head: StrokeHead, cache: FeatureCache, corrections: Corrections) -> UInt8Array:
+    """Return hints ``(y, x)`` from a head, in blocks with strokes; 0 elsewhere."""
     hints = np.zeros(corrections.labels.shape, np.uint8)
     for block in spread(labelled_blocks(corrections), _MOST_HINTED_BLOCKS):
         area = block_region(block, cache.shape)
-        hints[area.slices] = to_hints(predict_area(forest, cache, area))
+        hints[area.slices] = to_hints(head.area(cache, area))
     return hints
 
 

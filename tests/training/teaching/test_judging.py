@@ -1,5 +1,7 @@
 """Scores on strokes: against plain definitions, and fold by fold."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,15 +13,16 @@ from napari_ink.training.teaching.corrections import Unit
 from napari_ink.training.teaching.judging import (
     INK_SHARE,
     NOT_HELD_OUT,
-    blended,
-    choose_blend,
     choose_folds,
     cross_validate,
     fold_of,
     scores,
     scores_by_fold,
+    with_plausible_threshold,
 )
 from napari_ink.training.teaching.samples import Samples
+from napari_ink.training.teaching.stroke_forest import fit_forest, ink_probability
+from napari_ink.training.teaching.taught_models import StrokeScores
 
 
 def plain_f0_5(values, is_ink, threshold, ink_share=INK_SHARE):
@@ -87,22 +90,19 @@ def test_folds_weigh_as_much_as_their_rarer_kind():
     assert scores_by_fold(values, is_ink, fold).auc == 0.5  # (1 · 1 + 2 · .25) / 3
 
 
-def test_a_blend_is_the_better_one_of_its_two_parts_where_only_one_is_right():
-    is_ink = np.tile([True, False], 20)
-    fold = np.repeat([0, 1], 20)
-    rng = np.random.default_rng(0)
-    right = np.where(is_ink, 0.8, 0.2) + rng.uniform(-0.1, 0.1, 40)
-    noise = rng.uniform(0.1, 0.9, 40)
-    assert choose_blend(right, noise, is_ink, fold) == 1
-    # The network alone is no choice, since this model is for what the forest has learned.
-    assert choose_blend(1 - right, right, is_ink, fold) == 0.25
-    assert choose_blend(np.full(40, np.nan), right, is_ink, fold) == 1
+def test_a_threshold_marks_a_plausible_share_of_the_map():
+    cells = np.linspace(0, 1, 10_001)
+    found = StrokeScores(auc=0.7, f0_5=0.5, threshold=0.2)
+    assert with_plausible_threshold(found, cells).threshold == pytest.approx(0.85)  # 15 % of the map at most
+    assert with_plausible_threshold(found.model_copy(update={"threshold": 0.9}), cells).threshold == 0.9
+    high = found.model_copy(update={"threshold": 0.99})
+    assert with_plausible_threshold(high, cells).threshold == pytest.approx(0.96)  # and 4 % at least
+    assert with_plausible_threshold(found, np.zeros(9)).threshold == 0.01
+    assert with_plausible_threshold(found, np.ones(9)).threshold == 0.99
 
 
-def test_blending_weighs_logits():
-    forest, network = np.array([0.5, 0.9, 1.0, np.nan]), np.array([0.9, 0.5, 1.0, 0.5])
-    np.testing.assert_allclose(blended(forest, network, 1), [0.5, 0.9, 0.999, np.nan], atol=1e-6)
-    np.testing.assert_allclose(blended(forest, network, 0.5), [0.75, 0.75, 0.999, np.nan], atol=1e-6)
+def fit(samples):
+    return partial(ink_probability, fit_forest(samples))
 
 
 def unit(number, ink, papyrus):
@@ -135,7 +135,7 @@ def test_samples_are_judged_by_forests_that_have_not_seen_their_fold():
     features = (features + 0.1 * rng.standard_normal((120, 6))).astype(np.float16)
     samples = Samples(features, is_ink, np.zeros((120, 2), np.int32))
     held_out = [[0], [1], [2]]
-    found = cross_validate(samples, unit_of, held_out)
+    found = cross_validate(samples, unit_of, held_out, fit)
     fold = fold_of(unit_of, held_out)
     np.testing.assert_array_equal(fold, np.where(unit_of == 3, -1, unit_of))
     np.testing.assert_array_equal(np.isnan(found), unit_of == 3)
@@ -145,4 +145,4 @@ def test_samples_are_judged_by_forests_that_have_not_seen_their_fold():
 
 def test_a_fold_that_leaves_one_kind_is_not_predicted():
     samples = Samples(np.zeros((4, 3), np.float16), np.array([True, False, True, True]), np.zeros((4, 2), np.int32))
-    assert np.isnan(cross_validate(samples, np.array([0, 0, 1, 1], np.int32), [[0]])).all()
+    assert np.isnan(cross_validate(samples, np.array([0, 0, 1, 1], np.int32), [[0]], fit)).all()

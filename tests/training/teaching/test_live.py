@@ -1,4 +1,4 @@
-"""Live teaching: answers block by block from the middle, forests only for new labels, and what it says without both."""
+"""Live teaching: answers block by block from the middle, heads only for new labels, and what it says without both."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 from napari_ink.model import InkModel
 from napari_ink.region import Region
 from napari_ink.stack import stack_of_array
-from napari_ink.training import AreaAnswered, BlockAnswered, ForestFitted, LiveHead, LiveNote, StrokesRead
+from napari_ink.training import BlockAnswered, HeadFitted, LiveHead, LiveNote, StrokesRead
 from tests.training.small import CONTRACT
 
 SHAPE = (300, 560)
@@ -61,9 +61,9 @@ def test_the_map_comes_block_by_block_from_the_middle(painted):
 
 
 def test_a_view_that_moved_needs_new_blocks_only(painted):
-    assert [event.number for event in painted.answer() if isinstance(event, ForestFitted)] == [1]
+    assert [event.number for event in painted.answer() if isinstance(event, HeadFitted)] == [1]
     events = painted.answer(answered=frozenset(BLOCKS[:5]))
-    assert [event.number for event in events if isinstance(event, ForestFitted)] == [1]
+    assert [event.number for event in events if isinstance(event, HeadFitted)] == [1]
     assert [event.block for event in events if isinstance(event, BlockAnswered)] == [BLOCKS[5]]
 
 
@@ -71,7 +71,7 @@ def test_a_new_stroke_answers_all_blocks_again(painted):
     painted.answer()
     painted.labels[200:220, 400:460] = 1
     events = painted.answer(answered=frozenset(BLOCKS))
-    assert [event.number for event in events if isinstance(event, ForestFitted)] == [2]
+    assert [event.number for event in events if isinstance(event, HeadFitted)] == [2]
     assert len([event for event in events if isinstance(event, BlockAnswered)]) == len(BLOCKS)
 
 
@@ -81,30 +81,19 @@ def test_of_many_labelled_blocks_the_nearest_teach(painted, monkeypatch):
     assert [event.total for event in events if isinstance(event, StrokesRead)] == [2, 2]
 
 
-def test_a_better_blend_follows_the_answer_and_holds_for_the_next_stroke(painted, monkeypatch):
-    monkeypatch.setattr("napari_ink.training.teaching.live.choose_blend", lambda *_: 0.25)
-    kinds = [type(event) for event in painted.answer() if not isinstance(event, StrokesRead)]
-    answers = [BlockAnswered] * len(BLOCKS)
-    assert kinds == [ForestFitted, *answers, AreaAnswered, ForestFitted, *answers]
-    assert painted.answer(answered=frozenset(BLOCKS))[-1] == AreaAnswered()
-    painted.labels[200:220, 400:460] = 1
-    kinds = [type(event) for event in painted.answer() if not isinstance(event, StrokesRead)]
-    assert kinds == [ForestFitted, *answers, AreaAnswered]
+def test_an_answer_equals_what_the_quick_model_predicts_there(painted):
+    found = {event.block: event.ink for event in painted.answer() if isinstance(event, BlockAnswered)}
+    head, cache = painted.head._head, painted.head._cache
+    area = Region(0, 256, 0, 256)
+    np.testing.assert_allclose(found[0, 0][:-4, :-4], head.area(cache, area)[:-4, :-4], atol=1)
 
 
-def test_a_newer_answer_ends_the_choice_of_a_blend(painted, monkeypatch):
-    asked = []
-
-    def validate(*_, stop, **__):
-        painted.head._calls += 1  # as a newer stroke does on another thread
-        asked.append(stop())
-
-    monkeypatch.setattr("napari_ink.training.teaching.live.cross_validate", validate)
-    assert painted.answer()[-1] == AreaAnswered()
-    assert asked == [True]
-
-
-def test_the_values_of_the_network_are_its_logits(painted):
-    rows = np.zeros((1, 9999), np.float16)
-    rows[0, painted.head._cache.ink_logit] = 2.0
-    np.testing.assert_allclose(painted.head._of_network(rows), 1 / (1 + np.exp(-2.0)), rtol=1e-3)
+def test_the_whitening_is_made_again_only_for_strokes_in_other_blocks(painted):
+    painted.answer()
+    before = painted.head._whitened
+    painted.labels[150:170, 400:460] = 1
+    painted.answer()
+    assert painted.head._whitened is before
+    painted.labels[150:170, 530:550] = 1
+    painted.answer()
+    assert painted.head._whitened is not before

@@ -5,11 +5,10 @@ import pytest
 
 from napari_ink.errors import BadInputError
 from napari_ink.model.stroke_features import STEP_PX
-from napari_ink.region import Region
 from napari_ink.training.teaching import stroke_forest
 from napari_ink.training.teaching.blocks import BLOCK_PX
 from napari_ink.training.teaching.samples import Samples, StrokeSampler
-from napari_ink.training.teaching.stroke_forest import fit_forest, ink_probability, predict_area
+from napari_ink.training.teaching.stroke_forest import fit_forest, ink_probability
 
 HEIGHT, WIDTH = 300, 270
 
@@ -102,23 +101,3 @@ def test_one_kind_alone_cannot_be_learned():
     samples = learnable()
     with pytest.raises(BadInputError, match="paint some ink and some papyrus"):
         fit_forest(samples.only(samples.is_ink))
-
-
-class Forest:
-    """Stands for a forest: the probability is the row of the cell, by the height of the segment."""
-
-    def predict_proba(self, rows):
-        found = rows[:, 0] / HEIGHT
-        return np.stack([1 - found, found], axis=1)
-
-
-@pytest.mark.parametrize("area", [Region(0, HEIGHT, 0, WIDTH), Region(250, 263, 30, 37), Region(299, 300, 269, 270)])
-def test_areas_are_predicted_as_part_of_the_whole(area):
-    whole = predict_area(Forest(), CountingCache(), Region(0, HEIGHT, 0, WIDTH))
-    assert whole.shape == (HEIGHT, WIDTH)
-    # Interpolation between the middles of cells gives each row of pixels its own row, as features name the first pixel.
-    rows = np.clip(np.arange(HEIGHT) - 1.5, 0, HEIGHT - STEP_PX)
-    np.testing.assert_allclose(whole[:, 0], rows / HEIGHT * 255, atol=0.51)
-    part = predict_area(Forest(), CountingCache(), area)
-    inner = (slice(2, -2),) if area.height > 4 else (slice(None),)
-    np.testing.assert_allclose(part[inner], whole[area.slices][inner], atol=1)

@@ -111,11 +111,11 @@ def test_a_repeated_lesson_adds_no_row_and_uses_its_model_again(new_project, sta
 def test_a_model_that_is_not_better_is_never_put_in_use(new_project, start, monkeypatch):
     folder = new_project()
 
-    def wrong(samples, *_):
-        return (~samples.is_ink).astype(np.float32)
+    def wrong(lesson, *_):
+        return (~lesson.samples.is_ink).astype(np.float32)
 
-    monkeypatch.setattr(teaching, "cross_validate", wrong)
-    monkeypatch.setattr(Lesson, "values_of", lambda lesson, _, chosen: wrong(lesson.samples)[chosen])
+    monkeypatch.setattr(Lesson, "cross_validate", wrong)
+    monkeypatch.setattr(Lesson, "values_of", lambda lesson, _, chosen: wrong(lesson)[chosen])
     quick, deep = made_by(teach(TeachRequest((folder,), start, minutes=10)))
     models = TaughtModels.of_project(folder)
     assert not quick.row.is_better and not deep.row.is_better
