@@ -51,6 +51,7 @@ plot_rcparams = {"svg.fonttype": "none", "font.size": 10, "axes.spines.top": Fal
 
 html_theme = "pydata_sphinx_theme"
 html_title = "napari-ink"
+html_favicon = html_logo = "../napari_ink/icon.png"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_show_sourcelink = False

@@ -5,13 +5,18 @@ import re
 import subprocess
 import sys
 import tomllib
+from importlib import resources
 from importlib.metadata import entry_points, requires
 from pathlib import Path
 
 import pytest
 from npe2 import PluginManifest
+from packaging.licenses import canonicalize_license_expression
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from PIL import Image
+
+from napari_ink import __version__
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -87,3 +92,15 @@ def test_what_ships_is_small() -> None:
     assert sample < 15e6
     for checkpoint in (ROOT / "napari_ink/model/checkpoints").iterdir():
         assert checkpoint.stat().st_size < 15e6
+
+
+def test_the_licence_is_an_spdx_expression_and_the_version_that_of_the_citation() -> None:
+    assert canonicalize_license_expression(PROJECT["project"]["license"]) == "BSD-3-Clause"
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"version: {__version__}\n" in citation and "license: BSD-3-Clause\n" in citation
+
+
+def test_the_icon_ships_and_is_square() -> None:
+    package, _, name = str(PluginManifest.from_distribution("napari-ink").icon).partition(":")
+    with Image.open(resources.files(package) / name) as icon:
+        assert icon.format == "PNG" and icon.size == (256, 256)

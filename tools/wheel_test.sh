@@ -27,6 +27,8 @@ set -x
 python -c 'import importlib.util as u; assert not any(map(u.find_spec, ("PyQt5", "PyQt6", "PySide2", "PySide6"))), "Qt came along"'
 npe2 validate napari-ink
 napari-ink --help >help.txt
+napari-ink --version
+napari-ink doctor
 napari-ink models
 sample=$(python -c 'from napari_ink.phantom import sample_path; print(sample_path())')
 napari-ink info "$sample"
