@@ -9,6 +9,7 @@ reads: a network whose contract scales by quantiles sees the same.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import time
 from collections.abc import Iterator
@@ -121,6 +122,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after so many")
     args = parser.parse_args()
     args.home.mkdir(parents=True, exist_ok=True)
+    # By this a stack is known as a simulation, see `napari_ink.stack.is_phantom`.
+    (args.home / "meta.json").write_text(json.dumps({"note": "phantoms of several worlds", "phantom": {}}))
     until = time.monotonic() + args.seconds
     made = 0
     for entry in everything():

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from napari_ink.cli.common import grey_range, grey_range_argument, json_argument, print_json, stack_argument
 from napari_ink.cli.project_info import print_project, project_at
 from napari_ink.cli.reproduce import command_again, why_no_command
-from napari_ink.errors import BadInputError, StackError
+from napari_ink.errors import BadInputError, ContractError, StackError
 
 if TYPE_CHECKING:
     from napari_ink.stack import DepthStack
@@ -47,6 +47,7 @@ def run(arguments: argparse.Namespace) -> None:
         "notes": list(stack.notes),
         "grey_values": _greys(stack, grey_range(arguments)),
         "grey_note": grey_note(stack, grey_range(arguments)) or None,
+        "model_note": _on_model(stack),
         "voxel_size_um": stack.voxel_size_um,
         "surface_layer": stack.surface_z,
         "levels": [list(level.shape) for level in stack.levels],
@@ -63,7 +64,7 @@ def run(arguments: argparse.Namespace) -> None:
     if (greys := facts["grey_values"]) is not None:
         facts["grey_values"] = "{low} to {high} of {black:g} to {white:g}, in a sample".format(**greys)
     facts["notes"] = " ".join(facts["notes"]) or None
-    for name in ("missing", "slow", "grey_note", "notes"):
+    for name in ("missing", "slow", "grey_note", "model_note", "notes"):
         if facts[name] is None:
             del facts[name]
     facts["shape"] = "{} depth layers of {} × {} pixels (height × width)".format(*stack.shape)
@@ -86,6 +87,18 @@ def _greys(stack: DepthStack, grey_range: tuple[float, float] | None) -> dict[st
         return None  # the note says why
     fill = grey_fill(sample, grey_range)
     return {"low": fill.low, "high": fill.high, "black": fill.black, "white": fill.white}
+
+
+def _on_model(stack: DepthStack) -> str | None:
+    """Return a sentence if the stack lies outside of what the default model was trained on; else None."""
+    from napari_ink.model import DEFAULT_MODEL, read_card
+    from napari_ink.predict import familiarity_notes
+
+    try:
+        notes = familiarity_notes(read_card(DEFAULT_MODEL), stack)
+    except (StackError, ContractError):
+        return None  # other notes say why it cannot be read
+    return " ".join(f"{DEFAULT_MODEL}: {note}" for note in notes) or None
 
 
 def _prediction(source: str) -> dict[str, Any] | None:

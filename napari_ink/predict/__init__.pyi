@@ -10,6 +10,7 @@ from .events import (
     PredictionStarted,
     TilePredicted,
 )
+from .familiarity import familiarity_notes
 from .precision import PrecisionName
 from .probing.probe import ProbeEnded, ProbeEvent, ProbeRequest, ProbeStarted, WindowProbed, probe
 from .request import PredictRequest
@@ -56,6 +57,7 @@ __all__ = [
     "cores_for_torch",
     "cores_left_free",
     "device_title",
+    "familiarity_notes",
     "open_cluster",
     "open_prediction",
     "predict",

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import replace
+from functools import cached_property
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,9 @@ import numpy.typing as npt
 
 from napari_ink.errors import BadInputError, DeviceMemoryError, LabelError
 from napari_ink.memory import memory_kept
+from napari_ink.model import recommended_thresholds
 from napari_ink.model.bfloat16 import has_bfloat16
+from napari_ink.model.familiarity import on_ink
 from napari_ink.predict.answers import Answer, bad_tiles
 from napari_ink.predict.augmented_views import check_augmentations
 from napari_ink.predict.blending import OpenBlocks
@@ -32,6 +35,7 @@ from napari_ink.predict.events import (
     PredictionStarted,
     TilePredicted,
 )
+from napari_ink.predict.familiarity import familiarity_notes
 from napari_ink.predict.grid_choice import choose_grid, overlap_of, smaller_side
 from napari_ink.predict.nan_tiles import refuse_only_nan
 from napari_ink.predict.precision import choose_format
@@ -65,7 +69,8 @@ def predict(request: PredictRequest) -> Generator[PredictionEvent, None, None]:
     TilePredicted
         For each tile, after its batch.
     PredictionNote
-        When the run continues with less memory, and for each tile that is left out.
+        When the run continues with less memory, for each tile that is left out, and at the end if the map marks more
+        ink than pages have, or hardly any.
     PredictionEnded
         At the end.
 
@@ -108,6 +113,8 @@ def _attempt(run: _Run, began: float) -> Generator[PredictionEvent, None, None]:
         writer.mark_done(plan.untouched)
         yield from run.tiles(plan, writer)
         writer.finish()
+        for sentence in run.notes_on_ink():
+            yield PredictionNote(sentence)
         yield PredictionEnded(writer.path, plan.tiles, time.monotonic() - began, writer.is_complete)
 
 
@@ -134,6 +141,7 @@ class _Run:
         self._region = (request.region or Region.whole(self._shape)).clip(self._shape)
         self._mask = _checked_mask(request.mask, self._shape, self._region)
         self._resumed: Mapping[str, Any] | None = None
+        self._histogram = np.zeros(256, np.int64)  # predicted pixels of the papyrus at each level of ink
         self._grid = choose_grid(request, self._members, self._earlier)
         self._device = choose_device(request.device) if cluster is None else cluster.torch_device()
         for name, number in (("A batch of {} tiles", request.batch_size), ("A machine of {} cores", request.cores)):
@@ -184,6 +192,7 @@ class _Run:
             self._tile_asked,
             self._number_format,
         )
+        provenance["outside_of_training"] = list(self._outside_of_training)
         is_new = not (request.resume and path.exists())
         if is_new:
             create_store(path, self._shape, request.stack.voxel_size_um, provenance, channels_of(self._members))
@@ -226,6 +235,23 @@ class _Run:
             reads = model.contract.notes(stack.shape[0], stack.voxel_size_um, stack.layer_step_um)
             for note in (*reads, *model.contract.grey_notes(sample, narrow), *model.notes()):
                 yield whose + note
+        yield from self._outside_of_training
+
+    @cached_property
+    def _outside_of_training(self) -> tuple[str, ...]:
+        """Sentences on models that were trained on nothing like the stack."""
+        models, stack = (self._request.model, *self._request.others), self._request.stack
+        return tuple(
+            f"{model.name}: {note}" if len(models) > 1 else note
+            for model in models
+            for note in familiarity_notes(model, stack)
+        )
+
+    def notes_on_ink(self) -> tuple[str, ...]:
+        """Return a sentence if the map of a whole run marks more ink than pages have, or hardly any."""
+        if self._resumed is not None or self._cluster is not None:
+            return ()  # parts of the map were not seen here
+        return on_ink(self._histogram.tolist(), recommended_thresholds(self._request.model.provenance)["ink"])
 
     def _notes_on_overlap(self) -> Iterator[str]:
         own = overlap_of(None, self._members)
@@ -325,9 +351,15 @@ class _Run:
         if final:
             encoded = {block: answer.finished[block] for block in final if block in answer.finished}
             here = [block for block in final if block not in encoded]
-            writer.store({block: blend.levels(block_area(block, self._region)) for block in here}, encoded)
+            levels = {block: blend.levels(block_area(block, self._region)) for block in here}
+            writer.store(levels, encoded)
             for block in here:
+                self._count(block, levels[block][0])
                 blend.discard(block)
+
+    def _count(self, block: BlockIndex, ink: UInt8Array) -> None:
+        inside = ink if self._mask is None else ink[self._mask[block_area(block, self._region).slices]]
+        self._histogram += np.bincount(inside.ravel(), minlength=256)
 
     def _levels_reader(
         self, tile: Region, answer: Answer, blend: OpenBlocks, writer: PredictionWriter

@@ -92,10 +92,10 @@ class TilePredicted:
 
 @dataclass(frozen=True, slots=True)
 class PredictionNote:
-    """A sentence for the user about a run that continues.
+    """A sentence for the user about a run.
 
     Either memory ran out and the run starts again with other settings (`PredictionStarted` follows), or a tile was left
-    out.
+    out, or the finished map marks more ink than pages have, or hardly any.
 
     Attributes
     ----------

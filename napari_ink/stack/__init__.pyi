@@ -12,6 +12,7 @@ from .depth_stack import DepthStack, Level
 from .grey_range import GreyFill, grey_fill, grey_note, suggested_range
 from .mask import InkFile, SegmentMask, read_ink, read_mask, read_segment_mask
 from .opening import LAYER_FOLDERS, open_stack, suffix_of
+from .origin import is_phantom, texture_figures
 from .plane import StoredPlane, as_plane, crop_plane, open_numpy
 from .plane_opening import opened_plane
 from .projected import projected_levels
@@ -46,6 +47,7 @@ __all__ = [
     "grey_note",
     "holds_zarr",
     "is_address",
+    "is_phantom",
     "level_step",
     "open_numpy",
     "open_stack",
@@ -60,6 +62,7 @@ __all__ = [
     "sample_of",
     "stack_of_array",
     "suffix_of",
+    "texture_figures",
     "suggested_range",
     "viewing_levels",
 ]

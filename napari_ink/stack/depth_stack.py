@@ -225,10 +225,25 @@ class DepthStack:
         """
         key = (z.start, z.stop, shares)
         if key not in self._quantiles:
-            layers = np.unique(np.linspace(z.start, z.stop - 1, _SAMPLED_WINDOW_LAYERS).astype(int))
-            sample = _without_empty(self._sample_blocks(layers))
+            sample = _without_empty(block for layer in self.window_blocks(z) for block in layer)
             self._quantiles[key] = tuple(np.quantile(sample, shares).tolist())
         return self._quantiles[key]
+
+    def window_blocks(self, z: slice) -> tuple[tuple[Grey, ...], ...]:
+        """Return for a few layers of a window the same small blocks ``(y, x)``, evenly spaced over the segment.
+
+        Raises
+        ------
+        StackError
+            If the files cannot be read.
+        """
+        key = (z.start, z.stop)
+        if key not in self._blocks:
+            layers = np.unique(np.linspace(z.start, z.stop - 1, _SAMPLED_WINDOW_LAYERS).astype(int))
+            blocks = [block[0] for block in self._sample_blocks(layers)]
+            places = len(blocks) // len(layers)
+            self._blocks[key] = tuple(tuple(blocks[i : i + places]) for i in range(0, len(blocks), places))
+        return self._blocks[key]
 
     def fingerprint(self) -> str:
         """Return a digest of the shape, the dtype and sampled voxels, which is the same for a copy elsewhere."""
@@ -241,6 +256,10 @@ class DepthStack:
     def _samples(self) -> tuple[Grey, ...]:
         """Small blocks of voxels, evenly spaced in a few layers: each touches only few strips or chunks of a file."""
         return tuple(self._sample_blocks(np.unique(np.linspace(0, self.shape[0] - 1, _SAMPLED_LAYERS).astype(int))))
+
+    @cached_property
+    def _blocks(self) -> dict[tuple[int, int], tuple[tuple[Grey, ...], ...]]:
+        return {}
 
     @cached_property
     def _quantiles(self) -> dict[tuple[int, int, tuple[float, ...]], tuple[float, ...]]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import torch
@@ -12,9 +13,10 @@ import torch
 from napari_ink import __version__
 from napari_ink.errors import BadInputError
 from napari_ink.model import InkEdgeConfig, InkModel, InputContract
+from napari_ink.model.familiarity import TrainedOn
 from napari_ink.model.network import InkEdgeNetwork
 from napari_ink.model.taught_network import without_forest
-from napari_ink.stack import grey_note
+from napari_ink.stack import grey_note, is_phantom, texture_figures
 from napari_ink.training.batching import step_seed
 from napari_ink.training.contract import fit_contract
 from napari_ink.training.crops import CropSampler, TrainingPair
@@ -25,10 +27,13 @@ from napari_ink.training.precision import Arithmetic, choose_precision
 from napari_ink.training.request import TrainRequest
 from napari_ink.training.run_folder import RunFolder, RunRecord, digest_pair
 from napari_ink.training.settings import TrainSettings
-from napari_ink.training.validation import Scores
+from napari_ink.training.validation import Scores, spread
 from napari_ink.training.validation_split import hold_out
 
 _SPREAD = "save it over the whole range, since a network that is trained on it will not fit other stacks"
+
+
+_MOST_FIGURES = 64  # pairs whose texture is measured
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +109,14 @@ class Plan:
         notes = (reads, held_out_by, *notes)
         return cls(request, settings, config, contract, arithmetic, tuple(pairs), sampler, network, held_out_by, notes)
 
+    @cached_property
+    def _trained_on(self) -> TrainedOn:
+        """What the network was trained on, its start included."""
+        start = None if self.request.start is None else TrainedOn.of_card(self.request.start.provenance)
+        phantoms = sum(is_phantom(pair.stack) for pair in self.pairs)
+        figures = list(_figures(self.pairs, self.contract))
+        return TrainedOn.of_stacks(figures, len(self.pairs) - phantoms, phantoms).joined_with(start)
+
     def provenance(self, step: int, scores: Scores) -> dict[str, Any]:
         """Return a checkpoint's record of this run, as JSON values."""
         start = self.request.start
@@ -112,6 +125,7 @@ class Plan:
             "data": f"{len(self.pairs)} pairs, the first of them {self.pairs[0].stack.name}",
             "date": time.strftime("%Y-%m-%d", time.gmtime()),
             "started_from": None if start is None else {"name": start.name, "sha256": start.sha256},
+            **({} if "trained_on" in self.request.provenance else {"trained_on": self._trained_on.model_dump()}),
             **self.request.provenance,
             "steps": step,
             "settings": self.settings.model_dump(mode="json"),
@@ -130,6 +144,15 @@ class Plan:
                 "edge_ods": round(scores.edge_ods, 3),
             },
         }
+
+
+def _figures(pairs: Sequence[TrainingPair], contract: InputContract) -> Iterator[dict[str, float]]:
+    """Yield the texture of some of the pairs, if it does not depend on brightness and contrast."""
+    if contract.normalisation != "stack quantiles":
+        return
+    for pair in spread(pairs, _MOST_FIGURES):
+        fitted = contract.with_greys_of(pair.stack)
+        yield texture_figures(pair.stack, fitted.z_window(pair.stack.shape[0]), fitted.prepare)
 
 
 def _contract(request: TrainRequest, pairs: Sequence[TrainingPair]) -> tuple[InputContract, tuple[str, ...]]:
