@@ -17,6 +17,7 @@ from qtpy.QtCore import QObject, Signal
 from napari_ink.annotation import ReviewState
 from napari_ink.gui.controllers import key_bindings
 from napari_ink.gui.controllers.compare import CompareController
+from napari_ink.gui.controllers.compare_predictions import PredictionCompareController
 from napari_ink.gui.controllers.contrast import ContrastMemory
 from napari_ink.gui.controllers.convert import ConversionController
 from napari_ink.gui.controllers.depth import JUMP, DepthController
@@ -26,6 +27,7 @@ from napari_ink.gui.controllers.labelling import LabellingController
 from napari_ink.gui.controllers.labels import LabelsController
 from napari_ink.gui.controllers.live import LiveController
 from napari_ink.gui.controllers.prediction import PredictionController
+from napari_ink.gui.controllers.predictions import PredictionListController
 from napari_ink.gui.controllers.profile import ProfileController
 from napari_ink.gui.controllers.projection import ProjectionController
 from napari_ink.gui.controllers.review import ReviewController
@@ -68,8 +70,10 @@ class InkSession(QObject):
         State of the window.
     jobs : JobRunner
         Runner of background jobs.
-    prediction, labels, labelling, export, review, similar, compare, teaching, live : QObject
-        Controllers of predictions, labels and taught models.
+    prediction, predictions, compare_predictions : QObject
+        Controllers of the prediction in use, of the list of predictions, and of the comparison of two.
+    labels, labelling, export, review, similar, compare, teaching, live : QObject
+        Controllers of labels and taught models.
     stack, projection, contrast, conversion, depth, profile, display, view_memory : QObject
         Controllers of the stack and its display.
     model_name : str
@@ -94,6 +98,8 @@ class InkSession(QObject):
         self.labels = labels = LabelsController(layers, jobs, self)
         self.stack = StackController(store, jobs, layers, labels, sample_folder, self)
         self.prediction = PredictionController(store, jobs, layers, self.stack.project_folder, self)
+        self.predictions = PredictionListController(store, jobs, self.prediction, self.stack.project_folder, self)
+        self.compare_predictions = PredictionCompareController(store, jobs, layers, self)
         overlay = self.prediction.shown
         self.labelling = LabellingController(
             store, jobs, layers, labels, overlay, ToolManager(viewer, self), self.stack.project_folder, self
@@ -127,16 +133,20 @@ class InkSession(QObject):
         for leave in (
             self.similar.cancel,
             self.compare.end,
+            self.compare_predictions.end,
             self.prediction.reset,
+            self.predictions.reset,
             self.review.reset,
             self.teaching.reset,
         ):
             stack.left.connect(leave)
         for controller in (self.projection, self.depth, self.profile, self.contrast):
             stack.begun.connect(controller.begin)
+        stack.begun.connect(lambda _: self.predictions.refresh())
         # The view first, because the labels are read for the visible region.
         stack.project_opened.connect(self.view_memory.begin)
         stack.project_opened.connect(self.labels.begin)
+        stack.project_opened.connect(lambda _: self.predictions.refresh())  # it may lie elsewhere than by default
         stack.prediction_found.connect(self.prediction.show_again)
         stack.prediction_found.connect(self.view_memory.restore_layers)
         stack.band_read.connect(self.prediction.show_band)
@@ -186,6 +196,15 @@ class InkSession(QObject):
         predict.continue_requested.connect(self.prediction.resume)
         predict.settings_changed.connect(self.prediction.change)
         predict.roi_requested.connect(self.prediction.roi.begin)
+        kept = predict.predictions
+        kept.use_requested.connect(self.predictions.use)
+        kept.rename_requested.connect(self.predictions.rename)
+        kept.discard_requested.connect(self.predictions.discard)
+        kept.restore_requested.connect(self.predictions.restore)
+        kept.empty_requested.connect(self.predictions.empty_trash)
+        kept.compare_requested.connect(self.compare_predictions.compare)
+        kept.difference_requested.connect(self.compare_predictions.show_difference)
+        kept.action_requested.connect(self.do)
         predict.threshold_changed.connect(self.prediction.shown.set_threshold)
         correct.editable_requested.connect(self.labelling.make_editable)
         correct.tool_requested.connect(self.labelling.activate_tool)
@@ -242,6 +261,7 @@ class InkSession(QObject):
             "blink_prediction": self.display.blink_prediction,
             "swap": self.display.swap,
             "difference": self.compare.toggle_prediction,
+            "flicker": self.compare_predictions.flicker,
             "live": self.live.toggle,
             "projection": self.projection.toggle,
             "surface": self.depth.to_surface,
@@ -291,6 +311,7 @@ class InkSession(QObject):
         self.review.cancel()
         self.conversion.cancel()
         self.compare.release()
+        self.compare_predictions.release()
         self.projection.release()
         self.contrast.release()
         self.labelling.release()

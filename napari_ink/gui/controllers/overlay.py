@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from napari_ink.typing import LabelKind
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from napari_ink.gui.controllers.state_store import StateStore
@@ -54,10 +55,10 @@ class OverlayController:
         if self._layers.overlay is not None:
             self._layers.overlay.shows = event.path
 
-    def begin_stored(self, event: PredictionFound) -> None:
-        """Show a stored prediction whose rows follow; hidden if there are labels."""
+    def begin_stored(self, event: PredictionFound, is_hidden_by_labels: bool = True) -> None:
+        """Show a stored prediction whose rows follow; hidden if there are labels, unless the user asked to see it."""
         self.begin(event.shape, event.has_disagreement)
-        if self._layers.editable is not None:
+        if is_hidden_by_labels and self._layers.editable is not None:
             self._layers.show_prediction(False)
 
     def put_band(self, event: PredictionBand, path: Path) -> None:
@@ -79,8 +80,12 @@ class OverlayController:
     def use_thresholds(self, model: ModelEntry) -> None:
         """Set the thresholds that a model recommends."""
         ink, edge = model.thresholds
-        self._set_threshold("ink", ink)
-        self._set_threshold("edge", edge)
+        self.set_thresholds({"ink": ink, "edge": edge})
+
+    def set_thresholds(self, thresholds: Mapping[LabelKind, float]) -> None:
+        """Set both thresholds, and leave the visibility of the layers as it is."""
+        for what, threshold in thresholds.items():
+            self._set_threshold(what, threshold)
 
     def set_threshold(self, what: LabelKind, threshold: float) -> None:
         """Set a threshold and show its layer; the model does not run again."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari.utils.notifications import show_warning
-from qtpy.QtCore import QObject
+from qtpy.QtCore import QObject, Signal
 
 from napari_ink.errors import NapariInkError
 from napari_ink.gui.controllers.overlay import OverlayController
@@ -21,10 +21,12 @@ from napari_ink.gui.jobs.prediction import (
     PredictionBand,
     PredictionFound,
     RunRequest,
+    chosen_job,
     stored_job,
     warm_up_job,
 )
 from napari_ink.gui.layers.roi_layer import RoiLayer
+from napari_ink.gui.models.predictions import unfinished
 from napari_ink.gui.models.state import Step
 
 if TYPE_CHECKING:
@@ -34,12 +36,15 @@ if TYPE_CHECKING:
     from napari_ink.gui.models.prediction import ModelEntry, RunSettings
     from napari_ink.gui.models.status import RunProgress
     from napari_ink.model import InkModel
-    from napari_ink.predict import PredictionStarted
+    from napari_ink.predict import PredictionStarted, StoredPrediction
     from napari_ink.stack import DepthStack
+    from napari_ink.typing import LabelKind
 
 
 class PredictionController(QObject):
     """Controller that runs predictions and shows them.
+
+    Signals: `stores_changed` once a run has created, completed or removed a store.
 
     Parameters
     ----------
@@ -60,6 +65,8 @@ class PredictionController(QObject):
         Regions of interest that the user drew.
     """
 
+    stores_changed = Signal()
+
     def __init__(
         self,
         store: StateStore,
@@ -74,6 +81,8 @@ class PredictionController(QObject):
         self._settings: RunSettings | None = None
         self._next: RunSettings | None = None
         self._unfinished: RunRequest | None = None
+        self._before_run: Path | None = None
+        self._thresholds: dict[Path, dict[LabelKind, float]] = {}
         self.shown = OverlayController(store, layers)
         self.roi = RoiLayer(layers, self)
         self._requests = RunRequestFactory(store, layers, self.roi, project_folder)
@@ -139,6 +148,7 @@ class PredictionController(QObject):
         """Cancel the prediction and forget it, because another stack is opened."""
         self.cancel()
         self._settings = self._unfinished = None
+        self._thresholds.clear()
 
     def shut_down(self) -> None:
         """Stop the run without handling any more of its events."""
@@ -152,11 +162,45 @@ class PredictionController(QObject):
         if self._store.state.run is not None:
             return
         self.shown.begin_stored(event)
-        self._unfinished = None if event.is_complete else self._requests.from_stored(event)
+        self._unfinished = None if event.is_complete else self._requests.from_stored(event.path, event.record)
         outcome = "This is the last prediction."
         if self._unfinished is not None:
             outcome = "The last prediction is not finished; Continue resumes it."
         self._store.update(prediction=event.path, has_prediction=True, outcome=outcome)
+
+    def choose(self, path: Path) -> None:
+        """Show another stored prediction, and use it from now on for labels, review and export."""
+        state = self._store.state
+        if state.stack is None or (path == state.prediction and state.has_prediction):
+            return
+        if state.run is not None:
+            self._store.notify("To show another prediction, wait for this one or cancel it.", Step.PREDICT)
+        elif self._jobs.is_running("project") and state.prediction is None:
+            self._store.notify("To show another prediction, wait until the segment is open.", Step.PREDICT)
+        else:
+            job = chosen_job(path, state.stack)
+            self._jobs.run("project", job, self._on_chosen, step=Step.PREDICT, busy="Showing the prediction…")
+
+    def clear(self) -> None:
+        """Show no prediction, because the last one was deleted."""
+        self._layers.end_overlay()
+        self._unfinished = None
+        self._store.update(prediction=None, has_prediction=False, outcome="", notes=(), can_continue=False)
+
+    def offer(self, rows: tuple[StoredPrediction, ...]) -> None:
+        """Offer to continue the prediction in use if it is not finished, else the newest that is not."""
+        state = self._store.state
+        if state.run is not None:
+            return
+        requests = {row.path: self._requests.from_stored(row.path, row.provenance) for row in rows}
+        known = self._unfinished
+        if known is not None and known.out in requests:
+            requests[known.out] = known  # it has the loaded model and the regions that were drawn
+        row = unfinished(rows, state.prediction, {path for path, request in requests.items() if request is None})
+        self._unfinished = None if row is None else requests[row.path]
+        to_continue = None if row is None else row.path
+        predictions = replace(state.predictions, to_continue=to_continue)
+        self._store.update(predictions=predictions, can_continue=row is not None)
 
     def show_band(self, event: PredictionBand) -> None:
         """Show a band of rows of the earlier prediction."""
@@ -165,6 +209,7 @@ class PredictionController(QObject):
             self.shown.put_band(event, path)
             if event.is_last:
                 self._store.update(can_continue=self._unfinished is not None)
+                self._offer_again()
 
     def ready_model(self) -> InkModel | None:
         """Return the loaded model with the settings of the last run; None if no model is loaded."""
@@ -185,6 +230,7 @@ class PredictionController(QObject):
         has_disagreement = bool(request.augment)
         is_shown = self.shown.is_of(request.out, has_disagreement)
         request = replace(request, reads_stored=request.resume and not is_shown)
+        self._before_run = self._store.state.prediction
         self._run = run = PredictionRun(request, self)
         run.model_ready.connect(self._on_warm)
         run.changed.connect(show_warning)
@@ -242,6 +288,8 @@ class PredictionController(QObject):
             return
         if not run.has_started:  # emitted again if the engine restarts with less memory
             self._unfinished = run.request
+            if event.path != self._store.state.prediction:
+                self._remember_thresholds()
             if not run.request.resume:
                 self.shown.begin_growing(event)
         self._store.succeed(Step.PREDICT)
@@ -249,6 +297,7 @@ class PredictionController(QObject):
         self._store.update(
             device_line=line, notes=event.notes, prediction=event.path, has_prediction=self._layers.overlay is not None
         )
+        self.stores_changed.emit()
 
     def _on_progress(self, progress: RunProgress) -> None:
         self._store.update(run=progress)
@@ -267,6 +316,7 @@ class PredictionController(QObject):
             self.predict(settings, run.request)
         if self._run is None and is_here:
             self._show_stored(run)
+        self.stores_changed.emit()
 
     def _show_stored(self, run: PredictionRun) -> None:
         """Reload the stored prediction if the run has left the overlay incomplete or removed its store."""
@@ -274,10 +324,34 @@ class PredictionController(QObject):
         if not (run.has_started or state.has_prediction):
             self._layers.end_overlay()  # the empty overlay was made for this run
         elif state.prediction is not None and not state.prediction.exists():
-            self._store.update(prediction=None)  # the run failed before any tile was final, which removes its store
+            # The run failed before any tile was final, which removes its store.
+            self._store.update(prediction=None)
+            if self._before_run is not None and self._before_run.exists():
+                self.choose(self._before_run)
         elif state.prediction is not None and (overlay is None or overlay.shows != state.prediction):
             job = stored_job(state.prediction, run.request.stack)
             self._jobs.run("project", job, self._on_stored, busy="Showing the prediction again…")
+
+    def _on_chosen(self, event: PredictionFound | PredictionBand) -> None:
+        if isinstance(event, PredictionBand):
+            self.show_band(event)
+            return
+        self._remember_thresholds()
+        recommended: dict[LabelKind, float] = {"ink": event.ink_threshold, "edge": event.edge_threshold}
+        # First, since the overlay is drawn with the thresholds of the state.
+        self.shown.set_thresholds(self._thresholds.get(event.path, recommended))
+        self.shown.begin_stored(event, is_hidden_by_labels=False)
+        self._store.update(prediction=event.path, has_prediction=True, outcome="", notes=(), exported="")
+        self._offer_again()
+
+    def _offer_again(self) -> None:
+        if rows := self._store.state.predictions.rows:  # not read yet while a segment is being opened
+            self.offer(rows)
+
+    def _remember_thresholds(self) -> None:
+        """Remember the thresholds of the prediction in use, for when the user comes back to it."""
+        if (path := self._store.state.prediction) is not None:
+            self._thresholds[path] = self.shown.thresholds()
 
     def _on_stored(self, event: PredictionFound | PredictionBand) -> None:
         if isinstance(event, PredictionBand):

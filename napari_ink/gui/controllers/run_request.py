@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_ink.errors import BadInputError, storage_errors
-from napari_ink.gui.jobs.prediction import ModelReady, PredictionFound, RunRequest
+from napari_ink.errors import BadInputError
+from napari_ink.gui.jobs.prediction import ModelReady, RunRequest
 from napari_ink.gui.models.polygons import Polygon, around, is_upright_box
+from napari_ink.predict import PredictionFolder
 
 if TYPE_CHECKING:
     from napari_ink.gui.controllers.state_store import StateStore
@@ -69,8 +70,7 @@ class RunRequestFactory:
         else:
             region, polygons = self.area(stack, settings)
         model = settings.model
-        with storage_errors(stack.source):
-            out = new_prediction_path(self._project_folder(stack), model.title, datetime.now())
+        out = PredictionFolder(self._project_folder(stack)).new_path(model.title, datetime.now())
         mask = self._store.state.mask if settings.use_mask else None
         return RunRequest(
             stack,
@@ -90,11 +90,11 @@ class RunRequestFactory:
             superseded=tuple(store for store in superseded if store != out),
         )
 
-    def from_stored(self, event: PredictionFound) -> RunRequest | None:
-        """Return a request that resumes a stored prediction; None if its record is incomplete."""
+    def from_stored(self, path: Path, record: Mapping[str, Any]) -> RunRequest | None:
+        """Return a request that resumes a stored prediction; None if its provenance is not enough for that."""
         from napari_ink.region import Region
 
-        stack, record = self._store.state.stack, event.record
+        stack = self._store.state.stack
         source = _at(record, "model", "source")
         if stack is None or source is None or record.get("others"):
             return None
@@ -105,7 +105,7 @@ class RunRequestFactory:
             stack,
             source,
             self._loaded(source),
-            event.path,
+            path,
             record["device"],
             Region(*record["region"]),
             None if record.get("mask") is None else Path(record["mask"]),
@@ -179,24 +179,3 @@ def _at(values: Mapping[str, Any], *names: str) -> Any:
     for name in names:
         found = found.get(name) if isinstance(found, Mapping) else None
     return found
-
-
-def new_prediction_path(project: Path, model_name: str, now: datetime) -> Path:
-    """Return an unused path for a prediction store, and create its folder.
-
-    Parameters
-    ----------
-    project
-        Project folder of the segment; created if it does not exist.
-    model_name
-        First part of the name.
-    now
-        Time that follows in the name.
-    """
-    folder = project / "predictions"
-    folder.mkdir(parents=True, exist_ok=True)
-    stem = f"{model_name}-{now:%Y%m%d-%H%M%S}"
-    path, again = folder / f"{stem}.zarr", 2
-    while path.exists():
-        path, again = folder / f"{stem}-{again}.zarr", again + 1
-    return path

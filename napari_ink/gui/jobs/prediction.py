@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -156,21 +156,25 @@ def warm_up_job(model_name: str) -> Generator[Any, None, None]:
 
 
 def stored_job(path: Path, stack: DepthStack) -> Generator[PredictionFound | PredictionBand]:
-    """Read a stored prediction; yields nothing if it has another size or cannot be read."""
+    """Read a stored prediction; yields nothing more if it has another size or cannot be read."""
+    with suppress(BadInputError, OSError):
+        yield from chosen_job(path, stack)
+
+
+def chosen_job(path: Path, stack: DepthStack) -> Generator[PredictionFound | PredictionBand]:
+    """Read a stored prediction that the user has chosen, and raise a `BadInputError` if that is not possible."""
     from napari_ink.predict import open_prediction
 
-    try:
-        prediction = open_prediction(path)
-        if prediction.shape != stack.shape[1:]:
-            return
-        cuts = prediction.recommended_threshold("ink"), prediction.recommended_threshold("edge")
-        disagreement = prediction.disagreement
-        yield PredictionFound(
-            path, prediction.shape, disagreement is not None, prediction.complete, prediction.provenance, *cuts
-        )
-        planes = [prediction.ink, prediction.edge, *([] if disagreement is None else [disagreement])]
-        for first in range(0, prediction.shape[0], _BAND_PX):
-            y = slice(first, min(first + _BAND_PX, prediction.shape[0]))
-            yield PredictionBand(y, tuple(plane[y] for plane in planes), y.stop == prediction.shape[0])
-    except (BadInputError, OSError):
-        return
+    prediction = open_prediction(path)
+    if prediction.shape != stack.shape[1:]:
+        sizes = (f"{height} × {width}" for height, width in (prediction.shape, stack.shape[1:]))
+        raise BadInputError(f"{path.name} is of a segment of {' pixels, and this one has '.join(sizes)} pixels.")
+    cuts = prediction.recommended_threshold("ink"), prediction.recommended_threshold("edge")
+    disagreement = prediction.disagreement
+    yield PredictionFound(
+        path, prediction.shape, disagreement is not None, prediction.complete, prediction.provenance, *cuts
+    )
+    planes = [prediction.ink, prediction.edge, *([] if disagreement is None else [disagreement])]
+    for first in range(0, prediction.shape[0], _BAND_PX):
+        y = slice(first, min(first + _BAND_PX, prediction.shape[0]))
+        yield PredictionBand(y, tuple(plane[y] for plane in planes), y.stop == prediction.shape[0])

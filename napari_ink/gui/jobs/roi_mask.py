@@ -21,7 +21,9 @@ _BAND_PX = 256
 
 def roi_mask_path(out: Path) -> Path:
     """Return the path of the region mask of a prediction."""
-    return out.with_name(f"{out.stem}-region.tif")
+    from napari_ink.predict import regions_path
+
+    return regions_path(out)
 
 
 def roi_mask(

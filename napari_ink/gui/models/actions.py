@@ -103,6 +103,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("blink_labels", "8", "Show or hide the labels", DISPLAY),
     Action("blink_prediction", "9", "Show or hide the prediction", DISPLAY),
     Action("difference", "0", "Show where labels and prediction differ", DISPLAY),
+    Action("flicker", "Shift-F", "Alternate between the prediction in use and the compared one", DISPLAY),
     Action("live", "Shift-T", "Turn live predictions after each stroke on or off", DISPLAY),
     Action("fainter", "Shift-Down", "Decrease the opacity of labels and prediction", DISPLAY),
     Action("stronger", "Shift-Up", "Increase the opacity of labels and prediction", DISPLAY),

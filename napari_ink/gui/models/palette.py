@@ -13,3 +13,5 @@ DISAGREEMENT_RGB = (0.80, 0.47, 0.65)
 PREDICTION_ALPHA = {"ink": 0.62, "edge": 0.9}
 # Yellow of the same palette: labels of papyrus are green, labels and predictions of ink vermilion.
 LIVE_RGB, LIVE_ALPHA = (0.94, 0.89, 0.26), 0.6
+# Yellow and reddish purple, as for the differences between labels and a prediction.
+ONLY_FIRST_RGB, ONLY_SECOND_RGB = (0.94, 0.89, 0.26), (0.80, 0.47, 0.65)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from napari_ink.gui.models.actions import Action
+from napari_ink.gui.models.predictions import PredictionsStatus
 from napari_ink.gui.models.status import (
     ConversionStatus,
     LabelCounts,
@@ -52,7 +53,9 @@ class InkState:
     device_line, notes, outcome
         Sentences on the last prediction: its device, what it read, and how it ended.
     prediction
-        Path of the last prediction store, which may still be growing.
+        Store of the prediction in use, which may still be growing.
+    predictions
+        List of the predictions of the segment, with their trash.
     has_prediction
         Whether a predicted overlay is shown.
     can_continue
@@ -107,6 +110,7 @@ class InkState:
     notes: tuple[str, ...] = ()
     outcome: str = ""
     prediction: Path | None = None
+    predictions: PredictionsStatus = PredictionsStatus()
     has_prediction: bool = False
     can_continue: bool = False
     ink_threshold: float = 0.5
@@ -172,6 +176,8 @@ class InkState:
             return "Open a stack first."
         if action.name in ("blink_prediction", "swap") and not self.has_prediction:
             return "There is no prediction yet; run one in step 2."
+        if action.name == "flicker" and self.predictions.compared is None:
+            return "There is nothing to alternate with; choose Compare in the list of predictions in step 2."
         if action.needs_labels and not self.labels:
             return "There are no labels yet; create them in step 3."
         return ""

@@ -19,9 +19,11 @@ from qtpy.QtWidgets import (
 )
 
 from napari_ink.gui.models.prediction import ModelEntry, RunSettings, Where
+from napari_ink.gui.models.predictions import title
 from napari_ink.gui.models.state import InkState, Step, time_left
 from napari_ink.gui.models.status import RunProgress
 from napari_ink.gui.views.grey_range_section import GreyRangeBox
+from napari_ink.gui.views.predictions_list import PredictionsList
 from napari_ink.gui.views.section import Section, row
 from napari_ink.gui.views.step_panel import StepPanel, button, paragraph, show_text
 from napari_ink.gui.views.style import EDGE_CSS, INK_CSS
@@ -34,6 +36,8 @@ _HINT = "Predict ink and its edges with a model. The result appears while it is 
 _WHILE_IT_RUNS = (
     "Fixed during a run; cancel it to change this. Direction, offset, grey range and regions can be changed"
 )
+_RUN = "Predict ink and edges with the chosen model"
+_RUN_AGAIN = f"{_RUN}; the earlier predictions stay in the list below"
 _NO_MODEL = "No model comes with this installation: choose a checkpoint with the … button."
 _DEVICES: dict[str, DeviceName] = {
     "Automatic": "auto",
@@ -83,7 +87,7 @@ class PredictPanel(StepPanel):
         self._greys: tuple[DepthStack | None, tuple[int, int] | None] = (None, None)
         self.model_box, self.device_box, self.area_box = QComboBox(), QComboBox(), QComboBox()
         self.mask_box = QCheckBox("Only inside the papyrus mask")
-        self.run_button = button("Run prediction", "Predict ink and edges with the chosen model", primary=True)
+        self.run_button = button("Run prediction", _RUN, primary=True)
         self.continue_button = button("Continue", "Resume the prediction that was stopped")
         self.pause_button = button("Pause", "Wait after the current batch, with the model in memory")
         self.cancel_button = button("Cancel", "Stop after the current batch; finished tiles are kept")
@@ -95,6 +99,7 @@ class PredictPanel(StepPanel):
         self.ink_threshold = ThresholdRow("Ink", INK_CSS, "ink")
         self.edge_threshold = ThresholdRow("Edges", EDGE_CSS, "edges")
         self.thresholds = self._threshold_rows()
+        self.predictions = PredictionsList()
         self._lay_out()
         self._connect()
         for model in models:
@@ -153,8 +158,10 @@ class PredictPanel(StepPanel):
         self.run_button.setVisible(is_idle)
         self.run_button.setEnabled(model is not None and not state.busy and not state.why_no_prediction)
         self.run_button.setText("Run again" if state.has_prediction else "Run prediction")
+        self.run_button.setToolTip(_RUN_AGAIN if state.has_prediction else _RUN)
         self.continue_button.setVisible(is_idle and state.can_continue)
         self.continue_button.setEnabled(not state.why_no_prediction)
+        self.continue_button.setToolTip(_continue_tip(state))
         for stop in (self.pause_button, self.cancel_button):
             stop.setVisible(not is_idle)
             stop.setEnabled(state.run is not None and not state.run.cancelling)
@@ -178,6 +185,7 @@ class PredictPanel(StepPanel):
         self.thresholds.setVisible(state.has_prediction)
         self.ink_threshold.show_value(state.ink_threshold)
         self.edge_threshold.show_value(state.edge_threshold)
+        self.predictions.show_state(state)
 
     def show_progress(self, run: RunProgress | None, why_not: str = "") -> None:
         """Show the progress of a run, or why none can be started; None hides the progress."""
@@ -218,6 +226,7 @@ class PredictPanel(StepPanel):
         for label in (self.status, self.about):
             self.rows.addWidget(label)
         self.rows.addWidget(self.thresholds)
+        self.rows.addWidget(self.predictions)  # last, so that its legend moves nothing
 
     def _lay_out_more(self) -> None:
         self.direction_box.addItems(list(_DIRECTIONS))
@@ -303,6 +312,14 @@ class PredictPanel(StepPanel):
         self._fit_offset()
         if (model := self.model()) is not None:
             self.model_chosen.emit(model)
+
+
+def _continue_tip(state: InkState) -> str:
+    """Return which prediction Continue resumes."""
+    unfinished = state.predictions.row(state.predictions.to_continue)
+    if unfinished is None:
+        return "Resume the prediction that was stopped"
+    return f"Resume {title(unfinished, state.predictions.rows)}, {unfinished.share} done"
 
 
 def _progress_text(run: RunProgress | None) -> str:

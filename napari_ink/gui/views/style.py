@@ -33,8 +33,8 @@ _SHEET = """
 #inkStep QPushButton#inkSection, #inkStep QPushButton#inkSection:checked {{
     text-align: left; font-weight: bold; border: none; padding: 5px 8px; background-color: {line};
 }}
-#inkStep QListWidget {{ background-color: {line}; border: none; border-radius: 3px; }}
-#inkStep #inkModels::item {{ padding: 4px; }}
+#inkStep QListView {{ background-color: {line}; border: none; border-radius: 3px; }}
+#inkStep #inkModels::item, #inkStep #inkPredictions::item {{ padding: 4px; }}
 #inkStep QComboBox {{ background-color: {line}; padding: 2px 6px; border-radius: 3px; }}
 #inkStep QProgressBar {{ background-color: {line}; border: none; border-radius: 3px; text-align: center; }}
 #inkStep QProgressBar::chunk {{ background-color: {done}; border-radius: 3px; }}

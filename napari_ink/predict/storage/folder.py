@@ -130,7 +130,8 @@ class PredictionFolder:
             except BadInputError as error:
                 if store.exists():  # otherwise another program has just deleted it
                     faults.append(f"{store.name} is not listed: {error}")
-        rows.sort(key=lambda row: (row.started, row.path.name), reverse=True)
+        # Times are whole seconds; of two runs within one, the second has a longer name.
+        rows.sort(key=lambda row: (row.started, len(row.path.stem), row.path.stem), reverse=True)
         trash = sorted((self._describe(*one) for one in self._trashed()), key=lambda one: one.path.name, reverse=True)
         return PredictionList(tuple(rows), tuple(faults), tuple(trash))
 

@@ -52,7 +52,7 @@ class PredictionRecord(BaseModel):
     mean_disagreement: Annotated[float, Field(ge=0, le=1)] | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class StoredPrediction:
     """One prediction of a list.
 

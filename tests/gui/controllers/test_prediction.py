@@ -79,14 +79,14 @@ def test_a_second_run_does_not_start_during_a_run(run):
     run.begin(tiles=1)
     run.session.prediction.predict(run.settings)
     take_turns()
-    assert run.jobs.names() == ["predict_job"]
+    assert run.jobs.names().count("predict_job") == 1
 
 
 def test_no_other_stack_is_opened_during_a_run(run, segment, errors):
     run.begin(tiles=1)
     stack = run.session.state.stack
     run.session.open_stack(segment)
-    assert run.jobs.names() == ["predict_job"]
+    assert run.jobs.names().count("predict_job") == 1
     assert "cancel" in errors[0] and run.session.state.message(Step.STACK) == errors[0]
     assert run.session.state.stack is stack
 

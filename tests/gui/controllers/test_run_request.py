@@ -11,11 +11,12 @@ import pytest
 from napari_ink.annotation import default_project_folder, project
 from napari_ink.errors import BadInputError
 from napari_ink.gui.controllers import run_request
-from napari_ink.gui.controllers.run_request import RunRequestFactory, new_prediction_path
+from napari_ink.gui.controllers.run_request import RunRequestFactory
 from napari_ink.gui.controllers.state_store import StateStore
-from napari_ink.gui.jobs.prediction import ModelReady, PredictionFound
+from napari_ink.gui.jobs.prediction import ModelReady
 from napari_ink.gui.layers.manager import LayerManager
 from napari_ink.gui.layers.roi_layer import RoiLayer
+from napari_ink.predict import PredictionFolder
 from napari_ink.region import Region
 from napari_ink.stack import open_stack
 
@@ -133,12 +134,12 @@ RECORD = {
 }
 
 
-def _found(**changes) -> PredictionFound:
-    return PredictionFound(Path("one.zarr"), (96, 128), True, False, RECORD | changes, 0.5, 0.5)
+def _request(factory, **changes):
+    return factory.from_stored(Path("one.zarr"), RECORD | changes)
 
 
 def test_an_earlier_prediction_continues_with_its_models_input(factory):
-    request = factory.from_stored(_found())
+    request = _request(factory)
     assert (request.model_name, request.out, request.region) == (
         "m.safetensors",
         Path("one.zarr"),
@@ -150,21 +151,21 @@ def test_an_earlier_prediction_continues_with_its_models_input(factory):
 
 def test_an_earlier_prediction_continues_with_its_requested_input(factory):
     asked = {"direction": "as stored", "surface_offset": 0, "grey_range": None}
-    request = factory.from_stored(_found(asked_instead_of=asked, mask="mask.png"))
+    request = _request(factory, asked_instead_of=asked, mask="mask.png")
     assert (request.direction, request.offset, request.grey_range) == ("reversed", 3, (0, 4095))
     assert request.mask == Path("mask.png")
 
 
 @pytest.mark.parametrize("lack", [{"model": {}}, {"model": "m"}, {"others": ["another"]}])
 def test_a_prediction_without_its_model_or_with_several_does_not_continue(factory, lack):
-    assert factory.from_stored(_found(**lack)) is None
+    assert _request(factory, **lack) is None
 
 
 # Names.
 
 
 def test_predictions_are_stored_in_the_project_beside_the_segment(stack, tmp_path):
-    path = new_prediction_path(default_project_folder(stack), "ink-tiny-1", NOW)
+    path = PredictionFolder(default_project_folder(stack)).new_path("ink-tiny-1", NOW)
     assert path == tmp_path / "seg-1.ink" / "predictions" / "ink-tiny-1-20261123-040506.zarr"
     assert path.parent.is_dir()
 
@@ -172,12 +173,6 @@ def test_predictions_are_stored_in_the_project_beside_the_segment(stack, tmp_pat
 def test_a_single_file_has_its_project_beside_it(tmp_path):
     np.save(tmp_path / "piece.npy", np.zeros((3, 16, 16), np.uint8))
     assert default_project_folder(open_stack(tmp_path / "piece.npy")) == tmp_path / "piece.ink"
-
-
-def test_a_name_is_never_used_twice(tmp_path):
-    first = new_prediction_path(tmp_path, "m", NOW)
-    first.mkdir()
-    assert new_prediction_path(tmp_path, "m", NOW).name == "m-20261123-040506-2.zarr"
 
 
 def test_the_cache_is_used_where_nothing_can_be_written(stack, tmp_path, cache):
