@@ -55,7 +55,7 @@ def test_removing_the_stack_leads_back_to_the_first_step(bare_dock, segment, hel
 
 def test_opening_a_stack_preloads_the_chosen_model(bare_dock, segment, held_jobs):
     bare_dock.open_stack(segment)
-    held_jobs.work("open_job", "project_job")
+    held_jobs.work("open_job", "project_job", "list_job")
     take_turns()
     assert held_jobs.names() == ["warm_up_job"]
 
