@@ -59,7 +59,7 @@ html_copy_source = False
 html_theme_options = {
     "logo": {"text": "napari-ink"},
     "navbar_end": ["theme-switcher"],
-    "header_links_before_dropdown": 7,
+    "header_links_before_dropdown": 8,
     "secondary_sidebar_items": ["page-toc"],
     "footer_start": ["copyright"],
     "footer_end": [],
