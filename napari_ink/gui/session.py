@@ -203,7 +203,6 @@ class InkSession(QObject):
         kept.restore_requested.connect(self.predictions.restore)
         kept.empty_requested.connect(self.predictions.empty_trash)
         kept.compare_requested.connect(self.compare_predictions.compare)
-        kept.difference_requested.connect(self.compare_predictions.show_difference)
         kept.action_requested.connect(self.do)
         predict.threshold_changed.connect(self.prediction.shown.set_threshold)
         correct.editable_requested.connect(self.labelling.make_editable)

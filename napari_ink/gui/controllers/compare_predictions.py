@@ -58,17 +58,11 @@ class PredictionCompareController(QObject):
             self._comparison.flicker()
             self._tell(self._store.state.predictions.compared)
 
-    def show_difference(self) -> None:
-        """Show the difference again after alternating."""
-        if self._comparison is not None:
-            self._comparison.show_difference()
-            self._tell(self._store.state.predictions.compared)
-
     def end(self) -> None:
         """End the comparison, and remove its layers."""
         self._jobs.cancel(_JOB)
         if self._comparison is not None:
-            self._comparison.close()
+            self._comparison.close(is_in_use=self._store.state.prediction == self._first)
             self._comparison = None
         self._first = None
         self._tell(None)

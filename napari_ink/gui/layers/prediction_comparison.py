@@ -52,14 +52,22 @@ class PredictionComparison:
         self._layers = layers
         self._sources: list[TiledSource] = []
         self.is_other_shown = False
-        self._was_visible: dict[LabelKind, bool] = {}
+        overlay = layers.overlay
+        self._before: dict[LabelKind, bool] = {
+            what: overlay is not None and overlay.layers[what].visible for what in _KINDS
+        }
+        # If the labels hid both, there would be nothing to alternate between.
+        self._to_show: dict[LabelKind, bool] = (
+            self._before if any(self._before.values()) else {"ink": True, "edge": False}
+        )
         for what in _KINDS:
             level = cut_level(thresholds[what])
             levels = plane_levels(_reader(difference, what), difference.first.shape)
             layer = self._show(_key(what), levels, _NAMES[what], overlay_colormap(what))
-            layer.contrast_limits, layer.visible = (level - 1, level), False
+            layer.contrast_limits = (level - 1, level)
         levels = plane_levels(difference.read, difference.first.shape, _around_0)
         self._show(_DIFFERENCE, levels, "Difference of predictions", difference_colormap())
+        self._show_layers(difference=True, in_use=False, other=False)
 
     @property
     def is_shown(self) -> bool:
@@ -68,36 +76,28 @@ class PredictionComparison:
 
     def flicker(self) -> None:
         """Show the other prediction in place of the one in use, or the reverse."""
-        overlay = self._layers.overlay
-        if overlay is None:
-            return
         self.is_other_shown = not self.is_other_shown
-        if self.is_other_shown:
-            self._was_visible = {what: overlay.layers[what].visible for what in _KINDS}
-            if not any(self._was_visible.values()):
-                self._was_visible = {"ink": True, "edge": False}
-        # The difference would hide what changes from one prediction to the other.
-        if (difference := self._layers.auxiliary(_DIFFERENCE)) is not None:
-            difference.visible = False
-        for what, visible in self._was_visible.items():
-            if (other := self._layers.auxiliary(_key(what))) is not None:
-                other.visible = visible and self.is_other_shown
-            overlay.layers[what].visible = visible and not self.is_other_shown
+        self._show_layers(difference=False, in_use=not self.is_other_shown, other=self.is_other_shown)
 
-    def show_difference(self) -> None:
-        """Show the difference again after alternating."""
-        if self.is_other_shown:
-            self.flicker()
-        if (difference := self._layers.auxiliary(_DIFFERENCE)) is not None:
-            difference.visible = True
-
-    def close(self) -> None:
-        """Remove the layers, and show the prediction in use."""
-        if self.is_other_shown:
-            self.flicker()
+    def close(self, is_in_use: bool) -> None:
+        """Remove the layers; if the first prediction is still in use, its layers are shown or hidden as before."""
+        if is_in_use and (overlay := self._layers.overlay) is not None:
+            for what, was_visible in self._before.items():
+                overlay.layers[what].visible = was_visible
         for key in (_DIFFERENCE, *map(_key, _KINDS)):
             self._layers.remove_auxiliary(key)
         self.release()
+
+    def _show_layers(self, difference: bool, in_use: bool, other: bool) -> None:
+        """Show one of the three: each would hide parts of the others."""
+        if (layer := self._layers.auxiliary(_DIFFERENCE)) is not None:
+            layer.visible = difference
+        overlay = self._layers.overlay
+        for what, is_wanted in self._to_show.items():
+            if (layer := self._layers.auxiliary(_key(what))) is not None:
+                layer.visible = other and is_wanted
+            if overlay is not None:
+                overlay.layers[what].visible = in_use and is_wanted
 
     def release(self) -> None:
         """Stop reading tiles."""

@@ -41,7 +41,7 @@ class PredictionsList(QWidget):
 
     Emits `use_requested`, `discard_requested` and `compare_requested` with the store of a prediction (None ends the
     comparison), `rename_requested` with a store and a name, `restore_requested` with a path in the trash or None for
-    the one deleted last, `empty_requested`, `difference_requested`, and `action_requested` with the name of an action.
+    the one deleted last, `empty_requested`, and `action_requested` with the name of an action.
     """
 
     use_requested = Signal(object)
@@ -50,7 +50,6 @@ class PredictionsList(QWidget):
     restore_requested = Signal(object)
     empty_requested = Signal()
     compare_requested = Signal(object)
-    difference_requested = Signal()
     action_requested = Signal(str)
 
     def __init__(self) -> None:
@@ -68,6 +67,8 @@ class PredictionsList(QWidget):
         self.trash_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.trash_menu = QMenu(self.trash_button)
         self.trash_button.setMenu(self.trash_menu)
+        # Qt draws its own arrow over the text.
+        self.trash_button.setStyleSheet("QToolButton::menu-indicator { image: none; }")
         self.use_button = button("Use", "Show this prediction, and use it for labels, review and export")
         self.compare_button = button("Compare", _COMPARE)
         self.flicker_button = button("Flicker", "")
@@ -156,7 +157,7 @@ class PredictionsList(QWidget):
 
     def _show_trash(self, status: PredictionsStatus) -> None:
         count = len(status.trash)
-        self.trash_button.setText(f"Trash: {count}, {size(status.trash_nbytes)}" if count else "Trash: empty")
+        self.trash_button.setText(f"Trash: {count}, {size(status.trash_nbytes)} ▾" if count else "Trash: empty")
         self.trash_button.setToolTip("Restore deleted predictions, or delete them for good")
         self.trash_button.setEnabled(bool(count))
         self.trash_menu.clear()

@@ -7,6 +7,7 @@ from napari_ink.gui.layers.prediction_comparison import difference_colormap
 from napari_ink.gui.layers.prediction_levels import plane_levels
 from napari_ink.gui.models.state import cut_level
 from napari_ink.predict import open_prediction
+from tests.gui.controllers.conftest import make_editable
 from tests.gui.windowless import take_turns
 
 DIFFERENCE, OTHER = "Difference of predictions", "Ink (compared)"
@@ -45,7 +46,7 @@ def test_the_colours_say_which_one_has_more():
 def test_flicker_shows_one_or_the_other_at_its_own_threshold(compared):
     run = compared
     used, other = run.layer(), run.layer(OTHER)
-    assert used.visible and not other.visible and run.layer(DIFFERENCE).visible
+    assert run.layer(DIFFERENCE).visible and not used.visible and not other.visible
     run.session.do("flicker")
     assert other.visible and not used.visible and not run.layer(DIFFERENCE).visible
     assert run.session.state.predictions.is_other_shown
@@ -54,6 +55,9 @@ def test_flicker_shows_one_or_the_other_at_its_own_threshold(compared):
     assert other.contrast_limits == [level - 1, level]
     run.session.do("flicker")
     assert used.visible and not other.visible and not run.session.state.predictions.is_other_shown
+    assert not run.layer(DIFFERENCE).visible
+    run.session.compare_predictions.compare(None)
+    assert used.visible and run.layer("Edges (predicted)").visible and run.session.state.predictions.compared is None
 
 
 def test_the_comparison_ends_when_another_prediction_is_used_or_the_other_is_deleted(compared):
@@ -70,6 +74,19 @@ def test_the_comparison_ends_when_another_prediction_is_used_or_the_other_is_del
     run.until_over()
     assert run.session.state.predictions.compared is None
     assert DIFFERENCE not in run.session._viewer.layers
+
+
+def test_a_prediction_that_labels_hide_is_hidden_again_after_a_comparison(compared):
+    run = compared
+    run.session.compare_predictions.compare(None)
+    make_editable(run.session, run.jobs)
+    assert not run.layer().visible
+    run.session.compare_predictions.compare(run.first)
+    run.until_over()
+    run.session.do("flicker")
+    assert run.layer(OTHER).visible
+    run.session.compare_predictions.compare(None)
+    assert not run.layer().visible and not run.layer("Edges (predicted)").visible
 
 
 def test_the_comparison_ends_with_its_layer(compared):

@@ -136,7 +136,7 @@ def test_the_trash_shows_its_size_and_is_emptied_after_a_question(view, state, f
     assert view.trash_button.text() == "Trash: empty" and not view.undo_button.isEnabled()
     trashed = folder.discard(folder.path / "a.zarr")
     view.show_state(replace(state, predictions=status_of(folder)))
-    assert view.trash_button.text() == "Trash: 1, 0.3 MB"
+    assert view.trash_button.text() == "Trash: 1, 0.3 MB ▾"
     assert asked(view, "restore_requested", view.undo_button.click) == [None]
     restore, _, empty = view.trash_menu.actions()
     assert restore.text().startswith("Restore the first, deleted ")
