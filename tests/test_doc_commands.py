@@ -7,6 +7,7 @@ A block that cannot run has a comment above it, ``<!-- not run: the reason -->``
 import re
 import shlex
 import shutil
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,11 +101,13 @@ def test_the_commands_of_a_page_run_one_after_another(
 
 @pytest.mark.parametrize("page", [*FOLLOWED, *LOOKED_UP], ids=name)
 def test_commands_have_arguments_that_exist(page: Path) -> None:
-    for command in [command for block in blocks(page) for command in block.commands]:
+    text = page.read_text(encoding="utf-8")
+    indented = Block("", textwrap.dedent("\n".join(re.findall(r"^ {4}napari-ink .*$", text, re.MULTILINE))), None)
+    for command in [command for block in (*blocks(page), indented) for command in block.commands]:
         if _FORM.search(" ".join(command)):
             known = options_of(command[0])
-            used = {word.strip("[]") for word in command if word.strip("[").startswith("-")}
-            assert {option for option in used if option[1:2] != "."} <= known, command
+            used = {word.strip("[]") for word in command if re.match(r"\[?--?[a-z]", word)}
+            assert used <= known, command
         else:
             _parser().parse_args(command)
 
