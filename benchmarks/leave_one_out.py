@@ -2,12 +2,17 @@
 
     python benchmarks/world_phantoms.py --home runs/worlds
     python benchmarks/leave_one_out.py --home runs/worlds --out runs/left-out --steps 800
+    python benchmarks/leave_one_out.py --home runs/worlds --out runs/left-out --only tubes+laminae swirls+foam
     python benchmarks/leave_one_out.py --home runs/worlds --out runs/left-out --table
 
-Thresholds and calibration are fitted to validation phantoms of the other worlds. Each world's results are written to
-`<out>/<world>.json`, and what is there is not computed again. `--model` judges an existing model instead of training
-one (a world that it was trained on is then not left out). A start given with `--from` may name the world left out:
-`--from runs/half-{half}.safetensors` takes the network of the half that does not hold it.
+Worlds joined by + are left out together, which saves a training; both are judged.
+
+Thresholds and calibration are fitted without the world that they are used on, in two ways: to validation phantoms of
+the worlds trained on, and (`crossed`) to the other worlds that were left out, by the networks that had not seen them.
+Each world's results are written to `<out>/<world>.json` and its logits to `<world>.npz`; what is there is not computed
+again. `--model` judges an existing model instead of training
+one (a world that it was trained on is then not left out). A start given with `--from` must not have seen the worlds
+left out.
 """
 
 from __future__ import annotations
@@ -45,9 +50,7 @@ from napari_ink.training import (
 )
 
 Floats = npt.NDArray[np.float32]
-HALVES = (("gaussian", "tubes", "veins", "foam"), ("weave", "swirls", "clouds", "laminae"))
 BARE_SHARE = 0.35  # of the crops of each world that come from phantoms without ink
-GOALS = {"auc": 0.9, "f0_5": 0.6, "blank": 0.05, "ece": 0.05}
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,9 +63,17 @@ class Judged:
     mask: npt.NDArray[np.bool_]
 
     @property
-    def probability(self) -> Floats:
-        """Probabilities of ink within the papyrus ``(n,)``."""
-        return expit(self.ink[self.mask])
+    def known(self) -> Known:
+        """Logits and truth of the papyrus."""
+        return Known(self.ink[self.mask], self.truth[self.mask])
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """Logits of ink on papyrus, and the truth ``(n,)``."""
+
+    logits: Floats
+    truth: npt.NDArray[np.bool_]
 
 
 def expit(logits: Floats) -> Floats:
@@ -158,10 +169,10 @@ def rescaled(model: InkModel) -> InkModel:
     return InkModel(model.name, model.network, model.config, contract, model.provenance, model.sha256)
 
 
-def fit_calibration(judged: Sequence[Judged]) -> tuple[float, float]:
+def fit_calibration(judged: Sequence[Known]) -> tuple[float, float]:
     """Return the factor and the offset of logits with which the cross-entropy of phantoms is least (Platt 1999)."""
-    logits = np.concatenate([one.ink[one.mask][::7] for one in judged]).astype(np.float64)
-    truth = np.concatenate([one.truth[one.mask][::7] for one in judged])
+    logits = np.concatenate([one.logits[::3] for one in judged]).astype(np.float64)
+    truth = np.concatenate([one.truth[::3] for one in judged])
 
     def entropy(parameters: npt.NDArray[np.float64]) -> float:
         moved = parameters[0] * logits + parameters[1]
@@ -178,75 +189,120 @@ def calibration_error(probability: Floats, truth: npt.NDArray[np.bool_], bins: i
     return float(np.abs(hits - sums).sum() / count.sum())
 
 
-def f0_5_at(judged: Sequence[Judged], threshold: float) -> float:
-    """Return the mean F0.5 of phantoms at one threshold."""
+def f0_5_at(judged: Sequence[Known], threshold: float) -> float:
+    """Return the mean F0.5 of phantoms at a threshold of the probability."""
     found = []
     for one in judged:
-        cut, truth = one.probability >= threshold, one.truth[one.mask]
-        hits, precise, all_ink = (cut & truth).sum(), cut.sum(), truth.sum()
-        found.append(1.25 * hits / max(precise + 0.25 * all_ink, 1))
+        cut = expit(one.logits) >= threshold
+        hits, marked, ink = (cut & one.truth).sum(), cut.sum(), one.truth.sum()
+        found.append(1.25 * hits / max(marked + 0.25 * ink, 1))
     return float(np.mean(found))
 
 
-def fit_threshold(judged: Sequence[Judged]) -> float:
+def fit_threshold(judged: Sequence[Known]) -> float:
     """Return the threshold with the best mean F0.5 of phantoms with ink."""
     inked = [one for one in judged if one.truth.any()]
-    return float(max(np.arange(0.1, 0.95, 0.025), key=lambda cut: f0_5_at(inked, cut)))
+    return float(max(np.arange(0.05, 0.95, 0.025), key=lambda cut: f0_5_at(inked, cut)))
 
 
-def scores(test: Sequence[Judged], blank: Sequence[Judged], fitted_to: Sequence[Judged]) -> dict[str, float]:
-    """Return the scores on a left-out world, with what was fitted to the others."""
-    threshold, (factor, offset) = fit_threshold(fitted_to), fit_calibration(fitted_to)
-    bare = np.concatenate([one.ink[one.mask] for one in blank])
+def scores(test: Sequence[Judged], blank: Sequence[Judged], fitted_to: Sequence[Known]) -> dict[str, float]:
+    """Return the scores on a left-out world, with a threshold fitted to other worlds."""
+    threshold = fit_threshold(fitted_to)
+    bare = np.concatenate([one.known.logits for one in blank])
     ink = np.concatenate([one.ink[one.truth] for one in test])
     edges = []
     for one in test:
         inside = ndimage.binary_erosion(one.mask, iterations=3)
         edges.append((np.where(inside, one.edge, 0), label_edges(one.truth) & inside))
-    known = [(one.ink[one.mask], one.truth[one.mask]) for one in (*test, *blank)]
-    calibrated = expit(factor * np.concatenate([logits for logits, _ in known]) + offset)
+    known = [one.known for one in test]
     return {
-        "auc": float(np.mean([auc(one.ink[one.mask][::5], one.truth[one.mask][::5]) for one in test])),
-        "f0_5": f0_5_at(test, threshold),
-        "f0_5_best": float(np.mean([_best_f0_5(one) for one in test])),
+        "auc": float(np.mean([auc(one.logits[::5], one.truth[::5]) for one in known])),
+        "f0_5": f0_5_at(known, threshold),
+        "f0_5_best": float(np.mean([_best_f0_5(one) for one in known])),
+        "all_ink": f0_5_at(known, 0),
         "ods": edge_scores(edges, thresholds=49).ods,
         "blank": float((bare > np.quantile(ink, 0.2)).mean()),
         "blank_marked": float((expit(bare) >= threshold).mean()),
-        "ece": calibration_error(calibrated, np.concatenate([truth for _, truth in known])),
-        "ece_as_predicted": calibration_error(
-            expit(np.concatenate([logits for logits, _ in known])), np.concatenate([truth for _, truth in known])
-        ),
         "threshold": threshold,
-        "factor": factor,
-        "offset": offset,
     }
 
 
-def _best_f0_5(one: Judged) -> float:
-    levels = np.rint(one.probability * 255).astype(np.uint8)
-    return ink_scores(levels[None], one.truth[one.mask][None]).f0_5
+def _best_f0_5(one: Known) -> float:
+    levels = np.rint(expit(one.logits) * 255).astype(np.uint8)
+    return ink_scores(levels[None], one.truth[None]).f0_5
 
 
-def judge(model: InkModel, world: str, home: Path) -> dict[str, float]:
-    """Return a model's scores on a world, with a threshold and a calibration that the other worlds gave."""
-    others = [one for one in WORLDS if one != world]
-    fitted_to = [predicted(model, pair) for pair in held_out(others, home)]
+def judge(model: InkModel, world: str, others: Sequence[str], home: Path, logits: Path) -> dict[str, float]:
+    """Return a model's scores on a world, with a threshold that the others gave; store its logits."""
+    fitted_to = [predicted(model, pair).known for pair in held_out(others, home)]
     test, blank = (
         [predicted(model, one.read(home)) for one in entries(world, kind) if one.file(home).exists()]
         for kind in ("test", "blank test")
     )
+    found = [Known(one.known.logits[::5], one.known.truth[::5]) for one in (*test, *blank)]
+    np.savez_compressed(
+        logits,
+        logits=np.concatenate([one.logits for one in found]).astype(np.float16),
+        truth=np.concatenate([one.truth for one in found]),
+        ends=np.cumsum([len(one.truth) for one in found]),
+    )
     return scores(test, blank, fitted_to)
+
+
+def read_known(file: Path) -> list[Known]:
+    """Return the logits that `judge` stored, of every fifth pixel of each phantom."""
+    with np.load(file) as stored:
+        starts = stored["ends"][:-1]
+        parts = zip(
+            np.split(stored["logits"].astype(np.float32), starts), np.split(stored["truth"], starts), strict=True
+        )
+        return [Known(logits, truth) for logits, truth in parts]
+
+
+def crossed(out: Path) -> dict[str, dict[str, float]]:
+    """Return for each world scores with what was fitted to the other worlds, by networks that had not seen those.
+
+    A threshold and a calibration fitted to worlds that a network knows are those of a network that is surer than it may
+    be elsewhere.
+    """
+    known = {world: read_known(out / f"{world}.npz") for world in WORLDS if (out / f"{world}.npz").exists()}
+    found = {}
+    for world, own in known.items():
+        others = [one for other, each in known.items() if other != world for one in each]
+        if not others:
+            continue
+        threshold, (factor, offset) = fit_threshold(others), fit_calibration(others)
+        logits, truth = np.concatenate([one.logits for one in own]), np.concatenate([one.truth for one in own])
+        bare = np.concatenate([one.logits for one in own if not one.truth.any()])
+        found[world] = {
+            "f0_5_crossed": f0_5_at([one for one in own if one.truth.any()], threshold),
+            "blank_crossed": float((expit(bare) >= threshold).mean()),
+            "ece": calibration_error(expit(logits), truth),
+            "ece_crossed": calibration_error(expit(factor * logits + offset), truth),
+            "threshold_crossed": threshold,
+            "factor": factor,
+            "offset": offset,
+        }
+    return found
+
+
+COLUMNS = ("auc", "f0_5", "f0_5_crossed", "f0_5_best", "all_ink", "ods", "blank", "blank_crossed", "ece", "ece_crossed")
+
+
+def results(out: Path) -> dict[str, dict[str, float]]:
+    """Return the scores of all worlds that were left out."""
+    more = crossed(out)
+    files = {world: out / f"{world}.json" for world in WORLDS}
+    return {world: json.loads(file.read_text()) | more.get(world, {}) for world, file in files.items() if file.exists()}
 
 
 def table(out: Path) -> Iterator[str]:
     """Yield the lines of a table of all results."""
-    rows = {file.stem: json.loads(file.read_text()) for file in sorted(out.glob("*.json")) if file.stem in WORLDS}
-    columns = ("auc", "f0_5", "f0_5_best", "ods", "blank", "blank_marked", "ece", "ece_as_predicted")
-    yield "| left out | " + " | ".join(columns) + " |\n| --- " + "| --- " * len(columns) + "|"
-    for name in WORLDS:
-        if name in rows:
-            yield f"| {name} | " + " | ".join(f"{rows[name][column]:.3f}" for column in columns) + " |"
-    means = (np.mean([row[column] for row in rows.values()]) for column in columns)
+    rows = results(out)
+    yield "| left out | " + " | ".join(COLUMNS) + " |\n| --- " + "| --- " * len(COLUMNS) + "|"
+    for name, row in rows.items():
+        yield f"| {name} | " + " | ".join(f"{row.get(column, np.nan):.3f}" for column in COLUMNS) + " |"
+    means = (np.mean([row.get(column, np.nan) for row in rows.values()]) for column in COLUMNS)
     yield "| mean | " + " | ".join(f"{mean:.3f}" for mean in means) + " |"
 
 
@@ -255,11 +311,10 @@ def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--home", type=Path, default=Path("runs/worlds"), help="folder of the phantoms")
     parser.add_argument("--out", type=Path, required=True, help="folder of the results")
-    parser.add_argument("--only", nargs="*", choices=tuple(WORLDS), default=tuple(WORLDS), help="worlds to leave out")
+    parser.add_argument("--only", nargs="*", default=tuple(WORLDS), help="worlds to leave out; all, one by one")
     parser.add_argument("--model", help="judge this model on each world, without training")
     parser.add_argument("--by-quantiles", action="store_true", help="with --model: scale by the stack's quantiles")
-    parser.add_argument("--from", dest="start", help="a model to train further; {half} becomes 0 or 1")
-    parser.add_argument("--half", type=int, choices=(0, 1), help="train on one half of the worlds, and judge nothing")
+    parser.add_argument("--from", dest="start", help="a model to train further")
     parser.add_argument("--all", action="store_true", help="train on all worlds, and judge nothing")
     parser.add_argument("--steps", type=int, default=800)
     parser.add_argument("--batch-size", type=int, default=8)
@@ -279,12 +334,11 @@ def options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def start_of(args: argparse.Namespace, world: str | None) -> InkModel | None:
-    """Return the model to train further, which has seen no phantom of the world left out."""
+def start_of(args: argparse.Namespace) -> InkModel | None:
+    """Return the model to train further."""
     if args.start is None:
         return None
-    half = None if world is None else int(world in HALVES[0])  # the other half's network
-    model = load_model(args.start.format(half=half))
+    model = load_model(args.start)
     return model if model.contract.normalisation == "stack quantiles" else saved(rescaled(model), args.out)
 
 
@@ -297,29 +351,34 @@ def saved(model: InkModel, folder: Path) -> InkModel:
     return load_model(path)
 
 
+def judge_left_out(group: str, args: argparse.Namespace) -> None:
+    """Train without a group of worlds, unless a model is given, and write the results of each that is missing."""
+    left_out = group.split("+")
+    missing = [world for world in left_out if not (args.out / f"{world}.json").exists()]
+    if not missing:
+        return
+    others = [one for one in WORLDS if one not in left_out]
+    if args.model:
+        model = load_model(args.model)
+        model, spent = (rescaled(model) if args.by_quantiles else model), {}
+    else:
+        model, spent = trained(others, args.out / f"without-{group}", args, start_of(args))
+    for world in missing:
+        found = judge(model, world, others, args.home, args.out / f"{world}.npz")
+        (args.out / f"{world}.json").write_text(json.dumps(found | spent | {"left_out": left_out}, indent=1))
+        print(world, json.dumps(found), flush=True)
+
+
 def main() -> None:
     """Train and judge what is missing, or print the table."""
     args = options()
     torch.set_num_threads(1)
     args.out.mkdir(parents=True, exist_ok=True)
-    if args.half is not None or args.all:
-        worlds = tuple(WORLDS) if args.all else HALVES[args.half]
-        name = "all" if args.all else f"half-{args.half}"
-        print(trained(worlds, args.out / name, args, start_of(args, None))[1])
+    if args.all:
+        print(trained(tuple(WORLDS), args.out / "all", args, start_of(args))[1])
         return
-    for world in () if args.table else args.only:
-        result = args.out / f"{world}.json"
-        if result.exists():
-            continue
-        if args.model:
-            model = load_model(args.model)
-            model, spent = (rescaled(model) if args.by_quantiles else model), {}
-        else:
-            others = [one for one in WORLDS if one != world]
-            model, spent = trained(others, args.out / f"without-{world}", args, start_of(args, world))
-        found = judge(model, world, args.home) | spent
-        result.write_text(json.dumps(found, indent=1))
-        print(world, json.dumps(found), flush=True)
+    for group in () if args.table else args.only:
+        judge_left_out(group, args)
     print("\n".join(table(args.out)))
 
 
