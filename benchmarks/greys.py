@@ -60,9 +60,8 @@ def main() -> None:
             for name, volume in changed(phantom.volume).items():
                 one = predicted(model, TrainingPair(stack_of_array(volume, name), labels)).known
                 found.setdefault(name, []).append(auc(one.logits[::5], one.truth[::5]))
-    print(
-        f"{args.model}, {len(found['as it is'])} phantoms\n\n| greys | AUC, mean | largest change |\n| --- | --- | --- |"
-    )
+    print(f"{args.model}, {len(found['as it is'])} phantoms", end="\n\n")
+    print("| greys | AUC, mean | largest change |\n| --- | --- | --- |")
     plain = np.array(found["as it is"])
     for name, aucs in found.items():
         print(f"| {name} | {np.mean(aucs):.3f} | {np.abs(np.array(aucs) - plain).max():.3f} |")
