@@ -47,6 +47,10 @@ def _lines(card: ModelCard) -> Iterator[str]:
     scores = card.provenance.get("validation")
     if isinstance(scores, Mapping):
         yield "  validation: " + ", ".join(f"{name} {value}" for name, value in scores.items())
+    left_out = card.provenance.get("left_out")
+    if isinstance(left_out, Mapping) and isinstance(left_out.get("mean"), Mapping):
+        means = ", ".join(f"{name} {value}" for name, value in left_out["mean"].items())
+        yield f"  on worlds of phantoms left out of training: {means}"
     data = card.provenance.get("data") or card.provenance.get("format")
     if data:
         yield f"  made from: {data}"
