@@ -1,4 +1,4 @@
-"""Dock "Ink" with the five steps, connected to the session."""
+"""Dock "Ink" with the six steps, the legend and the status area, connected to the session."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer, Signal
+from napari.settings import get_settings
+from qtpy.QtCore import QEvent, QObject, QSize, Qt, Signal
 from qtpy.QtGui import QKeySequence, QShortcut, QShowEvent
-from qtpy.QtWidgets import QFileDialog, QFrame, QInputDialog, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog, QFrame, QInputDialog, QScrollArea, QStackedWidget, QVBoxLayout, QWidget
 
 from napari_ink.errors import NapariInkError
 from napari_ink.gui.layers.gl_context import guard_removal, main_window_of
@@ -16,10 +17,21 @@ from napari_ink.gui.models.prediction import ModelEntry, known_models, model_ent
 from napari_ink.gui.models.state import InkState, Step
 from napari_ink.gui.preferences import shown_key
 from napari_ink.gui.session import InkSession
-from napari_ink.gui.views import CorrectPanel, ExportPanel, LearnPanel, PredictPanel, StackPanel, StepPanel
+from napari_ink.gui.views import (
+    CorrectPanel,
+    ExportPanel,
+    LearnPanel,
+    Legend,
+    PredictPanel,
+    ReviewPanel,
+    StackPanel,
+    StatusArea,
+    StepBar,
+    StepPanel,
+)
 from napari_ink.gui.views.cheat_sheet import CheatSheet
 from napari_ink.gui.views.input_filter import InputFilter
-from napari_ink.gui.views.style import style_sheet
+from napari_ink.gui.views.style import style_sheet, text_colour
 from napari_ink.phantom import sample_path
 
 if TYPE_CHECKING:
@@ -27,7 +39,8 @@ if TYPE_CHECKING:
 
     import napari
 
-_WIDTH = 390
+# Width of the page in a font whose lines are 14 pixels high, napari's default.
+_WIDTH_LINES = 22
 
 
 class CloseWatch(QObject):
@@ -45,8 +58,30 @@ class CloseWatch(QObject):
         return False
 
 
+class Page(QScrollArea):
+    """Page of one step, which scrolls only in a window that is too low for it, and is never narrower than the step."""
+
+    def __init__(self, panel: StepPanel) -> None:
+        super().__init__()
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setWidget(panel)
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802
+        """Return the width of the step in the current font, and a small height."""
+        panel = self.widget()
+        line = self.fontMetrics().height()
+        return QSize(0 if panel is None else panel.minimumSizeHint().width(), 4 * line)
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        """Return the whole step."""
+        panel = self.widget()
+        return self.minimumSizeHint() if panel is None else panel.minimumSizeHint()
+
+
 class InkDock(QWidget):
-    """Dock widget with the steps Stack, Predict, Correct, Learn and Export.
+    """Dock widget with the steps Stack, Predict, Correct, Learn, Review and Export, of which one is open at a time.
 
     Parameters
     ----------
@@ -57,30 +92,45 @@ class InkDock(QWidget):
     ----------
     session : InkSession
         Session with all controllers.
-    stack, predict, correct, learn, export : StepPanel
+    stack, predict, correct, learn, review, export : StepPanel
         Panels of the steps.
+    steps : StepBar
+        Bar with the steps.
+    legend : Legend
+        Legend of the colours.
+    status : StatusArea
+        What is running, the last message, and whether all is saved.
     """
 
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
         super().__init__()
         self._viewer = napari_viewer
         self._shown = InkState()
-        self._step = Step.STACK
-        self._scroll_later = QTimer(self)
-        self._scroll_later.setSingleShot(True)
-        self._scroll_later.timeout.connect(self._on_scroll)
         self.session = InkSession(napari_viewer, self, sample_path())
         self.stack, self.predict = StackPanel(), PredictPanel(known_models())
-        self.correct, self.learn, self.export = CorrectPanel(), LearnPanel(), ExportPanel()
-        self._panels: tuple[StepPanel, ...] = (self.stack, self.predict, self.correct, self.learn, self.export)
+        self.correct, self.learn = CorrectPanel(), LearnPanel()
+        self.review, self.export = ReviewPanel(), ExportPanel()
+        self._panels: tuple[StepPanel, ...] = (
+            self.stack,
+            self.predict,
+            self.correct,
+            self.learn,
+            self.review,
+            self.export,
+        )
+        self.steps, self.legend, self.status = StepBar(), Legend(), StatusArea()
         self._closing = CloseWatch(self)
         self._help_keys: list[QShortcut] = []
         self._lay_out()
         InputFilter(self, self.session.canvas)
-        self.session.connect_views(self.stack, self.predict, self.correct, self.learn, self.export)
+        self.session.connect_views(
+            self.stack, self.predict, self.correct, self.learn, self.review, self.export, self.legend, self.status
+        )
         self._connect()
         self._on_theme()
         napari_viewer.events.theme.connect(self._on_theme)
+        self._fonts = get_settings().appearance.events.font_size
+        self._fonts.connect(self._on_theme)
         self.session.bind_actions({"note": self._ask_for_note, "help": self._show_keys})
         self.destroyed.connect(_let_go(self.session, guard_removal(napari_viewer, self), self._help_keys))
         if (model := self.predict.model()) is not None:
@@ -90,8 +140,14 @@ class InkDock(QWidget):
         self.session.stack.adopt_open_stack()
 
     def sizeHint(self) -> QSize:  # noqa: N802
-        """Return the width that shows every button in full."""
-        return QSize(self.minimumWidth(), super().sizeHint().height())
+        """Return the width that shows every button in full, in the current font."""
+        width = max(self.minimumSizeHint().width(), _WIDTH_LINES * self.fontMetrics().height())
+        return QSize(width, super().sizeHint().height())
+
+    def open_step(self, step: Step) -> None:
+        """Show the page of a step."""
+        self.steps.open(step)
+        self._pages.setCurrentIndex(list(Step).index(step))
 
     def open_stack(self, source: Path | str) -> None:
         """Open a stack or a project."""
@@ -114,28 +170,22 @@ class InkDock(QWidget):
             self._help_keys.append(shortcut)
 
     def _lay_out(self) -> None:
-        steps = QWidget()
-        column = QVBoxLayout(steps)
-        column.setContentsMargins(6, 6, 8, 6)
-        column.setSpacing(6)
+        self._pages = QStackedWidget()
         for panel in self._panels:
-            column.addWidget(panel)
-        column.addStretch(1)
-        self._scroll = scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(steps)
+            self._pages.addWidget(Page(panel))
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(scroll)
-        bar = scroll.verticalScrollBar()
-        needed = steps.minimumSizeHint().width() + (0 if bar is None else bar.sizeHint().width())
-        self.setMinimumWidth(max(_WIDTH, needed))
+        layout.setSpacing(0)
+        layout.addWidget(self.steps)
+        layout.addWidget(self._pages, 1)
+        layout.addWidget(self.legend)
+        layout.addWidget(self.status)
+        self.open_step(Step.STACK)
 
     def _connect(self) -> None:
         session = self.session
         session.changed.connect(self._on_changed)
+        self.steps.step_chosen.connect(self.open_step)
         session.stack_missing.connect(self._on_stack_missing)
         session.depth.changed.connect(lambda: self.stack.depths.show_depth(*session.depth_shown()))
         self._closing.closed.connect(session.stop_showing)
@@ -171,30 +221,17 @@ class InkDock(QWidget):
 
     def _on_changed(self, state: InkState) -> None:
         is_new_stack = state.stack is not None and state.stack is not self._shown.stack
-        is_progress, before, self._shown = state.is_progress_since(self._shown), self._shown, state
+        is_progress, self._shown = state.is_progress_since(self._shown), state
         if is_progress:  # several times per second, so only the progress is rendered
             self.predict.show_progress(state.run)
+            self.status.show_progress(state)
             return
         for panel in self._panels:
             panel.show_state(state)
-        self._bring_up(state.current_step)
-        if new := [step for step, text in state.messages if text != before.message(step)]:
-            self._scroll_to(self._panels[list(Step).index(new[-1])].message)
+        self.steps.show_state(state)
+        self.status.show_state(state)
         if is_new_stack and (model := self.predict.model()) is not None:
             self.session.prediction.warm_up(model)
-
-    def _bring_up(self, step: Step) -> None:
-        """Scroll to a step once when it becomes the current one."""
-        if step is not self._step:
-            self._step = step
-            self._scroll_to(self._panels[list(Step).index(step)])
-
-    def _scroll_to(self, widget: QWidget) -> None:
-        self._to_see = widget
-        self._scroll_later.start()  # once the layout knows how tall the steps have become
-
-    def _on_scroll(self) -> None:
-        self._scroll.ensureWidgetVisible(self._to_see)
 
     def _on_sample(self) -> None:
         self.session.open_stack(sample_path())
@@ -214,7 +251,8 @@ class InkDock(QWidget):
             self.session.store.succeed(Step.PREDICT)
 
     def _on_theme(self, *_: object) -> None:
-        self.setStyleSheet(style_sheet(self._viewer.theme))
+        self.setStyleSheet(style_sheet(self._viewer.theme, get_settings().appearance.font_size))
+        self.correct.bar.show_colour(text_colour(self._viewer.theme))
 
 
 def _let_go(

@@ -41,6 +41,7 @@ from napari_ink.gui.layers.manager import LayerManager
 from napari_ink.gui.layers.viewport import canvas_of
 from napari_ink.gui.models.actions import ACTIONS, TOOL_ACTIONS, Tool
 from napari_ink.gui.models.state import InkState, Step
+from napari_ink.gui.models.work import WorkKind
 from napari_ink.gui.tools import ToolManager
 from napari_ink.gui.tools.box import BoxTool
 from napari_ink.model import DEFAULT_MODEL
@@ -49,7 +50,16 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
     from qtpy.QtWidgets import QWidget
 
-    from napari_ink.gui.views import CorrectPanel, ExportPanel, LearnPanel, PredictPanel, StackPanel
+    from napari_ink.gui.views import (
+        CorrectPanel,
+        ExportPanel,
+        LearnPanel,
+        Legend,
+        PredictPanel,
+        ReviewPanel,
+        StackPanel,
+        StatusArea,
+    )
 
 
 class InkSession(QObject):
@@ -169,7 +179,8 @@ class InkSession(QObject):
         self.compare.changed.connect(lambda: store.update(compared=self.compare.against))
         for failed in (self.conversion.failed, self.profile.failed):
             failed.connect(partial(store.fail, step=Step.STACK))
-        for failed in (self.review.failed, self.similar.failed, self.compare.failed, self.labels.failed):
+        self.review.failed.connect(partial(store.fail, step=Step.REVIEW))
+        for failed in (self.similar.failed, self.compare.failed, self.labels.failed):
             failed.connect(partial(store.fail, step=Step.CORRECT))
 
     def connect_views(
@@ -178,9 +189,14 @@ class InkSession(QObject):
         predict: PredictPanel,
         correct: CorrectPanel,
         learn: LearnPanel,
+        review: ReviewPanel,
         export: ExportPanel,
+        legend: Legend,
+        status: StatusArea,
     ) -> None:
         """Connect requests of the panels to the controllers."""
+        self._connect_status(status)
+        legend.action_requested.connect(self.do)
         stack.open_requested.connect(self.stack.open)
         stack.convert.convert_requested.connect(lambda out: self.conversion.start(self.state.stack, out))
         stack.convert.cancel_requested.connect(self.conversion.cancel)
@@ -209,10 +225,6 @@ class InkSession(QObject):
         correct.tool_requested.connect(self.labelling.activate_tool)
         correct.action_requested.connect(self.do)
         correct.plain_view_requested.connect(self._layers.viewport.make_plain)
-        correct.review.note_chosen.connect(self.review.go_to_note)
-        correct.review.note_removed.connect(self.review.remove_note)
-        correct.review.statistics_requested.connect(self.review.count)
-        correct.review.cancel_requested.connect(self.review.cancel)
         correct.similar.candidate_chosen.connect(self.similar.show)
         correct.similar.cancel_requested.connect(self.similar.cancel)
         correct.versions.version_named.connect(self.labelling.save_version)
@@ -227,8 +239,25 @@ class InkSession(QObject):
         learn.models.rename_requested.connect(self.teaching.rename)
         learn.models.export_requested.connect(self.teaching.export)
         learn.models.check_requested.connect(self.teaching.check)
+        review.action_requested.connect(self.do)
+        review.note_chosen.connect(self.review.go_to_note)
+        review.note_removed.connect(self.review.remove_note)
+        review.statistics_requested.connect(self.review.count)
+        review.cancel_requested.connect(self.review.cancel)
         export.figure_requested.connect(self.export.export_figure)
         export.export_requested.connect(self.export.export)
+
+    def _connect_status(self, status: StatusArea) -> None:
+        cancel = {
+            WorkKind.PREDICTION: self.prediction.cancel,
+            WorkKind.LEARNING: self.teaching.cancel,
+            WorkKind.SEARCH: self.similar.cancel,
+            WorkKind.RANKING: self.review.cancel,
+            WorkKind.CONVERSION: self.conversion.cancel,
+        }
+        status.cancel_requested.connect(lambda kind: cancel[WorkKind(kind)]())
+        status.pause_requested.connect(self.prediction.pause)
+        status.message_read.connect(self.store.succeed)
 
     def do(self, name: str) -> None:
         """Trigger an action by name, like its key; if it is not possible yet, show the reason."""

@@ -20,7 +20,7 @@ from napari_ink.gui.dock import InkDock
 from napari_ink.gui.models.prediction import model_entry
 from napari_ink.model import InkEdgeConfig, InputContract, save_checkpoint
 from napari_ink.model.network import InkEdgeNetwork
-from tests.gui.driving import on_canvas, send, settle
+from tests.gui.driving import bring_up, on_canvas, send, settle
 from tests.gui.windowless import held_jobs, job_runner, open_session, session, state_store, viewer_model  # noqa: F401
 
 DEPTH, HEIGHT, WIDTH = 12, 96, 128
@@ -143,10 +143,11 @@ def large_dock(dock, large_stack, wait):
 
 @pytest.fixture
 def click(qtbot) -> Callable:
-    """Press a button with the mouse once it is enabled, and let the panel show the result."""
+    """Open the step of a button, press it with the mouse once it is enabled, and let the panel show the result."""
 
     def press(button) -> None:
         settle()  # first show the current state, as a person would see it
+        bring_up(button)
         qtbot.waitUntil(lambda: button.isVisible() and button.isEnabled(), timeout=10000)
         qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
         settle()

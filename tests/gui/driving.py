@@ -6,13 +6,26 @@ import numpy as np
 import tifffile
 from qtpy.QtCore import QPointF
 from qtpy.QtGui import QMouseEvent
-from qtpy.QtWidgets import QApplication
+from qtpy.QtWidgets import QApplication, QWidget
+
+from napari_ink.gui.dock import InkDock
+from napari_ink.gui.views import StepPanel
 
 
 def settle() -> None:
     """Let the panel show the state, which it does once a turn of the event loop."""
     for _ in range(3):
         QApplication.processEvents()
+
+
+def bring_up(widget: QWidget) -> None:
+    """Open the step of the panel that a widget belongs to, if it belongs to one."""
+    step, above = None, widget
+    while above is not None and not isinstance(above, InkDock):
+        step = above.step if isinstance(above, StepPanel) else step
+        above = above.parentWidget()
+    if above is not None and step is not None:
+        above.open_step(step)
 
 
 def is_over(dock) -> bool:

@@ -107,7 +107,7 @@ def test_arrays_are_complete_before_the_stack_is_shown(large):
 def test_a_damaged_layer_is_reported_once_and_stays_in_the_panel(dock, viewer, tmp_path, large, errors, wait, qtbot):
     dock.open_stack(damaged_layers(tmp_path / "damaged", (1100, 1200), 3))
     wait(lambda: dock.session.state.stack is not None and not dock.session.state.busy)
-    assert not errors and dock.stack.reading_error.isHidden()
+    assert not errors and not dock.status.message.toPlainText()
     viewer.dims.set_point(0, 3)
     wait(lambda: bool(errors))
     camera_of(viewer).zoom = 4.0
@@ -115,10 +115,10 @@ def test_a_damaged_layer_is_reported_once_and_stays_in_the_panel(dock, viewer, t
         viewer.dims.set_point(0, z)
         qtbot.wait(200)
     assert len(errors) == 1 and "03.tif" in errors[0]
-    assert dock.stack.reading_error.isVisible() and dock.stack.reading_error.toPlainText() == errors[0]
+    assert dock.status.message.toPlainText() == errors[0]
     dock.open_stack(large)
     wait(lambda: dock.session.state.stack.name == "large" and not dock.session.state.busy)
-    assert dock.stack.reading_error.isHidden() and len(errors) == 1
+    assert not dock.status.message.toPlainText() and len(errors) == 1
 
 
 def test_a_reopened_panel_still_shows_the_stack(large_dock, viewer, large, qtbot):

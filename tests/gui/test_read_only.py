@@ -44,9 +44,9 @@ def test_nothing_can_be_changed_in_a_project_that_is_open_elsewhere(
     labels = viewer.layers["Ink labels"].data.copy()
     assert (labels == 2).sum() == 2000
     settle()
-    assert "Berenike" in dock.correct.saved.text()
+    assert "Berenike" in dock.status.message.toPlainText()
+    assert dock.status.saved.text() == "Read only"
     monkeypatch.setattr(QInputDialog, "getText", lambda *_: ("words", True))
-    dock.correct.review.expand()
     dock.correct.versions.expand()
     does = dock.session._actions
     for action in ACTIONS:

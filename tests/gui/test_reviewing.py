@@ -6,6 +6,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QInputDialog
 
 from napari_ink.annotation import ReviewState, open_project
+from napari_ink.gui.models.state import Step
 from napari_ink.gui.preferences import key_of
 from tests.gui.doubtful import SIDE, doubtful_ink, save_wide
 from tests.gui.driving import settle
@@ -21,7 +22,7 @@ def wide_dock(dock, tmp_path, label_in_dock, qtbot):
     session._layers.overlay.put(slice(None), slice(None), ink, np.zeros_like(ink))
     session.store.update(has_prediction=True)
     qtbot.wait(100)
-    dock.correct.review.expand()
+    dock.open_step(Step.REVIEW)
     return dock
 
 
@@ -45,9 +46,9 @@ def test_a_reviewed_region_is_stored_with_author_and_time_and_the_next_one_opens
     press("K", shift=True)  # flagged
     status = wide_dock.session.state.review
     assert (status.reviewed, status.flagged, status.regions) == (1, 1, 9)
-    assert wide_dock.correct.review.progress.value() == 1
-    assert "7 in the queue" in wide_dock.correct.review.left.text()
-    assert "at your pace" in wide_dock.correct.review.left.text()
+    assert wide_dock.review.progress.value() == 1
+    assert "7 in the queue" in wide_dock.review.left.text()
+    assert "at your pace" in wide_dock.review.left.text()
     qtbot.waitUntil(lambda: "Review" in [layer.name for layer in viewer.layers])
     layer = viewer.layers["Review"]
     assert (layer.data[16:32, 16:32] == ReviewState.REVIEWED).all()
@@ -60,17 +61,17 @@ def test_a_reviewed_region_is_stored_with_author_and_time_and_the_next_one_opens
     assert display.annotation.history()[-1].author
     display.close()
     _go(wide_dock, press, qtbot, "previous_region")
-    assert "flagged" in wide_dock.correct.review.region.text()
-    assert "UTC" in wide_dock.correct.review.region.text()
+    assert "flagged" in wide_dock.review.region.text()
+    assert "UTC" in wide_dock.review.region.text()
 
 
 def test_the_end_of_the_queue_is_reported(wide_dock, press, qtbot):
     _go(wide_dock, press, qtbot)
     for _ in range(9):
         press(key_of("reviewed"))
-    assert "reached the end of the queue" in wide_dock.correct.review.left.text()
+    assert "reached the end of the queue" in wide_dock.review.left.text()
     press("Period")
-    qtbot.waitUntil(lambda: "Every region" in wide_dock.correct.review.left.text())
+    qtbot.waitUntil(lambda: "Every region" in wide_dock.review.left.text())
 
 
 def test_notes_are_written_at_the_mouse_listed_and_removed(wide_dock, viewer, press, stroke, qtbot, monkeypatch):
@@ -81,7 +82,7 @@ def test_notes_are_written_at_the_mouse_listed_and_removed(wide_dock, viewer, pr
     assert (abs(note.y - 200) <= 1, abs(note.x - 150) <= 1, note.text) == (True, True, "a strange fibre")
     qtbot.waitUntil(lambda: "Notes" in [layer.name for layer in viewer.layers])
     assert len(viewer.layers["Notes"].data) == 1
-    listed = wide_dock.correct.review.notes
+    listed = wide_dock.review.notes
     assert "a strange fibre" in listed.item(0).text()
     viewer.scene.camera.center = (0, 0, 0)
     listed.itemClicked.emit(listed.item(0))
@@ -98,8 +99,8 @@ def test_statistics_are_shown(wide_dock, click, qtbot):
     session = wide_dock.session
     session.labels.apply([("ink", 20, 20, np.full((20, 20), 2, np.uint8))], "ink")
     session.labels.apply([("ink", 100, 100, np.full((20, 20), 2, np.uint8))], "ink")
-    click(wide_dock.correct.review.statistics_button)
-    statistics = wide_dock.correct.review.statistics
+    click(wide_dock.review.statistics_button)
+    statistics = wide_dock.review.statistics
     qtbot.waitUntil(lambda: bool(statistics.text()))
     assert "Ink: 800 px" in statistics.text()
     assert "0 of 9 regions" in statistics.text()

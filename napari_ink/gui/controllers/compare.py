@@ -82,7 +82,7 @@ class CompareController(QObject):
             return
         overlay = self._layers.overlay
         if overlay is None:
-            self.failed.emit("There is no prediction to compare the labels with; run one in step 2.")
+            self.failed.emit("There is no prediction to compare the labels with; run one in the step Predict.")
             return
         # Read now, since layers must not be read from the worker thread.
         plane, level = overlay.probabilities("ink"), overlay.level("ink")

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from napari_ink.stack import DepthStack
 
 
-TURNED = "Labels can be drawn in the plain view only: press Plain view in step 3, then choose the tool again."
+TURNED = "Labels can be drawn in the plain view only: press Plain view in the step Correct, then choose the tool again."
 
 
 class LabellingController(QObject):

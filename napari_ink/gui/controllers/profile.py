@@ -65,7 +65,7 @@ class ProfileController(QObject):
         """Ask the model which layers its prediction under the mouse relies on."""
         model = self._model()
         if model is None:
-            self.failed.emit("No model is loaded; run a prediction in step 2 first.")
+            self.failed.emit("No model is loaded; run a prediction first.")
             return
         self._ask(model)
 

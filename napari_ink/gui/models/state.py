@@ -33,6 +33,7 @@ class Step(StrEnum):
     PREDICT = "Predict"
     CORRECT = "Correct"
     LEARN = "Learn"
+    REVIEW = "Review"
     EXPORT = "Export"
 
 
@@ -165,6 +166,7 @@ class InkState:
             Step.PREDICT: self.has_prediction and self.run is None,
             Step.CORRECT: self.labels_edited,
             Step.LEARN: bool(self.teaching.rows),
+            Step.REVIEW: 0 < self.review.regions <= self.review.reviewed + self.review.flagged,
             Step.EXPORT: bool(self.exported),
         }[step]
 
@@ -175,11 +177,11 @@ class InkState:
         if self.stack is None:
             return "Open a stack first."
         if action.name in ("blink_prediction", "swap") and not self.has_prediction:
-            return "There is no prediction yet; run one in step 2."
+            return "There is no prediction yet; run one in the step Predict."
         if action.name == "flicker" and self.predictions.compared is None:
-            return "There is nothing to alternate with; choose Compare in the list of predictions in step 2."
+            return "There is nothing to alternate with; choose Compare in the list of predictions in the step Predict."
         if action.needs_labels and not self.labels:
-            return "There are no labels yet; create them in step 3."
+            return "There are no labels yet; make them in the step Correct."
         return ""
 
     def why_not(self, step: Step) -> str:
@@ -194,6 +196,8 @@ class InkState:
             return "Wait for the prediction, or cancel it."
         if step is Step.LEARN:
             return "Correct something first: a model learns from labels."
+        if step is Step.REVIEW:
+            return "Make labels in the step Correct first; a review goes through them."
         if step is Step.EXPORT and not self.has_prediction:
             return "Predict or label something first."
         return ""
@@ -201,7 +205,7 @@ class InkState:
     @property
     def why_no_prediction(self) -> str:
         """Reason why no prediction can be started now; empty if one can."""
-        return "A model is learning; wait for it, or cancel it in step 4." if self.teaching.is_running else ""
+        return "A model is learning; wait for it, or cancel it." if self.teaching.is_running else ""
 
     @property
     def why_no_learning(self) -> str:

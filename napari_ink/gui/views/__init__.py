@@ -1,4 +1,4 @@
-"""Views: the five steps of the dock, which render the state and emit what the user requests."""
+"""Views: the frame and the six steps of the dock, which render the state and emit what the user requests."""
 
 import lazy_loader
 

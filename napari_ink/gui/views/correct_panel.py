@@ -1,57 +1,29 @@
-"""Step 3, Correct: turn the prediction into labels, draw with tools, undo and redo."""
+"""Step Correct: turn the prediction into labels, draw with tools, undo and redo."""
 
 from __future__ import annotations
 
-from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QGridLayout, QLabel, QMessageBox, QPushButton, QWidget
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QMessageBox
 
-from napari_ink.gui.models.actions import TITLES, Tool
 from napari_ink.gui.models.state import InkState, Step
 from napari_ink.gui.models.status import StorageStatus
 from napari_ink.gui.preferences import shown_key
-from napari_ink.gui.views.compare_section import CompareSection
-from napari_ink.gui.views.review_section import ReviewSection
-from napari_ink.gui.views.section import Section
+from napari_ink.gui.views.section import Section, fold_others, row
 from napari_ink.gui.views.similar_section import SimilarSection
-from napari_ink.gui.views.step_panel import StepPanel, button, mark, paragraph, show_text
+from napari_ink.gui.views.step_panel import Lines, StepPanel, button, mark
+from napari_ink.gui.views.tool_bar import PLAIN_VIEW, IconButton, ToolBar, title_of
 from napari_ink.gui.views.versions_section import VersionsSection
 
-_HINT = "Turn the prediction into labels and correct them. Each stroke is saved at once and can be undone."
+_HINT = "Turn the prediction into labels, and correct them. Strokes are saved at once."
 _PARTIAL = "At this zoom, labels can be drawn in the middle of the picture only. Zoom in to draw everywhere."
 _TURNED = "Labels can be drawn in the plain view only, not in 3-D or with other axes."
 _HIDDEN = "The {} labels are hidden. Show them with the eye in the layer list or the key {}."
-_HELP = (
-    "Hold Space to move the picture. [ and ] change the brush size. The layer controls, top left, have a polygon tool."
-)
-# Tools and the texts on their buttons. Tooltips and keys are those of their actions.
-_TOOLS: dict[str, tuple[tuple[Tool, str], ...]] = {
-    "Ink": (
-        (Tool.INK, "Ink"),
-        (Tool.PAPYRUS, "Papyrus"),
-        (Tool.ERASE_INK, "Erase"),
-        (Tool.EDGE_BRUSH, "Up to edges"),
-        (Tool.FILL_INK, "Fill"),
-        (Tool.GROW, "Grow"),
-    ),
-    "Edges": (
-        (Tool.EDGE, "Edge"),
-        (Tool.NOT_EDGE, "No edge"),
-        (Tool.ERASE_EDGE, "Erase"),
-        (Tool.LIVEWIRE, "Outline"),
-        (Tool.ERASE_FRAGMENT, "Remove"),
-        (Tool.JOIN, "Join"),
-    ),
-}
-# The erasers have no action, because E is napari's own key.
-_ERASER_TIPS = {
-    Tool.ERASE_INK: "Erase back to unreviewed in the ink labels (key E)",
-    Tool.ERASE_EDGE: "Erase back to unreviewed in the edge labels (key E)",
-}
-_COLUMNS = 3
+_NO_TOOL = "Choose a tool. Hold Space to move the picture; [ and ] change the brush size."
+_DIFFERENCE = "Yellow: ink only in your labels. Purple: ink only {}."
 
 
 class CorrectPanel(StepPanel):
-    """Panel of step 3.
+    """Panel of the step Correct.
 
     Emits `editable_requested` (True: replace edited labels), `tool_requested`, `action_requested` with the name of an
     action, and `plain_view_requested`.
@@ -65,115 +37,65 @@ class CorrectPanel(StepPanel):
     def __init__(self) -> None:
         super().__init__(Step.CORRECT, _HINT)
         self._edited = False
-        self.editable_button = button("Make editable", "Draft labels at the thresholds of step 2", primary=True)
-        self.editable_button.clicked.connect(self._on_editable)
-        self.tools: dict[str, QPushButton] = {}
-        self.actions_of: dict[str, QPushButton] = {}
-        self.change_box = self._actions("", ("undo", "Undo"), ("redo", "Redo"), ("help", "Keys"), columns=3)
-        self.tool_box = self._tool_rows()
-        self.visible_box = self._actions(
-            "Visible\nregion",
-            ("remove_specks", "Remove specks"),
-            ("bridge_gaps", "Bridge gaps"),
-            ("ink_from_edges", "Edges to ink"),
-            ("edges_from_ink", "Ink to edges"),
-            columns=2,
-        )
-        self.saved, self.tool_hint, self.counts, self.help = (paragraph(text) for text in ("", "", "", _HELP))
-        self.edit_note = paragraph("", "inkWarning")
-        self.plain_button = button("Plain view", "Show rows and columns in 2-D again")
-        self.plain_button.clicked.connect(self.plain_view_requested)
-        self.counts.setToolTip("Labelled pixels")
-        for widget in (
-            self.editable_button,
-            self.change_box,
-            self.saved,
-            self.tool_box,
-            self.visible_box,
-            self.edit_note,
-            self.plain_button,
-            self.tool_hint,
-            self.counts,
-            self.help,
-        ):
+        self.editable_button = button("Make editable", "Draft labels at the thresholds of the prediction", primary=True)
+        self.bar = ToolBar()
+        self.tools, self.actions_of = self.bar.tools, self.bar.actions_of
+        self.tool_hint, self.edit_note, self.counts = Lines(2), Lines(2, "", "inkWarning"), Lines(1)
+        self.similar, self.versions = SimilarSection(), VersionsSection()
+        self.sections: tuple[Section, ...] = (self.similar, self.versions)
+        first = row(self.editable_button, *self.bar.changes)
+        first.setSpacing(3)
+        self.rows.addLayout(first)
+        for widget in (self.bar, self.tool_hint, self.edit_note, self.counts, *self.sections):
             self.rows.addWidget(widget)
-        self.review, self.similar, self.compare, self.versions = (
-            ReviewSection(),
-            SimilarSection(),
-            CompareSection(),
-            VersionsSection(),
-        )
-        self.sections: tuple[Section, ...] = (self.similar, self.review, self.compare, self.versions)
+        fold_others(*self.sections)
+        self.editable_button.clicked.connect(self._on_editable)
+        self.bar.tool_requested.connect(self.tool_requested)
+        self.bar.action_requested.connect(self._on_action)
         for section in self.sections:
             section.action_requested.connect(self.action_requested)
-            self.rows.addWidget(section)
 
     def show_state(self, state: InkState) -> None:
-        """Show the tools once there are labels, the undo step, the label counts, and whether all is saved."""
+        """Show the tools that are possible, the undo step, and the label counts."""
         super().show_state(state)
         self._edited = state.labels_edited
         storage = state.storage
+        self._show_editable(state)
+        can_edit = state.labels and not storage.held_by
+        self.bar.show_possible(can_edit, state.labels, state.has_prediction, can_edit and storage.is_turned)
+        self.bar.show_tool(state.tool)
+        self.actions_of["difference"].setChecked(state.compared == "prediction")
+        _show_change(self.actions_of["undo"], storage.undo_name, can_edit)
+        _show_change(self.actions_of["redo"], storage.redo_name, can_edit)
+        for section in self.sections:
+            section.show_state(state)
+        self.similar.setEnabled(state.labels)
+        self.tool_hint.show_text(_tool_text(state) if can_edit else "")
+        self._show_note(state, can_edit)
+        self.counts.show_text(_counted(state) if state.labels else "")
+
+    def _show_editable(self, state: InkState) -> None:
         again = "Redraft from prediction…" if state.labels_edited else "Redraft from prediction"
         first = "Make editable" if state.has_prediction else "Start with empty labels"
-        first = "Show labels" if storage.project is not None else first
+        first = "Show labels" if state.storage.project is not None else first
         self.editable_button.setText(again if state.labels else first)
-        self.editable_button.setEnabled(state.run is None and not state.busy and not storage.held_by)
-        self.editable_button.setVisible(state.has_prediction or not state.labels)
+        is_possible = state.has_prediction or not state.labels
+        self.editable_button.setEnabled(
+            is_possible and state.run is None and not state.busy and not state.storage.held_by
+        )
         mark(self.editable_button, "inkPrimary" if not state.labels else "inkPlain")
-        can_edit = state.labels and not storage.held_by
-        for widget in (self.change_box, self.tool_box, self.visible_box, self.help):
-            widget.setVisible(can_edit)
-        for tool, one in self.tools.items():
-            one.setChecked(tool == state.tool)
-        _show_change(self.actions_of["undo"], "Undo", storage.undo_name)
-        _show_change(self.actions_of["redo"], "Redo", storage.redo_name)
-        # The tools need labels; versions and import do not.
-        for section in self.sections:
-            section.setVisible(state.labels or section is self.versions)  # which can import labels from a file
-            section.show_state(state)
-        show_text(self.tool_hint, state.tool_hint if can_edit else "")
-        show_text(self.edit_note, _why_not_here(storage) if can_edit else "")
-        self.plain_button.setVisible(can_edit and storage.is_turned)
-        show_text(self.counts, _counted(state) if state.labels else "")
-        show_text(self.saved, _saved(storage) if state.labels else "")
-        mark(self.saved, "inkWarning" if storage.problem or storage.held_by or storage.warnings else "inkSmall")
 
-    def _actions(self, title: str, *actions: tuple[str, str], columns: int) -> QWidget:
-        box, grid = _grid()
-        if title:
-            grid.addWidget(QLabel(title), 0, 0, -1, 1)
-        for place, (name, text) in enumerate(actions):
-            made = button(text, f"{TITLES[name]} (key {shown_key(name)})")
-            # Without the focus on the button, keys continue to go to the canvas.
-            made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-            made.clicked.connect(lambda _=False, name=name: self.action_requested.emit(name))
-            self.actions_of[name] = made
-            grid.addWidget(made, place // columns, 1 + place % columns)
-            grid.setColumnStretch(1 + place % columns, 1)
-        return box
+    def _show_note(self, state: InkState, can_edit: bool) -> None:
+        note = _why_not_here(state.storage) if can_edit else ""
+        where = "in the prediction" if state.compared == "prediction" else f"in version {state.compared}"
+        self.edit_note.show_text(note or (_DIFFERENCE.format(where) if state.compared else ""))
+        mark(self.edit_note, "inkWarning" if note else "inkSmall")
 
-    def _tool_rows(self) -> QWidget:
-        box, grid = _grid()
-        line = 0
-        for title, tools in _TOOLS.items():
-            grid.addWidget(QLabel(title), line, 0)
-            for place, tool in enumerate(tools):
-                row, column = divmod(place, _COLUMNS)
-                grid.addWidget(self._tool_button(*tool), line + row, column + 1)
-                grid.setColumnStretch(column + 1, 1)
-            line += -(-len(tools) // _COLUMNS)
-        return box
-
-    def _tool_button(self, tool: Tool, text: str) -> QPushButton:
-        has_action = tool.action in TITLES
-        key = shown_key(tool.action) if has_action else ""
-        tip = TITLES[tool.action] if has_action else _ERASER_TIPS[tool]
-        made = button(f"{text} ({key})" if key else text, f"{tip} (key {key})" if key else tip)
-        made.setCheckable(True)
-        made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        made.clicked.connect(lambda: self.tool_requested.emit(tool))
-        self.tools[tool] = made
-        return made
+    def _on_action(self, name: str) -> None:
+        if name == PLAIN_VIEW:
+            self.plain_view_requested.emit()
+        else:
+            self.action_requested.emit(name)
 
     def _on_editable(self) -> None:
         self.editable_requested.emit(self._edited) if self._may_replace() else None
@@ -195,17 +117,17 @@ class CorrectPanel(StepPanel):
         return asked.clickedButton() is replace
 
 
-def _grid() -> tuple[QWidget, QGridLayout]:
-    box = QWidget()
-    grid = QGridLayout(box)
-    grid.setContentsMargins(0, 0, 0, 0)
-    grid.setSpacing(4)
-    return box, grid
+def _show_change(one: IconButton, name: str, can_edit: bool) -> None:
+    one.setEnabled(can_edit and bool(name))
+    one.explain(f": {name}" if name else ": nothing left")
 
 
-def _show_change(one: QPushButton, text: str, name: str) -> None:
-    one.setEnabled(bool(name))
-    one.setToolTip(f"{text}: {name} (key {shown_key(text.lower())})" if name else f"There is nothing to {text.lower()}")
+def _tool_text(state: InkState) -> str:
+    """Return what the active tool does and how it is used."""
+    if not state.tool:
+        return _NO_TOOL
+    title = title_of(state.tool)
+    return f"{title}. {state.tool_hint}" if state.tool_hint else f"{title}."
 
 
 def _why_not_here(storage: StorageStatus) -> str:
@@ -214,19 +136,6 @@ def _why_not_here(storage: StorageStatus) -> str:
     if storage.hidden:
         return _HIDDEN.format(" and ".join(storage.hidden), shown_key("blink_labels"))
     return _PARTIAL if storage.is_partial else ""
-
-
-def _saved(storage: StorageStatus) -> str:
-    return " ".join((*storage.warnings, _saved_where(storage)))
-
-
-def _saved_where(storage: StorageStatus) -> str:
-    if storage.held_by:
-        return f"Read only: {storage.held_by} has these labels open; close them there to edit them here."
-    if storage.problem:
-        return storage.problem
-    where = storage.project.name if storage.project is not None else ""
-    return f"All saved in {where}." if storage.is_saved else f"Saving in {where}…"
 
 
 def _counted(state: InkState) -> str:

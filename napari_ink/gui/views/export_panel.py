@@ -1,4 +1,4 @@
-"""Step 4, Export: masks and labels of exactly the stack's height and width, and figures."""
+"""Step Export: masks and labels of exactly the stack's height and width, and figures."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _KINDS = {"ink": "inklabels", "supervision": "supervision_mask"}
 
 
 class ExportPanel(StepPanel):
-    """Panel of step 5.
+    """Panel of the step Export.
 
     Emits `export_requested` with kind, source and path, and `figure_requested` with source and path.
     """
@@ -51,7 +51,7 @@ class ExportPanel(StepPanel):
             box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         for index, tip in enumerate(_TIPS):
             self.what_box.setItemData(index, tip, 3)  # Qt.ItemDataRole.ToolTipRole
-        self.from_box.setToolTip("Your labels, or the prediction at the thresholds of step 2")
+        self.from_box.setToolTip("Your labels, or the prediction at its thresholds")
         self.export_button = button("Export…", "Choose a name and save the image", primary=True)
         self.figure_button = button("Figure…", "Save a picture of the visible region with ink, edges and a scale bar")
         self.folder_button = button("Show in folder", "Open the folder of the exported file")
@@ -96,12 +96,12 @@ class ExportPanel(StepPanel):
         if form == _VILLA and what not in _KINDS:
             return f"{form} can hold ink and supervision masks only; choose one of these, or another format."
         if source == "labels":
-            return "" if state.labels else "There are no labels yet; make the prediction editable in step 3."
+            return "" if state.labels else "There are no labels yet; make the prediction editable in the step Correct."
         if what in ("labels", "supervision"):
             return "A prediction has no labels; choose “My labels”."
         if state.run is not None:
             return "Wait for the prediction, or cancel it."
-        return "" if state.has_prediction else "There is no prediction yet; run one in step 2."
+        return "" if state.has_prediction else "There is no prediction yet; run one in the step Predict."
 
     def _on_export(self) -> None:
         what, suffix_name = _WHATS[self.what_box.currentText()]

@@ -1,16 +1,18 @@
-"""Message in a panel that wraps anywhere, even in long paths, and can be selected and copied."""
+"""Message of the status area that wraps anywhere, even in long paths, and can be selected and copied."""
 
 from __future__ import annotations
 
 import math
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QEvent, Qt
 from qtpy.QtGui import QResizeEvent, QTextOption
 from qtpy.QtWidgets import QFrame, QSizePolicy, QTextEdit
 
+_LEAST_LINES = 3
+
 
 class Message(QTextEdit):
-    """Read-only text that is as high as its content; hidden while it is empty.
+    """Read-only text that is as high as its content, and at least as high as three lines, so that nothing moves.
 
     `QLabel` is not used, because it breaks lines between words only and cuts off text without spaces.
     """
@@ -24,21 +26,28 @@ class Message(QTextEdit):
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.setVisible(False)
+        if (document := self.document()) is not None:
+            document.setDocumentMargin(1)
 
     def show_message(self, text: str) -> None:
-        """Show a sentence; an empty one hides the message."""
+        """Show a sentence; an empty one leaves the space blank."""
         if text != self.toPlainText():
             self.setPlainText(text)
             self._fit()
-        self.setVisible(bool(text))
 
     def resizeEvent(self, e: QResizeEvent | None) -> None:  # noqa: N802
         """Wrap the text to the new width, and fit the height."""
         super().resizeEvent(e)
         self._fit()
 
+    def changeEvent(self, e: QEvent | None) -> None:  # noqa: N802
+        """Fit the height to another font."""
+        super().changeEvent(e)
+        if e is not None and e.type() == QEvent.Type.FontChange:
+            self._fit()
+
     def _fit(self) -> None:
         # Without scroll bars, the last line would be cut off if the height were rounded down.
         if (document := self.document()) is not None:
-            self.setFixedHeight(math.ceil(document.size().height()) + 2)
+            least = _LEAST_LINES * self.fontMetrics().lineSpacing()
+            self.setFixedHeight(max(math.ceil(document.size().height()), least) + 2)

@@ -32,7 +32,7 @@ from napari_ink.model import MODEL_SUFFIXES, Direction
 from napari_ink.predict import DeviceName, PrecisionName, TestTimeAugmentation
 from napari_ink.stack import DepthStack
 
-_HINT = "Predict ink and its edges with a model. The result appears while it is computed."
+_HINT = "Predict ink and edges with a model. The result appears while it is computed."
 _WHILE_IT_RUNS = (
     "Fixed during a run; cancel it to change this. Direction, offset, grey range and regions can be changed"
 )

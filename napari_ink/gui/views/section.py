@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QHBoxLayout, QLayout, QPushButton, QVBoxLayout, QWidget
 
@@ -59,15 +61,32 @@ class Section(QWidget):
         """Render the state; overridden by the sections."""
 
     def action_button(self, name: str, text: str, says_key: bool = True) -> QPushButton:
-        """Return a button for an action, with its key on the button or else in the tooltip."""
-        key = shown_key(name)
-        on_it = f"{text}  ({key})" if key and says_key else text
-        made = button(on_it, f"{TITLES[name]} ({key})" if key and not says_key else TITLES[name])
-        # Without the focus on the button, keys continue to go to the canvas.
-        made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        """Return a button that emits `action_requested`, with its key on the button or else in the tooltip."""
+        made = self.buttons[name] = action_button(name, text, says_key)
         made.clicked.connect(lambda: self.action_requested.emit(name))
-        self.buttons[name] = made
         return made
+
+
+def action_button(name: str, text: str, says_key: bool = True) -> QPushButton:
+    """Return a button for an action, with its key on the button or else in the tooltip."""
+    key = shown_key(name)
+    on_it = f"{text}  ({key})" if key and says_key else text
+    made = button(on_it, f"{TITLES[name]} ({key})" if key and not says_key else TITLES[name])
+    # Without the focus on the button, keys continue to go to the canvas.
+    made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    return made
+
+
+def fold_others(*sections: Section) -> None:
+    """Close all other sections when one is opened, so that a page stays within the height of a small window."""
+
+    def fold(opened: Section, is_open: bool) -> None:
+        for other in sections:
+            if is_open and other is not opened:
+                other.header.setChecked(False)
+
+    for one in sections:
+        one.header.toggled.connect(partial(fold, one))
 
 
 def row(*widgets: QWidget) -> QLayout:

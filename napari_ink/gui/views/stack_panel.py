@@ -1,4 +1,4 @@
-"""Step 1, Stack: opening the depth layers of a segment, and their description."""
+"""Step Stack: opening the depth layers of a segment, and their description."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QInputDialog
 from napari_ink.gui.models.state import InkState, Step
 from napari_ink.gui.views.convert_section import ConvertSection
 from napari_ink.gui.views.depth_section import DepthSection
-from napari_ink.gui.views.message import Message
 from napari_ink.gui.views.step_panel import StepPanel, button, paragraph, show_text
 from napari_ink.stack import DepthStack
 
-_HINT = "Open the depth layers of a segment: a folder of layers (00.tif, 01.tif …), an OME-Zarr, a file or an address."
+_HINT = "Open the depth layers of a segment: a folder of TIFF layers, an OME-Zarr, or a file."
 _DEPTH = "Move through the depth with the slider under the picture; the surface is layer {}."
 _SAMPLED = "<b>Coarse picture from a sample; the whole follows.</b> "
 _SUFFIXES = "*.tif *.tiff *.npy *.nrrd *.nhdr *.h5 *.hdf5 *.hdf *.he5 *.nxs *.mat *.ims *.zip *.ozx"
@@ -24,7 +23,7 @@ _ADDRESS = "Address of an OME-Zarr, a folder of TIFF layers or a file (https:// 
 
 
 class StackPanel(StepPanel):
-    """Panel of step 1, which emits `open_requested` with a path or an address, and `sample_requested`."""
+    """Panel of the step Stack, which emits `open_requested` with a path or an address, and `sample_requested`."""
 
     open_requested = Signal(object)
     sample_requested = Signal()
@@ -43,18 +42,16 @@ class StackPanel(StepPanel):
         buttons.setSpacing(6)
         for one in (self.folder_button, self.file_button, self.address_button):
             buttons.addWidget(one)
-        self.reading_error = Message()
         self.summary, self.depth_hint = paragraph(), paragraph()
         self.convert, self.depths = ConvertSection(), DepthSection()
         self.convert.open_requested.connect(self.open_requested)
         self.rows.addLayout(buttons)
         for widget in (
             self.sample_button,
-            self.reading_error,
+            self.depths,
+            self.convert,
             self.summary,
             self.depth_hint,
-            self.convert,
-            self.depths,
         ):
             self.rows.addWidget(widget)
 
@@ -64,8 +61,6 @@ class StackPanel(StepPanel):
         stack = state.stack
         for one in (self.folder_button, self.file_button, self.address_button, self.sample_button):
             one.setEnabled(not state.busy and state.run is None)
-        self.sample_button.setVisible(stack is None)
-        self.depths.setVisible(stack is not None)
         self.depths.show_state(state)
         self.convert.show_state(state)
         self.summary.setToolTip("" if stack is None else str(stack.source))
@@ -73,7 +68,6 @@ class StackPanel(StepPanel):
         notes = (*(() if stack is None else stack.notes), state.grey_note)
         lines = "".join(f"<br>{escape(note)}" for note in notes if note)
         show_text(self.summary, state.busy if stack is None else summary(stack, state.mask) + missing + lines)
-        self.reading_error.show_message(state.reading_error)
         sampled = _SAMPLED if state.is_sampled else ""
         show_text(self.depth_hint, "" if stack is None else sampled + _DEPTH.format(stack.surface_z))
 

@@ -1,81 +1,102 @@
-"""Base of the five steps: a numbered title, a hint, a message, and a body that opens once the step is possible."""
+"""Base of the six steps: a hint or the reason why the step must wait, and below it the controls of the step."""
 
 from __future__ import annotations
 
 from qtpy.QtCore import QSize, Qt
-from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFrame, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_ink.gui.models.state import InkState, Step
-from napari_ink.gui.views.message import Message
 
-_BADGE = 22
-# Widgets inside a step whose style depends on whether the step is current, done or blocked.
-_MARKED = ("inkTitle", "inkHint", "inkBadge", "inkPrimary")
+_HINT_LINES = 2
+_TOP_LEFT = Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft
 
 
 class StepPanel(QFrame):
-    """Panel of one step.
+    """Panel of one step, which is a page of the dock.
+
+    Controls are disabled, never hidden, while the step must wait, so that nothing moves once it is possible.
 
     Parameters
     ----------
     step
         Step that the panel shows.
     hint
-        Sentence that explains the step.
+        Sentence that explains the step, of at most two lines.
+
+    Attributes
+    ----------
+    step : Step
+        Step that the panel shows.
     """
 
     def __init__(self, step: Step, hint: str) -> None:
         super().__init__()
         self.setObjectName("inkStep")
-        self._step, self._hint_text = step, hint
-        self._badge = QLabel(str(list(Step).index(step) + 1))
-        self._badge.setObjectName("inkBadge")
-        self._badge.setFixedSize(QSize(_BADGE, _BADGE))
-        self._badge.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        title = QLabel(step.value)
-        title.setObjectName("inkTitle")
-        self.hint = paragraph(hint, "inkHint")
-        self.message = Message()
+        self.step, self._hint_text = step, hint
+        self.hint = Lines(_HINT_LINES, hint, "inkHint")
         self.body = QWidget()
         self.rows = QVBoxLayout(self.body)
         self.rows.setContentsMargins(0, 2, 0, 0)
         self.rows.setSpacing(6)
-        head = QHBoxLayout()
-        head.addWidget(self._badge)
-        head.addWidget(title)
-        head.addStretch(1)
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(10, 8, 10, 8)
+        layout.setContentsMargins(6, 6, 6, 4)
         layout.setSpacing(4)
-        layout.addLayout(head)
         layout.addWidget(self.hint)
-        layout.addWidget(self.message)
         layout.addWidget(self.body)
+        layout.addStretch(1)
 
     def show_state(self, state: InkState) -> None:
-        """Show where this step stands: to be done now, done, or not yet possible and why."""
-        why_not = state.why_not(self._step)
-        # A step that has results stays open while it waits; a step that was never reached shows only the reason.
-        # The panel of the stack stays open during a prediction, and its message says why no other can be opened.
-        is_open = not why_not or self._step is Step.STACK
-        self.body.setVisible(is_open)
-        self.body.setEnabled(is_open)
-        is_done, is_current = state.is_done(self._step), state.current_step is self._step
-        # The hint is shown only while the step is current; afterwards its space goes to the results.
-        self.message.show_message(state.message(self._step))
-        show_text(self.hint, why_not or (self._hint_text if is_current else ""))
-        self._badge.setText("✓" if is_done else str(list(Step).index(self._step) + 1))
-        self._mark(current=is_current, done=is_done and not is_current, blocked=not is_open)
+        """Show the hint, or why the step is not possible yet."""
+        why_not = state.why_not(self.step)
+        # The panel of the stack stays usable during a prediction, to move through the depth.
+        self.body.setEnabled(not why_not or self.step is Step.STACK)
+        self.hint.show_text(why_not or self._hint_text)
+        mark(self.hint, "inkWarning" if why_not else "inkHint")
 
-    def _mark(self, **marks: bool) -> None:
-        if all(self.property(name) == value for name, value in marks.items()):
-            return
-        for name, value in marks.items():
-            self.setProperty(name, value)
-        _restyle(self)
-        for widget in self.findChildren(QWidget):
-            if widget.objectName() in _MARKED:  # restyling every widget would be slow
-                _restyle(widget)
+
+class Lines(QLabel):
+    """Text with a fixed number of lines: what is longer is cut off, and shown in full in the tooltip.
+
+    Its height does not depend on the text, so that what is below never moves.
+
+    Parameters
+    ----------
+    count
+        Number of lines.
+    text
+        Text to begin with.
+    name
+        Name in the style sheet.
+    """
+
+    def __init__(self, count: int, text: str = "", name: str = "inkSmall") -> None:
+        super().__init__(text)
+        self._count = count
+        self.setObjectName(name)
+        self.setWordWrap(True)
+        self.setAlignment(_TOP_LEFT)
+        self.setIndent(0)  # which would apply to the top as well
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.setToolTip(text)
+
+    def show_text(self, text: str) -> None:
+        """Show another text."""
+        if text != self.text():
+            self.setText(text)
+            self.setToolTip(text)
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        """Return the height of the lines in the current font."""
+        self.ensurePolished()
+        return QSize(0, self._count * self.fontMetrics().lineSpacing() + 2)
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802
+        """Return the same as `sizeHint`."""
+        return self.sizeHint()
+
+    def hasHeightForWidth(self) -> bool:  # noqa: N802
+        """Return False, because the height is fixed."""
+        return False
 
 
 def paragraph(text: str = "", name: str = "inkSmall") -> QLabel:
@@ -83,6 +104,7 @@ def paragraph(text: str = "", name: str = "inkSmall") -> QLabel:
     label = QLabel(text)
     label.setObjectName(name)
     label.setWordWrap(True)
+    label.setIndent(0)
     label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
     return label
 
@@ -98,11 +120,11 @@ def mark(widget: QWidget, name: str) -> None:
     """Change the name of a widget in the style sheet."""
     if widget.objectName() != name:
         widget.setObjectName(name)
-        _restyle(widget)
+        restyle(widget)
 
 
-def _restyle(widget: QWidget) -> None:
-    # Qt evaluates the selectors of a style sheet again only on request.
+def restyle(widget: QWidget) -> None:
+    """Evaluate the selectors of the style sheet again, which Qt does only on request."""
     if (style := widget.style()) is not None:
         style.unpolish(widget)
         style.polish(widget)

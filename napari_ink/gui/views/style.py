@@ -12,51 +12,79 @@ if TYPE_CHECKING:
     from pydantic_extra_types.color import Color
 
 _SHEET = """
-#inkStep {{ background: {raised}; border: 1px solid {raised}; border-left: 3px solid {raised}; border-radius: 4px; }}
-#inkStep[current="true"] {{ border-left: 3px solid {accent}; }}
-#inkStep QWidget {{ background-color: transparent; }}
-#inkTitle {{ font-size: 15px; font-weight: bold; }}
-#inkStep[blocked="true"] #inkTitle, #inkStep[blocked="true"] #inkHint {{ color: {faint}; }}
-#inkStep #inkBadge {{ border-radius: 11px; font-weight: bold; color: {text}; background-color: {line}; border: none; }}
-#inkStep[current="true"] #inkBadge {{ background-color: {accent}; color: black; }}
-#inkStep[done="true"] #inkBadge {{ background-color: {done}; color: black; }}
+#inkHint, #inkSmall, #inkWarning {{ padding: 0px; margin: 0px; }}
+#inkStep, #inkStatus {{ background: {raised}; border: none; }}
+#inkStep QWidget, #inkStatus QWidget {{ background-color: transparent; }}
+#inkStatus {{ border-top: 1px solid {line}; }}
 #inkHint, #inkSmall {{ color: {soft}; }}
 #inkStrong {{ font-weight: bold; }}
-#inkStep #inkMessage {{ background: transparent; color: {accent}; font-weight: bold; border: none; padding: 0px; }}
-#inkWarning {{ color: {accent}; font-weight: bold; }}
-#inkStep QPushButton {{ background-color: {line}; padding: 5px 8px; border-radius: 3px; }}
+#inkWarning, #inkStatus #inkMessage {{ color: {strong}; font-weight: bold; }}
+#inkStatus #inkMessage {{ background: transparent; border: none; padding: 0px; }}
+QPushButton#inkTab {{
+    background: transparent; border: none; border-bottom: 3px solid transparent; border-radius: 0px; padding: 5px 0px;
+    font-size: {small}pt;
+}}
+QPushButton#inkTab:hover {{ background-color: {line}; }}
+QPushButton#inkTab[blocked="true"] {{ color: {faint}; }}
+QPushButton#inkTab[done="true"] {{ border-bottom: 3px solid {done}; }}
+QPushButton#inkTab:checked {{ background-color: {raised}; border-bottom: 3px solid {accent}; }}
+#inkStep QPushButton {{ background-color: {line}; padding: 4px 6px; border-radius: 3px; }}
 #inkStep QPushButton:hover {{ background-color: {hover}; }}
 #inkStep QPushButton:disabled {{ background-color: {raised}; color: {faint}; border: 1px solid {line}; }}
-#inkStep QPushButton:checked {{ background-color: {line}; border: 2px solid {accent}; padding: 3px 6px; }}
-#inkStep[current="true"] QPushButton#inkPrimary:enabled {{ background: {accent}; color: black; font-weight: bold; }}
-#inkStep[current="true"] QPushButton#inkPrimary:hover {{ background-color: {accent_hover}; }}
+#inkStep QPushButton:checked {{ background-color: {line}; border: 2px solid {accent}; padding: 2px 4px; }}
+#inkStep QPushButton#inkPrimary:enabled {{ background: {accent}; color: black; font-weight: bold; }}
+#inkStep QPushButton#inkPrimary:enabled:hover {{ background-color: {accent_hover}; }}
 #inkStep QPushButton#inkSection, #inkStep QPushButton#inkSection:checked {{
-    text-align: left; font-weight: bold; border: none; padding: 5px 8px; background-color: {line};
+    text-align: left; font-weight: bold; border: none; padding: 4px 6px; background-color: {line};
 }}
-#inkStep QListView {{ background-color: {line}; border: none; border-radius: 3px; }}
+QPushButton#inkFlat {{ background-color: {line}; padding: 1px 6px; border-radius: 3px; font-size: {small}pt; }}
+QPushButton#inkFlat:hover {{ background-color: {hover}; }}
+QPushButton#inkFlat:disabled {{ color: {faint}; }}
+#inkStep QToolButton#inkIcon {{
+    background-color: {line}; border: 2px solid {line}; border-radius: 3px; padding: 0px; font-size: {small}pt;
+}}
+#inkStep QToolButton#inkIcon:hover {{ background-color: {hover}; border-color: {hover}; }}
+#inkStep QToolButton#inkIcon:checked {{ border-color: {accent}; background-color: {hover}; }}
+#inkStep QToolButton#inkIcon:disabled {{ background-color: transparent; color: {faint}; }}
+#inkStep QListView {{ background-color: {line}; border: none; border-radius: 3px; font-size: {small}pt; }}
 #inkStep #inkModels::item, #inkStep #inkPredictions::item {{ padding: 4px; }}
 #inkStep QComboBox {{ background-color: {line}; padding: 2px 6px; border-radius: 3px; }}
-#inkStep QProgressBar {{ background-color: {line}; border: none; border-radius: 3px; text-align: center; }}
-#inkStep QProgressBar::chunk {{ background-color: {done}; border-radius: 3px; }}
+#inkStep QProgressBar, #inkStatus QProgressBar {{
+    background-color: {line}; border: none; border-radius: 3px; text-align: center;
+}}
+#inkStep QProgressBar::chunk, #inkStatus QProgressBar::chunk {{ background-color: {done}; border-radius: 3px; }}
 """
 # Themes have no colour that stands out enough on all of them, so the accents are fixed.
 _ACCENT, _ACCENT_HOVER, _DONE = "rgb(240, 174, 60)", "rgb(250, 194, 96)", "rgb(86, 180, 150)"
+_STRONG_ON_LIGHT = "rgb(140, 70, 0)"  # the accent as text would be too pale on a light theme
 
 
-def style_sheet(theme_name: str) -> str:
-    """Return the style sheet of the dock for a napari theme."""
+def style_sheet(theme_name: str, font_pt: int) -> str:
+    """Return the style sheet of the dock for a napari theme and napari's font size."""
     theme = get_theme(theme_name)
     return _SHEET.format(
         raised=theme.foreground.as_rgb(),
+        small=font_pt,  # napari shows most text one point larger
         line=theme.primary.as_rgb(),
         hover=theme.highlight.as_rgb(),
         text=theme.text.as_rgb(),
         soft=theme.text.as_rgb(),
         faint=_between(theme.text, theme.foreground),
+        strong=_STRONG_ON_LIGHT if _is_light(theme.foreground) else _ACCENT,
         accent=_ACCENT,
         accent_hover=_ACCENT_HOVER,
         done=_DONE,
     )
+
+
+def text_colour(theme_name: str) -> str:
+    """Return the colour of text in a napari theme, ``#rrggbb``."""
+    red, green, blue = get_theme(theme_name).text.as_rgb_tuple(alpha=False)
+    return f"#{red:02x}{green:02x}{blue:02x}"
+
+
+def _is_light(colour: Color) -> bool:
+    return sum(colour.as_rgb_tuple(alpha=False)) > 3 * 128
 
 
 def _between(one: Color, other: Color) -> str:

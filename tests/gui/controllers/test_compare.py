@@ -52,7 +52,7 @@ def test_a_difference_that_arrives_after_the_comparison_is_dropped(labelled, vie
 
 def test_without_a_prediction_a_comparison_gives_a_hint(open_session, held_jobs):
     open_session.compare.toggle_prediction()
-    assert "run one in step 2" in open_session.state.message(Step.CORRECT) and not held_jobs.waiting
+    assert "run one in the step Predict" in open_session.state.message(Step.CORRECT) and not held_jobs.waiting
 
 
 def test_a_failed_comparison_is_reported_and_ends(labelled):

@@ -1,4 +1,4 @@
-"""Review section: current region, queue, progress, notes and statistics."""
+"""Step Review: current region, queue, progress, notes and statistics."""
 
 from __future__ import annotations
 
@@ -6,19 +6,20 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QKeyEvent
-from qtpy.QtWidgets import QListWidget, QListWidgetItem
+from qtpy.QtWidgets import QListWidget, QListWidgetItem, QPushButton
 
-from napari_ink.gui.models.state import InkState, time_left
+from napari_ink.gui.models.state import InkState, Step, time_left
 from napari_ink.gui.models.status import ReviewStatus
-from napari_ink.gui.views.section import Section, row
-from napari_ink.gui.views.step_panel import button, paragraph, show_text
+from napari_ink.gui.views.section import action_button, row
+from napari_ink.gui.views.step_panel import Lines, StepPanel, button
 from napari_ink.gui.views.widgets import Progress
 
 if TYPE_CHECKING:
     from napari_ink.annotation import Note
 
 _LIST_PX = 90
-_HINT = "Review the regions one by one, the most uncertain first, and mark the state of each."
+_REGION_LINES, _STATISTICS_LINES = 4, 4
+_HINT = "Go through the regions, the most uncertain first, and mark each."
 
 
 class NoteList(QListWidget):
@@ -34,60 +35,52 @@ class NoteList(QListWidget):
             super().keyPressEvent(e)
 
 
-class ReviewSection(Section):
-    """Section to step through the regions.
+class ReviewPanel(StepPanel):
+    """Panel of the step Review.
 
-    Emits `note_chosen` and `note_removed` with a note, `statistics_requested` and `cancel_requested`.
+    Emits `action_requested` with the name of an action, `note_chosen` and `note_removed` with a note,
+    `statistics_requested` and `cancel_requested`.
     """
 
+    action_requested = Signal(str)
     note_chosen = Signal(object)
     note_removed = Signal(object)
     statistics_requested = Signal()
     cancel_requested = Signal()
 
     def __init__(self) -> None:
-        super().__init__("Review")
+        super().__init__(Step.REVIEW, _HINT)
         self._notes: tuple[Note, ...] = ()
+        self.buttons: dict[str, QPushButton] = {}
         self.progress = Progress()
         self.progress.setFormat("%v of %m regions reviewed")
-        self.region, self.left, self.statistics = paragraph(), paragraph(), paragraph()
+        self.region, self.left, self.statistics = Lines(_REGION_LINES), Lines(2), Lines(_STATISTICS_LINES)
         self.cancel_button = button("Cancel", "Stop ranking the regions")
         self.statistics_button = button(
             "Statistics", "Compute the ink area, the reviewed regions and the agreement with the prediction"
         )
         self.notes = NoteList()
+        self.notes.setMinimumHeight(_LIST_PX)
         self.notes.setMaximumHeight(_LIST_PX)
         self.notes.setToolTip("Click a note to go to its place; Delete removes it")
+        self._lay_out()
         self.notes.itemClicked.connect(lambda item: self.note_chosen.emit(item.data(Qt.ItemDataRole.UserRole)))
         self.notes.delete_pressed.connect(self._on_remove)
         self.cancel_button.clicked.connect(self.cancel_requested)
         self.statistics_button.clicked.connect(self.statistics_requested)
-        self.rows.addWidget(paragraph(_HINT))
-        self.rows.addLayout(
-            row(self.action_button("previous_region", "Back"), self.action_button("next_region", "Next"))
-        )
-        self.rows.addLayout(row(self.action_button("reviewed", "Reviewed"), self.action_button("flagged", "Flag")))
-        self.rows.addLayout(
-            row(self.action_button("in_progress", "In progress"), self.action_button("unreviewed", "Unreviewed"))
-        )
-        for widget in (self.region, self.progress, self.left, self.cancel_button):
-            self.rows.addWidget(widget)
-        self.rows.addLayout(row(self.action_button("note", "Note"), self.statistics_button))
-        self.rows.addWidget(self.notes)
-        self.rows.addWidget(self.statistics)
 
     def show_state(self, state: InkState) -> None:
         """Show the progress of the review."""
+        super().show_state(state)
         status = state.review
         self.progress.show_progress(status.reviewed, max(status.regions, 1))
-        show_text(self.region, status.region)
-        show_text(self.left, _left(status))
-        show_text(self.statistics, status.statistics)
-        self.cancel_button.setVisible(bool(status.busy))
+        self.region.show_text(status.region)
+        self.left.show_text(_left(status))
+        self.statistics.show_text(status.statistics)
+        self.cancel_button.setEnabled(bool(status.busy))
         for name, one in self.buttons.items():
             # Moving between regions changes nothing, so it works on read-only labels too.
             one.setEnabled(not status.busy and (name.endswith("region") or not state.storage.held_by))
-        self.notes.setVisible(bool(status.notes))
         # Rebuilt only if the notes have changed, so that the selected one stays selected.
         if status.notes != self._notes:
             self._notes = status.notes
@@ -96,6 +89,25 @@ class ReviewSection(Section):
                 item = QListWidgetItem(f"{note.text} ({note.author}, {note.at[:10]})")
                 item.setData(Qt.ItemDataRole.UserRole, note)
                 self.notes.addItem(item)
+
+    def _lay_out(self) -> None:
+        pairs = (
+            (("previous_region", "Back"), ("next_region", "Next")),
+            (("reviewed", "Reviewed"), ("flagged", "Flag")),
+            (("in_progress", "In progress"), ("unreviewed", "Unreviewed")),
+        )
+        for pair in pairs:
+            self.rows.addLayout(row(*(self._action(name, text) for name, text in pair)))
+        for widget in (self.region, self.progress, self.left):
+            self.rows.addWidget(widget)
+        self.rows.addLayout(row(self._action("note", "Note"), self.statistics_button, self.cancel_button))
+        self.rows.addWidget(self.notes)
+        self.rows.addWidget(self.statistics)
+
+    def _action(self, name: str, text: str) -> QPushButton:
+        made = self.buttons[name] = action_button(name, text)
+        made.clicked.connect(lambda: self.action_requested.emit(name))
+        return made
 
     def _on_remove(self) -> None:
         if (item := self.notes.currentItem()) is not None:

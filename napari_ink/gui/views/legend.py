@@ -1,0 +1,53 @@
+"""Legend of the colours of labels and prediction, with buttons to show or hide them."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QWidget
+
+from napari_ink.annotation import EDGE_COLOURS, INK_COLOURS, EdgeValue, LabelValue
+from napari_ink.gui.models.actions import TITLES
+from napari_ink.gui.models.palette import EDGE_RGB, INK_RGB
+from napari_ink.gui.preferences import shown_key
+from napari_ink.gui.views.step_panel import button
+from napari_ink.gui.views.style import css
+
+_LABELS = (
+    (INK_COLOURS[LabelValue.INK], "ink"),
+    (INK_COLOURS[LabelValue.PAPYRUS], "papyrus"),
+    (EDGE_COLOURS[EdgeValue.EDGE], "edge"),
+    (EDGE_COLOURS[EdgeValue.NOT_EDGE], "no edge"),
+)
+_PREDICTION = ((INK_RGB, "ink"), (EDGE_RGB, "edge"))
+
+
+class Legend(QWidget):
+    """Two rows: the colours of the labels, and those of the prediction; emits `action_requested`."""
+
+    action_requested = Signal(str)
+
+    def __init__(self) -> None:
+        super().__init__()
+        grid = QGridLayout(self)
+        grid.setContentsMargins(6, 2, 6, 2)
+        grid.setSpacing(3)
+        rows = (("Labels", "blink_labels", _LABELS), ("Prediction", "blink_prediction", _PREDICTION))
+        for line, (title, action, colours) in enumerate(rows):
+            grid.addWidget(self._button(title, action), line, 0)
+            grid.addWidget(_swatches(colours), line, 1)
+        grid.setColumnStretch(1, 1)
+
+    def _button(self, title: str, action: str) -> QPushButton:
+        made = button(title, f"{TITLES[action]} (key {shown_key(action)})")
+        made.setObjectName("inkFlat")
+        made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        made.clicked.connect(lambda: self.action_requested.emit(action))
+        return made
+
+
+def _swatches(colours: tuple[tuple[tuple[float, ...], str], ...]) -> QLabel:
+    """Return a label with a coloured square before each name."""
+    parts = (f'<span style="color: {css(rgb)}">■</span>&nbsp;{name.replace(" ", "&nbsp;")}' for rgb, name in colours)
+    made = QLabel("&nbsp; ".join(parts))
+    made.setTextFormat(Qt.TextFormat.RichText)
+    return made
