@@ -1,4 +1,4 @@
-from .figure import write_figure
+from .figure import scale_bar, write_figure
 from .formats import FORMATS, Format, format_of
 from .import_labels import import_edge_labels, import_ink_labels, import_mask, read_labels
 from .names import LabelKind, LabelName, next_version, parse_label_name
@@ -54,6 +54,7 @@ __all__ = [
     "parse_label_name",
     "plane_of",
     "read_labels",
+    "scale_bar",
     "source_plane",
     "supervision_mask",
     "write_figure",

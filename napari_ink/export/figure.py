@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _SUFFIXES = (".png", ".svg", ".pdf")
 _INK_OPACITY = 0.55
+_LEAST_MM = 0.1  # shorter lengths are told in micrometres
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,9 @@ def scale_bar(width_px: int, pixel_um: float | None, step: int = 1) -> ScaleBar:
     power = 10.0 ** np.floor(np.log10(longest))
     # The tolerance keeps a length that fits exactly, which rounding would otherwise drop.
     length = max(factor * power for factor in (1, 2, 5) if factor * power <= longest * (1 + 1e-9))
-    return ScaleBar(length * unit_px, f"{length:g} {'mm' if pixel_um else 'px'}")
+    if not pixel_um:
+        return ScaleBar(length * unit_px, f"{length:g} px")
+    return ScaleBar(length * unit_px, f"{length:g} mm" if length >= _LEAST_MM else f"{1000 * length:g} µm")
 
 
 def _check(path: Path, overwrite: bool) -> None:

@@ -229,6 +229,7 @@ class InkDock(QWidget):
         for panel in self._panels:
             panel.show_state(state)
         self.steps.show_state(state)
+        self.legend.show_state(state)
         self.status.show_state(state)
         if is_new_stack and (model := self.predict.model()) is not None:
             self.session.prediction.warm_up(model)

@@ -170,6 +170,7 @@ class InkSession(QObject):
         store.changed.connect(self.changed)
         store.failed.connect(self.failed)
         self._layers.reading_failed.connect(lambda message: store.update(reading_error=message))
+        self._layers.prediction_hidden.connect(lambda is_hidden: store.update(is_prediction_hidden=is_hidden))
         self._layers.stack_sampled.connect(lambda is_sampled: store.update(is_sampled=is_sampled))
         self.projection.changed.connect(lambda: store.update(projection=self.projection.status))
         self.conversion.changed.connect(lambda: store.update(conversion=self.conversion.status))

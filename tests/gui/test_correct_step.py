@@ -72,7 +72,7 @@ def test_a_new_prediction_leaves_edits_unchanged(labelled_dock, viewer, click, s
     qtbot.waitUntil(lambda: labelled_dock.session.state.run is None, timeout=60000)
     after = [viewer.layers[name].data for name in ("Ink labels", "Edge labels")]
     assert all(np.array_equal(one, other) for one, other in zip(before, after, strict=True))
-    assert [layer.name for layer in viewer.layers][-3:] == ["Ink labels", "Edge labels", "Outline"]
+    assert [layer.name for layer in viewer.layers][-3:] == ["Ink labels", "Edge labels", "Marks"]
     assert viewer.layers["Ink labels"].data[40, 40] == 1
 
 

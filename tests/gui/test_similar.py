@@ -37,7 +37,7 @@ def test_the_other_three_are_found_accepted_and_rejected(boxed_dock, viewer, pre
     assert "3 candidates left" in section.status.text()
     first = found[0]
     assert np.hypot(*(np.array(viewer.scene.camera.center[-2:]) - (first.y, first.x))) < 1
-    assert len(viewer.layers["Outline"].data) > 10
+    assert len(viewer.layers["Marks"].data) > 10
     before = (viewer.layers["Ink labels"].data == 2).sum()
     press("A", shift=True)
     labels = viewer.layers["Ink labels"].data
@@ -49,7 +49,7 @@ def test_the_other_three_are_found_accepted_and_rejected(boxed_dock, viewer, pre
     assert (viewer.layers["Ink labels"].data == 2).sum() == before + added
     assert "last candidate" in section.status.text()
     assert "1 accepted, 2 rejected" in section.status.text()
-    assert not viewer.layers["Outline"].data.any()
+    assert not viewer.layers["Marks"].data.any()
     press("Z", control=True)
     assert (viewer.layers["Ink labels"].data == 2).sum() == before
 
@@ -64,7 +64,7 @@ def test_a_click_on_a_picture_shows_its_candidate(boxed_dock, viewer):
 def test_candidates_can_be_dismissed(boxed_dock, viewer, click):
     click(boxed_dock.correct.similar.cancel_button)
     assert boxed_dock.session.state.similar.candidates == ()
-    assert not viewer.layers["Outline"].data.any()
+    assert not viewer.layers["Marks"].data.any()
     assert not boxed_dock.correct.similar.cancel_button.isVisible()
 
 

@@ -35,12 +35,12 @@ def test_a_double_click_closes_the_livewire_and_does_not_zoom(disc_dock, viewer,
     press(key_of("livewire"))
     for degrees in (0, 90, 180):
         stroke(on_circle(degrees))
-    assert len(viewer.layers["Outline"].data) > 10
+    assert len(viewer.layers["Marks"].data) > 10
     zoom = viewer.scene.camera.zoom
     stroke(on_circle(270), double=True)
     assert viewer.scene.camera.zoom == zoom
     assert overlap(_ink(viewer) == 2, disc) > 0.93
-    assert not viewer.layers["Outline"].data.any()
+    assert not viewer.layers["Marks"].data.any()
     press("Z", control=True)
     assert _ink(viewer).max() == 0
 

@@ -14,6 +14,7 @@ from qtpy.QtCore import QObject, Signal
 from superqt.utils import QSignalDebouncer
 
 from napari_ink.annotation import LabelValue
+from napari_ink.gui.models.palette import ONLY_FIRST_RGB, ONLY_SECOND_RGB
 from napari_ink.typing import UInt8Array
 
 if TYPE_CHECKING:
@@ -28,11 +29,10 @@ ReadMask = Callable[["Region"], npt.NDArray[np.bool_]]
 _JOB = "comparison"
 ONLY_LABELS, ONLY_OTHER = 1, 2
 _SETTLE_MS = 400
-# Yellow and reddish purple of Okabe & Ito's palette: apart from each other and from all other overlays.
 _COLOURS: dict[int | None, tuple[float, ...]] = {
     0: (0, 0, 0, 0),
-    ONLY_LABELS: (0.94, 0.89, 0.26, 0.85),
-    ONLY_OTHER: (0.80, 0.47, 0.65, 0.85),
+    ONLY_LABELS: (*ONLY_FIRST_RGB, 0.85),
+    ONLY_OTHER: (*ONLY_SECOND_RGB, 0.85),
     None: (0, 0, 0, 0),
 }
 

@@ -88,10 +88,8 @@ class OverlayController:
             self._set_threshold(what, threshold)
 
     def set_threshold(self, what: LabelKind, threshold: float) -> None:
-        """Set a threshold and show its layer; the model does not run again."""
+        """Set a threshold; the model does not run again, and what is hidden stays hidden."""
         self._set_threshold(what, threshold)
-        if self._layers.overlay is not None:
-            self._layers.overlay.layers[what].visible = True
 
     def _on_layers_gone(self) -> None:
         self._store.update(has_prediction=self._layers.overlay is not None)

@@ -15,6 +15,7 @@ from superqt.utils import QSignalDebouncer
 from napari_ink.annotation import EDGE_COLOURS, INK_COLOURS, EdgeValue, LabelValue
 from napari_ink.gui.models.actions import Tool
 from napari_ink.gui.models.edit_window import changed_bounds
+from napari_ink.gui.models.palette import LABEL_OPACITY
 from napari_ink.region import Region
 from napari_ink.typing import LabelKind, UInt8Array
 
@@ -31,8 +32,6 @@ _MEANINGS: dict[LabelKind, str] = {
 }
 _VALUES = tuple(int(value) for value in LabelValue)
 _BRUSH: dict[LabelKind, int] = {"ink": 15, "edge": 3}
-# Ink covers the very fibres that one judges it by; edges are thin lines.
-_OPACITY: dict[LabelKind, float] = {"ink": 0.6, "edge": 1.0}
 _BRUSHES: dict[Tool, tuple[LabelKind, int]] = {
     Tool.INK: ("ink", LabelValue.INK),
     Tool.PAPYRUS: ("ink", LabelValue.PAPYRUS),
@@ -286,7 +285,9 @@ def _refusal(what: LabelKind, found: Sequence[int]) -> str:
 def _labels_layer(what: LabelKind, values: UInt8Array, colours: Mapping[Any, tuple[float, ...]]) -> Labels:
     fixed: dict[int | None, tuple[float, ...]] = {int(value): colour for value, colour in colours.items()}
     fixed[None] = fixed[0]  # colour of values that are not labels, shown until they are undone
-    layer = Labels(values, name=_NAMES[what], colormap=DirectLabelColormap(color_dict=fixed), opacity=_OPACITY[what])
+    layer = Labels(
+        values, name=_NAMES[what], colormap=DirectLabelColormap(color_dict=fixed), opacity=LABEL_OPACITY[what]
+    )
     layer.brush_size = _BRUSH[what]
     # With a contour, napari would refresh the whole plane at every stroke.
     layer.contour = 0

@@ -10,7 +10,9 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_ink.gui.layers.label_layers import LabelLayers, overview_layer
 from napari_ink.gui.layers.layer_list import LayerList, TaskQueue
+from napari_ink.gui.layers.layer_rows import LayerRows
 from napari_ink.gui.layers.prediction_overlay import PredictionOverlay
+from napari_ink.gui.layers.scale_bar import ScaleBarOverlay
 from napari_ink.gui.layers.stack_layer import (
     SOURCE_KEY,
     attach,
@@ -35,6 +37,10 @@ if TYPE_CHECKING:
     from napari_ink.stack import DepthStack
 
 
+# Auxiliary layers that are shown and hidden with the layer of the tools' lines, "Marks".
+_MARKS = ("frame", "notes", "review")
+
+
 class LayerManager(QObject):
     """The layers of one viewer that belong to the work on one stack.
 
@@ -55,6 +61,7 @@ class LayerManager(QObject):
     stack_sampled = Signal(bool)
     gone = Signal()
     tool_changed = Signal()
+    prediction_hidden = Signal(bool)
 
     def __init__(self, viewer: Viewer, dock: QWidget) -> None:
         super().__init__(dock)
@@ -67,9 +74,13 @@ class LayerManager(QObject):
         self._preview: Layer | None = None
         self._auxiliary: dict[str, Layer] = {}
         self._tasks = TaskQueue(self)
+        self._rows = LayerRows(dock, self._has_no_row)
+        self._scale_bar = ScaleBarOverlay(viewer, dock)
         viewer.layers.events.inserted.connect(self._on_inserted)
         viewer.layers.events.removed.connect(self._on_removed)
         viewer.layers.selection.events.active.connect(self._on_tool)
+        for changed in (viewer.layers.events.inserted, viewer.layers.events.removed, viewer.layers.events.reordered):
+            changed.connect(self._on_list)
 
     def find_stack(self) -> Layer | None:
         """Return the topmost layer that shows a depth stack, or None."""
@@ -111,6 +122,7 @@ class LayerManager(QObject):
             source.sampled.connect(self.stack_sampled)
         self._viewer.reset_view()
         self._viewer.dims.set_point(0, stack.surface_z)
+        self._scale_bar.measure(stack.voxel_size_um)
 
     def begin_overlay(
         self, shape: tuple[int, int], thresholds: Mapping[LabelKind, float], has_disagreement: bool = False
@@ -124,6 +136,9 @@ class LayerManager(QObject):
         if self.overlay is not None:
             self._changes.remove(self.overlay.all_layers())
         self.overlay = PredictionOverlay(shape, thresholds, has_disagreement, self)
+        for layer in self.overlay.layers.values():
+            layer.events.visible.connect(self._on_visible)
+        self._on_visible()
         self._tasks.add(*(partial(self._add_behind, layer) for layer in self.overlay.all_layers()), self._raise_labels)
 
     def when_idle(self, task: Callable[[], None]) -> None:
@@ -185,6 +200,7 @@ class LayerManager(QObject):
     def show_preview(self, layer: Layer) -> None:
         """Show the preview of the tools above all other layers."""
         self._preview = layer
+        layer.events.visible.connect(self._on_marks_visible)
         if layer not in self._viewer.layers:
             self._tasks.add(partial(self._add_behind, layer))
 
@@ -213,6 +229,8 @@ class LayerManager(QObject):
         """Show an auxiliary layer under a key, in place of the previous layer with that key."""
         self.remove_auxiliary(key)
         self._auxiliary[key] = layer
+        if key in _MARKS and self._preview is not None:
+            layer.visible = self._preview.visible
         self._tasks.add(partial(self._add_behind, layer), *([self._raise_labels] if under_labels else []))
         if on_stack:
             self._tasks.add(lambda: self._changes.move_above(layer, self._stack_layer))
@@ -267,7 +285,12 @@ class LayerManager(QObject):
         self._viewer.layers.events.inserted.disconnect(self._on_inserted)
         self._viewer.layers.events.removed.disconnect(self._on_removed)
         self._viewer.layers.selection.events.active.disconnect(self._on_tool)
+        events = self._viewer.layers.events
+        for changed in (events.inserted, events.removed, events.reordered):
+            changed.disconnect(self._on_list)
         self.viewport.release()
+        self._rows.show_all()
+        self._scale_bar.release()
 
     def _stack(self) -> DepthStack | None:
         return None if self._stack_layer is None else stack_of(self._stack_layer)
@@ -313,6 +336,7 @@ class LayerManager(QObject):
             return
         if event.value == self._stack_layer:
             self._stack_layer = None
+            self._scale_bar.measure(None)
             with self._changes.own_change():
                 self._remove_all()
         if self.overlay is not None and event.value in self.overlay.layers.values():
@@ -325,6 +349,25 @@ class LayerManager(QObject):
             self._overview = None
         self._auxiliary = {key: layer for key, layer in self._auxiliary.items() if layer != event.value}
         self.gone.emit()
+
+    def _has_no_row(self, layer: Layer) -> bool:
+        """Whether a layer is shown and hidden together with another, in whose row it is."""
+        if self._preview is None:
+            return False
+        return layer == self._overview or any(layer == self._auxiliary.get(key) for key in _MARKS)
+
+    def _on_marks_visible(self, *_: object) -> None:
+        if self._preview is not None:
+            for key in _MARKS:
+                if (layer := self._auxiliary.get(key)) is not None:
+                    layer.visible = self._preview.visible
+
+    def _on_visible(self, *_: object) -> None:
+        layers = self.predicted_layers()
+        self.prediction_hidden.emit(bool(layers) and not any(layer.visible for layer in layers))
+
+    def _on_list(self, *_: object) -> None:
+        self._rows.update()
 
     def _on_tool(self, *_: object) -> None:
         self.tool_changed.emit()

@@ -34,7 +34,7 @@ class ToolPreview:
     def __init__(self) -> None:
         self.is_empty = True
         self.layer = Vectors(
-            _NOTHING, name="Outline", edge_color=[_COLOUR], edge_width=1.5, vector_style="line", opacity=1.0
+            _NOTHING, name="Marks", edge_color=[_COLOUR], edge_width=1.5, vector_style="line", opacity=1.0
         )
 
     def draw(

@@ -1,17 +1,17 @@
-"""Colours of the prediction overlays, distinct for colour-blind users and readable on grey papyrus.
+"""Colours of what is shown over the papyrus, told apart by colour-blind users too.
 
-Vermilion, sky blue and reddish purple are from the palette of Okabe and Ito (2008). The alpha keeps the fibres
-below visible.
+Labels are solid in warm colours and green (`napari_ink.annotation.INK_COLOURS`), predictions are soft in cool colours,
+and the live mode is yellow. `tests/gui/test_palette.py` simulates deuteranopia and protanopia.
 """
 
 from __future__ import annotations
 
-INK_RGB = (0.90, 0.36, 0.0)
-# Edges are thin lines, so they are more opaque than ink areas (see the alpha below).
-EDGE_RGB = (0.34, 0.78, 1.0)
+INK_RGB = (0.15, 0.25, 1.0)
+EDGE_RGB = (0.0, 0.85, 1.0)
 DISAGREEMENT_RGB = (0.80, 0.47, 0.65)
-PREDICTION_ALPHA = {"ink": 0.62, "edge": 0.9}
-# Yellow of the same palette: labels of papyrus are green, labels and predictions of ink vermilion.
-LIVE_RGB, LIVE_ALPHA = (0.94, 0.89, 0.26), 0.6
-# Yellow and reddish purple, as for the differences between labels and a prediction.
+# Ink areas are soft, so that the fibres below stay visible; edges are thin lines.
+PREDICTION_ALPHA = {"ink": 0.45, "edge": 0.9}
+LIVE_RGB, LIVE_ALPHA = (0.98, 0.94, 0.15), 0.6
+LABEL_OPACITY = {"ink": 0.65, "edge": 1.0}
+# Differences of labels or of two predictions: yellow and reddish purple of the palette of Okabe and Ito (2008).
 ONLY_FIRST_RGB, ONLY_SECOND_RGB = (0.94, 0.89, 0.26), (0.80, 0.47, 0.65)

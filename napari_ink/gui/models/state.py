@@ -58,7 +58,9 @@ class InkState:
     predictions
         List of the predictions of the segment, with their trash.
     has_prediction
-        Whether a predicted overlay is shown.
+        Whether there is a predicted overlay.
+    is_prediction_hidden
+        Whether its layers are hidden.
     can_continue
         Whether the prediction was stopped early and can be resumed.
     ink_threshold, edge_threshold
@@ -113,6 +115,7 @@ class InkState:
     prediction: Path | None = None
     predictions: PredictionsStatus = PredictionsStatus()
     has_prediction: bool = False
+    is_prediction_hidden: bool = False
     can_continue: bool = False
     ink_threshold: float = 0.5
     edge_threshold: float = 0.5

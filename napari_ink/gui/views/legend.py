@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QWidget
 
 from napari_ink.annotation import EDGE_COLOURS, INK_COLOURS, EdgeValue, LabelValue
 from napari_ink.gui.models.actions import TITLES
 from napari_ink.gui.models.palette import EDGE_RGB, INK_RGB
+from napari_ink.gui.models.state import InkState
 from napari_ink.gui.preferences import shown_key
 from napari_ink.gui.views.step_panel import button
 from napari_ink.gui.views.style import css
+from napari_ink.typing import LabelKind
 
 _LABELS = (
     (INK_COLOURS[LabelValue.INK], "ink"),
@@ -22,12 +26,16 @@ _PREDICTION = ((INK_RGB, "ink"), (EDGE_RGB, "edge"))
 
 
 class Legend(QWidget):
-    """Two rows: the colours of the labels, and those of the prediction; emits `action_requested`."""
+    """Two rows: the colours of the labels, and those of the prediction.
+
+    The buttons show or hide them, and are unchecked while they are hidden. Emits `action_requested` with an action.
+    """
 
     action_requested = Signal(str)
 
     def __init__(self) -> None:
         super().__init__()
+        self.buttons: dict[str, QPushButton] = {}
         grid = QGridLayout(self)
         grid.setContentsMargins(6, 2, 6, 2)
         grid.setSpacing(3)
@@ -37,9 +45,19 @@ class Legend(QWidget):
             grid.addWidget(_swatches(colours), line, 1)
         grid.setColumnStretch(1, 1)
 
+    def show_state(self, state: InkState) -> None:
+        """Show what is visible."""
+        hidden = len(state.storage.hidden) == len(get_args(LabelKind)), state.is_prediction_hidden
+        there = state.labels, state.has_prediction
+        for one, is_hidden, is_there in zip(self.buttons.values(), hidden, there, strict=True):
+            one.setEnabled(is_there)
+            one.setChecked(is_there and not is_hidden)
+
     def _button(self, title: str, action: str) -> QPushButton:
         made = button(title, f"{TITLES[action]} (key {shown_key(action)})")
-        made.setObjectName("inkFlat")
+        made.setObjectName("inkEye")
+        made.setCheckable(True)
+        self.buttons[action] = made
         made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         made.clicked.connect(lambda: self.action_requested.emit(action))
         return made

@@ -121,7 +121,7 @@ def test_a_later_overlay_is_below_the_labels_and_leaves_them_unchanged(empty_ses
     empty_session._layers.overlay.put(slice(None), slice(None), *np.full((2, 96, 128), 255, np.uint8))
     take_turns()
     assert np.array_equal(viewer_model.layers["Ink labels"].data, before)
-    assert [layer.name for layer in viewer_model.layers][-3:] == ["Ink labels", "Edge labels", "Outline"]
+    assert [layer.name for layer in viewer_model.layers][-3:] == ["Ink labels", "Edge labels", "Marks"]
 
 
 def test_versions_are_saved_listed_and_restored(empty_session, viewer_model, held_jobs):

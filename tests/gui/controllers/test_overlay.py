@@ -95,7 +95,7 @@ def test_a_threshold_updates_only_its_own_layer(controller, overlay):
     overlay.layers["ink"].visible = overlay.layers["edge"].visible = False
     before = overlay.probabilities("ink").copy()
     controller.set_threshold("ink", 0.7)
-    assert overlay.layers["ink"].visible and not overlay.layers["edge"].visible
+    assert not overlay.layers["ink"].visible and not overlay.layers["edge"].visible  # as before
     assert list(overlay.layers["ink"].contrast_limits) == [cut_level(0.7) - 1, cut_level(0.7)]
     assert np.array_equal(overlay.probabilities("ink"), before)
 
