@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Qt
@@ -47,7 +48,8 @@ class LayerRows(QObject):
         """Show all rows again, because the panel is closed."""
         self._rest.cancel()
         self._is_hidden = lambda _: False
-        self._apply()
+        with suppress(RuntimeError):  # the view went with the window
+            self._apply()
 
     def _apply(self) -> None:
         view = self._view = self._view or self._find()

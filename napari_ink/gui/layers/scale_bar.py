@@ -6,6 +6,7 @@ projects and exports rely on.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QEvent, QObject, QRectF, Qt
@@ -56,10 +57,11 @@ class ScaleBarOverlay(QWidget):
     def release(self) -> None:
         """Remove the bar from the canvas."""
         camera_of(self._viewer).events.zoom.disconnect(self._on_zoom)
-        if (canvas := self.parentWidget()) is not None:
-            canvas.removeEventFilter(self)
-        self.setParent(None)
-        self.deleteLater()
+        with suppress(RuntimeError):  # the bar went with the canvas
+            if (canvas := self.parentWidget()) is not None:
+                canvas.removeEventFilter(self)
+            self.setParent(None)
+            self.deleteLater()
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
         """Stay in the corner when the canvas is resized."""
