@@ -102,7 +102,7 @@ class LiveController(QObject):
 
     def _why_not(self) -> str | None:
         if self._labels.annotation is None:
-            return "Live needs labels; make them in step 3."
+            return "Live needs labels; make them in the step Correct."
         return self._store.state.teaching.missing or None
 
     def _on_changed(self, *_: object) -> None:

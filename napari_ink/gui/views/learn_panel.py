@@ -1,4 +1,4 @@
-"""Step 4, Learn: teach a quick or a deep model from the corrections, and choose among the taught models."""
+"""Step Learn: teach a quick or a deep model from the corrections, and choose among the taught models."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LONGEST_MINUTES = 600.0
 
 
 class LearnPanel(StepPanel):
-    """Panel of step 4.
+    """Panel of the step Learn.
 
     Emits `learn_requested` with the minutes, `cancel_requested`, `live_requested` with on or off, and
     `predict_requested` with the key of a taught model.

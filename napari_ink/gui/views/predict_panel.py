@@ -1,4 +1,4 @@
-"""Step 2, Predict: choose model, device and area, run, and set the thresholds."""
+"""Step Predict: choose model, device and area, run, and set the thresholds."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ _PRECISIONS: dict[str, PrecisionName] = {"Full (float32)": "float32", "Fast (bfl
 
 
 class PredictPanel(StepPanel):
-    """Panel of step 2, which emits requests and shows the progress.
+    """Panel of the step Predict, which emits requests and shows the progress.
 
     Parameters
     ----------
