@@ -6,6 +6,8 @@ It shares its weights with the network that it was made from.
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -18,7 +20,9 @@ from napari_ink.model.stem import DepthPool
 from napari_ink.training.lane_functions import Gather, NormReLU, PoolDepth
 
 
-def for_lane(network: InkEdgeNetwork, gather: Gather, updates_statistics: bool) -> nn.Module:
+def for_lane(
+    network: InkEdgeNetwork, gather: Gather, updates_statistics: bool, has_frozen_norms: bool = False
+) -> nn.Module:
     """Return the form of a network for one lane, with gradients of its own.
 
     Parameters
@@ -29,25 +33,29 @@ def for_lane(network: InkEdgeNetwork, gather: Gather, updates_statistics: bool) 
         Collects tensors of all lanes.
     updates_statistics
         Whether this lane updates the running statistics of the norms.
+    has_frozen_norms
+        Whether norms use their running statistics, and leave them as they are.
     """
     form = copy.deepcopy(network).train()
     tensors = zip((*form.parameters(), *form.buffers()), (*network.parameters(), *network.buffers()), strict=True)
     for own, shared in tensors:
         own.data = shared.data
-    _swap(form, gather, updates_statistics)
+    _swap(
+        form, FoldedConvReLU if has_frozen_norms else partial(ConvNormReLU, gather=gather, updates=updates_statistics)
+    )
     return form
 
 
-def _swap(module: nn.Module, gather: Gather, updates_statistics: bool) -> None:
+def _swap(module: nn.Module, for_conv: Callable[[nn.Sequential], nn.Module]) -> None:
     for name, child in module.named_children():
         if isinstance(child, nn.Sequential) and isinstance(child[0], nn.Conv2d | nn.Conv3d) and len(child) == 3:
-            setattr(module, name, ConvNormReLU(child, gather, updates_statistics))
+            setattr(module, name, for_conv(child))
         elif isinstance(child, DepthPool):
             setattr(module, name, ChannelsLastPool(child))
         else:
             if isinstance(child, ReducedAttention):
                 child.attend = attend_in_float32
-            _swap(child, gather, updates_statistics)
+            _swap(child, for_conv)
     if isinstance(module, Decoder):
         module.resize = _resize
 
@@ -77,18 +85,19 @@ class ConvNormReLU(nn.Module):
     ----------
     parts
         The convolution, its norm and a ReLU.
-    gather, updates_statistics
-        As for `for_lane`.
+    gather, updates
+        As `gather` and `updates_statistics` of `for_lane`.
     """
 
-    def __init__(self, parts: nn.Sequential, gather: Gather, updates_statistics: bool) -> None:
+    def __init__(self, parts: nn.Sequential, gather: Gather, updates: bool) -> None:
         super().__init__()
         self.conv, self.norm = parts[0], parts[1]
-        self._gather, self._updates_statistics = gather, updates_statistics
+        self._gather, self._updates_statistics = gather, updates
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(b, c, [z,] y, x)`` to what the three modules would, with channels last in memory."""
-        y = _convolved(self.conv, x)  # (b, [z,] y, x, c)
+        conv: Any = self.conv
+        y = _convolved(conv, conv.weight, x)  # (b, [z,] y, x, c)
         norm: Any = self.norm
         flat = y.reshape(len(y), -1, y.shape[-1]).contiguous()
         given = (flat, norm.weight, norm.bias, norm.eps, self._gather)
@@ -100,28 +109,55 @@ class ConvNormReLU(nn.Module):
         return result
 
 
-def _convolved(conv: Any, x: Tensor) -> Tensor:
+class FoldedConvReLU(nn.Module):
+    """A flat convolution and a batch norm with fixed statistics, as one convolution, then ReLU.
+
+    Parameters
+    ----------
+    parts
+        The convolution, its norm and a ReLU.
+    """
+
+    def __init__(self, parts: nn.Sequential) -> None:
+        super().__init__()
+        self.conv, self.norm = parts[0], parts[1]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(b, c, [z,] y, x)`` to what the three modules would, with channels last in memory."""
+        conv: Any = self.conv
+        norm: Any = self.norm
+        scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
+        weight = conv.weight * scale.view(-1, *[1] * (conv.weight.ndim - 1))
+        y = _convolved(conv, weight, x, norm.bias - norm.running_mean * scale)  # (b, [z,] y, x, c)
+        last = y.ndim - 1
+        result: Tensor = F.relu(y, inplace=True).permute(0, last, *range(1, last))
+        return result
+
+
+def _convolved(conv: Any, weight: Tensor, x: Tensor, bias: Tensor | None = None) -> Tensor:
     """Return a convolution of ``(b, c, [z,] y, x)`` as ``(b, [z,] y', x', c')``."""
     if x.ndim == 4:
-        return _conv2d(x.permute(0, 2, 3, 1), conv.weight, conv.stride, conv.padding)
+        return _conv2d(x.permute(0, 2, 3, 1), weight, bias, conv.stride, conv.padding)
     b, c, z, height, width = x.shape
     last = x.permute(0, 2, 3, 4, 1)
     if conv.kernel_size[0] == 1:
-        weight = conv.weight[:, :, 0]
-        planes = _conv2d(last.reshape(b * z, height, width, c), weight, conv.stride[1:], conv.padding[1:])
+        flat = last.reshape(b * z, height, width, c)
+        planes = _conv2d(flat, weight[:, :, 0], bias, conv.stride[1:], conv.padding[1:])
         return planes.reshape(b, z, *planes.shape[1:])
-    merged, weight = last.reshape(b, z, height * width, c), conv.weight[..., 0]
-    planes = _conv2d(merged, weight, (conv.stride[0], 1), (conv.padding[0], 0))
+    merged = last.reshape(b, z, height * width, c)
+    planes = _conv2d(merged, weight[..., 0], bias, (conv.stride[0], 1), (conv.padding[0], 0))
     return planes.reshape(b, -1, height, width, planes.shape[-1])
 
 
-def _conv2d(x: Tensor, weight: Tensor, stride: tuple[int, ...], padding: tuple[int, ...]) -> Tensor:
+def _conv2d(
+    x: Tensor, weight: Tensor, bias: Tensor | None, stride: tuple[int, ...], padding: tuple[int, ...]
+) -> Tensor:
     """Convolve ``(b, y, x, c)`` to the same order of axes."""
     b, height, width, c = x.shape
     # With one channel both layouts are the same memory, and only these strides say which of them is meant.
     strides = (height * width * c, 1, width * c, c)
     planes = x.contiguous().as_strided((b, c, height, width), strides) if c == 1 else x.permute(0, 3, 1, 2)
-    return F.conv2d(planes, weight, None, stride, padding).permute(0, 2, 3, 1).contiguous()
+    return F.conv2d(planes, weight, bias, stride, padding).permute(0, 2, 3, 1).contiguous()
 
 
 @torch.no_grad()

@@ -1,8 +1,8 @@
 """Lanes: threads that each train on a part of a batch on a core of their own, as one network.
 
-Norms are over the crops of all lanes, and losses are computed from the sums of all lanes, so that the gradients are
-those of the whole batch, up to the order of sums. This order follows from the number of lanes alone, never from which
-of them is ahead.
+Norms are over the crops of all lanes, unless they are frozen. Losses are computed from the sums of all lanes, so that
+the gradients are those of the whole batch, up to the order of sums. This order follows from the number of lanes alone,
+never from which of them is ahead.
 """
 
 from __future__ import annotations
@@ -95,7 +95,10 @@ class Lanes:
         count = arithmetic.lanes
         self._network, self._settings, self._arithmetic = network, settings, arithmetic
         self._exchange = Exchange(count)
-        self._forms = [for_lane(network, partial(self._exchange.gather, lane), lane == 0) for lane in range(count)]
+        frozen = settings.freeze_norms
+        self._forms = [
+            for_lane(network, partial(self._exchange.gather, lane), lane == 0, frozen) for lane in range(count)
+        ]
         self._sums: list[Tensor] = []
         self._total = torch.zeros(0)
         self._pool = ThreadPoolExecutor(

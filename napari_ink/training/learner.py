@@ -108,8 +108,7 @@ class Learner:
         self._schedule = LambdaLR(self._optimiser, partial(rate_factor, steps=settings.steps, warm_up=settings.warm_up))
         self._scaler = arithmetic.scaler()
         self._lanes: Lanes | None = None
-        # The norms of lanes always take their statistics from the batch, so frozen ones need the plain network.
-        if arithmetic.lanes and isinstance(network, InkEdgeNetwork) and team.size == 1 and not settings.freeze_norms:
+        if arithmetic.lanes and isinstance(network, InkEdgeNetwork) and team.size == 1:
             self._lanes = Lanes(network, settings, arithmetic)
         self.skipped_in_a_row = 0
 

@@ -85,6 +85,37 @@ def test_lanes_have_the_gradients_of_the_whole_batch(config: InkEdgeConfig, lane
         torch.testing.assert_close(buffer, other.to(buffer.dtype), rtol=1e-5, atol=1e-5, msg=name)
 
 
+@pytest.mark.parametrize("config", [CONFIG, InkEdgeConfig.tiny()], ids=["small", "tiny"])
+def test_lanes_with_frozen_norms_have_the_gradients_of_a_network_with_fixed_statistics(config: InkEdgeConfig) -> None:
+    def started() -> InkEdgeNetwork:
+        network = some_network(config)
+        with torch.no_grad():
+            for name, buffer in network.named_buffers():
+                if name.endswith(("mean", "var")):
+                    buffer += 0.3 * torch.rand_like(buffer)
+        return network
+
+    batch = some_batch()
+    plain = started().double()
+    for module in plain.modules():
+        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+            module.eval()
+    expected, gradients = plain_gradients(plain, replace(batch, values=batch.values.double()))
+    network, untouched = started(), started()
+    trained = Lanes(network, TrainSettings(freeze_norms=True), Arithmetic(CPU, "fp32", 2))
+    ink, edge = trained.losses(batch)
+    loss = ink + 0.5 * edge
+    trained.backward(loss)
+    trained.close()
+    assert loss.item() == pytest.approx(expected, rel=1e-5)
+    for name, weight in network.named_parameters():
+        assert weight.grad is not None
+        largest = float(gradients[name].abs().max()) if name in gradients else 0.0
+        assert float((weight.grad - gradients.get(name, torch.zeros(1))).abs().max()) < max(1e-3 * largest, 1e-7), name
+    for (name, buffer), (_, before) in zip(network.named_buffers(), untouched.named_buffers(), strict=True):
+        assert torch.equal(buffer, before), name
+
+
 @pytest.mark.parametrize("shape", [(3, 8, 16, 10), (2, 24, 35), (2, 3, 7)])
 def test_norm_and_relu_equal_torch(shape: tuple[int, ...]) -> None:
     torch.manual_seed(0)
