@@ -18,7 +18,7 @@ from .targets import OUTSIDE, edge_target, ink_target
 from .teaching.blocks import BLOCK_PX, block_region, blocks_of
 from .teaching.checks import check_taught
 from .teaching.live import AreaAnswered, BlockAnswered, HeadFitted, LiveEvent, LiveHead, LiveNote, StrokesRead
-from .teaching.taught_models import StrokeScores, TaughtModel, TaughtModels
+from .teaching.taught_models import StrokeScores, TaughtModel, TaughtModels, is_interrupted
 from .teaching.teach import FeaturesRead, ModelTaught, TeachingEvent, TeachingNote, TeachRequest, teach
 from .validation import Scores
 
@@ -68,5 +68,6 @@ __all__ = [
     "TeachingEvent",
     "TeachingNote",
     "check_taught",
+    "is_interrupted",
     "teach",
 ]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
 
+from napari_ink.annotation import is_project
 from napari_ink.gui.jobs.teaching import (
     ModelsListed,
     check_job,
@@ -30,8 +31,10 @@ if TYPE_CHECKING:
     from napari_ink.gui.controllers.state_store import StateStore
     from napari_ink.gui.jobs.runner import JobRunner
     from napari_ink.gui.jobs.worker import JobFailed
-    from napari_ink.training import TaughtModel, TeachingEvent
+    from napari_ink.training import StepEnded, TaughtModel, TeachingEvent
 
+CONTINUES = "Cancelled; Learn continues from here while labels, projects, start model and minutes stay as they are."
+_MOST_POINTS = 300
 _TEACH, _LIST, _CHECK = "teach", "taught models", "check model"
 
 
@@ -68,6 +71,8 @@ class TeachingController(QObject):
         self._store, self._jobs, self._labels, self._chosen_model = store, jobs, labels, chosen_model
         self._stop = threading.Event()
         self._pace: tuple[float, int] | None = None
+        self._paused_at = 0.0
+        self._run_folder: Path | None = None
         self._known_project: Path | None = None
         labels.shown.connect(self._on_labels)
 
@@ -92,8 +97,11 @@ class TeachingController(QObject):
             return
         self._stop, self._pace = threading.Event(), None
         start = self.start_model
-        self._update(progress="Reading the strokes…", done=0, total=0, seconds_left=None, outcome=(), notes=())
-        job = teach_job(project.annotation, project.folder, start, minutes, self._stop)
+        self._update(
+            progress="Reading the strokes…", done=0, total=0, seconds_left=None, outcome=(), notes=(), interrupted=False
+        )
+        others = tuple(folder for folder in self.status.others if folder != project.folder)
+        job = teach_job(project.annotation, (project.folder, *others), start, minutes, self._stop)
         on_event = partial(self._on_event, minutes=minutes)
         self._jobs.run(_TEACH, job, on_event, on_failure=self._on_failure, on_end=self._on_end, step=Step.LEARN)
 
@@ -102,7 +110,43 @@ class TeachingController(QObject):
         if self._jobs.is_running(_TEACH):
             # The job ends by itself, so that no other one begins in the same folder before its state is saved.
             self._stop.set()
-            self._update(cancelling=True)
+            self._jobs.resume(_TEACH)
+            self._update(cancelling=True, paused=False)
+
+    def pause(self) -> None:
+        """Let teaching wait after the current step; labels can be changed, and predictions run, meanwhile."""
+        if self._jobs.is_running(_TEACH) and not self.status.cancelling:
+            self._jobs.pause(_TEACH)
+            self._paused_at = time.monotonic()
+            self._update(paused=True)
+
+    def resume(self) -> None:
+        """Continue after a pause, unless a prediction is running."""
+        if not self.status.paused:
+            return
+        if self._store.state.run is not None:
+            self._store.notify("Wait for the prediction, or cancel it: learning needs the processor, too.", Step.LEARN)
+            return
+        if self._pace is not None:
+            began, first = self._pace
+            self._pace = began + time.monotonic() - self._paused_at, first
+        self._jobs.resume(_TEACH)
+        self._update(paused=False)
+
+    def add_project(self, folder: Path) -> None:
+        """Learn from another project, too."""
+        project = self._labels.project
+        if project is not None and folder.resolve() == project.folder.resolve():
+            self._store.notify("This is the open project, which is learned from anyway.", Step.LEARN)
+        elif not is_project(folder):
+            self._store.notify(f"{folder} is no project; choose a folder that ends in .ink.", Step.LEARN)
+        elif folder not in self.status.others:
+            self._update(others=(*self.status.others, folder))
+            self._store.succeed(Step.LEARN)
+
+    def clear_projects(self) -> None:
+        """Learn from the open project only."""
+        self._update(others=())
 
     def reset(self) -> None:
         """Stop all jobs and forget the models, because another stack is opened."""
@@ -163,11 +207,13 @@ class TeachingController(QObject):
 
     def _on_listed(self, event: ModelsListed, is_choice: bool) -> None:
         self._update(rows=event.rows, in_use=event.in_use, folder=event.folder)
+        if not self.status.is_running:
+            self._update(interrupted=event.interrupted)
         if is_choice and event.entry is not None:
             self.model_chosen.emit(event.entry)
 
     def _on_event(self, event: TeachingEvent, minutes: float) -> None:
-        from napari_ink.training import FeaturesRead, ModelTaught, StepEnded, TeachingNote, TrainingStarted
+        from napari_ink.training import FeaturesRead, ModelTaught, StepEnded, TeachingNote, TrainingStarted, Validated
 
         match event:
             case TeachingNote():
@@ -182,17 +228,25 @@ class TeachingController(QObject):
                 self._list(partial(self._on_listed, is_choice=event.row.is_better))
             case TrainingStarted():
                 self._pace = time.monotonic(), event.first_step
+                self._run_folder = event.run
                 self._show("Step", event.first_step, event.steps)
             case StepEnded():
-                self._on_step(event.step, minutes)
+                self._on_step(event, minutes)
+            case Validated():
+                self._update(scores=(*self.status.scores, (event.step, event.scores.ink_f0_5)))
+                self._show_examples()
 
-    def _on_step(self, step: int, minutes: float) -> None:
-        total, left = self.status.total, None
+    def _on_step(self, event: StepEnded, minutes: float) -> None:
+        step, total, left = event.step, self.status.total, None
         if self._pace is not None:
             began, first = self._pace
             took = time.monotonic() - began
             # Teaching ends early on a slow machine.
             left = max(min(took / max(step - first, 1) * (total - step), 60 * minutes - took), 0)
+        every = max(1, total // _MOST_POINTS)
+        losses = self.status.losses
+        if step % every == 0:
+            self._update(losses=(*losses, (step, event.ink_loss)))
         if step < total:
             self._show("Step", step, total, left)
         else:
@@ -201,10 +255,15 @@ class TeachingController(QObject):
     def _show(self, progress: str, done: int, total: int, left: float | None = None) -> None:
         self._update(progress=progress, done=done, total=total, seconds_left=left)
 
+    def _show_examples(self) -> None:
+        """Show the example crops of the newest validation."""
+        if self._run_folder is not None and (picture := self._run_folder / "examples.png").is_file():
+            self._update(examples=picture)
+
     def _on_end(self) -> None:
         was_cancelled, outcome = self.status.cancelling, self.status.outcome
         if was_cancelled:
-            outcome = (*outcome, "Cancelled; Learn continues from here while the labels stay as they are.")
+            outcome = (*outcome, CONTINUES)
         self._idle(outcome)
 
     def _on_failure(self, failure: JobFailed) -> None:
@@ -212,7 +271,10 @@ class TeachingController(QObject):
         self._store.fail(failure.message, Step.LEARN)
 
     def _idle(self, outcome: tuple[str, ...]) -> None:
-        self._update(progress="", done=0, total=0, seconds_left=None, cancelling=False, outcome=outcome)
+        self._update(
+            progress="", done=0, total=0, seconds_left=None, cancelling=False, paused=False, outcome=outcome,
+            losses=(), scores=(), examples=None,
+        )  # fmt: skip
 
     def _on_checked(self) -> None:
         self._update(checking="")

@@ -117,6 +117,16 @@ class JobRunner:
                     job.worker.quit()
                 self._remove(job)
 
+    def pause(self, kind: str) -> None:
+        """Let the job of a kind wait after its next event."""
+        if (job := self._current.get(kind)) is not None and job.worker is not None:
+            job.worker.pause()
+
+    def resume(self, kind: str) -> None:
+        """Resume the job of a kind after a pause."""
+        if (job := self._current.get(kind)) is not None and job.worker is not None:
+            job.worker.resume()
+
     def _is_stale(self, job: _Job) -> bool:
         return self._current.get(job.kind) is not job
 

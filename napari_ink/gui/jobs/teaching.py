@@ -18,7 +18,7 @@ from napari_ink.annotation.store.edits import CHUNK_PX, REGION_PX
 from napari_ink.durable import replacing
 from napari_ink.gui.models.prediction import ModelEntry, known_models, model_entry
 from napari_ink.region import Region
-from napari_ink.training import BLOCK_PX, TaughtModels, blocks_of
+from napari_ink.training import BLOCK_PX, TaughtModels, blocks_of, is_interrupted
 from napari_ink.typing import UInt8Array
 
 if TYPE_CHECKING:
@@ -34,13 +34,15 @@ _PACKAGES = {"sklearn": "scikit-learn", "matplotlib": "matplotlib", "tensorboard
 class ModelsListed:
     """Event: the taught models of a project, the key of the one in use, and the model to predict with.
 
-    `entry` is the start model if no taught one is in use, and None without any taught model.
+    `entry` is the start model if no taught one is in use, and None without any taught model. `interrupted` says whether
+    a lesson was stopped before its end.
     """
 
     folder: Path
     rows: tuple[TaughtModel, ...]
     in_use: str
     entry: ModelEntry | None
+    interrupted: bool = False
 
 
 def missing_packages() -> str:
@@ -52,9 +54,9 @@ def missing_packages() -> str:
 
 
 def teach_job(
-    annotation: Annotation, project: Path, start: str, minutes: float, stop: threading.Event
+    annotation: Annotation, projects: tuple[Path, ...], start: str, minutes: float, stop: threading.Event
 ) -> Generator[TeachingEvent, None, None]:
-    """Teach models from the labels of a project, and yield the events of teaching.
+    """Teach models from the labels of projects, of which the first keeps the models, and yield the events of teaching.
 
     Once `stop` is set, teaching ends after the current step and saves its state, with which it continues later.
     """
@@ -65,7 +67,7 @@ def teach_job(
     annotation.flush()
     with cores_left_free(1):  # for the window
         device, cores = choose_device("auto").type, cores_for_torch()
-        request = TeachRequest((project,), load_model(start), minutes, device=device, cores=cores)
+        request = TeachRequest(projects, load_model(start), minutes, device=device, cores=cores)
         with closing(teach(request)) as events:
             for event in events:
                 yield event
@@ -193,7 +195,7 @@ def _listed(models: TaughtModels) -> ModelsListed:
         entry = replace(model_entry(models.path(in_use)), title=models.row(in_use).name)
     elif rows:
         entry = _entry_of(rows[-1].started_from)
-    return ModelsListed(models.folder, rows, in_use, entry)
+    return ModelsListed(models.folder, rows, in_use, entry, is_interrupted(models.folder.parent))
 
 
 def _entry_of(name_or_path: str) -> ModelEntry | None:

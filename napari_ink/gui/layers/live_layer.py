@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from napari_ink.gui.layers.manager import LayerManager
 
 _KEY, _NAME = "live", "live ink"
-# Transparent up to the first probability and opaque from the second on, so that doubtful pixels look pale. The live
-# head shifts probabilities such that 0.5 is the best threshold.
+# Transparent up to the first probability and opaque from the second on, so that doubtful pixels look pale.
 _LIMITS = 90, 190
 _REFRESH_MS = 150
 

@@ -208,7 +208,8 @@ class InkState:
     @property
     def why_no_prediction(self) -> str:
         """Reason why no prediction can be started now; empty if one can."""
-        return "A model is learning; wait for it, or cancel it." if self.teaching.is_running else ""
+        is_learning = self.teaching.is_running and not self.teaching.paused
+        return "A model is learning; wait for it, or pause it." if is_learning else ""
 
     @property
     def why_no_learning(self) -> str:

@@ -190,6 +190,18 @@ class TeachingStatus:
         Estimated remaining time; None until it is known.
     cancelling
         Whether it was cancelled and has not ended yet.
+    paused
+        Whether it waits after the current step.
+    interrupted
+        Whether a lesson that was stopped can be continued.
+    losses
+        Loss of each step so far, at most a few hundred of them.
+    scores
+        Step and F0.5 on held-out strokes of each validation so far.
+    examples
+        Picture of example crops; None before the first validation.
+    others
+        Further projects to learn from.
     notes
         Sentences on the strokes that are learned from.
     outcome
@@ -211,6 +223,12 @@ class TeachingStatus:
     total: int = 0
     seconds_left: float | None = None
     cancelling: bool = False
+    paused: bool = False
+    interrupted: bool = False
+    losses: tuple[tuple[int, float], ...] = ()
+    scores: tuple[tuple[int, float], ...] = ()
+    examples: Path | None = None
+    others: tuple[Path, ...] = ()
     notes: tuple[str, ...] = ()
     outcome: tuple[str, ...] = ()
     rows: tuple[TaughtModel, ...] = ()

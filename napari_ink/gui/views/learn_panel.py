@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QDoubleSpinBox, QHBoxLayout, QLabel
+from qtpy.QtWidgets import QDoubleSpinBox, QFileDialog, QHBoxLayout, QLabel
 
 from napari_ink.gui.models.state import InkState, Step, time_left
 from napari_ink.gui.models.status import TeachingStatus
 from napari_ink.gui.preferences import shown_key
+from napari_ink.gui.views.lesson_plot import LessonExamples, LessonPlot
 from napari_ink.gui.views.models_section import ModelList
 from napari_ink.gui.views.section import row
 from napari_ink.gui.views.step_panel import StepPanel, button, paragraph, show_text
@@ -18,18 +21,26 @@ _LIVE_TIP = (
     "After each stroke, predict the visible region again with a quick model of all strokes so far. "
     "It has a yellow layer of its own, “live ink”, and changes neither labels nor predictions"
 )
+_INTERRUPTED = (
+    "A lesson was interrupted; Learn continues it while labels, projects, start model and minutes are the same."
+)
 _LONGEST_MINUTES = 600.0
 
 
 class LearnPanel(StepPanel):
     """Panel of the step Learn.
 
-    Emits `learn_requested` with the minutes, `cancel_requested`, `live_requested` with on or off, and
-    `predict_requested` with the key of a taught model.
+    Emits `learn_requested` with the minutes, `cancel_requested`, `pause_requested`, `continue_requested`,
+    `live_requested` with on or off, `predict_requested` with the key of a taught model, `project_added` with the folder
+    of another project, and `projects_cleared`.
     """
 
     learn_requested = Signal(float)
     cancel_requested = Signal()
+    pause_requested = Signal()
+    continue_requested = Signal()
+    project_added = Signal(object)
+    projects_cleared = Signal()
     live_requested = Signal(bool)
     predict_requested = Signal(str)
 
@@ -43,18 +54,23 @@ class LearnPanel(StepPanel):
         self.minutes_box = QDoubleSpinBox()
         self.learn_button = button("Learn", "Teach a quick model, and for these minutes a deep one")
         self.cancel_button = button("Cancel", "Stop after the current step; Learn continues from there")
+        self.pause_button = button("Pause", "Wait after the current step; predictions can run meanwhile")
+        self.add_button = button("Add project…", "Learn from the labels of another project, too")
+        self.clear_button = button("This one only", "Learn from the open project only")
+        self.others_text = paragraph()
+        self.plot, self.examples = LessonPlot(), LessonExamples()
         self.predict_button = button("Predict with it", "Predict with the model in use, the visible region first")
         self.progress, self.models = Progress(), ModelList()
         self.live_text, self.status, self.outcome = paragraph(), paragraph(), paragraph()
         self._lay_out()
         self._connect()
-        self._in_use = ""
+        self._in_use, self._is_paused = "", False
 
     def show_state(self, state: InkState) -> None:
         """Show the progress of teaching, the live mode, and the taught models."""
         super().show_state(state)
         status = state.teaching
-        self._in_use = status.in_use
+        self._in_use, self._is_paused = status.in_use, status.paused
         why_not = "" if status.is_running else state.why_no_learning
         self.live_button.setChecked(state.live.is_on)
         show_text(self.live_text, state.live.text)
@@ -62,13 +78,18 @@ class LearnPanel(StepPanel):
             widget.setVisible(not status.is_running)
         self.learn_button.setEnabled(not why_not and not state.busy)
         self.minutes_label.setVisible(not status.is_running)
-        self.cancel_button.setVisible(status.is_running)
-        self.cancel_button.setEnabled(not status.cancelling)
+        self._show_others(status)
+        for widget in (self.cancel_button, self.pause_button):
+            widget.setVisible(status.is_running)
+            widget.setEnabled(not status.cancelling)
+        self.pause_button.setText("Continue" if status.paused else "Pause")
+        self.plot.show_status(status)
+        self.examples.show_status(status)
         self.progress.setVisible(status.is_running)
         self.progress.show_progress(status.done, status.total)
-        show_text(self.status, _progress_text(status) or why_not)
+        show_text(self.status, _progress_text(status) or why_not or (_INTERRUPTED if status.interrupted else ""))
         show_text(self.outcome, "\n".join((*status.notes, *status.outcome)))
-        self.predict_button.setVisible(bool(status.in_use) and not status.is_running)
+        self.predict_button.setVisible(bool(status.in_use) and (status.paused or not status.is_running))
         self.predict_button.setEnabled(state.run is None and not state.busy)
         self.models.show_state(state)
 
@@ -86,21 +107,42 @@ class LearnPanel(StepPanel):
         self.rows.addWidget(self.live_button)
         self.rows.addWidget(self.live_text)
         self.rows.addLayout(settings)
-        self.rows.addLayout(row(self.learn_button, self.cancel_button))
-        for widget in (self.progress, self.status, self.outcome, self.predict_button, self.models):
+        self.rows.addLayout(row(self.add_button, self.clear_button))
+        self.rows.addWidget(self.others_text)
+        self.rows.addLayout(row(self.learn_button, self.pause_button, self.cancel_button))
+        during = (self.progress, self.status, self.plot, self.examples)
+        for widget in (*during, self.outcome, self.predict_button, self.models):
             self.rows.addWidget(widget)
+
+    def _show_others(self, status: TeachingStatus) -> None:
+        self.add_button.setVisible(not status.is_running)
+        self.clear_button.setVisible(bool(status.others) and not status.is_running)
+        names = ", ".join(folder.name for folder in status.others)
+        show_text(self.others_text, f"Learns from {names}, too." if names else "")
 
     def _connect(self) -> None:
         self.live_button.clicked.connect(self.live_requested)
         self.learn_button.clicked.connect(lambda: self.learn_requested.emit(self.minutes_box.value()))
         self.cancel_button.clicked.connect(self.cancel_requested)
+        self.pause_button.clicked.connect(self._on_pause)
+        self.add_button.clicked.connect(self._on_add)
+        self.clear_button.clicked.connect(self.projects_cleared)
         self.predict_button.clicked.connect(lambda: self.predict_requested.emit(self._in_use))
+
+    def _on_pause(self) -> None:
+        (self.continue_requested if self._is_paused else self.pause_requested).emit()
+
+    def _on_add(self) -> None:
+        if chosen := QFileDialog.getExistingDirectory(self, "Project to learn from, a folder that ends in .ink"):
+            self.project_added.emit(Path(chosen))
 
 
 def _progress_text(status: TeachingStatus) -> str:
     if status.cancelling:
         return "Stopping after this step…"
     if not status.total:
-        return status.progress
+        return f"Paused: {status.progress}" if status.paused else status.progress
+    if status.paused:
+        return f"Paused at step {status.done} of {status.total}; it can also be continued after closing"
     left = "" if status.seconds_left is None else f", {time_left(status.seconds_left)} left"
     return f"{status.progress} {status.done} of {status.total}{left}"

@@ -22,6 +22,8 @@ from napari_ink.errors import BadInputError, OutputError, ProjectError, storage_
 from napari_ink.model import InkEdgeConfig, InputContract, save_checkpoint
 
 FOLDER = "models"
+LESSONS = "teaching"
+"""Folder of unfinished lessons in a project."""
 _NEAR_CHANCE = 0.6  # moved labels, which can teach nothing, reach about 0.5
 _CURRENT = "current.json"
 _KEY = "[a-z0-9-]{1,40}"
@@ -259,6 +261,11 @@ class TaughtModels:
         except (ValidationError, ProjectError):
             return None  # a damaged row hides one model, not the list
         return row if row.key == path.stem else None
+
+
+def is_interrupted(project: Path) -> bool:
+    """Whether a lesson of a project was stopped before its end, so that it can be continued."""
+    return any((project / LESSONS).glob("*/request.json"))
 
 
 def now() -> str:

@@ -53,6 +53,7 @@ from napari_ink.training.teaching.replay import replay_pairs
 from napari_ink.training.teaching.stroke_forest import check_installed
 from napari_ink.training.teaching.stroke_head import StrokeHead
 from napari_ink.training.teaching.taught_models import (
+    LESSONS,
     Kind,
     StrokeScores,
     TaughtModel,
@@ -76,7 +77,6 @@ _AVERAGE_DECAY = 0.98
 _VALIDATIONS = 6
 _MOST_HINTED_BLOCKS = 64
 _MOST_FORGOTTEN = 0.005
-_WORK = "teaching"
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,7 +208,7 @@ class _Teacher:
         judged = np.isin(self._unit, held_out) if held_out else np.ones(len(self._unit), bool)
         steps = max(10, round(request.minutes * STEPS_PER_MINUTE))
         # The same labels, start and settings continue in the same folder; others begin in another.
-        folder = request.projects[0] / _WORK / f"{self._digest[:12]}-{lesson.model.sha256[:8]}-{request.seed}-{steps}"
+        folder = request.projects[0] / LESSONS / f"{self._digest[:12]}-{lesson.model.sha256[:8]}-{request.seed}-{steps}"
         can_resume = (folder / "request.json").is_file()
         with storage_errors(folder):
             folder.parent.mkdir(parents=True, exist_ok=True)
@@ -355,12 +355,14 @@ def _until(
     events: Generator[TrainingEvent, None, None], minutes: float, steps: int
 ) -> Iterator[TrainingEvent | TeachingNote]:
     """Yield the events of a training, and end it once its time is over and a checkpoint is there."""
-    began = time.monotonic()
+    took, began = 0.0, time.monotonic()
     with closing(events):
         for event in events:
+            # A caller that pauses does so before it asks for the next event.
+            took += time.monotonic() - began
             yield event
-            is_late = time.monotonic() - began > 60 * minutes
-            if is_late and isinstance(event, CheckpointSaved) and event.step < steps:
+            began = time.monotonic()
+            if took > 60 * minutes and isinstance(event, CheckpointSaved) and event.step < steps:
                 yield TeachingNote(
                     f"The time was over after step {event.step} of {steps}; the best weights so far are used."
                 )

@@ -2,10 +2,11 @@
 
 import pytest
 
+from napari_ink.annotation import create_project
 from napari_ink.gui.models.prediction import RunSettings, model_entry
 from napari_ink.gui.models.state import Step
 from napari_ink.model import load_model
-from napari_ink.training import StepEnded, TrainingStarted
+from napari_ink.training import Scores, StepEnded, TrainingStarted, Validated
 from tests.gui.controllers.conftest import make_editable
 from tests.gui.lessons import save_lesson, strokes
 from tests.gui.windowless import take_turns
@@ -108,6 +109,106 @@ def test_cancelling_keeps_what_is_there_and_a_prediction_waits_meanwhile(labelle
     status = labelled.state.teaching
     assert (status.cancelling, status.progress, status.rows) == (False, "", ())
     assert "Learn continues" in status.outcome[-1]
+
+
+def test_a_paused_lesson_lets_predictions_run_and_continues_after_them(labelled, held_jobs, checkpoint):
+    labelled.teaching.learn(0)
+    job = held_jobs.one("teach_job")
+    job.step()
+    labelled.teaching.pause()
+    assert labelled.state.teaching.paused and job.is_paused
+    assert labelled.state.why_no_prediction == ""
+    labelled.prediction.predict(RunSettings(model_entry(checkpoint)))
+    assert labelled.state.run is not None
+    labelled.teaching.resume()
+    assert labelled.state.teaching.paused
+    assert "Wait for the prediction" in labelled.state.message(Step.LEARN)
+    labelled.prediction.cancel()
+    while labelled.state.run is not None:
+        held_jobs.work()
+        take_turns()
+    labelled.teaching.resume()
+    assert not labelled.state.teaching.paused
+    held_jobs.work()
+    assert [row.key for row in labelled.state.teaching.rows] == ["quick-1"]
+
+
+def test_a_paused_lesson_can_be_cancelled(labelled, held_jobs):
+    labelled.teaching.learn(0)
+    held_jobs.one("teach_job").step()
+    labelled.teaching.pause()
+    labelled.teaching.cancel()
+    held_jobs.work()
+    status = labelled.state.teaching
+    assert (status.is_running, status.paused) == (False, False)
+
+
+def test_a_pause_does_not_count_as_time(labelled, monkeypatch):
+    labelled.teaching.learn(3)
+    teaching, now = labelled.teaching, [1000.0]
+    monkeypatch.setattr("napari_ink.gui.controllers.teaching.time.monotonic", lambda: now[0])
+    teaching._on_event(TrainingStarted(None, 0, 100, 1, "cpu", "fp32", ()), 3)
+    now[0] += 10
+    teaching.pause()
+    now[0] += 500
+    teaching.resume()
+    now[0] += 10
+    teaching._on_event(StepEnded(40, 0.1, 0.1, 1.0, 1e-3, 1.0), 3)
+    assert labelled.state.teaching.seconds_left == pytest.approx(30)
+    teaching.reset()
+
+
+def test_other_projects_teach_too(labelled, held_jobs, tmp_path):
+    other = tmp_path / "other.ink"
+    labelled.teaching.add_project(tmp_path)
+    assert "is no project" in labelled.state.message(Step.LEARN)
+    labelled.teaching.add_project(tmp_path / "lesson.ink")
+    assert "is the open project" in labelled.state.message(Step.LEARN)
+    project = create_project(other, labelled.state.stack, "someone")
+    project.annotation.apply(strokes(8), "ink")
+    project.close()
+    labelled.teaching.add_project(other)
+    labelled.teaching.add_project(other)
+    assert labelled.state.teaching.others == (other,)
+    labelled.teaching.learn(0)
+    held_jobs.work()
+    (row,) = labelled.state.teaching.rows
+    assert row.projects == ("lesson.ink", "other.ink")
+    assert row.strokes == 4  # two groups of each project
+    labelled.teaching.clear_projects()
+    assert labelled.state.teaching.others == ()
+
+
+def test_an_interrupted_lesson_is_told_when_models_are_listed(taught, held_jobs, tmp_path):
+    lesson = tmp_path / "lesson.ink" / "teaching" / "a-b-0-360"
+    lesson.mkdir(parents=True)
+    (lesson / "request.json").write_text("{}")
+    taught.teaching.use("")
+    held_jobs.work()
+    assert taught.state.teaching.interrupted
+    taught.teaching.learn(0)
+    assert not taught.state.teaching.interrupted
+    held_jobs.work()
+
+
+def test_curves_and_examples_are_shown_while_a_model_learns(labelled, tmp_path):
+    labelled.teaching.learn(3)
+    teaching = labelled.teaching
+    teaching._on_event(TrainingStarted(tmp_path, 0, 1000, 1, "cpu", "fp32", ()), 3)
+    for step in range(1, 8):
+        teaching._on_event(StepEnded(step, 0.5 / step, 0.1, 1.0, 1e-3, 1.0), 3)
+    # Of a thousand steps every third is a point of the curve.
+    assert labelled.state.teaching.losses == ((3, 0.5 / 3), (6, 0.5 / 6))
+    scores = Scores(0.6, 0.5, 0.7, 0.1, 0.5)
+    teaching._on_event(Validated(7, scores, True, 1.0), 3)
+    assert labelled.state.teaching.examples is None
+    (tmp_path / "examples.png").write_bytes(b"")
+    teaching._on_event(Validated(9, scores, True, 1.0), 3)
+    assert labelled.state.teaching.scores == ((7, 0.6), (9, 0.6))
+    assert labelled.state.teaching.examples == tmp_path / "examples.png"
+    teaching._on_end()
+    assert (labelled.state.teaching.losses, labelled.state.teaching.examples) == ((), None)
+    teaching.reset()
 
 
 def test_a_prediction_is_refused_while_a_model_learns(labelled, held_jobs, checkpoint):

@@ -8,6 +8,7 @@ from qtpy.QtWidgets import QFileDialog
 from napari_ink.gui.models.state import InkState
 from napari_ink.gui.models.status import LabelCounts, LiveStatus, RunProgress, TeachingStatus
 from napari_ink.gui.views import LearnPanel
+from napari_ink.gui.views.lesson_plot import smoothed
 from napari_ink.gui.views.models_section import PicturesDialog
 from napari_ink.stack import open_stack
 from napari_ink.training import StrokeScores, TaughtModel
@@ -70,6 +71,61 @@ def test_progress_is_told_in_words_and_can_be_cancelled(panel, state):
     panel.show_state(replace(state, teaching=replace(running, cancelling=True)))
     assert "Stopping" in panel.status.text()
     assert not panel.cancel_button.isEnabled()
+
+
+def test_a_lesson_is_paused_and_continued(panel, state, qtbot):
+    running = TeachingStatus(progress="Step", done=60, total=180)
+    panel.show_state(replace(state, teaching=running))
+    with qtbot.waitSignal(panel.pause_requested):
+        panel.pause_button.click()
+    panel.show_state(replace(state, teaching=replace(running, paused=True)))
+    assert panel.pause_button.text() == "Continue"
+    assert panel.status.text().startswith("Paused at step 60 of 180")
+    with qtbot.waitSignal(panel.continue_requested):
+        panel.pause_button.click()
+    panel.show_state(state)
+    assert not panel.pause_button.isVisible()
+
+
+def test_an_interrupted_lesson_is_offered(panel, state):
+    panel.show_state(replace(state, teaching=TeachingStatus(interrupted=True)))
+    assert "Learn continues it" in panel.status.text()
+
+
+def test_projects_are_added_and_cleared(panel, state, qtbot, monkeypatch, tmp_path):
+    panel.show_state(state)
+    assert not panel.clear_button.isVisible()
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path / "b.ink"))
+    with qtbot.waitSignal(panel.project_added) as added:
+        panel.add_button.click()
+    assert added.args == [tmp_path / "b.ink"]
+    panel.show_state(replace(state, teaching=TeachingStatus(others=(tmp_path / "b.ink",))))
+    assert panel.others_text.text() == "Learns from b.ink, too."
+    with qtbot.waitSignal(panel.projects_cleared):
+        panel.clear_button.click()
+
+
+def test_curves_and_examples_are_drawn_while_a_model_learns(panel, state, tmp_path):
+    panel.show_state(state)
+    assert not panel.plot.isVisible() and not panel.examples.isVisible()
+    picture = tmp_path / "examples.png"
+    panel.grab().save(str(picture))
+    running = TeachingStatus(progress="Step", done=60, total=180, losses=((30, 1.2), (60, 0.8)))
+    panel.show_state(replace(state, teaching=running))
+    assert panel.plot.isVisible() and not panel.examples.isVisible()
+    empty = panel.plot.grab().toImage()
+    width = panel.width()
+    panel.show_state(replace(state, teaching=replace(running, scores=((0, 0.2), (60, 0.7)), examples=picture)))
+    assert panel.plot.grab().toImage() != empty
+    assert panel.examples.isVisible() and not panel.examples.pixmap().isNull()
+    assert panel.width() == width
+    panel.show_state(replace(state, teaching=replace(running, scores=((0, 0.2),), examples=tmp_path / "no.png")))
+    assert not panel.examples.isVisible()
+
+
+def test_a_curve_is_smoothed_from_its_first_point():
+    assert smoothed([(1, 1.0), (2, 0.0), (3, 0.0)]) == [(1, 1.0), (2, 0.8), (3, pytest.approx(0.64))]
+    assert smoothed([]) == []
 
 
 def test_the_minutes_are_requested(panel, state, qtbot):
