@@ -14,6 +14,7 @@ from qtpy.QtWidgets import QFileDialog, QFrame, QInputDialog, QScrollArea, QStac
 from napari_ink.errors import NapariInkError
 from napari_ink.gui.layers.gl_context import guard_removal, main_window_of
 from napari_ink.gui.models.prediction import ModelEntry, known_models, model_entry
+from napari_ink.gui.models.segments import is_segment_folder
 from napari_ink.gui.models.state import InkState, Step
 from napari_ink.gui.preferences import shown_key
 from napari_ink.gui.session import InkSession
@@ -30,6 +31,7 @@ from napari_ink.gui.views import (
     StepPanel,
 )
 from napari_ink.gui.views.cheat_sheet import CheatSheet
+from napari_ink.gui.views.drop_filter import DropFilter
 from napari_ink.gui.views.input_filter import InputFilter
 from napari_ink.gui.views.style import style_sheet, text_colour
 from napari_ink.phantom import sample_path
@@ -120,6 +122,8 @@ class InkDock(QWidget):
         )
         self.steps, self.legend, self.status = StepBar(), Legend(), StatusArea()
         self._closing = CloseWatch(self)
+        self._drops = DropFilter(self, is_segment_folder)
+        self._drops.dropped.connect(self.open_stack)
         self._help_keys: list[QShortcut] = []
         self._lay_out()
         InputFilter(self, self.session.canvas)
@@ -159,6 +163,7 @@ class InkDock(QWidget):
         if (window := main_window_of(self)) is not None:
             window.installEventFilter(self._closing)
             self._listen_for_help(window)
+            self._drops.watch(self.session.canvas())
 
     def _listen_for_help(self, window: QWidget) -> None:
         # napari has no key "?" and drops the Shift that most keyboards need for it; Qt handles it on all keyboards.

@@ -6,17 +6,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_ink.errors import StackError
-from napari_ink.stack import LAYER_FOLDERS, is_address, open_stack, suffix_of
+from napari_ink.gui.models.segments import holds_layers, opens
+from napari_ink.stack import is_address, open_stack, suffix_of
 
 if TYPE_CHECKING:
     from napari.utils.events import Event
 
+    from napari_ink.gui.layers.lazy_levels import TiledSource
     from napari_ink.gui.layers.stack_layer import LayerData
     from napari_ink.stack import DepthStack
 
 _SUFFIXES = (".tif", ".tiff", ".npy", ".nrrd", ".nhdr", ".h5", ".hdf5", ".hdf", ".he5", ".nxs", ".ozx")
-_LAYERS = ("*.[tT][iI][fF]*", "*.[pP][nN][gG]", "*.[jJ][pP]*[gG]")
 
 ReaderFunction = Callable[[str], "list[LayerData]"]
 
@@ -35,8 +35,8 @@ def get_reader(path: str | Sequence[str] | None = None) -> ReaderFunction | None
         return None
     place, suffix = Path(path), suffix_of(path)
     if is_address(path) or suffix == ".zarr":
-        return read_stack if _opens(path) else None  # labels and predictions are Zarr as well, so it must be opened
-    looks_right = _holds_layers(place) if place.is_dir() else suffix in _SUFFIXES
+        return read_stack if opens(path) else None  # labels and predictions are Zarr as well, so it must be opened
+    looks_right = holds_layers(place) if place.is_dir() else suffix in _SUFFIXES
     return read_stack if looks_right else None
 
 
@@ -48,34 +48,22 @@ def read_stack(path: str) -> list[LayerData]:
     StackError
         If the stack cannot be opened.
     """
-    from napari_ink.gui.layers.stack_layer import stack_layer_data
+    from napari_ink.gui.layers.stack_layer import SOURCE_KEY, stack_layer_data
 
     stack = open_stack(path)
-    _show_surface_when_added(stack)
-    return [stack_layer_data(stack, stack.contrast_limits())]
+    data, settings, kind = stack_layer_data(stack, stack.contrast_limits())
+    _show_surface_when_added(stack, settings["metadata"].get(SOURCE_KEY))
+    return [(data, settings, kind)]
 
 
-def _opens(path: str) -> bool:
-    try:
-        open_stack(path)
-    except StackError:
-        return False
-    return True
-
-
-def _holds_layers(folder: Path) -> bool:
-    inner = [folder / name for name in LAYER_FOLDERS if (folder / name).is_dir()]
-    # In a folder with another name, only TIFF files count: other pictures may be anything.
-    tries = [(place, names) for place in inner for names in _LAYERS] or [(folder, _LAYERS[0])]
-    return any(next(place.glob(names), None) is not None for place, names in tries)
-
-
-def _show_surface_when_added(stack: DepthStack) -> None:
+def _show_surface_when_added(stack: DepthStack, source: TiledSource | None) -> None:
     """Move the depth slider of the current viewer to the surface of a stack once its layer is added.
 
-    A reader returns layers only, and cannot set the sliders itself.
+    A reader returns layers only, and cannot set the sliders itself. Until then nothing is read: napari slices the first
+    depth layer, which may take long and is not shown.
     """
     from napari import current_viewer
+    from qtpy.QtCore import QTimer
 
     from napari_ink.gui.layers.stack_layer import attach, detach, stack_of
 
@@ -94,5 +82,10 @@ def _show_surface_when_added(stack: DepthStack) -> None:
             attach(event.value)
             viewer.layers.events.removed.connect(let_go)
             viewer.dims.set_point(0, stack.surface_z)
+            if source is not None:
+                source.release()
 
+    if source is not None:
+        source.hold()
+        QTimer.singleShot(0, source.release)  # for a script that reads the layer and does not add it
     viewer.layers.events.inserted.connect(show)
