@@ -51,11 +51,18 @@ def device_title(device: torch.device) -> str:
     return "the Apple GPU (MPS)" if device.type == "mps" else "the CPU"
 
 
-def default_batch_size(device: torch.device, tile: tuple[int, int]) -> int:
+# A tile takes some 2 GB in float32.
+_LARGE_ON_A_GPU = 2
+
+
+def default_batch_size(device: torch.device, tile: tuple[int, int], is_large: bool = False) -> int:
     """Return how many tiles of a given height and width go through the network together.
 
-    One tile of 256 × 256 pixels keeps a CPU busy: more only take memory and make Cancel slow. A GPU needs more.
+    One tile of 256 × 256 pixels keeps a CPU busy: more only take memory and make Cancel slow. A GPU needs more. Of a
+    large network, whatever the size of its tiles, a CPU gets one at a time and a GPU a few.
     """
+    if is_large:
+        return 1 if device.type == "cpu" else _LARGE_ON_A_GPU
     tiles_of_256 = 1 if device.type == "cpu" else 8
     most = 4 if device.type == "cpu" else 32
     return min(max(tiles_of_256 * 256 * 256 // (tile[0] * tile[1]), 1), most)

@@ -149,7 +149,8 @@ class _Run:
                 raise BadInputError(f"{name.format(number)} is not possible; give at least 1.")
         height, width = self._grid.tile
         seen = height // self._side, width // self._side
-        self._batch_size = request.batch_size or default_batch_size(self._device, seen)
+        is_large = any(getattr(member.network, "is_large", False) for member in self._members)
+        self._batch_size = request.batch_size or default_batch_size(self._device, seen, is_large)
         self._cores = request.cores or cores_for_torch()
         has = has_bfloat16(self._device) if cluster is None else cluster.has_bfloat16
         self._number_format, self._note_on_precision = choose_format(

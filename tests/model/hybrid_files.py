@@ -1,11 +1,7 @@
-"""Files of the `ink_9um` family with random weights, in the published layout.
-
-`python -m tests.model.hybrid_files FOLDER` writes some to try by hand.
-"""
+"""Files of the `ink_9um` family with random weights, in the published layout."""
 
 import json
 import re
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -93,10 +89,3 @@ def safetensors_file(folder: Path, made: HybridNetwork, beside: str | None = "so
         stated = {**config(tile=made.fixed_tile), "learning_rate": 0.01}
         (folder / beside).write_text(json.dumps(stated))
     return path
-
-
-if __name__ == "__main__":
-    folder = Path(sys.argv[1])
-    folder.mkdir(parents=True, exist_ok=True)
-    for path in (pth_file(folder, network(tile=128)), safetensors_file(folder, network(tile=128))):
-        sys.stdout.write(f"{path}\n")

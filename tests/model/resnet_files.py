@@ -96,14 +96,27 @@ PUBLISHED_PLANE_SIZES = BackboneSizes(64, (64, 128, 256, 512), (256, 512, 1024, 
 
 
 def canonical_network(sizes: ResNetSizes = SMALL, tile: int = TILE) -> HecateNetwork:
+    torch.manual_seed(4)
     made = HecateNetwork(sizes, tile, margin=0, xy_stride=4, has_slope=False)
     randomised(made)
     return made
 
 
-def canonical_file(folder: Path, made: HecateNetwork, wrapper: str = "", **changes: Any) -> Path:
+def published_hecate_file(folder: Path, xy_stride: int) -> Path:
+    """Save a file of the published sizes."""
+    layers, margin, tile = (64, 1, 256) if xy_stride == 4 else (16, 0, 64)
+    layout = {"layers": layers, "margin": margin, "xy_stride": xy_stride}
+    made = HecateNetwork(PUBLISHED, tile, layout["margin"], xy_stride)
+    randomised(made)
+    settings = {**config(**layout), "patch_size": [layout["layers"], tile, tile]}
+    return hecate_file(folder, made, layout, config=settings, ema_model={**made.state_dict(), **unused(PUBLISHED)})
+
+
+def canonical_file(
+    folder: Path, made: HecateNetwork, wrapper: str = "", sizes: ResNetSizes = SMALL, **changes: Any
+) -> Path:
     """Save a file as Lightning does: without layers or scaling, and with heads that only training used."""
-    weights = {name.removeprefix("canonical."): one for name, one in {**made.state_dict(), **unused(SMALL)}.items()}
+    weights = {name.removeprefix("canonical."): one for name, one in {**made.state_dict(), **unused(sizes)}.items()}
     content = {
         "epoch": 13,
         "global_step": 113246,
@@ -126,6 +139,7 @@ def canonical_file(folder: Path, made: HecateNetwork, wrapper: str = "", **chang
 def plane_network(
     sizes: BackboneSizes = PLANE_SIZES, tile: int = TILE, layers: int = PLANE_LAYERS, depth: int = PLANE_DEPTH
 ) -> PlaneNetwork:
+    torch.manual_seed(4)
     made = PlaneNetwork(sizes, tile, (depth, 4 * tile, 4 * tile))
     randomised(made)
     return made

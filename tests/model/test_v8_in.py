@@ -89,7 +89,9 @@ def test_a_blank_tile_has_no_ink_and_a_stack_is_predicted(tmp_path: Path) -> Non
         assert not made(blank).sigmoid().any()
     stack = make_stack(tmp_path, (PLANE_LAYERS + 2, 40, 50), dtype=np.uint8)
     run(PredictRequest(stack, load_model(plane_file(tmp_path, made)), tmp_path / "p.zarr", device="cpu"))
-    assert open_prediction(tmp_path / "p.zarr").read("ink").std() > 0
+    prediction = open_prediction(tmp_path / "p.zarr")
+    assert prediction.read("ink").std() > 0
+    assert prediction.provenance["batch_size"] == 1  # a tile is small, but the network's volume is not
 
 
 @pytest.mark.parametrize(

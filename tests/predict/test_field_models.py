@@ -1,0 +1,108 @@
+"""A file of each published layout from the shell: it opens, predicts, is recorded, resumes, and runs no code."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from napari_ink.predict import open_prediction
+from tests.model.field_files import LAYOUTS
+from tests.model.test_ink_9um import RunsCode
+from tests.predict.test_interruption import chunks
+
+PICKLED = [name for name in LAYOUTS if "bare" not in name and name != "v8-in"]
+
+
+def command(*words: str | Path) -> list[str]:
+    return [sys.executable, "-m", "napari_ink.cli", *map(str, words)]
+
+
+def shell(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(*words), capture_output=True, text=True, check=False, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
+
+
+def stack_file(folder: Path, shape: tuple[int, int, int]) -> Path:
+    np.save(folder / "segment.npy", np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8))
+    return folder / "segment.npy"
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_a_published_layout_predicts_what_its_description_says(tmp_path: Path, name: str) -> None:
+    layout = LAYOUTS[name]
+    path, out = layout.write(tmp_path, True), tmp_path / "p.zarr"
+    # Of 65 layers, the TimeSformer reads from the 17th on; the others read the middle ones.
+    first = 17 if "timesformer" in name else 1
+    stack = stack_file(tmp_path, (65 if first > 1 else layout.layers + 2, layout.tile, layout.tile))
+    done = shell("predict", stack, "-o", out, "--model", path, "--device", "cpu", "--tile-size", str(layout.tile))
+    assert done.returncode == 0, done.stderr
+    assert "This model predicts no edges." in done.stderr
+    prediction = open_prediction(out)
+    with torch.inference_mode():
+        expected = layout.expected(np.load(stack)[first : first + layout.layers]).numpy()
+    # A single tile: its values are those of the network, in steps of 1/255.
+    assert np.abs(prediction.read("ink") / 255 - expected).max() < 0.7 / 255
+    assert expected.std() > 1e-3
+    model = prediction.provenance["model"]
+    beside = sorted(tmp_path.glob("*.json"))
+    assert model["source"] == str(path)
+    assert model["sha256"] == hashlib.sha256(b"".join(one.read_bytes() for one in (path, *beside))).hexdigest()
+    assert prediction.provenance["z_window"] == [first, first + layout.layers]
+
+
+def test_a_run_goes_on_after_kill_9(tmp_path: Path) -> None:
+    layout = LAYOUTS["ink_9um"]
+    path, out, whole = layout.write(tmp_path, True), tmp_path / "p.zarr", tmp_path / "whole.zarr"
+    words = ("predict", stack_file(tmp_path, (19, 300, 1500)), "--model", path, "--device", "cpu")
+    assert shell(*words, "-o", whole).returncode == 0
+    with subprocess.Popen(command(*words, "-o", out), stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and not (out.exists() and open_prediction(out).done_fraction):
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+    assert 0 < open_prediction(out).done_fraction < 1
+    resumed = shell(*words, "-o", out, "--resume")
+    assert resumed.returncode == 0, resumed.stderr
+    assert chunks(out) == chunks(whole)
+
+
+@pytest.mark.parametrize("name", PICKLED)
+def test_a_hostile_file_runs_nothing(tmp_path: Path, name: str) -> None:
+    layout, trap = LAYOUTS[name], tmp_path / "it ran"
+    path = layout.write(tmp_path, True)
+    content: dict[str, Any] = torch.load(path, weights_only=False)
+    torch.save({**content, "more": RunsCode(trap)}, path)
+    stack = stack_file(tmp_path, (layout.layers + 2, layout.tile, layout.tile))
+    for words in (("models", path), ("predict", stack, "-o", tmp_path / "p.zarr", "--model", path)):
+        done = shell(*words)
+        assert done.returncode == 2
+        assert "open beside its weights" in done.stderr and "Traceback" not in done.stderr
+        assert not trap.exists()
+    # The trap works: a program that unpickles such a file runs it.
+    content = torch.load(path, weights_only=False)
+    content["more"].close()
+    assert trap.exists()
+
+
+def test_the_models_command_describes_each_file(tmp_path: Path) -> None:
+    paths = []
+    for name, layout in LAYOUTS.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        paths.append(layout.write(folder, True))
+    done = shell("models", *paths, "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert [Path(one["path"]) for one in found] == paths
+    assert not any(one["predicts_edges"] for one in found)
+    assert [one["contract"]["depth_layers"] for one in found] == [one.layers for one in LAYOUTS.values()]
