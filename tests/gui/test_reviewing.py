@@ -78,6 +78,7 @@ def test_notes_are_written_at_the_mouse_listed_and_removed(wide_dock, viewer, pr
     monkeypatch.setattr(QInputDialog, "getText", lambda *_: ("a strange fibre", True))
     stroke((200, 150))
     press(key_of("note"))
+    qtbot.waitUntil(lambda: len(wide_dock.session.labels.project.notes) == 1)
     (note,) = wide_dock.session.labels.project.notes
     assert (abs(note.y - 200) <= 1, abs(note.x - 150) <= 1, note.text) == (True, True, "a strange fibre")
     qtbot.waitUntil(lambda: "Notes" in [layer.name for layer in viewer.layers])
@@ -90,7 +91,7 @@ def test_notes_are_written_at_the_mouse_listed_and_removed(wide_dock, viewer, pr
     listed.setCurrentRow(0)
     listed.setFocus()
     qtbot.keyClick(listed, Qt.Key.Key_Delete)
-    assert len(wide_dock.session.labels.project.notes) == 0
+    qtbot.waitUntil(lambda: len(wide_dock.session.labels.project.notes) == 0)
     settle()
     assert listed.count() == 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -37,7 +38,7 @@ class Note:
 
 
 class Notes:
-    """The notes of one project, in one small file.
+    """The notes of one project, in one small file; all methods are thread-safe.
 
     Parameters
     ----------
@@ -54,6 +55,7 @@ class Notes:
     def __init__(self, path: Path) -> None:
         self._path, self.warning = path, ""
         self._notes: list[Note] = []
+        self._lock = threading.Lock()
         if not os.path.lexists(path):
             return
         try:
@@ -87,7 +89,8 @@ class Notes:
             If the notes cannot be written.
         """
         note = Note(y, x, text, author, datetime.now(UTC).isoformat(timespec="seconds"))
-        self._save([*self._notes, note])
+        with self._lock:  # otherwise two notes at once would each be saved without the other
+            self._save([*self._notes, note])
         return note
 
     def remove(self, note: Note) -> None:
@@ -98,7 +101,8 @@ class Notes:
         OutputError
             If the notes cannot be written.
         """
-        self._save([one for one in self._notes if one != note])
+        with self._lock:
+            self._save([one for one in self._notes if one != note])
 
     def _save(self, notes: list[Note]) -> None:
         with storage_errors(self._path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,14 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_ink.annotation import ReviewState, cell_at, cell_bounds, seconds_left, varied
 from napari_ink.errors import NapariInkError
-from napari_ink.gui.jobs.review import RegionsScored, StatisticsComputed, score_job, statistics_job
+from napari_ink.gui.jobs.review import (
+    RegionsScored,
+    StatisticsComputed,
+    Write,
+    score_job,
+    statistics_job,
+    write_job,
+)
 from napari_ink.gui.layers.review_layers import frame_layer, notes_layer, review_layer, tint
 from napari_ink.gui.models.status import ReviewStatus
 from napari_ink.typing import UInt8Array
@@ -74,6 +82,9 @@ class ReviewController(QObject):
         self._marks: dict[ReviewCell, EditHeader] = {}
         self._history_read = 0
         self._shown: UInt8Array | None = None
+        self._pending: list[Write] = []
+        self._numbers = count()
+        labels.ending.connect(self._write_now)
         labels.shown.connect(self._on_shown)
         labels.changed.connect(self._update_status)
 
@@ -132,13 +143,13 @@ class ReviewController(QObject):
         project = self._labels.project
         if project is None or project.read_only or not text.strip():
             return
-        self._noted(lambda: project.notes.add(round(y), round(x), text.strip(), project.author))
+        self._write(lambda: project.notes.add(round(y), round(x), text.strip(), project.author))
 
     def remove_note(self, note: Note) -> None:
         """Remove a note."""
         project = self._labels.project
         if project is not None and not project.read_only:
-            self._noted(lambda: project.notes.remove(note))
+            self._write(lambda: project.notes.remove(note))
 
     def go_to_note(self, note: Note) -> None:
         """Center the view on the place of a note."""
@@ -153,13 +164,29 @@ class ReviewController(QObject):
         job = statistics_job(project.annotation, project.stack.voxel_size_um, predicted)
         self._jobs.run(_STATISTICS, job, self._on_statistics)
 
-    def _noted(self, write: Callable[[], Any]) -> None:
-        try:
-            write()
-        except NapariInkError as error:
-            self.failed.emit(str(error))
+    def _write(self, write: Callable[[], Any]) -> None:
+        """Write notes on a thread, and show them once they are on the disk."""
+        pending = Write(write)
+        self._pending.append(pending)
+
+        # A kind of its own for each, so that a second note does not take the place of the first.
+        kind = f"note {next(self._numbers)}"
+        failed = self.failed.emit
+        self._jobs.run(kind, write_job(pending), self._on_written, on_failure=lambda failure: failed(failure.message))
+
+    def _on_written(self, _: Write) -> None:
+        self._pending = [write for write in self._pending if not write.is_done]
         self._show_notes()
         self._update_status()
+
+    def _write_now(self) -> None:
+        """Write the notes that wait for a thread, because the project is about to be closed."""
+        pending, self._pending = self._pending, []
+        for write in pending:
+            try:
+                write()
+            except NapariInkError as error:
+                self.failed.emit(str(error))
 
     def _score(self) -> None:
         annotation, overlay = self._labels.annotation, self._layers.overlay

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import threading
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -36,6 +37,32 @@ class StatisticsComputed:
     """Event: a sentence with the statistics of a segment."""
 
     text: str
+
+
+class Write:
+    """A short piece of writing that is done once: on the thread of a job, or before, by whoever cannot wait for it."""
+
+    def __init__(self, write: Callable[[], object]) -> None:
+        self._write: Callable[[], object] | None = write
+        self._lock = threading.Lock()
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it was done or tried."""
+        return self._write is None
+
+    def __call__(self) -> None:
+        """Write, unless that was done or tried before; if it is being done, wait for its end."""
+        with self._lock:
+            write, self._write = self._write, None
+            if write is not None:
+                write()
+
+
+def write_job(write: Write) -> Generator[Write]:
+    """Write on a thread, since syncing to the disk may take long."""
+    write()
+    yield write
 
 
 def score_job(

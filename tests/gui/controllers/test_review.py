@@ -1,10 +1,14 @@
 """Review without a window: regions are ranked, visited, marked and undone; notes are written; statistics are shown."""
 
+from unittest.mock import Mock
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from napari_ink.annotation import ReviewState, open_project
+from napari_ink.annotation.review.notes import Notes
+from napari_ink.errors import OutputError
 from napari_ink.gui.layers.viewport import camera_of
 from napari_ink.gui.models.status import RunProgress
 from tests.gui.controllers.conftest import make_editable
@@ -145,11 +149,31 @@ def test_statistics_of_one_segment_are_not_shown_for_the_next(wide, held_jobs, s
     assert wide.state.review.statistics == ""
 
 
-def test_an_empty_note_is_not_stored(wide, viewer_model):
+def test_an_empty_note_is_not_stored(wide, viewer_model, held_jobs):
     wide.review.add_note(10.4, 20.6, "  ")
-    assert len(wide.labels.project.notes) == 0
+    assert len(wide.labels.project.notes) == 0 and not held_jobs.waiting
     wide.review.add_note(10.4, 20.6, " a fibre ")
+    assert len(wide.labels.project.notes) == 0  # the GUI thread does not wait for the disk
+    held_jobs.work()
     take_turns()
     (note,) = wide.state.review.notes
     assert (note.y, note.x, note.text) == (10, 21, "a fibre")
     assert len(viewer_model.layers["Notes"].data) == 1
+
+
+def test_notes_that_wait_for_a_thread_are_written_before_the_project_is_closed(wide, held_jobs, tmp_path):
+    folder = wide.labels.project.folder
+    for text in ("one", "two", "three"):
+        wide.review.add_note(10, 20, text)
+    held_jobs.waiting[0].step()
+    wide.labels.end()
+    assert [note.text for note in Notes(folder / "notes.json")] == ["one", "two", "three"]
+    held_jobs.work()
+    assert [note.text for note in Notes(folder / "notes.json")] == ["one", "two", "three"]
+
+
+def test_a_note_that_cannot_be_written_is_reported(wide, held_jobs, monkeypatch, errors):
+    monkeypatch.setattr(Notes, "add", Mock(side_effect=OutputError("The disk is full; free some space.")))
+    wide.review.add_note(10, 20, "one")
+    held_jobs.work()
+    assert errors == ["The disk is full; free some space."]
