@@ -13,9 +13,10 @@ endif
 SIDE_BY_SIDE = $(if $(shell command -v Xvfb),-n logical --maxprocesses 4 --dist loadfile)
 ON_XVFB = $(if $(shell command -v Xvfb),LIBGL_ALWAYS_SOFTWARE=1 QT_QPA_PLATFORM=xcb)
 
-.PHONY: help setup display demo test check docs wheel-test clean
+.PHONY: help setup display demo pictures test check docs wheel-test clean
 help:
 	@echo "make demo        set up, then open the sample in napari, predict it and overlay ink and edges"
+	@echo "make pictures    take the pictures of the window that the documentation shows"
 	@echo "make test        set up, then run all tests, those in a real window included"
 	@echo "make check       ruff, mypy and the import rules"
 	@echo "make docs        build the documentation: open build/site/index.html"
@@ -33,6 +34,9 @@ display: setup
 
 demo: display
 	$(BIN)/napari-ink demo $(if $(VIRTUAL_DISPLAY),--headless demo-output)
+
+pictures: display
+	$(VIRTUAL_DISPLAY) $(BIN)/python tools/pictures.py
 
 test: display
 	$(ON_XVFB) $(BIN)/python -m pytest $(SIDE_BY_SIDE)

@@ -12,6 +12,7 @@ from qtpy.QtCore import QObject
 from napari_ink.annotation import Edit
 from napari_ink.gui.controllers import key_bindings
 from napari_ink.gui.jobs.project import Cut, ProjectOpened, draft_job, import_job
+from napari_ink.gui.models.actions import EDGE_BRUSHES, INK_BRUSHES, WITH_LABEL, Tool, ToolSettings
 from napari_ink.gui.models.state import Step
 from napari_ink.gui.models.status import LabelCounts
 from napari_ink.gui.tools import (
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from napari_ink.gui.controllers.state_store import StateStore
     from napari_ink.gui.jobs.runner import JobRunner
     from napari_ink.gui.layers.manager import LayerManager
-    from napari_ink.gui.models.actions import Tool
     from napari_ink.stack import DepthStack
 
 
@@ -132,6 +132,21 @@ class LabellingController(QObject):
         else:
             self._tool_manager.deactivate()
             self._layers.activate_tool(tool)
+
+    def set_brush(self, diameter_px: int) -> None:
+        """Set the brush size of the active tool."""
+        self._layers.set_brush("edge" if self._store.state.tool in EDGE_BRUSHES else "ink", diameter_px)
+
+    def set_reach(self, distance_px: int) -> None:
+        """Set how far from the click or stroke the active tool looks for edges."""
+        if (tool := self._store.state.tool) in self.context.reach_px:
+            self.context.reach_px[Tool(tool)] = distance_px
+            self._on_tool_changed()
+
+    def paint_papyrus(self, is_papyrus: bool) -> None:
+        """Choose whether tools that paint ink or papyrus paint papyrus."""
+        self.context.paints_papyrus = is_papyrus
+        self._on_tool_changed()
 
     def undo(self) -> None:
         """Undo the last change of the labels."""
@@ -251,8 +266,19 @@ class LabellingController(QObject):
             self._tool_manager.deactivate()
         tool = brush or self._tool_manager.name
         hint = "" if self._tool_manager.tool is None else self._tool_manager.tool.hint
-        if (tool, hint) != (self._store.state.tool, self._store.state.tool_hint):
-            self._store.update(tool=tool, tool_hint=hint)
+        self._store.update(tool=tool, tool_hint=hint, tool_settings=self._settings_of(tool))
+
+    def _settings_of(self, name: str) -> ToolSettings:
+        """Return the settings of a tool; all of them None for no tool."""
+        if not name:
+            return ToolSettings()
+        tool = Tool(name)
+        brush = self._layers.brush_px("edge" if tool in EDGE_BRUSHES else "ink")
+        return ToolSettings(
+            brush_px=brush if tool in (*INK_BRUSHES, *EDGE_BRUSHES) else None,
+            reach_px=self.context.reach_px.get(tool),
+            paints_papyrus=self.context.paints_papyrus if tool in WITH_LABEL else None,
+        )
 
 
 def _done(do: Callable[[], Any]) -> Generator[Any, None, None]:

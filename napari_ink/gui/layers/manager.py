@@ -167,6 +167,7 @@ class LayerManager(QObject):
         for layer in editable.layers.values():
             layer.events.mode.connect(self._on_tool)
             layer.events.selected_label.connect(self._on_tool)
+            layer.events.brush_size.connect(self._on_tool)
         self.show_prediction(False)
 
         def hand_over() -> None:
@@ -273,6 +274,15 @@ class LayerManager(QObject):
         """Activate a brush or eraser."""
         if self.editable is not None:
             self._viewer.layers.selection.active = self.editable.activate_tool(tool)
+
+    def brush_px(self, what: LabelKind) -> int | None:
+        """Return the diameter of the brush of a label layer; None without labels."""
+        return None if self.editable is None else round(self.editable.layers[what].brush_size)
+
+    def set_brush(self, what: LabelKind, diameter_px: int) -> None:
+        """Set the diameter of the brush of a label layer."""
+        if self.editable is not None:
+            self.editable.layers[what].brush_size = diameter_px
 
     def tool(self) -> str:
         """Return the active tool; empty if there is none."""

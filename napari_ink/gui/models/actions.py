@@ -29,6 +29,32 @@ class Tool(StrEnum):
         return self.name.lower()
 
 
+INK_BRUSHES = (Tool.INK, Tool.PAPYRUS, Tool.ERASE_INK, Tool.EDGE_BRUSH)
+EDGE_BRUSHES = (Tool.EDGE, Tool.NOT_EDGE, Tool.ERASE_EDGE)
+WITH_REACH = (Tool.FILL_INK, Tool.GROW)
+WITH_LABEL = (Tool.EDGE_BRUSH, Tool.FILL_INK, Tool.LIVEWIRE)
+DEFAULT_REACH_PX = {Tool.FILL_INK: 1024, Tool.GROW: 96}
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSettings:
+    """Settings of the active tool; None where the tool has no such setting.
+
+    Attributes
+    ----------
+    brush_px
+        Diameter of its brush.
+    reach_px
+        Distance from the click or stroke up to which it looks for edges.
+    paints_papyrus
+        Whether it paints papyrus instead of ink; Shift does the other one.
+    """
+
+    brush_px: int | None = None
+    reach_px: int | None = None
+    paints_papyrus: bool | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Action:
     """Action that a key, a button or a command triggers.

@@ -7,7 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Literal
 
-from napari_ink.gui.models.actions import Action
+from napari_ink.gui.models.actions import Action, ToolSettings
 from napari_ink.gui.models.predictions import PredictionsStatus
 from napari_ink.gui.models.status import (
     ConversionStatus,
@@ -71,6 +71,8 @@ class InkState:
         Whether the user has changed the labels.
     tool, tool_hint
         Name of the active tool, and instructions for it.
+    tool_settings
+        Settings of the active tool.
     counts
         Number of pixels of each label.
     storage
@@ -123,6 +125,7 @@ class InkState:
     labels_edited: bool = False
     tool: str = ""
     tool_hint: str = ""
+    tool_settings: ToolSettings = ToolSettings()
     counts: LabelCounts = LabelCounts()
     storage: StorageStatus = StorageStatus()
     review: ReviewStatus = ReviewStatus()

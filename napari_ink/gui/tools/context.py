@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from napari_ink.annotation import cost_of_image, cost_of_probability
+from napari_ink.annotation import LabelValue, cost_of_image, cost_of_probability
 from napari_ink.gui.layers.tool_preview import ToolPreview
+from napari_ink.gui.models.actions import DEFAULT_REACH_PX
 from napari_ink.region import Region
 from napari_ink.typing import LabelKind, UInt8Array
 
@@ -51,6 +52,10 @@ class ToolContext:
     ----------
     preview : ToolPreview
         Preview of what a tool will do.
+    reach_px : dict
+        Distance from a click or stroke up to which a tool looks for edges.
+    paints_papyrus : bool
+        Whether tools paint papyrus, and ink with Shift.
     """
 
     def __init__(
@@ -60,6 +65,8 @@ class ToolContext:
         self.notify = notify
         self._numbers = count()
         self.preview = ToolPreview()
+        self.reach_px = dict(DEFAULT_REACH_PX)
+        self.paints_papyrus = False
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -131,6 +138,10 @@ class ToolContext:
         """Return the radius of the brush in pixels."""
         editable = self._layers.editable
         return 8 if editable is None else max(round(editable.layers["ink"].brush_size / 2), 1)
+
+    def value_to_paint(self, shift: bool) -> LabelValue:
+        """Return the label to paint, which Shift exchanges for the other one."""
+        return LabelValue.PAPYRUS if self.paints_papyrus != shift else LabelValue.INK
 
     def show_painting(self, part: Region, mask: npt.NDArray[np.bool_], value: int) -> None:
         """Show what an unfinished stroke will paint in the ink labels."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_ink.annotation import LabelValue, barrier_of, reach
+from napari_ink.annotation import barrier_of, reach
 from napari_ink.gui.models.actions import Tool
 from napari_ink.gui.tools.base import CanvasTool
 from napari_ink.region import Region
@@ -20,7 +20,7 @@ class EdgeBrushTool(CanvasTool):
     """Brush that paints only pixels of its disc that the centre reaches without crossing an edge."""
 
     name = Tool.EDGE_BRUSH
-    hint = "Drag to paint ink up to drawn or predicted edges (Shift: papyrus). [ and ] change the brush size."
+    hint = "Drag to paint up to drawn or predicted edges (Shift: the other label)."
     takes_drags = True
 
     def __init__(self, context: ToolContext) -> None:
@@ -57,7 +57,7 @@ class EdgeBrushTool(CanvasTool):
             fresh[box] |= reach(here, y - box[0].start, x - box[1].start, radius)
         self._last = at.pixel
         self._painted |= fresh
-        self._context.show_painting(part, self._painted, _value(at))
+        self._context.show_painting(part, self._painted, self._context.value_to_paint(at.shift))
 
     def release(self, at: Pointer) -> None:
         """Finish the stroke, and apply it to the labels as one undo step."""
@@ -66,7 +66,7 @@ class EdgeBrushTool(CanvasTool):
         if part is None or not painted.any():
             return
         labels = self._context.labels("ink", part)
-        labels[painted] = _value(at)
+        labels[painted] = self._context.value_to_paint(at.shift)
         self._context.apply([("ink", part.y0, part.x0, labels)], self.name)
 
     def _make_room(self, pixels: list[tuple[int, int]], radius: int) -> None:
@@ -87,7 +87,3 @@ class EdgeBrushTool(CanvasTool):
             self._context.probability("edge", grown),
             self._context.edge_threshold(),
         )
-
-
-def _value(at: Pointer) -> LabelValue:
-    return LabelValue.PAPYRUS if at.shift else LabelValue.INK

@@ -18,23 +18,22 @@ if TYPE_CHECKING:
     from napari_ink.gui.tools.context import ToolContext
     from napari_ink.region import Region
 
-_NEAR_PX, _FILL_PX = 192, 1024
-_GROW_PX = 96
+_NEAR_PX = 192
 
 
 class FillTool(CanvasTool):
     """Tool that fills the region around a click that is enclosed by drawn or predicted edges."""
 
     name = Tool.FILL_INK
-    hint = "Click inside a closed outline to fill it with ink (Shift: papyrus)."
+    hint = "Click inside a closed outline to fill it (Shift: with the other label)."
 
     def press(self, at: Pointer) -> None:
-        """Fill the region around the click with ink, or with papyrus if Shift is held."""
+        """Fill the region around the click; Shift exchanges the label for the other one."""
         if not self._context.holds(at.y, at.x):
             return
-        value = LabelValue.PAPYRUS if at.shift else LabelValue.INK
+        value = self._context.value_to_paint(at.shift)
         try:
-            self._put(*self._find(at, _NEAR_PX), value)
+            self._put(*self._find(at, min(_NEAR_PX, self._context.reach_px[Tool.FILL_INK])), value)
         except LabelError:
             # The region is not closed within the small box, or the click is on an edge. The large box takes longer, so
             # it is searched on a worker thread, and its error is the one to show.
@@ -44,7 +43,7 @@ class FillTool(CanvasTool):
 
     def _find_or_explain(self, at: Pointer) -> tuple[Region, Mask] | str:
         try:
-            return self._find(at, _FILL_PX)
+            return self._find(at, self._context.reach_px[Tool.FILL_INK])
         except LabelError as error:
             return str(error)
 
@@ -107,7 +106,7 @@ class GrowTool(CanvasTool):
         self._context.preview.clear()
         if not stroke:
             return
-        part = self._context.spanning(stroke, _GROW_PX)
+        part = self._context.spanning(stroke, self._context.reach_px[Tool.GROW])
         seed = np.zeros(part.shape, bool)
         for start, end in zip(stroke, [*stroke[1:], stroke[-1]], strict=True):
             rows, columns = straight_path(start, end).T
@@ -122,7 +121,7 @@ class GrowTool(CanvasTool):
     def _grown(self, part: Region, grown: Mask, is_at_border: bool) -> None:
         if is_at_border:
             self._context.notify(
-                "The region grew to the border of its box; draw a longer stroke, or an edge where it ends."
+                "The region grew as far as it may reach; raise the reach, or draw a longer stroke or the missing edge."
             )
         values = self._context.labels("ink", part)  # read again: they may have changed while the region grew
         values[grown] = LabelValue.INK

@@ -28,9 +28,8 @@ class LivewireTool(CanvasTool):
 
     name = Tool.LIVEWIRE
     hint = (
-        "Click along an edge; the line follows it. Ctrl: straight. Right click: remove the last anchor. To move an "
-        "anchor, click it, then its new place. Enter or double click: close and fill with ink (double click with "
-        "Shift: papyrus). Esc: clear."
+        "Click along an edge; the line follows it. Ctrl: straight. Right click: remove the last anchor. Click an anchor "
+        "to move it. Enter or double click: close and fill. Esc: clear."
     )
 
     def __init__(self, context: ToolContext) -> None:
@@ -60,12 +59,12 @@ class LivewireTool(CanvasTool):
 
     def double_click(self, at: Pointer) -> None:
         """Close the outline, and fill the region."""
-        self._close(LabelValue.PAPYRUS if at.shift else LabelValue.INK)
+        self._close(self._context.value_to_paint(at.shift))
 
     def key(self, key: Key) -> None:
         """Close and fill on Enter, discard on Escape."""
         if key == "Enter":
-            self._close(LabelValue.INK)
+            self._close(self._context.value_to_paint(shift=False))
         else:
             self.drop()
 

@@ -12,6 +12,7 @@ from napari_ink.gui.views.section import Section, fold_others, row
 from napari_ink.gui.views.similar_section import SimilarSection
 from napari_ink.gui.views.step_panel import Lines, StepPanel, button, mark
 from napari_ink.gui.views.tool_bar import PLAIN_VIEW, IconButton, ToolBar, title_of
+from napari_ink.gui.views.tool_settings import ToolSettingsRow
 from napari_ink.gui.views.versions_section import VersionsSection
 
 _HINT = "Turn the prediction into labels, and correct them. Strokes are saved at once."
@@ -38,15 +39,15 @@ class CorrectPanel(StepPanel):
         super().__init__(Step.CORRECT, _HINT)
         self._edited = False
         self.editable_button = button("Make editable", "Draft labels at the thresholds of the prediction", primary=True)
-        self.bar = ToolBar()
+        self.bar, self.settings = ToolBar(), ToolSettingsRow()
         self.tools, self.actions_of = self.bar.tools, self.bar.actions_of
-        self.tool_hint, self.edit_note, self.counts = Lines(2), Lines(2, "", "inkWarning"), Lines(1)
+        self.tool_hint, self.edit_note, self.counts = Lines(3), Lines(2, "", "inkWarning"), Lines(1)
         self.similar, self.versions = SimilarSection(), VersionsSection()
         self.sections: tuple[Section, ...] = (self.similar, self.versions)
         first = row(self.editable_button, *self.bar.changes)
         first.setSpacing(3)
         self.rows.addLayout(first)
-        for widget in (self.bar, self.tool_hint, self.edit_note, self.counts, *self.sections):
+        for widget in (self.bar, self.settings, self.tool_hint, self.edit_note, self.counts, *self.sections):
             self.rows.addWidget(widget)
         fold_others(*self.sections)
         self.editable_button.clicked.connect(self._on_editable)
@@ -64,6 +65,7 @@ class CorrectPanel(StepPanel):
         can_edit = state.labels and not storage.held_by
         self.bar.show_possible(can_edit, state.labels, state.has_prediction, can_edit and storage.is_turned)
         self.bar.show_tool(state.tool)
+        self.settings.show_settings(state.tool_settings, can_edit)
         self.actions_of["difference"].setChecked(state.compared == "prediction")
         _show_change(self.actions_of["undo"], storage.undo_name, can_edit)
         _show_change(self.actions_of["redo"], storage.redo_name, can_edit)
@@ -123,11 +125,10 @@ def _show_change(one: IconButton, name: str, can_edit: bool) -> None:
 
 
 def _tool_text(state: InkState) -> str:
-    """Return what the active tool does and how it is used."""
+    """Return how the active tool is used, or what it does."""
     if not state.tool:
         return _NO_TOOL
-    title = title_of(state.tool)
-    return f"{title}. {state.tool_hint}" if state.tool_hint else f"{title}."
+    return state.tool_hint or f"{title_of(state.tool)}."
 
 
 def _why_not_here(storage: StorageStatus) -> str:

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from napari_ink.annotation import draft_edge_labels, draft_ink_labels
-from napari_ink.gui.models.actions import Tool
+from napari_ink.annotation import LabelValue, draft_edge_labels, draft_ink_labels
+from napari_ink.gui.models.actions import Tool, ToolSettings
 from napari_ink.gui.models.state import Step
 from tests.gui.controllers.conftest import make_editable
 from tests.gui.model_events import press_key, stroke
@@ -146,6 +146,28 @@ def test_a_rotated_view_disables_tools_and_gives_the_reason(empty_session, viewe
     empty_session.labelling.activate_tool(Tool.INK)
     assert empty_session.state.tool == ""
     assert "Plain view" in empty_session.state.message(Step.CORRECT)
+
+
+def test_the_settings_of_a_tool_are_its_own(empty_session, viewer_model):
+    labelling = empty_session.labelling
+    labelling.activate_tool(Tool.EDGE)
+    assert empty_session.state.tool_settings == ToolSettings(brush_px=3)
+    labelling.set_brush(7)
+    assert viewer_model.layers["Edge labels"].brush_size == 7
+    assert viewer_model.layers["Ink labels"].brush_size == 15
+    labelling.activate_tool(Tool.EDGE_BRUSH)
+    assert empty_session.state.tool_settings == ToolSettings(brush_px=15, paints_papyrus=False)
+    viewer_model.layers["Ink labels"].brush_size = 21  # napari's keys [ and ], and its layer controls
+    assert empty_session.state.tool_settings.brush_px == 21
+    labelling.activate_tool(Tool.GROW)
+    labelling.set_reach(200)
+    labelling.activate_tool(Tool.FILL_INK)
+    labelling.paint_papyrus(True)
+    assert empty_session.state.tool_settings == ToolSettings(reach_px=1024, paints_papyrus=True)
+    assert labelling.context.value_to_paint(shift=False) == LabelValue.PAPYRUS
+    assert labelling.context.value_to_paint(shift=True) == LabelValue.INK
+    labelling.activate_tool(Tool.GROW)
+    assert empty_session.state.tool_settings == ToolSettings(reach_px=200)
 
 
 def test_every_key_does_something(session):
