@@ -28,7 +28,7 @@ class LivewireTool(CanvasTool):
 
     name = Tool.LIVEWIRE
     hint = (
-        "Click along an edge; the line follows it. Ctrl: straight. Right click: remove the last anchor. Click an anchor "
+        "Click along an edge; the line follows. Ctrl: straight. Right click: remove the last anchor. Click an anchor "
         "to move it. Enter or double click: close and fill. Esc: clear."
     )
 

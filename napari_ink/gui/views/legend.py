@@ -66,6 +66,7 @@ class Legend(QWidget):
 def _swatches(colours: tuple[tuple[tuple[float, ...], str], ...]) -> QLabel:
     """Return a label with a coloured square before each name."""
     parts = (f'<span style="color: {css(rgb)}">■</span>&nbsp;{name.replace(" ", "&nbsp;")}' for rgb, name in colours)
-    made = QLabel("&nbsp; ".join(parts))
+    made = QLabel(" ".join(parts))
+    made.setObjectName("inkLegend")
     made.setTextFormat(Qt.TextFormat.RichText)
     return made

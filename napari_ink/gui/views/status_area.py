@@ -84,7 +84,7 @@ class StatusArea(QFrame):
         self.bar.setFixedHeight(_BAR_PX)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
         first, second = QHBoxLayout(), QHBoxLayout()
-        first.addWidget(self.bar, 1)
+        first.addWidget(self.saved, 1)
         for one in (self.next_button, self.pause_button, self.cancel_button):
             first.addWidget(one)
         second.addWidget(self.message, 1)
@@ -93,10 +93,10 @@ class StatusArea(QFrame):
         layout.setContentsMargins(6, 4, 6, 4)
         layout.setSpacing(3)
         layout.addWidget(self.work)
+        layout.addWidget(self.bar)
         for line in (first, second):
             line.setSpacing(4)
             layout.addLayout(line)
-        layout.addWidget(self.saved)
         for one in (self.next_button, self.pause_button, self.cancel_button, self.read_button):
             one.setObjectName("inkFlat")
             one.setFocusPolicy(Qt.FocusPolicy.TabFocus)

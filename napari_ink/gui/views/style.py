@@ -38,6 +38,7 @@ QPushButton#inkTab:checked {{ background-color: {raised}; border-bottom: 3px sol
     text-align: left; font-weight: bold; border: none; padding: 4px 6px; background-color: {line};
 }}
 QPushButton#inkFlat {{ background-color: {line}; padding: 1px 6px; border-radius: 3px; font-size: {small}pt; }}
+#inkLegend {{ font-size: {small}pt; }}
 QPushButton#inkEye {{
     background-color: transparent; border: none; border-left: 4px solid {line}; border-radius: 0px; padding: 1px 6px;
     color: {faint}; text-align: left; font-size: {small}pt;

@@ -30,15 +30,16 @@ class ToolSettingsRow(QWidget):
         line = QHBoxLayout(self)
         line.setContentsMargins(0, 0, 0, 0)
         line.setSpacing(4)
-        for title, box, tip in (
-            ("Brush", self.brush_box, "Diameter of the brush in pixels (keys [ and ])"),
-            ("Reach", self.reach_box, "Pixels around the click or stroke in which the tool looks for edges"),
-            ("Label", self.label_box, "What the tool paints; Shift paints the other one"),
+        for title, box, share, tip in (
+            ("Brush", self.brush_box, 2, "Diameter of the brush in pixels (keys [ and ])"),
+            ("Reach", self.reach_box, 2, "Pixels around the click or stroke in which the tool looks for edges"),
+            ("", self.label_box, 3, "What the tool paints; Shift paints the other one"),
         ):
-            line.addWidget(QLabel(title))
+            if title:
+                line.addWidget(QLabel(title))
             box.setToolTip(tip)
             box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-            line.addWidget(box, 1)
+            line.addWidget(box, share)
         for number in (self.brush_box, self.reach_box):
             number.setKeyboardTracking(False)
             number.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
