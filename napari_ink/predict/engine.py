@@ -114,6 +114,7 @@ def _attempt(run: _Run, began: float) -> Generator[PredictionEvent, None, None]:
         yield from run.tiles(plan, writer)
         writer.finish()
         for sentence in run.notes_on_ink():
+            writer.record_doubt(sentence)
             yield PredictionNote(sentence)
         yield PredictionEnded(writer.path, plan.tiles, time.monotonic() - began, writer.is_complete)
 

@@ -33,6 +33,7 @@ def test_nothing_is_said_of_a_phantom_or_with_scans_in_training(tmp_path: Path) 
 def test_a_map_that_is_all_ink_is_told_at_the_end(tmp_path: Path) -> None:
     events = run(PredictRequest(make_stack(tmp_path, (3, 80, 80)), model_of(3), tmp_path / "p.zarr", device="cpu"))
     assert isinstance(events[-2], PredictionNote) and "100%" in events[-2].sentence
+    assert open_prediction(tmp_path / "p.zarr").provenance["doubts"] == [events[-2].sentence]
 
 
 def test_only_the_papyrus_counts(tmp_path: Path) -> None:

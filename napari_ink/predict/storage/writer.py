@@ -276,6 +276,16 @@ class PredictionWriter:
         """
         self._add_to_record("left_out", [tile.y0, tile.y1, tile.x0, tile.x1])
 
+    def record_doubt(self, sentence: str) -> None:
+        """Record in the provenance why the map is doubtful.
+
+        Raises
+        ------
+        OutputError
+            If the provenance cannot be written.
+        """
+        self._add_to_record("doubts", sentence)
+
     def _add_to_record(self, name: str, value: Any) -> None:
         provenance = cast("dict[str, Any]", self._group.attrs[ATTRIBUTES])
         values = provenance.get(name, [])
