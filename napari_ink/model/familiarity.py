@@ -8,6 +8,8 @@ from typing import Any, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from napari_ink.model.cards import recommended_thresholds
+
 # Beyond the lowest and highest figure of the training data, as a share of the distance between them.
 _MARGIN = 0.25
 _LEAST_MARGIN = 0.02
@@ -120,27 +122,42 @@ _CERTAIN = 0.9
 _LEAST_PX = 4096
 
 
-def on_ink(histogram: Sequence[int], threshold: float) -> tuple[str, ...]:
-    """Return a sentence if a map marks more ink, or less, than pages have.
+def on_ink(histogram: Sequence[int], provenance: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return a sentence if a map marks more ink than pages have, or if hardly any ink stands out on it.
 
     Parameters
     ----------
     histogram
         Number of predicted pixels at each level, 0 to 255.
-    threshold
-        Probability from which a pixel counts as ink.
+    provenance
+        The model's: the threshold of ink, and under ``clear_ink`` which ``share`` of a written page reaches which
+        ``probability`` at least; without that, a fixed share must be marked.
     """
     counts = np.asarray(histogram, dtype=np.int64)
     total = int(counts.sum())
     if total < _LEAST_PX:
         return ()
     levels = np.arange(len(counts)) / (len(counts) - 1)
-    marked, certain = (float(counts[levels >= cut].sum()) / total for cut in (threshold, max(_CERTAIN, threshold)))
+    cut = recommended_thresholds(provenance)["ink"]
+    marked, certain = (float(counts[levels >= at].sum()) / total for at in (cut, max(_CERTAIN, cut)))
     if marked > _PAGE[1]:
         return (
             f"The map marks {marked:.0%} as ink ({certain:.0%} with a probability of at least {_CERTAIN}), more than "
             "pages have: do not rely on it.",
         )
-    if marked < _PAGE[0]:
-        return (f"The map marks {marked:.1%} as ink: there may be none, or the model cannot see it.",)
+    share, probability = _clear_ink(provenance) or (_PAGE[0], cut)
+    clear = float(counts[levels >= probability].sum()) / total
+    if clear < share:
+        return (
+            f"Hardly any ink stands out: {clear:.1%} of the map reaches a probability of {probability:.2f}, less than on "
+            f"written pages ({share:.1%}); what it marks ({marked:.1%}) may be no ink.",
+        )
     return ()
+
+
+def _clear_ink(provenance: Mapping[str, Any]) -> tuple[float, float] | None:
+    stated = provenance.get("clear_ink")
+    values = [stated.get(name) for name in ("share", "probability")] if isinstance(stated, Mapping) else []
+    if len(values) == 2 and all(isinstance(value, float) and 0 < value < 1 for value in values):
+        return values[0], values[1]
+    return None

@@ -16,7 +16,6 @@ import numpy.typing as npt
 
 from napari_ink.errors import BadInputError, DeviceMemoryError, LabelError
 from napari_ink.memory import memory_kept
-from napari_ink.model import recommended_thresholds
 from napari_ink.model.bfloat16 import has_bfloat16
 from napari_ink.model.familiarity import on_ink
 from napari_ink.predict.answers import Answer, bad_tiles
@@ -253,7 +252,7 @@ class _Run:
         """Return a sentence if the map of a whole run marks more ink than pages have, or hardly any."""
         if self._resumed is not None or self._cluster is not None:
             return ()  # parts of the map were not seen here
-        return on_ink(self._histogram.tolist(), recommended_thresholds(self._request.model.provenance)["ink"])
+        return on_ink(self._histogram.tolist(), self._request.model.provenance)
 
     def _notes_on_overlap(self) -> Iterator[str]:
         own = overlap_of(None, self._members)

@@ -52,13 +52,19 @@ def histogram(papyrus: int, ink: int, certain: int = 0) -> list[int]:
 
 
 def test_a_map_with_more_ink_than_pages_have_is_told() -> None:
-    (sentence,) = on_ink(histogram(5000, 3000, 2000), 0.5)
+    (sentence,) = on_ink(histogram(5000, 3000, 2000), {})
     assert "50%" in sentence and "20%" in sentence and "more than" in sentence
 
 
 def test_a_map_with_hardly_any_ink_is_told() -> None:
-    assert "there may be none" in on_ink(histogram(99_990, 10), 0.5)[0]
+    assert "may be no ink" in on_ink(histogram(99_990, 10), {})[0]
+
+
+def test_a_map_without_clear_ink_is_told_by_what_the_model_reached_elsewhere() -> None:
+    clear = {"clear_ink": {"share": 0.02, "probability": 0.9}}
+    assert "may be no ink" in on_ink(histogram(90_000, 9000, 1000), clear)[0]
+    assert on_ink(histogram(90_000, 7000, 3000), clear) == () == on_ink(histogram(90_000, 9000), {"clear_ink": 3})
 
 
 def test_a_page_and_a_map_of_a_few_pixels_are_not() -> None:
-    assert on_ink(histogram(8000, 1000, 1000), 0.5) == () == on_ink(histogram(10, 90), 0.5)
+    assert on_ink(histogram(8000, 1000, 1000), {}) == () == on_ink(histogram(10, 90), {})
