@@ -149,15 +149,17 @@ def on_ink(histogram: Sequence[int], provenance: Mapping[str, Any]) -> tuple[str
     clear = float(counts[levels >= probability].sum()) / total
     if clear < share:
         return (
-            f"Hardly any ink stands out: {clear:.1%} of the map reaches a probability of {probability:.2f}, less than on "
-            f"written pages ({share:.1%}); what it marks ({marked:.1%}) may be no ink.",
+            f"Hardly any ink stands out: {clear:.1%} of the map reaches a probability of {probability:.2f}, less "
+            f"than on written pages ({share:.1%}); what it marks ({marked:.1%}) may be no ink.",
         )
     return ()
 
 
 def _clear_ink(provenance: Mapping[str, Any]) -> tuple[float, float] | None:
     stated = provenance.get("clear_ink")
-    values = [stated.get(name) for name in ("share", "probability")] if isinstance(stated, Mapping) else []
-    if len(values) == 2 and all(isinstance(value, float) and 0 < value < 1 for value in values):
-        return values[0], values[1]
-    return None
+    if not isinstance(stated, Mapping):
+        return None
+    share, probability = (stated.get(name) for name in ("share", "probability"))
+    if not (isinstance(share, float) and isinstance(probability, float) and 0 < share < 1 and 0 < probability < 1):
+        return None
+    return share, probability
