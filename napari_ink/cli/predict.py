@@ -38,7 +38,13 @@ _SUFFIXES = (
     ".ims",
     ".ozx",
 )
-_DIRECTIONS: dict[str | None, Direction | None] = {None: None, "as-stored": "as stored", "reversed": "reversed"}
+_BOTH = "both"
+_DIRECTIONS: dict[str | None, Direction | None] = {
+    None: None,
+    "as-stored": "as stored",
+    "reversed": "reversed",
+    _BOTH: None,
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -69,8 +75,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--direction",
-        choices=("as-stored", "reversed"),
-        help="order in which depth layers are read; default: the model's",
+        choices=("as-stored", "reversed", _BOTH),
+        help="order in which depth layers are read; both: two maps, the second called OUT_reverse.zarr, and which of "
+        "them separates ink better; default: the model's",
     )
     parser.add_argument(
         "--offset",
@@ -118,7 +125,7 @@ def run(arguments: argparse.Namespace) -> int | None:
         raise BadInputError("--region and --mask apply to one stack; predict that stack alone.")
     if not is_one:
         return _queue(stacks, arguments)
-    print(_predict(stacks[0], arguments.out, arguments, _asked(arguments)))
+    print(_result(stacks[0], arguments.out, arguments, _asked(arguments)))
     return None
 
 
@@ -178,7 +185,7 @@ def _one_by_one(stacks: list[str], names: list[str], arguments: argparse.Namespa
         print(f"{number} of {len(stacks)}: {stack}", file=sys.stderr)
         try:
             # Flushed, since a queue may run for hours and its log should show each result at once.
-            print(_predict(stack, arguments.out / f"{name}.zarr", arguments, asked), flush=True)
+            print(_result(stack, arguments.out / f"{name}.zarr", arguments, asked), flush=True)
         except (NapariInkError, MemoryError) as error:
             failed.append(name)
             why = "it needs more memory than this machine has" if isinstance(error, MemoryError) else str(error)
@@ -256,6 +263,39 @@ def _name(source: str) -> str:
     segment = segment.with_suffix("") if segment.name.lower().endswith(".zarr.zip") else segment
     name = segment.stem if segment.suffix.lower() in _SUFFIXES else segment.name
     return "_".join([name, *filter(None, inside.split("/"))])
+
+
+def _result(source: str, out: Path, arguments: argparse.Namespace, asked: _Asked) -> str:
+    """Predict one stack, perhaps in both directions, and return sentences about the results."""
+    if arguments.direction != _BOTH:
+        return _predict(source, out, arguments, asked)
+    models = (asked.keywords["model"], *asked.keywords["others"])
+    ways: tuple[tuple[Direction, Path], ...] = (("as stored", out), ("reversed", _reverse_of(out)))
+    results = []
+    for direction, path in ways:
+        model, *others = (one.reading(direction) for one in models)
+        results.append(_predict(source, path, arguments, partial(asked, model=model, others=tuple(others))))
+    return "\n".join((*results, _compared(source, *(path for _, path in ways))))
+
+
+def _reverse_of(out: Path) -> Path:
+    """Return the name of the map of the reversed stack, as the authors' tools form it."""
+    return out.with_name(f"{out.stem}_reverse{out.suffix}")
+
+
+def _compared(source: str, as_stored: Path, backwards: Path) -> str:
+    """Return a sentence on the direction in which ink stands out, by the labels beside the stack if there are any."""
+    from napari_ink.cli.ground_truth import read_truth
+    from napari_ink.predict import compare_directions, open_prediction
+    from napari_ink.stack import find_beside, open_stack
+
+    first, second = open_prediction(as_stored), open_prediction(backwards)
+    labels = find_beside(open_stack(source)).ink_labels
+    if labels is None:
+        return compare_directions(first, second).sentence
+    ink, inside, counted = read_truth(labels, None, False, first.shape, first.region.slices)
+    print(f"Compares the ink with {labels.name}, and counts {counted}.", file=sys.stderr)
+    return compare_directions(first, second, ink, inside).sentence
 
 
 def _predict(source: str, out: Path, arguments: argparse.Namespace, asked: _Asked) -> str:

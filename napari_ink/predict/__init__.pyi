@@ -12,6 +12,7 @@ from .events import (
 )
 from .familiarity import familiarity_notes
 from .precision import PrecisionName
+from .probing.directions import compare_directions
 from .probing.probe import ProbeEnded, ProbeEvent, ProbeRequest, ProbeStarted, WindowProbed, probe
 from .request import PredictRequest
 from .storage.create import remove_if_empty
@@ -52,6 +53,7 @@ __all__ = [
     "check_augmentations",
     "check_overlap",
     "choose_device",
+    "compare_directions",
     "contribution",
     "coarse",
     "cores_for_torch",

@@ -10,8 +10,12 @@ import numpy.typing as npt
 from napari_ink.typing import Mask
 
 Levels = npt.NDArray[np.uint8]
+Counts = npt.NDArray[np.int64] | npt.NDArray[np.intp]
+"""Number of pixels of each level, ``(256,)``."""
 
-_LEVELS = 256
+LEVELS = 256
+"""Number of levels of a map."""
+
 # Chosen on samples with known ink: see docs/decisions/0010-probe.md.
 _LEAST_WITH_LABELS = 10.0
 _SURELY_APART = 0.8 * 255
@@ -46,8 +50,20 @@ def labelled_separation(levels: Levels, ink: Mask) -> Separation:
     """
     if ink.all() or not ink.any():
         return Separation(0.0, False)
-    value = float(levels[ink].mean() - levels[~ink].mean())
+    return separation_of_labelled(_counted(levels[~ink]), _counted(levels[ink]))
+
+
+def separation_of_labelled(papyrus: Counts, ink: Counts) -> Separation:
+    """Return what `labelled_separation` does, of the counts of levels on papyrus and on ink."""
+    if not papyrus.any() or not ink.any():
+        return Separation(0.0, False)
+    scale = np.arange(LEVELS)
+    value = float((ink * scale).sum() / ink.sum() - (papyrus * scale).sum() / papyrus.sum())
     return Separation(value, value >= _LEAST_WITH_LABELS)
+
+
+def _counted(levels: Levels) -> Counts:
+    return np.bincount(levels.ravel(), minlength=LEVELS)
 
 
 def unlabelled_separation(levels: Levels) -> Separation:
@@ -58,9 +74,16 @@ def unlabelled_separation(levels: Levels) -> Separation:
     the brighter group is small: to half if it has one pixel in a hundred. It is clear if the means are four fifths of
     the range apart: a model that recognises no ink is seldom so sure. `docs/decisions/0010-probe.md` compares measures.
     """
-    # On the histogram of levels, so that the work does not grow with the number of candidate thresholds.
-    counts = np.bincount(levels.ravel(), minlength=_LEVELS).astype(np.float64)
-    total, scale = max(counts.sum(), 1.0), np.arange(_LEVELS)
+    return separation_of_counts(_counted(levels))
+
+
+def separation_of_counts(levels: Counts) -> Separation:
+    """Return what `unlabelled_separation` does, of the counts of levels.
+
+    So the work does not grow with the number of candidate thresholds.
+    """
+    counts = levels.astype(np.float64)
+    total, scale = max(counts.sum(), 1.0), np.arange(LEVELS)
     below = counts.cumsum()[:-1] / total
     sum_below = (counts * scale).cumsum()[:-1] / total
     mean = float((counts * scale).sum() / total)
