@@ -113,7 +113,8 @@ def choose_folds(units: Sequence[Unit], seed: int = 0) -> tuple[list[list[int]],
     """Return folds of units to judge on in turn, and a sentence on them; no fold if the strokes are too few."""
     if len(units) >= _LEAST_UNITS:
         found = folds(units, _MOST_FOLDS, seed)
-        judged = [fold for fold in found if has_both(units[i] for i in fold)]
+        by_number = {unit.number: unit for unit in units}
+        judged = [fold for fold in found if has_both(by_number[number] for number in fold)]
         if len(found) > 1 and judged:
             held = sum(len(fold) for fold in judged)
             return found, f"Judged on {held} groups of strokes, each by a model that had not seen it."

@@ -21,7 +21,7 @@ from napari_ink.training.teaching.corrections import CELL_PX, Corrections, Unit
 from napari_ink.training.teaching.features import FeatureCache
 from napari_ink.training.teaching.judging import cross_validate
 from napari_ink.training.teaching.samples import ReadLabels, Samples, StrokeSampler
-from napari_ink.training.teaching.stroke_head import StrokeHead, Whitening, blended, whitening_near
+from napari_ink.training.teaching.stroke_head import Rows, StrokeHead, Whitening, blended, whitening_near
 from napari_ink.training.validation import spread
 from napari_ink.typing import UInt8Array
 
@@ -145,20 +145,12 @@ class Lesson:
 
     def values_of_model(self) -> Values:
         """Return the probability of ink that the lesson's model gives each sample, with what strokes taught it."""
-        if not isinstance(self.model.network, TaughtNetwork):
-            return self.values_of_start()
-        with torch.inference_mode():
-            rows = torch.from_numpy(self.samples.features.astype(np.float32))
-            found = self.model.network.taught_probability(rows).numpy()
-        return blended(found, self.values_of_start(), float(self.model.network.forest.blend))
+        return _values(self.model, self.samples.features)
 
     def values_of(self, model: InkModel, chosen: Chosen) -> Values:
-        """Return the probabilities of ink that the network of another model gives the chosen samples ``(n,)``."""
+        """Return the probabilities of ink that another model gives the chosen samples ``(n,)``."""
         found, start = [], 0
         caches = [FeatureCache(model, one.stack) for one in self.corrections]
-        network = without_forest(model.network)
-        assert isinstance(network, InkEdgeNetwork)
-        number = ink_logit_feature(network)
         for part in self._parts:
             own = chosen[start : start + len(part.unit)]
             start += len(part.unit)
@@ -166,8 +158,8 @@ class Lesson:
             if own.any():
                 # Places count cells of the whole segment, and features those of one block.
                 rows, columns = (part.samples.places[own] % (BLOCK_PX // STEP_PX)).T
-                found.append(caches[part.project].block(part.block)[number, rows, columns])
-        return _probability(np.concatenate(found))
+                found.append(caches[part.project].block(part.block)[:, rows, columns].T)
+        return _values(model, np.concatenate(found))
 
 
 def labelled_blocks(corrections: Corrections) -> list[Block]:
@@ -181,6 +173,18 @@ def _reader(labels: UInt8Array) -> ReadLabels:
         return labels[area.slices]
 
     return read
+
+
+def _values(model: InkModel, rows: Rows) -> Values:
+    """Return the probabilities of ink that a model gives its own features ``(n, c)``."""
+    network = without_forest(model.network)
+    assert isinstance(network, InkEdgeNetwork)
+    own = _probability(rows[:, ink_logit_feature(network)])
+    if not isinstance(model.network, TaughtNetwork):
+        return own
+    with torch.inference_mode():
+        found = model.network.taught_probability(torch.from_numpy(rows.astype(np.float32))).numpy()
+    return blended(found, own, float(model.network.forest.blend))
 
 
 def _probability(logits: npt.NDArray[np.floating]) -> Values:

@@ -102,7 +102,9 @@ class TaughtModel(BaseModel):
 
     def is_same_lesson(self, other: Self) -> bool:
         """Whether another row is of the same lesson with the same result, as when a lesson was repeated or resumed."""
-        mine, others = (row.model_dump(exclude={"key", "name", "made_at", "checks"}) for row in (self, other))
+        # The model in use before can be another one when a lesson is continued: its own quick model.
+        own = {"key", "name", "made_at", "checks", "before", "judged_on", "is_better"}
+        mine, others = (row.model_dump(exclude=own) for row in (self, other))
         return mine == others
 
     @property
@@ -160,6 +162,10 @@ class TaughtModels:
     def path(self, key: str) -> Path:
         """Return the checkpoint of a model."""
         return self.folder / f"{key}.safetensors"
+
+    def cells_path(self, key: str) -> Path:
+        """Return the file that says which cells a model has learned from; models of earlier versions have none."""
+        return self.folder / f"{key}.cells.json"
 
     @property
     def current(self) -> str:

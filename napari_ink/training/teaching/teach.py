@@ -21,7 +21,7 @@ import numpy.typing as npt
 import torch
 
 from napari_ink import __version__
-from napari_ink.errors import BadInputError, storage_errors
+from napari_ink.errors import BadInputError, CheckpointError, OutputError, ProjectError, storage_errors
 from napari_ink.model import InkModel, InputContract, load_model
 from napari_ink.model.network import InkEdgeNetwork
 from napari_ink.model.taught_network import without_forest
@@ -48,6 +48,7 @@ from napari_ink.training.teaching.judging import (
     scores_by_fold,
     with_plausible_threshold,
 )
+from napari_ink.training.teaching.learned_cells import new_units, save_learned_cells
 from napari_ink.training.teaching.lesson import Lesson, Values, labelled_blocks
 from napari_ink.training.teaching.replay import replay_pairs
 from napari_ink.training.teaching.stroke_forest import check_installed
@@ -179,13 +180,36 @@ class _Teacher:
         self._models = TaughtModels.of_project(request.projects[0])
         self._digest = labels_digest(lesson.corrections)
         self._samples, self._unit = lesson.samples, lesson.unit
-        self._folds, self._judged_on = choose_folds(lesson.units, request.seed)
+        self._in_use = lesson.values_of_start()
+        self._folds, self._judged_on = self._folds_since() or choose_folds(lesson.units, request.seed)
         self._fold = fold_of(self._unit, self._folds)
         self._unseen = lesson.cross_validate(self._folds, request.seed, request.cores)
-        self._in_use = lesson.values_of_start()
         if scores_by_fold(self._unseen, self._samples.is_ink, self._fold) is None:
             # All samples are one fold that is judged by what it taught.
+            self._in_use = lesson.values_of_start()
             self._folds, self._judged_on, self._fold = [], NOT_HELD_OUT, np.zeros(len(self._unit), np.intp)
+
+    def _folds_since(self) -> tuple[list[list[int]], str] | None:
+        """Return folds of what was painted since the model in use was taught, to compare with it there.
+
+        On strokes that it has learned from, it would look too good. None if there is no such model, or too little.
+        """
+        lesson, key = self._lesson, self._models.current
+        if not key:
+            return None
+        try:
+            is_new = new_units(self._models.cells_path(key), lesson.corrections)
+            folds, _ = choose_folds([unit for unit in lesson.units if is_new[unit.number]], self._request.seed)
+            chosen = fold_of(self._unit, folds) >= 0
+            if not chosen.any():
+                return None
+            values = np.full(len(chosen), np.nan, np.float32)
+            values[chosen] = lesson.values_of(load_model(self._models.path(key)), chosen)
+        except (ProjectError, CheckpointError):
+            return None  # of an earlier version, or damaged
+        self._in_use, groups = values, sum(len(fold) for fold in folds)
+        name = self._models.row(key).name
+        return folds, f"Compared with {name}, which was in use, on {groups} groups of strokes painted since."
 
     def quick(self) -> ModelTaught:
         """Fit, judge and save the quick model."""
@@ -224,7 +248,7 @@ class _Teacher:
             device=request.device,
             resume=can_resume,
         )
-        yield from _until(train(training), request.minutes, steps)
+        yield from _until(_resumed_or_begun(training), request.minutes, steps)
         model = load_model(folder / "best.safetensors")
         values = np.full(len(judged), np.nan, np.float32)
         values[judged] = lesson.values_of(model, judged)
@@ -310,6 +334,10 @@ class _Teacher:
             return ModelTaught(known, self._models.path(known.key))
         assert start.config is not None  # FeatureCache refuses other networks
         stated = {**provenance, **_provenance(row)}
+        path = self._models.cells_path(key)
+        with storage_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            save_learned_cells(path, corrections)
         return ModelTaught(row, self._models.add(row, network, start.config, contract, stated))
 
 
@@ -351,8 +379,27 @@ def _settings(steps: int, seed: int) -> TrainSettings:
     )
 
 
+def _resumed_or_begun(training: TrainRequest) -> Generator[TrainingEvent | TeachingNote, None, None]:
+    """Yield the events of a training; begin again if an interrupted one cannot be resumed, as after an upgrade."""
+    has_begun = False
+    try:
+        with closing(train(training)) as events:
+            for event in events:
+                has_begun = True
+                yield event
+            return
+    except OutputError:
+        # Later errors, such as a full disk, must not cost what was learned.
+        if has_begun or not training.resume or not training.out.is_dir():
+            raise
+    yield TeachingNote("The interrupted lesson was begun in another way or its state is damaged, so it begins again.")
+    shutil.rmtree(training.out)
+    with closing(train(replace(training, resume=False))) as events:
+        yield from events
+
+
 def _until(
-    events: Generator[TrainingEvent, None, None], minutes: float, steps: int
+    events: Generator[TrainingEvent | TeachingNote, None, None], minutes: float, steps: int
 ) -> Iterator[TrainingEvent | TeachingNote]:
     """Yield the events of a training, and end it once its time is over and a checkpoint is there."""
     took, began = 0.0, time.monotonic()

@@ -1,5 +1,6 @@
 """Teaching a tiny model on a small phantom: a quick model, then a deep one, each judged before it is put in use."""
 
+import json
 import shutil
 from contextlib import closing
 from dataclasses import replace
@@ -9,7 +10,7 @@ import pytest
 import torch
 
 from napari_ink.annotation import open_project
-from napari_ink.errors import BadInputError, LabelError
+from napari_ink.errors import BadInputError, LabelError, ProjectError
 from napari_ink.model import load_model
 from napari_ink.model.taught_network import TaughtNetwork
 from napari_ink.stack import stack_of_array
@@ -23,7 +24,8 @@ from napari_ink.training import (
     teach,
 )
 from napari_ink.training.teaching import teach as teaching
-from napari_ink.training.teaching.judging import NOT_HELD_OUT
+from napari_ink.training.teaching.judging import NOT_HELD_OUT, choose_folds, fold_of, scores_by_fold
+from napari_ink.training.teaching.learned_cells import new_units, save_learned_cells
 from napari_ink.training.teaching.lesson import Lesson
 from tests.training.small import CONTRACT
 
@@ -92,6 +94,26 @@ def test_an_interrupted_lesson_ends_with_the_same_weights(new_project, start):
         assert one.row.after == other.row.after
 
 
+@pytest.mark.parametrize("change", ["setting", "state"])
+def test_a_lesson_that_another_version_began_begins_again(new_project, start, change):
+    request = TeachRequest((new_project(),), start, minutes=10)
+    with closing(teach(request)) as events:
+        for event in events:
+            if isinstance(event, StepEnded) and event.step == 4:
+                break
+    (run,) = (request.projects[0] / "teaching").iterdir()
+    if change == "setting":
+        stated = json.loads((run / "request.json").read_text())
+        stated["settings"]["learning_rate"] = 0.5
+        (run / "request.json").write_text(json.dumps(stated))
+    else:
+        (run / "state.pt").write_bytes(b"damaged")
+    events = list(teach(request))
+    assert [event.step for event in events if isinstance(event, StepEnded)] == list(range(1, 11))
+    assert any("so it begins again" in event.text for event in events if isinstance(event, TeachingNote))
+    assert [made.row.kind for made in made_by(events)] == ["quick", "deep"]
+
+
 def test_a_repeated_lesson_adds_no_row_and_uses_its_model_again(new_project, start, strokes):
     folder = new_project()
     models = TaughtModels.of_project(folder)
@@ -130,6 +152,60 @@ def test_a_deep_model_is_compared_with_the_quick_one_in_use(new_project, start):
     # Both scores are of the strokes that were held out of the deep training, and the quick model was the one in use.
     assert deep.row.before.auc != quick.row.before.auc
     assert deep.row.before.auc > 0.5
+
+
+def halves(strokes):
+    """Return the strokes in the left half, and the others."""
+    left = strokes.copy()
+    left[:, strokes.shape[1] // 2 :] = 0
+    return left, strokes - left
+
+
+def test_a_newer_model_is_compared_with_the_one_in_use_on_strokes_painted_since(new_project, start, strokes):
+    left, right = halves(strokes)
+    folder = new_project(labels=left)
+    (first,) = made_by(teach(TeachRequest((folder,), start, minutes=0)))
+    models = TaughtModels.of_project(folder)
+    models.use("quick-1")  # whatever it is worth
+    project = open_project(folder)
+    project.annotation.apply([("ink", 0, 0, strokes)], "brush")
+    project.close()
+    (second,) = made_by(teach(TeachRequest((folder,), start, minutes=0)))
+    assert second.row.judged_on.startswith("Compared with quick-1, which was in use, on ")
+    # The score before is that of quick-1 on what it has not seen, not the start's.
+    lesson = Lesson(replace(start), [teaching.read_corrections(folder)])
+    for _ in lesson.read():
+        pass
+    is_new = new_units(models.cells_path("quick-1"), lesson.corrections)
+    fold = fold_of(lesson.unit, choose_folds([unit for unit in lesson.units if is_new[unit.number]])[0])
+    values = np.zeros(len(fold), np.float32)
+    values[fold >= 0] = lesson.values_of(load_model(first.path), fold >= 0)
+    assert second.row.before == scores_by_fold(values, lesson.samples.is_ink, fold)
+
+
+def test_without_new_strokes_a_model_is_compared_with_the_start(new_project, start):
+    folder = new_project()
+    made_by(teach(TeachRequest((folder,), start, minutes=0)))
+    TaughtModels.of_project(folder).use("quick-1")
+    (second,) = made_by(teach(TeachRequest((folder,), start, minutes=0, seed=1)))
+    assert second.row.judged_on.startswith("Judged on 11 groups")
+
+
+def test_units_are_new_where_most_of_them_was_not_labelled_before(tmp_path, new_project, strokes):
+    left, right = halves(strokes)
+    before = [teaching.read_corrections(new_project("a.ink", left))]
+    after = [teaching.read_corrections(new_project("b.ink", strokes))]
+    save_learned_cells(tmp_path / "cells.json", before)
+    middle = strokes.shape[1] // 2
+    expected = [unit.region.x0 >= middle for unit in after[0].units.units]
+    assert new_units(tmp_path / "cells.json", after).tolist() == expected
+    assert not new_units(tmp_path / "cells.json", before).any()
+    stated = json.loads((tmp_path / "cells.json").read_text())
+    (tmp_path / "cells.json").write_text(json.dumps(dict.fromkeys(stated, "eJw=")))
+    with pytest.raises(ProjectError, match="cells.json cannot be read"):
+        new_units(tmp_path / "cells.json", after)
+    with pytest.raises(ProjectError):
+        new_units(tmp_path / "none.json", after)
 
 
 def test_zero_minutes_make_the_quick_model_only(new_project, start):
