@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_ink.cli.common import json_argument, print_json
@@ -17,13 +18,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "models", nargs="*", metavar="MODEL", help="names or files of models; default: all that come with napari-ink"
     )
+    parser.add_argument(
+        "--average",
+        type=Path,
+        metavar="OUT.pth",
+        help="write the mean of the weights of these files, which must be checkpoints of one run",
+    )
     json_argument(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """List the models that come with napari-ink, or describe model files."""
+    """List the models that come with napari-ink, describe model files, or average checkpoints of one run."""
     from napari_ink.model import read_card, shipped_models
 
+    if arguments.average is not None:
+        from napari_ink.model.averaging import average_checkpoints
+
+        print(average_checkpoints([Path(name) for name in arguments.models], arguments.average.absolute()))
+        return
     cards = tuple(read_card(name) for name in arguments.models) or shipped_models()
     if arguments.json:
         print_json([_facts(card) for card in cards])

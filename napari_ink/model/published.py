@@ -50,6 +50,8 @@ _LEFT_BY_WRAPPERS = ("module.", "_orig_mod.", "model.")  # of DistributedDataPar
 # Each convolution and norm is saved under two names.
 _SECOND_NAME = re.compile(r"(.*)\.all_modules\.([01])\.(weight|bias)")
 _FIRST_NAMES = {"0": "conv", "1": "norm"}
+# They come from a file, and every prediction's record repeats them.
+_MOST_NAMES, _LONGEST_NAME = 32, 100
 _REMEDY = (
     "if you trust the file, open it where it was made and save it again with plain values alone: "
     "torch.save({'model': weights, 'config': dict(config)}, …)"
@@ -67,6 +69,42 @@ class _File:
     step: object = None
     beside: bytes = b""
     """Content of the configuration file beside it, which decides about predictions, too."""
+    averaged: object = None
+    """Files whose weights were averaged, as `averaging` records them."""
+
+
+@dataclass(frozen=True)
+class PublishedFile:
+    """A file whose network is known.
+
+    Attributes
+    ----------
+    path
+        Path of the file.
+    family
+        Name of its family.
+    contract
+        Input contract.
+    weights
+        All weights, under the names in the file.
+    config
+        Its configuration.
+    entry
+        Entry of the file that holds the weights; None for bare ones.
+    step
+        Training step that it states.
+    sha256
+        Digest of the file.
+    """
+
+    path: Path
+    family: str
+    contract: InputContract
+    weights: Mapping[str, Tensor]
+    config: Mapping[str, Any]
+    entry: str | None
+    step: object
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -78,6 +116,29 @@ class _Opened:
     network: nn.Module
     weights: Mapping[str, Tensor]
     beside: bytes
+
+
+def read_published(path: Path) -> PublishedFile:
+    """Return the weights and the configuration of a published file, checked as `load_published` does.
+
+    Raises
+    ------
+    CheckpointError
+        If the file cannot be read, or holds a network that is not known.
+    """
+    file = _read(path)
+    opened = _opened_file(file)
+    assert isinstance(file.config, Mapping)  # checked on opening
+    return PublishedFile(
+        path,
+        _family(file).name,
+        opened.contract,
+        file.weights,
+        file.config,
+        file.entry,
+        file.step,
+        _digest(path, file.beside),
+    )
 
 
 def read_published_card(path: Path) -> ModelCard:
@@ -107,20 +168,32 @@ def load_published(path: Path) -> InkModel:
     with decoder_errors(CheckpointError, path, "fetch the file again"):
         # Assigned, since the network has shapes but no memory that the weights could be copied to.
         opened.network.load_state_dict(full, strict=True, assign=True)
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256")
-    digest.update(opened.beside)
-    network, contract = opened.network.eval(), opened.contract
-    return InkModel(path.stem, network, None, contract, opened.provenance, digest.hexdigest(), predicts_edges=False)
+    network, digest = opened.network.eval(), _digest(path, opened.beside)
+    return InkModel(path.stem, network, None, opened.contract, opened.provenance, digest, predicts_edges=False)
+
+
+def _digest(path: Path, beside: bytes) -> str:
+    """Return the SHA-256 of a file and of the configuration beside it."""
+    with decoder_errors(CheckpointError, path, "fetch the file again"), path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256")
+    digest.update(beside)
+    return digest.hexdigest()
 
 
 def _opened(path: Path) -> _Opened:
-    file = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pth(path)
+    return _opened_file(_read(path))
+
+
+def _read(path: Path) -> _File:
+    return _read_safetensors(path) if path.suffix == ".safetensors" else _read_pth(path)
+
+
+def _opened_file(file: _File) -> _Opened:
     family = _family(file)
     config = _checked_config(file, family)
     contract, provenance = _contract(file, family, config)
-    weights = _once_each(path, file.weights, family)
-    network = _fitted(path, family, config, weights)
+    weights = _once_each(file.path, file.weights, family)
+    network = _fitted(file.path, family, config, weights)
     return _Opened(contract, provenance, network, weights, file.beside)
 
 
@@ -141,7 +214,7 @@ def _read_pth(path: Path) -> _File:
         return _File(path, weights, _typed(kind, settings), name, step)
     if config is None:
         config, beside = _config_beside(path, weights)
-    return _File(path, weights, config, name, step, beside)
+    return _File(path, weights, config, name, step, beside, content.get("averaged"))
 
 
 def _read_safetensors(path: Path) -> _File:
@@ -219,6 +292,7 @@ def _contract(file: _File, family: Family, config: Any) -> tuple[InputContract, 
     provenance = {"format": f"{family.name} checkpoint", **family.provenance(config)}
     provenance |= {} if file.entry is None else {"weights": file.entry}
     provenance |= {"step": file.step} if isinstance(file.step, int) else {}
+    provenance |= {"averaged": names} if (names := _averaged(file.averaged)) else {}
     if not contract_path(file.path).exists():
         return contract, provenance
     stated = read_foreign_contract(file.path)
@@ -232,6 +306,12 @@ def _contract(file: _File, family: Family, config: Any) -> tuple[InputContract, 
             "min_depth_layers."
         )
     return stated.input, {**provenance, **stated.provenance}
+
+
+def _averaged(listed: object) -> list[str]:
+    """Return the names of the files that a file states to be the mean of."""
+    names = [one.get("file") for one in listed if isinstance(one, Mapping)] if isinstance(listed, list) else []
+    return [name[:_LONGEST_NAME] for name in names if isinstance(name, str)][:_MOST_NAMES]
 
 
 def _fitted(path: Path, family: Family, config: Any, weights: Mapping[str, Tensor]) -> nn.Module:
