@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,7 +67,7 @@ def _check_alike(first: PublishedFile, other: PublishedFile) -> None:
         raise CheckpointError(f"{pair} are of different networks, whose weights have no average; average their maps.")
     if first.entry != other.entry:
         raise CheckpointError(
-            f"{pair} hold their weights under {first.entry} and {other.entry}, and a mean of both means nothing."
+            f"{pair} hold different kinds of weights, {first.entry} and {other.entry}; choose files that hold the same."
         )
     if first.contract != other.contract:
         raise CheckpointError(f"{pair} read different layers, tiles or grey values; average their maps.")
@@ -88,7 +89,7 @@ def _cosine(first: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> float:
         pair = first[name].double().flatten(), other[name].double().flatten()
         product += float(pair[0] @ pair[1])
         lengths = [length + float(one @ one) for length, one in zip(lengths, pair, strict=True)]
-    return product / max((lengths[0] * lengths[1]) ** 0.5, 1e-30)
+    return product / max(math.sqrt(lengths[0] * lengths[1]), 1e-30)
 
 
 def _mean(all_weights: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
