@@ -36,7 +36,7 @@ from .review.statistics import Statistics, statistics
 from .review.variety import varied
 from .similar import Candidate, SearchProgress, find_similar
 from .store.edits import Block, Change, Edit, EditHeader, Plane
-from .store.store import Annotation
+from .store.store import Annotation, StepKind
 
 __all__ = [
     "DRAFT",
@@ -82,6 +82,7 @@ __all__ = [
     "RegionScore",
     "ReviewState",
     "Statistics",
+    "StepKind",
     "labels_of_project",
     "labels_to_learn_from",
     "rank",

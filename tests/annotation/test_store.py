@@ -145,11 +145,37 @@ def test_undo_reaches_hundreds_of_steps_back_after_reopening(tmp_path):
     annotation.close()
 
 
-def test_values_for_undo_are_on_the_disk_and_not_in_memory(annotation):
-    for number in range(50):
+def test_values_for_undo_are_in_memory_for_the_last_steps_only(annotation):
+    for number in range(100):
         annotation.apply([("ink", 0, 0, np.random.default_rng(number).integers(0, 3, (500, 500), dtype=np.uint8))], "x")
     annotation.flush()
-    assert all(step.edit is None for step in annotation._history.undo)
+    steps = annotation._history.undo
+    in_memory = [step.edit is not None for step in steps]
+    assert in_memory == sorted(in_memory) and in_memory[-1] and not in_memory[0]
+    changes = [change for step in steps if step.edit is not None for change in step.edit.changes]
+    assert 30 * 2**20 < sum(change.before.nbytes + change.after.nbytes for change in changes) <= 32 * 2**20
+
+
+def test_a_step_that_is_not_in_memory_is_prepared_and_then_taken(tmp_path):
+    annotation = Annotation(tmp_path, SHAPE, "ada")
+    annotation.apply([("ink", 3, 4, _block(2, (2, 5)))], "first")
+    annotation.apply([("ink", 30, 4, _block(1, (2, 5)))], "second")
+    assert annotation.is_in_memory("undo") and annotation.is_in_memory("redo")
+    annotation.close()
+    annotation = Annotation(tmp_path, SHAPE, "ada")
+    assert not annotation.is_in_memory("undo")
+    assert annotation.next_number("undo") == 2
+    annotation.prepare("undo")
+    assert annotation.is_in_memory("undo")
+    assert annotation.undo().header.tool == "second"
+    assert not annotation.is_in_memory("undo") and annotation.is_in_memory("redo")
+    assert annotation.next_number("redo") == 2 and annotation.redo().header.tool == "second"
+    annotation.undo()
+    annotation.undo()
+    annotation.prepare("undo")
+    assert annotation.next_number("undo") == 0 and annotation.undo() is None
+    assert not _all(annotation).any()
+    annotation.close()
 
 
 def test_only_chunks_that_changed_are_written(tmp_path):

@@ -39,7 +39,7 @@ def other(tmp_path):
     return tmp_path / "other.npy"
 
 
-def test_a_segment_reopens_as_it_was_closed(labelled_dock, viewer, segment, other, idle, stroke, click):
+def test_a_segment_reopens_as_it_was_closed(labelled_dock, viewer, segment, other, idle, stroke, click, qtbot):
     dock = labelled_dock
     click(dock.correct.tools["ink"])
     stroke((30, 40), (40, 60))
@@ -69,7 +69,7 @@ def test_a_segment_reopens_as_it_was_closed(labelled_dock, viewer, segment, othe
     assert dock.session.state.ink_threshold == 0.25
     assert viewer.layers["Ink (predicted)"].contrast_limits == [63, 64]
     dock.session.labelling.undo()
-    assert not np.array_equal(viewer.layers["Ink labels"].data, ink)
+    qtbot.waitUntil(lambda: not np.array_equal(viewer.layers["Ink labels"].data, ink))
 
 
 def test_the_last_prediction_is_shown_again_without_any_labels(predicted_dock, viewer, segment, other, idle):

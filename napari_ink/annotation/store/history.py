@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -85,6 +86,31 @@ class History:
         self.undo.clear()
         self.redo.clear()
         self.last_gap = number - 1
+
+
+class RecentSteps:
+    """Steps in the journal whose values stay in memory, so that undoing them reads nothing from the disk.
+
+    Parameters
+    ----------
+    most_bytes
+        Size of the values above which those of the oldest steps are dropped.
+    """
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most_bytes, self._bytes = most_bytes, 0
+        self._steps: OrderedDict[int, tuple[Step, int]] = OrderedDict()
+
+    def add(self, step: Step, nbytes: int) -> None:
+        """Keep the values of a step, and drop those of older ones if there are too many."""
+        if id(step) in self._steps:
+            self._bytes -= self._steps.pop(id(step))[1]
+        self._steps[id(step)] = (step, nbytes)
+        self._bytes += nbytes
+        while self._bytes > self._most_bytes:
+            _, (oldest, size) = self._steps.popitem(last=False)
+            oldest.edit = None  # the journal has the values
+            self._bytes -= size
 
 
 def _drop_those_without_values(steps: list[Step]) -> None:

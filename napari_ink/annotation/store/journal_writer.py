@@ -13,6 +13,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
+from napari_ink.annotation.store.history import RecentSteps
 from napari_ink.annotation.store.write_problem import WRITE_ERRORS, problem_of
 from napari_ink.errors import OutputError
 
@@ -33,6 +34,8 @@ _ENTRY_BYTES = 1024
 # Size of what is appended at once, and counts as written only as a whole.
 _BATCH_BYTES = 16 * 2**20
 _LOOK_AGAIN_S = 0.05
+# Most bytes of values that stay in memory after they were written: some hundred strokes can be undone from there.
+_RECENT_BYTES = 32 * 2**20
 _EXIT_S = 10.0
 
 
@@ -72,6 +75,7 @@ class JournalWriter:
         self._problem = ""
         self._is_closing = self._must_retry = False
         self._thread: threading.Thread | None = None
+        self._recent = RecentSteps(_RECENT_BYTES)
 
     @property
     def waiting(self) -> int:
@@ -216,5 +220,5 @@ class JournalWriter:
         still_waiting = {id(entry.step) for entry in self._queue}
         for entry in entries:
             if entry.step.size and id(entry.step) not in still_waiting:
-                entry.step.edit = None  # the journal has the values now
+                self._recent.add(entry.step, entry.size)
         self._written.notify_all()

@@ -15,6 +15,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -27,6 +28,7 @@ from napari_ink.errors import BadInputError, OutputError
 from napari_ink.typing import UInt8Array
 
 _JOURNAL_BYTES = 256 * 2**20
+StepKind = Literal["undo", "redo"]
 PLANES_NAME, JOURNAL_NAME, MARKER_NAME = "annotation.zarr", "journal.bin", "written.json"
 
 
@@ -205,6 +207,35 @@ class Annotation:
         """Redo the edit that was undone last and return it; None if there is none."""
         return self._take("redo", self._history.redo, self._history.undo)
 
+    def is_in_memory(self, kind: StepKind) -> bool:
+        """Whether `undo` or `redo` can be called without waiting for the values of its step to be read."""
+        with self._lock:
+            steps = self._steps(kind)
+            return not steps or steps[-1].edit is not None
+
+    def prepare(self, kind: StepKind) -> None:
+        """Read the values of the step that `undo` or `redo` would take, without holding up other calls meanwhile.
+
+        Raises
+        ------
+        OutputError
+            If the step cannot be read from the journal.
+        """
+        with self._lock:
+            steps = self._steps(kind)
+            step = steps[-1] if steps else None
+            if step is None or step.edit is not None:
+                return
+        edit = self._journal_edit(step)  # without the lock, since a large step takes long
+        with self._lock:
+            step.edit = step.edit or edit
+
+    def next_number(self, kind: StepKind) -> int:
+        """Return the number of the edit that `undo` or `redo` would take; 0 if there is none."""
+        with self._lock:
+            steps = self._steps(kind)
+            return steps[-1].header.number if steps else 0
+
     @property
     def can_undo(self) -> bool:
         """Whether there is an edit to undo."""
@@ -285,6 +316,9 @@ class Annotation:
             raise BadInputError(
                 "These labels were opened by the process that this one was forked from; edit them there."
             )
+
+    def _steps(self, kind: StepKind) -> list[Step]:
+        return self._history.undo if kind == "undo" else self._history.redo
 
     def _take(self, kind: Kind, from_: list[Step], to: list[Step]) -> Edit | None:
         self._refuse_if_read_only()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_ink.annotation import DRAFT, LabelValue
 from napari_ink.errors import NapariInkError
-from napari_ink.gui.jobs.project import WindowRead, read_window_job
+from napari_ink.gui.jobs.project import StepPrepared, WindowRead, prepare_step_job, read_window_job
 from napari_ink.gui.layers.label_layers import LabelLayers
 from napari_ink.gui.models.edit_window import must_move, window_for
 from napari_ink.gui.models.status import LabelCounts, StorageStatus
@@ -17,11 +18,12 @@ from napari_ink.region import Region
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from napari_ink.annotation import Annotation, Block, Edit, Project
+    from napari_ink.annotation import Annotation, Block, Edit, Project, StepKind
     from napari_ink.gui.jobs.runner import JobRunner
+    from napari_ink.gui.jobs.worker import JobFailed
     from napari_ink.gui.layers.manager import LayerManager
 
-_WINDOW = "edit window"
+_WINDOW, _STEP = "edit window", "undo or redo"
 _WATCH_MS = 300
 
 
@@ -57,6 +59,7 @@ class LabelsController(QObject):
         self._layers = layers
         self.is_partial = False
         self._edits = 0
+        self._steps: deque[StepKind] = deque()
         self._reported = StorageStatus()
         self._watch = QTimer(self)
         self._watch.setInterval(_WATCH_MS)
@@ -83,7 +86,8 @@ class LabelsController(QObject):
         if self._layers.editable is not None:
             self._layers.editable.commit()
         self._watch.stop()
-        self._jobs.cancel(_WINDOW)
+        self._jobs.cancel(_WINDOW, _STEP)
+        self._steps.clear()
         if self.project is not None:
             self.ending.emit()
             try:
@@ -107,12 +111,12 @@ class LabelsController(QObject):
         self._on_edit(edit, ((change.plane, change.y, change.x, change.after) for change in edit.changes))
 
     def undo(self) -> None:
-        """Undo the last change."""
-        self._step(lambda annotation: annotation.undo(), is_undo=True)
+        """Undo the last change; one that is not in memory is read on a thread first."""
+        self._request_step("undo")
 
     def redo(self) -> None:
         """Redo the change that was undone last."""
-        self._step(lambda annotation: annotation.redo(), is_undo=False)
+        self._request_step("redo")
 
     def counts(self) -> LabelCounts:
         """Return the number of pixels of each label."""
@@ -171,22 +175,48 @@ class LabelsController(QObject):
             self.is_partial = is_partial
             self.changed.emit()
 
-    def _step(self, take: Callable[[Annotation], Edit | None], is_undo: bool) -> None:
+    def _request_step(self, kind: StepKind) -> None:
         annotation, editable = self.annotation, self._layers.editable
         if annotation is None or annotation.read_only or (editable is not None and editable.is_drawing):
             return
         if editable is not None:
             editable.commit()
+        self._steps.append(kind)
+        if not self._jobs.is_running(_STEP):
+            self._take_steps()
+
+    def _take_steps(self) -> None:
+        """Take the requested steps in order, until one of them has to be read from the disk."""
+        while self._steps and (annotation := self.annotation) is not None:
+            kind = self._steps[0]
+            if not annotation.is_in_memory(kind):
+                job = prepare_step_job(annotation, kind, annotation.next_number(kind))
+                self._jobs.run(_STEP, job, self._on_prepared, on_failure=self._on_step_failure)
+                return
+            self._steps.popleft()
+            self._take_step(annotation, kind)
+
+    def _on_prepared(self, event: StepPrepared) -> None:
+        self._jobs.cancel(_STEP)  # the job has no more events, and the next step may need one
+        # A stroke that was drawn meanwhile would be undone in place of the step that was meant.
+        if self.annotation is None or event.number != self.annotation.next_number(self._steps[0]):
+            self._steps.clear()
+        self._take_steps()
+
+    def _on_step_failure(self, failure: JobFailed) -> None:
+        self._steps.clear()
+        self.failed.emit(failure.message)
+
+    def _take_step(self, annotation: Annotation, kind: StepKind) -> None:
         try:
-            edit = take(annotation)
+            edit = annotation.undo() if kind == "undo" else annotation.redo()
         except NapariInkError as error:
             self.failed.emit(str(error))
             return
         if edit is not None:
-            self._on_edit(
-                edit,
-                ((one.plane, one.y, one.x, one.before if is_undo else one.after) for one in edit.changes),
-            )
+            before = kind == "undo"
+            blocks = ((one.plane, one.y, one.x, one.before if before else one.after) for one in edit.changes)
+            self._on_edit(edit, blocks)
 
     def _on_painted(self, blocks: Sequence[Block], tool: str) -> None:
         if self.annotation is None or self.annotation.read_only:

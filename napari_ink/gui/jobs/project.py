@@ -19,7 +19,7 @@ from napari_ink.stack import (
 from napari_ink.typing import LabelKind, UInt8Array
 
 if TYPE_CHECKING:
-    from napari_ink.annotation import Annotation, Project
+    from napari_ink.annotation import Annotation, Project, StepKind
     from napari_ink.region import Region
 
 OVERVIEW_PX = 2048
@@ -118,6 +118,19 @@ def read_window_job(annotation: Annotation, window: Region) -> Generator[WindowR
     # Read last, so that the window's chunks are in memory, and no stroke in it has to read them from the disk.
     values: dict[LabelKind, UInt8Array] = {"ink": annotation.read("ink", y, x), "edge": annotation.read("edge", y, x)}
     yield WindowRead(window, values, overview, step)
+
+
+@dataclass(frozen=True, slots=True)
+class StepPrepared:
+    """Event: the values of the step to undo or redo are in memory; `number` is that of its edit as it was asked for."""
+
+    number: int
+
+
+def prepare_step_job(annotation: Annotation, kind: StepKind, number: int) -> Generator[StepPrepared]:
+    """Read the values of the step to undo or redo from the journal."""
+    annotation.prepare(kind)
+    yield StepPrepared(number)
 
 
 def import_job(

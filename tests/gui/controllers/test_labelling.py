@@ -1,6 +1,7 @@
 """Labelling without a window: labels are made, edited, counted, undone, replaced only on request, and shown again."""
 
 import numpy as np
+import pytest
 
 from napari_ink.annotation import LabelValue, draft_edge_labels, draft_ink_labels
 from napari_ink.gui.models.actions import Tool, ToolSettings
@@ -81,6 +82,51 @@ def test_labelled_pixels_are_counted(empty_session, viewer_model):
     assert empty_session.state.labels_edited
     empty_session.labelling.undo()
     assert empty_session.state.counts.papyrus == 0
+
+
+@pytest.fixture
+def reopened(open_session, held_jobs, segment):
+    """The session with three strokes of an earlier day, whose values are on the disk alone."""
+    make_editable(open_session, held_jobs)
+    for row in range(3):
+        open_session.labels.apply([("ink", 10 * row, 10, np.full((5, 5), 2, np.uint8))], "ink")
+    open_session.open_stack(segment)
+    held_jobs.work()
+    take_turns()
+    return open_session
+
+
+def test_steps_of_an_earlier_day_are_read_on_a_thread_and_undone_in_order(reopened, viewer_model, held_jobs):
+    layer = viewer_model.layers["Ink labels"]
+    for _ in range(2):
+        reopened.labelling.undo()
+    assert np.count_nonzero(layer.data) == 75  # the window does not wait for the disk
+    held_jobs.work()
+    assert np.count_nonzero(layer.data) == 25 and layer.data[10:15, 10:15].max() == 0 == layer.data[20:25, 10:15].max()
+    reopened.labelling.redo()
+    assert np.count_nonzero(layer.data) == 50  # still in memory
+    for kind in ("undo", "undo", "redo"):
+        getattr(reopened.labelling, kind)()
+    held_jobs.work()
+    assert np.count_nonzero(layer.data) == 25 and layer.data[:5, 10:15].min() == 2
+
+
+def test_a_stroke_drawn_meanwhile_is_not_undone_in_place_of_an_earlier_one(reopened, viewer_model, held_jobs):
+    reopened.labelling.undo()
+    reopened.labels.apply([("ink", 50, 50, np.full((5, 5), 2, np.uint8))], "ink")
+    held_jobs.work()
+    assert np.count_nonzero(viewer_model.layers["Ink labels"].data) == 100
+    reopened.labelling.undo()
+    assert np.count_nonzero(viewer_model.layers["Ink labels"].data) == 75
+
+
+def test_a_step_that_cannot_be_read_is_reported(reopened, viewer_model, held_jobs, errors):
+    (reopened.labels.project.folder / "journal.bin").unlink()
+    for _ in range(2):
+        reopened.labelling.undo()
+    held_jobs.work()
+    assert len(errors) == 1 and "This step cannot be undone" in errors[0]
+    assert np.count_nonzero(viewer_model.layers["Ink labels"].data) == 75
 
 
 def test_edited_labels_are_replaced_only_on_request(predicted_session, viewer_model, held_jobs):
