@@ -333,6 +333,41 @@ class Table:
                 worst = min(row["f0_5"] for row in own)
                 print(f"| {name} | {f:.3f} | {half:.3f} | {worst:.3f} | {area:.1%} | {seconds:.1f} |")
 
+    def compare_places(self) -> None:
+        """Print how many strokes in other places reach the scores of strokes at random places."""
+        at_random = self._live("random")
+        for how in ("ranked", "worst"):
+            other = self._live(how)
+            for count in [count for count in at_random if count and other]:
+                needed = strokes_to_reach(at_random[count], other)
+                print(f"Live, as good as {count} strokes at random places: {needed:.0f} at {how} places.")
+
+    def _live(self, how: str) -> dict[int, float]:
+        """Return the mean F0.5 of the live head by number of strokes."""
+        found: dict[int, list[float]] = {}
+        for row in self.rows:
+            if row["annotator"] == how and row["row"].endswith((": live", ": no teaching")):
+                found.setdefault(int(row["row"].split(":")[0]), []).append(row["f0_5"])
+        return {count: float(np.mean(values)) for count, values in sorted(found.items())}
+
+
+def strokes_to_reach(score: float, means: dict[int, float]) -> float:
+    """Return the number of strokes after which a score was reached, interpolated; infinity if it was not.
+
+    Parameters
+    ----------
+    score
+        The score.
+    means
+        Mean score after each number of strokes, in the order of these.
+    """
+    counts = list(means)
+    for before, after in zip(counts, counts[1:], strict=False):
+        low, high = means[before], means[after]
+        if low < score <= high:
+            return before + (after - before) * (score - low) / (high - low)
+    return 0.0 if means and score <= means[counts[0]] else float("inf")
+
 
 class Run:
     """All rows of all cases.
@@ -423,7 +458,9 @@ def main() -> None:
     parser.add_argument("--deep", nargs="*", type=int, default=[20, 100], help="after how many strokes to train deeply")
     parser.add_argument("--scratch", action="store_true", help="also train from scratch where a deep model is trained")
     parser.add_argument("--minutes", type=float, default=3.0)
-    parser.add_argument("--annotators", nargs="+", choices=("worst", "random", "ranked"), default=["worst", "random"])
+    parser.add_argument(
+        "--annotators", nargs="+", choices=("worst", "random", "ranked"), default=["worst", "random", "ranked"]
+    )
     parser.add_argument("--model", default=DEFAULT_MODEL)
     parser.add_argument("--quick", action="store_true", help="two worlds, 20 strokes, nothing deep")
     parser.add_argument("--json", type=Path)
@@ -435,6 +472,7 @@ def main() -> None:
         run = Run(args, Path(place))
         for case in tqdm(cases(args.worlds, Path(place), args.seeds), total=len(args.worlds) * args.seeds):
             run.case(case)
+    run.table.compare_places()
     phantoms = len(args.worlds) * args.seeds
     print(f"\n{phantoms} phantoms of {SIZE_PX}² that {args.model} never saw, {platform.machine()}, CPU.")
     if run.forgotten:

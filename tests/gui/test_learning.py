@@ -43,10 +43,10 @@ def test_live_answers_a_stroke_painted_by_mouse(painted_dock, click, wait, viewe
     click(painted_dock.learn.live_button)
     wait(lambda: "Answered" in painted_dock.session.state.live.text)
     assert viewer.layers.selection.active.name == "Ink labels"
-    before = painted_dock.session.live._forest
+    before = painted_dock.session.live._head
     y, x = PAPYRUS[10]
     stroke((y + 4, x), (y + 4, x + 10))
-    wait(lambda: painted_dock.session.live._forest > before)
+    wait(lambda: painted_dock.session.live._head > before)
     wait(lambda: "Answered" in painted_dock.learn.live_text.text())
     seen = viewer.layers["live ink"].data
     assert seen[truth()].mean() > seen[~truth()].mean() + 100

@@ -123,6 +123,8 @@ class ModelList(QWidget):
         self.check_button.setEnabled(model is not None and not status.checking and not status.is_running)
         self.pictures_button.setEnabled(bool(self._pictures()))
         checks = () if model is None else tuple(f"{name}: {result}" for name, result in model.checks.items())
+        if model is not None and model.kind == "quick":
+            checks = (*checks, "Its edges are those of the start model: strokes taught it ink only.")
         show_text(self.checking, status.checking)
         result = () if model is None or model.in_words in status.outcome else (model.in_words,)
         show_text(self.details, "\n".join((*result, *checks)))
