@@ -16,6 +16,7 @@ from typing import NoReturn
 
 from napari_ink import __version__
 from napari_ink.cli import (
+    calibrate,
     convert,
     demo,
     doctor,
@@ -27,6 +28,7 @@ from napari_ink.cli import (
     phantom,
     predict,
     probe,
+    store,
     teach,
     train,
 )
@@ -37,7 +39,23 @@ from napari_ink.errors import BadInputError, DiskFullError, NapariInkError
 # Characters of a name or a word in a message.
 _LONGEST_NAME, _LONGEST_WORD = 200, 1000
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
-_COMMANDS = (demo, open, info, convert, probe, predict, export, train, teach, evaluate, phantom, models, doctor)
+_COMMANDS = (
+    demo,
+    open,
+    info,
+    convert,
+    probe,
+    predict,
+    store,
+    export,
+    train,
+    teach,
+    evaluate,
+    calibrate,
+    phantom,
+    models,
+    doctor,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     if arguments.boundary_px < 1:
         raise BadInputError(f"--boundary-px is {arguments.boundary_px}, which contains no outline; give at least 1.")
-    ink, edge, shape, region = _read_probabilities(arguments.prediction)
+    ink, edge, shape, region = read_probabilities(arguments.prediction)
     truth, inside, counted = read_truth(arguments.labels, arguments.mask, arguments.everywhere, shape, region)
     print(f"Counts {counted}.", file=sys.stderr)
     if arguments.thinned and edge is None:
@@ -119,8 +119,14 @@ def _edge_scores(edge: Plane | None, truth: Plane, inside: Plane | None, thinned
     return {f"edge_{name}": getattr(scores, name) for name in names}
 
 
-def _read_probabilities(path: Path) -> tuple[Plane, Plane | None, tuple[int, int], tuple[slice, slice]]:
-    """Return ink, edges (None if the file has none), the segment's shape, and the rows and columns they cover."""
+def read_probabilities(path: Path) -> tuple[Plane, Plane | None, tuple[int, int], tuple[slice, slice]]:
+    """Return ink, edges (None if the file has none), the segment's shape, and the rows and columns they cover.
+
+    Raises
+    ------
+    BadInputError
+        If the file holds no probabilities, or a prediction is not finished.
+    """
     from napari_ink.predict import NoPredictionError, open_prediction
     from napari_ink.region import Region
     from napari_ink.stack import holds_zarr

@@ -21,11 +21,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--out", type=Path, required=True, metavar="FILE", help=_FORMATS)
     parser.add_argument(
         "--what",
-        choices=("ink", "edges", "labels", "supervision"),
+        choices=("ink", "edges", "labels", "supervision", "map"),
         default="ink",
-        help="what to export; default: %(default)s",
+        help="what to export; map: probabilities of ink, as a TIFF that records how they were made (to a folder: under "
+        "a name of its own); default: %(default)s",
     )
-    parser.add_argument(
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
+        "--calibration", type=Path, metavar="calibration.json", help="threshold for masks, from `napari-ink calibrate`"
+    )
+    where.add_argument(
         "--threshold",
         type=float,
         metavar="T",
@@ -49,9 +54,26 @@ def run(arguments: argparse.Namespace) -> None:
     if size is not None and min(size) < 1:
         raise BadInputError(f"--size {size[0]} {size[1]} is not a valid size; give two numbers above 0.")
     out = arguments.out.absolute()
+    if arguments.what == "map":
+        print(_map(arguments.source, out))
+        return
+    threshold = arguments.threshold
+    if arguments.calibration is not None:
+        from napari_ink.calibration_file import read_calibration
+
+        found = read_calibration(arguments.calibration)
+        threshold = found.threshold / 255
+        print(found.in_words, file=sys.stderr)
     # Before the source is read, which may take long.
     check_output(out)
-    plane = source_plane(arguments.source, arguments.what, arguments.threshold, size)
+    plane = source_plane(arguments.source, arguments.what, threshold, size)
     for note in (*plane.notes, *notes_on_writing(plane, out)):
         print(note, file=sys.stderr)
     print(write_plane(plane, out))
+
+
+def _map(source: Path, out: Path) -> Path:
+    from napari_ink.export.map_tiff import write_map
+    from napari_ink.predict import open_prediction
+
+    return write_map(open_prediction(source), out)

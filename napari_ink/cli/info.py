@@ -31,6 +31,10 @@ def run(arguments: argparse.Namespace) -> None:
         _refuse_grey_range(arguments, "a prediction")
         _print_record(record, arguments.json)
         return
+    if (made := _map_record(arguments.stack)) is not None:
+        _refuse_grey_range(arguments, "a map")
+        print_json(made)
+        return
     if (project := project_at(arguments.stack)) is not None:
         _refuse_grey_range(arguments, "a project")
         print_project(project, arguments.json)
@@ -99,6 +103,16 @@ def _on_model(stack: DepthStack) -> str | None:
     except (StackError, ContractError):
         return None  # other notes say why it cannot be read
     return " ".join(f"{DEFAULT_MODEL}: {note}" for note in notes) or None
+
+
+def _map_record(source: str) -> dict[str, Any] | None:
+    """Return what a map's TIFF says about its making; None for anything else."""
+    if not source.lower().endswith((".tif", ".tiff")):
+        return None
+    from napari_ink.export.map_tiff import read_map_record
+
+    found = read_map_record(Path(source))
+    return None if found is None else dict(found)
 
 
 def _prediction(source: str) -> dict[str, Any] | None:

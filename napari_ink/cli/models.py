@@ -55,7 +55,11 @@ def _lines(card: ModelCard) -> Iterator[str]:
     # Every model has thresholds: 0.5 where its provenance records none.
     cuts = recommended_thresholds(card.provenance)
     edges = f"edges at {cuts['edge']:g}" if card.predicts_edges else "it predicts no edges"
-    yield f"  best thresholds: ink at {cuts['ink']:g}, {edges}"
+    stated = card.provenance.get("thresholds")
+    guess = "" if isinstance(stated, Mapping) and "ink" in stated else " (a guess: none is known)"
+    yield f"  best thresholds: ink at {cuts['ink']:.3g}{guess}, {edges}"
+    if calibration := card.provenance.get("calibration"):
+        yield f"  {calibration}"
     scores = card.provenance.get("validation")
     if isinstance(scores, Mapping):
         yield "  validation: " + ", ".join(f"{name} {value}" for name, value in scores.items())

@@ -22,6 +22,8 @@ def why_no_command(record: Mapping[str, Any]) -> str | None:
         A prediction's provenance.
     """
     for model in (record["model"], *record.get("others", [])):
+        if model.get("provenance", {}).get("format") == "map of another program":
+            return f"its map was made by another program, with {model.get('name')}"
         if model.get("source") is None:
             return f"its model {model.get('name')} was given from Python and is in no file"
     if _has_moved(record) and _offset_as_before(record) is None:

@@ -101,6 +101,20 @@ def ink_scores(probability: Plane, truth: Mask, inside: Mask | None = None) -> I
     )
 
 
+def f1_by_level(probability: Plane, truth: Mask, inside: Mask | None = None) -> npt.NDArray[np.float64]:
+    """Return F1 with each of the levels 0 to 255 as the lowest that counts as ink, ``(256,)``; see `ink_scores`.
+
+    Raises
+    ------
+    ValueError
+        If no pixel counts, or the map does not contain probabilities.
+    """
+    ink, papyrus = _histograms(probability, truth, inside)
+    right = ink[::-1].cumsum()[::-1]
+    called = right + papyrus[::-1].cumsum()[::-1]
+    return f_score(right / np.maximum(called, 1), right / max(int(ink.sum()), 1), 1.0)
+
+
 def check_probability(plane: Plane) -> None:
     """Refuse values that are not probabilities.
 

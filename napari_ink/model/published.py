@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from napari_ink.calibration_file import LEVELS, NAME, read_calibration
 from napari_ink.decoding import decoder_errors, parse_json, read_bounded, reason_of
 from napari_ink.errors import CheckpointError
 from napari_ink.model.cards import InkModel, ModelCard
@@ -293,6 +294,7 @@ def _contract(file: _File, family: Family, config: Any) -> tuple[InputContract, 
     provenance |= {} if file.entry is None else {"weights": file.entry}
     provenance |= {"step": file.step} if isinstance(file.step, int) else {}
     provenance |= {"averaged": names} if (names := _averaged(file.averaged)) else {}
+    provenance |= _calibrated(file.path)
     if not contract_path(file.path).exists():
         return contract, provenance
     stated = read_foreign_contract(file.path)
@@ -306,6 +308,17 @@ def _contract(file: _File, family: Family, config: Any) -> tuple[InputContract, 
             "min_depth_layers."
         )
     return stated.input, {**provenance, **stated.provenance}
+
+
+def _calibrated(path: Path) -> dict[str, Any]:
+    """Return the threshold of a calibration.json beside a file, unless it names another file."""
+    beside = path.with_name(NAME)
+    if not beside.is_file():
+        return {}
+    found = read_calibration(beside)
+    if found.checkpoint and path.stem not in found.checkpoint:
+        return {}
+    return {"thresholds": {"ink": found.threshold / (LEVELS - 1)}, "calibration": found.in_words}
 
 
 def _averaged(listed: object) -> list[str]:
