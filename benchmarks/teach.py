@@ -1,6 +1,7 @@
 """Teach a model with the strokes of a simulated annotator, on phantoms of worlds that it has never seen.
 
     python benchmarks/teach.py [--worlds tubes foam …] [--strokes 20 50 100 200] [--minutes 3] [--quick] [--json FILE]
+    python benchmarks/teach.py --join FILE …
 
 The annotator is a simulation. It paints with a round brush, as a careful person would: ink where there is ink, all but
 the outermost pixel, and papyrus elsewhere, two pixels away from ink. It paints where the current map is most wrong, or
@@ -463,8 +464,12 @@ def main() -> None:
     )
     parser.add_argument("--model", default=DEFAULT_MODEL)
     parser.add_argument("--quick", action="store_true", help="two worlds, 20 strokes, nothing deep")
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--json", type=Path, help="write the rows to this file, after each phantom")
+    parser.add_argument("--join", nargs="+", type=Path, help="print the tables of such files together, and run nothing")
     args = parser.parse_args()
+    if args.join:
+        join(args.join)
+        return
     if args.quick:
         args.worlds, args.strokes, args.deep, args.annotators = args.worlds[:2], [20], [], ["worst"]
     torch.set_num_threads(1)
@@ -472,15 +477,35 @@ def main() -> None:
         run = Run(args, Path(place))
         for case in tqdm(cases(args.worlds, Path(place), args.seeds), total=len(args.worlds) * args.seeds):
             run.case(case)
+            if args.json:
+                stated = {"rows": run.table.rows, "forgotten": run.forgotten, "verdicts": run.verdicts}
+                args.json.write_text(json.dumps({**stated, "known": run.known}, indent=1))
     run.table.compare_places()
     phantoms = len(args.worlds) * args.seeds
     print(f"\n{phantoms} phantoms of {SIZE_PX}² that {args.model} never saw, {platform.machine()}, CPU.")
-    if run.forgotten:
-        lost = f"{min(run.forgotten):+.3f} at worst, {np.mean(run.forgotten):+.3f} in the mean"
-        print(f"On phantoms that it knew (F0.5 {run.known:.3f}): {lost}.")
-        print("AUC on strokes that were held out, * where the model was put in use:", *run.verdicts, sep="\n")
-    if args.json:
-        args.json.write_text(json.dumps(run.table.rows, indent=1))
+    show_deep(run.forgotten, run.verdicts, run.known)
+
+
+def show_deep(forgotten: list[float], verdicts: list[str], known: float) -> None:
+    """Print what deep models forgot, and which were put in use."""
+    if forgotten:
+        lost = f"{min(forgotten):+.3f} at worst, {np.mean(forgotten):+.3f} in the mean"
+        print(f"On phantoms that it knew (F0.5 {known:.3f}): {lost}.")
+        print("AUC on strokes that were held out, * where the model was put in use:", *verdicts, sep="\n")
+
+
+def join(paths: list[Path]) -> None:
+    """Print the tables of several runs together."""
+    table, forgotten, verdicts, known = Table(), list[float](), list[str](), 0.0
+    for path in paths:
+        stated = json.loads(path.read_text())
+        table.rows += stated["rows"]
+        forgotten += stated["forgotten"]
+        verdicts += stated["verdicts"]
+        known = max(known, stated["known"])
+    table.show()
+    table.compare_places()
+    show_deep(forgotten, verdicts, known)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 MOST_DEVIATIONS = 5.0
 """Features further from their mean than this many standard deviations count as this far, so that none decides alone."""
 _BY_FEATURE = ("mean", "scale", "weight")
-LINEAR_HEAD_TENSORS = (*_BY_FEATURE, "bias")
+LINEAR_HEAD_TENSORS = (*_BY_FEATURE, "bias", "smoothing")
+LARGEST_SMOOTHING = 8.0
 
 
 class LinearHead(nn.Module):
@@ -20,12 +21,15 @@ class LinearHead(nn.Module):
         Mean and standard deviation of each feature, float32 ``(c,)``.
     weight, bias
         Weight of each standardised feature, float32 ``(c,)``, and what is added to their sum, float32.
+    smoothing
+        Sigma of the Gaussian that smooths the logits of forest and linear head over cells, float32.
     """
 
     mean: Tensor
     scale: Tensor
     weight: Tensor
     bias: Tensor
+    smoothing: Tensor
 
     def __init__(self, **tensors: Tensor) -> None:
         super().__init__()
@@ -48,6 +52,8 @@ class LinearHead(nn.Module):
                 raise ValueError(f"the linear head's {name} holds a number that is not finite")
         if bool((self.scale <= 0).any()):
             raise ValueError("the linear head's scale holds a number that is not above 0")
+        if not 0 < float(self.smoothing) <= LARGEST_SMOOTHING:
+            raise ValueError(f"the linear head's smoothing is {float(self.smoothing)}")
 
     def forward(self, rows: Tensor) -> Tensor:
         """Return the logits ``(n,)`` for features ``(n, c)``."""

@@ -75,14 +75,22 @@ def _bands(group: Tensor) -> Iterator[Tensor]:
     before = 0.0
     for sigma in _BAND_SIGMAS:
         # The plane is smoothed by `before` already, and squares of sigmas add up.
-        smooth = _smoothed(plane, (sigma**2 - before**2) ** 0.5)
+        smooth = smoothed(plane, (sigma**2 - before**2) ** 0.5)
         yield F.avg_pool2d(((plane - smooth) ** 2)[None], STEP_PX)[0]
         plane, before = smooth, sigma
     yield F.avg_pool2d(plane[None], STEP_PX)[0]
 
 
-def _smoothed(plane: Tensor, sigma: float) -> Tensor:
-    """Return a plane smoothed by a Gaussian that is cut off at three sigmas, as scipy's with ``truncate=3``."""
+def smoothed(plane: Tensor, sigma: float) -> Tensor:
+    """Return a plane smoothed by a Gaussian that is cut off at three sigmas, as scipy's with ``truncate=3``.
+
+    Parameters
+    ----------
+    plane
+        Values ``(y, x)``; beyond the border the outermost ones repeat.
+    sigma
+        Sigma of the Gaussian, in cells of the plane.
+    """
     reach = max(1, round(3 * sigma))
     along = torch.arange(-reach, reach + 1, dtype=plane.dtype, device=plane.device)
     kernel = torch.exp(-0.5 * (along / sigma) ** 2)

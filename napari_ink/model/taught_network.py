@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from napari_ink.model.forest import Forest
 from napari_ink.model.linear_head import LinearHead
 from napari_ink.model.network import InkEdgeNetwork
-from napari_ink.model.stroke_features import STEP_PX, stroke_features
+from napari_ink.model.stroke_features import STEP_PX, smoothed, stroke_features
 
 LEAST = 1e-3
 """Least probability of ink, so that logits are finite."""
@@ -51,6 +51,8 @@ class TaughtNetwork(nn.Module):
     def _logits(self, values: Tensor) -> Tensor:
         features, logits = stroke_features(self.network, values)
         found = self.taught_probability(features.flatten(1).T.float()).reshape(features.shape[1:])
+        if self.linear is not None:
+            found = smoothed_probability(found, float(self.linear.smoothing))
         fine = F.interpolate(found[None, None], scale_factor=STEP_PX, mode="bilinear")[0, 0]
         taught = torch.logit(fine.clamp(LEAST, 1 - LEAST))
         own = torch.logit(torch.sigmoid(logits[0]).clamp(LEAST, 1 - LEAST))
@@ -68,6 +70,14 @@ def with_linear(forest: Tensor, linear: Tensor) -> Tensor:
         Logits ``(n,)``.
     """
     return torch.sigmoid((torch.logit(forest.clamp(LEAST, 1 - LEAST)) + linear) / 2)
+
+
+def smoothed_probability(cells: Tensor, sigma: float) -> Tensor:
+    """Return probabilities ``(y, x)`` whose logits are smoothed by a Gaussian, with `sigma` in cells.
+
+    Neighbouring cells are mostly of one kind, and forests err cell by cell.
+    """
+    return torch.sigmoid(smoothed(torch.logit(cells.clamp(LEAST, 1 - LEAST)), sigma))
 
 
 def without_forest(network: nn.Module) -> nn.Module:

@@ -18,6 +18,8 @@ from napari_ink.region import Region
 from napari_ink.stack import DepthStack
 from napari_ink.training.teaching.blocks import Block, block_region
 
+MARGIN = 6
+"""Cells around a block whose features are kept as well: as far as the smoothing of maps reaches."""
 Features = npt.NDArray[np.float16]
 
 
@@ -68,6 +70,16 @@ class FeatureCache:
         StackError
             If the stack cannot be read there.
         """
+        return self.wide_block(block)[:, MARGIN:-MARGIN, MARGIN:-MARGIN]
+
+    def wide_block(self, block: Block) -> Features:
+        """Return the features of a block with `MARGIN` cells around it; beyond the segment, its last pixels repeat.
+
+        Raises
+        ------
+        StackError
+            If the stack cannot be read there.
+        """
         if block in self._blocks:
             self._blocks.move_to_end(block)
             return self._blocks[block]
@@ -83,8 +95,9 @@ class FeatureCache:
 
     def _compute(self, area: Region) -> Features:
         features = stroke_features(self._network, torch.from_numpy(self._prepared(area)))[0]
-        halo = HALO_PX // STEP_PX
-        rows, columns = -(-area.height // STEP_PX), -(-area.width // STEP_PX)
+        # Features in the margin see a little less of the halo than they depend on, and count little.
+        halo = HALO_PX // STEP_PX - MARGIN
+        rows, columns = (-(-length // STEP_PX) + 2 * MARGIN for length in area.shape)
         # A copy, so that the memory of the halo is freed.
         inner = features[:, halo : halo + rows, halo : halo + columns]
         return inner.clone(memory_format=torch.contiguous_format).numpy()

@@ -142,7 +142,7 @@ class LiveHead:
     def _predicted(self, head: StrokeHead, block: Block) -> BlockAnswered:
         region = block_region(block, self._cache.shape)
         with self._lock:
-            features = self._cache.block(block)
+            features = self._cache.wide_block(block)
         found = head.cells_of(features)
         return BlockAnswered(block, region, enlarged(found)[: region.height, : region.width])
 

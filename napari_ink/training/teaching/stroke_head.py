@@ -20,10 +20,10 @@ from napari_ink.model.forest import Forest
 from napari_ink.model.linear_head import MOST_DEVIATIONS, LinearHead
 from napari_ink.model.network import InkEdgeNetwork
 from napari_ink.model.stroke_features import STEP_PX
-from napari_ink.model.taught_network import LEAST, TaughtNetwork, with_linear
+from napari_ink.model.taught_network import LEAST, TaughtNetwork, smoothed_probability, with_linear
 from napari_ink.region import Region
 from napari_ink.training.teaching.blocks import Block, block_region, blocks_of
-from napari_ink.training.teaching.features import FeatureCache
+from napari_ink.training.teaching.features import MARGIN, FeatureCache
 from napari_ink.training.teaching.samples import Samples
 from napari_ink.training.teaching.stroke_forest import enlarged, fit_forest, ink_probability, some_samples
 from napari_ink.typing import UInt8Array
@@ -37,6 +37,8 @@ BLEND = 0.85
 Held-out strokes cannot choose it: people paint where the map is wrong, so that there every map looks bad
 (docs/decisions/0033-teaching.md).
 """
+SMOOTHING = 1.5
+"""Sigma of the Gaussian that smooths maps, in cells."""
 _MOST_CELLS = 12_000
 _RIDGE = 0.05  # of the variance of a standardised feature; directions that vary less are not blown up any further
 _STRENGTH = 0.003  # inverse of the penalty on the weights
@@ -111,6 +113,7 @@ def fit_linear(samples: Samples, whitening: Whitening, seed: int = 0) -> LinearH
         scale=torch.from_numpy(whitening.scale),
         weight=torch.from_numpy(weight),
         bias=torch.tensor(float(model.intercept_[0]), dtype=torch.float32),
+        smoothing=torch.tensor(SMOOTHING),
     )
 
 
@@ -143,24 +146,34 @@ class StrokeHead:
 
     def probability(self, rows: Rows) -> Probabilities:
         """Return the probability of ink ``(n,)`` for features ``(n, c)``, blended with the network's own."""
-        wide = torch.from_numpy(rows.astype(np.float32))
-        forest = torch.from_numpy(ink_probability(self.forest, rows))
-        taught = with_linear(forest, self.linear(wide)).numpy()
-        return blended(taught, expit(rows[:, self.ink_logit].astype(np.float32)), BLEND)
+        return blended(self._taught(rows), self._own(rows), BLEND)
 
     def cells(self, cache: FeatureCache, block: Block) -> Probabilities:
-        """Return the probability of ink ``(y/4, x/4)`` in a block.
+        """Return the probability of ink ``(y/4, x/4)`` in a block, smoothed.
 
         Raises
         ------
         StackError
             If the stack cannot be read there.
         """
-        return self.cells_of(cache.block(block))
+        return self.cells_of(cache.wide_block(block))
 
     def cells_of(self, features: Rows) -> Probabilities:
-        """Return the probability of ink ``(y/4, x/4)`` for features ``(c, y/4, x/4)``."""
-        return self.probability(features.reshape(len(features), -1).T).reshape(features.shape[1:])
+        """Return the smoothed probability of ink ``(y/4, x/4)`` for features with `MARGIN` more cells on each side."""
+        rows = features.reshape(len(features), -1).T
+        taught, own = (plane.reshape(features.shape[1:]) for plane in (self._taught(rows), self._own(rows)))
+        smooth = smoothed_probability(torch.from_numpy(taught), SMOOTHING).numpy()
+        return blended(smooth, own, BLEND)[MARGIN:-MARGIN, MARGIN:-MARGIN]
+
+    def _taught(self, rows: Rows) -> Probabilities:
+        """Return the probabilities of the forest and the linear head."""
+        forest = torch.from_numpy(ink_probability(self.forest, rows))
+        return with_linear(forest, self.linear(torch.from_numpy(rows.astype(np.float32)))).numpy()
+
+    def _own(self, rows: Rows) -> Probabilities:
+        """Return the network's own probabilities."""
+        found: Probabilities = expit(rows[:, self.ink_logit].astype(np.float32))
+        return found
 
     def area(self, cache: FeatureCache, area: Region) -> UInt8Array:
         """Return the probability of ink ``(y, x)`` in a region, uint8 with 255 for 1.

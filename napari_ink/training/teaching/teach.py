@@ -68,7 +68,8 @@ from napari_ink.typing import UInt8Array
 if TYPE_CHECKING:
     from torch import nn
 
-STEPS_PER_MINUTE = 60
+# One core of two takes about half a second for a step (docs/decisions/0033-teaching.md).
+STEPS_PER_MINUTE = 120
 _REPLAY_SHARE = 0.5
 _REPLAY_PHANTOMS = 6
 # Three times the rate, with fewer replayed crops, forgot nearly everything (docs/decisions/0033-teaching.md).

@@ -3,15 +3,26 @@
 import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 from scipy.special import expit, logit
 
 from napari_ink.model import load_model, save_checkpoint
 from napari_ink.model.linear_head import LinearHead
 from napari_ink.model.stroke_features import STEP_PX, feature_count, ink_logit_feature, stroke_features
+from napari_ink.model.taught_network import with_linear
 from napari_ink.region import Region
+from napari_ink.training.teaching.features import MARGIN
 from napari_ink.training.teaching.samples import Samples
 from napari_ink.training.teaching.stroke_forest import ink_probability
-from napari_ink.training.teaching.stroke_head import BLEND, StrokeHead, Whitening, blended, fit_linear, predict_area
+from napari_ink.training.teaching.stroke_head import (
+    BLEND,
+    SMOOTHING,
+    StrokeHead,
+    Whitening,
+    blended,
+    fit_linear,
+    predict_area,
+)
 from tests.training.teaching.test_stroke_forest import HEIGHT, WIDTH, CountingCache
 
 
@@ -86,8 +97,7 @@ def test_a_model_file_predicts_what_the_head_does(tmp_path, taught):
     with torch.inference_mode():
         features = stroke_features(model.network, values)[0]
         found = loaded.network(values[None])[0, 0]
-    rows = features.flatten(1).T.numpy()
-    own = torch.from_numpy(head.probability(rows)).reshape(features.shape[1:])
+    own = torch.from_numpy(head.cells_of(np.pad(features.numpy(), [(0, 0), *[(MARGIN, MARGIN)] * 2], "edge")))
     # The network's own ink counts pixel by pixel in the file, and cell by cell here.
     cells = torch.nn.functional.avg_pool2d(torch.sigmoid(found)[None], STEP_PX)[0]
     assert float((cells - own).abs().mean()) < 0.02
@@ -101,6 +111,7 @@ def test_a_model_file_predicts_what_the_head_does(tmp_path, taught):
         ("mean", lambda tensor: tensor.double()),
         ("bias", lambda tensor: tensor * float("nan")),
         ("scale", lambda tensor: tensor * 0),
+        ("smoothing", lambda tensor: tensor * 100),
     ],
 )
 def test_a_damaged_linear_head_is_refused(taught, name, change):
@@ -108,6 +119,18 @@ def test_a_damaged_linear_head_is_refused(taught, name, change):
     tensors[name] = change(tensors[name])
     with pytest.raises(ValueError, match=f"linear head's {name}"):
         LinearHead(**tensors).check(feature_count(taught[0].network))
+
+
+def test_maps_are_smoothed_between_cells_but_not_the_networks_own_ink(taught):
+    _, head = taught
+    features = np.random.default_rng(3).standard_normal((len(head.linear.mean), 40, 44)).astype(np.float16)
+    rows = features.reshape(len(features), -1).T
+    forest = ink_probability(head.forest, rows)
+    plane = with_linear(torch.from_numpy(forest), head.linear(torch.from_numpy(rows.astype(np.float32))))
+    smooth = ndimage.gaussian_filter(logit(plane.numpy().reshape(40, 44)), SMOOTHING, truncate=3, mode="nearest")
+    own = features[head.ink_logit].astype(np.float32)
+    expected = expit(BLEND * smooth + (1 - BLEND) * own)[MARGIN:-MARGIN, MARGIN:-MARGIN]
+    np.testing.assert_allclose(head.cells_of(features), expected, atol=2e-3)
 
 
 def test_blending_weighs_logits():
