@@ -79,10 +79,10 @@ class Case:
     mask: Bool
 
 
-def cases(worlds: list[str], home: Path, seeds: int) -> Iterator[Case]:
+def cases(worlds: list[str], home: Path, seeds: int, first: int = 0) -> Iterator[Case]:
     """Yield the phantoms."""
     for world in worlds:
-        for seed in range(seeds):
+        for seed in range(first, first + seeds):
             phantom = make_world_phantom(world, 5000 + seed, SIZE_PX, SIZE_PX)
             path = home / f"{world}-{seed}.npy"
             np.save(path, phantom.volume)
@@ -455,6 +455,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--worlds", nargs="+", default=[name for name in WORLDS if name != "gaussian"])
     parser.add_argument("--seeds", type=int, default=1, help="phantoms of each world")
+    parser.add_argument(
+        "--first", type=int, default=1, help="number of the first of them; settings were chosen on those of number 0"
+    )
     parser.add_argument("--strokes", nargs="+", type=int, default=[20, 50, 100, 200])
     parser.add_argument("--deep", nargs="*", type=int, default=[20, 100], help="after how many strokes to train deeply")
     parser.add_argument("--scratch", action="store_true", help="also train from scratch where a deep model is trained")
@@ -475,7 +478,7 @@ def main() -> None:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as place, memory_kept():
         run = Run(args, Path(place))
-        for case in tqdm(cases(args.worlds, Path(place), args.seeds), total=len(args.worlds) * args.seeds):
+        for case in tqdm(cases(args.worlds, Path(place), args.seeds, args.first), total=len(args.worlds) * args.seeds):
             run.case(case)
             if args.json:
                 stated = {"rows": run.table.rows, "forgotten": run.forgotten, "verdicts": run.verdicts}
