@@ -13,10 +13,11 @@ endif
 SIDE_BY_SIDE = $(if $(shell command -v Xvfb),-n logical --maxprocesses 4 --dist loadfile)
 ON_XVFB = $(if $(shell command -v Xvfb),LIBGL_ALWAYS_SOFTWARE=1 QT_QPA_PLATFORM=xcb)
 
-.PHONY: help setup display demo pictures test check docs wheel-test clean
+.PHONY: help setup display demo pictures tutorial test check docs wheel-test clean
 help:
 	@echo "make demo        set up, then open the sample in napari, predict it and overlay ink and edges"
 	@echo "make pictures    take the pictures of the window that the documentation shows"
+	@echo "make tutorial    follow the tutorial in the window, to see that each of its steps works"
 	@echo "make test        set up, then run all tests, those in a real window included"
 	@echo "make check       ruff, mypy and the import rules"
 	@echo "make docs        build the documentation: open build/site/index.html"
@@ -37,6 +38,10 @@ demo: display
 
 pictures: display
 	$(VIRTUAL_DISPLAY) $(BIN)/python tools/pictures.py
+	$(VIRTUAL_DISPLAY) $(BIN)/python tools/tutorial.py
+
+tutorial: display
+	$(VIRTUAL_DISPLAY) $(BIN)/python tools/tutorial.py --out build/tutorial
 
 test: display
 	$(ON_XVFB) $(BIN)/python -m pytest $(SIDE_BY_SIDE)

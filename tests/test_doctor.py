@@ -62,7 +62,7 @@ def test_a_broken_driver_is_a_problem_in_the_report(
 
 
 def test_missing_packages_are_listed_with_the_extra_that_brings_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    named = ["numpy>=1", "no-such-base>=1", 'no-such-extra>=1; extra == "hdf5"']
+    named = ["numpy>=1", "no-such-base>=1", 'no-such-docs; extra == "docs"', 'no-such-extra>=1; extra == "hdf5"']
     monkeypatch.setattr(metadata, "requires", lambda package: named)
     monkeypatch.setattr(doctor, "_QT_BINDINGS", ())
     problems: list[str] = []

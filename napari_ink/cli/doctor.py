@@ -20,6 +20,7 @@ from napari_ink.cli.common import json_argument, print_json
 from napari_ink.decoding import reason_of
 
 _QT_BINDINGS = ("PyQt6", "PySide6", "PyQt5", "PySide2")
+_FOR_DEVELOPERS = "docs"
 _SETTINGS = (
     "CUDA_VISIBLE_DEVICES",
     "LIBGL_ALWAYS_SOFTWARE",
@@ -75,6 +76,8 @@ def _packages(problems: list[str]) -> Facts:
     for requirement in requirements:
         name = re.split(r"[^\w.-]", requirement, maxsplit=1)[0]
         extra = re.search(r"extra == ['\"](\w+)", requirement)
+        if extra is not None and extra[1] == _FOR_DEVELOPERS:
+            continue
         version = _version(name)
         if version is None and extra is None:
             problems.append(f"{name} is not installed; run `pip install napari-ink`.")
