@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from napari_ink.model.forest import Forest
 from napari_ink.model.linear_head import LinearHead
 from napari_ink.model.network import InkEdgeNetwork
-from napari_ink.model.stroke_features import STEP_PX, smoothed, stroke_features
+from napari_ink.model.stroke_features import STEP_PX, ink_logit_feature, smoothed, stroke_features
 
 LEAST = 1e-3
 """Least probability of ink, so that logits are finite."""
@@ -51,12 +51,23 @@ class TaughtNetwork(nn.Module):
     def _logits(self, values: Tensor) -> Tensor:
         features, logits = stroke_features(self.network, values)
         found = self.taught_probability(features.flatten(1).T.float()).reshape(features.shape[1:])
-        if self.linear is not None:
-            found = smoothed_probability(found, float(self.linear.smoothing))
-        fine = F.interpolate(found[None, None], scale_factor=STEP_PX, mode="bilinear")[0, 0]
-        taught = torch.logit(fine.clamp(LEAST, 1 - LEAST))
-        own = torch.logit(torch.sigmoid(logits[0]).clamp(LEAST, 1 - LEAST))
-        return torch.stack([torch.lerp(own, taught, self.forest.blend), logits[1]])
+        if self.linear is None:
+            taught, own = _fine_logit(found), _bounded(logits[0])
+            return torch.stack([torch.lerp(own, taught, self.forest.blend), logits[1]])
+        # Cell by cell, since the network's own ink is as noisy between pixels as a forest between cells.
+        taught = torch.logit(smoothed_probability(found, float(self.linear.smoothing)))
+        own = _bounded(features[ink_logit_feature(self.network)].float())
+        return torch.stack([_fine_logit(torch.sigmoid(torch.lerp(own, taught, self.forest.blend))), logits[1]])
+
+
+def _fine_logit(cells: Tensor) -> Tensor:
+    """Return the logits ``(y, x)`` of probabilities of cells ``(y/4, x/4)``, interpolated."""
+    fine = F.interpolate(cells[None, None], scale_factor=STEP_PX, mode="bilinear")[0, 0]
+    return torch.logit(fine.clamp(LEAST, 1 - LEAST))
+
+
+def _bounded(logits: Tensor) -> Tensor:
+    return torch.logit(torch.sigmoid(logits).clamp(LEAST, 1 - LEAST))
 
 
 def with_linear(forest: Tensor, linear: Tensor) -> Tensor:
