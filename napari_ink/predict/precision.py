@@ -33,12 +33,15 @@ def choose_format(
     has_bfloat16
         Whether that device has instructions for bfloat16.
     """
-    from napari_ink.model.network import InkEdgeNetwork
+    from napari_ink.model.inference import takes_reduced_precision
 
     if asked == "float32":
         return "float32", None
-    if not all(isinstance(member.network, InkEdgeNetwork) for member in members):
-        return "float32", "The fast precision is only for our own network, so this run computes in float32."
+    if not all(takes_reduced_precision(member.network) for member in members):
+        return "float32", (
+            "The fast precision is only for our own network and those of published files, so this run computes in "
+            "float32."
+        )
     if not has_bfloat16:
         where = "this processor" if device.type == "cpu" else f"the device {device.type}"
         return "float32", f"The fast precision needs bfloat16, which {where} lacks, so this run computes in float32."

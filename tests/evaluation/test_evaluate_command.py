@@ -107,7 +107,7 @@ def test_thinned_edges_are_scored_as_they_are(
     edge[outline], edge[ndimage.binary_erosion(planes["truth"], iterations=2) & ~outline] = 80, 255
     inside = edge_scores([(edge, outline)], reach=TOLERANCE_PX, thinned=True)
     whole = slice(0, SHAPE[0]), slice(0, SHAPE[1])
-    monkeypatch.setattr("napari_ink.cli.evaluate._read_probabilities", lambda path: (planes["ink"], edge, SHAPE, whole))
+    monkeypatch.setattr("napari_ink.cli.evaluate.read_probabilities", lambda path: (planes["ink"], edge, SHAPE, whole))
     both = tmp_path / "store.zarr", tmp_path / "seg_inklabels.png"
     as_it_is, suppressed = scores(*both, "--thinned")[0], scores(*both)[0]
     assert as_it_is["edge_ods"] == inside.ods != suppressed["edge_ods"]
