@@ -205,6 +205,8 @@ def test_training_further_starts_from_the_given_weights(pair: TrainingPair, tmp_
         torch.testing.assert_close(model.network.get_parameter(name), weight, rtol=0, atol=1e-9)
     assert model.contract == start.contract
     assert model.provenance["started_from"]["sha256"] == start.sha256
+    # The pair does not state that it is a phantom, so it counts as a scan, in each of both trainings.
+    assert model.provenance["trained_on"] == {"scans": 2, "phantoms": 0, "figures": {}}
     with pytest.raises(BadInputError, match="contract of its own"):
         next(train(replace(further, contract=CONTRACT.changed(mean=0.1), out=tmp_path / "x")))
     with pytest.raises(BadInputError, match="size of its own"):
