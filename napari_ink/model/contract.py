@@ -41,10 +41,11 @@ _FAR_MEAN = 2.0
 _FAR_DEVIATION = (0.2, 4.0)
 
 _BRIGHTEST = np.iinfo(np.uint16).max
-# Shares of a stack's voxels, and the greys (of 255) that the values at these shares become: about those of the
-# published crops of Scroll 1, see docs/phantoms.md.
-_SHARES = (0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999)
-_USUAL_GREYS = (16.0, 34.0, 57.0, 66.0, 80.0, 105.0, 150.0, 178.0, 195.0, 222.0, 244.0)
+# Shares of a stack's voxels, and the greys (of 255) that the values at these shares become. Half of the layers read are
+# gaps between sheets, so that these two are the air and the brighter papyrus, the steadiest of all; see decision 0035.
+_SHARES = (0.05, 0.95)
+_USUAL_GREYS = (14.0, 157.0)
+_MOST_GREY = 1.5  # brighter than white: metal and hot pixels
 
 Greys = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
@@ -84,12 +85,12 @@ class InputContract(BaseModel):
         "fixed",
         description="fixed: by the values above alone; crop robust: each tile is then clipped to its own 1st to 99th "
         "percentile, less its median, and divided by 1.4826 times its median absolute deviation; stack quantiles: "
-        "before all else, greys are replaced so that the stack's own quantiles become those of a usual scan, whatever "
-        "its brightness, contrast, gamma and bits",
+        "before all else, greys are scaled so that the stack's own 5th and 95th percentile become those of a usual "
+        "scan, whatever its brightness, contrast and bits",
     )
     stack_greys: tuple[float, ...] | None = Field(
         None,
-        description="with stack quantiles: the grey values of the stack at hand at these quantiles, in stored greys",
+        description="with stack quantiles: the 5th and 95th percentile of the stack at hand, in stored greys",
         min_length=len(_SHARES),
         max_length=len(_SHARES),
     )
@@ -354,7 +355,7 @@ class InputContract(BaseModel):
                 f"Each tile of {self.tile_size} pixels is scaled by its own grey values, so values depend on it."
             )
         if self.normalisation == "stack quantiles":
-            sentences.append("Grey values are scaled so that the stack's quantiles are those of a usual scan.")
+            sentences.append("Grey values are scaled by the stack's own quantiles to those of a usual scan.")
         sentences.extend(self._voxel_notes(voxel_size_um, layer_step_um))
         return tuple(sentences)
 
@@ -417,13 +418,11 @@ def _in_um(edge: float, step: float) -> str:
 @lru_cache(maxsize=32)
 def _quantile_table(stack_greys: tuple[float, ...], top: int, mean: float, std: float) -> npt.NDArray[np.float32]:
     """Return the prepared value of each grey value from 0 to `top`."""
-    stored, usual = np.array((0.0, *stack_greys)), np.array((0.0, *_USUAL_GREYS))
-    # Quantiles of a stack with few grey values coincide; these get the mean of their usual greys.
-    knots, groups = np.unique(stored, return_inverse=True)
-    values = np.bincount(groups, usual) / np.bincount(groups)
-    table: npt.NDArray[np.float32] = (np.interp(np.arange(top + 1), knots, values) / 255).astype(np.float32)
-    table -= mean
-    table /= std
+    (low, high), (usual_low, usual_high) = stack_greys, _USUAL_GREYS
+    slope = (usual_high - usual_low) / max(high - low, 1.0)  # a stack of one grey has no contrast to scale
+    greys = (usual_low + slope * (np.arange(top + 1) - low)) / 255
+    # Around the papyrus stacks are 0, which in one of low contrast would lie far below the air.
+    table: npt.NDArray[np.float32] = ((greys.clip(0.0, _MOST_GREY) - mean) / std).astype(np.float32)
     return table
 
 
