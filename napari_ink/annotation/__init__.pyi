@@ -34,7 +34,7 @@ from .review.review import (
 )
 from .review.statistics import Statistics, statistics
 from .review.variety import varied
-from .similar import Candidate, SearchProgress, find_similar
+from .similar import Candidate, SearchProgress, find_similar, is_known
 from .store.edits import Block, Change, Edit, EditHeader, Plane
 from .store.store import Annotation, StepKind
 
@@ -56,6 +56,7 @@ __all__ = [
     "default_project_folder",
     "draft_edge_labels",
     "draft_ink_labels",
+    "is_known",
     "is_project",
     "open_project",
     "barrier_of",

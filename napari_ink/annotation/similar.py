@@ -28,6 +28,8 @@ _SEEN_PX = 20
 _LEAST_PX = 6
 # The segment is searched in bands of this height (of reduced pixels), so that memory does not grow with it.
 _BAND_PX = 1024
+# Share of a candidate's ink that is labelled already, above which there is nothing to decide.
+_KNOWN_SHARE = 0.5
 # Degrees around a coarse angle, half the distance to the next one.
 _FINER = (-3.75, 0.0, 3.75)
 
@@ -96,6 +98,7 @@ def find_similar(
     channels: list[Read],
     most: int = 60,
     least_score: float = 0.5,
+    known: Callable[[tuple[int, int], tuple[int, int]], Mask] | None = None,
 ) -> Iterator[SearchProgress]:
     """Search a segment for places that look like a box, and yield progress; the last event holds the candidates.
 
@@ -113,6 +116,9 @@ def find_similar(
         Largest number of candidates.
     least_score
         Lowest correlation of a candidate.
+    known
+        Function that reads the pixels that are ink already, bool ``(y, x)``. Places with mostly such
+        pixels are left out.
 
     Raises
     ------
@@ -147,7 +153,30 @@ def find_similar(
     full = [channel((y0, y1), (x0, x1)) for channel in channels]
     refined = [_refined(place, shape, full, channels, step) for place in chosen]
     best = [one for one in _apart(refined, side, most) if one.score >= least_score and not _is_box(one, box)]
-    yield SearchProgress(1.0, tuple(_candidate(place, shape, ink, channels[-1]) for place in best))
+    found = (_candidate(place, shape, ink, channels[-1]) for place in best)
+    yield SearchProgress(1.0, tuple(one for one in found if known is None or not is_known(one, shape, known)))
+
+
+def is_known(
+    candidate: Candidate, shape: tuple[int, int], known: Callable[[tuple[int, int], tuple[int, int]], Mask]
+) -> bool:
+    """Return whether most pixels that a candidate would label as ink are ink already.
+
+    Parameters
+    ----------
+    candidate
+        Place that was found.
+    shape
+        Height and width of the segment.
+    known
+        Function that reads the pixels that are ink already, bool ``(y, x)``.
+    """
+    (top, left), (height, width) = candidate.corner, candidate.ink.shape
+    y, x = (max(top, 0), min(top + height, shape[0])), (max(left, 0), min(left + width, shape[1]))
+    if y[0] >= y[1] or x[0] >= x[1]:
+        return True  # it lies beside the segment
+    ink = candidate.ink[y[0] - top : y[1] - top, x[0] - left : x[1] - left]
+    return bool((ink & known(y, x)).sum() > _KNOWN_SHARE * ink.sum())
 
 
 def _coarse(picture: Plane, step: int) -> Plane:

@@ -33,6 +33,7 @@ from napari_ink.gui.views import (
 from napari_ink.gui.views.cheat_sheet import CheatSheet
 from napari_ink.gui.views.drop_filter import DropFilter
 from napari_ink.gui.views.input_filter import InputFilter
+from napari_ink.gui.views.similar_section import SimilarSection
 from napari_ink.gui.views.style import style_sheet, text_colour
 from napari_ink.phantom import sample_path
 
@@ -153,6 +154,12 @@ class InkDock(QWidget):
         self.steps.open(step)
         self._pages.setCurrentIndex(list(Step).index(step))
 
+    def page(self) -> QScrollArea:
+        """Return the page of the open step."""
+        page = self._pages.currentWidget()
+        assert isinstance(page, QScrollArea)
+        return page
+
     def open_stack(self, source: Path | str) -> None:
         """Open a stack or a project."""
         self.session.open_stack(source)
@@ -226,13 +233,15 @@ class InkDock(QWidget):
 
     def _on_changed(self, state: InkState) -> None:
         is_new_stack = state.stack is not None and state.stack is not self._shown.stack
-        is_progress, self._shown = state.is_progress_since(self._shown), state
+        is_progress, before, self._shown = state.is_progress_since(self._shown), self._shown, state
         if is_progress:  # several times per second, so only the progress is rendered
             self.predict.show_progress(state.run)
             self.status.show_progress(state)
             return
         for panel in self._panels:
             panel.show_state(state)
+        if SimilarSection.is_needed(state) and not SimilarSection.is_needed(before):
+            self.open_step(Step.CORRECT)  # its key works in all steps, and only there are the candidates
         self.steps.show_state(state)
         self.legend.show_state(state)
         self.status.show_state(state)

@@ -163,6 +163,7 @@ class InkSession(QObject):
         box_tool = self.labelling.tools[Tool.FIND_SIMILAR]
         assert isinstance(box_tool, BoxTool)
         box_tool.box_drawn.connect(self.similar.search)
+        box_tool.given_up.connect(self._stop_searching)
 
     def _connect_store(self) -> None:
         """Copy the status of controllers into the state, for controllers that do not know the store."""
@@ -183,6 +184,10 @@ class InkSession(QObject):
         self.review.failed.connect(partial(store.fail, step=Step.REVIEW))
         for failed in (self.similar.failed, self.compare.failed, self.labels.failed):
             failed.connect(partial(store.fail, step=Step.CORRECT))
+
+    def _stop_searching(self) -> None:
+        self.similar.cancel()
+        self.labelling.put_tool_away()
 
     def connect_views(
         self,
@@ -230,7 +235,7 @@ class InkSession(QObject):
         correct.settings.papyrus_chosen.connect(self.labelling.paint_papyrus)
         correct.plain_view_requested.connect(self._layers.viewport.make_plain)
         correct.similar.candidate_chosen.connect(self.similar.show)
-        correct.similar.cancel_requested.connect(self.similar.cancel)
+        correct.similar.cancel_requested.connect(self._stop_searching)
         correct.versions.version_named.connect(self.labelling.save_version)
         correct.versions.compare_requested.connect(self.compare.compare_version)
         correct.versions.restore_requested.connect(self.labelling.restore_version)

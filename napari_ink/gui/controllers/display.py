@@ -56,6 +56,11 @@ class DisplayController:
         y, x = camera_of(self._viewer).center[-2:]
         return float(y), float(x)
 
+    def mouse(self) -> tuple[float, float]:
+        """Return y and x of the place where the mouse is or was last on the canvas."""
+        y, x = self._viewer.cursor.position[-2:]
+        return float(y), float(x)
+
     def go_to(self, y: float, x: float, extent: float | None = None) -> None:
         """Center the view on a place, and zoom so that `extent` pixels are visible if it is given."""
         self._layers.viewport.make_plain()

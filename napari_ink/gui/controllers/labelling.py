@@ -133,6 +133,10 @@ class LabellingController(QObject):
             self._tool_manager.deactivate()
             self._layers.activate_tool(tool)
 
+    def put_tool_away(self) -> None:
+        """Deactivate the active canvas tool; brushes of napari stay."""
+        self._tool_manager.deactivate()
+
     def set_brush(self, diameter_px: int) -> None:
         """Set the brush size of the active tool."""
         self._layers.set_brush("edge" if self._store.state.tool in EDGE_BRUSHES else "ink", diameter_px)

@@ -95,15 +95,15 @@ class ReviewController(QObject):
         self._marks, self._history_read, self._shown = {}, 0, None
 
     def mark(self, state: ReviewState) -> None:
-        """Set the state of the current region, or of the region in the middle of the view if there is none."""
+        """Set the state of the outlined region, or of the one under the mouse if none is outlined in the view."""
         annotation = self._labels.annotation
-        region = self.region or self._middle()
+        region, which = self._target()
         if annotation is None or region is None:
             return
         row, column = region
         value = np.full((1, 1), state, np.uint8)
         edit = self._labels.apply([("review", row, column, value)], f"mark {_WORDS[state]}")
-        self._take(region)
+        self._take(region, note=f"Region {row + 1}, {column + 1} ({which}) was marked {_WORDS[state]}.")
         if state in (ReviewState.REVIEWED, ReviewState.FLAGGED):
             if edit is not None:
                 # Capped, so that a break does not spoil the estimate of the time left.
@@ -229,21 +229,34 @@ class ReviewController(QObject):
         self._arrived_at = time.monotonic()
         self._take(region)
 
-    def _take(self, region: ReviewCell) -> None:
+    def _take(self, region: ReviewCell, **status: Any) -> None:
         annotation = self._labels.annotation
         if annotation is None:
             return
         if region != self.region:
             self.region = region
             self._layers.show_auxiliary("frame", frame_layer(*cell_bounds(region, annotation.shape)))
-        self._update_status()
+        self._update_status(**status)
 
-    def _middle(self) -> ReviewCell | None:
+    def _target(self) -> tuple[ReviewCell | None, str]:
+        """Return the region to mark, and in words which one it is."""
+        annotation, view = self._labels.annotation, self._layers.viewport.visible_region()
+        if annotation is None:
+            return None, ""
+        if self.region is not None:
+            y0, y1, x0, x1 = cell_bounds(self.region, annotation.shape)
+            # An outline that is out of sight cannot be meant.
+            if view is None or (y0 < view.y1 and view.y0 < y1 and x0 < view.x1 and view.x0 < x1):
+                return self.region, "outlined"
+        if self._layers.viewport.has_mouse():
+            return self._cell_at(self._display.mouse()), "under the mouse"
+        return self._cell_at(self._display.center()), "in the middle"
+
+    def _cell_at(self, place: tuple[float, float]) -> ReviewCell | None:
         annotation = self._labels.annotation
         if annotation is None:
             return None
-        middle = zip(self._display.center(), annotation.shape, strict=True)
-        y, x = (min(max(at, 0.0), length - 1.0) for at, length in middle)
+        y, x = (min(max(at, 0.0), length - 1.0) for at, length in zip(place, annotation.shape, strict=True))
         return cell_at(y, x)
 
     def _states(self) -> UInt8Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from qtpy.QtCore import QObject, Signal
 from skimage.measure import find_contours
 
-from napari_ink.annotation import LabelValue, find_similar
+from napari_ink.annotation import LabelValue, find_similar, is_known
 from napari_ink.gui.models.status import SearchStatus
 
 if TYPE_CHECKING:
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from napari_ink.gui.layers.tool_preview import ToolPreview
     from napari_ink.region import Region
     from napari_ink.stack import DepthStack
+    from napari_ink.typing import Mask
 
 _JOB = "search"
 _PROJECTED = 2
-_VIEW = 6.0
 
 
 class SimilarController(QObject):
@@ -93,12 +93,12 @@ class SimilarController(QObject):
             self._drop(rejected=self.status.rejected + 1)
 
     def show(self, index: int) -> None:
-        """Center the view on a candidate, and outline it."""
+        """Center the view on a candidate at the same zoom, and outline it."""
         if not 0 <= index < len(self.status.candidates):
             return
         self._set_status(replace(self.status, current=index))
         candidate = self.status.candidates[index]
-        self._display.go_to(candidate.y, candidate.x, _VIEW * max(candidate.ink.shape))
+        self._display.go_to(candidate.y, candidate.x)
         top, left = candidate.corner
         # Padded, so that the contour is also closed where the ink touches the border of the match.
         outlines = find_contours(np.pad(candidate.ink, 1).astype(np.float32), 0.5)
@@ -127,6 +127,10 @@ class SimilarController(QObject):
     def _drop(self, **counts: int) -> None:
         status, at = self.status, self.status.current
         left = status.candidates[:at] + status.candidates[at + 1 :]
+        annotation = self._labels.annotation
+        # What has become ink meanwhile, by an accepted neighbour or a stroke, is offered no more.
+        while annotation is not None and at < len(left) and is_known(left[at], annotation.shape, _ink_of(annotation)):
+            left = left[:at] + left[at + 1 :]
         note = "" if left else "That was the last candidate."
         self._set_status(replace(status, candidates=left, current=min(at, max(len(left) - 1, 0)), note=note, **counts))
         if left:
@@ -170,7 +174,11 @@ def _search(
             channels.append(lambda y, x: plane[slice(*y), slice(*x)].astype(np.float32))
     # Grey values too: where the model has missed the ink, only they can match.
     channels.append(lambda y, x: _projection(stack, y, x))
-    yield from find_similar(annotation.shape, (*y, *x), ink, channels)
+    yield from find_similar(annotation.shape, (*y, *x), ink, channels, known=_ink_of(annotation))
+
+
+def _ink_of(annotation: Annotation) -> Callable[[tuple[int, int], tuple[int, int]], Mask]:
+    return lambda y, x: np.asarray(annotation.read("ink", y, x) == LabelValue.INK)
 
 
 def _projection(stack: DepthStack, y: tuple[int, int], x: tuple[int, int]) -> npt.NDArray[np.float32]:

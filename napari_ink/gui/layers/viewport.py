@@ -93,6 +93,11 @@ class Viewport(QObject):
         y0, y1, x0, x1 = ranges
         return Region(y0, y1, x0, x1) if y1 - y0 > 1 and x1 - x0 > 1 else None
 
+    def has_mouse(self) -> bool:
+        """Whether the mouse is over the picture, and not over a panel."""
+        canvas = canvas_of(self._dock)
+        return canvas is not None and canvas.underMouse()
+
     def zoom(self) -> float:
         """Return the number of screen pixels per pixel of the stack."""
         return float(camera_of(self._viewer).zoom)

@@ -16,13 +16,14 @@ if TYPE_CHECKING:
 
 
 class BoxTool(CanvasTool):
-    """Tool that draws a box with a drag, and emits `box_drawn` when the button is released."""
+    """Tool that draws a box with a drag, and emits `box_drawn` when the button is released; Escape emits `given_up`."""
 
     name = Tool.FIND_SIMILAR
     hint = "Drag a box around a stroke or letter to search the whole segment for similar ones."
     takes_drags = True
 
     box_drawn = Signal(object)
+    given_up = Signal()
 
     def __init__(self, context: ToolContext) -> None:
         super().__init__(context)
@@ -46,8 +47,11 @@ class BoxTool(CanvasTool):
             self.box_drawn.emit(box)
 
     def key(self, key: Key) -> None:
-        """Discard the box; Enter has nothing to finish here."""
+        """Discard the box, or give up with Escape if there is none; Enter has nothing to finish here."""
+        was_drawing = self._start is not None
         self.drop()
+        if key == "Escape" and not was_drawing:
+            self.given_up.emit()
 
     def drop(self) -> None:
         """Discard the box."""

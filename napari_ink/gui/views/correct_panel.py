@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QMessageBox
+from qtpy.QtWidgets import QMessageBox, QStackedWidget, QVBoxLayout, QWidget
 
 from napari_ink.gui.models.state import InkState, Step
 from napari_ink.gui.models.status import StorageStatus
 from napari_ink.gui.preferences import shown_key
-from napari_ink.gui.views.section import Section, fold_others, row
+from napari_ink.gui.views.section import row
 from napari_ink.gui.views.similar_section import SimilarSection
 from napari_ink.gui.views.step_panel import Lines, StepPanel, button, mark
 from napari_ink.gui.views.tool_bar import PLAIN_VIEW, IconButton, ToolBar, title_of
@@ -41,23 +41,32 @@ class CorrectPanel(StepPanel):
         self.editable_button = button("Make editable", "Draft labels at the thresholds of the prediction", primary=True)
         self.bar, self.settings = ToolBar(), ToolSettingsRow()
         self.tools, self.actions_of = self.bar.tools, self.bar.actions_of
-        self.tool_hint, self.edit_note, self.counts = Lines(3), Lines(2, "", "inkWarning"), Lines(1)
+        self.tool_hint, self.edit_note = Lines(3), Lines(2, "", "inkWarning")
         self.similar, self.versions = SimilarSection(), VersionsSection()
-        self.sections: tuple[Section, ...] = (self.similar, self.versions)
+        self._notes, self._below = QWidget(), QStackedWidget()
         first = row(self.editable_button, *self.bar.changes)
         first.setSpacing(3)
         self.rows.addLayout(first)
-        for widget in (self.bar, self.settings, self.tool_hint, self.edit_note, self.counts, *self.sections):
+        self._lay_out_notes()
+        for widget in (self.bar, self.settings, self._below):
             self.rows.addWidget(widget)
-        fold_others(*self.sections)
         self.editable_button.clicked.connect(self._on_editable)
         self.bar.tool_requested.connect(self.tool_requested)
         self.bar.action_requested.connect(self._on_action)
-        for section in self.sections:
-            section.action_requested.connect(self.action_requested)
+        self.similar.action_requested.connect(self.action_requested)
+
+    def _lay_out_notes(self) -> None:
+        notes = QVBoxLayout(self._notes)
+        notes.setContentsMargins(0, 0, 0, 0)
+        notes.setSpacing(6)
+        for widget in (self.tool_hint, self.edit_note, self.versions):
+            notes.addWidget(widget)
+        notes.addStretch(1)
+        for page in (self._notes, self.similar):
+            self._below.addWidget(page)
 
     def show_state(self, state: InkState) -> None:
-        """Show the tools that are possible, the undo step, and the label counts."""
+        """Show the tools that are possible, their settings, and the undo step."""
         super().show_state(state)
         self._edited = state.labels_edited
         storage = state.storage
@@ -69,12 +78,11 @@ class CorrectPanel(StepPanel):
         self.actions_of["difference"].setChecked(state.compared == "prediction")
         _show_change(self.actions_of["undo"], storage.undo_name, can_edit)
         _show_change(self.actions_of["redo"], storage.redo_name, can_edit)
-        for section in self.sections:
-            section.show_state(state)
-        self.similar.setEnabled(state.labels)
+        self.similar.show_state(state)
+        self.versions.show_state(state)
+        self._below.setCurrentWidget(self.similar if SimilarSection.is_needed(state) else self._notes)
         self.tool_hint.show_text(_tool_text(state) if can_edit else "")
         self._show_note(state, can_edit)
-        self.counts.show_text(_counted(state) if state.labels else "")
 
     def _show_editable(self, state: InkState) -> None:
         again = "Redraft from prediction…" if state.labels_edited else "Redraft from prediction"
@@ -137,9 +145,3 @@ def _why_not_here(storage: StorageStatus) -> str:
     if storage.hidden:
         return _HIDDEN.format(" and ".join(storage.hidden), shown_key("blink_labels"))
     return _PARTIAL if storage.is_partial else ""
-
-
-def _counted(state: InkState) -> str:
-    counts = state.counts
-    shown = {"Ink": counts.ink, "papyrus": counts.papyrus, "edges": counts.edge, "no edge": counts.not_edge}
-    return " · ".join(f"{name} {pixels:,}".replace(",", "\u202f") for name, pixels in shown.items())

@@ -42,11 +42,15 @@ class Legend(QWidget):
         rows = (("Labels", "blink_labels", _LABELS), ("Prediction", "blink_prediction", _PREDICTION))
         for line, (title, action, colours) in enumerate(rows):
             grid.addWidget(self._button(title, action), line, 0)
-            grid.addWidget(_swatches(colours), line, 1)
+            swatches = _swatches(colours)
+            grid.addWidget(swatches, line, 1)
+            if action == "blink_labels":
+                self.counts = swatches
         grid.setColumnStretch(1, 1)
 
     def show_state(self, state: InkState) -> None:
-        """Show what is visible."""
+        """Show what is visible, and in the tooltip how many pixels are labelled."""
+        self.counts.setToolTip(_counted(state) if state.labels else "")
         hidden = len(state.storage.hidden) == len(get_args(LabelKind)), state.is_prediction_hidden
         there = state.labels, state.has_prediction
         for one, is_hidden, is_there in zip(self.buttons.values(), hidden, there, strict=True):
@@ -70,3 +74,9 @@ def _swatches(colours: tuple[tuple[tuple[float, ...], str], ...]) -> QLabel:
     made.setObjectName("inkLegend")
     made.setTextFormat(Qt.TextFormat.RichText)
     return made
+
+
+def _counted(state: InkState) -> str:
+    counts = state.counts
+    shown = {"Ink": counts.ink, "papyrus": counts.papyrus, "edges": counts.edge, "no edge": counts.not_edge}
+    return " · ".join(f"{name} {pixels:,}".replace(",", "\u202f") for name, pixels in shown.items())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QHBoxLayout, QLayout, QPushButton, QVBoxLayout, QWidget
 
@@ -75,18 +73,6 @@ def action_button(name: str, text: str, says_key: bool = True) -> QPushButton:
     # Without the focus on the button, keys continue to go to the canvas.
     made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
     return made
-
-
-def fold_others(*sections: Section) -> None:
-    """Close all other sections when one is opened, so that a page stays within the height of a small window."""
-
-    def fold(opened: Section, is_open: bool) -> None:
-        for other in sections:
-            if is_open and other is not opened:
-                other.header.setChecked(False)
-
-    for one in sections:
-        one.header.toggled.connect(partial(fold, one))
 
 
 def row(*widgets: QWidget) -> QLayout:

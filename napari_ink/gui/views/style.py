@@ -28,14 +28,16 @@ QPushButton#inkTab:hover {{ background-color: {line}; }}
 QPushButton#inkTab[blocked="true"] {{ color: {faint}; }}
 QPushButton#inkTab[done="true"] {{ border-bottom: 3px solid {done}; }}
 QPushButton#inkTab:checked {{ background-color: {raised}; border-bottom: 3px solid {accent}; }}
-#inkStep QPushButton {{ background-color: {line}; padding: 4px 6px; border-radius: 3px; }}
+#inkStep QPushButton {{
+    background-color: {line}; border: 1px solid {line}; padding: 3px 5px; border-radius: 3px;
+}}
 #inkStep QPushButton:hover {{ background-color: {hover}; }}
 #inkStep QPushButton:disabled {{ background-color: {raised}; color: {faint}; border: 1px solid {line}; }}
-#inkStep QPushButton:checked {{ background-color: {line}; border: 2px solid {accent}; padding: 2px 4px; }}
+#inkStep QPushButton:checked {{ border: 2px solid {accent}; padding: 2px 4px; }}
 #inkStep QPushButton#inkPrimary:enabled {{ background: {accent}; color: black; font-weight: bold; }}
 #inkStep QPushButton#inkPrimary:enabled:hover {{ background-color: {accent_hover}; }}
 #inkStep QPushButton#inkSection, #inkStep QPushButton#inkSection:checked {{
-    text-align: left; font-weight: bold; border: none; padding: 4px 6px; background-color: {line};
+    text-align: left; font-weight: bold; border: 1px solid {line}; padding: 3px 5px; background-color: {line};
 }}
 QPushButton#inkFlat {{ background-color: {line}; padding: 1px 6px; border-radius: 3px; font-size: {small}pt; }}
 #inkLegend {{ font-size: {small}pt; }}

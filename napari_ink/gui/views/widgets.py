@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QSignalBlocker, Qt, Signal
+from qtpy.QtCore import QSignalBlocker, QSize, Qt, Signal
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QSlider, QSpinBox, QWidget
 from superqt.utils import QSignalDebouncer
 
@@ -83,6 +83,24 @@ class Progress(QProgressBar):
         self.setUpdatesEnabled(True)
 
 
+class Column(QLabel):
+    """Text that is as wide as a longer one, so that rows below each other are aligned in any font."""
+
+    def __init__(self, text: str, longest: str) -> None:
+        super().__init__(text)
+        self._longest = longest
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        """Return the size for the longest text in the current font."""
+        self.ensurePolished()
+        width = self.fontMetrics().horizontalAdvance(self._longest) + 4
+        return QSize(width, super().sizeHint().height())
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802
+        """Return the same as `sizeHint`."""
+        return self.sizeHint()
+
+
 class ThresholdRow(QWidget):
     """Slider for a threshold between 0.01 and 0.99; emits `changed` while it moves."""
 
@@ -93,15 +111,13 @@ class ThresholdRow(QWidget):
         swatch = QLabel()
         swatch.setFixedSize(14, 14)
         swatch.setStyleSheet(f"background-color: {colour}; border-radius: 3px;")
-        name = QLabel(title)
-        name.setFixedWidth(46)
+        name = Column(title, "Edges")
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setRange(1, 99)
         self.slider.setToolTip(
             f"Lowest probability that counts as {noun}: move left for more, right for the most certain only"
         )
-        self._number = QLabel()
-        self._number.setFixedWidth(34)
+        self._number = Column("", "0.00")
         self._number.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)

@@ -112,6 +112,21 @@ def test_without_a_queue_the_region_in_the_middle_of_the_view_is_marked(wide, vi
     assert wide.state.review.in_progress == 1
 
 
+def test_an_outline_out_of_sight_is_not_marked_but_the_region_under_the_mouse(wide, viewer_model, monkeypatch):
+    wide.do("in_progress")
+    outlined = wide.review.region
+    assert f"Region {outlined[0] + 1}, {outlined[1] + 1} (in the middle) was marked" in wide.state.review.note
+    wide.do("flagged")
+    assert "(outlined)" in wide.state.review.note and wide.review.region == outlined
+    monkeypatch.setattr(wide._layers.viewport, "has_mouse", lambda: True)
+    camera_of(viewer_model).zoom = 20.0
+    camera_of(viewer_model).center = (0, 560.0, 570.0)
+    viewer_model.cursor.position = (0, 555.0, 565.0)
+    wide.do("reviewed")
+    assert wide.review.region == (2, 2)
+    assert "Region 3, 3 (under the mouse) was marked reviewed." in wide.state.review.note
+
+
 def test_the_end_of_the_queue_is_reported(wide, held_jobs):
     _go(wide, held_jobs)
     for _ in range(9):

@@ -76,6 +76,28 @@ def test_candidates_can_be_dismissed(found):
     assert found.labelling.context.preview.is_empty
 
 
+def test_what_is_ink_already_is_not_offered(letters, held_jobs):
+    y, x = PLACES[1]
+    letters.labels.apply([("ink", y - HALF, x - HALF, letter().astype(np.uint8) * 2)], "ink")
+    letters.similar.search(FIRST)
+    held_jobs.work()
+    left = letters.state.similar.candidates
+    assert len(left) == 2 and all(abs(one.y - y) + abs(one.x - x) > HALF for one in left)
+    later = left[1]
+    top, leftmost = later.corner
+    letters.labels.apply([("ink", top, leftmost, later.ink.astype(np.uint8) * 2)], "ink")
+    letters.similar.accept()
+    assert letters.state.similar.candidates == ()
+
+
+def test_the_zoom_stays(letters, viewer_model, held_jobs):
+    camera_of(viewer_model).zoom = 3.5
+    letters.similar.search(FIRST)
+    held_jobs.work()
+    letters.similar.reject()
+    assert camera_of(viewer_model).zoom == 3.5
+
+
 def test_an_empty_box_gives_a_hint(letters, held_jobs):
     letters.similar.search(Region(200, 221, 200, 241))
     held_jobs.work()

@@ -56,3 +56,15 @@ def test_keys_cancel_the_box(box, drawn, context, key):
     assert context.preview.is_empty
     box.release(Pointer(40, 70))
     assert drawn == []
+
+
+def test_escape_without_a_box_gives_the_tool_up(box):
+    given_up = []
+    box.given_up.connect(lambda: given_up.append(True))
+    box.press(Pointer(20, 30))
+    box.key("Escape")
+    assert given_up == []
+    box.key("Enter")
+    assert given_up == []
+    box.key("Escape")
+    assert given_up == [True]

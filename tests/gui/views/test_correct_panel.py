@@ -6,7 +6,7 @@ import pytest
 
 from napari_ink.gui.models.state import InkState
 from napari_ink.gui.models.status import LabelCounts, StorageStatus
-from napari_ink.gui.views import CorrectPanel
+from napari_ink.gui.views import CorrectPanel, Legend
 from napari_ink.stack import open_stack
 
 
@@ -33,9 +33,11 @@ def test_the_first_button_names_its_current_action(panel, segment, settings, tex
     assert panel.editable_button.isEnabled()
 
 
-def test_labelled_pixels_are_counted(panel, segment):
-    panel.show_state(InkState(stack=open_stack(segment), labels=True, counts=LabelCounts(ink=1234, papyrus=56)))
-    assert "Ink 1\u202f234 · papyrus 56" in panel.counts.text()
+def test_labelled_pixels_are_counted_in_the_legend(qtbot, segment):
+    legend = Legend()
+    qtbot.addWidget(legend)
+    legend.show_state(InkState(stack=open_stack(segment), labels=True, counts=LabelCounts(ink=1234, papyrus=56)))
+    assert "Ink 1\u202f234 · papyrus 56" in legend.counts.toolTip()
 
 
 def test_shapes_omitted_by_an_import_are_shown(panel, segment):

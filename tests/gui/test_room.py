@@ -1,0 +1,83 @@
+"""Room in a real window: width and height of the panel, larger fonts, and controls that keep their place."""
+
+import pytest
+from napari.settings import get_settings
+from qtpy.QtWidgets import QLabel, QPushButton, QToolButton, QWidget
+
+from napari_ink.gui.models.state import Step
+from tests.gui.driving import settle
+
+WIDEST_PX = 340
+SMALL_WINDOW = (1366, 768)
+
+
+@pytest.fixture
+def small_dock(labelled_dock, viewer, qtbot):
+    """The dock with a prediction and labels, in a window of 1366 × 768 pixels."""
+    viewer.window.resize(*SMALL_WINDOW)
+    qtbot.wait(200)
+    return labelled_dock
+
+
+@pytest.fixture
+def font_size():
+    """Set napari's font size, which is put back afterwards."""
+    appearance = get_settings().appearance
+    before = appearance.font_size
+    yield lambda points: setattr(appearance, "font_size", points)
+    appearance.font_size = before
+
+
+def _cut_off(panel: QWidget) -> list[str]:
+    """Return the texts of buttons and single lines that have less room than they need."""
+    found = []
+    for widget in panel.findChildren(QWidget):
+        is_text = isinstance(widget, QPushButton | QToolButton) or (
+            isinstance(widget, QLabel) and not widget.wordWrap() and widget.text()
+        )
+        if is_text and widget.isVisible() and widget.width() < widget.minimumSizeHint().width():
+            found.append(f"{widget.text()}: {widget.width()} < {widget.minimumSizeHint().width()}")
+    return found
+
+
+def test_the_panel_is_narrow_and_no_step_scrolls_in_a_small_window(small_dock, qtbot):
+    assert small_dock.width() <= WIDEST_PX
+    for step in Step:
+        small_dock.open_step(step)
+        qtbot.wait(50)
+        page = small_dock.page()
+        assert page.verticalScrollBar().maximum() == 0, step
+        assert _cut_off(small_dock) == []
+
+
+@pytest.mark.parametrize("points", [15, 18])
+def test_a_larger_font_cuts_nothing_off(small_dock, font_size, points, qtbot):
+    font_size(points)
+    qtbot.wait(200)
+    for step in Step:
+        small_dock.open_step(step)
+        qtbot.wait(50)
+        assert _cut_off(small_dock) == [], step
+
+
+def test_nothing_moves_when_a_message_comes_or_work_begins(small_dock, qtbot):
+    dock, store = small_dock, small_dock.session.store
+    for step in Step:
+        dock.open_step(step)
+        qtbot.wait(50)
+        before = _places(dock)
+        store.notify("A sentence that is just long enough to need a second line in the panel.", step)
+        store.update(busy="Reading a file…")
+        settle()
+        store.update(busy="")
+        assert _places(dock) == before, step
+        store.succeed(step)
+
+
+def _places(dock: QWidget) -> dict[QWidget, tuple[int, int]]:
+    """Return the place of all buttons that are visible."""
+    settle()
+    buttons = [one for one in dock.findChildren(QPushButton) + dock.findChildren(QToolButton) if one.isVisible()]
+    shown = [one for one in buttons if one.objectName() != "inkFlat"]  # those of the status area come and go
+    corners = ((one, one.mapTo(dock, one.rect().topLeft())) for one in shown)
+    return {one: (corner.x(), corner.y()) for one, corner in corners}
