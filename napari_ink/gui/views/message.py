@@ -8,11 +8,11 @@ from qtpy.QtCore import QEvent, Qt
 from qtpy.QtGui import QResizeEvent, QTextOption
 from qtpy.QtWidgets import QFrame, QSizePolicy, QTextEdit
 
-_LEAST_LINES = 3
+_LEAST_LINES = 2
 
 
 class Message(QTextEdit):
-    """Read-only text that is as high as its content, and at least as high as three lines, so that nothing moves.
+    """Read-only text that is as high as its content, and at least as high as two lines, so that nothing moves.
 
     `QLabel` is not used, because it breaks lines between words only and cuts off text without spaces.
     """

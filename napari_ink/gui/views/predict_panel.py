@@ -25,9 +25,9 @@ from napari_ink.gui.models.status import RunProgress
 from napari_ink.gui.views.grey_range_section import GreyRangeBox
 from napari_ink.gui.views.predictions_list import PredictionsList
 from napari_ink.gui.views.section import Section, row
-from napari_ink.gui.views.step_panel import StepPanel, button, paragraph, show_text
+from napari_ink.gui.views.step_panel import Lines, StepPanel, button
 from napari_ink.gui.views.style import EDGE_CSS, INK_CSS
-from napari_ink.gui.views.widgets import OffsetBox, Progress, ThresholdRow
+from napari_ink.gui.views.widgets import OffsetBox, ThresholdRow
 from napari_ink.model import MODEL_SUFFIXES, Direction
 from napari_ink.predict import DeviceName, PrecisionName, TestTimeAugmentation
 from napari_ink.stack import DepthStack
@@ -86,7 +86,7 @@ class PredictPanel(StepPanel):
         self._stack: DepthStack | None = None
         self._greys: tuple[DepthStack | None, tuple[int, int] | None] = (None, None)
         self.model_box, self.device_box, self.area_box = QComboBox(), QComboBox(), QComboBox()
-        self.mask_box = QCheckBox("Only inside the papyrus mask")
+        self.mask_box = QCheckBox("In the mask")
         self.run_button = button("Run prediction", _RUN, primary=True)
         self.continue_button = button("Continue", "Resume the prediction that was stopped")
         self.pause_button = button("Pause", "Wait after the current batch, with the model in memory")
@@ -94,8 +94,8 @@ class PredictPanel(StepPanel):
         self.more = Section("More settings")
         self.direction_box, self.views_box, self.offset_box = QComboBox(), QComboBox(), OffsetBox()
         self.grey_box, self.precision_box = GreyRangeBox(), QComboBox()
-        self.progress = Progress()
-        self.status, self.about = paragraph(), paragraph()
+        self._has_mask = False
+        self.status, self.about = Lines(1), Lines(3)
         self.ink_threshold = ThresholdRow("Ink", INK_CSS, "ink")
         self.edge_threshold = ThresholdRow("Edges", EDGE_CSS, "edges")
         self.thresholds = self._threshold_rows()
@@ -133,7 +133,7 @@ class PredictPanel(StepPanel):
             model=model,
             device=_DEVICES[self.device_box.currentText()],
             where=self._area(),
-            use_mask=self.mask_box.isChecked() and not self.mask_box.isHidden(),
+            use_mask=self.mask_box.isChecked() and self._has_mask,
             direction=_DIRECTIONS[self.direction_box.currentText()],
             offset=self.offset_box.offset(),
             augment=_VIEWS[self.views_box.currentText()],
@@ -151,16 +151,17 @@ class PredictPanel(StepPanel):
         for widget in (*boxes, self.file_button):
             widget.setEnabled(is_idle)
             widget.setToolTip(self._tips.setdefault(widget, widget.toolTip()) if is_idle else _WHILE_IT_RUNS)
-        self.mask_box.setEnabled(is_idle and state.mask is not None)
-        self.mask_box.setVisible(state.mask is not None)
-        self.mask_box.setToolTip(f"Uses {state.mask}")
-        # Run and Pause share one place: only one of them can apply.
+        self._has_mask = state.mask is not None
+        self.mask_box.setEnabled(is_idle and self._has_mask)
+        where = f"Predict only inside the papyrus mask {state.mask}"
+        self.mask_box.setToolTip(where if self._has_mask else "There is no papyrus mask beside the stack")
+        # Run and Pause share one row, since only one of them can apply; so nothing else moves.
         self.run_button.setVisible(is_idle)
         self.run_button.setEnabled(model is not None and not state.busy and not state.why_no_prediction)
         self.run_button.setText("Run again" if state.has_prediction else "Run prediction")
         self.run_button.setToolTip(_RUN_AGAIN if state.has_prediction else _RUN)
-        self.continue_button.setVisible(is_idle and state.can_continue)
-        self.continue_button.setEnabled(not state.why_no_prediction)
+        self.continue_button.setVisible(is_idle)
+        self.continue_button.setEnabled(state.can_continue and not state.why_no_prediction)
         self.continue_button.setToolTip(_continue_tip(state))
         for stop in (self.pause_button, self.cancel_button):
             stop.setVisible(not is_idle)
@@ -180,19 +181,15 @@ class PredictPanel(StepPanel):
         kept = f"Stored in {state.prediction.name}." if state.prediction else ""
         # Said before the run, too; its notes repeat it.
         told = () if (model := self.model()) is None or state.notes else model.resampling_of(state.stack)
-        show_text(self.about, " ".join(filter(None, (state.outcome, state.device_line, *told, *state.notes, kept))))
-        self.about.setToolTip(f"Stored in {state.prediction}" if state.prediction else "")
-        self.thresholds.setVisible(state.has_prediction)
+        self.about.show_text(" ".join(filter(None, (state.outcome, state.device_line, *told, *state.notes, kept))))
+        self.thresholds.setEnabled(state.has_prediction)
         self.ink_threshold.show_value(state.ink_threshold)
         self.edge_threshold.show_value(state.edge_threshold)
         self.predictions.show_state(state)
 
     def show_progress(self, run: RunProgress | None, why_not: str = "") -> None:
-        """Show the progress of a run, or why none can be started; None hides the progress."""
-        show_text(self.status, _progress_text(run) or why_not or ("" if self.model() else _NO_MODEL))
-        self.progress.setVisible(run is not None)
-        if run is not None:
-            self.progress.show_progress(run.done, run.total)
+        """Show the progress of a run, or why none can be started; the bar is in the status area."""
+        self.status.show_text(_progress_text(run) or why_not or ("" if self.model() else _NO_MODEL))
 
     def _lay_out(self) -> None:
         self.file_button = QToolButton()
@@ -215,14 +212,11 @@ class PredictPanel(StepPanel):
         form = QFormLayout()
         form.setSpacing(6)
         form.addRow("Model", model_row)
-        form.addRow("Device", self.device_box)
-        form.addRow("Area", self.area_box)
-        form.addRow("", self.mask_box)
+        form.addRow("Area", row(self.area_box, self.mask_box))
         self.rows.addLayout(form)
         self._lay_out_more()
-        for widget in (self.more, self.run_button, self.continue_button, self.progress):
-            self.rows.addWidget(widget)
-        self.rows.addLayout(row(self.pause_button, self.cancel_button))
+        self.rows.addWidget(self.more)
+        self.rows.addLayout(row(self.run_button, self.continue_button, self.pause_button, self.cancel_button))
         for label in (self.status, self.about):
             self.rows.addWidget(label)
         self.rows.addWidget(self.thresholds)
@@ -244,6 +238,7 @@ class PredictPanel(StepPanel):
         )
         form = QFormLayout()
         form.setSpacing(6)
+        form.addRow("Device", self.device_box)
         form.addRow("Direction", self.direction_box)
         form.addRow("Offset", self.offset_box)
         form.addRow("Grey range", self.grey_box)

@@ -16,7 +16,7 @@ _IDLE = "Nothing is running"
 
 
 class StatusArea(QFrame):
-    """Area at a fixed place, which keeps its height unless a message is longer than three lines.
+    """Area at a fixed place, which keeps its height unless a message is longer than two lines.
 
     Emits `cancel_requested` with the kind of the work, `pause_requested`, and `message_read` with a step.
 

@@ -44,10 +44,10 @@ def test_the_outcome_of_a_run_is_shown_at_its_end(panel, state):
     panel.show_state(done)
     text = "Predicted 20 tiles in 4 s. Runs on the CPU. Reads layers 2 to 9. Stored in random.zarr."
     assert panel.about.text().replace("\u00a0", " ") == text
-    assert panel.run_button.text() == "Run again" and panel.thresholds.isVisible()
-    assert not panel.cancel_button.isVisible() and not panel.continue_button.isVisible()
+    assert panel.run_button.text() == "Run again" and panel.thresholds.isEnabled()
+    assert not panel.cancel_button.isVisible() and not panel.continue_button.isEnabled()
     panel.show_state(replace(done, can_continue=True))
-    assert panel.continue_button.isVisible()
+    assert panel.continue_button.isEnabled()
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,6 @@ def test_the_outcome_of_a_run_is_shown_at_its_end(panel, state):
 def test_the_progress_of_a_run(panel, state, run, text, can_stop):
     panel.show_state(replace(state, run=run))
     assert panel.status.text().replace("\u00a0", " ") == text
-    assert (panel.progress.value(), panel.progress.maximum()) == (run.done, run.total)
     assert panel.cancel_button.isEnabled() is panel.pause_button.isEnabled() is can_stop
     assert panel.pause_button.text() == ("Resume" if run.paused else "Pause")
     assert not panel.run_button.isVisible()
