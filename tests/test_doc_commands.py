@@ -13,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
+from PIL import Image
 
 from napari_ink.annotation import LabelValue, create_project
 from napari_ink.cli import _parser, main
@@ -45,7 +47,7 @@ class Block:
     @property
     def commands(self) -> list[list[str]]:
         """Command lines of napari-ink, without redirections and remarks to their right."""
-        joined = self.text.replace("\\\n", " ")
+        joined = re.sub(r"\s*\\\n\s*", " ", self.text)
         lines = [re.split(r"\s{2,}|\s[#>]\s", line.strip())[0] for line in joined.splitlines()]
         return [shlex.split(line)[1:] for line in lines if line.startswith("napari-ink ")]
 
@@ -74,6 +76,8 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(folder / "my-segment", folder / other)
         for file in (folder / other).glob("my-segment_*"):
             file.rename(file.with_name(file.name.replace("my-segment", other)))
+    with Image.open(folder / "my-segment/my-segment_inklabels.png") as labels:
+        tifffile.imwrite(folder / "map.tif", np.asarray(labels.convert("L")))
     (folder / "list.txt").write_text("# two stacks\nsegment-a\nsegment-b\n")
     return folder
 
