@@ -24,7 +24,7 @@ from napari_ink.gui.models.state import InkState
 from napari_ink.gui.preferences import shown_key
 from napari_ink.gui.views.prediction_rows import PredictionRows
 from napari_ink.gui.views.section import row
-from napari_ink.gui.views.step_panel import button, paragraph, show_text
+from napari_ink.gui.views.step_panel import Lines, button
 
 if TYPE_CHECKING:
     from napari_ink.predict import StoredPrediction
@@ -75,7 +75,7 @@ class PredictionsList(QWidget):
         self.rename_button = button("Rename", "Give this prediction another name")
         self.discard_button = button("Delete", "Move this prediction to the trash")
         self.undo_button = button("Undo delete", "Restore the prediction that was deleted last")
-        self.legend = paragraph()
+        self.legend = Lines(2)
         self._lay_out()
         self._connect()
 
@@ -92,7 +92,6 @@ class PredictionsList(QWidget):
             self._select(self.rows.index_of(selected.path))
         if state.predictions.trash != before.predictions.trash or not self.trash_button.text():
             self._show_trash(state.predictions)
-        self.setVisible(bool(state.predictions.rows or state.predictions.faults or state.predictions.trash))
         self._show_buttons()
 
     def _lay_out(self) -> None:
@@ -145,7 +144,7 @@ class PredictionsList(QWidget):
         self.rename_button.setEnabled(selected is not None)
         self.discard_button.setEnabled(selected is not None and (is_idle or is_other))
         self.undo_button.setEnabled(bool(state.predictions.trash))
-        show_text(self.legend, self._legend())
+        self.legend.show_text(self._legend())
 
     def _legend(self) -> str:
         status = self._state.predictions

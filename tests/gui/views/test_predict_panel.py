@@ -172,3 +172,20 @@ def test_the_fast_precision_is_chosen_by_the_user_only(panel):
     assert panel.settings().precision == "float32"
     panel.precision_box.setCurrentText("Fast (bfloat16)")
     assert panel.settings().precision == "fast"
+
+
+def test_nothing_moves_when_a_prediction_runs_and_ends(panel, state, qtbot):
+    widgets = (panel.model_box, panel.more, panel.run_button, panel.pause_button, panel.status, panel.thresholds)
+
+    def places():
+        qtbot.wait(20)
+        tops = [widget.mapTo(panel, widget.rect().topLeft()).y() for widget in (*widgets, panel.predictions)]
+        return [*tops, panel.about.mapTo(panel, panel.about.rect().topLeft()).y(), panel.minimumSizeHint().height()]
+
+    before = places()
+    assert before[2] == before[3]  # Pause is where Run was
+    panel.show_state(replace(state, run=RunProgress(3, 20, 40.0), notes=("A long note on what is read. " * 20,)))
+    assert places() == before
+    path = Path("seg-1.ink/predictions/random.zarr")
+    panel.show_state(replace(state, outcome="Cancelled.", prediction=path, has_prediction=True, can_continue=True))
+    assert places() == before

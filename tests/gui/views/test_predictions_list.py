@@ -169,6 +169,9 @@ def test_the_list_fits_a_panel_of_320_pixels_and_moves_nothing_with_its_rows(vie
     assert view.list.height() == height and view.minimumSizeHint().width() <= 320
 
 
-def test_without_predictions_there_is_no_list(view):
+def test_without_predictions_the_list_keeps_its_place_and_nothing_can_be_done(view):
+    height = view.sizeHint().height()
     view.show_state(InkState())
-    assert not view.isVisible()
+    assert view.rows.rowCount() == 0 and view.sizeHint().height() == height
+    buttons = (view.use_button, view.compare_button, view.flicker_button, view.rename_button, view.discard_button)
+    assert not any(button.isEnabled() for button in (*buttons, view.undo_button, view.trash_button))
