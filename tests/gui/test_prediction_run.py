@@ -16,13 +16,13 @@ def test_a_paused_run_waits_and_continues(large_dock, viewer, click, wait, qtbot
     click(panel.pause_button)
     qtbot.wait(400)  # the current batch
     done = _ink(viewer).copy()
-    assert panel.status.text().startswith("Paused at tile ")
+    assert panel.about.text().startswith("Paused at tile ")
     assert panel.pause_button.text() == "Resume"
     qtbot.wait(600)
     assert np.array_equal(_ink(viewer), done)
     click(panel.pause_button)
     wait(lambda: np.count_nonzero(_ink(viewer)) > np.count_nonzero(done))
-    assert panel.pause_button.text() == "Pause" and panel.status.text().startswith("Tile ")
+    assert panel.pause_button.text() == "Pause" and panel.about.text().startswith("Tile ")
     click(panel.pause_button)
     click(panel.cancel_button)  # a paused run can be cancelled too
     wait(lambda: is_over(large_dock))

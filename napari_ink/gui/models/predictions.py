@@ -82,7 +82,7 @@ def details(row: StoredPrediction, is_running: bool) -> str:
     """Return the line of facts below the name of a prediction."""
     share = "" if row.is_complete else "running" if is_running else f"{row.share} done"
     disagreement = "" if row.mean_disagreement is None else f"disagreement {row.mean_disagreement:.1%}"
-    return ", ".join(filter(None, (when(row), row.area, share, disagreement)))
+    return ", ".join(filter(None, (row.area, share, disagreement)))
 
 
 def size(nbytes: int) -> str:

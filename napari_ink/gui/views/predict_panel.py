@@ -95,7 +95,7 @@ class PredictPanel(StepPanel):
         self.direction_box, self.views_box, self.offset_box = QComboBox(), QComboBox(), OffsetBox()
         self.grey_box, self.precision_box = GreyRangeBox(), QComboBox()
         self._has_mask = False
-        self.status, self.about = Lines(1), Lines(3)
+        self.about = Lines(2)
         self.ink_threshold = ThresholdRow("Ink", INK_CSS, "ink")
         self.edge_threshold = ThresholdRow("Edges", EDGE_CSS, "edges")
         self.thresholds = self._threshold_rows()
@@ -177,19 +177,29 @@ class PredictPanel(StepPanel):
             self._greys = greys
             top = 65535 if state.stack is None else int(np.iinfo(state.stack.dtype).max)
             self.grey_box.fit(top, state.suggested_greys)
-        self.show_progress(state.run, state.why_no_prediction)
-        kept = f"Stored in {state.prediction.name}." if state.prediction else ""
-        # Said before the run, too; its notes repeat it.
-        told = () if (model := self.model()) is None or state.notes else model.resampling_of(state.stack)
-        self.about.show_text(" ".join(filter(None, (state.outcome, state.device_line, *told, *state.notes, kept))))
+        self._show_about(state)
         self.thresholds.setEnabled(state.has_prediction)
         self.ink_threshold.show_value(state.ink_threshold)
         self.edge_threshold.show_value(state.edge_threshold)
         self.predictions.show_state(state)
 
-    def show_progress(self, run: RunProgress | None, why_not: str = "") -> None:
-        """Show the progress of a run, or why none can be started; the bar is in the status area."""
-        self.status.show_text(_progress_text(run) or why_not or ("" if self.model() else _NO_MODEL))
+    def show_progress(self, run: RunProgress | None) -> None:
+        """Show the progress of a run; its bar is in the status area."""
+        if run is not None:
+            self.about.show_text(_progress_text(run))
+
+    def _show_about(self, state: InkState) -> None:
+        """Show the progress of a run, else why none can be started, else what is known of the last one."""
+        if state.run is not None:
+            self.show_progress(state.run)
+            return
+        model = self.model()
+        # Said before the run, too; its notes repeat it.
+        told = () if model is None or state.notes else model.resampling_of(state.stack)
+        kept = f"Stored in {state.prediction.name}." if state.prediction else ""
+        why_not = state.why_no_prediction or ("" if model else _NO_MODEL)
+        sentences = (why_not, state.outcome, *told, *state.notes, state.device_line, kept)
+        self.about.show_text(" ".join(filter(None, sentences)))
 
     def _lay_out(self) -> None:
         self.file_button = QToolButton()
@@ -217,10 +227,8 @@ class PredictPanel(StepPanel):
         self._lay_out_more()
         self.rows.addWidget(self.more)
         self.rows.addLayout(row(self.run_button, self.continue_button, self.pause_button, self.cancel_button))
-        for label in (self.status, self.about):
-            self.rows.addWidget(label)
-        self.rows.addWidget(self.thresholds)
-        self.rows.addWidget(self.predictions)  # last, so that its legend moves nothing
+        for widget in (self.thresholds, self.predictions, self.about):
+            self.rows.addWidget(widget)
 
     def _lay_out_more(self) -> None:
         self.direction_box.addItems(list(_DIRECTIONS))
@@ -317,9 +325,7 @@ def _continue_tip(state: InkState) -> str:
     return f"Resume {title(unfinished, state.predictions.rows)}, {unfinished.share} done"
 
 
-def _progress_text(run: RunProgress | None) -> str:
-    if run is None:
-        return ""
+def _progress_text(run: RunProgress) -> str:
     if run.cancelling:
         return "Stopping after this batch…"
     if run.paused:

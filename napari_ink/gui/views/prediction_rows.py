@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QAbstractListModel, QModelIndex, QObject, Qt, Signal
 from qtpy.QtGui import QFont
 
-from napari_ink.gui.models.predictions import PredictionsStatus, details
+from napari_ink.gui.models.predictions import PredictionsStatus, details, when
 
 if TYPE_CHECKING:
     from napari_ink.predict import StoredPrediction
@@ -68,7 +68,7 @@ class PredictionRows(QAbstractListModel):
         match role:
             case Qt.ItemDataRole.DisplayRole:
                 mark = _IN_USE if is_in_use else ""
-                return f"{mark}{row.name}\n{details(row, is_in_use and self._is_running)}"
+                return f"{mark}{row.name}, {when(row)}\n{details(row, is_in_use and self._is_running)}"
             case Qt.ItemDataRole.EditRole:
                 return row.name
             case Qt.ItemDataRole.ToolTipRole:
