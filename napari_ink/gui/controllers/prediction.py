@@ -192,7 +192,9 @@ class PredictionController(QObject):
         state = self._store.state
         if state.run is not None:
             return
-        requests = {row.path: self._requests.from_stored(row.path, row.provenance) for row in rows}
+        requests = {
+            row.path: self._requests.from_stored(row.path, row.provenance) for row in rows if not row.is_complete
+        }
         known = self._unfinished
         if known is not None and known.out in requests:
             requests[known.out] = known  # it has the loaded model and the regions that were drawn
