@@ -50,6 +50,9 @@ def write_figure(
     voxel_size_um: float | None = None,
     longest_px: int = 4096,
     overwrite: bool = False,
+    least_px: int = 0,
+    dpi: int = 300,
+    bar_mm: float | None = None,
 ) -> Path:
     """Write a figure as a PNG or PDF of pixels, or as an SVG with the outlines as paths over an embedded picture.
 
@@ -68,6 +71,12 @@ def write_figure(
         the maximum of masks, so that thin lines are not lost.
     overwrite
         Whether to replace an existing file.
+    least_px
+        Smaller images are enlarged by a whole factor until their longest side has at least this many pixels.
+    dpi
+        Resolution that PNG and PDF files record, in pixels per inch.
+    bar_mm
+        Length of the scale bar; None for a round length. It applies only where the voxel size is known.
 
     Returns
     -------
@@ -79,7 +88,7 @@ def write_figure(
     OutputError
         If the suffix is another one, the file exists already (unless `overwrite`), or it cannot be written.
     BadInputError
-        If a mask has another shape than the image.
+        If a mask has another shape than the image, or the scale bar is wider than the figure.
     """
     path = Path(path).absolute()
     _check(path, overwrite)
@@ -92,12 +101,29 @@ def write_figure(
     step = max(1, -(-max(image.shape) // longest_px))
     grey = _stretched(image[::step, ::step])
     overlays = {name: _thinned(mask, step, grey.shape) for name, mask in overlays.items()}
-    bar = scale_bar(grey.shape[1], None if voxel_size_um is None else voxel_size_um * step, step)
+    factor = max(1, -(-least_px // max(grey.shape)))
+    grey = _enlarged(grey, factor)
+    overlays = {name: _enlarged(mask, factor) for name, mask in overlays.items()}
+    pixel_um = None if voxel_size_um is None else voxel_size_um * step / factor
+    bar = scale_bar(grey.shape[1], pixel_um, step)
+    if pixel_um is None:
+        bar = scale_bar(grey.shape[1] // factor, None, step)
+        bar = ScaleBar(bar.length_px * factor, bar.text)
+    elif bar_mm is not None:
+        length_px = 1000 * bar_mm / pixel_um
+        if length_px > grey.shape[1]:
+            raise BadInputError(
+                f"A scale bar of {_length(bar_mm)} is wider than the figure, which shows "
+                f"{grey.shape[1] * pixel_um / 1000:.3g} mm; give a shorter one."
+            )
+        bar = ScaleBar(length_px, _length(bar_mm))
     with replacing(path) as partial:
         if path.suffix.lower() == ".svg":
             partial.write_text(_svg(grey, overlays, bar), encoding="utf-8")
         else:
-            _picture(grey, overlays, bar).save(partial, "PNG" if path.suffix.lower() == ".png" else "PDF")
+            form = "PNG" if path.suffix.lower() == ".png" else "PDF"
+            settings: dict[str, Any] = {"dpi": (dpi, dpi)} if form == "PNG" else {"resolution": dpi}
+            _picture(grey, overlays, bar).save(partial, form, **settings)
     return path
 
 
@@ -120,7 +146,15 @@ def scale_bar(width_px: int, pixel_um: float | None, step: int = 1) -> ScaleBar:
     length = max(factor * power for factor in (1, 2, 5) if factor * power <= longest * (1 + 1e-9))
     if not pixel_um:
         return ScaleBar(length * unit_px, f"{length:g} px")
-    return ScaleBar(length * unit_px, f"{length:g} mm" if length >= _LEAST_MM else f"{1000 * length:g} µm")
+    return ScaleBar(length * unit_px, _length(length))
+
+
+def _length(mm: float) -> str:
+    return f"{mm:g} mm" if mm >= _LEAST_MM else f"{1000 * mm:g} µm"
+
+
+def _enlarged(plane: npt.NDArray[Any], factor: int) -> npt.NDArray[Any]:
+    return plane if factor == 1 else plane.repeat(factor, axis=0).repeat(factor, axis=1)
 
 
 def _check(path: Path, overwrite: bool) -> None:

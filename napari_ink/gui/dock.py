@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING
 from napari.settings import get_settings
 from qtpy.QtCore import QEvent, QObject, QSize, Qt, Signal
 from qtpy.QtGui import QKeySequence, QShortcut, QShowEvent
-from qtpy.QtWidgets import QFileDialog, QFrame, QInputDialog, QScrollArea, QStackedWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QFileDialog,
+    QFrame,
+    QInputDialog,
+    QMainWindow,
+    QScrollArea,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
 from napari_ink.errors import NapariInkError
 from napari_ink.gui.layers.gl_context import guard_removal, main_window_of
@@ -33,6 +42,7 @@ from napari_ink.gui.views import (
 from napari_ink.gui.views.cheat_sheet import CheatSheet
 from napari_ink.gui.views.drop_filter import DropFilter
 from napari_ink.gui.views.input_filter import InputFilter
+from napari_ink.gui.views.recent_menu import RecentMenu
 from napari_ink.gui.views.similar_section import SimilarSection
 from napari_ink.gui.views.style import style_sheet, text_colour
 from napari_ink.phantom import sample_path
@@ -44,6 +54,7 @@ if TYPE_CHECKING:
 
 # Width of the page in a font whose lines are 14 pixels high, napari's default.
 _WIDTH_LINES = 22
+_FILE = "File"
 
 
 class CloseWatch(QObject):
@@ -123,6 +134,8 @@ class InkDock(QWidget):
         )
         self.steps, self.legend, self.status = StepBar(), Legend(), StatusArea()
         self._closing = CloseWatch(self)
+        self._recent = RecentMenu("Recent Segments (Ink)")
+        self._recent.open_requested.connect(self.open_stack)
         self._drops = DropFilter(self, is_segment_folder)
         self._drops.dropped.connect(self.open_stack)
         self._help_keys: list[QShortcut] = []
@@ -137,7 +150,7 @@ class InkDock(QWidget):
         self._fonts = get_settings().appearance.events.font_size
         self._fonts.connect(self._on_theme)
         self.session.bind_actions({"note": self._ask_for_note, "help": self._show_keys})
-        self.destroyed.connect(_let_go(self.session, guard_removal(napari_viewer, self), self._help_keys))
+        self.destroyed.connect(_let_go(self.session, guard_removal(napari_viewer, self), self._help_keys, self._recent))
         if (model := self.predict.model()) is not None:
             self.session.model_name = model.name_or_path
             self.session.prediction.shown.use_thresholds(model)
@@ -170,7 +183,15 @@ class InkDock(QWidget):
         if (window := main_window_of(self)) is not None:
             window.installEventFilter(self._closing)
             self._listen_for_help(window)
+            self._add_to_file_menu(window)
             self._drops.watch(self.session.canvas())
+
+    def _add_to_file_menu(self, window: QMainWindow) -> None:
+        bar = window.menuBar()
+        menus = [] if bar is None else [action.menu() for action in bar.actions() if _FILE in action.text()]
+        if menus and menus[0] is not None and self._recent.parent() is None:
+            self._recent.setParent(menus[0], self._recent.windowFlags())
+            menus[0].addMenu(self._recent)
 
     def _listen_for_help(self, window: QWidget) -> None:
         # napari has no key "?" and drops the Shift that most keyboards need for it; Qt handles it on all keyboards.
@@ -274,6 +295,7 @@ def _let_go(
     session: InkSession,
     take_away_guard: Callable[[], None],
     shortcuts: Iterable[QShortcut],
+    recent: RecentMenu,
 ) -> Callable[[], None]:
     """Return a function that cleans up after the dock; it must not refer to the dock, which is deleted by then."""
 
@@ -283,6 +305,8 @@ def _let_go(
             with suppress(RuntimeError):  # it went with the window
                 shortcut.setEnabled(False)
                 shortcut.deleteLater()
+        with suppress(RuntimeError):
+            recent.deleteLater()
         take_away_guard()
 
     return let_go

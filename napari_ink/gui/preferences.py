@@ -1,8 +1,11 @@
-"""Settings from napari's Preferences: the key of each action."""
+"""Settings from napari's Preferences: keys, and the folders and segments that were used last."""
 
 from __future__ import annotations
 
+import json
 from functools import cache
+from pathlib import Path
+from typing import Any
 
 from napari import settings
 from napari.utils.key_bindings import coerce_keybinding
@@ -11,6 +14,53 @@ from napari.utils.notifications import show_warning
 from napari_ink.gui.models.actions import ACTIONS
 
 PLUGIN = "napari-ink"
+_MOST_RECENT = 12
+
+
+def plugin_settings(group: str) -> Any:
+    """Return a group of this plugin's settings; None where napari has none for plugins (before 0.9)."""
+    read = getattr(settings, "get_plugin_settings", None)
+    try:
+        return None if read is None else getattr(read(PLUGIN), group)
+    except (AttributeError, KeyError):
+        return None
+
+
+def recent_sources() -> tuple[str, ...]:
+    """Return the segments and projects that were opened last, newest first."""
+    saved = _saved("recent", [])
+    return tuple(one for one in saved if isinstance(one, str)) if isinstance(saved, list) else ()
+
+
+def remember_source(source: str) -> None:
+    """Put a segment or project first in the list of recent ones."""
+    others = [one for one in recent_sources() if one != source]
+    _save("recent", [source, *others][:_MOST_RECENT])
+
+
+def folder_of(kind: str) -> Path | None:
+    """Return the folder in which a file of this kind was chosen last; None before the first one."""
+    saved = _saved("folders", {})
+    folder = saved.get(kind) if isinstance(saved, dict) else None
+    return Path(folder) if isinstance(folder, str) and folder else None
+
+
+def remember_folder(kind: str, folder: Path) -> None:
+    """Store the folder in which a file of this kind was chosen."""
+    saved = _saved("folders", {})
+    _save("folders", {**(saved if isinstance(saved, dict) else {}), kind: str(folder)})
+
+
+def _saved(name: str, default: Any) -> Any:
+    try:
+        return json.loads(getattr(plugin_settings("files"), name, "null")) or default
+    except (ValueError, TypeError):  # users can edit Preferences and their file
+        return default
+
+
+def _save(name: str, value: Any) -> None:
+    if (group := plugin_settings("files")) is not None:
+        setattr(group, name, json.dumps(value))
 
 
 @cache
@@ -30,13 +80,8 @@ def shown_key(name: str) -> str:
 @cache
 def _chosen() -> dict[str, str]:
     """Return the keys chosen in Preferences; an invalid key gives a warning and is replaced by the default."""
-    # napari supports plugin settings since 0.9.
-    read = getattr(settings, "get_plugin_settings", None)
-    if read is None:
-        return {}
-    try:
-        group = read(PLUGIN).keys
-    except (AttributeError, KeyError):
+    group = plugin_settings("keys")
+    if group is None:
         return {}
     chosen: dict[str, str] = {}
     for action in ACTIONS:

@@ -42,9 +42,11 @@ from napari_ink.gui.layers.viewport import canvas_of
 from napari_ink.gui.models.actions import ACTIONS, TOOL_ACTIONS, Tool
 from napari_ink.gui.models.state import InkState, Step
 from napari_ink.gui.models.work import WorkKind
+from napari_ink.gui.preferences import remember_source
 from napari_ink.gui.tools import ToolManager
 from napari_ink.gui.tools.box import BoxTool
 from napari_ink.model import DEFAULT_MODEL
+from napari_ink.stack import is_address
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -60,6 +62,7 @@ if TYPE_CHECKING:
         StackPanel,
         StatusArea,
     )
+    from napari_ink.stack import DepthStack
 
 
 class InkSession(QObject):
@@ -101,7 +104,7 @@ class InkSession(QObject):
         sample_folder: Path | None = None,
     ) -> None:
         super().__init__(parent)
-        self._viewer, self._widget = viewer, parent
+        self._viewer, self._widget, self._sample_folder = viewer, parent, sample_folder
         self._layers = layers = LayerManager(viewer, parent)
         self.store = store = StateStore(self)
         self.jobs = jobs = JobRunner(store.fail, store.succeed, lambda what: store.update(busy=what))
@@ -131,6 +134,13 @@ class InkSession(QObject):
         self._connect_stack()
         self._connect_store()
 
+    def _remember(self, stack: DepthStack) -> None:
+        """Put a stack into the list of recent ones, unless it is the sample or has no place of its own."""
+        source = str(stack.source)
+        is_sample = self._sample_folder is not None and Path(source).is_relative_to(self._sample_folder)
+        if not is_sample and (is_address(source) or Path(source).exists()):
+            remember_source(source)
+
     def _finished_prediction(self) -> Path | None:
         """Return the path of the shown prediction; None if there is none, or while one is running."""
         state = self.store.state
@@ -150,6 +160,7 @@ class InkSession(QObject):
             self.teaching.reset,
         ):
             stack.left.connect(leave)
+        stack.begun.connect(self._remember)
         for controller in (self.projection, self.depth, self.profile, self.contrast):
             stack.begun.connect(controller.begin)
         stack.begun.connect(lambda _: self.predictions.refresh())
@@ -259,6 +270,8 @@ class InkSession(QObject):
         review.cancel_requested.connect(self.review.cancel)
         export.figure_requested.connect(self.export.export_figure)
         export.export_requested.connect(self.export.export)
+        export.copy_requested.connect(self.export.copy_figure)
+        export.count_requested.connect(self.export.count)
 
     def _connect_status(self, status: StatusArea) -> None:
         cancel = {

@@ -78,3 +78,15 @@ def test_unusable_names_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match="same part"):
         write_figure(path, GREY, INK[:-1], overwrite=True)
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_small_figure_is_enlarged_with_its_scale_bar(tmp_path: Path) -> None:
+    path = write_figure(
+        tmp_path / "a.png", np.zeros((30, 40), np.uint8), voxel_size_um=50, least_px=200, dpi=600, bar_mm=1
+    )
+    with Image.open(path) as picture:
+        assert picture.size == (200, 150) and round(picture.info["dpi"][0]) == 600
+        white = (np.asarray(picture)[-12:] == 255).all(axis=2)
+    assert max(white.sum(axis=1)) == 100  # 1 mm at 10 µm a pixel
+    with pytest.raises(BadInputError, match="A scale bar of 3 mm is wider than the figure, which shows 2 mm"):
+        write_figure(tmp_path / "b.png", np.zeros((30, 40), np.uint8), voxel_size_um=50, bar_mm=3)

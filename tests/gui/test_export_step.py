@@ -80,14 +80,15 @@ def test_a_figure_shows_the_visible_part(labelled_dock, viewer, click, qtbot, mo
     click(labelled_dock.export.figure_button)
     qtbot.waitUntil(lambda: labelled_dock.session.state.exported == str(tmp_path / "figure.png"))
     with Image.open(tmp_path / "figure.png") as picture:
-        assert picture.size == (128, 96)
+        assert picture.size == (19 * 128, 19 * 96)  # the first whole factor beyond 2400 pixels
+        assert round(picture.info["dpi"][0]) == 300
         colours = np.asarray(picture.convert("RGB")).reshape(-1, 3)
     assert len(np.unique(colours, axis=0)) > 50
     assert (colours[:, 0] != colours[:, 2]).any()  # ink or edges have colours, papyrus has none
 
 
 def test_the_folder_is_opened(labelled_dock, click, save_as, tmp_path, monkeypatch):
-    assert not labelled_dock.export.folder_button.isVisible()
+    assert not labelled_dock.export.folder_button.isEnabled()
     save_as(tmp_path / "ink.png", "Ink mask", "My labels")
     opened = []
     monkeypatch.setattr("napari_ink.gui.views.export_panel.QDesktopServices.openUrl", opened.append)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from napari import settings
 from qtpy.QtCore import QObject
 from superqt.utils import QSignalDebouncer
 
-from napari_ink.gui.preferences import PLUGIN
+from napari_ink.gui.preferences import plugin_settings
 
 if TYPE_CHECKING:
     from napari.layers import Layer
@@ -80,12 +79,7 @@ class ContrastMemory(QObject):
 
 
 def _group() -> Any:
-    # napari supports plugin settings since 0.9.
-    read = getattr(settings, "get_plugin_settings", None)
-    try:
-        return None if read is None else read(PLUGIN).contrast
-    except (AttributeError, KeyError):
-        return None
+    return plugin_settings("contrast")
 
 
 def _remembered() -> dict[str, Any]:

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_ink.gui.jobs.export import Exported, Figure, export_job, figure_job, plane_to_export
-from napari_ink.gui.models.state import Step
+from napari.utils.notifications import show_info
+from qtpy.QtGui import QImage
+from qtpy.QtWidgets import QApplication
+
+from napari_ink.gui.jobs.export import (
+    Exported,
+    Figure,
+    PixelsCounted,
+    count_job,
+    export_job,
+    figure_job,
+    plane_to_export,
+)
+from napari_ink.gui.models.state import FigureSettings, Step
 
 if TYPE_CHECKING:
     from napari_ink.export import LabelPlane
@@ -54,15 +67,45 @@ class ExportController:
             return
         self._run(export_job(plane, path), path)
 
-    def export_figure(self, source: ExportFrom, path: Path) -> None:
+    def count(self, what: ExportWhat) -> None:
+        """Count the pixels of ink or edges in the prediction at its threshold."""
+        if (plane := self._plane(what, "prediction")) is None:
+            return
+        prediction = self._store.state.prediction
+        threshold = self._predicted.thresholds()["ink" if what == "ink" else "edge"]
+
+        def show(event: PixelsCounted) -> None:
+            self._store.update(predicted_count=(prediction, what, threshold, event.count))
+
+        self._jobs.run("count", count_job(plane), show, is_silent=True)
+
+    def copy_figure(self, source: ExportFrom, settings: FigureSettings) -> None:
+        """Copy a figure to the clipboard."""
+        if (figure := self._figure(source, settings)) is not None:
+            folder = tempfile.TemporaryDirectory()
+
+            def copy(event: Exported) -> None:
+                image, clipboard = QImage(str(event.path)), QApplication.clipboard()
+                folder.cleanup()
+                if clipboard is not None:
+                    clipboard.setImage(image)
+                    show_info(f"Copied a picture of {image.width()} × {image.height()} pixels.")
+
+            job = figure_job(figure, Path(folder.name) / "figure.png")
+            self._jobs.run("copy", job, copy, step=Step.EXPORT, busy="Drawing the figure…")
+
+    def export_figure(self, source: ExportFrom, path: Path, settings: FigureSettings | None = None) -> None:
         """Write a picture of the visible region with ink, edges and a scale bar."""
+        if (figure := self._figure(source, settings or FigureSettings())) is not None:
+            self._run(figure_job(figure, path), path)
+
+    def _figure(self, source: ExportFrom, settings: FigureSettings) -> Figure | None:
         stack, part = self._store.state.stack, self._layers.viewport.visible_region()
         if stack is None or part is None:
             self._store.fail("No part of the segment is visible; press the home button, bottom left.", Step.EXPORT)
-            return
+            return None
         planes = self._plane("ink", source), self._plane("edges", source)
-        figure = Figure(stack, self._layers.viewport.current_z(), part, *planes)
-        self._run(figure_job(figure, path), path)
+        return Figure(stack, self._layers.viewport.current_z(), part, *planes, settings)
 
     def _run(self, job: Events, path: Path) -> None:
         self._store.update(exported="")  # otherwise a failed export would look like the previous, successful one

@@ -242,7 +242,9 @@ class PredictionController(QObject):
         run.progressed.connect(self._on_progress)
         run.failed.connect(partial(self._store.fail, step=Step.PREDICT))
         run.ended.connect(self._on_run_ended)
-        self._store.update(run=run.progress, outcome="", notes=(), exported="", can_continue=False)
+        self._store.update(
+            run=run.progress, outcome="", notes=(), exported="", predicted_count=None, can_continue=False
+        )
         self._look()
         # The shown prediction stays until the next one has started, which may still fail or be cancelled.
         can_wait = not request.resume and self.shown.fits(has_disagreement)

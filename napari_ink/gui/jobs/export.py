@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_ink.export import EDGE_MASK, INK_MASK, LabelPlane, annotation_plane, mapped, plane_of
-from napari_ink.gui.models.state import ExportFrom, ExportWhat, cut_level
+from napari_ink.gui.models.state import ExportFrom, ExportWhat, FigureSettings, cut_level
 from napari_ink.typing import LabelKind, UInt8Array
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from napari_ink.stack import DepthStack
 
 IMPORTED = "import"
+_LONGEST_PX = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,14 @@ class Figure:
     part: Region
     ink: LabelPlane | None
     edges: LabelPlane | None
+    settings: FigureSettings = FigureSettings()
+
+
+@dataclass(frozen=True, slots=True)
+class PixelsCounted:
+    """Event: number of pixels that an export would contain."""
+
+    count: int
 
 
 def plane_to_export(
@@ -82,7 +91,25 @@ def figure_job(figure: Figure, path: Path) -> Generator[Exported]:
         return None if plane is None else np.asarray(plane.read(y, x) > 0)
 
     voxel = figure.stack.voxel_size_um
-    yield Exported(write_figure(path, image, mask(figure.ink), mask(figure.edges), voxel, overwrite=True))
+    settings = figure.settings
+    written = write_figure(
+        path,
+        image,
+        mask(figure.ink),
+        mask(figure.edges),
+        voxel,
+        overwrite=True,
+        longest_px=max(settings.least_px, _LONGEST_PX),
+        least_px=settings.least_px,
+        dpi=settings.dpi,
+        bar_mm=settings.bar_mm,
+    )
+    yield Exported(written)
+
+
+def count_job(plane: LabelPlane) -> Generator[PixelsCounted]:
+    """Count the pixels of a mask."""
+    yield PixelsCounted(sum(int(np.count_nonzero(band)) for band in plane.bands()))
 
 
 def import_labels(project: Project, path: Path, what: LabelKind) -> tuple[str, ...]:

@@ -38,6 +38,25 @@ class Step(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class FigureSettings:
+    """Settings of a figure.
+
+    Attributes
+    ----------
+    least_px
+        Least number of pixels of its longest side.
+    dpi
+        Resolution that the file records, in pixels per inch.
+    bar_mm
+        Length of the scale bar; None for a round length.
+    """
+
+    least_px: int = 2400
+    dpi: int = 300
+    bar_mm: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class InkState:
     """Everything that the panels render.
 
@@ -99,6 +118,8 @@ class InkState:
         Sentence on a problem with the stack's grey values, and a grey range that would fit.
     conversion
         Progress of the conversion of the stack.
+    predicted_count
+        Prediction, what was counted in it (``"ink"`` or ``"edges"``), its threshold, and the number of pixels.
     exported
         Path of the last export.
     import_notes
@@ -141,6 +162,7 @@ class InkState:
     grey_note: str = ""
     suggested_greys: tuple[int, int] | None = None
     conversion: ConversionStatus = ConversionStatus()
+    predicted_count: tuple[Path | None, str, float, int] | None = None
     exported: str = ""
     import_notes: tuple[str, ...] = ()
     messages: tuple[tuple[Step, str], ...] = ()

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_ink.gui.models.state import InkState, time_left
+from napari_ink.gui.views.files import ask_where_to_save
 from napari_ink.gui.views.section import row
 from napari_ink.gui.views.step_panel import button, paragraph, show_text
 from napari_ink.gui.views.widgets import Progress
@@ -65,8 +64,7 @@ class ConvertSection(QWidget):
         stack = self._state.stack
         if stack is None:
             return
-        # A stack from the network has no folder to write beside.
-        beside = (stack.home.parent if stack.home is not None else Path.home()) / f"{stack.name}.zarr"
-        chosen, _ = QFileDialog.getSaveFileName(self, "Convert to OME-Zarr", str(beside), "OME-Zarr (*.zarr)")
-        if chosen:
-            self.convert_requested.emit(Path(chosen))
+        name = f"{stack.name}.zarr"
+        chosen = ask_where_to_save(self, "convert", "Convert to OME-Zarr", name, "OME-Zarr (*.zarr)", stack)
+        if chosen is not None:
+            self.convert_requested.emit(chosen)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
-    QFileDialog,
     QFormLayout,
     QHBoxLayout,
     QLabel,
@@ -22,6 +19,7 @@ from napari_ink.gui.models.prediction import ModelEntry, RunSettings, Where
 from napari_ink.gui.models.predictions import title
 from napari_ink.gui.models.state import InkState, Step, time_left
 from napari_ink.gui.models.status import RunProgress
+from napari_ink.gui.views.files import ask_for_file
 from napari_ink.gui.views.grey_range_section import GreyRangeBox
 from napari_ink.gui.views.predictions_list import PredictionsList
 from napari_ink.gui.views.section import Section, row
@@ -297,9 +295,9 @@ class PredictPanel(StepPanel):
 
     def _on_file(self) -> None:
         kinds = " ".join(f"*{suffix}" for suffix in MODEL_SUFFIXES)
-        chosen, _ = QFileDialog.getOpenFileName(self, "Choose a model", filter=f"Models ({kinds})")
-        if chosen:
-            self.model_file_requested.emit(Path(chosen))
+        chosen = ask_for_file(self, "model", "Choose a model", f"Models ({kinds})", self._stack)
+        if chosen is not None:
+            self.model_file_requested.emit(chosen)
 
     def _area(self) -> Where:
         return _AREAS[self.area_box.currentText()]

@@ -6,11 +6,14 @@ from html import escape
 from pathlib import Path
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QInputDialog
+from qtpy.QtWidgets import QHBoxLayout, QInputDialog
 
 from napari_ink.gui.models.state import InkState, Step
 from napari_ink.gui.views.convert_section import ConvertSection
 from napari_ink.gui.views.depth_section import DepthSection
+from napari_ink.gui.views.files import ask_for_file, ask_for_folder
+from napari_ink.gui.views.recent_menu import RecentMenu
+from napari_ink.gui.views.section import row
 from napari_ink.gui.views.step_panel import StepPanel, button, paragraph, show_text
 from napari_ink.stack import DepthStack
 
@@ -30,10 +33,15 @@ class StackPanel(StepPanel):
 
     def __init__(self) -> None:
         super().__init__(Step.STACK, _HINT)
+        self._stack: DepthStack | None = None
         self.folder_button = button("Open folder…", "Open a folder of depth layers, or a Zarr", primary=True)
         self.file_button = button("Open file…", "Open one TIFF, NumPy, NRRD or HDF5 file with all depth layers")
         self.address_button = button("Address…", "Open a stack from the network: https:// or s3://")
         self.sample_button = button("Try the sample", "Open a small simulated segment whose ink is known")
+        self.recent_button = button("Recent", "Open a segment or project that was open before")
+        self.recent = RecentMenu("Recent", self)
+        self.recent_button.setMenu(self.recent)
+        self.recent.open_requested.connect(self.open_requested)
         self.folder_button.clicked.connect(self.ask_for_folder)
         self.file_button.clicked.connect(self._on_file)
         self.address_button.clicked.connect(self._on_address)
@@ -46,20 +54,15 @@ class StackPanel(StepPanel):
         self.convert, self.depths = ConvertSection(), DepthSection()
         self.convert.open_requested.connect(self.open_requested)
         self.rows.addLayout(buttons)
-        for widget in (
-            self.sample_button,
-            self.depths,
-            self.convert,
-            self.summary,
-            self.depth_hint,
-        ):
+        self.rows.addLayout(row(self.recent_button, self.sample_button))
+        for widget in (self.depths, self.convert, self.summary, self.depth_hint):
             self.rows.addWidget(widget)
 
     def show_state(self, state: InkState) -> None:
         """Describe the open stack, and enable the buttons that apply."""
         super().show_state(state)
-        stack = state.stack
-        for one in (self.folder_button, self.file_button, self.address_button, self.sample_button):
+        self._stack = stack = state.stack
+        for one in (self.folder_button, self.file_button, self.address_button, self.recent_button, self.sample_button):
             one.setEnabled(not state.busy and state.run is None)
         self.depths.show_state(state)
         self.convert.show_state(state)
@@ -73,13 +76,13 @@ class StackPanel(StepPanel):
 
     def ask_for_folder(self) -> None:
         """Ask the user for a folder of depth layers, and request to open it."""
-        if chosen := QFileDialog.getExistingDirectory(self, "Open the folder of depth layers"):
-            self.open_requested.emit(Path(chosen))
+        chosen = ask_for_folder(self, "stack", "Open the folder of depth layers", self._stack)
+        if chosen is not None:
+            self.open_requested.emit(chosen)
 
     def _on_file(self) -> None:
-        chosen, _ = QFileDialog.getOpenFileName(self, "Open a depth stack", filter=_FILES)
-        if chosen:
-            self.open_requested.emit(Path(chosen))
+        if (chosen := ask_for_file(self, "stack", "Open a depth stack", _FILES, self._stack)) is not None:
+            self.open_requested.emit(chosen)
 
     def _on_address(self) -> None:
         address, is_given = QInputDialog.getText(self, "Open an address", _ADDRESS)

@@ -5,18 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QFileDialog, QInputDialog, QLineEdit, QMessageBox, QSizePolicy
+from qtpy.QtWidgets import QComboBox, QInputDialog, QLineEdit, QMessageBox, QSizePolicy
 
 from napari_ink.export import FORMATS
 from napari_ink.gui.models.state import InkState
+from napari_ink.gui.views.files import ask_for_file
 from napari_ink.gui.views.section import Section, row
 from napari_ink.gui.views.step_panel import button, paragraph, show_text
+from napari_ink.stack import DepthStack
 
 _FILES = "Labels and masks ({} zarr.json .zarray .zgroup .zattrs);;All files (*)".format(
     " ".join(sorted({f"*{suffix}" for form in FORMATS if not form.is_folder for suffix in form.suffixes}))
 )
 _OF_A_ZARR = "for a Zarr, choose any file in its folder"
-_HINT = "A version takes no disk space until the labels change."
 
 
 def _labels_at(chosen: Path) -> Path:
@@ -34,7 +35,10 @@ class VersionsSection(Section):
 
     def __init__(self) -> None:
         super().__init__("Versions and import")
-        self.save_button = button("Save version…", "Save the current labels under a name")
+        self.save_button = button(
+            "Save version…",
+            "Save the labels under a name; takes no disk space until they change",
+        )
         self.versions = QComboBox()
         self.versions.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.versions.setPlaceholderText("no version yet")
@@ -47,17 +51,17 @@ class VersionsSection(Section):
         self.restore_button.clicked.connect(lambda: self.restore_requested.emit(self.versions.currentText()))
         self.import_ink.clicked.connect(lambda: self._on_import("ink"))
         self.import_edges.clicked.connect(lambda: self._on_import("edge"))
-        self.rows.addWidget(paragraph(_HINT))
         self.rows.addLayout(row(self.save_button, self.versions))
         self.rows.addLayout(row(self.compare_button, self.restore_button))
         self.rows.addLayout(row(self.import_ink, self.import_edges))
         self.notes = paragraph()
         self.rows.addWidget(self.notes)
         self._is_edited = False
+        self._stack: DepthStack | None = None
 
     def show_state(self, state: InkState) -> None:
         """List the versions, and enable the buttons that apply."""
-        self._is_edited = state.labels_edited
+        self._is_edited, self._stack = state.labels_edited, state.stack
         shown = tuple(self.versions.itemText(index) for index in range(self.versions.count()))
         newest_first = state.versions[::-1]
         # Compared first, because filling the list would reset the selection at each render.
@@ -85,9 +89,9 @@ class VersionsSection(Section):
             self.version_named.emit(name.strip())
 
     def _on_import(self, what: str) -> None:
-        chosen, _ = QFileDialog.getOpenFileName(self, f"Import {what}", filter=_FILES)
-        if chosen and (not self._is_edited or self._may_replace(what)):
-            self.import_requested.emit(_labels_at(Path(chosen)), what)
+        chosen = ask_for_file(self, "import", f"Import {what}", _FILES, self._stack)
+        if chosen is not None and (not self._is_edited or self._may_replace(what)):
+            self.import_requested.emit(_labels_at(chosen), what)
 
     def _may_replace(self, what: str) -> bool:
         answer = QMessageBox.question(
