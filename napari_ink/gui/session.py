@@ -190,6 +190,7 @@ class InkSession(QObject):
         self.review.changed.connect(lambda: store.update(review=self.review.status))
         self.similar.changed.connect(lambda: store.update(similar=self.similar.status))
         self.compare.changed.connect(lambda: store.update(compared=self.compare.against))
+        self.teaching.comparison_requested.connect(self.compare_predictions.compare)
         for failed in (self.conversion.failed, self.profile.failed):
             failed.connect(partial(store.fail, step=Step.STACK))
         self.review.failed.connect(partial(store.fail, step=Step.REVIEW))
@@ -263,6 +264,7 @@ class InkSession(QObject):
         learn.models.rename_requested.connect(self.teaching.rename)
         learn.models.export_requested.connect(self.teaching.export)
         learn.models.check_requested.connect(self.teaching.check)
+        learn.models.compare_requested.connect(self.teaching.compare)
         review.action_requested.connect(self.do)
         review.note_chosen.connect(self.review.go_to_note)
         review.note_removed.connect(self.review.remove_note)

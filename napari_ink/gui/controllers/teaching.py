@@ -42,7 +42,7 @@ class TeachingController(QObject):
     """Controller that teaches models from the labels, and manages the taught models of the project.
 
     Signals: `model_chosen` with the model to predict with, once another one is put in use; `prediction_requested` to
-    predict with it.
+    predict with it; `comparison_requested` with the store of a prediction to compare the shown one with, or None.
 
     Parameters
     ----------
@@ -58,6 +58,7 @@ class TeachingController(QObject):
 
     model_chosen = Signal(object)
     prediction_requested = Signal()
+    comparison_requested = Signal(object)
 
     def __init__(
         self,
@@ -181,6 +182,18 @@ class TeachingController(QObject):
         job = check_job(project.annotation, project.folder, row)
         take, fail = partial(self._on_listed, is_choice=False), self._on_check_failed
         self._jobs.run(_CHECK, job, take, on_failure=fail, on_end=self._on_checked, step=Step.LEARN)
+
+    def compare(self, key: str) -> None:
+        """Compare the newest prediction of a taught model with the shown one, and end a comparison of the two."""
+        state = self._store.state
+        row = next((row for row in state.predictions.rows if row.model == key), None)
+        if row is None:
+            self._store.notify(f"Predict with {key} first; then its prediction can be compared.", Step.LEARN)
+        elif row.path == state.prediction:
+            self._store.notify(f"The shown prediction is by {key}; choose another model to compare with.", Step.LEARN)
+        else:
+            self._store.succeed(Step.LEARN)
+            self.comparison_requested.emit(None if row.path == state.predictions.compared else row.path)
 
     def _on_labels(self) -> None:
         """List the models of a project once its labels are shown."""

@@ -37,14 +37,15 @@ _PICTURE_PX = 900
 class ModelList(QWidget):
     """List of taught models, newest first.
 
-    Emits `use_requested` (an empty key: the start model), `rename_requested`, `export_requested` and `check_requested`
-    with the key of a model.
+    Emits `use_requested` (an empty key: the start model), `rename_requested`, `export_requested`, `check_requested` and
+    `compare_requested` with the key of a model.
     """
 
     use_requested = Signal(str)
     rename_requested = Signal(str, str)
     export_requested = Signal(str, object)
     check_requested = Signal(str)
+    compare_requested = Signal(str)
 
     def __init__(self) -> None:
         super().__init__()
@@ -61,6 +62,9 @@ class ModelList(QWidget):
         self.export_button = button("Export…", "Save a copy of this model, to use or share elsewhere")
         self.check_button = button(
             "Check", "Measure what moved labels and the reversed stack teach, and what was forgotten; takes minutes"
+        )
+        self.compare_button = button(
+            "Compare", "Show where the prediction of this model differs from the shown one, and alternate between them"
         )
         self.pictures_button = button("Curves…", "Show the curves of the training and example crops")
         self._lay_out()
@@ -86,7 +90,7 @@ class ModelList(QWidget):
         rows.addWidget(self.list)
         rows.addLayout(row(self.use_button, self.back_button))
         rows.addLayout(row(self.rename_button, self.export_button))
-        rows.addLayout(row(self.check_button, self.pictures_button))
+        rows.addLayout(row(self.check_button, self.compare_button, self.pictures_button))
         rows.addWidget(self.checking)
         rows.addWidget(self.details)
 
@@ -95,6 +99,7 @@ class ModelList(QWidget):
         self.use_button.clicked.connect(lambda: self.use_requested.emit(self._key()))
         self.back_button.clicked.connect(lambda: self.use_requested.emit(""))
         self.check_button.clicked.connect(lambda: self.check_requested.emit(self._key()))
+        self.compare_button.clicked.connect(lambda: self.compare_requested.emit(self._key()))
         self.rename_button.clicked.connect(self._on_rename)
         self.export_button.clicked.connect(self._on_export)
         self.pictures_button.clicked.connect(self._on_pictures)
@@ -118,7 +123,7 @@ class ModelList(QWidget):
         model, status = self._selected(), self._status
         self.use_button.setEnabled(self._can_choose and model is not None and model.key != status.in_use)
         self.back_button.setEnabled(self._can_choose and bool(status.in_use))
-        for one in (self.rename_button, self.export_button):
+        for one in (self.rename_button, self.export_button, self.compare_button):
             one.setEnabled(model is not None)
         self.check_button.setEnabled(model is not None and not status.checking and not status.is_running)
         self.pictures_button.setEnabled(bool(self._pictures()))

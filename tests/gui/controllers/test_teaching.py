@@ -86,6 +86,27 @@ def test_a_taught_model_is_renamed_and_exported(taught, held_jobs, tmp_path):
     assert "cannot name a model" in taught.state.message(Step.LEARN)
 
 
+def test_predictions_of_two_models_are_compared_in_the_view(taught, held_jobs, checkpoint, tmp_path):
+    def predict(model):
+        taught.prediction.predict(RunSettings(model_entry(model)))
+        while taught.state.run is not None or held_jobs.waiting:
+            held_jobs.work()
+            take_turns()
+
+    taught.teaching.compare("quick-1")
+    assert "Predict with quick-1 first" in taught.state.message(Step.LEARN)
+    predict(tmp_path / "lesson.ink" / "models" / "quick-1.safetensors")
+    taught.teaching.compare("quick-1")
+    assert "The shown prediction is by quick-1" in taught.state.message(Step.LEARN)
+    predict(checkpoint)
+    taught.teaching.compare("quick-1")
+    held_jobs.work()
+    compared = taught.state.predictions.row(taught.state.predictions.compared)
+    assert compared.model == "quick-1" and compared.path != taught.state.prediction
+    taught.teaching.compare("quick-1")
+    assert taught.state.predictions.compared is None
+
+
 def test_predicting_with_a_model_uses_it_first(taught, held_jobs):
     taught.teaching.use("")
     held_jobs.work()

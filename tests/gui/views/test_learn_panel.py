@@ -152,7 +152,11 @@ def test_requests_name_the_selected_model(panel, listed, qtbot):
     with qtbot.waitSignal(panel.models.use_requested) as used:
         panel.models.use_button.click()
     assert used.args == ["deep-1"]
+    with qtbot.waitSignal(panel.models.compare_requested) as compared:
+        panel.models.compare_button.click()
+    assert compared.args == ["deep-1"]
     panel.models.list.setCurrentRow(1)
+    assert "edges are those of the start model" in panel.models.details.text()
     assert not panel.models.use_button.isEnabled()  # it is in use
     with qtbot.waitSignal(panel.models.use_requested) as back:
         panel.models.back_button.click()
