@@ -15,6 +15,7 @@ from napari_ink.model.families import Shapes, module_count
 from napari_ink.model.outputs import ink_and_edge, logits_of
 
 _STAGES = 4
+_NO_INK = 1e-6
 _MOST_GROUPS = 32  # as in Wu & He 2018; fewer channels have a group each
 _BACKBONE, _DECODER = "canonical.backbone", "canonical.decoder"
 
@@ -260,8 +261,26 @@ class HecateNetwork(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map prepared grey values ``(b, z, y, x)`` to logits ``(b, 2, y, x)``: ink, and a constant for no edges."""
-        coarse = self.by_layer(x).sum(dim=1, keepdim=True).sigmoid()
-        ink = F.interpolate(coarse, size=x.shape[-2:], mode="bilinear", align_corners=False)
+        return self._logits(self.by_layer(x), x.shape[-2:])
+
+    def with_depth(self, x: Tensor) -> Tensor:
+        """Map grey values as `forward` does, and add at which depth ink was seen: ``(b, 3, y, x)``.
+
+        The depth is the mean place of the layers whose parts of a column's logit speak for ink, weighted by these
+        parts: 0 at the first layer of the input and 1 at the last one, and the middle where no layer speaks for ink.
+        """
+        parts = self.by_layer(x)
+        for_ink = parts.clamp(min=0)
+        places = torch.linspace(0, 1, parts.shape[1], device=x.device)[:, None, None]
+        total = for_ink.sum(dim=1, keepdim=True)
+        mean = (for_ink * places).sum(dim=1, keepdim=True) / total.clamp(min=_NO_INK)
+        depth = torch.where(total > _NO_INK, mean, 0.5)
+        depth = F.interpolate(depth, size=x.shape[-2:], mode="bilinear", align_corners=False)
+        return torch.cat([self._logits(parts, x.shape[-2:]), depth], dim=1)
+
+    def _logits(self, parts: Tensor, size: torch.Size) -> Tensor:
+        coarse = parts.sum(dim=1, keepdim=True).sigmoid()
+        ink = F.interpolate(coarse, size=size, mode="bilinear", align_corners=False)
         return ink_and_edge(logits_of(ink))
 
     def by_layer(self, x: Tensor) -> Tensor:

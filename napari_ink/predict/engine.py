@@ -26,7 +26,7 @@ from napari_ink.predict.cluster.cluster import Cluster
 from napari_ink.predict.cluster.connect import open_cluster
 from napari_ink.predict.cluster.worker import Job, job_model
 from napari_ink.predict.device import choose_device, cores_for_torch, default_batch_size, device_title
-from napari_ink.predict.ensemble import channels_of, members_of
+from napari_ink.predict.ensemble import gives_depth, members_of, third_plane
 from napari_ink.predict.events import (
     PredictionEnded,
     PredictionEvent,
@@ -43,7 +43,7 @@ from napari_ink.predict.resampling import resampled, side_of
 from napari_ink.predict.storage.create import check_resumable, create_store
 from napari_ink.predict.storage.encoding import BlockCodec
 from napari_ink.predict.storage.provenance import MUST_AGREE, describe_resumption, describe_run, written_since
-from napari_ink.predict.storage.store import open_prediction
+from napari_ink.predict.storage.store import What, open_prediction
 from napari_ink.predict.storage.writer import PredictionWriter
 from napari_ink.predict.tile_queue import TileQueue
 from napari_ink.predict.tiles import BlockIndex, TilePlan, block_area, blocks_in, plan_tiles
@@ -157,6 +157,14 @@ class _Run:
             request.precision, self._members, self._device, has
         )
 
+        # A store of a version that stored no depth is continued without one.
+        self._has_depth = gives_depth(self._members) and (self._earlier is None or "planes" in self._earlier)
+
+    @property
+    def _channels(self) -> int:
+        """Number of values of a pixel."""
+        return 2 if third_plane(self._members, self._has_depth) is None else 3
+
     def with_less_memory(self) -> tuple[PredictRequest, str] | None:
         """Return a request that needs less memory, and how in words; None if nothing is left to try.
 
@@ -194,9 +202,13 @@ class _Run:
             self._number_format,
         )
         provenance["outside_of_training"] = list(self._outside_of_training)
+        third = third_plane(self._members, self._has_depth)
+        planes: tuple[What, ...] = ("ink", "edge") if third is None else ("ink", "edge", third)
+        if self._has_depth:
+            provenance["planes"] = list(planes)
         is_new = not (request.resume and path.exists())
         if is_new:
-            create_store(path, self._shape, request.stack.voxel_size_um, provenance, channels_of(self._members))
+            create_store(path, self._shape, request.stack.voxel_size_um, provenance, planes)
         else:
             earlier = check_resumable(path, provenance, MUST_AGREE)
             self._resumed = describe_resumption(provenance, written_since(request.stack, earlier["started"]))
@@ -216,6 +228,8 @@ class _Run:
             notes.append(
                 f"Each pixel is the mean of {len(self._members)} predictions; their disagreement is stored too."
             )
+        if self._has_depth:
+            notes.append("The model says at which depth it saw ink, which is stored too.")
         return PredictionStarted(
             path=self._path,
             shape=self._shape,
@@ -226,6 +240,7 @@ class _Run:
             notes=tuple(notes),
             z_window=self._window,
             members=len(self._members),
+            third=third_plane(self._members, self._has_depth),
         )
 
     def _notes_on_models(self) -> Iterator[str]:
@@ -280,7 +295,7 @@ class _Run:
         # A file in strips decodes whole rows, so whole rows of blocks are predicted together.
         is_in_strips = self._request.stack.stored_px[1] >= self._shape[1]
         queue = TileQueue(plan.batches, self._request.looking_at, in_rows=is_in_strips)
-        blend = OpenBlocks(self._grid, self._region, self._mask, channels_of(self._members))
+        blend = OpenBlocks(self._grid, self._region, self._mask, self._channels)
         done = 0
         with memory_kept(), closing(self._run_batches(plan, queue, writer.codec)) as answered:
             for answer in refuse_only_nan(answered, writer.has_begun):
@@ -321,6 +336,7 @@ class _Run:
             codec,
             cluster.device,
             number_format=self._number_format,
+            has_depth=self._has_depth,
         )
 
     def _run_batches_here(self, plan: TilePlan, queue: TileQueue) -> Answers:
@@ -331,7 +347,8 @@ class _Run:
         # Without a view to start from, tiles go row by row, so parts of files as wide as the region pay off.
         row_px = self._region.width if self._request.looking_at() is None else None
         forward = Forward(self._device, self._number_format)
-        inference = TileInference(self._members, self._request.stack, self._grid, forward, row_px)
+        stack = self._request.stack
+        inference = TileInference(self._members, stack, self._grid, forward, row_px, self._has_depth)
         tiles = (self._grid.read_area(tile) for batch in plan.batches for tile in batch.tiles)
         store = CellStore(inference.cells, tiles)
         inference.expect(store.awaited)
@@ -370,7 +387,7 @@ class _Run:
         finished = {block: answer.finished[block] for block in blocks_in(area) if block in answer.finished}
         is_open = any(block not in finished for block in blocks_in(area))
         # Sums change with the next tile, so only final blocks are read later.
-        so_far = blend.levels(area) if is_open else np.zeros((channels_of(self._members), *area.shape), np.uint8)
+        so_far = blend.levels(area) if is_open else np.zeros((self._channels, *area.shape), np.uint8)
 
         def read_levels() -> UInt8Array:
             levels = so_far.copy() if finished else so_far

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from napari_ink.model import InkModel, InputContract
 from napari_ink.predict.augmented_views import Orientation, TestTimeAugmentation, orientations, shifted_contracts
+from napari_ink.typing import ThirdPlane
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -86,9 +87,25 @@ def combine(outputs: Sequence[Tensor], predicts_edges: Sequence[bool]) -> Tensor
     return torch.stack([ink.mean(0), edge, 2 * ink.std(0, correction=0)], dim=1)
 
 
-def channels_of(members: Sequence[EnsembleMember]) -> int:
-    """Return the number of values that `combine` gives for each pixel."""
-    return 2 if len(members) == 1 else 3
+def gives_depth(members: Sequence[EnsembleMember]) -> bool:
+    """Return whether the only member says at which depth it saw ink (`with_depth`)."""
+    return len(members) == 1 and hasattr(members[0].network, "with_depth")
+
+
+def third_plane(members: Sequence[EnsembleMember], has_depth: bool) -> ThirdPlane | None:
+    """Return which plane is stored beside ink and edges; None if none is."""
+    return "disagreement" if len(members) > 1 else "depth" if has_depth else None
+
+
+def stack_place(contract: InputContract, depth: int, place: Tensor) -> Tensor:
+    """Return places within the layers that a network reads, 0…1, as places within a stack of `depth` layers, 0…1."""
+    window, together = contract.z_window(depth), contract.mean_of[0]
+    # The middle of the first and of the last layer, or of their groups.
+    first, last = window.start + (together - 1) / 2, window.stop - 1 - (together - 1) / 2
+    if contract.direction == "reversed":
+        first, last = last, first
+    found: Tensor = (first + place * (last - first)) / max(depth - 1, 1)
+    return found
 
 
 def z_range(members: Sequence[EnsembleMember], depth: int) -> slice:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_ink.region import Region
-from napari_ink.typing import UInt8Array
+from napari_ink.typing import ThirdPlane, UInt8Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,8 @@ class PredictionStarted:
         The depth layers that are read.
     members
         Number of predictions that are averaged for each pixel.
+    third
+        Plane that is predicted beside ink and edges; None if there is none.
     """
 
     path: Path
@@ -45,6 +47,7 @@ class PredictionStarted:
     notes: tuple[str, ...]
     z_window: slice
     members: int = 1
+    third: ThirdPlane | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,8 +87,8 @@ class TilePredicted:
         return levels
 
     @property
-    def disagreement(self) -> UInt8Array | None:
-        """Disagreement on ink between several models or views, ``(y, x)`` uint8; None if there is only one."""
+    def third(self) -> UInt8Array | None:
+        """Third plane, ``(y, x)`` uint8, see `PredictionStarted.third`; None if there is none."""
         levels = self.read_levels()
         return levels[2] if len(levels) > 2 else None
 

@@ -19,7 +19,7 @@ from napari_ink.model.network import InkEdgeNetwork
 from napari_ink.model.stem import DepthStem
 from napari_ink.predict.augmented_views import Orientation
 from napari_ink.predict.cells import CellGrid, CellIndex, Planes
-from napari_ink.predict.ensemble import EnsembleMember, combine, z_range
+from napari_ink.predict.ensemble import EnsembleMember, combine, stack_place, z_range
 from napari_ink.predict.forward import Forward, rounded
 from napari_ink.predict.grey_source import GreySource
 from napari_ink.predict.resampling import enlarged, side_of
@@ -52,6 +52,8 @@ class TileInference:
         Runs networks on a device.
     row_px
         Number of columns that are read one after another in a row; None if the order of tiles is unknown.
+    has_depth
+        Whether the only member's depth of ink is a third value of each pixel.
 
     Attributes
     ----------
@@ -72,7 +74,9 @@ class TileInference:
         grid: TileGrid,
         forward: Forward,
         row_px: int | None = None,
+        has_depth: bool = False,
     ) -> None:
+        self._has_depth, self._layers = has_depth, stack.shape[0]
         self._side = side_of(members)
         # Means of pixels are read as a stack of their own, so that everything after reading is as small as they are.
         self._stack, self._grid, self._forward = plane_means(stack, self._side), grid, forward
@@ -205,11 +209,20 @@ class TileInference:
             else:
                 block = blocks[self._number(member)].to(self._forward.device)
                 network = self._networks[id(member.network)]
+                if self._has_depth:
+                    outputs.append(self._with_depth(network, member, block))
+                    continue
                 logits = member.turn.undo(network(member.turn.apply(block).contiguous()))
                 height, width = logits.shape[-2:]
                 logits = logits[..., context : height - context, context : width - context]
             outputs.append(enlarged(torch.sigmoid(logits.float()), self._side))
         return outputs
+
+    def _with_depth(self, network: Any, member: EnsembleMember, block: Tensor) -> Tensor:
+        """Return probabilities of ink and edges, and the depth of ink as a place in the stack, ``(b, 3, y, x)``."""
+        values = network.with_depth(block)
+        place = stack_place(member.contract, self._layers, values[:, 2:])
+        return enlarged(torch.cat([torch.sigmoid(values[:, :2]), place], dim=1), self._side)
 
     def _assembled(
         self, tiles: Sequence[Region], cells: Sequence[Mapping[CellIndex, Planes]], number: int, step: int

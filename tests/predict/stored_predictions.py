@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from napari_ink.predict.storage.create import create_store
+from napari_ink.predict.storage.store import CHANNELS
 from napari_ink.predict.storage.writer import PredictionWriter
 from napari_ink.predict.tiles import block_area, blocks_in
 from napari_ink.region import Region
@@ -41,7 +42,7 @@ def write_prediction(
     shape = (planes.shape[1], planes.shape[2])
     area = region or Region.whole(shape)
     path.parent.mkdir(parents=True, exist_ok=True)
-    create_store(path, shape, None, provenance(shape, region, **changes), len(planes))
+    create_store(path, shape, None, provenance(shape, region, **changes), CHANNELS[: len(planes)])
     with PredictionWriter(path, area) as writer:
         for block in blocks_in(area)[:blocks]:
             writer.store({block: planes[:, *block_area(block, area).slices]})

@@ -84,7 +84,7 @@ def test_the_bytes_are_those_of_a_local_run(cluster: Any, request_here: PredictR
     assert [event.done for event in tiles] == list(range(1, events[0].tiles + 1))
     last, stored = np.zeros((3, 700, 900), np.uint8), open_prediction(there.out)
     for event in tiles:
-        last[:, event.y, event.x] = event.ink, event.edge, event.disagreement
+        last[:, event.y, event.x] = event.ink, event.edge, event.third
     np.testing.assert_array_equal(last, [stored.read(what) for what in ("ink", "edge", "disagreement")])
 
 

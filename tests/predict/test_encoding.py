@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from napari_ink.predict.storage.create import create_store
 from napari_ink.predict.storage.encoding import BlockCodec
-from napari_ink.predict.storage.store import LEVELS
+from napari_ink.predict.storage.store import CHANNELS, LEVELS
 from napari_ink.predict.storage.writer import PredictionWriter
 from napari_ink.predict.tiles import block_area
 from napari_ink.region import Region
@@ -77,7 +77,7 @@ def test_other_forms_are_left_to_zarr(changes: dict[str, Any]) -> None:
 
 def test_a_block_of_zeros_removes_the_chunk_that_a_killed_run_left(tmp_path: Path) -> None:
     path, region = tmp_path / "p.zarr", Region.whole(SHAPE)
-    create_store(path, SHAPE, None, {"region": [0, *SHAPE[:1], 0, SHAPE[1]]}, 2)
+    create_store(path, SHAPE, None, {"region": [0, *SHAPE[:1], 0, SHAPE[1]]}, CHANNELS[:2])
     left = path / LEVELS / "c" / "1" / "0" / "0"
     left.parent.mkdir(parents=True)
     left.write_bytes(b"left")
@@ -96,7 +96,7 @@ def test_a_block_of_zeros_removes_the_chunk_that_a_killed_run_left(tmp_path: Pat
 def test_chunks_are_synced_in_parallel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # In sequence they take 3 to 4 ms each, so that eight chunks cost more than a GPU's batch.
     path, region, at_once = tmp_path / "p.zarr", Region.whole(SHAPE), [0, 0]
-    create_store(path, SHAPE, None, {"region": [0, SHAPE[0], 0, SHAPE[1]]}, 2)
+    create_store(path, SHAPE, None, {"region": [0, SHAPE[0], 0, SHAPE[1]]}, CHANNELS[:2])
 
     def slow(_: int) -> None:
         at_once[0] += 1

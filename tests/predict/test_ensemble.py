@@ -84,7 +84,7 @@ def test_views_give_the_mean_of_predictions_of_turned_stacks(tmp_path: Path) -> 
     np.testing.assert_allclose(prediction.read("disagreement") / 255, 2 * np.std(views, axis=0), atol=3 / 255)
     assert prediction.read("disagreement").max() > 50
     tile = next(event for event in events if isinstance(event, TilePredicted))
-    np.testing.assert_array_equal(tile.disagreement, prediction.read("disagreement", tile.y, tile.x))
+    np.testing.assert_array_equal(tile.third, prediction.read("disagreement", tile.y, tile.x))
 
 
 def test_two_models_are_averaged_and_their_difference_is_stored(tmp_path: Path) -> None:

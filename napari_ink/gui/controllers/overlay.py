@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_ink.typing import LabelKind
+from napari_ink.typing import LabelKind, ThirdPlane
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,32 +32,32 @@ class OverlayController:
         self._store, self._layers = store, layers
         layers.gone.connect(self._on_layers_gone)
 
-    def is_of(self, path: Path, has_disagreement: bool) -> bool:
+    def is_of(self, path: Path, third: ThirdPlane | None) -> bool:
         """Whether the overlay shows everything in a prediction store."""
         overlay = self._layers.overlay
-        return overlay is not None and overlay.shows == path and overlay.has_planes(has_disagreement)
+        return overlay is not None and overlay.shows == path and overlay.has_planes(third)
 
-    def fits(self, has_disagreement: bool) -> bool:
+    def fits(self, third: ThirdPlane | None) -> bool:
         """Whether the next prediction can reuse the existing layers."""
-        return self._layers.overlay is not None and self._layers.overlay.fits(has_disagreement)
+        return self._layers.overlay is not None and self._layers.overlay.fits(third)
 
-    def begin(self, shape: tuple[int, int], has_disagreement: bool) -> None:
+    def begin(self, shape: tuple[int, int], third: ThirdPlane | None) -> None:
         """Show an empty prediction."""
-        self._layers.begin_overlay(shape, self.thresholds(), has_disagreement)
+        self._layers.begin_overlay(shape, self.thresholds(), third)
 
     def begin_growing(self, event: PredictionStarted) -> None:
         """Show a prediction that has just started."""
         # An overlay that is still empty was created for this run while it waited, so it is kept.
-        overlay, has_disagreement = self._layers.overlay, event.members > 1
-        if overlay is None or not overlay.is_empty or not overlay.has_planes(has_disagreement):
-            self.begin(event.shape, has_disagreement)
+        overlay, third = self._layers.overlay, event.third
+        if overlay is None or not overlay.is_empty or not overlay.has_planes(third):
+            self.begin(event.shape, third)
         self._layers.show_prediction(True)
         if self._layers.overlay is not None:
             self._layers.overlay.shows = event.path
 
     def begin_stored(self, event: PredictionFound, is_hidden_by_labels: bool = True) -> None:
         """Show a stored prediction whose rows follow; hidden if there are labels, unless the user asked to see it."""
-        self.begin(event.shape, event.has_disagreement)
+        self.begin(event.shape, event.third)
         if is_hidden_by_labels and self._layers.editable is not None:
             self._layers.show_prediction(False)
 
@@ -71,7 +71,7 @@ class OverlayController:
     def put_tile(self, event: TilePredicted) -> None:
         """Show a predicted tile."""
         if self._layers.overlay is not None:
-            self._layers.overlay.put(event.y, event.x, event.ink, event.edge, event.disagreement)
+            self._layers.overlay.put(event.y, event.x, event.ink, event.edge, event.third)
 
     def thresholds(self) -> dict[LabelKind, float]:
         """Return the thresholds of ink and edges."""

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from napari_ink.model import InkModel
     from napari_ink.predict import PredictionStarted, StoredPrediction
     from napari_ink.stack import DepthStack
-    from napari_ink.typing import LabelKind
+    from napari_ink.typing import LabelKind, ThirdPlane
 
 
 class PredictionController(QObject):
@@ -229,8 +229,8 @@ class PredictionController(QObject):
         return bool(why_not)
 
     def _begin(self, request: RunRequest) -> None:
-        has_disagreement = bool(request.augment)
-        is_shown = self.shown.is_of(request.out, has_disagreement)
+        third = third_plane_of(request)
+        is_shown = self.shown.is_of(request.out, third)
         request = replace(request, reads_stored=request.resume and not is_shown)
         self._before_run = self._store.state.prediction
         self._run = run = PredictionRun(request, self)
@@ -247,10 +247,10 @@ class PredictionController(QObject):
         )
         self._look()
         # The shown prediction stays until the next one has started, which may still fail or be cancelled.
-        can_wait = not request.resume and self.shown.fits(has_disagreement)
+        can_wait = not request.resume and self.shown.fits(third)
         if not (is_shown or can_wait):
             # Adding layers to napari is slow, and slower beside busy threads, so it happens before the run starts.
-            self.shown.begin(request.stack.shape[1:], has_disagreement)
+            self.shown.begin(request.stack.shape[1:], third)
         self._layers.when_idle(lambda: self._start(run))
 
     def _start(self, run: PredictionRun) -> None:
@@ -366,3 +366,11 @@ class PredictionController(QObject):
 
     def _is_of_this_stack(self, run: PredictionRun) -> bool:
         return run.request.stack is self._store.state.stack
+
+
+def third_plane_of(request: RunRequest) -> ThirdPlane | None:
+    """Return the plane that a run will store beside ink and edges, as far as that is known before it starts."""
+    if request.augment:
+        return "disagreement"
+    # A model that is not loaded yet is asked when the run starts.
+    return "depth" if request.model is not None and hasattr(request.model.network, "with_depth") else None

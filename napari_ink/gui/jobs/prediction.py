@@ -18,7 +18,7 @@ from napari_ink.stack import (
     DepthStack,
     read_segment_mask,
 )
-from napari_ink.typing import UInt8Array
+from napari_ink.typing import ThirdPlane, UInt8Array
 
 if TYPE_CHECKING:
     from napari_ink.model import Direction, InkModel
@@ -50,7 +50,7 @@ class PredictionFound:
 
     path: Path
     shape: tuple[int, int]
-    has_disagreement: bool
+    third: ThirdPlane | None
     is_complete: bool
     record: Mapping[str, Any]
     ink_threshold: float
@@ -59,7 +59,7 @@ class PredictionFound:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PredictionBand:
-    """Event: a band of rows of a stored prediction, with ink, edges and perhaps disagreement."""
+    """Event: a band of rows of a stored prediction, with ink, edges and perhaps a third plane."""
 
     y: slice
     planes: tuple[UInt8Array, ...]
@@ -170,11 +170,9 @@ def chosen_job(path: Path, stack: DepthStack) -> Generator[PredictionFound | Pre
         sizes = (f"{height} × {width}" for height, width in (prediction.shape, stack.shape[1:]))
         raise BadInputError(f"{path.name} is of a segment of {' pixels, and this one has '.join(sizes)} pixels.")
     cuts = prediction.recommended_threshold("ink"), prediction.recommended_threshold("edge")
-    disagreement = prediction.disagreement
-    yield PredictionFound(
-        path, prediction.shape, disagreement is not None, prediction.complete, prediction.provenance, *cuts
-    )
-    planes = [prediction.ink, prediction.edge, *([] if disagreement is None else [disagreement])]
+    yield PredictionFound(path, prediction.shape, prediction.third, prediction.complete, prediction.provenance, *cuts)
+    third = prediction.disagreement or prediction.depth
+    planes = [prediction.ink, prediction.edge, *([] if third is None else [third])]
     for first in range(0, prediction.shape[0], _BAND_PX):
         y = slice(first, min(first + _BAND_PX, prediction.shape[0]))
         yield PredictionBand(y, tuple(plane[y] for plane in planes), y.stop == prediction.shape[0])

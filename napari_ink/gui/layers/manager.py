@@ -23,7 +23,7 @@ from napari_ink.gui.layers.stack_layer import (
     stack_of,
 )
 from napari_ink.gui.layers.viewport import Viewport
-from napari_ink.typing import LabelKind, UInt8Array
+from napari_ink.typing import LabelKind, ThirdPlane, UInt8Array
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -125,17 +125,17 @@ class LayerManager(QObject):
         self._scale_bar.measure(stack.voxel_size_um)
 
     def begin_overlay(
-        self, shape: tuple[int, int], thresholds: Mapping[LabelKind, float], has_disagreement: bool = False
+        self, shape: tuple[int, int], thresholds: Mapping[LabelKind, float], third: ThirdPlane | None = None
     ) -> None:
         """Show an empty prediction in place of the previous one, below the editable labels."""
         # Reusing the layers is faster, because napari is slow at adding new ones.
-        if self.overlay is not None and self.overlay.fits(has_disagreement):
+        if self.overlay is not None and self.overlay.fits(third):
             self.overlay.clear()
             self.show_prediction(True)
             return
         if self.overlay is not None:
             self._changes.remove(self.overlay.all_layers())
-        self.overlay = PredictionOverlay(shape, thresholds, has_disagreement, self)
+        self.overlay = PredictionOverlay(shape, thresholds, third, self)
         for layer in self.overlay.layers.values():
             layer.events.visible.connect(self._on_visible)
         self._on_visible()

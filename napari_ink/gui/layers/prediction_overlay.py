@@ -15,11 +15,14 @@ from qtpy.QtCore import QObject, QTimer
 from napari_ink.gui.layers.growing_pyramid import Coarser, GrowingPyramid
 from napari_ink.gui.models.palette import DISAGREEMENT_RGB, EDGE_RGB, INK_RGB, PREDICTION_ALPHA
 from napari_ink.gui.models.state import cut_level
-from napari_ink.typing import LabelKind, UInt8Array
+from napari_ink.typing import LabelKind, ThirdPlane, UInt8Array
 
 _NAMES: dict[LabelKind, str] = {"ink": "Ink (predicted)", "edge": "Edges (predicted)"}
 _COARSER: dict[LabelKind, Coarser] = {"ink": "mean", "edge": "max"}
 _MOST_DISAGREEMENT = 128  # a standard deviation of a quarter
+_LEAST_INK = 64
+# Of cividis, whose order colour-blind people see as well.
+_FIRST_LAYER_RGB, _MIDDLE_LAYER_RGB, _LAST_LAYER_RGB = (0.0, 0.13, 0.30), (0.49, 0.48, 0.47), (1.0, 0.92, 0.27)
 _REFRESH_MS = 200
 _REST = 4
 
@@ -33,15 +36,15 @@ class PredictionOverlay(QObject):
         Height and width of the segment in pixels.
     thresholds
         Thresholds of ink and edges, 0…1.
-    has_disagreement
-        Whether there is a plane with the disagreement between several views.
+    third
+        Name of a third plane; None if there is none.
 
     Attributes
     ----------
     layers : mapping
         Image layer for each of ``"ink"`` and ``"edge"``; the caller adds them to a viewer.
-    disagreement : Image or None
-        Layer of the disagreement, hidden at first.
+    third : Image or None
+        Layer of the third plane, hidden at first.
     shows : Path or None
         Prediction store whose finished tiles are all shown; set by the caller.
     is_empty : bool
@@ -52,7 +55,7 @@ class PredictionOverlay(QObject):
         self,
         shape: tuple[int, int],
         thresholds: Mapping[LabelKind, float],
-        has_disagreement: bool = False,
+        third: ThirdPlane | None = None,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
@@ -62,13 +65,12 @@ class PredictionOverlay(QObject):
         self.layers: dict[LabelKind, Image] = {
             what: _layer(plane, _NAMES[what], overlay_colormap(what), 255) for what, plane in self._planes.items()
         }
-        self._disagreement = GrowingPyramid(shape, "max") if has_disagreement else None
-        self.disagreement: Image | None = None
-        if self._disagreement is not None:
-            self.disagreement = _layer(
-                self._disagreement, "Disagreement (predicted)", disagreement_colormap(), _MOST_DISAGREEMENT
-            )
-            self.disagreement.visible = False
+        self._third_name = third
+        self._third = None if third is None else GrowingPyramid(shape, "max")
+        self.third: Image | None = None
+        if self._third is not None:
+            self.third = _third_layer(self._third, third)
+            self.third.visible = False
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._refresh)
@@ -92,16 +94,16 @@ class PredictionOverlay(QObject):
 
     def all_layers(self) -> list[Image]:
         """Return all layers, the topmost last."""
-        below = [] if self.disagreement is None else [self.disagreement]
+        below = [] if self.third is None else [self.third]
         return [*below, *self.layers.values()]
 
-    def fits(self, has_disagreement: bool) -> bool:
+    def fits(self, third: ThirdPlane | None) -> bool:
         """Whether another prediction can reuse the layers: they have the same planes and are cheap to clear."""
-        return self.has_planes(has_disagreement) and (self.is_empty or self._planes["ink"].is_in_memory)
+        return self.has_planes(third) and (self.is_empty or self._planes["ink"].is_in_memory)
 
-    def has_planes(self, has_disagreement: bool) -> bool:
-        """Whether there are the planes for a prediction with or without disagreement."""
-        return has_disagreement == (self._disagreement is not None)
+    def has_planes(self, third: ThirdPlane | None) -> bool:
+        """Whether there are the planes for a prediction with this third plane, or with none."""
+        return third == self._third_name
 
     def clear(self) -> None:
         """Clear all probabilities, and keep the layers."""
@@ -109,19 +111,18 @@ class PredictionOverlay(QObject):
         if self.is_empty:
             return
         self.is_empty = True
-        for plane in (*self._planes.values(), *([self._disagreement] if self._disagreement is not None else [])):
+        for plane in (*self._planes.values(), *([self._third] if self._third is not None else [])):
             plane.clear()
         self._refresh()
 
-    def put(
-        self, y: slice, x: slice, ink: UInt8Array, edge: UInt8Array, disagreement: UInt8Array | None = None
-    ) -> None:
+    def put(self, y: slice, x: slice, ink: UInt8Array, edge: UInt8Array, third: UInt8Array | None = None) -> None:
         """Put in the probabilities of one tile; the layers are refreshed a few times per second."""
         self.is_empty = False
         self._planes["ink"].put(y, x, ink)
         self._planes["edge"].put(y, x, edge)
-        if disagreement is not None and self._disagreement is not None:
-            self._disagreement.put(y, x, disagreement)
+        if third is not None and self._third is not None:
+            # A depth means nothing where there is no ink, and 0 is shown as nothing.
+            self._third.put(y, x, np.where(ink >= _LEAST_INK, third, 0) if self._third_name == "depth" else third)
         # Not a debouncer: tiles may arrive faster than it would settle, and then nothing would be drawn until the end.
         if not self._timer.isActive():
             self._timer.start(self._pause_ms)
@@ -158,6 +159,22 @@ def _layer(plane: GrowingPyramid, name: str, colormap: Colormap, top: int) -> Im
         contrast_limits=(0, top),
         blending="translucent",
         interpolation2d="nearest",
+    )
+
+
+def _third_layer(plane: GrowingPyramid, name: ThirdPlane | None) -> Image:
+    if name == "depth":
+        return _layer(plane, "Depth of ink (predicted)", depth_colormap(), 255)
+    return _layer(plane, "Disagreement (predicted)", disagreement_colormap(), _MOST_DISAGREEMENT)
+
+
+def depth_colormap() -> Colormap:
+    """Return the colormap of the depth of ink: transparent for 0, then from the first layer to the last."""
+    return Colormap(
+        [(*_FIRST_LAYER_RGB, 0.0), (*_FIRST_LAYER_RGB, 0.85), (*_MIDDLE_LAYER_RGB, 0.85), (*_LAST_LAYER_RGB, 0.85)],
+        controls=[0.0, 1 / 255, 0.5, 1.0],
+        name="napari-ink depth",
+        display_name="depth of ink",
     )
 
 

@@ -55,6 +55,8 @@ class Job:
         Width of a patch, in pixels, which makes it worthwhile to read wide parts of files; None if unknown.
     number_format
         Number format that networks compute in.
+    has_depth
+        Whether the depth of ink is stored.
     version
         Version of napari-ink that sent the job.
     """
@@ -69,6 +71,7 @@ class Job:
     device: str
     row_px: int | None = None
     number_format: NumberFormat = "float32"
+    has_depth: bool = False
     version: str = napari_ink.__version__
 
 
@@ -127,7 +130,8 @@ def _prepared(job: Job) -> TileInference:
     if stack.fingerprint() != job.fingerprint:
         raise BadInputError(f"A worker finds another stack at {job.stack}; give all workers the same folders.")
     members = members_of([_model(*one).with_greys_of(stack) for one in job.models], job.augment, stack.shape[0])
-    return TileInference(members, stack, job.grid, Forward(torch.device(job.device), job.number_format), job.row_px)
+    forward = Forward(torch.device(job.device), job.number_format)
+    return TileInference(members, stack, job.grid, forward, job.row_px, job.has_depth)
 
 
 def _model(source: str, sha256: str, asked: tuple[tuple[str, Any], ...]) -> InkModel:

@@ -12,7 +12,6 @@ from napari_ink.durable import new_folder
 from napari_ink.errors import BadInputError, OutputError, storage_errors
 from napari_ink.predict.storage.store import (
     ATTRIBUTES,
-    CHANNELS,
     DONE,
     LEVELS,
     NoPredictionError,
@@ -25,9 +24,13 @@ from napari_ink.predict.tiles import BLOCK
 
 
 def create_store(
-    path: Path, shape: tuple[int, int], voxel_size_um: float | None, provenance: Mapping[str, Any], channels: int
+    path: Path,
+    shape: tuple[int, int],
+    voxel_size_um: float | None,
+    provenance: Mapping[str, Any],
+    planes: Sequence[What],
 ) -> None:
-    """Create an empty store with the first `channels` of `CHANNELS`; it is complete before it gets its name.
+    """Create an empty store with these planes; it is complete before it gets its name.
 
     Raises
     ------
@@ -45,7 +48,7 @@ def create_store(
     with storage_errors(path):
         try:
             with new_folder(path) as partial:
-                _make(partial, shape, voxel_size_um, provenance, path.stem, CHANNELS[:channels])
+                _make(partial, shape, voxel_size_um, provenance, path.stem, planes)
         except FileExistsError as error:
             raise _taken(path) from error
 

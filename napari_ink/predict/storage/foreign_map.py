@@ -53,7 +53,7 @@ def store_map(path: Path, stack: DepthStack, out: Path, record: Mapping[str, Any
         region = Region.whole(shape)
         provenance = _provenance(path, stack, region, record or {})
         out = out.absolute()
-        create_store(out, shape, stack.voxel_size_um, provenance, 2)
+        create_store(out, shape, stack.voxel_size_um, provenance, ("ink", "edge"))
         with PredictionWriter(out, region) as writer:
             for block in blocks_in(region):
                 area = block_area(block, region)

@@ -36,6 +36,7 @@ MUST_AGREE: dict[str, tuple[str, ...]] = {
     "overlap": ("overlap",),
     "tile size": ("tile",),
     "precision": ("precision",),
+    "set of planes": ("planes",),
 }
 """Properties, with their keys, in which a run that resumes a store must agree with the run that began it."""
 

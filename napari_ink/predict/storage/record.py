@@ -78,6 +78,7 @@ class Record(_Part):
     mask_sha256: str | None = None
     device: str | None = None
     precision: Literal["float32", "bfloat16"] = "float32"
+    planes: tuple[str, ...] | None = None
     complete: StrictBool = False
     left_out: tuple[Area, ...] = ()
     continued: tuple[dict[str, Any], ...] = ()

@@ -20,14 +20,16 @@ from napari_ink.model import recommended_thresholds
 from napari_ink.predict.storage.record import check_record
 from napari_ink.predict.tiles import BLOCK, blocks_in
 from napari_ink.region import Region
-from napari_ink.typing import UInt8Array
+from napari_ink.typing import ThirdPlane, UInt8Array
 
 if TYPE_CHECKING:
     import zarr
 
-What = Literal["ink", "edge", "disagreement"]
+What = Literal["ink", "edge", "disagreement", "depth"]
 CHANNELS: tuple[What, What, What] = ("ink", "edge", "disagreement")
-"""Planes of a store; the third exists if several models or views were averaged."""
+"""Planes of a store that names none; the third exists if several models or views were averaged."""
+
+_WITH_DEPTH: tuple[What, What, What] = ("ink", "edge", "depth")
 
 ATTRIBUTES = "napari_ink"
 LEVELS, DONE = "0", "done"
@@ -125,7 +127,22 @@ class Prediction:
 
         It is twice the standard deviation of their probabilities, blended in the same way as these.
         """
-        return self._plane("disagreement") if self.channels > 2 else None
+        return self._plane("disagreement") if self.third == "disagreement" else None
+
+    @property
+    def depth(self) -> Plane | None:
+        """Depth at which the model saw ink, 0 to 255 for the first to the last layer of the stack; None if not stored.
+
+        Pixels that were not predicted are 0, and where there is no ink the values mean nothing.
+        """
+        return self._plane("depth") if self.third == "depth" else None
+
+    @property
+    def third(self) -> ThirdPlane | None:
+        """Name of the third plane; None if there is none."""
+        if self.channels < 3:
+            return None
+        return "depth" if self.provenance.get("planes") == list(_WITH_DEPTH) else "disagreement"
 
     @property
     def channels(self) -> int:
@@ -193,7 +210,7 @@ class Prediction:
         return self.done_fraction == 1
 
     def _plane(self, what: What) -> Plane:
-        return Plane(self._levels, CHANNELS.index(what))
+        return Plane(self._levels, (_WITH_DEPTH if what == "depth" else CHANNELS).index(what))
 
     @cached_property
     def _levels(self) -> zarr.Array[Any]:

@@ -39,7 +39,7 @@ def controller(layers, qapp):
 
 
 def _started(**changes) -> Mock:
-    return Mock(spec=PredictionStarted, **({"shape": (40, 60), "members": 1, "path": PATH} | changes))
+    return Mock(spec=PredictionStarted, **({"shape": (40, 60), "third": None, "path": PATH} | changes))
 
 
 def test_a_new_run_reuses_existing_empty_layers(controller, layers, overlay):
@@ -49,16 +49,16 @@ def test_a_new_run_reuses_existing_empty_layers(controller, layers, overlay):
     assert overlay.shows == PATH
 
 
-@pytest.mark.parametrize("members", [1, 4])
-def test_a_new_run_shows_no_part_of_the_previous_one(controller, layers, overlay, members):
-    if members == 1:
+@pytest.mark.parametrize("third", [None, "disagreement", "depth"])
+def test_a_new_run_shows_no_part_of_the_previous_one(controller, layers, overlay, third):
+    if third is None:
         overlay.put(slice(0, 2), slice(0, 2), np.ones((2, 2), np.uint8), np.ones((2, 2), np.uint8))
-    controller.begin_growing(_started(members=members))
-    layers.begin_overlay.assert_called_once_with((40, 60), {"ink": 0.5, "edge": 0.5}, members > 1)
+    controller.begin_growing(_started(third=third))
+    layers.begin_overlay.assert_called_once_with((40, 60), {"ink": 0.5, "edge": 0.5}, third)
 
 
 def test_a_stored_prediction_stays_behind_labels(controller, layers):
-    found = Mock(spec=PredictionFound, shape=(40, 60), has_disagreement=False)
+    found = Mock(spec=PredictionFound, shape=(40, 60), third=None)
     controller.begin_stored(found)
     layers.show_prediction.assert_not_called()
     layers.editable = object()
@@ -69,9 +69,9 @@ def test_a_stored_prediction_stays_behind_labels(controller, layers):
 def test_a_stored_prediction_is_complete_after_its_last_band(controller, overlay):
     ones = np.full((20, 60), 9, np.uint8)
     controller.put_band(PredictionBand(slice(0, 20), (ones, ones), False), PATH)
-    assert not controller.is_of(PATH, False)
+    assert not controller.is_of(PATH, None)
     controller.put_band(PredictionBand(slice(20, 40), (ones, ones), True), PATH)
-    assert controller.is_of(PATH, False) and not controller.is_of(PATH, True)
+    assert controller.is_of(PATH, None) and not controller.is_of(PATH, "disagreement")
     assert (overlay.probabilities("ink") == 9).all()
 
 
@@ -80,7 +80,7 @@ def test_thresholds_set_without_an_overlay_apply_to_the_next_one(controller, lay
     controller.set_threshold("ink", 0.7)
     controller.put_band(PredictionBand(slice(0, 2), (np.zeros((2, 60), np.uint8),) * 2, True), PATH)
     assert controller.thresholds() == {"ink": 0.7, "edge": 0.5}
-    assert not controller.is_of(PATH, False) and not controller.fits(False)
+    assert not controller.is_of(PATH, None) and not controller.fits(None)
 
 
 def test_a_model_sets_its_thresholds_and_shows_nothing(controller, overlay):
@@ -211,3 +211,15 @@ def test_the_depth_slider_moves_the_stack_below_the_overlay(run, viewer_model):
         viewer_model.dims.set_point(0, z)
         assert viewer_model.layers["seg-1"].get_value((z, 40, 50), world=True) == volume[z, 40, 50]
     assert run.layer().visible
+
+
+def test_the_depth_of_ink_is_a_hidden_layer_that_shows_nothing_beside_ink(qapp):
+    overlay = PredictionOverlay((40, 60), {"ink": 0.5, "edge": 0.5}, "depth")
+    ink = np.zeros((40, 60), np.uint8)
+    ink[:20] = 200
+    depth = np.full((40, 60), 77, np.uint8)
+    overlay.put(slice(0, 40), slice(0, 60), ink, np.zeros_like(ink), depth)
+    layer = overlay.third
+    assert layer.name == "Depth of ink (predicted)" and not layer.visible and layer in overlay.all_layers()
+    assert (np.asarray(layer.data)[:20] == 77).all() and not np.asarray(layer.data)[20:].any()
+    assert layer.colormap.map(np.array([0.0, 0.5]))[:, 3].tolist() == pytest.approx([0, 0.85], abs=0.01)
