@@ -34,7 +34,7 @@ def test_the_report_describes_this_machine(capsys: pytest.CaptureFixture[str], m
 @pytest.mark.window
 def test_the_report_has_the_opengl_of_a_display() -> None:
     problems: list[str] = []
-    facts = doctor._checked_apart("napari_ink.gui.opengl_report", problems)
+    facts = doctor._window(problems)
     assert {"display", "Qt", "OpenGL", "renderer", "largest texture"} == set(facts)
     assert problems == []
 

@@ -18,6 +18,7 @@ from typing import Any
 from napari_ink import __version__
 from napari_ink.cli.common import json_argument, print_json
 from napari_ink.decoding import reason_of
+from napari_ink.errors import NapariInkError
 
 _QT_BINDINGS = ("PyQt6", "PySide6", "PyQt5", "PySide2")
 _FOR_DEVELOPERS = "docs"
@@ -47,7 +48,7 @@ def run(arguments: argparse.Namespace) -> None:
         "napari-ink": {"version": __version__, "python": platform.python_version(), "system": platform.platform()},
         "packages": _packages(problems),
         "machine": {**_machine(), **_checked_apart("napari_ink.cli.device_report", problems)},
-        "window": _checked_apart("napari_ink.gui.opengl_report", problems),
+        "window": _window(problems),
         "folders": _folders(problems),
         "settings": {name: os.environ[name] for name in _SETTINGS if name in os.environ},
         "problems": problems,
@@ -63,6 +64,19 @@ def _lines(facts: Facts | list[str]) -> list[str]:
     if isinstance(facts, list):
         return [f"  {fact}" for fact in facts]
     return [f"  {name:22}{value}" for name, value in facts.items()]
+
+
+def _window(problems: list[str]) -> Facts:
+    """Return the display and OpenGL, asked for in another process; nothing without Qt, which the packages show."""
+    from napari_ink.gui.app import has_display, need_qt
+
+    try:
+        need_qt()
+    except NapariInkError:
+        return {}
+    if not has_display():
+        return {"display": "none, so windows cannot be opened (a virtual one: xvfb-run -a)"}
+    return _checked_apart("napari_ink.gui.layers.opengl_report", problems)
 
 
 def _packages(problems: list[str]) -> Facts:

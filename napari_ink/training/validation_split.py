@@ -12,7 +12,7 @@ import numpy.typing as npt
 from napari_ink.annotation import LabelValue
 from napari_ink.errors import LabelError
 from napari_ink.training.crops import TrainingPair
-from napari_ink.training.teaching.corrections import Units, folds
+from napari_ink.training.teaching.units import Units, folds
 
 _ONE_IN = 7
 _SQUARES_A_SIDE = 6

@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from napari_ink.training.teaching.corrections import Unit, folds, has_both
 from napari_ink.training.teaching.samples import Samples
 from napari_ink.training.teaching.taught_models import StrokeScores
+from napari_ink.training.teaching.units import Unit, folds, has_both
 
 INK_SHARE = 0.12
 """Share of a written page that is covered by ink, as in the phantoms of the published sets."""

@@ -17,11 +17,12 @@ from napari_ink.model.stroke_features import STEP_PX, ink_logit_feature
 from napari_ink.model.taught_network import TaughtNetwork, without_forest
 from napari_ink.region import Region
 from napari_ink.training.teaching.blocks import BLOCK_PX, Block, blocks_of
-from napari_ink.training.teaching.corrections import CELL_PX, Corrections, Unit
+from napari_ink.training.teaching.corrections import Corrections
 from napari_ink.training.teaching.features import FeatureCache
 from napari_ink.training.teaching.judging import cross_validate
 from napari_ink.training.teaching.samples import ReadLabels, Samples, StrokeSampler
 from napari_ink.training.teaching.stroke_head import Rows, StrokeHead, Whitening, blended, whitening_near
+from napari_ink.training.teaching.units import CELL_PX, Unit
 from napari_ink.training.validation import spread
 from napari_ink.typing import UInt8Array
 

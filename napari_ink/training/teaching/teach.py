@@ -34,12 +34,7 @@ from napari_ink.training.settings import TrainSettings
 from napari_ink.training.supervision import to_hints
 from napari_ink.training.teaching.blocks import block_region
 from napari_ink.training.teaching.checks import KNOWN, compare_on_known
-from napari_ink.training.teaching.corrections import (
-    Corrections,
-    check_teachable,
-    labels_digest,
-    read_corrections,
-)
+from napari_ink.training.teaching.corrections import Corrections, check_teachable, labels_digest, read_corrections
 from napari_ink.training.teaching.features import FeatureCache
 from napari_ink.training.teaching.judging import (
     NOT_HELD_OUT,

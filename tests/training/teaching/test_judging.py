@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from napari_ink.region import Region
-from napari_ink.training.teaching.corrections import Unit
 from napari_ink.training.teaching.judging import (
     INK_SHARE,
     NOT_HELD_OUT,
@@ -23,6 +22,7 @@ from napari_ink.training.teaching.judging import (
 from napari_ink.training.teaching.samples import Samples
 from napari_ink.training.teaching.stroke_forest import fit_forest, ink_probability
 from napari_ink.training.teaching.taught_models import StrokeScores
+from napari_ink.training.teaching.units import Unit
 
 
 def plain_f0_5(values, is_ink, threshold, ink_share=INK_SHARE):

@@ -9,9 +9,6 @@ import json
 import sys
 from typing import Any
 
-from napari_ink.errors import NapariInkError
-from napari_ink.gui.app import has_display, need_qt
-
 _MAX_TEXTURE_SIZE = 0x0D33
 # What napari's tiles and the edit window need.
 _SMALLEST_TEXTURE = 4096
@@ -19,12 +16,6 @@ _SMALLEST_TEXTURE = 4096
 
 def opengl_facts() -> dict[str, Any]:
     """Return the display, Qt and OpenGL that windows use; whatever is wrong is a sentence in ``problems``."""
-    try:
-        need_qt()
-    except NapariInkError:
-        return {}  # the list of packages says so
-    if not has_display():
-        return {"display": "none, so windows cannot be opened (a virtual one: xvfb-run -a)"}
     from qtpy import API_NAME, QT_VERSION
     from qtpy.QtGui import QGuiApplication, QOffscreenSurface, QOpenGLContext
 
