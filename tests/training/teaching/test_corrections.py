@@ -48,6 +48,7 @@ def test_corrections_of_a_project_are_its_labels_and_reviewed_regions(tmp_path):
     project.annotation.apply([("ink", 10, 20, np.full((8, 8), 2, np.uint8))], "brush")
     project.annotation.apply([("edge", 5, 5, np.full((1, 1), 2, np.uint8))], "edge brush")
     project.annotation.apply([("review", 1, 1, np.full((1, 1), 2, np.uint8))], "mark reviewed")
+    project.annotation.flush()
     # It is read while the project is open for editing.
     found = read_corrections(tmp_path / "a.ink")
     project.close()
