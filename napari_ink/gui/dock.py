@@ -25,7 +25,7 @@ from napari_ink.gui.layers.gl_context import guard_removal, main_window_of
 from napari_ink.gui.models.prediction import ModelEntry, known_models, model_entry
 from napari_ink.gui.models.segments import is_segment_folder
 from napari_ink.gui.models.state import InkState, Step
-from napari_ink.gui.preferences import shown_key
+from napari_ink.gui.preferences import preferred_model, shown_key
 from napari_ink.gui.session import InkSession
 from napari_ink.gui.views import (
     CorrectPanel,
@@ -151,6 +151,7 @@ class InkDock(QWidget):
         self._fonts.connect(self._on_theme)
         self.session.bind_actions({"note": self._ask_for_note, "help": self._show_keys})
         self.destroyed.connect(_let_go(self.session, guard_removal(napari_viewer, self), self._help_keys, self._recent))
+        self._choose_preferred_model()
         if (model := self.predict.model()) is not None:
             self.session.model_name = model.name_or_path
             self.session.prediction.shown.use_thresholds(model)
@@ -277,6 +278,16 @@ class InkDock(QWidget):
         self.session.prediction.shown.use_thresholds(model)
         if self.session.state.stack is not None:
             self.session.prediction.warm_up(model)
+
+    def _choose_preferred_model(self) -> None:
+        """Select the model from Preferences, a shipped one or a file."""
+        if not (name := preferred_model()):
+            return
+        shipped = next((model for model in known_models() if model.name_or_path == name), None)
+        if shipped is not None:
+            self.predict.add_model(shipped)
+        else:
+            self._on_model_file(Path(name).expanduser())
 
     def _on_model_file(self, path: Path) -> None:
         try:

@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from napari import settings
 from napari.utils.key_bindings import coerce_keybinding
 from napari.utils.notifications import show_warning
 
+from napari_ink.annotation import EDGE_COLOURS, INK_COLOURS, EdgeValue, LabelValue
 from napari_ink.gui.models.actions import ACTIONS
+from napari_ink.gui.models.palette import EDGE_RGB, INK_RGB
 
 PLUGIN = "napari-ink"
 _MOST_RECENT = 12
+_HEX = re.compile("#[0-9a-fA-F]{6}")
+DeviceName = Literal["auto", "cpu", "cuda", "mps"]
+Rgb = tuple[float, float, float]
+_COLOURS: dict[str, Rgb] = {
+    "predicted_ink": INK_RGB,
+    "predicted_edges": EDGE_RGB,
+    "labelled_ink": INK_COLOURS[LabelValue.INK][:3],
+    "labelled_papyrus": INK_COLOURS[LabelValue.PAPYRUS][:3],
+    "labelled_edges": EDGE_COLOURS[EdgeValue.EDGE][:3],
+    "labelled_no_edges": EDGE_COLOURS[EdgeValue.NOT_EDGE][:3],
+}
 
 
 def plugin_settings(group: str) -> Any:
@@ -24,6 +38,40 @@ def plugin_settings(group: str) -> Any:
         return None if read is None else getattr(read(PLUGIN), group)
     except (AttributeError, KeyError):
         return None
+
+
+def preferred_device() -> DeviceName:
+    """Return the device for predictions; "auto" unless another one is chosen."""
+    chosen = str(getattr(plugin_settings("general"), "device", "auto"))
+    return next((name for name in get_args(DeviceName) if name == chosen), "auto")
+
+
+def preferred_model() -> str:
+    """Return the name or path of the model to begin with; empty for the default one."""
+    return str(getattr(plugin_settings("general"), "model", "")).strip()
+
+
+def author_name() -> str | None:
+    """Return the name that changes of labels are signed with; None for the login name."""
+    return str(getattr(plugin_settings("general"), "author", "")).strip() or None
+
+
+def projects_folder() -> Path | None:
+    """Return the folder for all projects; None to keep each beside its segment."""
+    chosen = str(getattr(plugin_settings("general"), "projects_folder", "")).strip()
+    return Path(chosen).expanduser() if chosen else None
+
+
+def colour(name: str) -> Rgb:
+    """Return a colour from Preferences or the default; an invalid one gives a warning and is not used."""
+    chosen = str(getattr(plugin_settings("colours"), name, "")).strip()
+    if chosen and not _HEX.fullmatch(chosen):
+        show_warning(f"“{chosen}” in Preferences is not a colour such as #ff8000; the default is used.")
+        chosen = ""
+    if not chosen:
+        return _COLOURS[name]
+    red, green, blue = (int(chosen[at : at + 2], 16) / 255 for at in (1, 3, 5))
+    return red, green, blue
 
 
 def recent_sources() -> tuple[str, ...]:

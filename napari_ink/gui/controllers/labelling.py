@@ -15,6 +15,7 @@ from napari_ink.gui.jobs.project import Cut, ProjectOpened, draft_job, import_jo
 from napari_ink.gui.models.actions import EDGE_BRUSHES, INK_BRUSHES, WITH_LABEL, Tool, ToolSettings
 from napari_ink.gui.models.state import Step
 from napari_ink.gui.models.status import LabelCounts
+from napari_ink.gui.preferences import author_name
 from napari_ink.gui.tools import (
     ToolContext,
     ToolManager,
@@ -111,7 +112,7 @@ class LabellingController(QObject):
             cuts = self._predicted.thresholds()
             cut = Cut(overlay.probabilities("ink"), overlay.probabilities("edge"), cuts["ink"], cuts["edge"])
         busy = "Drafting labels from the prediction…" if cut else "Making a project for the labels…"
-        job = draft_job(state.stack, self._labels.project, self._project_folder(state.stack), cut)
+        job = draft_job(state.stack, self._labels.project, self._project_folder(state.stack), cut, author_name())
         self._jobs.run("draft", job, self._on_project, step=Step.CORRECT, busy=busy)
 
     def import_labels(self, path: Path, what: LabelKind) -> None:
@@ -120,7 +121,7 @@ class LabellingController(QObject):
         if state.stack is None or state.busy or self._is_held():
             return
         folder = self._project_folder(state.stack)
-        job = import_job(state.stack, self._labels.project, folder, path, what)
+        job = import_job(state.stack, self._labels.project, folder, path, what, author_name())
         self._jobs.run("draft", job, self._on_project, step=Step.CORRECT, busy=f"Reading {path.name}…")
 
     def activate_tool(self, tool: Tool) -> None:

@@ -284,7 +284,7 @@ class PredictionController(QObject):
         if isinstance(event, ModelReady):
             self._requests.ready = event
         else:
-            self._store.update(device_line=f"Automatic picks {event.title}.")
+            self._store.update(device_line=f"Automatic picks {event.title}.", missing_devices=event.missing)
 
     def _on_run_started(self, event: PredictionStarted) -> None:
         run = self._run

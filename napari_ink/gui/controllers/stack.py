@@ -15,6 +15,7 @@ from napari_ink.gui.jobs.project import ProjectOpened, StackOpened, open_job, pr
 from napari_ink.gui.layers.stack_layer import stack_of
 from napari_ink.gui.models.state import InkState, Step
 from napari_ink.gui.models.status import ConversionStatus
+from napari_ink.gui.preferences import author_name, projects_folder
 from napari_ink.stack import DepthStack, find_beside
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class StackController(QObject):
         super().__init__(parent)
         self._store, self._jobs, self._layers, self._labels = store, jobs, layers, labels
         self._sample_folder = sample_folder
-        self.projects_in: Path | None = None
+        self.projects_in: Path | None = projects_folder()
         layers.stack_arrived.connect(self.adopt)
         layers.gone.connect(self._on_layers_gone)
 
@@ -89,7 +90,7 @@ class StackController(QObject):
             return  # already open in this window
         self._jobs.run(
             "open",
-            open_job(source, stack_at),
+            open_job(source, stack_at, author_name()),
             self._on_opened,
             on_failure=partial(self._on_failure, source),
             step=Step.STACK,
@@ -150,6 +151,7 @@ class StackController(QObject):
                 reading_error=self._layers.reading_error,
                 is_sampled=self._layers.is_stack_sampled,
                 device_line=now.device_line,
+                missing_devices=now.missing_devices,
                 ink_threshold=now.ink_threshold,
                 edge_threshold=now.edge_threshold,
                 conversion=now.conversion if now.conversion.done is not None else ConversionStatus(),
@@ -157,7 +159,7 @@ class StackController(QObject):
         )
         folder = self.project_folder(stack) if project is None else project.folder
         self.begun.emit(stack)
-        job = project_job(stack, folder, project)
+        job = project_job(stack, folder, project, author_name())
         self._jobs.run("project", job, self._on_project, step=Step.STACK, busy="Looking for labels…")
 
     def _on_project(self, event: ProjectOpened | PredictionFound | PredictionBand) -> None:
@@ -174,4 +176,5 @@ class StackController(QObject):
         if not self._layers.has_stack and self._store.state.stack is not None:
             self._labels.end()
             self.left.emit()
-            self._store.reset(InkState(device_line=self._store.state.device_line, run=self._store.state.run))
+            now = self._store.state
+            self._store.reset(InkState(device_line=now.device_line, missing_devices=now.missing_devices, run=now.run))

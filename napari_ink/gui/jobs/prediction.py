@@ -39,9 +39,18 @@ class ModelReady:
 
 @dataclass(frozen=True, slots=True)
 class DeviceFound:
-    """Event: the title of the device that the automatic choice selects."""
+    """Event: the title of the device that the automatic choice selects, and why others are missing.
+
+    Attributes
+    ----------
+    title
+        Title of the device.
+    missing
+        Name of each device that this machine does not have, and the reason.
+    """
 
     title: str
+    missing: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -151,8 +160,20 @@ def warm_up_job(model_name: str) -> Generator[Any, None, None]:
 
     # napari imports pandas with the first labels layer, which would block the window.
     import_module("pandas")
-    yield DeviceFound(device_title(choose_device("auto")))
+    yield DeviceFound(device_title(choose_device("auto")), _missing_devices())
     yield ModelReady(model_name, load_model(model_name))
+
+
+def _missing_devices() -> tuple[tuple[str, str], ...]:
+    from napari_ink.predict import choose_device
+
+    missing = []
+    for name in ("cuda", "mps"):
+        try:
+            choose_device(name)
+        except BadInputError as error:
+            missing.append((name, str(error)))
+    return tuple(missing)
 
 
 def stored_job(path: Path, stack: DepthStack) -> Generator[PredictionFound | PredictionBand]:

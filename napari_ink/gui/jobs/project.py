@@ -66,23 +66,23 @@ class Cut:
     edge_threshold: float
 
 
-def open_job(source: Path | str, stack_at: Path | None = None) -> Generator[StackOpened, None, None]:
+def open_job(source: Path | str, stack_at: Path | None = None, author: str | None = None) -> Generator[StackOpened]:
     """Open a stack, or a project and its stack, and find the files beside it."""
     from napari_ink.annotation import is_project, open_project
 
-    project = open_project(source, stack_at) if isinstance(source, Path) and is_project(source) else None
+    project = open_project(source, stack_at, author) if isinstance(source, Path) and is_project(source) else None
     stack = open_stack(source) if project is None else project.stack
     note = grey_note(stack)
     suggested = suggested_range(stack.grey_sample(), stack.scaling) if note else None
     yield StackOpened(stack, stack.contrast_limits(), find_beside(stack), project, stack.missing(), note, suggested)
 
 
-def project_job(stack: DepthStack, folder: Path, project: Project | None) -> Generator[Any]:
+def project_job(stack: DepthStack, folder: Path, project: Project | None, author: str | None = None) -> Generator[Any]:
     """Open the project of a segment if it exists, and read the prediction shown last, or else the newest."""
     from napari_ink.annotation import is_project, open_project
 
     if project is None and is_project(folder):
-        project = open_project(folder, stack_at=stack.source)
+        project = open_project(folder, stack_at=stack.source, author=author)
     if project is not None:
         yield ProjectOpened(project)
     shown = project.view.get("prediction") if project is not None else None
@@ -97,11 +97,13 @@ def _last_prediction(folder: Path, shown: object) -> Path | None:
     return max(stores, key=lambda path: path.stat().st_mtime, default=None)
 
 
-def draft_job(stack: DepthStack, project: Project | None, folder: Path, cut: Cut | None) -> Generator[ProjectOpened]:
+def draft_job(
+    stack: DepthStack, project: Project | None, folder: Path, cut: Cut | None, author: str | None = None
+) -> Generator[ProjectOpened]:
     """Draft labels from a prediction into a project, which is created if necessary."""
     from napari_ink.annotation import DRAFT, create_project, draft_edge_labels, draft_ink_labels
 
-    project = project or create_project(folder, stack)
+    project = project or create_project(folder, stack, author)
     if cut is not None:
         ink = draft_ink_labels(cut.ink, cut.ink_threshold)
         edge = draft_edge_labels(cut.edge, cut.edge_threshold)
@@ -134,12 +136,17 @@ def prepare_step_job(annotation: Annotation, kind: StepKind, number: int) -> Gen
 
 
 def import_job(
-    stack: DepthStack, project: Project | None, folder: Path, path: Path, what: LabelKind
+    stack: DepthStack,
+    project: Project | None,
+    folder: Path,
+    path: Path,
+    what: LabelKind,
+    author: str | None = None,
 ) -> Generator[ProjectOpened]:
     """Import labels from a file into a project, which is created if necessary."""
     from napari_ink.annotation import create_project
     from napari_ink.gui.jobs.export import import_labels
 
-    project = project or create_project(folder, stack)
+    project = project or create_project(folder, stack, author)
     notes = import_labels(project, path, what)
     yield ProjectOpened(project, notes)

@@ -16,6 +16,7 @@ from napari_ink.annotation import EDGE_COLOURS, INK_COLOURS, EdgeValue, LabelVal
 from napari_ink.gui.models.actions import Tool
 from napari_ink.gui.models.edit_window import changed_bounds
 from napari_ink.gui.models.palette import LABEL_OPACITY
+from napari_ink.gui.preferences import colour
 from napari_ink.region import Region
 from napari_ink.typing import LabelKind, UInt8Array
 
@@ -32,6 +33,13 @@ _MEANINGS: dict[LabelKind, str] = {
 }
 _VALUES = tuple(int(value) for value in LabelValue)
 _BRUSH: dict[LabelKind, int] = {"ink": 15, "edge": 3}
+# Names of the colours in Preferences.
+_COLOURS: dict[tuple[LabelKind, int], str] = {
+    ("ink", LabelValue.PAPYRUS): "labelled_papyrus",
+    ("ink", LabelValue.INK): "labelled_ink",
+    ("edge", EdgeValue.EDGE): "labelled_edges",
+    ("edge", EdgeValue.NOT_EDGE): "labelled_no_edges",
+}
 _BRUSHES: dict[Tool, tuple[LabelKind, int]] = {
     Tool.INK: ("ink", LabelValue.INK),
     Tool.PAPYRUS: ("ink", LabelValue.PAPYRUS),
@@ -82,8 +90,8 @@ class LabelLayers(QObject):
         super().__init__(parent)
         self.window = window
         self.layers: dict[LabelKind, Labels] = {
-            "ink": _labels_layer("ink", values["ink"], INK_COLOURS),
-            "edge": _labels_layer("edge", values["edge"], EDGE_COLOURS),
+            "ink": _labels_layer("ink", values["ink"]),
+            "edge": _labels_layer("edge", values["edge"]),
         }
         # napari paints in place, so only a copy of the last committed values tells what a stroke has changed.
         self._arrays: dict[LabelKind, UInt8Array] = {what: layer.data for what, layer in self.layers.items()}
@@ -260,7 +268,7 @@ class LabelLayers(QObject):
 
 def overview_layer(values: UInt8Array, step: int) -> Labels:
     """Return a read-only layer with every `step`-th ink label of a large segment."""
-    layer = _labels_layer("ink", values, INK_COLOURS)
+    layer = _labels_layer("ink", values)
     layer.name = "Ink labels, all"
     layer.scale = (step, step)
     layer.editable = False
@@ -282,8 +290,11 @@ def _refusal(what: LabelKind, found: Sequence[int]) -> str:
     return f"{_NAMES[what]} take {_MEANINGS[what]} only, so {numbers} was not taken."
 
 
-def _labels_layer(what: LabelKind, values: UInt8Array, colours: Mapping[Any, tuple[float, ...]]) -> Labels:
-    fixed: dict[int | None, tuple[float, ...]] = {int(value): colour for value, colour in colours.items()}
+def _labels_layer(what: LabelKind, values: UInt8Array) -> Labels:
+    fixed: dict[int | None, tuple[float, ...]] = {
+        int(value): (*colour(_COLOURS[what, int(value)]), default[3]) if value else default
+        for value, default in (INK_COLOURS if what == "ink" else EDGE_COLOURS).items()
+    }
     fixed[None] = fixed[0]  # colour of values that are not labels, shown until they are undone
     layer = Labels(
         values, name=_NAMES[what], colormap=DirectLabelColormap(color_dict=fixed), opacity=LABEL_OPACITY[what]

@@ -13,8 +13,9 @@ from napari.utils.colormaps import Colormap
 from qtpy.QtCore import QObject, QTimer
 
 from napari_ink.gui.layers.growing_pyramid import Coarser, GrowingPyramid
-from napari_ink.gui.models.palette import DISAGREEMENT_RGB, EDGE_RGB, INK_RGB, PREDICTION_ALPHA
+from napari_ink.gui.models.palette import DISAGREEMENT_RGB, PREDICTION_ALPHA
 from napari_ink.gui.models.state import cut_level
+from napari_ink.gui.preferences import colour
 from napari_ink.typing import LabelKind, ThirdPlane, UInt8Array
 
 _NAMES: dict[LabelKind, str] = {"ink": "Ink (predicted)", "edge": "Edges (predicted)"}
@@ -193,7 +194,7 @@ def overlay_colormap(what: LabelKind) -> Colormap:
     With contrast limits ``(k - 1, k)`` the graphics card thresholds uint8 probabilities at k, so that moving a
     threshold recomputes no array.
     """
-    rgb = INK_RGB if what == "ink" else EDGE_RGB
+    rgb = colour("predicted_ink" if what == "ink" else "predicted_edges")
     return Colormap(
         [(*rgb, 0.0), (*rgb, PREDICTION_ALPHA[what])],
         name=f"napari-ink {what}",

@@ -70,6 +70,8 @@ class InkState:
         Description of the short job that is running; empty if none is.
     run
         Progress of the running prediction; None if none is running.
+    missing_devices
+        Name of each device that this machine does not have, and the reason.
     device_line, notes, outcome
         Sentences on the last prediction: its device, what it read, and how it ended.
     prediction
@@ -133,6 +135,7 @@ class InkState:
     busy: str = ""
     run: RunProgress | None = None
     device_line: str = ""
+    missing_devices: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
     outcome: str = ""
     prediction: Path | None = None

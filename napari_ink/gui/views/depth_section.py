@@ -72,6 +72,7 @@ class DepthSection(Section):
         for one in (*self.buttons.values(), self.how, self.layers, self.contrast_button):
             one.setEnabled(state.stack is not None)
         self._show_projection(state.projection)
+        self.plot.show_voxel_size(None if state.stack is None else state.stack.voxel_size_um)
 
     def show_depth(self, where: str, surface: int, here: int) -> None:
         """Show the position of the depth slider."""

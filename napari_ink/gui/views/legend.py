@@ -7,22 +7,20 @@ from typing import get_args
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QWidget
 
-from napari_ink.annotation import EDGE_COLOURS, INK_COLOURS, EdgeValue, LabelValue
 from napari_ink.gui.models.actions import TITLES
-from napari_ink.gui.models.palette import EDGE_RGB, INK_RGB
 from napari_ink.gui.models.state import InkState
-from napari_ink.gui.preferences import shown_key
+from napari_ink.gui.preferences import colour, shown_key
 from napari_ink.gui.views.step_panel import button
 from napari_ink.gui.views.style import css
 from napari_ink.typing import LabelKind
 
 _LABELS = (
-    (INK_COLOURS[LabelValue.INK], "ink"),
-    (INK_COLOURS[LabelValue.PAPYRUS], "papyrus"),
-    (EDGE_COLOURS[EdgeValue.EDGE], "edge"),
-    (EDGE_COLOURS[EdgeValue.NOT_EDGE], "no edge"),
+    ("labelled_ink", "ink"),
+    ("labelled_papyrus", "papyrus"),
+    ("labelled_edges", "edge"),
+    ("labelled_no_edges", "no edge"),
 )
-_PREDICTION = ((INK_RGB, "ink"), (EDGE_RGB, "edge"))
+_PREDICTION = (("predicted_ink", "ink"), ("predicted_edges", "edge"))
 
 
 class Legend(QWidget):
@@ -67,9 +65,11 @@ class Legend(QWidget):
         return made
 
 
-def _swatches(colours: tuple[tuple[tuple[float, ...], str], ...]) -> QLabel:
+def _swatches(colours: tuple[tuple[str, str], ...]) -> QLabel:
     """Return a label with a coloured square before each name."""
-    parts = (f'<span style="color: {css(rgb)}">■</span>&nbsp;{name.replace(" ", "&nbsp;")}' for rgb, name in colours)
+    parts = (
+        f'<span style="color: {css(colour(key))}">■</span>&nbsp;{name.replace(" ", "&nbsp;")}' for key, name in colours
+    )
     made = QLabel(" ".join(parts))
     made.setObjectName("inkLegend")
     made.setTextFormat(Qt.TextFormat.RichText)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from qtpy.QtCore import Qt, Signal
+from qtpy.QtGui import QStandardItemModel
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -19,12 +20,13 @@ from napari_ink.gui.models.prediction import ModelEntry, RunSettings, Where
 from napari_ink.gui.models.predictions import title
 from napari_ink.gui.models.state import InkState, Step, time_left
 from napari_ink.gui.models.status import RunProgress
+from napari_ink.gui.preferences import preferred_device
 from napari_ink.gui.views.files import ask_for_file
 from napari_ink.gui.views.grey_range_section import GreyRangeBox
 from napari_ink.gui.views.predictions_list import PredictionsList
 from napari_ink.gui.views.section import Section, row
 from napari_ink.gui.views.step_panel import Lines, StepPanel, button
-from napari_ink.gui.views.style import EDGE_CSS, INK_CSS
+from napari_ink.gui.views.style import prediction_css
 from napari_ink.gui.views.widgets import OffsetBox, ThresholdRow
 from napari_ink.model import MODEL_SUFFIXES, Direction
 from napari_ink.predict import DeviceName, PrecisionName, TestTimeAugmentation
@@ -94,14 +96,16 @@ class PredictPanel(StepPanel):
         self.grey_box, self.precision_box = GreyRangeBox(), QComboBox()
         self._has_mask = False
         self.about = Lines(2)
-        self.ink_threshold = ThresholdRow("Ink", INK_CSS, "ink")
-        self.edge_threshold = ThresholdRow("Edges", EDGE_CSS, "edges")
+        ink_css, edge_css = prediction_css()
+        self.ink_threshold = ThresholdRow("Ink", ink_css, "ink")
+        self.edge_threshold = ThresholdRow("Edges", edge_css, "edges")
         self.thresholds = self._threshold_rows()
         self.predictions = PredictionsList()
         self._lay_out()
         self._connect()
         for model in models:
             self.add_model(model, choose=False)
+        self.choose_device(preferred_device())
 
     def add_model(self, model: ModelEntry, choose: bool = True) -> None:
         """Add a model to the list, unless it is there, and select it."""
@@ -150,6 +154,7 @@ class PredictPanel(StepPanel):
             widget.setEnabled(is_idle)
             widget.setToolTip(self._tips.setdefault(widget, widget.toolTip()) if is_idle else _WHILE_IT_RUNS)
         self._has_mask = state.mask is not None
+        self._grey_devices(dict(state.missing_devices))
         self.mask_box.setEnabled(is_idle and self._has_mask)
         where = f"Predict only inside the papyrus mask {state.mask}"
         self.mask_box.setToolTip(where if self._has_mask else "There is no papyrus mask beside the stack")
@@ -180,6 +185,21 @@ class PredictPanel(StepPanel):
         self.ink_threshold.show_value(state.ink_threshold)
         self.edge_threshold.show_value(state.edge_threshold)
         self.predictions.show_state(state)
+
+    def choose_device(self, name: DeviceName) -> None:
+        """Select a device."""
+        self.device_box.setCurrentIndex(list(_DEVICES.values()).index(name))
+
+    def _grey_devices(self, missing: dict[str, str]) -> None:
+        """Disable devices that this machine does not have, with the reason in their tooltips."""
+        items = self.device_box.model()
+        for index, name in enumerate(_DEVICES.values()):
+            item = items.item(index) if isinstance(items, QStandardItemModel) else None
+            if item is not None:
+                item.setEnabled(name not in missing)
+                item.setToolTip(missing.get(name, ""))
+                if name in missing and self.device_box.currentIndex() == index:
+                    self.device_box.setCurrentIndex(0)
 
     def show_progress(self, run: RunProgress | None) -> None:
         """Show the progress of a run; its bar is in the status area."""

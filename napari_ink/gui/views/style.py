@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from napari.utils.theme import get_theme
 
-from napari_ink.gui.models.palette import EDGE_RGB, INK_RGB
+from napari_ink.gui.preferences import colour
 
 if TYPE_CHECKING:
     from pydantic_extra_types.color import Color
@@ -107,4 +107,6 @@ def css(rgb: tuple[float, ...]) -> str:
     return f"rgb({red}, {green}, {blue})"
 
 
-INK_CSS, EDGE_CSS = css(INK_RGB), css(EDGE_RGB)
+def prediction_css() -> tuple[str, str]:
+    """Return the colours of predicted ink and edges in the syntax of style sheets."""
+    return css(colour("predicted_ink")), css(colour("predicted_edges"))

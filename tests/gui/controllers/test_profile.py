@@ -59,7 +59,7 @@ def test_explaining_without_a_model_gives_a_hint(profile, held_jobs):
     listener = Mock()
     profile.failed.connect(listener)
     profile.explain()
-    assert "step 2" in listener.call_args[0][0] and not held_jobs.waiting
+    assert "run a prediction first" in listener.call_args[0][0] and not held_jobs.waiting
 
 
 def test_pending_results_are_dropped_on_another_stack_and_at_the_end(profile, viewer_model, held_jobs, stack):
