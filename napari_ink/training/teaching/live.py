@@ -21,8 +21,9 @@ from napari_ink.training.teaching.stroke_head import StrokeHead, Whitening, whit
 from napari_ink.training.teaching.teach import adapted, without_lessons
 from napari_ink.typing import UInt8Array
 
-# The features of so many blocks stay in the cache beside those of the visible region.
-MOST_LABELLED_BLOCKS = 64
+# The features of so many blocks stay in the cache of 512 MiB beside those of the largest region that is predicted, 49
+# blocks; with more, each stroke would compute some of them again.
+MOST_LABELLED_BLOCKS = 56
 
 
 @dataclass(frozen=True, slots=True)

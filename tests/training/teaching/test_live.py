@@ -3,10 +3,15 @@
 import numpy as np
 import pytest
 
-from napari_ink.model import InkModel
+from napari_ink.gui.jobs.teaching import LIVE_SIDE_PX
+from napari_ink.model import InkModel, load_model
+from napari_ink.model.stroke_features import STEP_PX
 from napari_ink.region import Region
 from napari_ink.stack import stack_of_array
 from napari_ink.training import BlockAnswered, HeadFitted, LiveHead, LiveNote, StrokesRead
+from napari_ink.training.teaching.blocks import BLOCK_PX
+from napari_ink.training.teaching.features import MARGIN, FeatureCache
+from napari_ink.training.teaching.live import MOST_LABELLED_BLOCKS
 from tests.training.small import CONTRACT
 
 SHAPE = (300, 560)
@@ -79,6 +84,16 @@ def test_of_many_labelled_blocks_the_nearest_teach(painted, monkeypatch):
     monkeypatch.setattr("napari_ink.training.teaching.live.MOST_LABELLED_BLOCKS", 2)
     events = painted.answer(Region(0, 100, 0, 100))
     assert [event.total for event in events if isinstance(event, StrokesRead)] == [2, 2]
+
+
+def test_the_features_of_the_largest_view_and_its_labels_fit_in_the_cache():
+    model = load_model()
+    stack = stack_of_array(np.zeros((model.contract.depth_layers, 64, 64), np.uint16), "empty")
+    cache = FeatureCache(model, stack)
+    channels = cache.block((0, 0)).shape[0]
+    side = BLOCK_PX // STEP_PX + 2 * MARGIN
+    blocks = MOST_LABELLED_BLOCKS + (LIVE_SIDE_PX // BLOCK_PX + 1) ** 2
+    assert blocks * channels * side * side * 2 <= cache._most_bytes
 
 
 def test_an_answer_equals_what_the_quick_model_predicts_there(painted):
