@@ -2,6 +2,11 @@
 
     python benchmarks/model.py [--model ink-tiny-2] [--device cuda] [--rounds 9] [--threads 1] [--compile]
 
+    python benchmarks/model.py --families [--rounds 2]
+
+`--families` times a tile of each published family instead, with random weights of the published sizes, in processor
+time of one core, and says what area a minute that is with the model's own overlap.
+
 Tiles are from the sample. All ways run in turn in each round, because only ratios within a round count on a shared
 machine; the table shows medians of ratios. "Agrees to" is the largest difference of a probability, of ink or edge,
 over all tiles. `--compile` needs a C++ compiler and minutes; the ONNX row needs the extra [onnx].
@@ -212,6 +217,56 @@ def _time_in_process(network: nn.Module | Path, tiles: Tensor, kept: bool, sende
     sender.send(statistics.median(times[3:]))
 
 
+def families_table(names: list[str], device: str, rounds: int) -> str:
+    """Return what a tile of each published family costs, as Markdown."""
+    from tests.model.field_files import LAYOUTS
+
+    torch.set_num_threads(1)
+    lines = [
+        f"One core of {machine(device)}; processor time on a CPU, wall clock on a GPU.\n",
+        "| family | reads | s a tile | cm² a minute | bfloat16: s a tile | cm² a minute | probabilities differ |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for name, layout in LAYOUTS.items():
+        if "bare" in name or (names and name not in names):
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            model = load_model(layout.write(Path(folder), False))
+        for module in model.network.modules():  # random weights as large as those of the files amplify rounding
+            if reset := getattr(module, "reset_parameters", None):
+                reset()
+        with torch.inference_mode(), memory_kept():
+            lines.append(family_row(name, model, device, rounds))
+    return "\n".join(lines)
+
+
+def family_row(name: str, model: InkModel, device: str, rounds: int) -> str:
+    """Return the row of a family."""
+    contract, side = model.contract, model.contract.tile_size
+    tile = torch.rand(1, contract.depth_layers, side, side).to(device)
+    clock = time.process_time if device == "cpu" else time.perf_counter
+    found = []
+    for dtype in (torch.float32, torch.bfloat16):
+        network = for_prediction(model.network, dtype).to(device)
+        seconds = []
+        for _ in range(rounds):
+            began = clock()
+            ink = network(tile)[:, 0].sigmoid()
+            if device == "cuda":
+                torch.cuda.synchronize()
+            seconds.append(clock() - began)
+        found.append((min(seconds), ink))
+    # Each tile adds the square of a stride to the area.
+    stride_cm = side * (1 - (contract.overlap or 0.25)) * (contract.voxel_size_um or 0) * 1e-4
+    cells = []
+    for seconds, _ in found:
+        cells += [f"{seconds:.3g}", f"{60 / seconds * stride_cm**2:.3g}"]
+    difference = (found[0][1] - found[1][1]).abs()
+    reads = f"{contract.depth_layers} × {side}² of {contract.voxel_size_um} µm"
+    differ = f"{difference.max():.3f} at most, {difference.mean():.4f} on average"
+    return f"| {name} | {reads} | {' | '.join(cells)} | {differ} |"
+
+
 def machine(device: str) -> str:
     """Return the name of the processor or GPU, and torch's version."""
     if device == "cuda":
@@ -246,8 +301,12 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--tiles", type=int, default=8)
     parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--families", nargs="*", metavar="NAME", help="published families to time; none for all")
     arguments = parser.parse_args()
     device_or_exit(arguments.device)
+    if arguments.families is not None:
+        print(families_table(arguments.families, arguments.device, arguments.rounds))
+        return
     model = load_model(arguments.model)
     tiles = sample_tiles(model, arguments.tiles)
     with tempfile.TemporaryDirectory() as folder:

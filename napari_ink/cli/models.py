@@ -19,6 +19,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "models", nargs="*", metavar="MODEL", help="names or files of models; default: all that come with napari-ink"
     )
     parser.add_argument(
+        "--published",
+        action="store_true",
+        help="list models that others publish, with their addresses and licences; nothing is downloaded",
+    )
+    parser.add_argument(
         "--average",
         type=Path,
         metavar="OUT.pth",
@@ -31,6 +36,9 @@ def run(arguments: argparse.Namespace) -> None:
     """List the models that come with napari-ink, describe model files, or average checkpoints of one run."""
     from napari_ink.model import read_card, shipped_models
 
+    if arguments.published:
+        _print_published(arguments.json)
+        return
     if arguments.average is not None:
         from napari_ink.model.averaging import average_checkpoints
 
@@ -41,6 +49,21 @@ def run(arguments: argparse.Namespace) -> None:
         print_json([_facts(card) for card in cards])
     else:
         print("\n".join(line for card in cards for line in _lines(card)))
+
+
+def _print_published(as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from napari_ink.model.published_models import PUBLISHED_MODELS
+
+    if as_json:
+        print_json([asdict(model) for model in PUBLISHED_MODELS])
+        return
+    for model in PUBLISHED_MODELS:
+        print(f"{model.name}: reads {model.reads}; licence: {model.licence}")
+        print(f"  {model.address or 'address not known'}")
+        if model.scored:
+            print(f"  reported: {model.scored}")
 
 
 def _lines(card: ModelCard) -> Iterator[str]:

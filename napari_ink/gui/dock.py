@@ -42,6 +42,7 @@ from napari_ink.gui.views import (
 from napari_ink.gui.views.cheat_sheet import CheatSheet
 from napari_ink.gui.views.drop_filter import DropFilter
 from napari_ink.gui.views.input_filter import InputFilter
+from napari_ink.gui.views.models_dialog import is_model_file
 from napari_ink.gui.views.recent_menu import RecentMenu
 from napari_ink.gui.views.similar_section import SimilarSection
 from napari_ink.gui.views.style import style_sheet, text_colour
@@ -136,8 +137,8 @@ class InkDock(QWidget):
         self._closing = CloseWatch(self)
         self._recent = RecentMenu("Recent Segments (Ink)")
         self._recent.open_requested.connect(self.open_stack)
-        self._drops = DropFilter(self, is_segment_folder)
-        self._drops.dropped.connect(self.open_stack)
+        self._drops = DropFilter(self, lambda path: is_segment_folder(path) or is_model_file(path))
+        self._drops.dropped.connect(self._on_dropped)
         self._help_keys: list[QShortcut] = []
         self._lay_out()
         InputFilter(self, self.session.canvas)
@@ -288,6 +289,14 @@ class InkDock(QWidget):
             self.predict.add_model(shipped)
         else:
             self._on_model_file(Path(name).expanduser())
+
+    def _on_dropped(self, path: Path) -> None:
+        if not is_model_file(path):
+            self.open_stack(path)
+        elif self.session.state.run is not None:
+            self.session.store.fail("A prediction is running; cancel it, or wait, to use another model.", Step.PREDICT)
+        else:
+            self._on_model_file(path)
 
     def _on_model_file(self, path: Path) -> None:
         try:

@@ -23,6 +23,7 @@ from napari_ink.gui.models.status import RunProgress
 from napari_ink.gui.preferences import preferred_device
 from napari_ink.gui.views.files import ask_for_file
 from napari_ink.gui.views.grey_range_section import GreyRangeBox
+from napari_ink.gui.views.models_dialog import ModelsDialog
 from napari_ink.gui.views.predictions_list import PredictionsList
 from napari_ink.gui.views.section import Section, row
 from napari_ink.gui.views.step_panel import Lines, StepPanel, button
@@ -220,9 +221,11 @@ class PredictPanel(StepPanel):
         self.about.show_text(" ".join(filter(None, sentences)))
 
     def _lay_out(self) -> None:
-        self.file_button = QToolButton()
+        self.file_button, self.models_button = QToolButton(), QToolButton()
         self.file_button.setText("…")
         self.file_button.setToolTip("Choose a model file: a checkpoint, TorchScript or ONNX")
+        self.models_button.setText("Models…")
+        self.models_button.setToolTip("List models that others publish: where to get them, and what each reads")
         for box in (self.model_box, self.device_box, self.area_box):
             box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.model_box.setToolTip("The model that predicts")
@@ -237,6 +240,7 @@ class PredictPanel(StepPanel):
         model_row = QHBoxLayout()
         model_row.addWidget(self.model_box, 1)
         model_row.addWidget(self.file_button)
+        model_row.addWidget(self.models_button)
         form = QFormLayout()
         form.setSpacing(6)
         form.addRow("Model", model_row)
@@ -296,6 +300,7 @@ class PredictPanel(StepPanel):
         self.offset_box.settled.connect(self._on_settings)
         self.grey_box.settled.connect(self._on_settings)
         self.file_button.clicked.connect(self._on_file)
+        self.models_button.clicked.connect(self._on_models)
         self.model_box.currentIndexChanged.connect(self._on_model)
         self.ink_threshold.changed.connect(lambda value: self.threshold_changed.emit("ink", value))
         self.edge_threshold.changed.connect(lambda value: self.threshold_changed.emit("edge", value))
@@ -318,6 +323,11 @@ class PredictPanel(StepPanel):
         chosen = ask_for_file(self, "model", "Choose a model", f"Models ({kinds})", self._stack)
         if chosen is not None:
             self.model_file_requested.emit(chosen)
+
+    def _on_models(self) -> None:
+        dialog = ModelsDialog(self)
+        dialog.file_chosen.connect(self.model_file_requested)
+        dialog.show()
 
     def _area(self) -> Where:
         return _AREAS[self.area_box.currentText()]
