@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari.settings import get_settings
-from qtpy.QtCore import QEvent, QObject, QSize, Qt, Signal
+from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer, Signal
 from qtpy.QtGui import QKeySequence, QShortcut, QShowEvent
 from qtpy.QtWidgets import (
     QFileDialog,
@@ -53,8 +53,6 @@ if TYPE_CHECKING:
 
     import napari
 
-# Width of the page in a font whose lines are 14 pixels high, napari's default.
-_WIDTH_LINES = 22
 _FILE = "File"
 
 
@@ -135,6 +133,7 @@ class InkDock(QWidget):
         )
         self.steps, self.legend, self.status = StepBar(), Legend(), StatusArea()
         self._closing = CloseWatch(self)
+        self._has_fitted = False
         self._recent = RecentMenu("Recent Segments (Ink)")
         self._recent.open_requested.connect(self.open_stack)
         self._drops = DropFilter(self, lambda path: is_segment_folder(path) or is_model_file(path))
@@ -161,8 +160,7 @@ class InkDock(QWidget):
 
     def sizeHint(self) -> QSize:  # noqa: N802
         """Return the width that shows every button in full, in the current font."""
-        width = max(self.minimumSizeHint().width(), _WIDTH_LINES * self.fontMetrics().height())
-        return QSize(width, super().sizeHint().height())
+        return QSize(self.minimumSizeHint().width(), super().sizeHint().height())
 
     def open_step(self, step: Step) -> None:
         """Show the page of a step."""
@@ -182,6 +180,10 @@ class InkDock(QWidget):
     def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
         """Watch the window of the dock, to stop cleanly when it is closed."""
         super().showEvent(event)
+        if not self._has_fitted:
+            self._has_fitted = True
+            # Once napari's style has arrived: before, the fonts of the panel are others.
+            QTimer.singleShot(0, self, self._fit_width)
         if (window := main_window_of(self)) is not None:
             window.installEventFilter(self._closing)
             self._listen_for_help(window)
@@ -194,6 +196,14 @@ class InkDock(QWidget):
         if menus and menus[0] is not None and self._recent.parent() is None:
             self._recent.setParent(menus[0], self._recent.windowFlags())
             menus[0].addMenu(self._recent)
+
+    def _fit_width(self) -> None:
+        """Give the dock the width that the panel needs, and the rest to the picture."""
+        window, above = main_window_of(self), self.parentWidget()
+        while above is not None and not isinstance(above, QDockWidget):
+            above = above.parentWidget()
+        if window is not None and above is not None and not above.isFloating():
+            window.resizeDocks([above], [self.sizeHint().width()], Qt.Orientation.Horizontal)
 
     def _listen_for_help(self, window: QWidget) -> None:
         # napari has no key "?" and drops the Shift that most keyboards need for it; Qt handles it on all keyboards.

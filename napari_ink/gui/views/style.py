@@ -34,7 +34,8 @@ QPushButton#inkTab:checked {{ background-color: {raised}; border-bottom: 3px sol
 #inkStep QPushButton:hover {{ background-color: {hover}; }}
 #inkStep QPushButton:disabled {{ background-color: {raised}; color: {faint}; border: 1px solid {line}; }}
 #inkStep QPushButton:checked {{ border: 2px solid {accent}; padding: 2px 4px; }}
-#inkStep QPushButton#inkPrimary:enabled {{ background: {accent}; color: black; font-weight: bold; }}
+#inkStep QPushButton#inkPrimary {{ font-weight: bold; }}
+#inkStep QPushButton#inkPrimary:enabled {{ background: {accent}; color: black; }}
 #inkStep QPushButton#inkPrimary:enabled:hover {{ background-color: {accent_hover}; }}
 #inkStep QPushButton#inkSection, #inkStep QPushButton#inkSection:checked {{
     text-align: left; font-weight: bold; border: 1px solid {line}; padding: 3px 5px; background-color: {line};
