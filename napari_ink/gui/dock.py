@@ -10,6 +10,7 @@ from napari.settings import get_settings
 from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer, Signal
 from qtpy.QtGui import QKeySequence, QShortcut, QShowEvent
 from qtpy.QtWidgets import (
+    QDockWidget,
     QFileDialog,
     QFrame,
     QInputDialog,
@@ -134,6 +135,9 @@ class InkDock(QWidget):
         self.steps, self.legend, self.status = StepBar(), Legend(), StatusArea()
         self._closing = CloseWatch(self)
         self._has_fitted = False
+        self._fit_later = QTimer(self)
+        self._fit_later.setSingleShot(True)
+        self._fit_later.timeout.connect(self._fit_width)
         self._recent = RecentMenu("Recent Segments (Ink)")
         self._recent.open_requested.connect(self.open_stack)
         self._drops = DropFilter(self, lambda path: is_segment_folder(path) or is_model_file(path))
@@ -182,8 +186,7 @@ class InkDock(QWidget):
         super().showEvent(event)
         if not self._has_fitted:
             self._has_fitted = True
-            # Once napari's style has arrived: before, the fonts of the panel are others.
-            QTimer.singleShot(0, self, self._fit_width)
+            self._fit_later.start()  # once napari's style has arrived: before, the fonts of the panel are others
         if (window := main_window_of(self)) is not None:
             window.installEventFilter(self._closing)
             self._listen_for_help(window)
