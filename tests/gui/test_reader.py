@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import tifffile
 import zarr
+from qtpy.QtWidgets import QApplication
 
 import napari_ink
 from napari_ink.errors import StackError
 from napari_ink.gui.contributions.reader import get_reader
+from napari_ink.gui.dock import InkDock
 from napari_ink.stack import DepthStack
 
 
@@ -117,3 +119,16 @@ def test_napari_asks_us_for_addresses_with_queries(path, is_ours):
 def test_a_dataset_in_a_file_is_recognised_by_the_files_suffix():
     assert get_reader("scan.h5::entry/data") is not None
     assert get_reader("scan.txt::entry/data.h5") is None
+
+
+def test_a_stack_opened_by_napari_brings_up_the_panel(make_napari_viewer_proxy, segment, qtbot):
+    viewer = make_napari_viewer_proxy(show=True)
+    viewer.open(str(segment), plugin="napari-ink")
+    qtbot.waitUntil(lambda: any(dock.isVisible() for dock in _docks()), timeout=20000)
+    (dock,) = _docks()
+    assert dock.session.state.stack.name == segment.name
+    viewer.window.remove_dock_widget("all")
+
+
+def _docks() -> list[InkDock]:
+    return [one for one in QApplication.allWidgets() if isinstance(one, InkDock)]

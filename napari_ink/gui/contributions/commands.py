@@ -37,6 +37,20 @@ def ask_for_stack() -> None:
         dock.stack.ask_for_folder()
 
 
+def bring_up_panel() -> None:
+    """Show the Ink panel of the front window; open it if there is none. Without a visible window, do nothing."""
+    from qtpy.QtWidgets import QApplication, QDockWidget, QMainWindow, QWidget
+
+    if not any(isinstance(one, QMainWindow) and one.isVisible() for one in QApplication.topLevelWidgets()):
+        return
+    above: QWidget | None = _dock()
+    while above is not None and not isinstance(above, QDockWidget):
+        above = above.parentWidget()
+    if above is not None:
+        above.show()
+        above.raise_()
+
+
 def ask_and_save(kind: str, suffixes: str) -> None:
     """Ask the user for a path, and save the selected layer there.
 

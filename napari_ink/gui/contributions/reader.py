@@ -57,7 +57,7 @@ def read_stack(path: str) -> list[LayerData]:
 
 
 def _show_surface_when_added(stack: DepthStack, source: TiledSource | None) -> None:
-    """Move the depth slider of the current viewer to the surface of a stack once its layer is added.
+    """Move the depth slider to the surface of a stack once its layer is added, and bring up the Ink panel.
 
     A reader returns layers only, and cannot set the sliders itself. Until then nothing is read: napari slices the first
     depth layer, which may take long and is not shown.
@@ -65,6 +65,7 @@ def _show_surface_when_added(stack: DepthStack, source: TiledSource | None) -> N
     from napari import current_viewer
     from qtpy.QtCore import QTimer
 
+    from napari_ink.gui.contributions.commands import bring_up_panel
     from napari_ink.gui.layers.stack_layer import attach, detach, stack_of
 
     viewer = current_viewer()
@@ -84,6 +85,8 @@ def _show_surface_when_added(stack: DepthStack, source: TiledSource | None) -> N
             viewer.dims.set_point(0, stack.surface_z)
             if source is not None:
                 source.release()
+            # Later, because napari is still opening the file; the panel adopts the stack.
+            QTimer.singleShot(0, bring_up_panel)
 
     if source is not None:
         source.hold()
