@@ -26,6 +26,16 @@ SIZES = {"1920": (1920, 1080), "1366": (1366, 768)}
 _SETTLE_MS, _LONGEST_MS = 250, 120_000
 _LARGE_PT = 15
 _QUALITY = 82
+# Machado, Oliveira and Fernandes (2009), severity 1.0, for linear RGB; tests/gui/test_palette.py measures with them.
+_SIGHTS = {
+    "normal": ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)),
+    "deuteranopia": (
+        (0.367322, 0.860646, -0.227968),
+        (0.280085, 0.672501, 0.047413),
+        (-0.011820, 0.042940, 0.968881),
+    ),
+    "protanopia": ((0.152286, 1.052583, -0.204868), (0.114503, 0.786281, 0.099216), (-0.003882, -0.048116, 1.051998)),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +74,8 @@ def main() -> None:
         args.out.mkdir(parents=True, exist_ok=True)
         for look in LOOKS:
             take(viewer, dock, look, args.out, args.only)
+        if not args.only or any(part in "colours" for part in args.only):
+            take_colours(viewer, dock, args.out)
         viewer.close()
 
 
@@ -118,6 +130,35 @@ def take(viewer: napari.Viewer, dock: InkDock, look: Look, out: Path, only: list
         writer.setQuality(_QUALITY)
         if not writer.write(picture):
             raise SystemExit(f"{name} could not be written: {writer.errorString()}")
+
+
+def take_colours(viewer: napari.Viewer, dock: InkDock, out: Path) -> None:
+    """Show labels on the left and the prediction on the right, as people with three kinds of sight see them."""
+    import numpy as np
+    from PIL import Image
+
+    session = dock.session
+    assert session.state.stack is not None
+    height, width = session.state.stack.shape[1:]
+    half = np.zeros((height, width // 2), np.uint8)
+    session.labels.apply([("ink", 0, width // 2, half), ("edge", 0, width // 2, half)], "erase ink")
+    session.labels.apply(
+        [("ink", height // 8, width // 16, np.full((height // 4, width // 6), 1, np.uint8))], "papyrus"
+    )
+    session.labels.apply([("edge", height // 2, width // 16, np.full((6, width // 4), 2, np.uint8))], "not edge")
+    for layer in (*session._layers.label_layers(), *session._layers.predicted_layers()):
+        layer.visible = True
+    session._layers.remove_auxiliary("review")
+    viewer.reset_view()
+    settle()
+    seen = np.asarray(viewer.screenshot(canvas_only=True, flash=False))[..., :3] / 255
+    linear = np.where(seen <= 0.04045, seen / 12.92, ((seen + 0.055) / 1.055) ** 2.4)
+    parts = []
+    for matrix in _SIGHTS.values():
+        mixed = np.clip(linear @ np.array(matrix).T, 0, 1)
+        parts.append(np.where(mixed <= 0.0031308, 12.92 * mixed, 1.055 * mixed ** (1 / 2.4) - 0.055))
+    picture = np.round(255 * np.concatenate(parts, axis=1)).astype(np.uint8)
+    Image.fromarray(picture).save(out / "colours.webp", quality=_QUALITY)
 
 
 def settle() -> None:
