@@ -42,7 +42,7 @@ def test_every_page_of_the_program_is_there():
     assert named and [name for name in named if not (ROOT / name).exists()] == []
 
 
-def test_the_list_of_what_comes_along_has_every_dependency():
+def test_the_list_of_dependencies_is_complete():
     listed = (ROOT / "docs/contributing/dependencies.md").read_text(encoding="utf-8")
     needed = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
     names = [re.split(r"[^\w.-]", one)[0] for one in needed]

@@ -1,4 +1,4 @@
-"""Write the list of packages that an installation brings along, with licence and size.
+"""Write the list of packages that an installation brings, with licence and size.
 
 python tools/dependencies.py [FILE]      default: docs/contributing/dependencies.md
 
@@ -34,7 +34,7 @@ _SPDX = {
     "The Unlicense (Unlicense)": "Unlicense",
     "ISC License (ISCL)": "ISC",
 }
-_HEAD = """# What comes along
+_HEAD = """# Dependencies and their licences
 
 Packages that `pip install "napari-ink[qt]"` brings, and those that extras add, as `constraints.txt` has them on Linux
 with Python {python} and torch for CPUs. Sizes are those of the installed files. napari-ink itself is {ours}. Made by
