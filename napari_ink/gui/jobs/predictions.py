@@ -41,7 +41,7 @@ def list_job(project: Path, change: Change | None = None) -> Generator[Predictio
     found = predictions.read()
     yield PredictionsRead(found, changed)
     for index, row in enumerate(found.rows):
-        # One that is not complete may be growing; it is measured once its run has ended and the list is read again.
+        # A growing one is measured for the blocks that it has, and again when its run has ended.
         if row.has_disagreement and row.mean_disagreement is None and row.final_blocks:
             rows = (*found.rows[:index], predictions.measured(row), *found.rows[index + 1 :])
             found = replace(found, rows=rows)
