@@ -2,7 +2,7 @@
 
     python benchmarks/greys.py [--model NAME_OR_PATH] [--phantoms 2]
 
-Test phantoms of every world as reference scans, changed in several ways; the papyrus fills the phantom.
+Test phantoms of the worlds as reference scans, changed in several ways; the papyrus fills the phantom.
 """
 
 from __future__ import annotations
@@ -49,11 +49,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default=DEFAULT_MODEL)
     parser.add_argument("--phantoms", type=int, default=1)
+    parser.add_argument("--worlds", nargs="*", default=tuple(WORLDS), choices=tuple(WORLDS))
     args = parser.parse_args()
     torch.set_num_threads(1)
     model = load_model(args.model)
     found: dict[str, list[float]] = {}
-    for world in WORLDS:
+    for world in args.worlds:
         for seed in world_sets(world)["test"][: args.phantoms]:
             phantom = make_world_phantom(world, seed, SIDE, SIDE, reference_scan=True)
             labels = np.where(phantom.ink, LabelValue.INK, LabelValue.PAPYRUS).astype(np.uint8)
