@@ -65,7 +65,8 @@ def sample_tiles(model: InkModel, count: int) -> Tensor:
     window = model.contract.z_window(stack.shape[0])
     rng = np.random.default_rng(0)
     places = [[int(rng.integers(0, length - side + 1)) for length in stack.shape[1:]] for _ in range(count)]
-    tiles = [model.contract.prepare(stack.read(window, slice(y, y + side), slice(x, x + side))) for y, x in places]
+    contract = model.contract.with_greys_of(stack)
+    tiles = [contract.prepare(stack.read(window, slice(y, y + side), slice(x, x + side))) for y, x in places]
     return torch.from_numpy(np.stack(tiles))
 
 

@@ -21,6 +21,7 @@ from world_table import measure, print_tables, save_pictures
 from napari_ink.evaluation import ink_scores, label_edges
 from napari_ink.model import InkModel, load_model
 from napari_ink.phantom import SETS, WORLDS, Phantom, PhantomConfig, make_phantom, set_config
+from napari_ink.stack import stack_of_array
 
 SIDE, TITLE = 192, 18
 TURNS: dict[str, dict[str, object]] = {
@@ -42,7 +43,8 @@ TURNS: dict[str, dict[str, object]] = {
 
 def predicted(phantom: Phantom, model: InkModel) -> np.ndarray:
     """Return probabilities of ink ``(y, x)`` for a whole phantom in one pass."""
-    block = model.contract.prepare(phantom.volume[model.contract.z_window(len(phantom.volume))])
+    contract = model.contract.with_greys_of(stack_of_array(phantom.volume, "phantom"))
+    block = contract.prepare(phantom.volume[contract.z_window(len(phantom.volume))])
     with torch.inference_mode():
         logits = model.network(torch.from_numpy(block.copy())[None])
     return torch.sigmoid(logits)[0, 0].numpy()

@@ -130,7 +130,7 @@ def in_memory(stack: DepthStack, model: InkModel) -> Tensor:
     """Return the prepared stack ``(1, z, y, x)``, the input of these ways."""
     z = model.contract.z_window(stack.shape[0])
     everywhere = slice(0, stack.shape[1]), slice(0, stack.shape[2])
-    return torch.from_numpy(model.contract.prepare(stack.read(z, *everywhere)))[None]
+    return torch.from_numpy(model.contract.with_greys_of(stack).prepare(stack.read(z, *everywhere)))[None]
 
 
 def monai(volume: Tensor, network: nn.Module, overlap: float, device: torch.device) -> None:

@@ -23,6 +23,7 @@ from napari_ink.model import DEFAULT_MODEL, InkModel, load_model
 from napari_ink.phantom import make_phantom, set_config
 from napari_ink.predict.probing.separation import labelled_separation, unlabelled_separation
 from napari_ink.predict.probing.verdict import Window, decide
+from napari_ink.stack import stack_of_array
 
 DIRECTIONS = ("as stored", "reversed")
 OFFSETS = range(-20, 21, 4)
@@ -60,8 +61,9 @@ def table_of(seed: int, model: InkModel) -> Table:
     phantom, table = make_phantom(set_config(seed, 512, 512, DEPTH)), {}
     mask = np.stack([phantom.mask[tile] for tile in TILES])
     ink = np.stack([phantom.ink[tile] for tile in TILES])[mask]
+    own = model.contract.with_greys_of(stack_of_array(phantom.volume, "phantom"))
     for (way, direction), offset in product(enumerate(DIRECTIONS), OFFSETS):
-        contract = model.contract.model_copy(update={"direction": direction, "surface_offset": offset})
+        contract = own.model_copy(update={"direction": direction, "surface_offset": offset})
         z = contract.z_window(DEPTH)
         values = np.stack([np.ascontiguousarray(contract.prepare(phantom.volume[z, y, x])) for y, x in TILES])
         ink_map = torch.sigmoid(model.network(torch.from_numpy(values))[:, 0]).numpy()

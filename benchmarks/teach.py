@@ -41,7 +41,7 @@ from napari_ink.model.inference import for_prediction
 from napari_ink.model.network import EDGE, INK
 from napari_ink.phantom import SETS, WORLDS, make_phantom, make_world_phantom, set_config
 from napari_ink.region import Region
-from napari_ink.stack import DepthStack, open_stack
+from napari_ink.stack import DepthStack, open_stack, stack_of_array
 from napari_ink.training import (
     ModelTaught,
     TeachRequest,
@@ -174,7 +174,8 @@ def queue(case: Case, edge: UInt8, labels: UInt8, model: UInt8, live: UInt8) -> 
 
 def whole_map(model: InkModel, stack: DepthStack, channel: int = INK) -> UInt8:
     """Return a model's map of ink, or of edges, of a whole phantom, in one tile."""
-    values = model.contract.prepare(stack.read(model.contract.z_window(stack.shape[0]), slice(None), slice(None)))
+    contract = model.contract.with_greys_of(stack)
+    values = contract.prepare(stack.read(contract.z_window(stack.shape[0]), slice(None), slice(None)))
     with torch.inference_mode():
         logits = for_prediction(model.network)(torch.from_numpy(np.ascontiguousarray(values))[None])[0, channel]
     found: UInt8 = (torch.sigmoid(logits) * 255).round().to(torch.uint8).numpy()
@@ -282,7 +283,8 @@ def known_score(model: InkModel) -> float:
     found = []
     for seed in SETS["test"][:KNOWN]:
         phantom = make_phantom(set_config(seed, 512, 512))
-        values = model.contract.prepare(phantom.volume[model.contract.z_window(len(phantom.volume))])
+        contract = model.contract.with_greys_of(stack_of_array(phantom.volume, "phantom"))
+        values = contract.prepare(phantom.volume[contract.z_window(len(phantom.volume))])
         with torch.inference_mode():
             logits = for_prediction(model.network)(torch.from_numpy(np.ascontiguousarray(values))[None])[0, 0]
         ink = (torch.sigmoid(logits) * 255).round().to(torch.uint8).numpy()

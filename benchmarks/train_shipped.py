@@ -98,8 +98,9 @@ def choose_thresholds(best: Path, out: Path, pairs: list[TrainingPair], device: 
     network = model.network.to(device)
     inks, edges = [], []
     for pair in tqdm(pairs, desc="thresholds", disable=None):
-        window = model.contract.z_window(pair.stack.shape[0])
-        values = torch.from_numpy(model.contract.prepare(pair.stack.read(window, slice(None), slice(None))).copy())
+        contract = model.contract.with_greys_of(pair.stack)
+        window = contract.z_window(pair.stack.shape[0])
+        values = torch.from_numpy(contract.prepare(pair.stack.read(window, slice(None), slice(None))).copy())
         with torch.inference_mode():
             ink, edge = torch.sigmoid(network(values[None].to(device)).float())[0].cpu().numpy()
         truth = pair.labels == LabelValue.INK

@@ -265,6 +265,11 @@ class InputContract(BaseModel):
 
         A contract that scales by quantiles must have the greys of the stack (`with_greys_of`).
 
+        Raises
+        ------
+        ContractError
+            If it does not have them.
+
         Parameters
         ----------
         block
@@ -278,8 +283,11 @@ class InputContract(BaseModel):
         """
         block = _means_of_layers(block, self.mean_of[0])
         if self.normalisation == "stack quantiles":
-            assert self.stack_greys is not None, "the contract has no greys of a stack"
-            table = _quantile_table(self.stack_greys, np.iinfo(block.dtype).max, self.mean, self.std)
+            if self.stack_greys is None:
+                raise ContractError(
+                    "This contract scales grey values by those of the whole stack; call `with_greys_of(stack)` first."
+                )
+            table = _quantile_table(self.stack_greys, self.grey_range, np.iinfo(block.dtype).max, self.mean, self.std)
             looked_up: npt.NDArray[np.float32] = table[block]
             return looked_up[::-1] if self.direction == "reversed" else looked_up
         if self.as_8_bit and block.dtype == np.uint16 and self.grey_range is None:
@@ -322,6 +330,8 @@ class InputContract(BaseModel):
         sentences = []
         if self.grey_range is not None:
             low, high = self.grey_range
+            if self.normalisation == "stack quantiles":
+                return (f"Grey values are clipped to {low:g} to {high:g}.",)
             sentences.append(f"Grey values from {low:g} to {high:g} are spread over the whole range.")
         elif narrow and self.normalisation == "fixed":  # what scales by the stack's own greys needs no range
             return (narrow,)
@@ -416,11 +426,14 @@ def _in_um(edge: float, step: float) -> str:
 
 
 @lru_cache(maxsize=32)
-def _quantile_table(stack_greys: tuple[float, ...], top: int, mean: float, std: float) -> npt.NDArray[np.float32]:
+def _quantile_table(
+    stack_greys: tuple[float, ...], grey_range: tuple[float, float] | None, top: int, mean: float, std: float
+) -> npt.NDArray[np.float32]:
     """Return the prepared value of each grey value from 0 to `top`."""
     (low, high), (usual_low, usual_high) = stack_greys, _USUAL_GREYS
     slope = (usual_high - usual_low) / max(high - low, 1.0)  # a stack of one grey has no contrast to scale
-    greys = (usual_low + slope * (np.arange(top + 1) - low)) / 255
+    stored = np.arange(top + 1) if grey_range is None else np.arange(top + 1).clip(*grey_range)
+    greys = (usual_low + slope * (stored - low)) / 255
     # Around the papyrus stacks are 0, which in one of low contrast would lie far below the air.
     table: npt.NDArray[np.float32] = ((greys.clip(0.0, _MOST_GREY) - mean) / std).astype(np.float32)
     return table

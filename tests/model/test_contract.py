@@ -235,3 +235,14 @@ def test_quantiles_need_no_grey_range_and_are_never_far() -> None:
     made = contract(normalisation="stack quantiles")
     assert made.grey_notes(np.full(9, 3, np.uint8), "narrow") == ()
     assert any("quantiles" in note for note in made.notes(65, 7.91))
+
+
+def test_a_contract_without_the_greys_of_a_stack_says_what_to_call() -> None:
+    with pytest.raises(ContractError, match="with_greys_of"):
+        contract(normalisation="stack quantiles").prepare(GREYS)
+
+
+def test_a_grey_range_clips_before_quantiles_scale() -> None:
+    values = by_quantiles(GREYS, grey_range=(5000, 12000))
+    low, high = (values[GREYS[(at - 40 < GREYS) & (at + 40 > GREYS)][0] == GREYS].mean() for at in (5000, 12000))
+    assert values.min() == pytest.approx(low, abs=0.05) and values.max() == pytest.approx(high, abs=0.05)

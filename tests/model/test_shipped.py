@@ -11,7 +11,7 @@ from napari_ink.evaluation import ink_scores
 from napari_ink.model import InkModel, load_model, recommended_thresholds
 from napari_ink.phantom import PhantomConfig, make_phantom, sample_path
 from napari_ink.predict import PredictRequest, open_prediction, predict
-from napari_ink.stack import DepthStack, open_stack
+from napari_ink.stack import DepthStack, open_stack, stack_of_array
 
 SIDE, MARGIN, Y, X = 256, 32, 100, 150
 Probabilities = npt.NDArray[np.float32]
@@ -29,7 +29,7 @@ def stack() -> DepthStack:
 
 def predicted(model: InkModel, stack: DepthStack, y: int, x: int) -> Probabilities:
     window = model.contract.z_window(stack.shape[0])
-    block = model.contract.prepare(stack.read(window, slice(y, y + SIDE), slice(x, x + SIDE)))
+    block = model.contract.with_greys_of(stack).prepare(stack.read(window, slice(y, y + SIDE), slice(x, x + SIDE)))
     with torch.inference_mode():
         return torch.sigmoid(model.network(torch.from_numpy(block.copy())[None]))[0].numpy()
 
@@ -63,7 +63,8 @@ def test_ink_is_found_with_the_surface_eight_layers_off(model: InkModel, deeper:
         phantom = make_phantom(
             PhantomConfig(seed=3000, height=SIDE, width=SIDE, surface_wander=0, surface_offset=offset)
         )
-        block = model.contract.prepare(phantom.volume[model.contract.z_window(len(phantom.volume))])
+        contract = model.contract.with_greys_of(stack_of_array(phantom.volume, "phantom"))
+        block = contract.prepare(phantom.volume[contract.z_window(len(phantom.volume))])
         with torch.inference_mode():
             found = torch.sigmoid(model.network(torch.from_numpy(block.copy())[None]))[0, 0].numpy()
         scores.append(ink_scores(found, phantom.ink, phantom.mask).f0_5)
