@@ -1,5 +1,6 @@
 """The pages: their lines, and the places that they and the program name."""
 
+import ast
 import re
 import tomllib
 from pathlib import Path
@@ -47,3 +48,25 @@ def test_the_list_of_dependencies_is_complete():
     needed = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
     names = [re.split(r"[^\w.-]", one)[0] for one in needed]
     assert [name for name in names if f"| {name} |" not in listed] == []
+
+
+PLOTTED = {
+    "depth_windows": "decisions/0012-ablation.md",
+    "run_cost": "benchmarks.md",
+    "scores": "benchmarks.md",
+    "teaching": "benchmarks.md",
+}  # edge_losses shows means of the figures of two seeds
+
+
+@pytest.mark.parametrize("plot", PLOTTED)
+def test_a_plot_shows_the_figures_of_the_table_beside_it(plot):
+    program = ast.parse((ROOT / f"docs/plots/{plot}.py").read_text(encoding="utf-8"))
+    shown = {node.value for node in ast.walk(assigned(program)) if isinstance(node, ast.Constant)}
+    table = (ROOT / "docs" / PLOTTED[plot]).read_text(encoding="utf-8")
+    stated = {float(figure) for figure in re.findall(r"(?<![\d.])\d?\.\d+", table)}
+    assert {figure for figure in shown if isinstance(figure, float)} - stated == set()
+
+
+def assigned(program):
+    """Return the first dictionary of a program: what it plots."""
+    return next(node for node in ast.walk(program) if isinstance(node, ast.Dict))
