@@ -75,6 +75,8 @@ class CloseWatch(QObject):
 class Page(QScrollArea):
     """Page of one step, which scrolls only in a window that is too low for it, and is never narrower than the step."""
 
+    measured = Signal()
+
     def __init__(self, panel: StepPanel) -> None:
         super().__init__()
         self.setWidgetResizable(True)
@@ -87,6 +89,13 @@ class Page(QScrollArea):
         panel = self.widget()
         line = self.fontMetrics().height()
         return QSize(0 if panel is None else panel.minimumSizeHint().width(), 4 * line)
+
+    def eventFilter(self, a0: QObject | None, a1: QEvent | None) -> bool:  # noqa: N802
+        """Take notice of another least size of the step, such as in another font, which Qt's scroll area ignores."""
+        if a1 is not None and a1.type() == QEvent.Type.LayoutRequest:
+            self.updateGeometry()
+            self.measured.emit()
+        return super().eventFilter(a0, a1)
 
     def sizeHint(self) -> QSize:  # noqa: N802
         """Return the whole step."""
@@ -120,6 +129,9 @@ class InkDock(QWidget):
         super().__init__()
         self._viewer = napari_viewer
         self._shown = InkState()
+        self._fit_later = QTimer(self)
+        self._fit_later.setSingleShot(True)
+        self._fit_later.timeout.connect(self._fit_width)
         self.session = InkSession(napari_viewer, self, sample_path())
         self.stack, self.predict = StackPanel(), PredictPanel(known_models())
         self.correct, self.learn = CorrectPanel(), LearnPanel()
@@ -134,10 +146,6 @@ class InkDock(QWidget):
         )
         self.steps, self.legend, self.status = StepBar(), Legend(), StatusArea()
         self._closing = CloseWatch(self)
-        self._has_fitted = False
-        self._fit_later = QTimer(self)
-        self._fit_later.setSingleShot(True)
-        self._fit_later.timeout.connect(self._fit_width)
         self._recent = RecentMenu("Recent Segments (Ink)")
         self._recent.open_requested.connect(self.open_stack)
         self._drops = DropFilter(self, lambda path: is_segment_folder(path) or is_model_file(path))
@@ -184,9 +192,7 @@ class InkDock(QWidget):
     def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
         """Watch the window of the dock, to stop cleanly when it is closed."""
         super().showEvent(event)
-        if not self._has_fitted:
-            self._has_fitted = True
-            self._fit_later.start()  # once napari's style has arrived: before, the fonts of the panel are others
+        self._fit_later.start()  # once napari's style has arrived: before, the fonts of the panel are others
         if (window := main_window_of(self)) is not None:
             window.installEventFilter(self._closing)
             self._listen_for_help(window)
@@ -200,12 +206,27 @@ class InkDock(QWidget):
             self._recent.setParent(menus[0], self._recent.windowFlags())
             menus[0].addMenu(self._recent)
 
-    def _fit_width(self) -> None:
-        """Give the dock the width that the panel needs, and the rest to the picture."""
-        window, above = main_window_of(self), self.parentWidget()
+    def _on_measured(self) -> None:
+        # A dock that the user made wider keeps its width.
+        above = self._dock_widget()
+        if above is not None and above.width() <= above.minimumWidth():
+            self._fit_later.start()
+
+    def _dock_widget(self) -> QDockWidget | None:
+        above = self.parentWidget()
         while above is not None and not isinstance(above, QDockWidget):
             above = above.parentWidget()
+        return above
+
+    def _fit_width(self) -> None:
+        """Give the dock the width that the panel needs, and the rest to the picture."""
+        window, above = main_window_of(self), self._dock_widget()
         if window is not None and above is not None and not above.isFloating():
+            # Qt never lowers the least width of a dock by itself; before napari's style arrived, it was larger.
+            above.setMinimumWidth(0)
+            if (layout := above.layout()) is not None:
+                layout.invalidate()
+                layout.activate()
             window.resizeDocks([above], [self.sizeHint().width()], Qt.Orientation.Horizontal)
 
     def _listen_for_help(self, window: QWidget) -> None:
@@ -220,7 +241,9 @@ class InkDock(QWidget):
     def _lay_out(self) -> None:
         self._pages = QStackedWidget()
         for panel in self._panels:
-            self._pages.addWidget(Page(panel))
+            page = Page(panel)
+            page.measured.connect(self._on_measured)
+            self._pages.addWidget(page)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
@@ -320,6 +343,7 @@ class InkDock(QWidget):
             self.session.store.succeed(Step.PREDICT)
 
     def _on_theme(self, *_: object) -> None:
+        self._fit_later.start()
         self.setStyleSheet(style_sheet(self._viewer.theme, get_settings().appearance.font_size))
         self.correct.bar.show_colour(text_colour(self._viewer.theme))
 

@@ -284,8 +284,17 @@ class InkSession(QObject):
             WorkKind.CONVERSION: self.conversion.cancel,
         }
         status.cancel_requested.connect(lambda kind: cancel[WorkKind(kind)]())
-        status.pause_requested.connect(self.prediction.pause)
+        status.pause_requested.connect(self._pause)
         status.message_read.connect(self.store.succeed)
+
+    def _pause(self, kind: str) -> None:
+        """Pause a prediction or a lesson, or let it continue."""
+        if kind == WorkKind.PREDICTION:
+            self.prediction.pause()
+        elif self.state.teaching.paused:
+            self.teaching.resume()
+        else:
+            self.teaching.pause()
 
     def do(self, name: str) -> None:
         """Trigger an action by name, like its key; if it is not possible yet, show the reason."""

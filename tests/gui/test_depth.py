@@ -5,6 +5,7 @@ import pytest
 from napari.settings import get_plugin_settings
 from qtpy.QtWidgets import QFileDialog, QInputDialog
 
+from napari_ink.gui.models.state import Step
 from napari_ink.gui.preferences import key_of
 from napari_ink.stack import open_stack, project_layers
 
@@ -75,6 +76,7 @@ def test_the_profile_follows_the_mouse(predicted_dock, viewer, press, errors, qt
     viewer.cursor.position = (6, 40, 50)
     qtbot.wait(250)
     assert depths.plot.profile is None  # it is not visible
+    predicted_dock.open_step(Step.STACK)
     depths.expand()
     viewer.cursor.position = (6, 40, 51)
     qtbot.waitUntil(lambda: depths.plot.profile is not None)

@@ -105,11 +105,13 @@ def _learning(state: InkState) -> Work | None:
         return None
     if status.cancelling:
         text = "Stopping after this step…"
+    elif status.paused:
+        text = f"Paused: {status.progress}"
     elif status.total:
-        text = f"{status.progress} {status.done} of {status.total}{_left(status.seconds_left)}"
+        text = f"Learning: {status.progress.lower()} {status.done} of {status.total}{_left(status.seconds_left)}"
     else:
         text = status.progress
-    return Work(WorkKind.LEARNING, text, status.done, status.total, not status.cancelling)
+    return Work(WorkKind.LEARNING, text, status.done, status.total, not status.cancelling, status.paused)
 
 
 def _search(state: InkState) -> Work | None:

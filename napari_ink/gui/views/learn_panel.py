@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QDoubleSpinBox, QFileDialog, QHBoxLayout, QLabel
+from qtpy.QtWidgets import QDoubleSpinBox, QFileDialog, QLabel
 
 from napari_ink.gui.models.state import InkState, Step, time_left
 from napari_ink.gui.models.status import TeachingStatus
@@ -13,8 +13,7 @@ from napari_ink.gui.preferences import shown_key
 from napari_ink.gui.views.lesson_plot import LessonExamples, LessonPlot
 from napari_ink.gui.views.models_section import ModelList
 from napari_ink.gui.views.section import row
-from napari_ink.gui.views.step_panel import StepPanel, button, paragraph, show_text
-from napari_ink.gui.views.widgets import Progress
+from napari_ink.gui.views.step_panel import Lines, StepPanel, button, paragraph, show_text
 
 _HINT = "Teach a model from your labels: what you painted or reviewed. A few strokes are enough to begin."
 _LIVE_TIP = (
@@ -60,8 +59,8 @@ class LearnPanel(StepPanel):
         self.others_text = paragraph()
         self.plot, self.examples = LessonPlot(), LessonExamples()
         self.predict_button = button("Predict with it", "Predict with the model in use, the visible region first")
-        self.progress, self.models = Progress(), ModelList()
-        self.live_text, self.status, self.outcome = paragraph(), paragraph(), paragraph()
+        self.models = ModelList()
+        self.live_text, self.status, self.outcome = Lines(1), Lines(2), paragraph()
         self._lay_out()
         self._connect()
         self._in_use, self._is_paused = "", False
@@ -73,7 +72,7 @@ class LearnPanel(StepPanel):
         self._in_use, self._is_paused = status.in_use, status.paused
         why_not = "" if status.is_running else state.why_no_learning
         self.live_button.setChecked(state.live.is_on)
-        show_text(self.live_text, state.live.text)
+        self.live_text.show_text(state.live.text)
         for widget in (self.learn_button, self.minutes_box):
             widget.setVisible(not status.is_running)
         self.learn_button.setEnabled(not why_not and not state.busy)
@@ -85,12 +84,10 @@ class LearnPanel(StepPanel):
         self.pause_button.setText("Continue" if status.paused else "Pause")
         self.plot.show_status(status)
         self.examples.show_status(status)
-        self.progress.setVisible(status.is_running)
-        self.progress.show_progress(status.done, status.total)
-        show_text(self.status, _progress_text(status) or why_not or (_INTERRUPTED if status.interrupted else ""))
+        self.status.show_text(_progress_text(status) or why_not or (_INTERRUPTED if status.interrupted else ""))
         show_text(self.outcome, "\n".join((*status.notes, *status.outcome)))
-        self.predict_button.setVisible(bool(status.in_use) and (status.paused or not status.is_running))
-        self.predict_button.setEnabled(state.run is None and not state.busy)
+        is_free = status.paused or not status.is_running
+        self.predict_button.setEnabled(bool(status.in_use) and is_free and state.run is None and not state.busy)
         self.models.show_state(state)
 
     def _lay_out(self) -> None:
@@ -101,17 +98,12 @@ class LearnPanel(StepPanel):
         self.minutes_box.setSpecialValueText("0: quick only")
         self.minutes_box.setToolTip("Time for the deep model; with 0, only the quick one is made, which takes seconds")
         self.minutes_label = QLabel("Deep model")
-        settings = QHBoxLayout()
-        settings.addWidget(self.minutes_label)
-        settings.addWidget(self.minutes_box, 1)
-        self.rows.addWidget(self.live_button)
+        self.rows.addLayout(row(self.live_button, self.predict_button))
         self.rows.addWidget(self.live_text)
-        self.rows.addLayout(settings)
-        self.rows.addLayout(row(self.add_button, self.clear_button))
-        self.rows.addWidget(self.others_text)
+        self.rows.addLayout(row(self.minutes_label, self.minutes_box, self.add_button, self.clear_button))
         self.rows.addLayout(row(self.learn_button, self.pause_button, self.cancel_button))
-        during = (self.progress, self.status, self.plot, self.examples)
-        for widget in (*during, self.outcome, self.predict_button, self.models):
+        # What comes and goes is below all buttons, so that it moves none.
+        for widget in (self.status, self.models, self.others_text, self.plot, self.examples, self.outcome):
             self.rows.addWidget(widget)
 
     def _show_others(self, status: TeachingStatus) -> None:

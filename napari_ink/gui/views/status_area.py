@@ -18,7 +18,7 @@ _IDLE = "Nothing is running"
 class StatusArea(QFrame):
     """Area at a fixed place, which keeps its height unless a message is longer than two lines.
 
-    Emits `cancel_requested` with the kind of the work, `pause_requested`, and `message_read` with a step.
+    Emits `cancel_requested` and `pause_requested` with the kind of the work, and `message_read` with a step.
 
     Attributes
     ----------
@@ -29,7 +29,7 @@ class StatusArea(QFrame):
     """
 
     cancel_requested = Signal(str)
-    pause_requested = Signal()
+    pause_requested = Signal(str)
     message_read = Signal(object)
 
     def __init__(self) -> None:
@@ -46,7 +46,7 @@ class StatusArea(QFrame):
         self.read_button = button("OK", "Remove this message")
         self._lay_out()
         self.next_button.clicked.connect(self._on_next)
-        self.pause_button.clicked.connect(self.pause_requested)
+        self.pause_button.clicked.connect(self._on_pause)
         self.cancel_button.clicked.connect(self._on_cancel)
         self.read_button.clicked.connect(self._on_read)
         self.show_state(InkState())
@@ -107,6 +107,10 @@ class StatusArea(QFrame):
     def _on_next(self) -> None:
         self._at = (self._at + 1) % max(len(self._works), 1)
         self._show_work()
+
+    def _on_pause(self) -> None:
+        if self._works:
+            self.pause_requested.emit(str(self._works[self._at].kind))
 
     def _on_cancel(self) -> None:
         if self._works:

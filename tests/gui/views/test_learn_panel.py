@@ -59,7 +59,7 @@ def test_the_reason_stands_where_learning_is_impossible(panel, state):
     assert not panel.learn_button.isEnabled()
     panel.show_state(state)
     assert panel.learn_button.isEnabled()
-    assert not panel.status.isVisible()
+    assert not panel.status.text()
 
 
 def test_progress_is_told_in_words_and_can_be_cancelled(panel, state):
