@@ -18,7 +18,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -441,7 +441,8 @@ class Run:
             return whole_map(model, case.stack)
 
         self.table.run(case, labels, how, f"{count}: deep", teaching, lambda: own_threshold(taught[0]))
-        self.forgotten.append(known_score(taught[0]) - self.known)
+        # With the contract that the start was trained with: a taught one may be fitted to other greys.
+        self.forgotten.append(known_score(replace(taught[0], contract=self._start.contract)) - self.known)
         if args.scratch:
             made = list[InkModel]()
 
