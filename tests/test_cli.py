@@ -512,6 +512,17 @@ def test_a_grey_range_is_reported_recorded_repeated_and_required_to_resume(
     assert_refused(run(*nowhere, "--grey-range", "9", "3"), "two rising values")
 
 
+def test_info_says_that_a_scan_is_outside_of_what_the_default_model_knows(run: Run, tmp_path: Path) -> None:
+    from napari_ink.phantom import sample_path
+
+    greys = np.random.default_rng(0).integers(1, 255, (40, 160, 160), np.uint8)
+    np.save(tmp_path / "scan.npy", greys)
+    note = json.loads(run("info", tmp_path / "scan.npy", "--json").out)["model_note"]
+    assert "no scan was among it" in note and "finer grain" in note and "hint" in note
+    assert "model note:" in run("info", tmp_path / "scan.npy").out
+    assert json.loads(run("info", sample_path(), "--json").out)["model_note"] is None
+
+
 def test_info_reports_the_range_that_grey_values_fill(run: Run, tmp_path: Path) -> None:
     dark = np.random.default_rng(0).integers(1, 4096, (3, 70, 70)).astype(np.uint16)
     np.save(tmp_path / "s.npy", dark)
