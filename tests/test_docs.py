@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+DECISIONS = ROOT / "docs/decisions/README.md"
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")], key=str)
 
 
@@ -70,3 +71,10 @@ def test_a_plot_shows_the_figures_of_the_table_beside_it(plot):
 def assigned(program):
     """Return the first dictionary of a program: what it plots."""
     return next(node for node in ast.walk(program) if isinstance(node, ast.Dict))
+
+
+def test_the_table_of_decisions_lists_each_in_order():
+    listed = re.findall(
+        r"^\| (\d{4}) \| \[.+\]\((\1-.+\.md)\) \|$", DECISIONS.read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert [name for _, name in listed] == sorted(path.name for path in DECISIONS.parent.glob("0*.md"))
