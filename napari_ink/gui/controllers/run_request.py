@@ -86,6 +86,7 @@ class RunRequestFactory:
             settings.grey_range,
             settings.augment,
             precision=settings.precision,
+            resample=None if model.is_ours else settings.resample,
             # A former store of the same name may be among them; the new store must not be removed instead.
             superseded=tuple(store for store in superseded if store != out),
         )
@@ -166,7 +167,7 @@ def check_depth(stack: DepthStack, settings: RunSettings) -> None:
     ContractError
         If too few depth layers remain, or the grey range does not fit the stack.
     """
-    contract = settings.model.contract_for(stack)
+    contract = settings.model.contract_for(stack, settings.resample)
     offset = contract.surface_offset if settings.offset is None else settings.offset
     greys = contract.grey_range if settings.grey_range is None else settings.grey_range
     wanted = contract.changed(surface_offset=offset, grey_range=greys)

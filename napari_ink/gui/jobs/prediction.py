@@ -95,6 +95,7 @@ class RunRequest:
     reads_stored: bool = False
     superseded: tuple[Path, ...] = ()
     precision: PrecisionName = "float32"
+    resample: tuple[int, int] | None = None
 
 
 def predict_job(
@@ -131,6 +132,7 @@ def predict_job(
         augment=request.augment,
         resume=request.resume,
         precision=request.precision,
+        resample=request.resample,
         looking_at=looking_at,
         cores=cores_for_torch(spared=1),  # one core is left for the window
     )

@@ -25,17 +25,19 @@ class ModelEntry:
     thresholds: tuple[float, float] = (0.5, 0.5)
     is_ours: bool = True
 
-    def contract_for(self, stack: DepthStack | None) -> InputContract:
+    def contract_for(self, stack: DepthStack | None, resample: tuple[int, int] | None = None) -> InputContract:
         """Return the contract with which a stack is read: other people's models read means of smaller voxels."""
         if stack is None or self.is_ours:
             return self.contract
+        if resample is not None:
+            return self.contract.changed(mean_of=resample)
         return self.contract.fitted(stack.voxel_size_um, stack.layer_step_um)
 
-    def resampling_of(self, stack: DepthStack | None) -> tuple[str, ...]:
+    def resampling_of(self, stack: DepthStack | None, resample: tuple[int, int] | None = None) -> tuple[str, ...]:
         """Return a sentence on how a stack is resampled for the model; nothing if it is not."""
         if stack is None:
             return ()
-        return self.contract_for(stack).resampling_notes(stack.voxel_size_um, stack.layer_step_um)
+        return self.contract_for(stack, resample).resampling_notes(stack.voxel_size_um, stack.layer_step_um)
 
 
 def known_models() -> tuple[ModelEntry, ...]:
@@ -98,6 +100,8 @@ class RunSettings:
         Grey values that are stretched over the whole range; None to use the values unchanged.
     precision
         Full precision, or the fast one where model and device allow it.
+    resample
+        Layers, and pixels along each side of a square, whose means are read; None for what the voxel sizes call for.
     """
 
     model: ModelEntry
@@ -109,3 +113,4 @@ class RunSettings:
     augment: tuple[TestTimeAugmentation, ...] = ()
     grey_range: tuple[float, float] | None = None
     precision: PrecisionName = "float32"
+    resample: tuple[int, int] | None = None

@@ -58,6 +58,11 @@ _VIEWS: dict[str, tuple[TestTimeAugmentation, ...]] = {
     "Flips and rotations (8 ×)": ("flips", "rotations"),
     "Flips, rotations and depth (24 ×)": ("flips", "rotations", "depth"),
 }
+_MEANS: dict[str, tuple[int, int] | None] = {
+    "By voxel size": None,
+    "Off": (1, 1),
+    **{f"Means of {n} × {n} × {n} voxels": (n, n) for n in (2, 3, 4, 8)},
+}
 _PRECISIONS: dict[str, PrecisionName] = {"Full (float32)": "float32", "Fast (bfloat16)": "fast"}
 
 
@@ -94,7 +99,7 @@ class PredictPanel(StepPanel):
         self.cancel_button = button("Cancel", "Stop after the current batch; finished tiles are kept")
         self.more = Section("More settings")
         self.direction_box, self.views_box, self.offset_box = QComboBox(), QComboBox(), OffsetBox()
-        self.grey_box, self.precision_box = GreyRangeBox(), QComboBox()
+        self.grey_box, self.precision_box, self.resample_box = GreyRangeBox(), QComboBox(), QComboBox()
         self._has_mask = False
         self.about = Lines(2)
         ink_css, edge_css = prediction_css()
@@ -142,6 +147,7 @@ class PredictPanel(StepPanel):
             augment=_VIEWS[self.views_box.currentText()],
             grey_range=self.grey_box.grey_range(),
             precision=_PRECISIONS[self.precision_box.currentText()],
+            resample=_MEANS[self.resample_box.currentText()],
         )
 
     def show_state(self, state: InkState) -> None:
@@ -151,8 +157,8 @@ class PredictPanel(StepPanel):
         model = self.model()
         # A run needs a new request for these; the other settings restart it by themselves.
         boxes = (self.model_box, self.device_box, self.area_box, self.views_box, self.precision_box)
-        for widget in (*boxes, self.file_button):
-            widget.setEnabled(is_idle)
+        for widget in (*boxes, self.resample_box, self.file_button):
+            widget.setEnabled(is_idle and not (widget is self.resample_box and (model is None or model.is_ours)))
             widget.setToolTip(self._tips.setdefault(widget, widget.toolTip()) if is_idle else _WHILE_IT_RUNS)
         self._has_mask = state.mask is not None
         self._grey_devices(dict(state.missing_devices))
@@ -214,7 +220,7 @@ class PredictPanel(StepPanel):
             return
         model = self.model()
         # Said before the run, too; its notes repeat it.
-        told = () if model is None or state.notes else model.resampling_of(state.stack)
+        told = () if model is None or state.notes else model.resampling_of(state.stack, self._means())
         kept = f"Stored in {state.prediction.name}." if state.prediction else ""
         why_not = state.why_no_prediction or ("" if model else _NO_MODEL)
         sentences = (why_not, state.outcome, *told, *state.notes, state.device_line, kept)
@@ -266,6 +272,11 @@ class PredictPanel(StepPanel):
         self.precision_box.setToolTip(
             "Fast computes in bfloat16 where model and processor allow it. Maps are nearly the same"
         )
+        self.resample_box.addItems(list(_MEANS))
+        self.resample_box.setToolTip(
+            "For models from elsewhere: read means of voxels if the stack's are smaller than those trained on. If the "
+            "stack does not state its voxel size, choose a number"
+        )
         form = QFormLayout()
         form.setSpacing(6)
         form.addRow("Device", self.device_box)
@@ -273,9 +284,10 @@ class PredictPanel(StepPanel):
         form.addRow("Offset", self.offset_box)
         form.addRow("Grey range", self.grey_box)
         form.addRow("Precision", self.precision_box)
+        form.addRow("Resample", self.resample_box)
         form.addRow(QLabel("Test-time augmentation"))
         form.addRow(self.views_box)
-        for box in (self.direction_box, self.views_box, self.precision_box):
+        for box in (self.direction_box, self.views_box, self.precision_box, self.resample_box):
             box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.more.rows.addLayout(form)
 
@@ -299,6 +311,7 @@ class PredictPanel(StepPanel):
         self.direction_box.currentTextChanged.connect(self._on_settings)
         self.offset_box.settled.connect(self._on_settings)
         self.grey_box.settled.connect(self._on_settings)
+        self.resample_box.currentTextChanged.connect(self._fit_offset)
         self.file_button.clicked.connect(self._on_file)
         self.models_button.clicked.connect(self._on_models)
         self.model_box.currentIndexChanged.connect(self._on_model)
@@ -332,15 +345,19 @@ class PredictPanel(StepPanel):
     def _area(self) -> Where:
         return _AREAS[self.area_box.currentText()]
 
+    def _means(self) -> tuple[int, int] | None:
+        return _MEANS[self.resample_box.currentText()]
+
     def _fit_offset(self) -> None:
         model = self.model()
         self.offset_box.fit(
-            None if model is None else model.contract_for(self._stack),
+            None if model is None else model.contract_for(self._stack, self._means()),
             None if self._stack is None else self._stack.shape[0],
         )
 
     def _on_model(self) -> None:
         self._fit_offset()
+        self.resample_box.setEnabled((model := self.model()) is not None and not model.is_ours)
         if (model := self.model()) is not None:
             self.model_chosen.emit(model)
 

@@ -8,12 +8,15 @@ import pytest
 from qtpy.QtCore import QSignalBlocker, Qt
 from qtpy.QtWidgets import QFileDialog
 
+from napari_ink.errors import ContractError
+from napari_ink.gui.controllers.run_request import check_depth
 from napari_ink.gui.models.prediction import model_entry
 from napari_ink.gui.models.state import InkState
 from napari_ink.gui.models.status import RunProgress
 from napari_ink.gui.views import PredictPanel
 from napari_ink.gui.views.widgets import ThresholdRow
-from napari_ink.stack import open_stack
+from napari_ink.stack import open_stack, stack_of_array
+from tests.model.hybrid_files import network, pth_file
 
 
 @pytest.fixture
@@ -172,6 +175,25 @@ def test_the_fast_precision_is_chosen_by_the_user_only(panel):
     assert panel.settings().precision == "float32"
     panel.precision_box.setCurrentText("Fast (bfloat16)")
     assert panel.settings().precision == "fast"
+
+
+def test_means_of_voxels_are_for_models_from_elsewhere(panel, state, tmp_path):
+    assert not panel.resample_box.isEnabled() and panel.settings().resample is None
+    panel.add_model(model_entry(pth_file(tmp_path, network())))
+    assert panel.resample_box.isEnabled() and panel.settings().resample is None
+    deep = replace(stack_of_array(np.zeros((109, 64, 64), np.uint8), "deep"), voxel_size_um=2.4)
+    panel.show_state(replace(state, stack=deep))
+    assert "by means of 4 layers and of 4 × 4 pixels: voxels of 2.4 µm become 9.6 µm." in panel.about.text().replace(
+        "\u00a0", " "
+    )
+    assert (panel.offset_box.minimum(), panel.offset_box.maximum()) == (-21, 20)
+    panel.resample_box.setCurrentText("Means of 2 × 2 × 2 voxels")
+    assert panel.settings().resample == (2, 2) and panel.offset_box.maximum() > 20
+    panel.resample_box.setCurrentText("Off")
+    check_depth(deep, panel.settings())
+    panel.resample_box.setCurrentText("Means of 8 × 8 × 8 voxels")
+    with pytest.raises(ContractError, match="17 means of 8"):
+        check_depth(deep, panel.settings())
 
 
 def test_nothing_moves_when_a_prediction_runs_and_ends(panel, state, qtbot):
