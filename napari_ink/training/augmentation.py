@@ -21,6 +21,8 @@ _DROPPED_SHARE = 0.1  # of the depth layers
 _CUT_OUT_AREA = (0.02, 0.12)  # as shares of the crop's
 _CUT_OUT_RATIO = 3.3  # largest ratio of its sides
 _SHEAR_DEGREES = 5.0
+_AIR_AND_PAPYRUS = (14 / 255, 157 / 255)  # greys of usual scans, see `InputContract`
+_MOST_BLUR_PX = 1.5
 _SHIFT = 0.05  # largest shift, as a share of the crop's side
 
 
@@ -97,11 +99,32 @@ class Augmenter:
         if settings.contrast or settings.brightness:
             # The change is one of greys, and values are greys less their mean, divided by their deviation.
             values = (values * scale).add_(((scale - 1) * self._mean + offset) / self._std)
+        # Drawn only if asked for, so that runs without them draw what they drew before.
+        if settings.gamma:
+            values = self._bent(values, math.exp(rng.uniform(-settings.gamma, settings.gamma)))
+        if settings.blur and rng.random() < settings.blur:
+            values = _blurred(values, rng.uniform(0.3, _MOST_BLUR_PX))
         if settings.noise and rng.random() < 0.5:
             drawing = torch.Generator(values.device).manual_seed(seed)
             noise = torch.randn(values.shape, generator=drawing, device=values.device)
             values = noise.mul_(settings.noise / self._std).add_(values)
         return values
+
+    def _bent(self, values: Tensor, exponent: float) -> Tensor:
+        """Raise greys to a power, and bring those of air and bright papyrus back, as scaling by quantiles would."""
+        low, high = (grey**exponent for grey in _AIR_AND_PAPYRUS)
+        slope = (_AIR_AND_PAPYRUS[1] - _AIR_AND_PAPYRUS[0]) / (high - low)
+        greys = (values * self._std).add_(self._mean).clamp_(min=0.0).pow_(exponent)
+        return greys.sub_(low).mul_(slope).add_(_AIR_AND_PAPYRUS[0] - self._mean).div_(self._std)
+
+
+def _blurred(values: Tensor, sigma: float) -> Tensor:
+    """Blur each layer of ``(z, y, x)`` with a small bell, its outermost pixels repeated."""
+    reach = torch.arange(-3, 4, device=values.device)
+    bell = torch.exp(-0.5 * (reach / sigma) ** 2)
+    bell /= bell.sum()
+    planes = F.pad(values[:, None], (3, 3, 3, 3), mode="replicate")
+    return F.conv2d(F.conv2d(planes, bell.view(1, 1, 7, 1)), bell.view(1, 1, 1, 7))[:, 0]
 
 
 def _oriented(values: Tensor, labels: Tensor, orientation: int) -> tuple[Tensor, Tensor]:

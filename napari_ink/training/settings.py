@@ -48,6 +48,10 @@ class AugmentationSettings(_Frozen):
     scale: float = Field(0.1, ge=0, lt=1, description="largest relative change of scale")
     brightness: float = Field(0.08, ge=0, lt=1, description="largest shift of all grey values")
     contrast: float = Field(0.2, ge=0, lt=1, description="largest relative change of the range of grey values")
+    gamma: float = Field(
+        0.0, ge=0, le=1, description="largest logarithm of an exponent of all grey values; dark and bright papyrus stay"
+    )
+    blur: float = Field(0.0, ge=0, le=1, description="chance that layers are blurred by up to one and a half pixels")
     noise: float = Field(0.01, ge=0, description="standard deviation of the noise that is added to half of the crops")
     layer_dropout: float = Field(0.2, ge=0, le=1, description="chance that a few depth layers are blanked")
     painted_ink: float = Field(
@@ -60,6 +64,8 @@ class AugmentationSettings(_Frozen):
         """Return settings without any augmentation."""
         off = {
             "affine": 0,
+            "gamma": 0,
+            "blur": 0,
             "brightness": 0,
             "contrast": 0,
             "noise": 0,

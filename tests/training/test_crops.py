@@ -287,3 +287,16 @@ def test_stacks_of_different_depth_share_a_batch_around_their_middle_layers(tmp_
     assert seen == {0: list(range(7)), 1: list(range(5, 12)), 2: list(range(13, 20))}
     with pytest.raises(ContractError, match="too few depth layers"):
         CropSampler([coded(tmp_path, labels, depth=3, name="3")], CONTRACT, 32)
+
+
+def test_gamma_bends_greys_between_air_and_papyrus_and_blur_smooths_layers() -> None:
+    greys = torch.tensor([14.0, 80.0, 157.0]).div(255).repeat(12, 4, 1)
+    values = (greys - CONTRACT.mean) / CONTRACT.std
+    plain = AugmentationSettings.none()
+    bent = Augmenter(plain.model_copy(update={"gamma": 0.35}), CONTRACT)(values, torch.ones(4, 3).byte(), 5)[0]
+    torch.testing.assert_close(bent[..., ::2], values[..., ::2])
+    assert (bent[..., 1] - values[..., 1]).abs().min() > 0.01 and not bent.isnan().any()
+    noise = torch.randn(12, 32, 32, generator=torch.Generator().manual_seed(1))
+    blur = Augmenter(plain.model_copy(update={"blur": 1.0}), CONTRACT)
+    spreads = [float(blur(noise, torch.ones(32, 32).byte(), seed)[0].std()) for seed in range(12)]
+    assert max(spreads) < noise.std() and min(spreads) < 0.4  # from hardly any blur to one and a half pixels
