@@ -15,6 +15,8 @@ from napari_ink.cli import main
 from napari_ink.errors import BadInputError, ContractError, OutputError
 from napari_ink.model import InputContract, load_model
 from napari_ink.predict import PredictRequest, ProbeRequest, TilePredicted, contribution, open_prediction, probe
+from napari_ink.predict.cluster.worker import _model, job_model
+from napari_ink.predict.resampling import with_means
 from napari_ink.region import Region
 from napari_ink.stack import DepthStack, plane_means
 from napari_ink.typing import Float32Array
@@ -271,3 +273,9 @@ def test_the_command_refuses_other_means(value: str, tmp_path: Path, capsys: pyt
     make_stack(tmp_path, (5, 40, 40))
     assert main(["predict", stack, "-o", str(tmp_path / "p.zarr"), "--resample", value]) == 2
     assert "--resample" in capsys.readouterr().err
+
+
+def test_workers_of_a_cluster_get_the_means(tmp_path: Path) -> None:
+    meant = with_means(load_model(pth_file(tmp_path, network())).reading("reversed"), (4, 2))
+    given = job_model(meant)
+    assert hash(given) and _model(*given).contract == meant.contract
