@@ -103,7 +103,6 @@ def prepare(viewer: napari.Viewer, dock: InkDock) -> None:
 
 def take(viewer: napari.Viewer, dock: InkDock, look: Look, out: Path, only: list[str]) -> None:
     """Take a picture of each step in one look."""
-    from napari.settings import get_settings
     from qtpy.QtGui import QImageWriter
 
     from napari_ink.gui.models.state import Step
@@ -111,13 +110,7 @@ def take(viewer: napari.Viewer, dock: InkDock, look: Look, out: Path, only: list
     names = {step: f"{step.value.lower()}-{look.name}" for step in Step}
     if only and not any(part in name for part in only for name in names.values()):
         return
-    appearance = get_settings().appearance
-    default_pt = type(appearance)().font_size
-    appearance.theme = look.theme
-    appearance.font_size = look.font_pt or default_pt
-    viewer.window.resize(*look.size)
-    settle()
-    viewer.reset_view()
+    dress(viewer, look)
     for step, name in names.items():
         if only and not any(part in name for part in only):
             continue
@@ -132,11 +125,24 @@ def take(viewer: napari.Viewer, dock: InkDock, look: Look, out: Path, only: list
             raise SystemExit(f"{name} could not be written: {writer.errorString()}")
 
 
+def dress(viewer: napari.Viewer, look: Look) -> None:
+    """Give the window a size, a theme and a font size."""
+    from napari.settings import get_settings
+
+    appearance = get_settings().appearance
+    appearance.theme = look.theme
+    appearance.font_size = look.font_pt or type(appearance)().font_size
+    viewer.window.resize(*look.size)
+    settle()
+    viewer.reset_view()
+
+
 def take_colours(viewer: napari.Viewer, dock: InkDock, out: Path) -> None:
     """Show labels on the left and the prediction on the right, as people with three kinds of sight see them."""
     import numpy as np
     from PIL import Image
 
+    dress(viewer, LOOKS[0])
     session = dock.session
     assert session.state.stack is not None
     height, width = session.state.stack.shape[1:]
@@ -148,10 +154,11 @@ def take_colours(viewer: napari.Viewer, dock: InkDock, out: Path) -> None:
     session.labels.apply([("edge", height // 2, width // 16, np.full((6, width // 4), 2, np.uint8))], "not edge")
     for layer in (*session._layers.label_layers(), *session._layers.predicted_layers()):
         layer.visible = True
-    session._layers.remove_auxiliary("review")
+    for key in ("review", "notes", "frame"):
+        session._layers.remove_auxiliary(key)
     viewer.reset_view()
     settle()
-    seen = np.asarray(viewer.screenshot(canvas_only=True, flash=False))[..., :3] / 255
+    seen = np.asarray(viewer.screenshot(canvas_only=True, flash=False))[::2, ::2, :3] / 255
     linear = np.where(seen <= 0.04045, seen / 12.92, ((seen + 0.055) / 1.055) ** 2.4)
     parts = []
     for matrix in _SIGHTS.values():

@@ -86,9 +86,10 @@ class Page(QScrollArea):
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802
         """Return the width of the step in the current font, and a small height."""
-        panel = self.widget()
-        line = self.fontMetrics().height()
-        return QSize(0 if panel is None else panel.minimumSizeHint().width(), 4 * line)
+        panel, bar = self.widget(), self.verticalScrollBar()
+        # With room for the scroll bar, which would cover the right of the step in a larger font.
+        beside = 0 if bar is None else bar.sizeHint().width()
+        return QSize(0 if panel is None else panel.minimumSizeHint().width() + beside, 4 * self.fontMetrics().height())
 
     def eventFilter(self, a0: QObject | None, a1: QEvent | None) -> bool:  # noqa: N802
         """Take notice of another least size of the step, such as in another font, which Qt's scroll area ignores."""

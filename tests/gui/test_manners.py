@@ -12,6 +12,7 @@ from qtpy.QtWidgets import (
     QAbstractSpinBox,
     QApplication,
     QComboBox,
+    QLabel,
     QLineEdit,
     QPushButton,
     QScrollBar,
@@ -22,6 +23,8 @@ from napari_ink.gui.models.state import Step
 from napari_ink.gui.preferences import key_of
 from napari_ink.gui.views.cheat_sheet import CheatSheet
 from napari_ink.gui.views.section import Section
+from napari_ink.gui.views.step_panel import Lines
+from napari_ink.gui.views.tool_settings import ToolSettingsRow
 
 
 @pytest.fixture
@@ -34,8 +37,11 @@ def whole_dock(labelled_dock, qtbot):
 
 
 def _values(dock) -> dict[QWidget, object]:
+    """Return the values of all inputs, without those that show the settings of the active tool."""
     found: dict[QWidget, object] = {}
     for widget in dock.findChildren(QWidget):
+        if isinstance(widget.parentWidget(), ToolSettingsRow):
+            continue
         if isinstance(widget, QComboBox):
             found[widget] = widget.currentIndex()
         elif isinstance(widget, QAbstractSpinBox) or (
@@ -71,22 +77,27 @@ def test_the_wheel_changes_no_value(whole_dock, qtbot):
     assert _values(whole_dock) == before
 
 
-def test_two_hundred_keys_and_wheels_at_random_change_no_value(whole_dock, viewer, canvas, qtbot, errors):
+def test_two_hundred_keys_wheels_and_clicks_at_random_change_no_value(whole_dock, viewer, canvas, qtbot, errors):
     chance, before = random.Random(3), _values(whole_dock)
+    brushes = [viewer.layers[name].brush_size for name in ("Ink labels", "Edge labels")]
     inside = [one for one in whole_dock.findChildren(QWidget) if one.window() is whole_dock.window()]
     pressed = [getattr(Qt.Key, f"Key_{letter}") for letter in "QWASRGTDHJKI89EPFVMX"]
     pressed += [Qt.Key.Key_Equal, Qt.Key.Key_Minus, Qt.Key.Key_Question]
     for _ in range(200):
         widget = chance.choice(inside)
         is_typed_into = isinstance(widget, QLineEdit | QAbstractSpinBox)
-        if chance.random() < 0.5:
+        kind = chance.random()
+        if kind < 0.4:
             _turn_wheel(widget, chance.choice((-3, -1, 1)))
+        elif kind < 0.6 and type(widget) in (QWidget, QLabel, Lines) and widget.isVisible():
+            qtbot.mouseClick(widget, Qt.MouseButton.LeftButton)  # not on a control, which is meant to be used
         elif not is_typed_into:
             if widget.focusPolicy() != Qt.FocusPolicy.NoFocus:
                 widget.setFocus()
             qtbot.keyClick(chance.choice((widget, canvas)), chance.choice(pressed))
     qtbot.wait(300)
     assert _values(whole_dock) == before
+    assert [viewer.layers[name].brush_size for name in ("Ink labels", "Edge labels")] == brushes
     assert set(np.unique(viewer.layers["Ink labels"].data)) <= {0, 1, 2}
     assert errors == []
 

@@ -15,7 +15,7 @@ from napari_ink.gui.views.models_section import ModelList
 from napari_ink.gui.views.section import row
 from napari_ink.gui.views.step_panel import Lines, StepPanel, button, paragraph, show_text
 
-_HINT = "Teach a model from your labels: what you painted or reviewed. A few strokes are enough to begin."
+_HINT = "Teach a model from what you painted or reviewed. A few strokes are enough."
 _LIVE_TIP = (
     "After each stroke, predict the visible region again with a quick model of all strokes so far. "
     "It has a yellow layer of its own, “live ink”, and changes neither labels nor predictions"

@@ -29,7 +29,7 @@ from napari_ink.gui.views.step_panel import button, paragraph, show_text
 if TYPE_CHECKING:
     from napari_ink.training import TaughtModel
 
-_LIST_PX = 118
+_LIST_PX = 84
 _PICTURES = ("curves", "examples")
 _PICTURE_PX = 900
 

@@ -92,7 +92,7 @@ class PredictPanel(StepPanel):
         self._stack: DepthStack | None = None
         self._greys: tuple[DepthStack | None, tuple[int, int] | None] = (None, None)
         self.model_box, self.device_box, self.area_box = QComboBox(), QComboBox(), QComboBox()
-        self.mask_box = QCheckBox("In the mask")
+        self.mask_box = QCheckBox("Mask")
         self.run_button = button("Run prediction", _RUN, primary=True)
         self.continue_button = button("Continue", "Resume the prediction that was stopped")
         self.pause_button = button("Pause", "Wait after the current batch, with the model in memory")

@@ -100,8 +100,9 @@ class StatusArea(QFrame):
         for one in (self.next_button, self.pause_button, self.cancel_button, self.read_button):
             one.setObjectName("inkFlat")
             one.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        for one in (self.cancel_button, self.read_button):
             policy = one.sizePolicy()
-            policy.setRetainSizeWhenHidden(True)  # so that nothing moves when it appears
+            policy.setRetainSizeWhenHidden(True)  # so that the rows keep their height when a button appears
             one.setSizePolicy(policy)
 
     def _on_next(self) -> None:

@@ -58,6 +58,8 @@ QPushButton#inkFlat:disabled {{ color: {faint}; }}
 #inkStep QToolButton#inkIcon:disabled {{ background-color: transparent; color: {faint}; }}
 #inkStep QListView {{ background-color: {line}; border: none; border-radius: 3px; font-size: {small}pt; }}
 #inkStep #inkModels::item, #inkStep #inkPredictions::item {{ padding: 4px; }}
+#inkTool QSpinBox, #inkTool QComboBox {{ min-width: 30px; }}
+#inkStep QToolButton {{ font-size: {small}pt; }}
 #inkStep QComboBox {{ background-color: {line}; padding: 2px 6px; border-radius: 3px; }}
 #inkStep QProgressBar, #inkStatus QProgressBar {{
     background-color: {line}; border: none; border-radius: 3px; text-align: center;

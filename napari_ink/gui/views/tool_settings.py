@@ -23,6 +23,7 @@ class ToolSettingsRow(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
+        self.setObjectName("inkTool")
         self.brush_box, self.reach_box, self.label_box = QSpinBox(), QSpinBox(), QComboBox()
         self.label_box.addItems(_LABELS)
         self.brush_box.setRange(1, _LARGEST_BRUSH_PX)

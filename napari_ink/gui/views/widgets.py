@@ -88,6 +88,7 @@ class Column(QLabel):
 
     def __init__(self, text: str, longest: str) -> None:
         super().__init__(text)
+        self.setIndent(0)
         self._longest = longest
 
     def sizeHint(self) -> QSize:  # noqa: N802
