@@ -83,6 +83,15 @@ class Page(QScrollArea):
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setWidget(panel)
+        if (bar := self.verticalScrollBar()) is not None:
+            bar.rangeChanged.connect(self._keep_width)
+            self._keep_width(0, 0)
+
+    def _keep_width(self, first: int, last: int) -> None:
+        """Leave the place of the scroll bar free while it is hidden, so that the step does not become narrower."""
+        bar = self.verticalScrollBar()
+        is_free = bar is not None and last <= first
+        self.setViewportMargins(0, 0, bar.sizeHint().width() if is_free and bar is not None else 0, 0)
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802
         """Return the width of the step in the current font, and a small height."""
@@ -250,8 +259,8 @@ class InkDock(QWidget):
         layout.setSpacing(0)
         layout.addWidget(self.steps)
         layout.addWidget(self._pages, 1)
-        layout.addWidget(self.legend)
         layout.addWidget(self.status)
+        layout.addWidget(self.legend)
         self.open_step(Step.STACK)
 
     def _connect(self) -> None:

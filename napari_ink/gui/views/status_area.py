@@ -16,7 +16,7 @@ _IDLE = "Nothing is running"
 
 
 class StatusArea(QFrame):
-    """Area at a fixed place, which keeps its height unless a message is longer than two lines.
+    """Area at a fixed place, which grows upwards only for a message of more than two lines.
 
     Emits `cancel_requested` and `pause_requested` with the kind of the work, and `message_read` with a step.
 
@@ -88,15 +88,17 @@ class StatusArea(QFrame):
         for one in (self.next_button, self.pause_button, self.cancel_button):
             first.addWidget(one)
         second.addWidget(self.message, 1)
-        second.addWidget(self.read_button, 0, Qt.AlignmentFlag.AlignTop)
+        second.addWidget(self.read_button, 0, Qt.AlignmentFlag.AlignBottom)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 4, 6, 4)
         layout.setSpacing(3)
-        layout.addWidget(self.work)
-        layout.addWidget(self.bar)
         for line in (first, second):
             line.setSpacing(4)
-            layout.addLayout(line)
+        # The message grows upwards, so that everything below it stays.
+        layout.addLayout(second)
+        layout.addWidget(self.work)
+        layout.addWidget(self.bar)
+        layout.addLayout(first)
         for one in (self.next_button, self.pause_button, self.cancel_button, self.read_button):
             one.setObjectName("inkFlat")
             one.setFocusPolicy(Qt.FocusPolicy.TabFocus)
