@@ -184,7 +184,8 @@ def test_a_lack_of_memory_is_reported(request_here: PredictRequest) -> None:
 
 
 def _changes(request: PredictRequest) -> list[str]:
-    return [event.sentence for event in run(request) if isinstance(event, PredictionNote)]
+    notes = [event.sentence for event in run(request) if isinstance(event, PredictionNote)]
+    return [note for note in notes if " map " not in note]  # these networks mark all or nothing, which is told, too
 
 
 def test_a_lack_of_memory_reduces_the_batch_and_is_reported_once(request_here: PredictRequest) -> None:
