@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 SIZE = (1366, 768)
 _QUALITY = 82
+_SETTLE_MS = 2000
 # Strokes (y, x) from start to end: ink that the model misses in the sample, the bar of the letter alpha first ...
 INK = (
     ((378, 270), (388, 308)),
@@ -174,8 +175,10 @@ class Tutorial:
 
     def _take(self, name: str) -> None:
         from qtpy.QtGui import QImageWriter
+        from qtpy.QtTest import QTest
 
-        settle()
+        # The last tiles are drawn some time after a run has ended, and later on a busy machine.
+        QTest.qWait(_SETTLE_MS)
         writer = QImageWriter(str(self._out / f"{name}.webp"))
         writer.setQuality(_QUALITY)
         if not writer.write(self._dock.window().grab().toImage()):
