@@ -44,9 +44,8 @@ def test_the_panel_is_narrow_and_no_step_scrolls_in_a_small_window(small_dock, q
     assert small_dock.width() <= WIDEST_PX
     for step in Step:
         small_dock.open_step(step)
-        qtbot.wait(50)
-        page = small_dock.page()
-        assert page.verticalScrollBar().maximum() == 0, step
+        bar = small_dock.page().verticalScrollBar()
+        qtbot.waitUntil(lambda bar=bar: bar.maximum() == 0, timeout=3000)  # once the step is laid out
         assert _cut_off(small_dock) == []
 
 

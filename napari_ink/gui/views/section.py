@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QHBoxLayout, QLayout, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from napari_ink.gui.models.actions import TITLES
 from napari_ink.gui.models.state import InkState
@@ -75,7 +75,7 @@ def action_button(name: str, text: str, says_key: bool = True) -> QPushButton:
     return made
 
 
-def row(*widgets: QWidget) -> QLayout:
+def row(*widgets: QWidget) -> QHBoxLayout:
     """Return a layout with widgets side by side."""
     made = QHBoxLayout()
     made.setSpacing(6)
