@@ -71,7 +71,7 @@ def test_a_newer_stroke_drops_the_older_answer(live, held_jobs):
     take_turns()
     assert held_jobs.one("answer_job") is not first
     held_jobs.work()
-    assert live.live._forest >= 1
+    assert live.live._head >= 1
     assert _layer(live).data[truth()].mean() > 128
 
 

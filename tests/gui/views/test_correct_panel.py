@@ -1,4 +1,4 @@
-"""The panel of step 3 alone: the text of its first button, and its counts."""
+"""The panel of step Correct alone: the text of its first button, and the counts of the legend."""
 
 from pathlib import Path
 

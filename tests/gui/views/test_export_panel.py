@@ -1,4 +1,4 @@
-"""The panel of step 4 alone: the possible exports, the reasons against others, and the path of the last file."""
+"""The panel of step Export alone: the possible exports, the reasons against others, and the path of the last file."""
 
 from dataclasses import replace
 

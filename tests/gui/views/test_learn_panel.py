@@ -1,4 +1,4 @@
-"""The panel of step 4 alone: reasons, progress in words, and the list of taught models."""
+"""The panel of step Learn alone: reasons, progress in words, and the list of taught models."""
 
 from dataclasses import replace
 

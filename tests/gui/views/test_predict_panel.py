@@ -1,4 +1,4 @@
-"""The panel of step 2 alone, without napari: its display of a state, and its requests."""
+"""The panel of step Predict alone, without napari: its display of a state, and its requests."""
 
 from dataclasses import replace
 from pathlib import Path
