@@ -16,6 +16,7 @@ from qtpy.QtWidgets import (
     QInputDialog,
     QMainWindow,
     QScrollArea,
+    QSizePolicy,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
@@ -250,6 +251,8 @@ class InkDock(QWidget):
 
     def _lay_out(self) -> None:
         self._pages = QStackedWidget()
+        # Where no part of a dock wants to grow, napari adds empty space below, which would take half of the height.
+        self._pages.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         for panel in self._panels:
             page = Page(panel)
             page.measured.connect(self._on_measured)
@@ -322,7 +325,7 @@ class InkDock(QWidget):
 
     def _on_model(self, model: ModelEntry) -> None:
         self.session.model_name = model.name_or_path
-        self.session.prediction.shown.use_thresholds(model)
+        self.session.prediction.choose_model(model)
         if self.session.state.stack is not None:
             self.session.prediction.warm_up(model)
 

@@ -71,9 +71,7 @@ def test_an_import_asks_before_it_replaces_labels(empty_dock, monkeypatch):
     imported = []
     keep = empty_dock.correct.versions
     keep.import_requested.connect(lambda *what: imported.append(what))
-    monkeypatch.setattr(
-        "napari_ink.gui.views.versions_section.QFileDialog.getOpenFileName", lambda *_, **__: ("x.png", "")
-    )
+    monkeypatch.setattr("napari_ink.gui.views.files.QFileDialog.getOpenFileName", lambda *_, **__: ("x.png", ""))
     keep.import_ink.click()
     assert len(asked) == 1
     assert imported == []
@@ -81,9 +79,7 @@ def test_an_import_asks_before_it_replaces_labels(empty_dock, monkeypatch):
     keep.import_requested.connect(lambda *what: imported.append(what))
     monkeypatch.setattr(QMessageBox, "question", lambda *words: QMessageBox.StandardButton.Yes)
     inside = "a/m.zarr/0/zarr.json"  # a file dialog cannot choose folders
-    monkeypatch.setattr(
-        "napari_ink.gui.views.versions_section.QFileDialog.getOpenFileName", lambda *_, **__: (inside, "")
-    )
+    monkeypatch.setattr("napari_ink.gui.views.files.QFileDialog.getOpenFileName", lambda *_, **__: (inside, ""))
     keep.import_ink.click()
     assert imported == [(Path("a/m.zarr"), "ink")]
 

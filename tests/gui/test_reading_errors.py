@@ -10,7 +10,7 @@ from napari_ink.errors import StackError
 from napari_ink.gui.layers.reading_errors import ReadingErrors
 from napari_ink.gui.layers.stack_layer import errors_of
 from napari_ink.gui.models.state import InkState, Step
-from napari_ink.gui.views.stack_panel import StackPanel
+from napari_ink.gui.views.status_area import StatusArea
 from tests.gui.driving import damaged_layers
 from tests.gui.windowless import take_turns
 
@@ -105,10 +105,10 @@ def test_a_projection_reports_to_its_stack(open_session, segment, viewer_model, 
 
 
 def test_the_panel_shows_the_error_in_full(qtbot):
-    panel = StackPanel()
-    qtbot.addWidget(panel)
+    area = StatusArea()
+    qtbot.addWidget(area)
     message = "/a/very/long/path/" + "x" * 200 + "/03.tif is damaged (strip 2 cannot be decoded); copy it again."
-    panel.show_state(InkState(reading_error=message))
-    assert panel.reading_error.toPlainText() == message and not panel.reading_error.isHidden()
-    panel.show_state(InkState())
-    assert panel.reading_error.isHidden()
+    area.show_state(InkState(reading_error=message))
+    assert area.message.toPlainText() == message
+    area.show_state(InkState())
+    assert area.message.toPlainText() == ""

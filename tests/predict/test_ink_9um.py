@@ -129,7 +129,7 @@ def test_out_of_memory_means_fewer_tiles_at_once_and_never_smaller_ones(tmp_path
     request = PredictRequest(stack, hungry(TILE * TILE), tmp_path / "p.zarr", device="cpu", batch_size=4)
     events = run(request)
     notes = [event.sentence for event in events if isinstance(event, PredictionNote)]
-    assert [note.rsplit(": ", 1)[1] for note in notes] == [
+    assert [note.rsplit(": ", 1)[1] for note in notes if "continuing" in note] == [
         "continuing with 2 tiles at a time.",
         "continuing with 1 tile at a time.",
     ]

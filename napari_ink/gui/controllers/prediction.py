@@ -83,11 +83,20 @@ class PredictionController(QObject):
         self._unfinished: RunRequest | None = None
         self._before_run: Path | None = None
         self._thresholds: dict[Path, dict[LabelKind, float]] = {}
+        self._chosen_model: ModelEntry | None = None
         self.shown = OverlayController(store, layers)
         self.roi = RoiLayer(layers, self)
         self._requests = RunRequestFactory(store, layers, self.roi, project_folder)
         self.roi.changed.connect(self._on_roi)
         layers.viewport.settled.connect(self._look)
+
+    def choose_model(self, model: ModelEntry) -> None:
+        """Use the thresholds of another model from the next run on, or at once if there is no prediction."""
+        if self._store.state.prediction is None:
+            self.shown.use_thresholds(model)
+        else:
+            # The prediction in use is of another model, whose values may mean something else.
+            self._chosen_model = model
 
     def warm_up(self, model: ModelEntry) -> None:
         """Load a model before the first run, and find the device that would be chosen."""
@@ -295,6 +304,9 @@ class PredictionController(QObject):
             if event.path != self._store.state.prediction:
                 self._remember_thresholds()
             if not run.request.resume:
+                if self._chosen_model is not None:
+                    self.shown.use_thresholds(self._chosen_model)
+                    self._chosen_model = None
                 self.shown.begin_growing(event)
         self._store.succeed(Step.PREDICT)
         line = f"Runs on {event.device_name}."

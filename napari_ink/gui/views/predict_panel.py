@@ -101,7 +101,7 @@ class PredictPanel(StepPanel):
         self.direction_box, self.views_box, self.offset_box = QComboBox(), QComboBox(), OffsetBox()
         self.grey_box, self.precision_box, self.resample_box = GreyRangeBox(), QComboBox(), QComboBox()
         self._has_mask = False
-        self.about = Lines(2)
+        self.about = Lines(3)
         ink_css, edge_css = prediction_css()
         self.ink_threshold = ThresholdRow("Ink", ink_css, "ink")
         self.edge_threshold = ThresholdRow("Edges", edge_css, "edges")

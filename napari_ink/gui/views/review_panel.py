@@ -54,7 +54,7 @@ class ReviewPanel(StepPanel):
         self.buttons: dict[str, QPushButton] = {}
         self.progress = Progress()
         self.progress.setFormat("%v of %m regions reviewed")
-        self.region, self.left, self.statistics = Lines(_REGION_LINES), Lines(2), Lines(_STATISTICS_LINES)
+        self.region, self.left, self.statistics = Lines(_REGION_LINES), Lines(3), Lines(_STATISTICS_LINES)
         self.cancel_button = button("Cancel", "Stop ranking the regions")
         self.statistics_button = button(
             "Statistics", "Compute the ink area, the reviewed regions and the agreement with the prediction"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from qtpy.QtCore import QSize, Qt
 from qtpy.QtWidgets import QFrame, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from superqt import QElidingLabel
 
 from napari_ink.gui.models.state import InkState, Step
 
@@ -54,8 +55,8 @@ class StepPanel(QFrame):
         mark(self.hint, "inkWarning" if why_not else "inkHint")
 
 
-class Lines(QLabel):
-    """Text with a fixed number of lines: what is longer is cut off, and shown in full in the tooltip.
+class Lines(QElidingLabel):
+    """Text with a fixed number of lines: what is longer ends in "…", and is shown in full in the tooltip.
 
     Its height does not depend on the text, so that what is below never moves.
 

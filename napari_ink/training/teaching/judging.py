@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_ink.training.teaching.samples import Samples
-from napari_ink.training.teaching.taught_models import StrokeScores
+from napari_ink.training.teaching.taught_models import NOT_HELD_OUT, StrokeScores
 from napari_ink.training.teaching.units import Unit, folds, has_both
 
 INK_SHARE = 0.12
@@ -21,9 +21,6 @@ INK_SHARE = 0.12
 _SHARES = (0.04, 0.15)
 _MOST_FOLDS = 4
 _LEAST_UNITS = 4
-NOT_HELD_OUT = (
-    "Judged on the strokes it learned from, since there are too few to hold some out: do not rely on these scores."
-)
 
 
 def scores(

@@ -24,6 +24,9 @@ from napari_ink.model import InkEdgeConfig, InputContract, save_checkpoint
 FOLDER = "models"
 LESSONS = "teaching"
 """Folder of unfinished lessons in a project."""
+NOT_HELD_OUT = (
+    "Judged on the strokes it learned from, since there are too few to hold some out: do not rely on these scores."
+)
 _NEAR_CHANCE = 0.6  # moved labels, which can teach nothing, reach about 0.5
 _CURRENT = "current.json"
 _KEY = "[a-z0-9-]{1,40}"
@@ -110,6 +113,8 @@ class TaughtModel(BaseModel):
     @property
     def in_words(self) -> str:
         """Sentence on whether it is better, and by how much."""
+        if self.judged_on == NOT_HELD_OUT:
+            return f"{self.name}: {'in use' if self.is_better else 'kept as a candidate'}. {NOT_HELD_OUT}"
         found = f"AUC {self.before.auc:.2f} before, {self.after.auc:.2f} now"
         verdict = "better than before" if self.is_better else "not better than before, kept as a candidate"
         near_chance = " This is near chance (0.5): paint more strokes." if self.after.auc < _NEAR_CHANCE else ""

@@ -37,7 +37,6 @@ from napari_ink.training.teaching.checks import KNOWN, compare_on_known
 from napari_ink.training.teaching.corrections import Corrections, check_teachable, labels_digest, read_corrections
 from napari_ink.training.teaching.features import FeatureCache
 from napari_ink.training.teaching.judging import (
-    NOT_HELD_OUT,
     choose_folds,
     fold_of,
     scores_by_fold,
@@ -50,6 +49,7 @@ from napari_ink.training.teaching.stroke_forest import check_installed
 from napari_ink.training.teaching.stroke_head import StrokeHead
 from napari_ink.training.teaching.taught_models import (
     LESSONS,
+    NOT_HELD_OUT,
     Kind,
     StrokeScores,
     TaughtModel,
@@ -360,7 +360,11 @@ def without_lessons(model: InkModel) -> InkModel:
 def _read_in_words(corrections: Sequence[Corrections]) -> str:
     ink, papyrus = sum(one.ink_px for one in corrections), sum(one.papyrus_px for one in corrections)
     groups = sum(len(one.units.units) for one in corrections)
-    return f"Learns from {ink:,} pixels of ink and {papyrus:,} of papyrus in {groups} groups of strokes."
+    return f"Learns from {ink:,} pixels of ink and {papyrus:,} of papyrus in {_count(groups)} of strokes."
+
+
+def _count(groups: int) -> str:
+    return f"{groups} group" if groups == 1 else f"{groups} groups"
 
 
 def _settings(steps: int, seed: int) -> TrainSettings:
@@ -424,7 +428,7 @@ def _hints(head: StrokeHead, cache: FeatureCache, corrections: Corrections) -> U
 def _provenance(row: TaughtModel) -> dict[str, Any]:
     return {
         "made_by": "napari-ink teach",
-        "data": f"{row.strokes} groups of strokes in {', '.join(row.projects)}",
+        "data": f"{_count(row.strokes)} of strokes in {', '.join(row.projects)}",
         "date": row.made_at[:10],
         "started_from": {"name": row.started_from, "sha256": row.started_from_sha256},
         "software": {"napari-ink": __version__, "torch": torch.__version__},

@@ -1,5 +1,7 @@
 """The list of predictions without a window: nothing is lost by a run, and each can be used, renamed and restored."""
 
+from unittest.mock import Mock
+
 import numpy as np
 import pytest
 
@@ -113,6 +115,20 @@ def test_each_prediction_comes_back_with_its_threshold(two):
     run.until_over()
     assert run.session.state.ink_threshold == 0.3
     assert run.layer().contrast_limits == [76, 77]
+
+
+def test_the_threshold_of_another_model_waits_for_its_run(two):
+    """Otherwise a map would be cut at the threshold of a model that did not make it."""
+    run = two
+    run.session.prediction.shown.set_threshold("ink", 0.8)
+    run.session.prediction.choose_model(Mock(thresholds=(0.9, 0.6)))
+    assert run.session.state.ink_threshold == 0.8
+    run.begin()
+    run.until_over()
+    assert run.session.state.ink_threshold == 0.9
+    run.session.predictions.use(run.second)
+    run.until_over()
+    assert run.session.state.ink_threshold == 0.8
 
 
 def test_a_used_prediction_is_shown_although_there_are_labels(two):

@@ -50,8 +50,8 @@ def test_a_better_model_becomes_the_one_to_predict_with(taught, tmp_path):
     (row,) = status.rows
     assert (row.kind, row.is_better, status.in_use, status.progress) == ("quick", True, "quick-1", "")
     assert row.after.auc > 0.95
-    assert "better than before" in status.outcome[0]
-    assert any("groups of strokes" in note for note in status.notes)
+    assert "in use" in status.outcome[0]
+    assert any(" of strokes" in note for note in status.notes)
     path = tmp_path / "lesson.ink" / "models" / "quick-1.safetensors"
     assert taught.chosen == [str(path)]
     assert load_model(path).provenance["taught"]["key"] == "quick-1"
