@@ -1,6 +1,7 @@
 """A tiny start model, strokes on the small phantom, and a project with them."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from skimage.draw import disk
 from napari_ink.annotation import create_project
 from napari_ink.model import InkModel, load_model, save_checkpoint
 from napari_ink.model.network import InkEdgeNetwork
+from napari_ink.phantom import make_phantom
 from napari_ink.stack import open_stack
 from napari_ink.typing import UInt8Array
 from tests.training.small import CONFIG, CONTRACT
@@ -20,6 +22,16 @@ from tests.training.small import CONFIG, CONTRACT
 def one_known_phantom(monkeypatch: pytest.MonkeyPatch) -> None:
     """Compare a model with its start on one phantom instead of three, which take longer than the lesson."""
     monkeypatch.setattr("napari_ink.training.teaching.checks._PHANTOMS", 1)
+
+
+_cached_phantom = lru_cache(maxsize=8)(make_phantom)
+
+
+@pytest.fixture(autouse=True)
+def shared_phantoms(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make each phantom to replay or to compare on once for all tests."""
+    for module in ("checks", "replay"):
+        monkeypatch.setattr(f"napari_ink.training.teaching.{module}.make_phantom", _cached_phantom)
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ import json
 import shutil
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -23,11 +24,26 @@ from napari_ink.training import (
     TeachRequest,
     teach,
 )
+from napari_ink.training import loop as training_loop
+from napari_ink.training.teaching import stroke_head
 from napari_ink.training.teaching import teach as teaching
 from napari_ink.training.teaching.judging import NOT_HELD_OUT, choose_folds, fold_of, scores_by_fold
 from napari_ink.training.teaching.learned_cells import new_units, save_learned_cells
 from napari_ink.training.teaching.lesson import Lesson
 from tests.training.small import CONTRACT
+
+
+@pytest.fixture
+def plots():
+    """Draw the plots of a training, which takes longer than so short a training itself."""
+
+
+@pytest.fixture(autouse=True)
+def _few_trees_and_no_plots(monkeypatch, request):
+    monkeypatch.setattr(stroke_head, "fit_forest", partial(stroke_head.fit_forest, trees=25))
+    if "plots" not in request.fixturenames:
+        for draw in ("draw_curves", "draw_examples"):
+            monkeypatch.setattr(training_loop, draw, lambda *given: given[-1].touch())
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +59,7 @@ def made_by(events):
     return [event for event in events if isinstance(event, ModelTaught)]
 
 
-def test_a_quick_model_comes_first_and_then_a_deep_one(new_project, start):
+def test_a_quick_model_comes_first_and_then_a_deep_one(new_project, start, plots):
     folder = new_project()
     before = teaching.labels_digest([teaching.read_corrections(folder)])
     events = list(teach(TeachRequest((folder,), start, minutes=10)))
