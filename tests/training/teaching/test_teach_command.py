@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 
 import numpy as np
 import pytest
@@ -15,7 +16,13 @@ import napari_ink.training
 from napari_ink.cli import main
 from napari_ink.model import DEFAULT_MODEL
 from napari_ink.training import TaughtModels
+from napari_ink.training.teaching import stroke_head
 from napari_ink.training.teaching.corrections import labels_digest, read_corrections
+
+
+@pytest.fixture(autouse=True)
+def _few_trees(monkeypatch):
+    monkeypatch.setattr(stroke_head, "fit_forest", partial(stroke_head.fit_forest, trees=25))
 
 
 def run(capfd, *arguments, command="teach"):
