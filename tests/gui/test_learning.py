@@ -27,7 +27,7 @@ def test_strokes_teach_a_model_and_the_start_model_comes_back(painted_dock, clic
     learn.minutes_box.setValue(0)
     click(learn.learn_button)
     wait(lambda: not painted_dock.session.state.teaching.is_running and learn.models.list.count() == 1)
-    assert "better than before" in learn.outcome.text()
+    assert "quick-1: in use" in learn.outcome.text()
     assert "in use" in learn.models.list.item(0).text()
     assert predict.model().name_or_path.endswith("quick-1.safetensors")
     click(learn.predict_button)
