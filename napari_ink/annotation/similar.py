@@ -127,10 +127,7 @@ def find_similar(
     """
     y0, y1, x0, x1 = box
     side = min(y1 - y0, x1 - x0)
-    if side < _LEAST_PX:
-        raise LabelError(f"The box is {y1 - y0} × {x1 - x0} pixels; draw one of at least {_LEAST_PX} on a side.")
-    if not ink.any():
-        raise LabelError("There is no ink in the box; label or predict the stroke in it first.")
+    _check_box(box, ink)
     step = max(1, side // _SEEN_PX)
     templates = [_coarse(channel((y0, y1), (x0, x1)), step) for channel in channels]
     if not any(np.ptp(one) > 0 for one in templates):
@@ -155,6 +152,14 @@ def find_similar(
     best = [one for one in _apart(refined, side, most) if one.score >= least_score and not _is_box(one, box)]
     found = (_candidate(place, shape, ink, channels[-1]) for place in best)
     yield SearchProgress(1.0, tuple(one for one in found if known is None or not is_known(one, shape, known)))
+
+
+def _check_box(box: tuple[int, int, int, int], ink: Mask) -> None:
+    y0, y1, x0, x1 = box
+    if min(y1 - y0, x1 - x0) < _LEAST_PX:
+        raise LabelError(f"The box is {y1 - y0} × {x1 - x0} pixels; draw one of at least {_LEAST_PX} on a side.")
+    if not ink.any():
+        raise LabelError("There is no ink in the box; label or predict the stroke in it first.")
 
 
 def is_known(

@@ -73,25 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--mask", type=Path, metavar="FILE", help="image or Zarr that is white on papyrus; the rest is skipped"
     )
-    parser.add_argument(
-        "--direction",
-        choices=("as-stored", "reversed", _BOTH),
-        help="order in which depth layers are read; both: two maps, the second called OUT_reverse.zarr, and which of "
-        "them separates ink better; default: the model's",
-    )
-    parser.add_argument(
-        "--offset",
-        type=int,
-        metavar="N",
-        help="layers from the middle of the stack to that of the window, in reading order; default: the model's",
-    )
-    grey_range_argument(parser)
-    parser.add_argument(
-        "--resample",
-        metavar="N",
-        help="read means of N layers and of N × N pixels, or LAYERS,PIXELS, or none; default: what the voxel sizes of "
-        "stack and model call for",
-    )
+    _add_reading(parser)
     parser.add_argument(
         "--augment",
         metavar="HOW",
@@ -114,6 +96,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", action="store_true", help="continue a prediction that was interrupted")
     parser.set_defaults(
         if_interrupted="Interrupted; the finished part is saved. Run the same command with --resume to continue."
+    )
+
+
+def _add_reading(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments on what the model reads of a stack."""
+    parser.add_argument(
+        "--direction",
+        choices=("as-stored", "reversed", _BOTH),
+        help="order in which depth layers are read; both: two maps, the second called OUT_reverse.zarr, and which of "
+        "them separates ink better; default: the model's",
+    )
+    parser.add_argument(
+        "--offset",
+        type=int,
+        metavar="N",
+        help="layers from the middle of the stack to that of the window, in reading order; default: the model's",
+    )
+    grey_range_argument(parser)
+    parser.add_argument(
+        "--resample",
+        metavar="N",
+        help="read means of N layers and of N × N pixels, or LAYERS,PIXELS, or none; default: what the voxel sizes of "
+        "stack and model call for",
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -93,11 +94,7 @@ def write_figure(
     path = Path(path).absolute()
     _check(path, overwrite)
     overlays = {name: mask for name, mask in (("ink", ink), ("edge", edges)) if mask is not None}
-    for name, mask in overlays.items():
-        if mask.shape != image.shape:
-            raise BadInputError(
-                f"The {name} mask has the shape {mask.shape} but the image {image.shape}; give the same part of both."
-            )
+    _check_shapes(overlays, image.shape)
     step = max(1, -(-max(image.shape) // longest_px))
     grey = _stretched(image[::step, ::step])
     overlays = {name: _thinned(mask, step, grey.shape) for name, mask in overlays.items()}
@@ -105,18 +102,13 @@ def write_figure(
     grey = _enlarged(grey, factor)
     overlays = {name: _enlarged(mask, factor) for name, mask in overlays.items()}
     pixel_um = None if voxel_size_um is None else voxel_size_um * step / factor
-    bar = scale_bar(grey.shape[1], pixel_um, step)
     if pixel_um is None:
         bar = scale_bar(grey.shape[1] // factor, None, step)
         bar = ScaleBar(bar.length_px * factor, bar.text)
-    elif bar_mm is not None:
-        length_px = 1000 * bar_mm / pixel_um
-        if length_px > grey.shape[1]:
-            raise BadInputError(
-                f"A scale bar of {_length(bar_mm)} is wider than the figure, which shows "
-                f"{grey.shape[1] * pixel_um / 1000:.3g} mm; give a shorter one."
-            )
-        bar = ScaleBar(length_px, _length(bar_mm))
+    elif bar_mm is None:
+        bar = scale_bar(grey.shape[1], pixel_um, step)
+    else:
+        bar = _bar_of(bar_mm, grey.shape[1], pixel_um)
     with replacing(path) as partial:
         if path.suffix.lower() == ".svg":
             partial.write_text(_svg(grey, overlays, bar), encoding="utf-8")
@@ -125,6 +117,25 @@ def write_figure(
             settings: dict[str, Any] = {"dpi": (dpi, dpi)} if form == "PNG" else {"resolution": dpi}
             _picture(grey, overlays, bar).save(partial, form, **settings)
     return path
+
+
+def _check_shapes(overlays: Mapping[str, Mask], shape: tuple[int, ...]) -> None:
+    for name, mask in overlays.items():
+        if mask.shape != shape:
+            raise BadInputError(
+                f"The {name} mask has the shape {mask.shape} but the image {shape}; give the same part of both."
+            )
+
+
+def _bar_of(bar_mm: float, width_px: int, pixel_um: float) -> ScaleBar:
+    """Return a bar of the length that was asked for."""
+    length_px = 1000 * bar_mm / pixel_um
+    if length_px > width_px:
+        raise BadInputError(
+            f"A scale bar of {_length(bar_mm)} is wider than the figure, which shows "
+            f"{width_px * pixel_um / 1000:.3g} mm; give a shorter one."
+        )
+    return ScaleBar(length_px, _length(bar_mm))
 
 
 def scale_bar(width_px: int, pixel_um: float | None, step: int = 1) -> ScaleBar:

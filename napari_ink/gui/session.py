@@ -215,6 +215,14 @@ class InkSession(QObject):
         """Connect requests of the panels to the controllers."""
         self._connect_status(status)
         legend.action_requested.connect(self.do)
+        self._connect_stack_panel(stack)
+        self._connect_predict_panel(predict)
+        self._connect_correct_panel(correct)
+        self._connect_learn_panel(learn)
+        self._connect_review_panel(review)
+        self._connect_export_panel(export)
+
+    def _connect_stack_panel(self, stack: StackPanel) -> None:
         stack.open_requested.connect(self.stack.open)
         stack.convert.convert_requested.connect(lambda out: self.conversion.start(self.state.stack, out))
         stack.convert.cancel_requested.connect(self.conversion.cancel)
@@ -224,6 +232,8 @@ class InkSession(QObject):
         depths.contrast_requested.connect(self.contrast.reset)
         depths.watched.connect(self.profile.watch)
         self.profile.arrived.connect(depths.show_profile)
+
+    def _connect_predict_panel(self, predict: PredictPanel) -> None:
         predict.run_requested.connect(self.prediction.predict)
         predict.cancel_requested.connect(self.prediction.cancel)
         predict.pause_requested.connect(self.prediction.pause)
@@ -239,6 +249,8 @@ class InkSession(QObject):
         kept.compare_requested.connect(self.compare_predictions.compare)
         kept.action_requested.connect(self.do)
         predict.threshold_changed.connect(self.prediction.shown.set_threshold)
+
+    def _connect_correct_panel(self, correct: CorrectPanel) -> None:
         correct.editable_requested.connect(self.labelling.make_editable)
         correct.tool_requested.connect(self.labelling.activate_tool)
         correct.action_requested.connect(self.do)
@@ -252,6 +264,8 @@ class InkSession(QObject):
         correct.versions.compare_requested.connect(self.compare.compare_version)
         correct.versions.restore_requested.connect(self.labelling.restore_version)
         correct.versions.import_requested.connect(self.labelling.import_labels)
+
+    def _connect_learn_panel(self, learn: LearnPanel) -> None:
         learn.learn_requested.connect(self.teaching.learn)
         learn.cancel_requested.connect(self.teaching.cancel)
         learn.pause_requested.connect(self.teaching.pause)
@@ -265,11 +279,15 @@ class InkSession(QObject):
         learn.models.export_requested.connect(self.teaching.export)
         learn.models.check_requested.connect(self.teaching.check)
         learn.models.compare_requested.connect(self.teaching.compare)
+
+    def _connect_review_panel(self, review: ReviewPanel) -> None:
         review.action_requested.connect(self.do)
         review.note_chosen.connect(self.review.go_to_note)
         review.note_removed.connect(self.review.remove_note)
         review.statistics_requested.connect(self.review.count)
         review.cancel_requested.connect(self.review.cancel)
+
+    def _connect_export_panel(self, export: ExportPanel) -> None:
         export.figure_requested.connect(self.export.export_figure)
         export.export_requested.connect(self.export.export)
         export.copy_requested.connect(self.export.copy_figure)

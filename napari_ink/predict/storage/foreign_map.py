@@ -10,6 +10,7 @@ from typing import Any
 import napari_ink
 from napari_ink.errors import BadInputError
 from napari_ink.predict.storage.create import create_store
+from napari_ink.predict.storage.provenance import describe_stack
 from napari_ink.predict.storage.writer import PredictionWriter
 from napari_ink.predict.tiles import block_area, blocks_in
 from napari_ink.region import Region
@@ -90,14 +91,7 @@ def _provenance(path: Path, stack: DepthStack, region: Region, record: Mapping[s
         "asked_instead_of": {},
         "others": [],
         "augment": [],
-        "stack": {
-            "source": str(stack.source),
-            "name": stack.name,
-            "fingerprint": stack.fingerprint(),
-            "shape": list(stack.shape),
-            "dtype": stack.dtype.name,
-            "voxel_size_um": stack.voxel_size_um,
-        },
+        "stack": describe_stack(stack),
         "region": [region.y0, region.y1, region.x0, region.x1],
         "mask": None,
         "mask_sha256": None,

@@ -76,12 +76,7 @@ def describe_run(
         ],
         "augment": list(request.augment),
         "stack": {
-            "source": str(stack.source),
-            "name": stack.name,
-            "fingerprint": stack.fingerprint(),
-            "shape": list(stack.shape),
-            "dtype": stack.dtype.name,
-            "voxel_size_um": stack.voxel_size_um,
+            **describe_stack(stack),
             **({} if stack.layer_step_um is None else {"layer_step_um": stack.layer_step_um}),
             **({} if not means_from else {"means_read_from": means_from}),
         },
@@ -108,6 +103,18 @@ def _hash_of(mask: SegmentMask) -> str:
     for top in range(0, mask.shape[0], BLOCK):
         digest.update(np.packbits(mask[top : top + BLOCK, :]).tobytes())
     return digest.hexdigest()
+
+
+def describe_stack(stack: DepthStack) -> dict[str, Any]:
+    """Return what identifies a stack as JSON values."""
+    return {
+        "source": str(stack.source),
+        "name": stack.name,
+        "fingerprint": stack.fingerprint(),
+        "shape": list(stack.shape),
+        "dtype": stack.dtype.name,
+        "voxel_size_um": stack.voxel_size_um,
+    }
 
 
 def _described(model: InkModel) -> dict[str, Any]:
