@@ -88,8 +88,10 @@ def _packages(problems: list[str]) -> Facts:
         return {}
     found: Facts = {}
     for requirement in requirements:
+        # The rest of a requirement is versions and markers.
         name = re.split(r"[^\w.-]", requirement, maxsplit=1)[0]
         extra = re.search(r"extra == ['\"](\w+)", requirement)
+        # Users lack the tools of developers, and nothing is wrong with that.
         if extra is not None and extra[1] == _FOR_DEVELOPERS:
             continue
         version = _version(name)
@@ -125,6 +127,7 @@ def _machine() -> Facts:
 
 
 def _processor() -> str:
+    # Linux tells Python the architecture alone.
     cpu_info = Path("/proc/cpuinfo")
     if cpu_info.is_file() and (name := re.search(r"model name\s*: (.+)", cpu_info.read_text(errors="replace"))):
         return name[1]
@@ -132,6 +135,7 @@ def _processor() -> str:
 
 
 def _memory_limit() -> int | None:
+    # psutil reports the memory of the machine, of which a container may get a part.
     limit = Path("/sys/fs/cgroup/memory.max")
     text = limit.read_text().strip() if limit.is_file() else "max"
     return int(text) if text.isdigit() else None
@@ -141,6 +145,7 @@ def _checked_apart(module: str, problems: list[str]) -> Facts:
     """Return what a module prints as JSON in a process of its own, which a broken driver may crash or hang."""
     try:
         ended = subprocess.run(
+            # -P: a file of the same name in the current folder must not run instead.
             [sys.executable, "-P", "-m", module],
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -48,6 +48,7 @@ def run(arguments: argparse.Namespace) -> None:
     from napari_ink.errors import ProjectError
     from napari_ink.training import TaughtModels
 
+    # Checked first: any other folder would be reported as a project without taught models.
     for folder in arguments.projects:
         if not is_project(folder):
             raise ProjectError(f"{folder} is no project; name a folder that ends in .ink and holds project.json.")
@@ -69,6 +70,7 @@ def _teach(arguments: argparse.Namespace, models: TaughtModels) -> None:
     from napari_ink.training import TeachRequest, teach
 
     rows = models.rows()
+    # Each lesson begins with the first start model, since strokes of all days are learned again.
     start = arguments.start or (rows[-1].started_from if rows else DEFAULT_MODEL)
     if not arguments.start:
         print(f"Starts from {start}.", file=sys.stderr)
@@ -91,6 +93,7 @@ def _show(event: TeachingEvent, bar: Any) -> None:
 
     match event:
         case TeachingNote():
+            # By way of the bar, which would otherwise be drawn into the sentence.
             bar.write(event.text, file=sys.stderr)
         case FeaturesRead():
             bar.reset(event.total)

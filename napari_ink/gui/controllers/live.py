@@ -60,6 +60,7 @@ class LiveController(QObject):
         self._start_model = start_model
         self._layer = LiveLayer(layers, self)
         self._teacher: LiveTeacher | None = None
+        # Blocks that the head in use has predicted; the next answer begins with all others.
         self._answered: set[tuple[int, int]] = set()
         self._head = 0
         self._note = self._took = ""
@@ -123,6 +124,7 @@ class LiveController(QObject):
             self._answered.clear()
         self._began = time.perf_counter()
         part = live_area(area, stack.shape[1:])
+        # What left the view is predicted again later, so that memory does not grow with what was seen.
         self._answered = {block for block in self._answered if part.holds(block_region(block, stack.shape[1:]))}
         self._layer.cover(part)
         self._note, self._took = "" if part.holds(area) else _PARTIAL, ""
@@ -136,6 +138,7 @@ class LiveController(QObject):
         match event:
             case LiveNote():
                 self._note = event.text
+            # Only where it takes long, since a text that flashes after each stroke distracts.
             case StrokesRead() if time.perf_counter() - self._began > _SLOW_S:
                 self._show(f"Reading features under the strokes: {event.done} of {event.total}")
             case HeadFitted() if event.number != self._head:

@@ -99,6 +99,7 @@ def figure_job(figure: Figure, path: Path) -> Generator[Exported]:
         mask(figure.edges),
         voxel,
         overwrite=True,
+        # A size that the user asks for counts more than the usual limit.
         longest_px=max(settings.least_px, _LONGEST_PX),
         least_px=settings.least_px,
         dpi=settings.dpi,
@@ -124,6 +125,7 @@ def import_labels(project: Project, path: Path, what: LabelKind) -> tuple[str, .
 
     annotation = project.annotation
     plane = (import_ink_labels if what == "ink" else import_edge_labels)(path, annotation.shape)
+    # One edit of all bands, so that one undo takes the import back.
     blocks, top = [], 0
     for band in plane.bands():
         blocks.append((what, top, 0, band))

@@ -116,6 +116,7 @@ def _learning(state: InkState) -> Work | None:
 
 def _search(state: InkState) -> Work | None:
     status = state.similar
+    # With candidates the search is over; their strip stays open until the user has decided.
     if status.done is None or status.candidates:
         return None
     return Work(WorkKind.SEARCH, f"Finding similar strokes: {status.done:.0%}", round(100 * status.done), 100)
@@ -129,6 +130,7 @@ def _conversion(state: InkState) -> Work | None:
     status = state.conversion
     if status.done is None:
         return None
+    # In thousandths, since one per cent of a large segment takes minutes.
     text = f"Converting to OME-Zarr: {status.done:.0%}{_left(status.seconds_left)}"
     return Work(WorkKind.CONVERSION, text, round(1000 * status.done), 1000)
 

@@ -43,6 +43,7 @@ class CorrectPanel(StepPanel):
         self.tools, self.actions_of = self.bar.tools, self.bar.actions_of
         self.tool_hint, self.edit_note = Lines(3), Lines(2, "", "inkWarning")
         self.similar, self.versions = SimilarSection(), VersionsSection()
+        # The search takes the place of the notes, so that the tools above never move.
         self._notes, self._below = QWidget(), QStackedWidget()
         first = row(self.editable_button, *self.bar.changes)
         first.setSpacing(3)
@@ -122,6 +123,7 @@ class CorrectPanel(StepPanel):
         )
         replace = asked.addButton("Replace", QMessageBox.ButtonRole.DestructiveRole)
         keep = asked.addButton("Keep my labels", QMessageBox.ButtonRole.RejectRole)
+        # Enter must not replace hours of work.
         asked.setDefaultButton(keep)
         asked.exec()
         return asked.clickedButton() is replace

@@ -34,6 +34,7 @@ class PredictionRows(QAbstractListModel):
         """Show rows, mark the one in use, and return whether the number or order of rows changed."""
         paths = self._paths()
         self._status, self._in_use, self._is_running = status, in_use, is_running
+        # A reset drops the selection and closes an editor, and progress arrives several times a second.
         if self._paths() != paths:
             self.beginResetModel()
             self.endResetModel()
