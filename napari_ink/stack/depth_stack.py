@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import product
+from itertools import groupby, product
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,7 +20,8 @@ Grey = npt.NDArray[Any]
 
 MOST_TOGETHER = 16  # layers of a chunk that are read together, at most
 _SAMPLED_LAYERS, _SAMPLED_WINDOW_LAYERS = 3, 8
-_SAMPLED_PLACES = 4
+# Few places would give a stack that was cut by some rows other quantiles, and so other maps.
+_SAMPLED_PLACES, _SAMPLED_WINDOW_PLACES = 4, 8
 _SAMPLE_PX = 64
 _LAYERS_AT_ONCE = 8
 # Each request to a server waits, so many are made at once; fewer for large chunks, to bound memory.
@@ -239,8 +240,8 @@ class DepthStack:
         """
         key = (z.start, z.stop)
         if key not in self._blocks:
-            layers = np.unique(np.linspace(z.start, z.stop - 1, _SAMPLED_WINDOW_LAYERS).astype(int))
-            blocks = [block[0] for block in self._sample_blocks(layers)]
+            layers = _evenly_spaced(z)
+            blocks = [block[0] for block in self._sample_blocks(layers, _SAMPLED_WINDOW_PLACES)]
             places = len(blocks) // len(layers)
             self._blocks[key] = tuple(tuple(blocks[i : i + places]) for i in range(0, len(blocks), places))
         return self._blocks[key]
@@ -255,7 +256,8 @@ class DepthStack:
     @cached_property
     def _samples(self) -> tuple[Grey, ...]:
         """Small blocks of voxels, evenly spaced in a few layers: each touches only few strips or chunks of a file."""
-        return tuple(self._sample_blocks(np.unique(np.linspace(0, self.shape[0] - 1, _SAMPLED_LAYERS).astype(int))))
+        layers = np.unique(np.linspace(0, self.shape[0] - 1, _SAMPLED_LAYERS).astype(int)).tolist()
+        return tuple(self._sample_blocks(layers, _SAMPLED_PLACES))
 
     @cached_property
     def _blocks(self) -> dict[tuple[int, int], tuple[tuple[Grey, ...], ...]]:
@@ -265,20 +267,29 @@ class DepthStack:
     def _quantiles(self) -> dict[tuple[int, int, tuple[float, ...]], tuple[float, ...]]:
         return {}
 
-    def _sample_blocks(self, sampled: Iterable[int]) -> Iterator[Grey]:
-        _, height, width = self.shape
-        layers = [slice(int(z), int(z) + 1) for z in sampled]
+    def _sample_blocks(self, sampled: Iterable[int], most_places: int) -> Iterator[Grey]:
+        """Yield blocks of at most this number of places along each side, layer by layer."""
+        rows, columns = (_spread(length, most_places) for length in self.shape[1:])
         if not self.by_layer and self.stored_px != (1, 1):
-            places = product(layers, _spread(height), _spread(width))
-            with ThreadPoolExecutor(self.readers, thread_name_prefix="napari-ink-samples") as pool:
-                yield from pool.map(lambda place: np.array(self.read_block(*place)), places)
+            for group in _together(sampled, self.layers_together):
+                places = product([group], rows, columns)
+                with ThreadPoolExecutor(self.readers, thread_name_prefix="napari-ink-samples") as pool:
+                    blocks = list(pool.map(lambda place: self._layers_at(*place), places))
+                for layers in zip(*blocks, strict=True):
+                    yield from layers
             return
-        for layer in layers:
-            for y in _spread(height):
+        for layer in (slice(z, z + 1) for z in sampled):
+            for y in rows:
                 # A band of rows that is compressed as a whole is decoded once, not once a block.
-                band = self.read_block(layer, y, slice(0, width)) if self.by_layer else None
-                for x in _spread(width):
+                band = self.read_block(layer, y, slice(0, self.shape[2])) if self.by_layer else None
+                for x in columns:
                     yield np.array(self.read_block(layer, y, x) if band is None else band[:, :, x])
+
+    def _layers_at(self, sampled: Sequence[int], y: slice, x: slice) -> list[Grey]:
+        """Return blocks ``(1, y, x)`` of layers that are stored together, and so are read at once."""
+        first = sampled[0]
+        block = self.read_block(slice(first, sampled[-1] + 1), y, x)
+        return [np.array(block[z - first : z - first + 1]) for z in sampled]
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -307,9 +318,21 @@ def _without_empty(blocks: Iterable[Grey]) -> Grey:
     return sample[sample > 0] if (sample > 0).any() else sample
 
 
-def _spread(length: int) -> list[slice]:
+def _together(sampled: Iterable[int], layers_together: int) -> list[list[int]]:
+    """Return rising layers in groups, each of the layers in one row of stored chunks."""
+    return [list(group) for _, group in groupby(sampled, key=lambda z: z // layers_together)]
+
+
+def _evenly_spaced(z: slice) -> list[int]:
+    """Return some layers of a window, the same ones if the stack is read from its other end."""
+    before = np.rint(np.linspace(0, z.stop - z.start - 1, _SAMPLED_WINDOW_LAYERS)[: _SAMPLED_WINDOW_LAYERS // 2])
+    sampled: list[int] = np.union1d(z.start + before, z.stop - 1 - before).astype(int).tolist()
+    return sampled
+
+
+def _spread(length: int, most: int) -> list[slice]:
     """Return short ranges, evenly spaced; fewer if they would overlap."""
-    number = min(_SAMPLED_PLACES, max(1, length // _SAMPLE_PX))
+    number = min(most, max(1, length // _SAMPLE_PX))
     size = min(_SAMPLE_PX, length)
     starts = (round((place + 0.5) * length / number - size / 2) for place in range(number))
     return [slice(start, start + size) for start in (min(max(one, 0), length - size) for one in starts)]

@@ -11,6 +11,7 @@ import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from napari_ink.phantom import PhantomConfig, make_phantom
 from napari_ink.stack import DepthStack, open_stack, stack_of_array
 
 STORAGE = (
@@ -132,3 +133,38 @@ def test_quantiles_of_a_window_leave_out_its_empty_voxels_and_other_layers() -> 
     volume[2:6, :, 20:] = np.arange(100, 104, dtype=np.uint8)[:, None, None]
     volume[7:] = 250
     assert stack_of_array(volume, "window").window_quantiles(slice(2, 6), (0.0, 0.5, 1.0)) == (100, 101.5, 103)
+
+
+@settings(max_examples=60)
+@given(depth=st.integers(1, 90), data=st.data())
+def test_a_window_of_a_reversed_stack_has_the_same_quantiles(depth: int, data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, depth - 1))
+    stop = data.draw(st.integers(start + 1, depth))
+    volume = np.random.default_rng(depth).integers(1, 60000, (depth, 6, 7), dtype=np.uint16)
+    shares = (0.05, 0.5, 0.95)
+    forwards = stack_of_array(volume, "s").window_quantiles(slice(start, stop), shares)
+    backwards = stack_of_array(volume[::-1], "s").window_quantiles(slice(depth - stop, depth - start), shares)
+    assert forwards == backwards
+
+
+def test_a_cut_hardly_moves_the_quantiles_of_a_window() -> None:
+    volume = make_phantom(PhantomConfig(seed=10, height=640, width=640)).volume
+    whole, cut = (
+        stack_of_array(one, "s").window_quantiles(slice(16, 48), (0.05, 0.95)) for one in (volume, volume[:, 96:, 64:])
+    )
+    np.testing.assert_allclose(cut, whole, rtol=0.01)
+
+
+def test_layers_of_a_window_that_are_stored_together_are_read_once() -> None:
+    values = np.random.default_rng(0).integers(1, 65535, (65, 130, 200), dtype=np.uint16)
+    plain, reads = stack_of_array(values, "s"), []
+
+    def read(z: slice, y: slice, x: slice, step: int = 1) -> np.ndarray:
+        reads.append((z.start // 16, y.start, x.start))
+        return plain.read_block(z, y, x, step)
+
+    in_chunks = replace(plain, stored_px=(64, 64), layers_together=16, read_block=read)
+    window = slice(10, 42)
+    assert in_chunks.window_quantiles(window, (0.1, 0.9)) == plain.window_quantiles(window, (0.1, 0.9))
+    np.testing.assert_array_equal(in_chunks.window_blocks(window), plain.window_blocks(window))
+    assert len(reads) == len(set(reads)) == 3 * 2 * 3  # rows of chunks, times places
