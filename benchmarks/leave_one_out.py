@@ -112,7 +112,13 @@ def held_out(worlds: Sequence[str], home: Path) -> list[TrainingPair]:
 def settings_of(args: argparse.Namespace) -> TrainSettings:
     """Return the training settings of the options."""
     augmentation = AugmentationSettings(
-        painted_ink=args.painted, brightness=args.brightness, contrast=0.2, noise=0.03, scale=args.scale
+        painted_ink=args.painted,
+        brightness=args.brightness,
+        contrast=0.2,
+        gamma=args.gamma,
+        blur=args.blur,
+        noise=0.03,
+        scale=args.scale,
     )
     return TrainSettings(
         steps=args.steps,
@@ -327,6 +333,8 @@ def options() -> argparse.Namespace:
     parser.add_argument("--painted", type=float, default=0.7, help="share of those that ink is painted on")
     parser.add_argument("--scale", type=float, default=0.2)
     parser.add_argument("--brightness", type=float, default=0.05)
+    parser.add_argument("--gamma", type=float, default=0.0, help="largest logarithm of a random gamma")
+    parser.add_argument("--blur", type=float, default=0.0, help="chance that a crop is blurred")
     parser.add_argument("--depth-shift", type=int, default=6)
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--seed", type=int, default=0)

@@ -49,8 +49,8 @@ _SIDES: dict[Kind, int] = {
     "blank test": 384,
 }
 COUNTS: dict[Kind, int] = {
-    "train": 24,
-    "bare": 8,
+    "train": 40,
+    "bare": 24,
     "validation": 2,
     "validation bare": 1,
     "test": 4,
