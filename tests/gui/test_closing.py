@@ -23,7 +23,7 @@ def look():
     state = dock.session.state
     if state.stack is not None and not state.busy:
         timer.stop()
-        QTimer.singleShot(2500, press)  # until all is loaded and drawn
+        QTimer.singleShot(1000, press)  # until all is loaded and drawn
 
 def press():
     dock.predict.run_button.click()
@@ -58,7 +58,7 @@ def vast_stack(tmp_path: Path) -> Path:
     return tmp_path / "vast.npy"
 
 
-@pytest.mark.parametrize(("tiles", "wait_ms"), [(0, 60), (12, 0)])
+@pytest.mark.parametrize(("tiles", "wait_ms"), [(0, 60), (3, 0)])
 def test_closing_during_a_run_ends_the_program(vast_stack: Path, tiles: int, wait_ms: int) -> None:
     words = [sys.executable, "-c", PROGRAM, str(vast_stack), str(tiles), str(wait_ms)]
     ended = subprocess.run(words, capture_output=True, text=True, timeout=60)
