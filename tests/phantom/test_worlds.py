@@ -117,7 +117,7 @@ def test_no_projection_shows_the_ink(world: str) -> None:
 @every_world
 def test_scans_differ_in_greys_bits_and_voxels(world: str) -> None:
     # Blank, since letters have a generator of their own, and few fit a sheet so small at the first attempt.
-    configs = [make_world_phantom(world, seed, 16, 16, 9, blank=True).config for seed in range(20)]
+    configs = [make_world_phantom(world, seed, 16, 16, 9, blank=True).config for seed in range(40)]
     assert {config.parameters["storage_bits"] for config in configs} == {8, 12, 16}
     gains = [float(config.parameters["storage_gain"]) for config in configs]
     assert max(gains) > 2 * min(gains)
