@@ -8,6 +8,7 @@ from skimage.color import deltaE_ciede2000, rgb2lab
 
 from napari_ink.annotation import EDGE_COLOURS, INK_COLOURS, EdgeValue, LabelValue
 from napari_ink.gui.models import palette
+from napari_ink.gui.models.review_marks import MARK_RGBA, Mark
 
 # Machado, Oliveira and Fernandes (2009), severity 1.0, for linear RGB.
 SIGHTS = {
@@ -36,11 +37,16 @@ SHOWN = {
     "predicted edge": (palette.EDGE_RGB, palette.PREDICTION_ALPHA["edge"]),
     "live ink": (palette.LIVE_RGB, palette.LIVE_ALPHA),
 }
+MARKS = {mark: (MARK_RGBA[mark][:3], MARK_RGBA[mark][3]) for mark in (Mark.LIGHT, Mark.DARK)}
 
 
 def _seen(name: str, grey: float, sight: str) -> np.ndarray:
     """Return the Lab values of a colour over grey papyrus, as it is seen."""
-    rgb, alpha = SHOWN[name]
+    return _lab(SHOWN[name], grey, sight)
+
+
+def _lab(shown: tuple[tuple[float, ...], float], grey: float, sight: str) -> np.ndarray:
+    rgb, alpha = shown
     mixed = np.asarray(rgb) * alpha + (1 - alpha) * grey
     linear = np.where(mixed <= 0.04045, mixed / 12.92, ((mixed + 0.055) / 1.055) ** 2.4)
     seen = np.clip(SIGHTS[sight] @ linear, 0, 1)
@@ -60,3 +66,28 @@ def test_any_two_colours_are_told_apart(sight):
 @pytest.mark.parametrize("sight", SIGHTS)
 def test_predicted_ink_is_never_taken_for_labelled_ink(sight):
     assert _distance("labelled ink", "predicted ink", sight) >= LEAST_OF_INK
+
+
+@pytest.mark.parametrize("sight", SIGHTS)
+def test_marks_of_regions_have_no_hue_and_show_on_any_papyrus(sight):
+    for grey in GREYS:
+        light, dark = (_lab(shown, grey, sight) for shown in MARKS.values())
+        papyrus = _lab(((grey,) * 3, 1.0), grey, sight)
+        assert np.abs([light[1:], dark[1:]]).max() < 1
+        assert deltaE_ciede2000(light, dark) >= LEAST_OF_INK
+        assert max(deltaE_ciede2000(light, papyrus), deltaE_ciede2000(dark, papyrus)) >= 2 * LEAST
+
+
+@pytest.mark.parametrize("sight", SIGHTS)
+def test_marks_of_regions_are_taken_for_no_label_or_prediction(sight):
+    near = {
+        (mark, name): distance
+        for mark, shown in MARKS.items()
+        for name in SHOWN
+        if (distance := min(_difference(shown, name, grey, sight) for grey in GREYS)) < LEAST
+    }
+    assert near == {}
+
+
+def _difference(shown: tuple[tuple[float, ...], float], name: str, grey: float, sight: str) -> float:
+    return float(deltaE_ciede2000(_lab(shown, grey, sight), _seen(name, grey, sight)))

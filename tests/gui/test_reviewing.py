@@ -6,6 +6,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QInputDialog
 
 from napari_ink.annotation import ReviewState, open_project
+from napari_ink.gui.models.review_marks import pattern
 from napari_ink.gui.models.state import Step
 from napari_ink.gui.preferences import key_of
 from tests.gui.doubtful import SIDE, doubtful_ink, save_wide
@@ -51,10 +52,11 @@ def test_a_reviewed_region_is_stored_with_author_and_time_and_the_next_one_opens
     assert "at your pace" in wide_dock.review.left.text()
     qtbot.waitUntil(lambda: "Review" in [layer.name for layer in viewer.layers])
     layer = viewer.layers["Review"]
-    assert (layer.data[16:32, 16:32] == ReviewState.REVIEWED).all()
-    assert (layer.data[:16, :16] == ReviewState.FLAGGED).all()
-    assert (layer.data > 0).sum() == 2 * 16**2
-    assert tuple(layer.data_to_world((16, 16))) == (263.5, 263.5)  # the middle of 256…271
+    reviewed, flagged = pattern(ReviewState.REVIEWED, 64), pattern(ReviewState.FLAGGED, 64)
+    assert (layer.data[64:128, 64:128] == reviewed).all()
+    assert (layer.data[:64, :64] == flagged).all()
+    assert (layer.data > 0).sum() == (reviewed > 0).sum() + (flagged > 0).sum()
+    assert tuple(layer.data_to_world((64, 64))) == (257.5, 257.5)  # the middle of 256…259
     wide_dock.session.labels.annotation.flush()
     display = open_project(tmp_path / "wide.ink")
     assert display.annotation.read("review", (0, 3), (0, 3)).tolist() == [[3, 0, 0], [0, 2, 0], [0, 0, 0]]

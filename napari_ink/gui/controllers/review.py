@@ -20,7 +20,7 @@ from napari_ink.gui.jobs.review import (
     statistics_job,
     write_job,
 )
-from napari_ink.gui.layers.review_layers import frame_layer, notes_layer, review_layer, tint
+from napari_ink.gui.layers.review_layers import frame_layer, marks, notes_layer, review_layer
 from napari_ink.gui.models.status import ReviewStatus
 from napari_ink.typing import UInt8Array
 
@@ -307,7 +307,7 @@ class ReviewController(QObject):
         # The layer is added only once a region has a state, since napari is slow at adding layers.
         self._shown = states
         if layer is not None:
-            layer.data[:] = tint(states, annotation.shape)
+            layer.data[:] = marks(states, annotation.shape)
             layer.refresh(extent=False, highlight=False)
         elif states.any():
             self._layers.show_auxiliary("review", review_layer(states, annotation.shape), under_labels=True)

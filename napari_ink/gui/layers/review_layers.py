@@ -1,4 +1,4 @@
-"""Layers of the review: a tint over each region by its state, a frame around the current region, and notes."""
+"""Layers of the review: a pattern over each region by its state, a frame around the current region, and notes."""
 
 from __future__ import annotations
 
@@ -8,39 +8,44 @@ import numpy as np
 from napari.layers import Labels, Points, Vectors
 from napari.utils.colormaps import DirectLabelColormap
 
-from napari_ink.annotation import ReviewState
 from napari_ink.annotation.store.edits import REGION_PX
+from napari_ink.gui.models.review_marks import MARK_RGBA, Mark, all_patterns
 from napari_ink.typing import UInt8Array
 
 if TYPE_CHECKING:
     from napari_ink.annotation import Note
 
-# From the palette of Okabe & Ito, faint enough to leave the fibres visible.
-_TINTS: dict[int | None, tuple[float, float, float, float]] = {
-    ReviewState.UNREVIEWED: (0, 0, 0, 0),
-    ReviewState.IN_PROGRESS: (0.94, 0.89, 0.26, 0.12),
-    ReviewState.REVIEWED: (0.0, 0.62, 0.45, 0.16),
-    ReviewState.FLAGGED: (0.80, 0.47, 0.65, 0.38),
-    None: (0, 0, 0, 0),
-}
 _FRAME = (0.94, 0.89, 0.26, 1.0)
 _NOTE_PX = 14
-_CELL_PX = 16
+_CELLS_PX = (4, 8, 16, 32)
+_MOST_CELLS = 2048**2
 
 
-def tint(states: UInt8Array, shape: tuple[int, int]) -> UInt8Array:
-    """Return the state of every cell of a segment; cells are small, so that no tint reaches far beyond its edge."""
-    height, width = (-(-length // _CELL_PX) for length in shape)
-    cells = REGION_PX // _CELL_PX
-    return states.repeat(cells, axis=0)[:height].repeat(cells, axis=1)[:, :width]
+def cell_px(shape: tuple[int, int]) -> int:
+    """Return the side of the cells of the patterns: finer lines for small segments, little memory for large ones."""
+    fits = (side for side in _CELLS_PX if shape[0] * shape[1] <= _MOST_CELLS * side**2)
+    return next(fits, _CELLS_PX[-1])
+
+
+def marks(states: UInt8Array, shape: tuple[int, int]) -> UInt8Array:
+    """Return the pattern of the state of each region, in cells; those at the edge of the segment are cut off there."""
+    side = cell_px(shape)
+    height, width = (-(-length // side) for length in shape)
+    patterns = all_patterns(REGION_PX // side)
+    # From (row, column, y, x) to a picture of all regions.
+    whole = np.concatenate(np.concatenate(patterns[states], axis=1), axis=1)
+    return np.ascontiguousarray(whole[:height, :width])
 
 
 def review_layer(states: UInt8Array, shape: tuple[int, int]) -> Labels:
-    """Return a layer that tints each region of a segment of this height and width by its state."""
-    layer = Labels(tint(states, shape), name="Review", colormap=DirectLabelColormap(color_dict=_TINTS), opacity=1.0)
-    layer.scale = (_CELL_PX, _CELL_PX)
+    """Return a layer that marks each region of a segment of this height and width by its state."""
+    colours: dict[int | None, tuple[float, ...]] = {int(mark): colour for mark, colour in MARK_RGBA.items()}
+    colours[None] = MARK_RGBA[Mark.NONE]  # of other values, which napari asks for
+    layer = Labels(marks(states, shape), name="Review", colormap=DirectLabelColormap(color_dict=colours), opacity=1.0)
+    side = cell_px(shape)
+    layer.scale = (side, side)
     # napari places a pixel's centre, not its corner, at its coordinates.
-    layer.translate = ((_CELL_PX - 1) / 2, (_CELL_PX - 1) / 2)
+    layer.translate = ((side - 1) / 2, (side - 1) / 2)
     layer.editable = False
     return layer
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import get_args
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QWidget
+from qtpy.QtWidgets import QGridLayout, QPushButton, QWidget
 
 from napari_ink.gui.models.actions import TITLES
 from napari_ink.gui.models.state import InkState
 from napari_ink.gui.preferences import colour, shown_key
 from napari_ink.gui.views.step_panel import button
-from napari_ink.gui.views.style import css
+from napari_ink.gui.views.swatches import Swatches
 from napari_ink.typing import LabelKind
 
 _LABELS = (
@@ -40,7 +40,7 @@ class Legend(QWidget):
         rows = (("Labels", "blink_labels", _LABELS), ("Prediction", "blink_prediction", _PREDICTION))
         for line, (title, action, colours) in enumerate(rows):
             grid.addWidget(self._button(title, action), line, 0)
-            swatches = _swatches(colours)
+            swatches = Swatches((colour(key), name) for key, name in colours)
             grid.addWidget(swatches, line, 1)
             if action == "blink_labels":
                 self.counts = swatches
@@ -63,17 +63,6 @@ class Legend(QWidget):
         made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         made.clicked.connect(lambda: self.action_requested.emit(action))
         return made
-
-
-def _swatches(colours: tuple[tuple[str, str], ...]) -> QLabel:
-    """Return a label with a coloured square before each name."""
-    parts = (
-        f'<span style="color: {css(colour(key))}">■</span>&nbsp;{name.replace(" ", "&nbsp;")}' for key, name in colours
-    )
-    made = QLabel(" ".join(parts))
-    made.setObjectName("inkLegend")
-    made.setTextFormat(Qt.TextFormat.RichText)
-    return made
 
 
 def _counted(state: InkState) -> str:

@@ -20,14 +20,13 @@ from napari_ink.gui.models.prediction import ModelEntry, RunSettings, Where
 from napari_ink.gui.models.predictions import title
 from napari_ink.gui.models.state import InkState, Step, time_left
 from napari_ink.gui.models.status import RunProgress
-from napari_ink.gui.preferences import preferred_device
+from napari_ink.gui.preferences import colour, preferred_device
 from napari_ink.gui.views.files import ask_for_file
 from napari_ink.gui.views.grey_range_section import GreyRangeBox
 from napari_ink.gui.views.models_dialog import ModelsDialog
 from napari_ink.gui.views.predictions_list import PredictionsList
 from napari_ink.gui.views.section import Section, row
 from napari_ink.gui.views.step_panel import Lines, StepPanel, button
-from napari_ink.gui.views.style import prediction_css
 from napari_ink.gui.views.widgets import OffsetBox, ThresholdRow
 from napari_ink.model import MODEL_SUFFIXES, Direction
 from napari_ink.predict import DeviceName, PrecisionName, TestTimeAugmentation
@@ -102,9 +101,8 @@ class PredictPanel(StepPanel):
         self.grey_box, self.precision_box, self.resample_box = GreyRangeBox(), QComboBox(), QComboBox()
         self._has_mask = False
         self.about = Lines(3)
-        ink_css, edge_css = prediction_css()
-        self.ink_threshold = ThresholdRow("Ink", ink_css, "ink")
-        self.edge_threshold = ThresholdRow("Edges", edge_css, "edges")
+        self.ink_threshold = ThresholdRow("Ink", colour("predicted_ink"), "ink")
+        self.edge_threshold = ThresholdRow("Edges", colour("predicted_edges"), "edges")
         self.thresholds = self._threshold_rows()
         self.predictions = PredictionsList()
         self._lay_out()

@@ -8,10 +8,13 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QKeyEvent
 from qtpy.QtWidgets import QListWidget, QListWidgetItem, QPushButton
 
+from napari_ink.annotation import ReviewState
+from napari_ink.gui.models.review_marks import MARKED_STATES
 from napari_ink.gui.models.state import InkState, Step, time_left
 from napari_ink.gui.models.status import ReviewStatus
 from napari_ink.gui.views.section import action_button, row
 from napari_ink.gui.views.step_panel import Lines, StepPanel, button
+from napari_ink.gui.views.swatches import Swatches
 from napari_ink.gui.views.widgets import Progress
 
 if TYPE_CHECKING:
@@ -19,6 +22,11 @@ if TYPE_CHECKING:
 
 _LIST_PX = 90
 _REGION_LINES, _STATISTICS_LINES = 4, 4
+_NAMES = {
+    ReviewState.REVIEWED: "reviewed",
+    ReviewState.FLAGGED: "flagged",
+    ReviewState.IN_PROGRESS: "in progress",
+}
 _HINT = "Go through the regions, the most uncertain first, and mark each."
 
 
@@ -55,6 +63,8 @@ class ReviewPanel(StepPanel):
         self.progress = Progress()
         self.progress.setFormat("%v of %m regions reviewed")
         self.region, self.left, self.statistics = Lines(_REGION_LINES), Lines(3), Lines(_STATISTICS_LINES)
+        self.marks = Swatches((state, _NAMES[state]) for state in MARKED_STATES)
+        self.marks.setToolTip("How regions are marked in the picture. The yellow outline is the current region")
         self.cancel_button = button("Cancel", "Stop ranking the regions")
         self.statistics_button = button(
             "Statistics", "Compute the ink area, the reviewed regions and the agreement with the prediction"
@@ -98,7 +108,7 @@ class ReviewPanel(StepPanel):
         )
         for pair in pairs:
             self.rows.addLayout(row(*(self._action(name, text) for name, text in pair)))
-        for widget in (self.region, self.progress, self.left):
+        for widget in (self.region, self.progress, self.marks, self.left):
             self.rows.addWidget(widget)
         self.rows.addLayout(row(self._action("note", "Note"), self.statistics_button, self.cancel_button))
         self.rows.addWidget(self.notes)

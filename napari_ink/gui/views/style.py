@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 from napari.utils.theme import get_theme
 
-from napari_ink.gui.preferences import colour
-
 if TYPE_CHECKING:
     from pydantic_extra_types.color import Color
 
@@ -102,14 +100,3 @@ def _is_light(colour: Color) -> bool:
 def _between(one: Color, other: Color) -> str:
     pairs = zip(one.as_rgb_tuple(alpha=False), other.as_rgb_tuple(alpha=False), strict=True)
     return "rgb({}, {}, {})".format(*((a + b) // 2 for a, b in pairs))
-
-
-def css(rgb: tuple[float, ...]) -> str:
-    """Return a colour with parts 0…1 in the syntax of style sheets."""
-    red, green, blue = (round(255 * part) for part in rgb[:3])
-    return f"rgb({red}, {green}, {blue})"
-
-
-def prediction_css() -> tuple[str, str]:
-    """Return the colours of predicted ink and edges in the syntax of style sheets."""
-    return css(colour("predicted_ink")), css(colour("predicted_edges"))

@@ -8,6 +8,8 @@ from qtpy.QtCore import QSignalBlocker, QSize, Qt, Signal
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QSlider, QSpinBox, QWidget
 from superqt.utils import QSignalDebouncer
 
+from napari_ink.gui.views.swatches import Swatch
+
 if TYPE_CHECKING:
     from napari_ink.model import InputContract
 
@@ -107,11 +109,8 @@ class ThresholdRow(QWidget):
 
     changed = Signal(float)
 
-    def __init__(self, title: str, colour: str, noun: str) -> None:
+    def __init__(self, title: str, colour: tuple[float, float, float], noun: str) -> None:
         super().__init__()
-        swatch = QLabel()
-        swatch.setFixedSize(14, 14)
-        swatch.setStyleSheet(f"background-color: {colour}; border-radius: 3px;")
         name = Column(title, "Edges")
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setRange(1, 99)
@@ -122,7 +121,7 @@ class ThresholdRow(QWidget):
         self._number.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
-        for widget in (swatch, name):
+        for widget in (Swatch(colour), name):
             row.addWidget(widget)
         row.addWidget(self.slider, 1)
         row.addWidget(self._number)
