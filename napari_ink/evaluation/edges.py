@@ -51,8 +51,8 @@ def edge_scores(
     """Score edge maps against true edges, matched one to one.
 
     As in BSDS, the map is thinned at every threshold; matching continues from one threshold to the next.
-    `docs/evaluation.md` compares the scores and times with those of other programs. If several people drew edges, the
-    choice between two equally good partners of a pixel changes the scores in the fourth digit.
+    `docs/explanation/score-checks.md` compares scores and times with those of other programs. If several people drew
+    edges, the choice between two equally good partners of a pixel changes the scores in the fourth digit.
 
     Parameters
     ----------

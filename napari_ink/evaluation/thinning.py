@@ -53,7 +53,7 @@ def thin(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
 
     The result equals that of `skimage.morphology.thin` for masks of any thickness and memory layout. Each pass visits
     only the remaining pixels: ridges are nearly thin already, and with scikit-image's function the scores of
-    photographs took 1.65 times as long (`docs/evaluation.md`).
+    photographs took 1.65 times as long (`docs/explanation/score-checks.md`).
     """
     # In C order, so that `flat` is a view: `np.pad` keeps the Fortran order of a map from MATLAB, for which `reshape`
     # makes a copy, and the thinning would be lost with it.
