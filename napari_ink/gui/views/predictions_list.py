@@ -33,6 +33,14 @@ _ROWS_SHOWN = 3
 _MOST_IN_MENU = 12
 _COMPARE = "Show where the selected prediction differs from the one in use"
 _LEGEND = "Yellow: more ink in {first}. Purple: more ink in {second}."
+_USE = "Show this prediction, and use it for labels, review and export"
+_NONE = "Select a prediction in the list"
+_IN_USE = "This prediction is in use"
+_RUNNING = "Wait for the running prediction, or cancel it"
+_NEED_TWO = "Compare and Flicker need two predictions: run another model, or the same one with other settings."
+_NEED_OTHER = "To compare, select another prediction than the one in use (●)."
+_NEED_COMPARISON = "Flicker alternates between the two predictions of a comparison: press Compare first."
+_FLICKER = "Show the compared prediction in place of the one in use, or back ({key})"
 _ALTERNATING = "Shown now: {second}. {key} goes back to {first}."
 
 
@@ -69,7 +77,7 @@ class PredictionsList(QWidget):
         self.trash_button.setMenu(self.trash_menu)
         # Qt draws its own arrow over the text.
         self.trash_button.setStyleSheet("QToolButton::menu-indicator { image: none; }")
-        self.use_button = button("Use", "Show this prediction, and use it for labels, review and export")
+        self.use_button = button("Use", _USE)
         self.compare_button = button("Compare", _COMPARE)
         self.flicker_button = button("Flicker", "")
         self.rename_button = button("Rename", "Give this prediction another name")
@@ -136,15 +144,31 @@ class PredictionsList(QWidget):
         is_idle, is_other = state.run is None, selected is not None and selected.path != state.prediction
         compared = state.predictions.compared
         self.use_button.setEnabled(is_idle and is_other)
+        why_not_use = "" if is_idle and is_other else _RUNNING if not is_idle else _IN_USE if selected else _NONE
+        self.use_button.setToolTip(why_not_use or _USE)
+        why_not = self._why_no_comparison(is_other)
         self.compare_button.setText("Compare" if compared is None else "Stop comparing")
-        self.compare_button.setEnabled(compared is not None or (is_idle and is_other and state.has_prediction))
-        key = shown_key("flicker")
+        self.compare_button.setEnabled(not why_not)
+        self.compare_button.setToolTip(why_not or _COMPARE)
         self.flicker_button.setEnabled(compared is not None)
-        self.flicker_button.setToolTip(f"Show the compared prediction in place of the one in use, or back ({key})")
+        flicker = _FLICKER.format(key=shown_key("flicker"))
+        self.flicker_button.setToolTip(flicker if compared is not None else why_not or _NEED_COMPARISON)
         self.rename_button.setEnabled(selected is not None)
         self.discard_button.setEnabled(selected is not None and (is_idle or is_other))
         self.undo_button.setEnabled(bool(state.predictions.trash))
-        self.legend.show_text(self._legend())
+        # Without a prediction, the step itself says what to do.
+        self.legend.show_text(self._legend() or (why_not if state.predictions.rows and is_idle else ""))
+
+    def _why_no_comparison(self, is_other: bool) -> str:
+        """Return the reason why no comparison can be started or ended; empty if one can."""
+        state = self._state
+        if state.predictions.compared is not None:
+            return ""
+        if state.run is not None:
+            return _RUNNING
+        if len(state.predictions.rows) < 2:
+            return _NEED_TWO
+        return "" if is_other and state.has_prediction else _NEED_OTHER
 
     def _legend(self) -> str:
         status = self._state.predictions

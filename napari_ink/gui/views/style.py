@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari.utils.theme import get_theme
+from qtpy.QtGui import QFontDatabase
 
 if TYPE_CHECKING:
     from pydantic_extra_types.color import Color
@@ -49,7 +50,7 @@ QPushButton#inkEye:hover {{ background-color: {hover}; }}
 QPushButton#inkFlat:hover {{ background-color: {hover}; }}
 QPushButton#inkFlat:disabled {{ color: {faint}; }}
 #inkStep QToolButton#inkIcon {{
-    background-color: {line}; border: 2px solid {line}; border-radius: 3px; padding: 0px; font-size: {small}pt;
+    background-color: {line}; border: 2px solid {line}; border-radius: 3px; padding: 0px;
 }}
 #inkStep QToolButton#inkIcon:hover {{ background-color: {hover}; border-color: {hover}; }}
 #inkStep QToolButton#inkIcon:checked {{ border-color: {accent}; background-color: {hover}; }}
@@ -58,6 +59,7 @@ QPushButton#inkFlat:disabled {{ color: {faint}; }}
 #inkStep #inkModels::item, #inkStep #inkPredictions::item {{ padding: 4px; }}
 #inkTool QSpinBox, #inkTool QComboBox {{ min-width: 30px; }}
 #inkStep QToolButton {{ font-size: {small}pt; }}
+#inkStep QToolButton#inkIcon {{ font-family: "{fixed}"; }}
 #inkStep QComboBox {{ background-color: {line}; padding: 2px 6px; border-radius: 3px; }}
 #inkStep QProgressBar, #inkStatus QProgressBar {{
     background-color: {line}; border: none; border-radius: 3px; text-align: center;
@@ -74,6 +76,8 @@ def style_sheet(theme_name: str, font_pt: int) -> str:
     theme = get_theme(theme_name)
     return _SHEET.format(
         raised=theme.foreground.as_rgb(),
+        # In small sizes of a proportional font, J and I can look alike; fixed fonts are made to tell letters apart.
+        fixed=QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont).family(),
         small=font_pt,  # napari shows most text one point larger
         line=theme.primary.as_rgb(),
         hover=theme.highlight.as_rgb(),

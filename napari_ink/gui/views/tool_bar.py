@@ -5,7 +5,7 @@ from __future__ import annotations
 from qtpy.QtCore import QEvent, QSize, Qt, Signal
 from qtpy.QtWidgets import QGridLayout, QLabel, QToolButton, QWidget
 
-from napari_ink.gui.models.actions import TITLES, Tool
+from napari_ink.gui.models.actions import EDGE_BRUSHES, TITLES, Tool
 from napari_ink.gui.preferences import shown_key
 from napari_ink.gui.views.icons import icon
 
@@ -38,6 +38,7 @@ _ERASERS = {
     Tool.ERASE_EDGE: "Erase back to unreviewed in the edge labels",
 }
 _ERASER_KEY = "E"
+_OTHER_ERASER = f" (key {_ERASER_KEY} after another tool of this row)"
 _PLAIN_TIP = "Show rows and columns in 2-D again"
 _NEED_PREDICTION = ("blink_prediction", "difference", "swap")
 _SIGNS = {"Ctrl+": "^", "Shift+": "⇧", "Alt+": "⌥", "Down": "↓", "Up": "↑", "Left": "←", "Right": "→"}
@@ -60,11 +61,16 @@ class IconButton(QToolButton):
         super().__init__()
         self._name, self._tip, self.key = name, tip, key
         self.setObjectName("inkIcon")
-        self.setText(_short(key) or " ")
+        self.show_key(key)
         self.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
         # Without the focus on the button, keys continue to go to the canvas.
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.explain("")
+
+    def show_key(self, key: str) -> None:
+        """Show a key below the icon; nothing if it is empty."""
+        self.key = key
+        self.setText(_short(key) or " ")
 
     def explain(self, detail: str) -> None:
         """Show what the button does in the tooltip, with a detail."""
@@ -125,6 +131,7 @@ class ToolBar(QWidget):
         grid.setColumnStretch(max(map(len, _ROWS.values())) + 1, 1)
         self.changes = tuple(self._action(name) for name in _CHANGES)
         self.actions_of["difference"].setCheckable(True)
+        self._show_eraser_key(Tool.ERASE_INK)
 
     def show_colour(self, colour: str) -> None:
         """Draw all icons in a colour."""
@@ -149,6 +156,14 @@ class ToolBar(QWidget):
         """Light the button of the active tool."""
         for tool, one in self.tools.items():
             one.setChecked(tool == active)
+        if active:
+            self._show_eraser_key(Tool.ERASE_EDGE if active in EDGE_BRUSHES else Tool.ERASE_INK)
+
+    def _show_eraser_key(self, erased: Tool) -> None:
+        """Show the key of erasing at the eraser that it activates: that of the labels which were drawn on last."""
+        for tool in _ERASERS:
+            self.tools[tool].show_key(_ERASER_KEY if tool is erased else "")
+            self.tools[tool].explain("" if tool is erased else _OTHER_ERASER)
 
     def _tool(self, tool: Tool) -> IconButton:
         if tool in _ERASERS:

@@ -82,6 +82,21 @@ def test_buttons_follow_the_selected_row(view, folder):
     assert asked(view, "discard_requested", view.discard_button.click) == [folder.path / "a.zarr"]
 
 
+def test_a_greyed_button_says_why(view, state, folder):
+    assert "select another prediction than the one in use" in view.legend.text()
+    assert view.compare_button.toolTip() == view.legend.text()
+    assert view.use_button.toolTip() == "This prediction is in use"
+    select(view, 2)
+    assert view.legend.text() == "" and "differs" in view.compare_button.toolTip()
+    assert "press Compare first" in view.flicker_button.toolTip()
+    for name in ("a", "c"):
+        folder.discard(folder.path / f"{name}.zarr")
+    view.show_state(replace(state, predictions=status_of(folder)))
+    assert "Compare and Flicker need two predictions" in view.legend.text()
+    assert view.compare_button.toolTip() == view.flicker_button.toolTip() == view.legend.text()
+    assert not view.compare_button.isEnabled() and not view.flicker_button.isEnabled()
+
+
 def test_keys_of_the_list_use_and_delete(view, folder, qtbot):
     view.activateWindow()
     view.list.setFocus()
