@@ -60,6 +60,7 @@ class Block:
     def commands(self) -> list[list[str]]:
         """Command lines of napari-ink, without redirections and remarks to their right."""
         joined = re.sub(r"\s*\\\n\s*", " ", self.text)
+        joined = re.sub(r"^torchrun .* -m napari_ink\.cli ", "napari-ink ", joined, flags=re.MULTILINE)
         lines = [re.split(r"\s{2,}|\s[#>]\s", line.strip())[0] for line in joined.splitlines()]
         return [shlex.split(line)[1:] for line in lines if line.startswith("napari-ink ")]
 
