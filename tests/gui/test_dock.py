@@ -41,7 +41,7 @@ def test_the_folder_button_opens_a_segment(bare_dock, segment, held_jobs, monkey
     held_jobs.work()
     take_turns()
     summary = bare_dock.stack.summary.text().replace("\u00a0", " ")
-    assert "seg-1" in summary and "12 depth layers of 96 × 128 px · 16 bit" in summary
+    assert "seg-1" in summary and "12 depth layers · 96 × 128 px (height × width) · 16 bit" in summary
     assert "seg-1_mask.png" in summary
     assert "surface is layer 6" in bare_dock.stack.depth_hint.text()
     assert bare_dock.predict.run_button.isEnabled()

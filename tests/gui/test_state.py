@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_ink.gui.controllers.prediction_run import seconds_left
-from napari_ink.gui.models.state import InkState, Step, cut_level, time_left
+from napari_ink.gui.models.state import InkState, Step, cut_level
 from napari_ink.gui.models.status import LabelCounts, ReviewStatus, RunProgress, TeachingStatus
+from napari_ink.gui.models.words import time_left
 from napari_ink.stack import DepthStack, open_stack
 
 
@@ -33,8 +34,11 @@ def test_a_threshold_equal_to_a_level_is_that_level(level):
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [
-        (0.2, "about 1 s"),
-        (40.4, "about 40 s"),
+        (0.2, "a few seconds"),
+        (9.9, "a few seconds"),
+        (43.4, "about 40 s"),
+        (56, "about 1 min"),
+        (70, "about 1 min"),
         (170, "about 3 min"),
         (4800, "about 1 h 20 min"),
         (3599, "about 1 h 00 min"),
@@ -42,6 +46,11 @@ def test_a_threshold_equal_to_a_level_is_that_level(level):
 )
 def test_time_left_in_words(seconds, words):
     assert time_left(seconds) == words
+
+
+def test_a_review_has_a_result_once_a_region_is_reviewed_or_flagged():
+    states = (ReviewStatus(regions=6), ReviewStatus(regions=6, in_progress=1), ReviewStatus(regions=6, flagged=1))
+    assert [InkState(review=review).is_done(Step.REVIEW) for review in states] == [False, False, True]
 
 
 def test_time_left_follows_the_average_pace():

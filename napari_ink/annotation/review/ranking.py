@@ -70,7 +70,7 @@ class RegionScore:
             f"The prediction contradicts {self.contradiction:.0%} of its labels": self.contradiction,
             f"The two models disagree on {self.between_models:.0%} of it": self.between_models,
             f"Predicted ink and edges disagree on {self.disagreement:.0%} of the outlines": self.disagreement,
-            f"The prediction is unsure ({self.uncertainty:.2f} bits a pixel)": self.uncertainty,
+            "The prediction is unsure": self.uncertainty,
         }
         strongest = max(sentences, key=lambda sentence: sentences[sentence])
         if sentences[strongest] < _LEAST_REASON:

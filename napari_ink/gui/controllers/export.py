@@ -20,6 +20,7 @@ from napari_ink.gui.jobs.export import (
     plane_to_export,
 )
 from napari_ink.gui.models.state import FigureSettings, Step
+from napari_ink.gui.models.words import size_text
 
 if TYPE_CHECKING:
     from napari_ink.export import LabelPlane
@@ -89,7 +90,7 @@ class ExportController:
                 folder.cleanup()
                 if clipboard is not None:
                     clipboard.setImage(image)
-                    show_info(f"Copied a picture of {image.width()} × {image.height()} pixels.")
+                    show_info(f"Copied a picture of {size_text(image.height(), image.width())}.")
 
             job = figure_job(figure, Path(folder.name) / "figure.png")
             self._jobs.run("copy", job, copy, step=Step.EXPORT, busy="Drawing the figure…")

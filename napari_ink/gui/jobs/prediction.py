@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from napari_ink.errors import BadInputError
 from napari_ink.gui.jobs.roi_mask import check_papyrus, roi_mask, roi_mask_path
+from napari_ink.gui.models.words import size_text
 from napari_ink.stack import (
     DepthStack,
     read_segment_mask,
@@ -190,8 +191,8 @@ def chosen_job(path: Path, stack: DepthStack) -> Generator[PredictionFound | Pre
 
     prediction = open_prediction(path)
     if prediction.shape != stack.shape[1:]:
-        sizes = (f"{height} × {width}" for height, width in (prediction.shape, stack.shape[1:]))
-        raise BadInputError(f"{path.name} is of a segment of {' pixels, and this one has '.join(sizes)} pixels.")
+        stored, opened = size_text(*prediction.shape), size_text(*stack.shape[1:])
+        raise BadInputError(f"{path.name} is of a segment of {stored}, and this one has {opened}.")
     cuts = prediction.recommended_threshold("ink"), prediction.recommended_threshold("edge")
     yield PredictionFound(path, prediction.shape, prediction.third, prediction.complete, prediction.provenance, *cuts)
     third = prediction.disagreement or prediction.depth

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from napari_ink.annotation import LabelValue, ReviewState, Statistics, score_regions, statistics
 from napari_ink.annotation.store.edits import CHUNK_PX
 from napari_ink.errors import BadInputError
+from napari_ink.gui.models.words import count_text
 from napari_ink.typing import UInt8Array
 
 if TYPE_CHECKING:
@@ -184,7 +185,7 @@ def _agreement(annotation: Annotation, ink: UInt8Array, level: int) -> float | N
 
 
 def _in_words(found: Statistics, agreement: float | None) -> str:
-    area = f"{found.ink_px:,} px".replace(",", "\u202f")
+    area = f"{count_text(found.ink_px)} px"
     if found.ink_cm2 is not None:
         area = f"{found.ink_cm2 * 100:.2f} mm²"
     agrees = "" if agreement is None else f" Prediction and labels agree on {agreement:.1%} of the labelled pixels."

@@ -197,7 +197,7 @@ class InkState:
             Step.PREDICT: self.has_prediction and self.run is None,
             Step.CORRECT: self.labels_edited,
             Step.LEARN: bool(self.teaching.rows),
-            Step.REVIEW: 0 < self.review.regions <= self.review.reviewed + self.review.flagged,
+            Step.REVIEW: bool(self.review.reviewed or self.review.flagged),
             Step.EXPORT: bool(self.exported),
         }[step]
 
@@ -259,11 +259,3 @@ def cut_level(threshold: float) -> int:
     # The tolerance keeps k / 255 itself above the threshold in spite of rounding errors.
     level = -int(-(threshold * 255 - 1e-6) // 1)
     return min(max(level, 1), 255)
-
-
-def time_left(seconds: float) -> str:
-    """Return a duration in words: ``about 40 s``, ``about 3 min``, ``about 1 h 20 min``."""
-    if seconds < 60:
-        return f"about {max(round(seconds), 1)} s"
-    minutes = round(seconds / 60)
-    return f"about {minutes} min" if minutes < 60 else f"about {minutes // 60} h {minutes % 60:02d} min"

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from napari_ink.gui.models.state import InkState, Step, time_left
+from napari_ink.gui.models.state import InkState, Step
 from napari_ink.gui.models.status import StorageStatus
+from napari_ink.gui.models.words import time_left
 
 
 class WorkKind(StrEnum):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from napari_ink.gui.models.state import InkState, time_left
+from napari_ink.gui.models.state import InkState
+from napari_ink.gui.models.words import time_left
 from napari_ink.gui.views.files import ask_where_to_save
 from napari_ink.gui.views.section import row
 from napari_ink.gui.views.step_panel import button, paragraph, show_text

@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QFormLayout, QLabel, QSize
 
 from napari_ink.export import FORMATS
 from napari_ink.gui.models.state import FigureSettings, InkState, Step
+from napari_ink.gui.models.words import count_text, size_text
 from napari_ink.gui.views.files import ask_where_to_save
 from napari_ink.gui.views.section import row
 from napari_ink.gui.views.step_panel import Lines, StepPanel, button
@@ -146,7 +147,7 @@ class ExportPanel(StepPanel):
             return ""
         height, width = state.stack.shape[1:]
         name, count = self._name(state.stack), self._count(state)
-        return f"{name}: {width} × {height} px{_counted_text(count, self._counted(), height * width)}"
+        return f"{name}: {size_text(height, width)}{_counted_text(count, self._counted(), height * width)}"
 
     def _counted(self) -> str:
         return "edges" if self._what() == "edges" else "ink"
@@ -219,5 +220,4 @@ class ExportPanel(StepPanel):
 def _counted_text(count: int | None, what: str, whole: int) -> str:
     if count is None:
         return ". Counting the pixels…"
-    number = f"{count:,}".replace(",", "\u202f")
-    return f", {number} pixels of {what} ({count / whole:.1%})."
+    return f", {count_text(count)} pixels of {what} ({count / whole:.1%})."

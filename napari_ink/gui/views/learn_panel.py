@@ -7,8 +7,9 @@ from pathlib import Path
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QDoubleSpinBox, QFileDialog, QLabel
 
-from napari_ink.gui.models.state import InkState, Step, time_left
+from napari_ink.gui.models.state import InkState, Step
 from napari_ink.gui.models.status import TeachingStatus
+from napari_ink.gui.models.words import time_left
 from napari_ink.gui.preferences import shown_key
 from napari_ink.gui.views.lesson_plot import LessonExamples, LessonPlot
 from napari_ink.gui.views.models_section import ModelList

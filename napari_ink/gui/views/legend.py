@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QGridLayout, QPushButton, QWidget
 
 from napari_ink.gui.models.actions import TITLES
 from napari_ink.gui.models.state import InkState
+from napari_ink.gui.models.words import count_text
 from napari_ink.gui.preferences import colour, shown_key
 from napari_ink.gui.views.step_panel import button
 from napari_ink.gui.views.swatches import Swatches
@@ -68,4 +69,4 @@ class Legend(QWidget):
 def _counted(state: InkState) -> str:
     counts = state.counts
     shown = {"Ink": counts.ink, "papyrus": counts.papyrus, "edges": counts.edge, "no edge": counts.not_edge}
-    return " · ".join(f"{name} {pixels:,}".replace(",", "\u202f") for name, pixels in shown.items())
+    return " · ".join(f"{name} {count_text(pixels)}" for name, pixels in shown.items())

@@ -59,7 +59,7 @@ class ModelList(QWidget):
         self.use_button = button("Use", "Predict with this model from now on")
         self.back_button = button("Back to start model", "Predict with the model that teaching started from")
         self.rename_button = button("Rename…", "Give this model another name")
-        self.export_button = button("Export…", "Save a copy of this model, to use or share elsewhere")
+        self.export_button = button("Save a copy…", "Save this model as a file, to use or share elsewhere")
         self.check_button = button(
             "Check", "Measure what moved labels and the reversed stack teach, and what was forgotten; takes minutes"
         )
@@ -162,7 +162,7 @@ class ModelList(QWidget):
         if (model := self._selected()) is None:
             return
         name = str(Path.home() / f"{model.name}.safetensors")
-        chosen, _ = QFileDialog.getSaveFileName(self, "Export model", name, "Models (*.safetensors)")
+        chosen, _ = QFileDialog.getSaveFileName(self, "Save a copy of the model", name, "Models (*.safetensors)")
         if chosen:
             # Not `with_suffix`, which would cut the name "v1.2" short.
             path = chosen if chosen.endswith(".safetensors") else f"{chosen}.safetensors"

@@ -18,8 +18,9 @@ from qtpy.QtWidgets import (
 
 from napari_ink.gui.models.prediction import ModelEntry, RunSettings, Where
 from napari_ink.gui.models.predictions import title
-from napari_ink.gui.models.state import InkState, Step, time_left
+from napari_ink.gui.models.state import InkState, Step
 from napari_ink.gui.models.status import RunProgress
+from napari_ink.gui.models.words import time_left
 from napari_ink.gui.preferences import colour, preferred_device
 from napari_ink.gui.views.files import ask_for_file
 from napari_ink.gui.views.grey_range_section import GreyRangeBox

@@ -10,8 +10,9 @@ from qtpy.QtWidgets import QListWidget, QListWidgetItem, QPushButton
 
 from napari_ink.annotation import ReviewState
 from napari_ink.gui.models.review_marks import MARKED_STATES
-from napari_ink.gui.models.state import InkState, Step, time_left
+from napari_ink.gui.models.state import InkState, Step
 from napari_ink.gui.models.status import ReviewStatus
+from napari_ink.gui.models.words import time_left
 from napari_ink.gui.views.section import action_button, row
 from napari_ink.gui.views.step_panel import Lines, StepPanel, button
 from napari_ink.gui.views.swatches import Swatches

@@ -9,6 +9,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QInputDialog
 
 from napari_ink.gui.models.state import InkState, Step
+from napari_ink.gui.models.words import size_text
 from napari_ink.gui.views.convert_section import ConvertSection
 from napari_ink.gui.views.depth_section import DepthSection
 from napari_ink.gui.views.files import ask_for_file, ask_for_folder
@@ -22,7 +23,7 @@ _DEPTH = "Move through the depth with the slider under the picture; the surface 
 _SAMPLED = "<b>Coarse picture from a sample; the whole follows.</b> "
 _SUFFIXES = "*.tif *.tiff *.npy *.nrrd *.nhdr *.h5 *.hdf5 *.hdf *.he5 *.nxs *.mat *.ims *.zip *.ozx"
 _FILES = f"Depth stacks ({_SUFFIXES});;All files (*)"
-_ADDRESS = "Address of an OME-Zarr, a folder of TIFF layers or a file (https:// or s3://)"
+_ADDRESS = "URL of an OME-Zarr, a folder of TIFF layers or a file (https:// or s3://)"
 
 
 class StackPanel(StepPanel):
@@ -36,7 +37,7 @@ class StackPanel(StepPanel):
         self._stack: DepthStack | None = None
         self.folder_button = button("Open folder…", "Open a folder of depth layers, or a Zarr", primary=True)
         self.file_button = button("Open file…", "Open one TIFF, NumPy, NRRD or HDF5 file with all depth layers")
-        self.address_button = button("Address…", "Open a stack from the network: https:// or s3://")
+        self.address_button = button("Open URL…", "Open a stack from the web or a cloud store: https:// or s3://")
         self.sample_button = button("Try the sample", "Open a small simulated segment whose ink is known")
         self.recent_button = button("Recent", "Open a segment or project that was open before")
         self.recent = RecentMenu("Recent", self)
@@ -85,7 +86,7 @@ class StackPanel(StepPanel):
             self.open_requested.emit(chosen)
 
     def _on_address(self) -> None:
-        address, is_given = QInputDialog.getText(self, "Open an address", _ADDRESS)
+        address, is_given = QInputDialog.getText(self, "Open URL", _ADDRESS)
         if is_given and address.strip():
             self.open_requested.emit(address.strip())
 
@@ -94,8 +95,8 @@ def summary(stack: DepthStack, mask: Path | None) -> str:
     """Return a short description of a stack, with its name in bold."""
     depth, height, width = stack.shape
     voxels = "voxel size unknown" if stack.voxel_size_um is None else f"{stack.voxel_size_um:g} µm voxels"
-    size = f"{depth} depth layers of {height} × {width} px"
-    parts = [f"<b>{escape(stack.name)}</b>", size, f"{8 * stack.dtype.itemsize} bit", voxels, stack.format]
+    size = [f"{depth} depth layers", size_text(height, width)]
+    parts = [f"<b>{escape(stack.name)}</b>", *size, f"{8 * stack.dtype.itemsize} bit", voxels, stack.format]
     parts += [stack.scaling] if stack.scaling else []
     found = "no papyrus mask beside it" if mask is None else f"papyrus mask: {escape(mask.name)}"
     # Lines break between the parts, not inside them.

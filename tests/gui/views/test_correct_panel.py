@@ -40,7 +40,7 @@ def test_labelled_pixels_are_counted_in_the_legend(qtbot, segment):
     legend = Legend()
     qtbot.addWidget(legend)
     legend.show_state(InkState(stack=open_stack(segment), labels=True, counts=LabelCounts(ink=1234, papyrus=56)))
-    assert "Ink 1\u202f234 · papyrus 56" in legend.counts.toolTip()
+    assert "Ink 1,234 · papyrus 56" in legend.counts.toolTip()
 
 
 def test_shapes_omitted_by_an_import_are_shown(panel, segment):

@@ -65,7 +65,7 @@ def test_the_path_of_the_last_file_is_shown(panel, segment):
 
 def test_name_size_and_pixels_are_told_before_the_export(panel, labelled, predicted):
     panel.show_state(replace(labelled, counts=LabelCounts(ink=1234, edge=56)))
-    assert panel.summary.text() == "seg-1_ink.png: 128 × 96 px, 1\u202f234 pixels of ink (10.0%)."
+    assert panel.summary.text() == "seg-1_ink.png: 96 × 128 px (height × width), 1,234 pixels of ink (10.0%)."
     panel.what_box.setCurrentText("Edge mask")
     assert "56 pixels of edges" in panel.summary.text()
     panel.show_state(replace(predicted, predicted_count=(None, "edges", 0.5, 77)))
