@@ -1,11 +1,14 @@
 """The pages: their lines, and the places that they and the program name."""
 
 import ast
+import json
 import re
 import tomllib
 from pathlib import Path
 
 import pytest
+
+from napari_ink.phantom import WORLDS, PhantomConfig
 
 ROOT = Path(__file__).parents[1]
 DECISIONS = ROOT / "docs/decisions/README.md"
@@ -78,3 +81,18 @@ def test_the_table_of_decisions_lists_each_in_order():
         r"^\| (\d{4}) \| \[.+\]\((\1-.+\.md)\) \|$", DECISIONS.read_text(encoding="utf-8"), re.MULTILINE
     )
     assert [name for _, name in listed] == sorted(path.name for path in DECISIONS.parent.glob("0*.md"))
+
+
+def test_the_page_on_phantoms_lists_every_parameter_with_its_default():
+    page = (ROOT / "docs/phantoms.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `(\w+)` \| (\S*) ?\| .+ \|$", page[: page.index("## Worlds")], re.MULTILINE))
+    fields = PhantomConfig.model_fields
+    assert {name: json.loads(default) for name, default in rows.items() if default} == {
+        name: field.default for name, field in fields.items() if not field.is_required()
+    }
+    assert set(rows) == set(fields)
+
+
+def test_the_page_on_phantoms_lists_every_world():
+    page = (ROOT / "docs/phantoms.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `(\w+)` \|", page[page.index("## Worlds") :], re.MULTILINE)) == set(WORLDS)

@@ -116,7 +116,8 @@ def on_familiarity(provenance: Mapping[str, Any], figures: Mapping[str, float], 
     )
 
 
-# Shares of a segment that ink covers on pages, with room for the densest and emptiest; see docs/phantoms.md.
+# Shares of a segment that ink covers on pages, with room for the densest and emptiest; see
+# docs/explanation/phantom-figures.md.
 _PAGE = (0.005, 0.4)
 _CERTAIN = 0.9
 _LEAST_PX = 4096
