@@ -306,7 +306,7 @@ def predicted(network: Parts, stack: Path, device: str) -> Map:
     for tile in tiles_of(grid):
         cells = {c: inference.planes(c, inference.read(c)) for c in inference.cells.touching(grid.read_area(tile))}
         y, x = tile.slices
-        found = inference.probabilities(inference.assembled([tile], [cells]))[0]
+        found = inference.probabilities([tile], inference.assembled([tile], [cells]))[0]
         out[:, y, x] = found[:, : y.stop - y.start, : x.stop - x.start]
     return out
 
@@ -355,7 +355,7 @@ def one_tile(network: Parts, stack: Path, device: str) -> Callable[[], Any]:
 
     def compute() -> Any:
         cells = {cell: inference.planes(cell, one) for cell, one in values.items()}
-        return inference.probabilities(inference.assembled([tile], [cells]))
+        return inference.probabilities([tile], inference.assembled([tile], [cells]))
 
     return compute
 

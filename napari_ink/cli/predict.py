@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from contextlib import closing, nullcontext
 from functools import partial
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     _Asked = partial[PredictRequest]
 
 LARGEST_MEAN = 64
+_NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
 _INNER = ("layers", "surface_volume")
 _SUFFIXES = (
     ".zarr",
@@ -117,8 +119,8 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--resample",
         metavar="N",
-        help="read means of N layers and of N × N pixels, or LAYERS,PIXELS, or none; default: what the voxel sizes of "
-        "stack and model call for",
+        help="read means of N layers and of N × N pixels, such as 4 or 1.2137, or LAYERS,PIXELS, or none; default: "
+        "what the voxel sizes of stack and model call for",
     )
 
 
@@ -230,18 +232,18 @@ def _asked(arguments: argparse.Namespace) -> _Asked:
     )
 
 
-def _means(text: str | None) -> tuple[int, int] | None:
+def _means(text: str | None) -> tuple[float, float] | None:
     """Return how many layers, and pixels along each side of a square, to average; None if that is not stated."""
     if text is None:
         return None
     layers, _, pixels = text.partition(",")
     stated = ["1", "1"] if text == "none" else [layers, pixels or layers]
-    if not all(one.isdecimal() and 1 <= int(one) <= LARGEST_MEAN for one in stated):
+    if not all(_NUMBER.fullmatch(one) and 1 <= float(one) <= LARGEST_MEAN for one in stated):
         raise BadInputError(
-            f"--resample {text} is not possible; give a whole number of at most {LARGEST_MEAN}, or two with a comma "
-            "(layers, pixels), or none."
+            f"--resample {text} is not possible; give a number from 1 to {LARGEST_MEAN}, or two with a comma (layers, "
+            "pixels), or none."
         )
-    return int(stated[0]), int(stated[1])
+    return float(stated[0]), float(stated[1])
 
 
 def _augmentations(text: str | None) -> tuple[TestTimeAugmentation, ...]:

@@ -87,7 +87,7 @@ class InkModel:
         direction: Direction | None = None,
         surface_offset: int | None = None,
         grey_range: tuple[float, float] | None = None,
-        mean_of: tuple[int, int] | None = None,
+        mean_of: tuple[float, float] | None = None,
     ) -> Self:
         """Return this model with another direction, layer window, grey range or resampling; None keeps its own value.
 

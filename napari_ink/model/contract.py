@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, Protocol, Self
 import numpy as np
 import numpy.typing as npt
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -22,10 +23,18 @@ from pydantic import (
     model_validator,
 )
 
+from napari_ink.area_means import DECIMALS, factor_of, mean_weights, means_of_layers
 from napari_ink.errors import ContractError
 
+
+def _whole_if_possible(number: float) -> float:
+    """Return an integer for a whole number, as records of versions that knew no others have it."""
+    rounded = round(number, DECIMALS)
+    return int(rounded) if rounded == int(rounded) else rounded
+
+
 Direction = Literal["as stored", "reversed"]
-Mean = Annotated[int, Field(ge=1, le=64)]
+Mean = Annotated[int | float, Field(ge=1, le=64), AfterValidator(_whole_if_possible)]
 Normalisation = Literal["fixed", "crop robust", "stack quantiles"]
 LARGEST_TILE = 2**13
 _LATER_ENTRIES = frozenset(
@@ -155,7 +164,8 @@ class InputContract(BaseModel):
 
         The window is centred on the stack's middle layer, moved by `surface_offset`, and clipped to the stack. If the
         direction is reversed, the window is mirrored about the middle of the layers, so that the same papyrus numbered
-        in reverse gives exactly the same values. It holds whole groups of layers, if their means are read.
+        in reverse gives exactly the same values. It holds whole groups of layers, if their means are read; if a group
+        is no whole number of layers, the first one in the direction of reading begins with a whole layer.
 
         Raises
         ------
@@ -163,11 +173,12 @@ class InputContract(BaseModel):
             If fewer than `min_depth_layers` layers are left.
         """
         window, together = self._clipped(depth), self.mean_of[0]
-        if window.stop - window.start < self.min_depth_layers * together:
-            means = "" if together == 1 else f", {self.min_depth_layers} means of {together}"
+        if self.layers_read(depth) < self.min_depth_layers:
+            means = "" if together == 1 else f", {self.min_depth_layers} means of {together:g}"
+            needed = math.ceil(self.min_depth_layers * factor_of(together))
             raise ContractError(
                 f"The stack has too few depth layers: {max(window.stop - window.start, 0)} of its {depth} can be read "
-                f"and this model needs {self.min_depth_layers * together}{means}; use a deeper stack or another model."
+                f"and this model needs {needed}{means}; use a deeper stack or another model."
             )
         if self.direction == "reversed":
             return slice(depth - window.stop, depth - window.start)
@@ -175,40 +186,48 @@ class InputContract(BaseModel):
 
     def layers_read(self, depth: int) -> int:
         """Return how many layers of a stack of `depth` layers can be read, counted as the network sees them."""
-        window = self._clipped(depth)
-        return int(max(window.stop - window.start, 0)) // self.mean_of[0]
+        return max(self._groups(depth)[1], 0)
 
     def _start(self, depth: int) -> int:
         """Return the first layer of a window without an offset."""
-        layers, together = self.depth_layers, self.mean_of[0]
+        layers, together = self.depth_layers, factor_of(self.mean_of[0])
         if together == 1:
             return depth // 2 - layers // 2
         # Where the window cannot lie in the middle, the authors' tools leave one layer more before it.
-        return -(-(depth - layers * together) // 2)
+        return math.floor((depth - layers * together + 1) / 2)
+
+    def _groups(self, depth: int) -> tuple[int, int]:
+        """Return the first layer of the window in the direction of reading, and its number of groups in the stack."""
+        start, together = self._start(depth) + self.surface_offset, factor_of(self.mean_of[0])
+        end = start + self.depth_layers * together
+        before, after = (math.ceil(max(beyond, 0) / together) for beyond in (-start, end - depth))
+        if together.denominator == 1:
+            return math.floor(start + before * together), self.depth_layers - before - after
+        inside = min(end, depth)
+        groups = math.floor((inside - max(start, 0)) / together)
+        return start if start >= 0 else math.floor(inside - groups * together), groups
 
     def _clipped(self, depth: int) -> slice:
         """Return the window in the direction of reading, clipped to whole groups of layers within the stack."""
-        start, together = self._start(depth) + self.surface_offset, self.mean_of[0]
-        before = -(-max(-start, 0) // together)
-        after = -(-max(start + self.depth_layers * together - depth, 0) // together)
-        return slice(start + before * together, start + (self.depth_layers - after) * together)
+        first, groups = self._groups(depth)
+        return slice(first, first + math.ceil(groups * factor_of(self.mean_of[0])))
 
     def offsets(self, depth: int) -> tuple[int, int]:
         """Return the smallest and largest `surface_offset` with which enough of `depth` layers can be read.
 
         With fewer than `min_depth_layers` layers there is none, and the first is greater than the second.
         """
-        start, together = self._start(depth), self.mean_of[0]
-        least = self.min_depth_layers * together
-        if depth < least:
+        start, together = self._start(depth), factor_of(self.mean_of[0])
+        needed = self.min_depth_layers * together
+        if depth < needed:
             return 1, 0
-        return least - self.depth_layers * together - start, depth - least - start
+        return math.ceil(needed - self.depth_layers * together - start), math.floor(depth - needed - start)
 
     def fitted(self, voxel_size_um: float | None, layer_step_um: float | None) -> Self:
         """Return this contract with means of layers and pixels that bring a stack near to what was trained on.
 
-        Only whole numbers of voxels are averaged, and only if that ends within a tenth of the voxel size trained on;
-        with an unknown voxel size, or one that is larger, nothing is.
+        A whole number of voxels is averaged if that ends within a tenth of the voxel size trained on, else as many as
+        give that size. With an unknown voxel size, or one that is as large or larger, nothing is.
 
         Parameters
         ----------
@@ -281,7 +300,7 @@ class InputContract(BaseModel):
             float32 ``(z, y, x)``: means of layers, spread, clipped, centred and scaled, in this contract's direction.
             Means of pixels are not taken here.
         """
-        block = _means_of_layers(block, self.mean_of[0])
+        block = _layers_averaged(block, self.mean_of[0], self.direction == "reversed")
         if self.normalisation == "stack quantiles":
             if self.stack_greys is None:
                 raise ContractError(
@@ -374,7 +393,7 @@ class InputContract(BaseModel):
         layers, side = self.mean_of
         if self.mean_of == (1, 1):
             return ()
-        how = f"The stack is resampled for the model, by means of {layers} layers and of {side} × {side} pixels"
+        how = f"The stack is resampled for the model, by means of {layers:g} layers and of {side:g} × {side:g} pixels"
         if voxel_size_um is None:
             return (f"{how}.",)
         step = layer_step_um or voxel_size_um
@@ -402,22 +421,30 @@ class InputContract(BaseModel):
         return ()
 
 
-def _voxels_to_average(size_um: float | None, trained_um: float | None) -> int:
+def _voxels_to_average(size_um: float | None, trained_um: float | None) -> float:
     """Return how many voxels to average along an axis."""
     if size_um is None or trained_um is None:
         return 1
     number = round(trained_um / size_um)
-    fits = 1 < number <= _MOST_MEANS and abs(number * size_um / trained_um - 1) <= _VOXEL_TOLERANCE
-    return number if fits else 1
+    if number >= 1 and abs(number * size_um / trained_um - 1) <= _VOXEL_TOLERANCE:
+        return number if number <= _MOST_MEANS else 1
+    ratio = round(trained_um / size_um, DECIMALS)
+    return ratio if 1 < ratio <= _MOST_MEANS else 1
 
 
-def _means_of_layers(block: Greys, together: int) -> Greys:
+def _layers_averaged(block: Greys, together: float, is_reversed: bool) -> Greys:
     """Return means of groups of layers, rounded to whole grey values as in the files of a resampled stack."""
     if together == 1:
         return block
-    groups = block.reshape(len(block) // together, together, *block.shape[1:])
-    means: Greys = np.rint(groups.mean(axis=1, dtype=np.float32)).astype(block.dtype)
-    return means
+    if isinstance(together, int):
+        groups = block.reshape(len(block) // together, together, *block.shape[1:])
+        whole: Greys = np.rint(groups.mean(axis=1, dtype=np.float32)).astype(block.dtype)
+        return whole
+    # The first group in the direction of reading begins with a whole layer, and the last may end within one.
+    order, factor = slice(None, None, -1 if is_reversed else 1), factor_of(together)
+    weights = mean_weights(0, math.floor(len(block) / factor), factor, len(block))
+    means = np.rint(means_of_layers(block[order], weights))[order]
+    return means.astype(np.uint8) if block.dtype == np.uint8 else means.astype(np.uint16)
 
 
 def _in_um(edge: float, step: float) -> str:

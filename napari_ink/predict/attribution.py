@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from napari_ink.area_means import factor_of, mean_weights
 from napari_ink.predict.probing.sampling import sample_shape
 from napari_ink.predict.resampling import resampled
 from napari_ink.stack import DepthStack, plane_means
@@ -55,7 +58,8 @@ def contribution(model: InkModel, stack: DepthStack, y: int, x: int) -> npt.NDAr
     model = resampled(model, stack).with_greys_of(stack)
     contract = model.contract
     together, pixels = contract.mean_of
-    stack, y, x = plane_means(stack, pixels), y // pixels, x // pixels
+    stack, factor = plane_means(stack, pixels), factor_of(pixels)
+    y, x = (math.floor((at + Fraction(1, 2)) / factor) for at in (y, x))
     depth, height, width = stack.shape
     z = contract.z_window(depth)
     side = sample_shape(model).side
@@ -70,12 +74,11 @@ def contribution(model: InkModel, stack: DepthStack, y: int, x: int) -> npt.NDAr
     stated = getattr(network, "by_layer", None)
     parts = _gradient_parts if stated is None else _stated_parts
     by_layer = parts(stated or network, block, y - top, x - left).cpu().numpy()
-    # `prepare` put the layers into the network's order; the result is in the stack's.
-    if contract.direction == "reversed":
-        by_layer = by_layer[::-1]
     out = np.zeros(depth, np.float32)
-    # The part of a mean belongs to its layers alike.
-    out[z] = np.repeat(by_layer, together) / together
+    # The part of a mean belongs to its layers, by their weights in it.
+    weights = mean_weights(0, len(by_layer), factor_of(together), z.stop - z.start)
+    # `prepare` put the layers into the network's order; the result is in the stack's.
+    out[z] = (weights.T @ by_layer)[:: -1 if contract.direction == "reversed" else 1]
     return out
 
 

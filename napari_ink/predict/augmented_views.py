@@ -84,5 +84,6 @@ def shifted_contracts(own: InputContract, depth: int, augment: Sequence[TestTime
     if "depth" not in augment:
         return [own]
     own.z_window(depth)  # raises if not even the model's own window fits
-    shifted = (own.changed(surface_offset=own.surface_offset + shift * own.mean_of[0]) for shift in _DEPTH_SHIFTS)
+    offsets = (own.surface_offset + round(shift * own.mean_of[0]) for shift in _DEPTH_SHIFTS)
+    shifted = (own.changed(surface_offset=offset) for offset in offsets)
     return [one for one in shifted if one.layers_read(depth) >= own.layers_read(depth)]

@@ -39,7 +39,7 @@ from napari_ink.predict.grid_choice import choose_grid, overlap_of, smaller_side
 from napari_ink.predict.nan_tiles import refuse_only_nan
 from napari_ink.predict.precision import choose_format
 from napari_ink.predict.request import PredictRequest
-from napari_ink.predict.resampling import resampled, side_of
+from napari_ink.predict.resampling import resampled
 from napari_ink.predict.storage.create import check_resumable, create_store
 from napari_ink.predict.storage.encoding import BlockCodec
 from napari_ink.predict.storage.provenance import MUST_AGREE, describe_resumption, describe_run, written_since
@@ -136,7 +136,6 @@ class _Run:
         model, *others = (one.with_greys_of(stack) for one in (model, *request.others))
         request = replace(request, model=model, others=tuple(others))
         self._members = members_of((model, *others), request.augment, stack.shape[0])
-        self._side = side_of(self._members)
         request = self._request = replace(request, overlap=overlap_of(request.overlap, self._members))
         self._region = (request.region or Region.whole(self._shape)).clip(self._shape)
         self._mask = _checked_mask(request.mask, self._shape, self._region)
@@ -147,10 +146,8 @@ class _Run:
         for name, number in (("A batch of {} tiles", request.batch_size), ("A machine of {} cores", request.cores)):
             if number is not None and number < 1:
                 raise BadInputError(f"{name.format(number)} is not possible; give at least 1.")
-        height, width = self._grid.tile
-        seen = height // self._side, width // self._side
         is_large = any(getattr(member.network, "is_large", False) for member in self._members)
-        self._batch_size = request.batch_size or default_batch_size(self._device, seen, is_large)
+        self._batch_size = request.batch_size or default_batch_size(self._device, self._grid.seen.tile, is_large)
         self._cores = request.cores or cores_for_torch()
         has = has_bfloat16(self._device) if cluster is None else cluster.has_bfloat16
         self._number_format, self._note_on_precision = choose_format(

@@ -100,10 +100,11 @@ def third_plane(members: Sequence[EnsembleMember], has_depth: bool) -> ThirdPlan
 def stack_place(contract: InputContract, depth: int, place: Tensor) -> Tensor:
     """Return places within the layers that a network reads, 0…1, as places within a stack of `depth` layers, 0…1."""
     window, together = contract.z_window(depth), contract.mean_of[0]
-    # The middle of the first and of the last layer, or of their groups.
-    first, last = window.start + (together - 1) / 2, window.stop - 1 - (together - 1) / 2
+    # The middle of the first and of the last layer, or of their groups, of which the last may end within a layer.
+    first = window.start + (together - 1) / 2
+    last = first + (contract.layers_read(depth) - 1) * together
     if contract.direction == "reversed":
-        first, last = last, first
+        first, last = (window.start + window.stop - 1 - one for one in (first, last))
     found: Tensor = (first + place * (last - first)) / max(depth - 1, 1)
     return found
 

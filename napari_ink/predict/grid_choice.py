@@ -6,9 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from napari_ink.area_means import factor_of
 from napari_ink.errors import BadInputError
+from napari_ink.predict.resampled_grid import resampled_grid
 from napari_ink.predict.resampling import side_of
-from napari_ink.predict.tiles import DEFAULT_OVERLAP, TileGrid, tile_grid
+from napari_ink.predict.tiles import DEFAULT_OVERLAP, TileGrid
 
 if TYPE_CHECKING:
     from napari_ink.predict.ensemble import EnsembleMember
@@ -39,7 +41,7 @@ def choose_grid(
     BadInputError
         If the tile size is less than 1, or a network does not accept it.
     """
-    context, pixels = max(member.contract.context_px for member in members), side_of(members)
+    context, factor = max(member.contract.context_px for member in members), side_of(members)
     shape, asked = request.stack.shape[1:], request.tile_size
     if asked is not None and asked < 1:
         raise BadInputError(f"Tiles of {asked} pixels are not possible; give at least 1, or leave the tile size out.")
@@ -49,15 +51,15 @@ def choose_grid(
         side = _only(fixed, divisor, asked)
     elif begun is not None and asked in (None, begun.get("tile_asked")):
         # The same command resumes a run whose tiles were reduced; another size is refused later, by its name.
-        side = max(begun["tile"]) // pixels
+        side = math.floor(max(begun["tile"]) / factor_of(factor))
     else:
         side = asked or request.model.contract.tile_size
     overlap = overlap_of(request.overlap, members)
-    return tile_grid(shape, side * pixels, divisor * pixels, overlap, grid_step(members), context * pixels)
+    return resampled_grid(shape, side, divisor, overlap, grid_step(members), context, factor)
 
 
 def grid_step(members: Sequence[EnsembleMember]) -> int:
-    """Return the number that the first row and column of a tile must be multiples of.
+    """Return the number that the first row and column of a tile must be multiples of, in pixels that are seen.
 
     With a context it is the network's coarsest step: then each token stands for the same pixels in every tile. Networks
     of a single tile size do not state their step.
@@ -65,11 +67,10 @@ def grid_step(members: Sequence[EnsembleMember]) -> int:
     from napari_ink.model.stem import DepthStem
     from napari_ink.predict.tile_inference import has_shared_stem
 
-    pixels = side_of(members)
     if any(member.contract.context_px for member in members):
         free = (member.network for member in members if getattr(member.network, "fixed_tile", None) is None)
-        return math.lcm(*(int(getattr(network, "size_divisor", 1)) for network in free)) * pixels
-    return max(DepthStem.steps) if has_shared_stem(members) else pixels
+        return math.lcm(*(int(getattr(network, "size_divisor", 1)) for network in free))
+    return max(DepthStem.steps) if has_shared_stem(members) else 1
 
 
 def overlap_of(asked: float | None, members: Sequence[EnsembleMember]) -> float:
@@ -83,16 +84,14 @@ def overlap_of(asked: float | None, members: Sequence[EnsembleMember]) -> float:
 
 def smaller_side(request: PredictRequest, members: Sequence[EnsembleMember], grid: TileGrid) -> int | None:
     """Return a tile size of about half the side, which needs less memory; None if there is none."""
-    pixels = side_of(members)
-    side = max(max(grid.tile) // 2, _SMALLEST_TILE * pixels)
-    if any(getattr(member.network, "fixed_tile", None) for member in members):
+    seen = grid.seen
+    side = max(max(seen.tile) // 2, _SMALLEST_TILE)
+    if any(getattr(member.network, "fixed_tile", None) for member in members) or side <= 2 * seen.context:
         return None
-    divisor = math.lcm(*(int(getattr(member.network, "size_divisor", 1)) for member in members)) * pixels
-    if side <= 2 * grid.context:
-        return None
+    divisor = math.lcm(*(int(getattr(member.network, "size_divisor", 1)) for member in members))
     overlap = overlap_of(request.overlap, members)
-    smaller = tile_grid(grid.shape, side, divisor, overlap, grid.step, grid.context)
-    return None if smaller.tile == grid.tile else max(smaller.tile) // pixels
+    smaller = resampled_grid(grid.shape, side, divisor, overlap, seen.step, seen.context, side_of(members)).seen
+    return None if smaller.tile == seen.tile else max(smaller.tile)
 
 
 def _only(fixed: set[int], divisor: int, asked: int | None) -> int:

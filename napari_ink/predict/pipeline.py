@@ -115,7 +115,7 @@ class _Work:
     def answer(self, batch: Batch) -> Float32Array:
         """Return the probabilities of a batch's tiles, ``(b, c, y, x)``."""
         cells = [{cell: self._planes(cell) for cell in self._cells(tile)} for tile in batch.tiles]
-        return self._inference.probabilities(self._inference.assembled(batch.tiles, cells))
+        return self._inference.probabilities(batch.tiles, self._inference.assembled(batch.tiles, cells))
 
     def _cells(self, tile: Region) -> list[CellIndex]:
         return self._inference.cells.touching(self._grid.read_area(tile))

@@ -83,4 +83,4 @@ class PredictRequest:
     mask_source: Path | None = None
     scheduler: str | Cluster | None = None
     precision: PrecisionName = "float32"
-    resample: tuple[int, int] | None = None
+    resample: tuple[float, float] | None = None

@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 
     from napari_ink.model import InkModel, InputContract
     from napari_ink.predict.ensemble import EnsembleMember
+    from napari_ink.predict.tiles import TileGrid
+    from napari_ink.region import Region
     from napari_ink.stack import DepthStack
 
-Means = tuple[int, int]
+Means = tuple[float, float]
 """Layers, and pixels along each side of a square, whose mean is one value."""
 
 
@@ -57,7 +59,7 @@ def resampled(
         return model.reading(mean_of=asked)
     if earlier is not None:
         layers, side = earlier.get("mean_of", (1, 1))
-        return with_means(model, (int(layers), int(side)))
+        return with_means(model, (layers, side))
     return with_means(model, model.contract.fitted(stack.voxel_size_um, stack.layer_step_um).mean_of)
 
 
@@ -74,7 +76,7 @@ def with_means(model: InkModel, means: Means) -> InkModel:
     return replace(model, contract=model.contract.changed(mean_of=means))
 
 
-def side_of(members: Sequence[EnsembleMember]) -> int:
+def side_of(members: Sequence[EnsembleMember]) -> float:
     """Return how many pixels along each side of a square all members average.
 
     Raises
@@ -84,21 +86,51 @@ def side_of(members: Sequence[EnsembleMember]) -> int:
     """
     sides = {member.contract.mean_of[1] for member in members}
     if len(sides) > 1:
+        stated = " and ".join(f"{side:g}" for side in sorted(sides))
         raise BadInputError(
-            f"These models cannot be combined: they read means of {' and '.join(map(str, sorted(sides)))} pixels; "
-            "predict with each model separately."
+            f"These models cannot be combined: they read means of {stated} pixels; predict with each model separately."
         )
     return sides.pop()
 
 
-def enlarged(probabilities: Tensor, side: int) -> Tensor:
-    """Return probabilities ``(b, c, y, x)`` of means, interpolated bilinearly to the pixels averaged."""
-    if side == 1:
+def enlarged(probabilities: Tensor, grid: TileGrid, tiles: Sequence[Region]) -> Tensor:
+    """Return probabilities ``(b, c, y, x)`` of tiles, interpolated bilinearly at the middles of the segment's pixels.
+
+    Parameters
+    ----------
+    probabilities
+        Probabilities of what the network saw, without the context.
+    grid
+        Grid of the tiles.
+    tiles
+        The tiles, in the segment's pixels.
+    """
+    if grid.factor == 1:
         return probabilities
+    import torch
     from torch.nn import functional
 
-    out: Tensor = functional.interpolate(probabilities, scale_factor=side, mode="bilinear", align_corners=False)
+    out: Tensor
+    if grid.factor.denominator == 1:
+        side = grid.factor.numerator
+        out = functional.interpolate(probabilities, scale_factor=side, mode="bilinear", align_corners=False)
+        return out
+    # Where a tile's first pixel lies differs from tile to tile, and so does what its values are interpolated of.
+    places = []
+    for firsts in map(grid.first_pixel, tiles):
+        axes = zip(firsts, grid.kept, probabilities.shape[-2:], strict=True)
+        y, x = (_middles(float(first), float(grid.factor), length, seen) for first, length, seen in axes)
+        places.append(torch.stack([x[None, :].expand(len(y), -1), y[:, None].expand(-1, len(x))], dim=-1))
+    at = torch.stack(places).to(probabilities)
+    out = functional.grid_sample(probabilities, at, mode="bilinear", padding_mode="border", align_corners=False)
     return out
+
+
+def _middles(first: float, factor: float, length: int, seen: int) -> Tensor:
+    """Return the middles of pixels along an axis, where -1 and 1 are the borders of a tile of `seen` pixels."""
+    import torch
+
+    return 2 * (first + torch.arange(length, dtype=torch.float64) / factor) / seen - 1
 
 
 def source_in_words(contract: InputContract, stack: DepthStack) -> str:

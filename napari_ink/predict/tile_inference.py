@@ -7,6 +7,7 @@ that were read and prepared once per cell.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
@@ -77,11 +78,10 @@ class TileInference:
         has_depth: bool = False,
     ) -> None:
         self._has_depth, self._layers = has_depth, stack.shape[0]
-        self._side = side_of(members)
         # Means of pixels are read as a stack of their own, so that everything after reading is as small as they are.
-        self._stack, self._grid, self._forward = plane_means(stack, self._side), grid, forward
+        self._stack, self._grid, self._forward = plane_means(stack, side_of(members)), grid, forward
         self._z = z_range(members, stack.shape[0])
-        self._source = GreySource(self._stack, self._z, None if row_px is None else -(-row_px // self._side))
+        self._source = GreySource(self._stack, self._z, None if row_px is None else math.ceil(row_px / grid.factor))
         self._members = list(members)
         # Members that are views of one network share its copy on the device, and those of one contract its grey values.
         self._networks: dict[int, nn.Module] = {}
@@ -98,8 +98,8 @@ class TileInference:
             for name in ("has_own_threads", "is_large")
         )
         self.has_shared_stem = has_shared_stem(members)
-        side = BLOCK if self.has_shared_stem else _WHOLE_CELL * self._side
-        self.cells = CellGrid(grid.canvas, side, DepthStem.halo if self.has_shared_stem else 0)
+        side = BLOCK if self.has_shared_stem else _WHOLE_CELL
+        self.cells = CellGrid(grid.seen.canvas, side, DepthStem.halo if self.has_shared_stem else 0)
 
     def expect(self, cells: Iterable[CellIndex]) -> None:
         """Declare all cells that will be read, so that grey values are dropped once no cell needs them."""
@@ -107,19 +107,14 @@ class TileInference:
 
     def _in_segment(self, cell: CellIndex) -> Region:
         """Return the area to read for a cell, clipped to the segment; a cell beyond it gets the last row or column."""
-        wanted, (height, width) = self._area_read(cell), self._stack.shape[1:]
+        wanted, (height, width) = self.cells.read_area(cell), self._stack.shape[1:]
         return Region(
             min(wanted.y0, height - 1), min(wanted.y1, height), min(wanted.x0, width - 1), min(wanted.x1, width)
         )
 
-    def _area_read(self, cell: CellIndex) -> Region:
-        """Return the area of a cell and its halo, counted in the means that are read."""
-        area, side = self.cells.read_area(cell), self._side
-        return Region(area.y0 // side, area.y1 // side, area.x0 // side, area.x1 // side)
-
     def read(self, cell: CellIndex) -> list[Float32Array]:
         """Read a cell and prepare it for each contract, ``(z, y, x)`` float32 each; safe on any thread."""
-        wanted = self._area_read(cell)
+        wanted = self.cells.read_area(cell)
         grey = self._source.read(self._in_segment(cell))
         values = []
         for contract in self._contracts:
@@ -178,13 +173,20 @@ class TileInference:
             If the tiles do not fit into the device's memory.
         """
         # Planes come in the order member by member and, within a member, step by step of its stem.
-        steps = DepthStem.steps if self.has_shared_stem else (self._side,)
+        steps = DepthStem.steps if self.has_shared_stem else (1,)
         number = len(next(iter(cells[0].values())))
         with self._forward.translating_memory_errors(), torch.inference_mode():
             return [self._assembled(tiles, cells, n, steps[n % len(steps)]) for n in range(number)]
 
-    def probabilities(self, blocks: Sequence[Tensor]) -> Float32Array:
-        """Return the members' combined probabilities of assembled tiles.
+    def probabilities(self, tiles: Sequence[Region], blocks: Sequence[Tensor]) -> Float32Array:
+        """Return the members' combined probabilities of tiles, in the segment's pixels.
+
+        Parameters
+        ----------
+        tiles
+            The tiles, clipped to the segment.
+        blocks
+            The same tiles, assembled.
 
         Returns
         -------
@@ -196,12 +198,13 @@ class TileInference:
         DeviceMemoryError
             If the batch does not fit into the device's memory.
         """
-        return self._forward(lambda: rounded(combine(self._outputs(blocks), [m.predicts_edges for m in self._members])))
+        has_edges = [member.predicts_edges for member in self._members]
+        return self._forward(lambda: rounded(combine(self._outputs(tiles, blocks), has_edges)))
 
-    def _outputs(self, blocks: Sequence[Tensor]) -> list[Tensor]:
+    def _outputs(self, tiles: Sequence[Region], blocks: Sequence[Tensor]) -> list[Tensor]:
         """Return each member's probabilities of assembled tiles without their context, ``(b, 2, y, x)``."""
         outputs = []
-        context = self._grid.context // self._side
+        context = self._grid.seen.context
         for n, member in enumerate(self._members):
             if self.has_shared_stem:
                 # The stem gives two planes for each member, at half and at quarter resolution.
@@ -215,20 +218,20 @@ class TileInference:
                 logits = member.turn.undo(network(member.turn.apply(block).contiguous()))
                 height, width = logits.shape[-2:]
                 logits = logits[..., context : height - context, context : width - context]
-            outputs.append(enlarged(torch.sigmoid(logits.float()), self._side))
-        return outputs
+            outputs.append(torch.sigmoid(logits.float()))
+        return [enlarged(output, self._grid, tiles) for output in outputs]
 
     def _with_depth(self, network: Any, member: EnsembleMember, block: Tensor) -> Tensor:
         """Return probabilities of ink and edges, and the depth of ink as a place in the stack, ``(b, 3, y, x)``."""
         values = network.with_depth(block)
         place = stack_place(member.contract, self._layers, values[:, 2:])
-        return enlarged(torch.cat([torch.sigmoid(values[:, :2]), place], dim=1), self._side)
+        return torch.cat([torch.sigmoid(values[:, :2]), place], dim=1)
 
     def _assembled(
         self, tiles: Sequence[Region], cells: Sequence[Mapping[CellIndex, Planes]], number: int, step: int
     ) -> Tensor:
         like = next(iter(cells[0].values()))[number]
-        height, width = (side // step for side in self._grid.tile)
+        height, width = (side // step for side in self._grid.seen.tile)
         # Convolutions after the stem are faster on channels-last tensors; whole tiles go in as they were read.
         layout = torch.channels_last if self.has_shared_stem else torch.contiguous_format
         out = torch.empty(

@@ -9,14 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from fractions import Fraction
 
 from napari_ink.errors import BadInputError
 from napari_ink.region import Region
-
-if TYPE_CHECKING:
-    pass
-
 
 BLOCK = 256
 """Height and width of a block, in pixels."""
@@ -61,14 +57,25 @@ class TileGrid:
     @property
     def canvas(self) -> tuple[int, int]:
         """Height and width of the area that all tiles give values for, which may exceed the segment."""
-        ends = [
-            tile_starts(length, kept, stride, self.step)[-1] + kept
-            for length, kept, stride in zip(self.shape, self.kept, self.stride, strict=True)
-        ]
-        return ends[0], ends[1]
+        height, width = (self.starts(axis)[-1] + self.kept[axis] for axis in (0, 1))
+        return height, width
+
+    @property
+    def seen(self) -> TileGrid:
+        """The same tiles in pixels that the network sees, which differ from the segment's in a resampled stack."""
+        return self
+
+    @property
+    def factor(self) -> Fraction:
+        """Number of the segment's pixels along the side of a pixel that the network sees."""
+        return Fraction(1)
+
+    def first_pixel(self, tile: Region) -> tuple[Fraction, Fraction]:
+        """Return the row and column of the middle of a tile's first pixel, from the first of `kept` that are seen."""
+        return Fraction(0), Fraction(0)
 
     def read_area(self, tile: Region) -> Region:
-        """Return the part of the canvas that the network reads for a tile, its context included."""
+        """Return the part of the seen canvas that the network reads for a tile, its context included."""
         (height, width), (tall, wide), context = self.canvas, self.kept, self.context
         return Region(
             max(tile.y0 - context, 0),
@@ -78,7 +85,7 @@ class TileGrid:
         )
 
     def place_in_tile(self, tile: Region) -> tuple[int, int]:
-        """Return the row and column within a tile at which `read_area` begins.
+        """Return the row and column within a seen tile at which `read_area` begins.
 
         They are 0 except at the canvas's top and left, where the context reaches beyond the canvas.
         """
@@ -92,10 +99,13 @@ class TileGrid:
             if y0 < region.y1 and region.y0 < y1:
                 yield tuple(Region(y0, y1, x0, x1) for x0, x1 in xs)
 
+    def starts(self, axis: int) -> tuple[int, ...]:
+        """Return the first pixel of each tile along an axis."""
+        return tile_starts(self.shape[axis], self.kept[axis], self.stride[axis], self.step)
+
     def _ranges(self, axis: int) -> list[tuple[int, int]]:
         length, kept = self.shape[axis], self.kept[axis]
-        starts = tile_starts(length, kept, self.stride[axis], self.step)
-        return [(start, min(start + kept, length)) for start in starts]
+        return [(start, min(start + kept, length)) for start in self.starts(axis)]
 
 
 @dataclass(frozen=True, slots=True)

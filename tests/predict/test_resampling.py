@@ -190,7 +190,9 @@ def contract(**entries: object) -> InputContract:
         (3.24, None, (3, 3)),
         (1.129, None, (9, 9)),
         (9.362, None, (1, 1)),
-        (7.91, None, (1, 1)),  # neither one nor two voxels are within a tenth
+        (7.91, None, (1.2137, 1.2137)),  # neither one nor two voxels are within a tenth
+        (6.4, None, (1.5, 1.5)),
+        (7.91, 2.4, (4, 1.2137)),
         (1.0, None, (1, 1)),  # the scale of a file that nobody filled in
         (38.0, None, (1, 1)),
         (None, None, (1, 1)),
@@ -198,8 +200,8 @@ def contract(**entries: object) -> InputContract:
         (2.4, 9.6, (1, 4)),
     ],
 )
-def test_whole_numbers_of_voxels_are_averaged(
-    voxel: float | None, step: float | None, expected: tuple[int, int]
+def test_whole_numbers_of_voxels_are_averaged_where_they_come_near(
+    voxel: float | None, step: float | None, expected: tuple[float, float]
 ) -> None:
     assert contract().fitted(voxel, step).mean_of == expected
 
@@ -267,7 +269,7 @@ def test_the_command_takes_means_for_a_stack_that_states_no_voxel_size(tmp_path:
     assert record["contract"]["mean_of"] == [4, 4] and record["asked_instead_of"] == {"mean_of": [1, 1]}
 
 
-@pytest.mark.parametrize("value", ["0", "4,4,4", "4.5", "-2", "65", "x"])
+@pytest.mark.parametrize("value", ["0", "4,4,4", "4.", "0.9", "nan", "1e1", "-2", "65", "x"])
 def test_the_command_refuses_other_means(value: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     stack = str(tmp_path / "segment.npy")
     make_stack(tmp_path, (5, 40, 40))

@@ -1,10 +1,12 @@
 """A stack of means of pixels: equal to means of the whole array, from stored levels where there are any."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from skimage.transform import resize_local_mean
 
 from napari_ink.stack import DepthStack, Level, level_step, open_stack, plane_means, stack_of_array
 from napari_ink.stack.ngff import read_multiscales
@@ -117,3 +119,28 @@ def test_the_step_of_layers_is_read_where_it_differs(
     found = read_multiscales("here", {"multiscales": [{"axes": axes, "datasets": [data]}]})
     assert found is not None
     assert (found.voxel_size_um, found.layer_step_um) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_means_of_no_whole_number_of_pixels_equal_local_means(dtype: type) -> None:
+    values = noise((2, 50, 60), dtype)
+    coarse = plane_means(stack_of_array(values, "noise"), 1.25)
+    assert coarse.shape == (2, 40, 48) and coarse.dtype == dtype
+    expected = [resize_local_mean(layer.astype(np.float64), (40, 48), preserve_range=True) for layer in values]
+    assert np.abs(coarse[:] - np.array(expected)).max() < 0.51
+
+
+@pytest.mark.parametrize("side", [1.2137, 3.2958])
+def test_a_part_has_the_means_of_the_whole(side: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    stack = stack_of_array(noise((9, 97, 131)), "noise")
+    whole = plane_means(stack, side)[:]
+    _, height, width = whole.shape
+    assert (height, width) == (math.ceil(97 / side), math.ceil(131 / side))
+    monkeypatch.setattr("napari_ink.stack.coarse_stack._PART_BYTES", 4000)  # a few rows at a time
+    for y, x in ((0, 0), (1, 7), (13, 22), (height - 1, width - 1)):
+        np.testing.assert_array_equal(plane_means(stack, side)[:, y:, x : x + 9], whole[:, y:, x : x + 9])
+
+
+def test_strips_of_whole_rows_leave_no_column_apart() -> None:
+    stack = replace(stack_of_array(noise((2, 40, 41)), "noise"), stored_px=(3, 41))
+    assert plane_means(stack, 4).stored_px == (1, 11) and plane_means(stack, 2.5).stored_px == (2, 17)

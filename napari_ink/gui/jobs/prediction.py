@@ -96,7 +96,7 @@ class RunRequest:
     reads_stored: bool = False
     superseded: tuple[Path, ...] = ()
     precision: PrecisionName = "float32"
-    resample: tuple[int, int] | None = None
+    resample: tuple[float, float] | None = None
 
 
 def predict_job(

@@ -25,7 +25,7 @@ class ModelEntry:
     thresholds: tuple[float, float] = (0.5, 0.5)
     is_ours: bool = True
 
-    def contract_for(self, stack: DepthStack | None, resample: tuple[int, int] | None = None) -> InputContract:
+    def contract_for(self, stack: DepthStack | None, resample: tuple[float, float] | None = None) -> InputContract:
         """Return the contract with which a stack is read: other people's models read means of smaller voxels."""
         if stack is None or self.is_ours:
             return self.contract
@@ -33,7 +33,7 @@ class ModelEntry:
             return self.contract.changed(mean_of=resample)
         return self.contract.fitted(stack.voxel_size_um, stack.layer_step_um)
 
-    def resampling_of(self, stack: DepthStack | None, resample: tuple[int, int] | None = None) -> tuple[str, ...]:
+    def resampling_of(self, stack: DepthStack | None, resample: tuple[float, float] | None = None) -> tuple[str, ...]:
         """Return a sentence on how a stack is resampled for the model; nothing if it is not."""
         if stack is None:
             return ()
@@ -113,4 +113,4 @@ class RunSettings:
     augment: tuple[TestTimeAugmentation, ...] = ()
     grey_range: tuple[float, float] | None = None
     precision: PrecisionName = "float32"
-    resample: tuple[int, int] | None = None
+    resample: tuple[float, float] | None = None

@@ -6,13 +6,16 @@ tiles in both directions and at several depths, and the probe compares how well 
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
 
+from napari_ink.area_means import factor_of
 from napari_ink.errors import BadInputError, LabelError
 from napari_ink.model import Direction, InkModel, InputContract
 from napari_ink.predict.device import DeviceName, choose_device
@@ -184,13 +187,19 @@ def _resampled_request(request: ProbeRequest) -> ProbeRequest:
         return replace(request, model=model)
     if region is not None:
         region = region.clip(request.stack.shape[1:])
-        region = Region(region.y0 // side, -(-region.y1 // side), region.x0 // side, -(-region.x1 // side))
-    mask, ink = (None if plane is None else _mostly(plane, side) for plane in (request.mask, request.ink))
+        factor = factor_of(side)
+        y0, x0 = (math.floor(start / factor) for start in (region.y0, region.x0))
+        y1, x1 = (math.ceil(end / factor) for end in (region.y1, region.x1))
+        region = Region(y0, y1, x0, x1)
+    mask, ink = (None if plane is None else _coarser(plane, side) for plane in (request.mask, request.ink))
     return replace(request, model=model, stack=plane_means(request.stack, side), region=region, mask=mask, ink=ink)
 
 
-def _mostly(plane: Mask, side: int) -> Mask:
-    """Return which squares of a mask are at least half white; the last row and column are repeated to whole squares."""
+def _coarser(plane: Mask, side: float) -> Mask:
+    """Return which squares of a mask are white: at least half of each, or its middle if `side` is not whole."""
+    if not isinstance(side, int):
+        return _in_the_middle(plane, factor_of(side))
+    # The last row and column are repeated to whole squares.
     height, width = plane.shape
     padded = np.pad(plane, ((0, -height % side), (0, -width % side)), mode="edge")
     squares = padded.reshape(padded.shape[0] // side, side, -1, side)
@@ -198,9 +207,20 @@ def _mostly(plane: Mask, side: int) -> Mask:
     return most
 
 
-def _in_pixels(area: Region, side: int, shape: tuple[int, int]) -> Region:
+def _in_the_middle(plane: Mask, factor: Fraction) -> Mask:
+    """Return the pixels of a mask in the middles of squares with a side of `factor` pixels."""
+    rows, columns = (
+        [min(math.floor((n + Fraction(1, 2)) * factor), length - 1) for n in range(math.ceil(length / factor))]
+        for length in plane.shape
+    )
+    middles: Mask = plane[np.ix_(rows, columns)]
+    return middles
+
+
+def _in_pixels(area: Region, side: float, shape: tuple[int, int]) -> Region:
     """Return an area of means in pixels of the segment."""
-    return Region(area.y0 * side, area.y1 * side, area.x0 * side, area.x1 * side).clip(shape)
+    y0, y1, x0, x1 = (round(place * side) for place in (area.y0, area.y1, area.x0, area.x1))
+    return Region(y0, y1, x0, x1).clip(shape)
 
 
 def _contracts(request: ProbeRequest) -> list[InputContract]:
