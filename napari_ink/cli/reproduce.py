@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from napari_ink.area_means import factor_of
 from napari_ink.errors import ContractError
 
 if TYPE_CHECKING:
@@ -123,6 +122,8 @@ def command_again(record: Mapping[str, Any]) -> str | None:
     if (layers, side) != (1, 1) or _would_be_resampled(record):
         words += ["--resample", "none" if (layers, side) == (1, 1) else f"{layers},{side}"]
     # Stated in any case, since their defaults may differ in a later version.
+    from napari_ink.area_means import factor_of  # with NumPy, which no help text waits for
+
     tile = math.floor(max(record["tile"]) / factor_of(side))
     words += ["--overlap", str(record["overlap"]), "--tile-size", str(tile)]
     words += ["--device", record["device"]]
