@@ -6,8 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +15,32 @@ import pytest
 import torch
 
 from napari_ink.cli import main
-from napari_ink.predict import open_prediction
+from napari_ink.model import load_model
+from napari_ink.predict import PredictRequest, open_prediction
+from napari_ink.stack import open_stack
 from tests.model.field_files import LAYOUTS
 from tests.model.test_ink_9um import RunsCode
-from tests.predict.test_interruption import chunks
+from tests.predict.stand_ins import run, run_until
+from tests.predict.test_interruption import chunks, has_more_than
 
+KILLED = ("ink_9um", "timesformer")
 PICKLED = [name for name in LAYOUTS if "bare" not in name and name != "v8-in"]
+
+
+ROOT = Path(__file__).parents[2]
+# By its own hand as soon as a block is stored: a small network is done before another process could kill it.
+KILLS_ITSELF = """
+import os, signal, sys
+from pathlib import Path
+from napari_ink.model import load_model
+from napari_ink.predict import PredictRequest, predict
+from napari_ink.stack import open_stack
+from tests.predict.test_interruption import has_more_than
+stack, model, out = sys.argv[1:]
+for _ in predict(PredictRequest(open_stack(stack), load_model(model), Path(out), device="cpu")):
+    if has_more_than(Path(out), 0):
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
 
 
 @dataclass(frozen=True)
@@ -80,20 +99,33 @@ def test_a_published_layout_predicts_what_its_description_says(
     assert prediction.provenance["z_window"] == [first, first + layout.layers]
 
 
-def test_a_run_goes_on_after_kill_9(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    layout = LAYOUTS["ink_9um"]
+@pytest.mark.parametrize("name", KILLED)
+def test_a_run_goes_on_after_kill_9(tmp_path: Path, name: str, capfd: pytest.CaptureFixture[str]) -> None:
+    layout = LAYOUTS[name]
     path, out, whole = layout.write(tmp_path, True), tmp_path / "p.zarr", tmp_path / "whole.zarr"
-    words = ("predict", stack_file(tmp_path, (19, 128, 800)), "--model", path, "--device", "cpu")
+    stack = stack_file(tmp_path, (layout.layers + 4, layout.tile, 800))
+    words = ("predict", stack, "--model", path, "--device", "cpu")
     assert here(capfd, *words, "-o", whole).returncode == 0
-    with subprocess.Popen(command(*words, "-o", out), stderr=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline and not (out.exists() and open_prediction(out).done_fraction):
-            time.sleep(0.02)
-        process.send_signal(signal.SIGKILL)
+    killed = subprocess.run([sys.executable, "-c", KILLS_ITSELF, stack, path, out], check=False, cwd=ROOT)
+    assert killed.returncode == -signal.SIGKILL
     assert 0 < open_prediction(out).done_fraction < 1
     resumed = here(capfd, *words, "-o", out, "--resume")
     assert resumed.returncode == 0, resumed.stderr
     assert chunks(out) == chunks(whole)
+
+
+@pytest.mark.parametrize("name", [name for name in LAYOUTS if name not in KILLED])
+def test_a_stopped_run_goes_on_to_the_same_bytes(tmp_path: Path, name: str) -> None:
+    """Other layouts are stopped in this process: the store, which a kill puts at risk, is the same for all of them."""
+    layout = LAYOUTS[name]
+    stack = open_stack(stack_file(tmp_path, (layout.layers + 4, layout.tile, 600)))
+    model = load_model(layout.write(tmp_path, True))
+    request = PredictRequest(stack, model, tmp_path / "p.zarr", device="cpu", batch_size=1)
+    run(whole := replace(request, out=tmp_path / "whole.zarr"))
+    run_until(request, lambda _: has_more_than(request.out, 0))
+    assert 0 < open_prediction(request.out).done_fraction < 1
+    run(replace(request, resume=True))
+    assert chunks(request.out) == chunks(whole.out)
 
 
 @pytest.mark.parametrize("name", PICKLED)
