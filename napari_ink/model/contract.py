@@ -7,6 +7,7 @@ checkpoint contains a contract, every stack is checked against it, and every pre
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 from functools import lru_cache
 from typing import Annotated, Any, Literal, Protocol, Self
 
@@ -200,10 +201,11 @@ class InputContract(BaseModel):
         """Return the first layer of the window in the direction of reading, and its number of groups in the stack."""
         start, together = self._start(depth) + self.surface_offset, factor_of(self.mean_of[0])
         end = start + self.depth_layers * together
-        before, after = (math.ceil(max(beyond, 0) / together) for beyond in (-start, end - depth))
+        beyond = (Fraction(max(-start, 0)), max(end - depth, Fraction(0)))
+        before, after = (math.ceil(missing / together) for missing in beyond)
         if together.denominator == 1:
             return math.floor(start + before * together), self.depth_layers - before - after
-        inside = min(end, depth)
+        inside = min(end, Fraction(depth))
         groups = math.floor((inside - max(start, 0)) / together)
         return start if start >= 0 else math.floor(inside - groups * together), groups
 
