@@ -45,6 +45,7 @@ from napari_ink.gui.views.cheat_sheet import CheatSheet
 from napari_ink.gui.views.drop_filter import DropFilter
 from napari_ink.gui.views.input_filter import InputFilter
 from napari_ink.gui.views.models_dialog import is_model_file
+from napari_ink.gui.views.preferences_dialog import PreferencesDialog
 from napari_ink.gui.views.recent_menu import RecentMenu
 from napari_ink.gui.views.similar_section import SimilarSection
 from napari_ink.gui.views.style import style_sheet, text_colour
@@ -301,7 +302,13 @@ class InkDock(QWidget):
         if (sheet := self.findChild(CheatSheet)) is not None:
             sheet.close()
         else:
-            CheatSheet(self).show()
+            sheet = CheatSheet(self)
+            sheet.preferences_requested.connect(self.change_preferences)
+            sheet.show()
+
+    def change_preferences(self) -> None:
+        """Open the dialog for colours and keys."""
+        PreferencesDialog(self).open()
 
     def _on_changed(self, state: InkState) -> None:
         is_new_stack = state.stack is not None and state.stack is not self._shown.stack

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -72,6 +73,31 @@ def colour(name: str) -> Rgb:
         return _COLOURS[name]
     red, green, blue = (int(chosen[at : at + 2], 16) / 255 for at in (1, 3, 5))
     return red, green, blue
+
+
+def default_colour(name: str) -> Rgb:
+    """Return the colour that is used unless Preferences have another one."""
+    return _COLOURS[name]
+
+
+def save_colours(chosen: Mapping[str, Rgb | None]) -> None:
+    """Store colours for the next start; None for the default."""
+    if (group := plugin_settings("colours")) is not None:
+        for name, rgb in chosen.items():
+            setattr(group, name, "" if rgb is None else "#" + "".join(f"{round(255 * part):02x}" for part in rgb))
+
+
+def save_keys(chosen: Mapping[str, str]) -> None:
+    """Store the key of each action, in napari's notation, for the next start; empty for none."""
+    if (group := plugin_settings("keys")) is not None:
+        for name, key in chosen.items():
+            setattr(group, name, key)
+
+
+def saved_key(name: str) -> str:
+    """Return the key of an action from the next start on; unlike `key_of`, which the window was made with."""
+    action = next(one for one in ACTIONS if one.name == name)
+    return str(getattr(plugin_settings("keys"), name, action.key)).strip()
 
 
 def recent_sources() -> tuple[str, ...]:

@@ -37,6 +37,12 @@ def ask_for_stack() -> None:
         dock.stack.ask_for_folder()
 
 
+def change_preferences() -> None:
+    """Open the dialog for the colours and keys of the Ink panel."""
+    if (dock := _dock()) is not None:
+        dock.change_preferences()
+
+
 def bring_up_panel() -> None:
     """Show the Ink panel of the front window; open it if there is none. Without a visible window, do nothing."""
     from qtpy.QtWidgets import QApplication, QDockWidget, QMainWindow, QWidget

@@ -5,11 +5,12 @@ from __future__ import annotations
 from html import escape
 from itertools import groupby
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QDialog, QLabel, QVBoxLayout, QWidget
 
 from napari_ink.gui.models.actions import ACTIONS
 from napari_ink.gui.preferences import shown_key
+from napari_ink.gui.views.step_panel import button
 
 _NAPARIS = (
     ("Space (held)", "Move the picture"),
@@ -24,11 +25,15 @@ _COLUMNS = 2
 class CheatSheet(QDialog):
     """Window that lists all keys by group; Escape closes it.
 
+    Emits `preferences_requested`.
+
     Parameters
     ----------
     parent
         Widget that owns the window.
     """
+
+    preferences_requested = Signal()
 
     def __init__(self, parent: QWidget) -> None:
         # A tool window stays above the main window without taking it over.
@@ -37,10 +42,11 @@ class CheatSheet(QDialog):
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.text = QLabel(_sheet())
         self.text.setTextFormat(Qt.TextFormat.RichText)
-        note = QLabel("Change keys in napari's Preferences, under napari-ink; they apply from the next start on.")
+        self.preferences_button = button("Change colours and keys…", "Choose other colours and keys for the next start")
+        self.preferences_button.clicked.connect(self.preferences_requested)
         layout = QVBoxLayout(self)
         layout.addWidget(self.text)
-        layout.addWidget(note)
+        layout.addWidget(self.preferences_button, 0, Qt.AlignmentFlag.AlignLeft)
 
 
 def _sheet() -> str:
