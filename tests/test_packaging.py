@@ -104,3 +104,25 @@ def test_the_icon_ships_and_is_square() -> None:
     package, _, name = str(PluginManifest.from_distribution("napari-ink").icon).partition(":")
     with Image.open(resources.files(package) / name) as icon:
         assert icon.format == "PNG" and icon.size == (256, 256)
+
+
+def test_the_description_on_pypi_has_no_link_into_the_repository() -> None:
+    # As hatch-fancy-pypi-readme puts it together; `make wheel-test` looks at the built one.
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    hook = PROJECT["tool"]["hatch"]["metadata"]["hooks"]["fancy-pypi-readme"]
+    fragments = [
+        part(readme, **{key.replace("-", "_"): text for key, text in one.items()}) for one in hook["fragments"]
+    ]
+    description = "".join(fragments)
+    for one in hook["substitutions"]:
+        description = re.sub(one["pattern"], one["replacement"], description)
+    assert "pip install" in description and "napari-ink doctor" in description
+    assert re.findall(r"\]\((?!https:)[^)]*\)|<this", description) == []
+
+
+def part(text: str, path: str, start_at: str = "", start_after: str = "", end_before: str = "") -> str:
+    """Return the part of a text between its markers, each of which stands there once."""
+    assert path == "README.md"
+    assert all(text.count(marker) == 1 for marker in (start_at, start_after, end_before) if marker)
+    start = text.index(start_at) if start_at else text.index(start_after) + len(start_after)
+    return text[start : text.index(end_before, start) if end_before else None]

@@ -25,6 +25,7 @@ cd "$work"
 PATH=$venv/bin:$PATH
 set -x
 python -c 'import importlib.util as u; assert not any(map(u.find_spec, ("PyQt5", "PyQt6", "PySide2", "PySide6"))), "Qt came along"'
+python -c 'from importlib.metadata import metadata as m; t = m("napari-ink")["Description"]; assert "## Install it" in t and "](docs/" not in t, t'
 npe2 validate napari-ink
 napari-ink --help >help.txt
 napari-ink --version
