@@ -18,6 +18,7 @@ from napari_ink.errors import CheckpointError, OutputError
 from napari_ink.model.cards import InkModel, ModelCard
 from napari_ink.model.config import InkEdgeConfig
 from napari_ink.model.contract import InputContract, first_fault
+from napari_ink.model.unknown_weights import shapes_in_words, short
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -80,10 +81,15 @@ def read_own_card(path: Path) -> ModelCard:
         If the file is not a checkpoint of this software.
     """
     metadata, shapes = _read_header(path)
-    if metadata.get("format") not in (FORMAT, *_TAUGHT):
+    if (stated := metadata.get("format", "none")) not in (FORMAT, *_TAUGHT):
+        if shapes and not stated.startswith("napari-ink"):
+            raise CheckpointError(
+                f"{path} was not made by napari-ink, and is of no published family that is known here "
+                f"({shapes_in_words(shapes)}); export it as TorchScript or ONNX, see docs/models.md."
+            )
         raise CheckpointError(
-            f"{path} was not made by napari-ink (its format is {metadata.get('format')!r}, not {FORMAT!r}); "
-            "choose a checkpoint that `napari-ink models` lists or that napari-ink has trained."
+            f"{path} was not made by napari-ink (its format is {short(stated)}, not {FORMAT}); choose a checkpoint "
+            "that `napari-ink models` lists or that napari-ink has trained."
         )
     try:
         provenance = json.loads(metadata["provenance"])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from napari_ink.model.contract import LARGEST_TILE
+from napari_ink.model.unknown_weights import short
 
 if TYPE_CHECKING:
     from torch import nn
@@ -33,6 +34,17 @@ class ConfigPart(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
 
+class LayoutError(ValueError):
+    """What a family looked for in weights of another network."""
+
+
+def looked_for(error: Exception) -> str:
+    """Return why no network can be built for weights, as part of a sentence."""
+    if isinstance(error, KeyError | LayoutError):
+        return f"looked for {short(str(error.args[0]))}"
+    return "their sizes do not fit together"  # the text of any other error is about the code
+
+
 def module_count(shapes: Shapes, parent: str) -> int:
     """Return how many modules with a number, such as ``parent.0``, have weights."""
     return len({found[1] for name in shapes if (found := re.match(rf"{re.escape(parent)}\.(\d+)\.", name))})
@@ -51,8 +63,8 @@ class Family:
     contract
         Returns the entries of a network's input contract.
     network
-        Returns a network for the shapes of its weights. If they are of another network, it raises a `LookupError` or
-        `ValueError` that names what was looked for.
+        Returns a network for the shapes of its weights. If they are of another network, it raises a `KeyError` or
+        `LayoutError` that names what was looked for.
     provenance
         Returns what a configuration says about the network's origin.
     unused

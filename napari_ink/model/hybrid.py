@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from napari_ink.model.families import Shapes, module_count
+from napari_ink.model.families import LayoutError, Shapes, module_count
 from napari_ink.model.outputs import ink_and_edge
 
 Pair = tuple[int, int]
@@ -58,18 +58,18 @@ def sizes_of(shapes: Shapes) -> HybridSizes:
 
     Raises
     ------
-    KeyError, ValueError
+    KeyError, LayoutError
         If they are of another network.
     """
     stages = module_count(shapes, f"{_ENCODER}.stages")
     if stages < 2:
-        raise ValueError(f"{_ENCODER}.stages")
+        raise LayoutError(f"{_ENCODER}.stages")
     first = [shapes[f"{_ENCODER}.stages.{stage}.blocks.0.conv1.conv.weight"] for stage in range(stages)]
     # Transposed convolutions, numbered from the coarsest stage, have kernels as large as the steps that they undo.
     steps = [shapes[f"{_DECODER}.transpconvs.{stages - 1 - stage}.weight"][2:] for stage in range(1, stages)]
     # Padding keeps the size of a plane with odd kernels alone.
     if any(side % 2 == 0 for shape in first for side in shape[2:]):
-        raise ValueError("kernels of odd sizes")
+        raise LayoutError("kernels of odd sizes")
     return HybridSizes(
         stem_channels=shapes["depth_fusion.features.0.weight"][0],
         features=tuple(shape[0] for shape in first),
@@ -84,7 +84,7 @@ def sizes_of(shapes: Shapes) -> HybridSizes:
 def _pair(sides: tuple[int, ...]) -> Pair:
     height, width = sides
     if min(sides) < 1:
-        raise ValueError("a size of 0")
+        raise LayoutError("a size of 0")
     return height, width
 
 

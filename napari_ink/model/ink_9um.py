@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from napari_ink.model.families import Family, Shapes
+from napari_ink.model.families import Family, LayoutError, Shapes
 from napari_ink.model.hybrid_config import HybridConfig
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def _network(config: HybridConfig, shapes: Shapes) -> HybridNetwork:
     sizes, (_, tile, _) = sizes_of(shapes), config.crop
     # A norm has no deviation to divide by where a single pixel is left.
     if any(tile % step or tile < 2 * step for step in sizes.divisor):
-        raise ValueError(f"tiles whose {tile} pixels its coarsest stage can divide by {sizes.divisor}")
+        raise LayoutError(f"tiles whose {tile} pixels its coarsest stage can divide by {sizes.divisor}")
     return HybridNetwork(sizes, tile)
 
 

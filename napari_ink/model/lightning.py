@@ -13,13 +13,15 @@ from napari_ink.errors import CheckpointError
 from napari_ink.model.cards import InkModel, ModelCard
 from napari_ink.model.checkpoint import read_bare_safetensors
 from napari_ink.model.contract import InputContract
+from napari_ink.model.families import looked_for
 from napari_ink.model.pickled import plain_weights, read_pickled
 from napari_ink.model.unknown_weights import in_words
+from napari_ink.model.weight_checks import check_layout, full_precision
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from napari_ink.model.timesformer import TimeSformerSizes
+    from napari_ink.model.timesformer import GrandPrizeNetwork, TimeSformerSizes
 
 GRAND_PRIZE_CONTRACT = InputContract(
     depth_layers=26,
@@ -69,7 +71,8 @@ def read_grand_prize_card(path: Path) -> ModelCard:
         If the file is no such checkpoint.
     """
     weights = read_weights(path)
-    contract, provenance = _contract(path, _sizes(path, weights).tile)
+    _, tile = _fitted(path, weights)
+    contract, provenance = _contract(path, tile)
     parameters = sum(tensor.numel() for tensor in weights.values())
     return ModelCard(path.stem, path, None, contract, provenance, parameters, predicts_edges=False)
 
@@ -82,19 +85,12 @@ def load_grand_prize(path: Path) -> InkModel:
     CheckpointError
         If the file cannot be read, or its weights do not fit.
     """
-    import torch
-
-    from napari_ink.model.timesformer import GrandPrizeNetwork
-
     weights = read_weights(path)
-    sizes = _sizes(path, weights)
-    remedy = "run it as TorchScript or ONNX instead, see docs/models.md"
-    with decoder_errors(CheckpointError, f"As a TimeSformer of the Grand Prize, {path}", remedy):
-        with torch.device("meta"):  # shapes without memory: the file's weights are assigned below
-            network = GrandPrizeNetwork(sizes)
-        full = {name: w.float() if w.is_floating_point() else w for name, w in weights.items()}
-        network.load_state_dict(full, strict=True, assign=True)
-    contract, provenance = _contract(path, sizes.tile)
+    network, tile = _fitted(path, weights)
+    with decoder_errors(CheckpointError, path, "fetch the file again"):
+        # Assigned, since the network has shapes but no memory that the weights could be copied to.
+        network.load_state_dict(full_precision(path, weights), strict=True, assign=True)
+    contract, provenance = _contract(path, tile)
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return InkModel(path.stem, network.eval(), None, contract, provenance, digest, predicts_edges=False)
@@ -116,13 +112,26 @@ def _contract(path: Path, tile_size: int) -> tuple[InputContract, dict[str, Any]
     return stated.input, {**made_by, **stated.provenance}
 
 
+def _fitted(path: Path, weights: Mapping[str, Tensor]) -> tuple[GrandPrizeNetwork, int]:
+    """Return a network without memory for weights, which must be exactly its own, and the side of its tiles."""
+    import torch
+
+    from napari_ink.model.timesformer import GrandPrizeNetwork
+
+    sizes = _sizes(path, weights)
+    with decoder_errors(CheckpointError, path, "fetch the file again"), torch.device("meta"):
+        network = GrandPrizeNetwork(sizes)
+    check_layout(path, "the Grand Prize's TimeSformer", network, weights)
+    return network, sizes.tile
+
+
 def _sizes(path: Path, weights: Mapping[str, Tensor]) -> TimeSformerSizes:
     """Return the network's sizes, inferred from the shapes of its weights; raise if they are of another network."""
     try:
         return _sizes_of(weights)
     except (LookupError, ArithmeticError, ValueError) as error:
         raise CheckpointError(
-            f"{path} holds no TimeSformer of the Grand Prize (looked for {error}; {in_words(weights)}); other "
+            f"{path} holds no TimeSformer of the Grand Prize ({looked_for(error)}; {in_words(weights)}); other "
             "networks can be run as TorchScript or ONNX, see docs/models.md."
         ) from error
 

@@ -17,14 +17,15 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from napari_ink.calibration_file import LEVELS, NAME, read_calibration
-from napari_ink.decoding import decoder_errors, parse_json, read_bounded, reason_of
+from napari_ink.decoding import decoder_errors, parse_json, read_bounded
 from napari_ink.errors import CheckpointError
 from napari_ink.model.cards import InkModel, ModelCard
 from napari_ink.model.checkpoint import read_bare_safetensors
 from napari_ink.model.contract import InputContract, first_fault
-from napari_ink.model.families import Family
+from napari_ink.model.families import Family, looked_for
 from napari_ink.model.pickled import plain_weights, read_pickled
-from napari_ink.model.unknown_weights import in_words
+from napari_ink.model.unknown_weights import in_words, short
+from napari_ink.model.weight_checks import check_layout, full_precision
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -164,8 +165,7 @@ def load_published(path: Path) -> InkModel:
         If the file cannot be read, or holds a network that is not known.
     """
     opened = _opened(path)
-    # Files may hold half precision, which few CPUs compute in.
-    full = {name: one.float() if one.is_floating_point() else one for name, one in opened.weights.items()}
+    full = full_precision(path, opened.weights)
     with decoder_errors(CheckpointError, path, "fetch the file again"):
         # Assigned, since the network has shapes but no memory that the weights could be copied to.
         opened.network.load_state_dict(full, strict=True, assign=True)
@@ -332,29 +332,23 @@ def _fitted(path: Path, family: Family, config: Any, weights: Mapping[str, Tenso
     import torch
 
     there = {name: tuple(weight.shape) for name, weight in weights.items()}
+    if empty := [name for name, shape in there.items() if 0 in shape]:
+        raise CheckpointError(f"{path} holds no numbers in {short(empty[0])}; fetch the file again.")
     try:
         with torch.device("meta"):
             network = family.network(config, there)
     # Shapes in a file may be anything, so building a network from them fails in many ways.
-    except (LookupError, ValueError, RuntimeError, TypeError, OverflowError) as error:
+    except (LookupError, ValueError, RuntimeError, TypeError, ArithmeticError) as error:
         raise CheckpointError(
-            f"{path} holds no network of the family {family.name} (looked for {reason_of(error)}; "
-            f"{in_words(weights)}); other networks can be run as TorchScript or ONNX, see docs/models.md."
+            f"{path} holds no network of the family {family.name} ({looked_for(error)}; {in_words(weights)}); other "
+            "networks can be run as TorchScript or ONNX, see docs/models.md."
         ) from error
-    wanted = {name: tuple(weight.shape) for name, weight in network.state_dict().items()}
-    unfit = [name for name in dict.fromkeys((*there, *wanted)) if wanted.get(name) != there.get(name)]
-    if unfit:
-        raise CheckpointError(
-            f"{path} is not laid out like {family.name}: {', '.join(unfit[:3])}{' and more' if unfit[3:] else ''} are "
-            "missing, too many or of other sizes; export it as TorchScript or ONNX, see docs/models.md."
-        )
+    check_layout(path, family.name, network, weights)
     return network
 
 
 def _once_each(path: Path, weights: Mapping[str, Tensor], family: Family) -> dict[str, Tensor]:
     """Return weights under one name each, without those unused or names that wrappers add; two names must agree."""
-    import torch
-
     plain = {family.prefix + _unwrapped(name): weight for name, weight in weights.items()}
     plain = {name: weight for name, weight in plain.items() if not name.startswith(family.unused)}
     found = {name: weight for name, weight in plain.items() if not _SECOND_NAME.fullmatch(name)}
@@ -364,9 +358,19 @@ def _once_each(path: Path, weights: Mapping[str, Tensor], family: Family) -> dic
         first = f"{second[1]}.{_FIRST_NAMES[second[2]]}.{second[3]}"
         same = found.setdefault(first, weight)
         # In a .pth both names share memory, so only weights of safetensors need to be compared.
-        if same.data_ptr() != weight.data_ptr() and not torch.equal(same, weight):
-            raise CheckpointError(f"{path} holds two different weights for {first}; fetch it again.")
+        if same.data_ptr() != weight.data_ptr() and not _are_same(same, weight):
+            raise CheckpointError(f"{path} holds two different weights for {short(first)}; fetch it again.")
     return found
+
+
+def _are_same(one: Tensor, other: Tensor) -> bool:
+    """Whether two weights hold the same bytes; numbers would not do, since NaN differs from itself."""
+    import torch
+
+    if one.shape != other.shape or one.dtype != other.dtype:
+        return False
+    bits, others = (weight.reshape(-1).view(torch.uint8) for weight in (one, other))
+    return torch.equal(bits, others)
 
 
 def _unwrapped(name: str) -> str:

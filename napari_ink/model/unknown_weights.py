@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
-_MOST_CHARACTERS = 60  # names come from a file, and may have any length
+_MOST_CHARACTERS = 80  # names come from a file, and may have any length
 _MARKS = (
     ("depth_fusion.", "a network of the ink_9um family"),
     ("canonical.decoder.", "Hecate"),
@@ -21,12 +21,23 @@ _MARKS = (
 """Parts of names of weights that tell a family, the more special ones first."""
 
 
+def short(name: str) -> str:
+    """Return a name from a file as a sentence can show it: without control characters, and of bounded length."""
+    shown = "".join(letter if letter.isprintable() else "?" for letter in name[: _MOST_CHARACTERS + 1])
+    return shown if len(shown) <= _MOST_CHARACTERS else shown[: _MOST_CHARACTERS - 1] + "…"
+
+
 def in_words(weights: Mapping[str, Tensor]) -> str:
     """Return the first names, the largest weight and the probable family of weights, as part of a sentence."""
-    names = sorted(weights)
-    largest = max(names, key=lambda name: math.prod(weights[name].shape))
-    size = " × ".join(map(str, weights[largest].shape)) or "one number"
+    return shapes_in_words({name: tuple(weight.shape) for name, weight in weights.items()})
+
+
+def shapes_in_words(shapes: Mapping[str, tuple[int, ...]]) -> str:
+    """Return what `in_words` does, for the shapes of weights, of which there is at least one."""
+    names = sorted(shapes)
+    largest = max(names, key=lambda name: math.prod(shapes[name]))
+    size = " × ".join(map(str, shapes[largest])) or "one number"
     family = next((words for mark, words in _MARKS if any(mark in name for name in names)), None)
     guess = "" if family is None else f", and it looks like {family}"
-    first = ", ".join(name[:_MOST_CHARACTERS] for name in names[:3])
-    return f"it begins with {first}; its largest weight is {largest[:_MOST_CHARACTERS]}, {size}{guess}"
+    first = ", ".join(map(short, names[:3]))
+    return f"it begins with {first}; its largest weight is {short(largest)}, {size}{guess}"

@@ -63,7 +63,7 @@ def test_missing_weights_are_named(tmp_path: Path) -> None:
     made = canonical_network()
     weights = {name.removeprefix("canonical."): one for name, one in made.state_dict().items()}
     del weights["decoder.logit.bias"]
-    with pytest.raises(CheckpointError, match=r"not laid out like ink_canonical_2um: canonical\.decoder\.logit\.bias"):
+    with pytest.raises(CheckpointError, match=r"like ink_canonical_2um \(missing: canonical\.decoder\.logit\.bias"):
         load_model(canonical_file(tmp_path, made, state_dict=weights))
 
 

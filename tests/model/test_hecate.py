@@ -90,7 +90,7 @@ def test_settings_that_are_not_known_are_refused_by_name(tmp_path: Path, change:
 
 def test_missing_and_unknown_weights_are_named(tmp_path: Path) -> None:
     weights = network(**FINE).state_dict()
-    with pytest.raises(CheckpointError, match=r"not laid out like Hecate: canonical\.decoder\.odd"):
+    with pytest.raises(CheckpointError, match=r"not laid out like Hecate \(unknown: canonical\.decoder\.odd"):
         load_model(
             hecate_file(
                 tmp_path,
