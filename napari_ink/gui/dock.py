@@ -14,6 +14,7 @@ from qtpy.QtWidgets import (
     QFileDialog,
     QFrame,
     QInputDialog,
+    QLayout,
     QMainWindow,
     QScrollArea,
     QSizePolicy,
@@ -234,12 +235,21 @@ class InkDock(QWidget):
         """Give the dock the width that the panel needs, and the rest to the picture."""
         window, above = main_window_of(self), self._dock_widget()
         if window is not None and above is not None and not above.isFloating():
+            self._measure_closed_pages()
             # Qt never lowers the least width of a dock by itself; before napari's style arrived, it was larger.
             above.setMinimumWidth(0)
             if (layout := above.layout()) is not None:
                 layout.invalidate()
                 layout.activate()
             window.resizeDocks([above], [self.sizeHint().width()], Qt.Orientation.Horizontal)
+
+    def _measure_closed_pages(self) -> None:
+        """Lay out the pages that were never open, which would else ask for the room that they needed unstyled."""
+        for widget in self._pages.findChildren(QWidget):
+            widget.ensurePolished()
+        for layout in self._pages.findChildren(QLayout):
+            layout.invalidate()
+            layout.activate()
 
     def _listen_for_help(self, window: QWidget) -> None:
         # napari has no key "?" and drops the Shift that most keyboards need for it; Qt handles it on all keyboards.

@@ -40,6 +40,10 @@ def _cut_off(panel: QWidget) -> list[str]:
     return found
 
 
+def test_the_panel_is_narrow_before_any_other_step_was_open(dock, qtbot):
+    qtbot.waitUntil(lambda: dock.width() <= WIDEST_PX, timeout=3000)
+
+
 def test_the_panel_is_narrow_and_no_step_scrolls_in_a_small_window(small_dock, qtbot):
     assert small_dock.width() <= WIDEST_PX
     for step in Step:
