@@ -104,7 +104,6 @@ class HybridConfig(ConfigPart):
     def scrolls(self) -> list[str]:
         """Names of the scrolls that the network was trained on, as far as they are stated."""
         listed = self.datasets if isinstance(self.datasets, list | tuple) else []
-        names = {one.get("sampling_scroll") for one in listed if isinstance(one, Mapping)}
-        return sorted(name for name in names if isinstance(name, str) and 0 < len(name) <= _LONGEST_NAME)[
-            :_MOST_SCROLLS
-        ]
+        stated = [one.get("sampling_scroll") for one in listed if isinstance(one, Mapping)]
+        names = {name for name in stated if isinstance(name, str) and name.isprintable()}
+        return sorted(name for name in names if 0 < len(name) <= _LONGEST_NAME)[:_MOST_SCROLLS]

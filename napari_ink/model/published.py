@@ -224,7 +224,10 @@ def _read_safetensors(path: Path) -> _File:
     if kind is not None and not _config_files(path):
         return _File(path, weights, _typed(kind, None))
     config, beside = _config_beside(path, weights)
-    return _File(path, weights, config if kind is None else _typed(kind, config), beside=beside)
+    # A configuration that is no object is refused later, not ignored.
+    if kind is not None and isinstance(config, Mapping):
+        config = _typed(kind, config)
+    return _File(path, weights, config, beside=beside)
 
 
 def type_of_weights(names: Iterable[str]) -> str | None:
@@ -257,11 +260,12 @@ def _config_beside(path: Path, weights: Mapping[str, Tensor]) -> tuple[object, b
 
 def _family(file: _File) -> Family:
     if not isinstance(file.config, Mapping):
-        raise CheckpointError(f"The configuration of {file.path} is no dict of plain values; {_REMEDY}.")
+        remedy = "write it as one object, in braces" if file.beside else _REMEDY
+        raise CheckpointError(f"The configuration of {file.path} is no dict of plain values; {remedy}.")
     kind = str(file.config.get("model_type"))
     if kind not in FAMILIES:
         raise CheckpointError(
-            f"{file.path} holds a network whose model_type is {kind[:60]}, which is not known here "
+            f"{file.path} holds a network whose model_type is {short(kind)}, which is not known here "
             f"({in_words(file.weights)}); export it as TorchScript or ONNX, see docs/models.md."
         )
     # Only names of the table are imported, never one that a file states.
@@ -324,7 +328,7 @@ def _calibrated(path: Path) -> dict[str, Any]:
 def _averaged(listed: object) -> list[str]:
     """Return the names of the files that a file states to be the mean of."""
     names = [one.get("file") for one in listed if isinstance(one, Mapping)] if isinstance(listed, list) else []
-    return [name[:_LONGEST_NAME] for name in names if isinstance(name, str)][:_MOST_NAMES]
+    return [name[:_LONGEST_NAME] for name in names if isinstance(name, str) and name.isprintable()][:_MOST_NAMES]
 
 
 def _fitted(path: Path, family: Family, config: Any, weights: Mapping[str, Tensor]) -> nn.Module:

@@ -113,6 +113,12 @@ def test_greys_divided_by_255_are_scaled_alike_everywhere(tmp_path: Path) -> Non
     assert contract.prepare(np.full((1, 1, 1), 51, np.uint8)).item() == pytest.approx(0.2)
 
 
+@pytest.mark.parametrize("odd", [[], {}, [1, 2], 3, None, "", "x" * 50, "\x1b[2J"])
+def test_odd_names_of_scrolls_are_left_out(tmp_path: Path, odd: object) -> None:
+    changed = config(datasets=[{"sampling_scroll": odd}, {"sampling_scroll": "0139"}])
+    assert load_model(pth_file(tmp_path, network(), config=changed)).provenance["data"] == "scrolls 0139"
+
+
 def test_a_contract_file_beside_a_checkpoint_replaces_the_contract(tmp_path: Path) -> None:
     path = pth_file(tmp_path, network())
     beside = path.with_name("step-075000.contract.json")
@@ -175,6 +181,7 @@ def test_two_names_of_a_weight_must_agree(tmp_path: Path) -> None:
     ("changes", "named"),
     [
         ({"model_type": "vesuvius_unet"}, "model_type"),
+        ({"model_type": "\x1b[2J"}, r"model_type is \?\[2J,"),
         ({"mode": "full_3d"}, "mode"),
         ({"crop_size": [17, 32]}, "crop_size"),
         ({"crop_size": [17, 32, 64]}, "32 × 64"),

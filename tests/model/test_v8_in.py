@@ -76,6 +76,13 @@ def test_without_settings_the_published_ones_hold(tmp_path: Path) -> None:
     assert 64 - round(64 * contract.overlap) == 21
 
 
+def test_settings_that_are_no_object_are_refused_instead_of_ignored(tmp_path: Path) -> None:
+    path = plane_file(tmp_path, plane_network(), beside=False)
+    (tmp_path / "config.json").write_text("[24, 64]")
+    with pytest.raises(CheckpointError, match="no dict of plain values; write it as one object, in braces"):
+        load_model(path)
+
+
 def test_the_published_sizes_are_those_of_a_resnet_50() -> None:
     with torch.device("meta"):
         made = PlaneNetwork(PUBLISHED_PLANE_SIZES, 64, (96, 256, 256))
