@@ -25,6 +25,7 @@ from napari_ink.gui.jobs.prediction import (
     stored_job,
     warm_up_job,
 )
+from napari_ink.gui.jobs.predictions import DirectionsCompared, directions_job
 from napari_ink.gui.layers.roi_layer import RoiLayer
 from napari_ink.gui.models.predictions import unfinished
 from napari_ink.gui.models.state import Step
@@ -82,6 +83,8 @@ class PredictionController(QObject):
         self._next: RunSettings | None = None
         self._unfinished: RunRequest | None = None
         self._before_run: Path | None = None
+        # Completed runs of a prediction in both directions; None in one direction.
+        self._direction_runs: list[RunRequest] | None = None
         self._thresholds: dict[Path, dict[LabelKind, float]] = {}
         self._chosen_model: ModelEntry | None = None
         self.shown = OverlayController(store, layers)
@@ -111,13 +114,13 @@ class PredictionController(QObject):
         if stack is None or self._store.state.run is not None or self._must_wait():
             return
         try:
-            request = self._requests.from_settings(stack, settings, instead_of)
+            request = self._requests.from_settings(stack, settings.for_run(), instead_of)
         except NapariInkError as error:
             self._store.fail(str(error), Step.PREDICT)
             if settings.where == "roi" and not self.roi.polygons():
                 self.roi.begin()
             return
-        self._settings = settings
+        self._settings, self._direction_runs = settings, [] if settings.both_directions else None
         self._begin(request)
 
     def change(self, settings: RunSettings) -> None:
@@ -135,6 +138,7 @@ class PredictionController(QObject):
     def resume(self) -> None:
         """Resume the prediction that was stopped."""
         if self._unfinished is not None and self._run is None and not self._must_wait():
+            self._direction_runs = None
             self._begin(replace(self._unfinished, resume=True))
 
     def pause(self) -> None:
@@ -149,7 +153,7 @@ class PredictionController(QObject):
 
     def cancel(self) -> None:
         """Cancel the prediction after the current batch; finished tiles are kept."""
-        self._next = None
+        self._next = self._direction_runs = None
         if self._run is not None:
             self._run.cancel()
 
@@ -161,7 +165,7 @@ class PredictionController(QObject):
 
     def shut_down(self) -> None:
         """Stop the run without handling any more of its events."""
-        self._next = self._unfinished = None
+        self._next = self._unfinished = self._direction_runs = None
         if self._run is not None:
             self._run.shut_down()
             self._run = None
@@ -330,9 +334,31 @@ class PredictionController(QObject):
         if (settings := self._next) is not None:
             self._next = None
             self.predict(settings, run.request)
+        elif run.is_whole and is_here and self._direction_runs is not None:
+            self._on_direction_ended(run.request, outcome)
         if self._run is None and is_here:
             self._show_stored(run)
         self.stores_changed.emit()
+
+    def _on_direction_ended(self, request: RunRequest, outcome: str) -> None:
+        """Predict the reversed stack once it is predicted as stored, and then compare the two predictions."""
+        settings, before = self._settings, self._direction_runs
+        self._direction_runs = None
+        if before:
+            job = directions_job(before[0].out, request.out)
+            self._jobs.run("directions", job, partial(self._on_directions, request, outcome), step=Step.PREDICT)
+        elif settings is not None and not self._must_wait():
+            try:
+                second = self._requests.from_settings(request.stack, settings.for_run(is_second=True), request)
+            except NapariInkError as error:
+                self._store.fail(str(error), Step.PREDICT)
+                return
+            self._direction_runs = [request]
+            self._begin(second)
+
+    def _on_directions(self, request: RunRequest, outcome: str, event: DirectionsCompared) -> None:
+        if request.stack is self._store.state.stack and self._run is None:
+            self._store.update(outcome=f"{event.sentence} {outcome}")
 
     def _show_stored(self, run: PredictionRun) -> None:
         """Reload the stored prediction if the run has left the overlay incomplete or removed its store."""

@@ -32,6 +32,13 @@ class ComparisonOpened:
     edge_threshold: float
 
 
+@dataclass(frozen=True, slots=True)
+class DirectionsCompared:
+    """Event: a sentence on the direction in which ink stands out better."""
+
+    sentence: str
+
+
 def list_job(project: Path, change: Change | None = None) -> Generator[PredictionsRead]:
     """Change the list of predictions if asked to, read it, and then measure disagreements that are not known yet."""
     from napari_ink.predict import PredictionFolder
@@ -46,6 +53,14 @@ def list_job(project: Path, change: Change | None = None) -> Generator[Predictio
             rows = (*found.rows[:index], predictions.measured(row), *found.rows[index + 1 :])
             found = replace(found, rows=rows)
             yield PredictionsRead(found, is_first=False)
+
+
+def directions_job(as_stored: Path, backwards: Path) -> Generator[DirectionsCompared]:
+    """Compare the predictions of both directions."""
+    from napari_ink.predict import compare_directions, open_prediction
+
+    comparison = compare_directions(open_prediction(as_stored), open_prediction(backwards))
+    yield DirectionsCompared(comparison.sentence)
 
 
 def compare_job(first: Path, second: Path) -> Generator[ComparisonOpened]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
 from napari_ink.model import DEFAULT_MODEL, InputContract, ModelCard, read_card, recommended_thresholds, shipped_models
 
@@ -94,6 +94,8 @@ class RunSettings:
         Whether to skip pixels outside the papyrus mask.
     direction, offset
         Direction of reading and offset along the depth; None for those of the model.
+    both_directions
+        Whether to predict twice, as stored and reversed, instead of in one direction.
     augment
         Transformed views to average with the plain one.
     grey_range
@@ -114,3 +116,8 @@ class RunSettings:
     grey_range: tuple[float, float] | None = None
     precision: PrecisionName = "float32"
     resample: tuple[float, float] | None = None
+    both_directions: bool = False
+
+    def for_run(self, is_second: bool = False) -> Self:
+        """Return the settings of the first or the second run, which differ only if both directions are predicted."""
+        return replace(self, direction="reversed" if is_second else "as stored") if self.both_directions else self

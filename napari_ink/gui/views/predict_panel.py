@@ -47,10 +47,12 @@ _DEVICES: dict[str, DeviceName] = {
     "Apple GPU (MPS)": "mps",
 }
 _AREAS: dict[str, Where] = {"Whole segment": "whole", "Visible region": "visible", "Region of interest": "roi"}
+_BOTH = "Both, one after the other"
 _DIRECTIONS: dict[str, Direction | None] = {
     "Model default": None,
     "As stored": "as stored",
     "Reversed": "reversed",
+    _BOTH: None,
 }
 _VIEWS: dict[str, tuple[TestTimeAugmentation, ...]] = {
     "None": (),
@@ -142,6 +144,7 @@ class PredictPanel(StepPanel):
             where=self._area(),
             use_mask=self.mask_box.isChecked() and self._has_mask,
             direction=_DIRECTIONS[self.direction_box.currentText()],
+            both_directions=self.direction_box.currentText() == _BOTH,
             offset=self.offset_box.offset(),
             augment=_VIEWS[self.views_box.currentText()],
             grey_range=self.grey_box.grey_range(),
@@ -262,7 +265,8 @@ class PredictPanel(StepPanel):
     def _lay_out_more(self) -> None:
         self.direction_box.addItems(list(_DIRECTIONS))
         self.direction_box.setToolTip(
-            "Direction of reading along the depth; a running prediction restarts when you change it"
+            "Direction of reading along the depth; a running prediction restarts when you change it. Both makes two "
+            "predictions, and says in which of them ink stands out better"
         )
         self.views_box.addItems(list(_VIEWS))
         self.views_box.setToolTip(

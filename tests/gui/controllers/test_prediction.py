@@ -11,6 +11,7 @@ from napari_ink.errors import BadInputError, OutputError
 from napari_ink.gui.layers.stack_layer import stack_layer_data
 from napari_ink.gui.layers.viewport import camera_of
 from napari_ink.gui.models.prediction import RunSettings, model_entry
+from napari_ink.gui.models.predictions import details
 from napari_ink.gui.models.state import Step, cut_level
 from napari_ink.predict import engine, open_prediction
 from napari_ink.predict.storage.writer import PredictionWriter
@@ -603,3 +604,24 @@ def test_a_published_model_file_is_chosen_and_predicts(session, held_jobs, tmp_p
     assert run.stored.complete and run.shown().any()
     assert "scaled by its own grey values" in " ".join(session.state.notes)
     assert run.stored.provenance["contract"]["normalisation"] == "crop robust"
+
+
+def test_both_directions_make_two_predictions_and_say_in_which_one_ink_stands_out(run):
+    run.begin(both_directions=True)
+    run.until_over()
+    rows = run.session.state.predictions.rows
+    assert [row.provenance["contract"]["direction"] for row in rows] == ["reversed", "as stored"]
+    assert all(row.is_complete for row in rows) and run.path == rows[0].path
+    outcome = run.session.state.outcome
+    assert outcome.startswith("Ink stands out") and "as stored and" in outcome and "Predicted 20 tiles" in outcome
+    assert [details(row, is_running=False) for row in rows] == ["whole segment, reversed", "whole segment"]
+
+
+def test_a_cancelled_first_direction_is_not_followed_by_the_second(run):
+    run.begin(tiles=2, both_directions=True)
+    run.session.prediction.cancel()
+    run.until_over()
+    run.session.prediction.resume()
+    run.until_over()
+    (row,) = run.session.state.predictions.rows
+    assert row.provenance["contract"]["direction"] == "as stored"

@@ -100,6 +100,13 @@ def test_all_choices_are_in_the_request(panel, qtbot):
     assert settings.grey_range is None and settings.model == panel.model()
 
 
+def test_both_directions_can_be_chosen(panel):
+    panel.direction_box.setCurrentText("Both, one after the other")
+    settings = panel.settings()
+    assert settings.both_directions
+    assert [settings.for_run(is_second).direction for is_second in (False, True)] == ["as stored", "reversed"]
+
+
 def test_a_missing_mask_is_not_used(panel, state):
     panel.show_state(replace(state, mask=None))
     assert not panel.mask_box.isEnabled() and not panel.settings().use_mask
