@@ -96,3 +96,27 @@ def test_the_page_on_phantoms_lists_every_parameter_with_its_default():
 def test_the_page_on_phantoms_lists_every_world():
     page = (ROOT / "docs/phantoms.md").read_text(encoding="utf-8")
     assert set(re.findall(r"^\| `(\w+)` \|", page[page.index("## Worlds") :], re.MULTILINE)) == set(WORLDS)
+
+
+GUIDES = [
+    *sorted((ROOT / "docs/how-to").glob("*.md")),
+    *(ROOT / "docs" / name for name in ("tutorial.md", "window.md")),
+]
+# What napari makes of the manifest, and a name of a format that the code puts together.
+_NO_LITERALS = {"Ink (napari-ink)", "PNG"}
+
+
+@pytest.fixture(scope="module")
+def texts_of_the_window():
+    """Return every text in the code of the window, one on each line."""
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / "napari_ink/gui").rglob("*.py")]
+    nodes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+    return "\n".join({node.value for node in nodes if isinstance(node.value, str)})
+
+
+@pytest.mark.parametrize("page", GUIDES, ids=lambda page: page.name)
+def test_buttons_and_steps_that_a_guide_names_exist(page, texts_of_the_window):
+    prose = re.sub(r"```.*?```|`[^`]*`", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    emphasised = re.findall(r"(?<![*\w])\*([A-Z][^*]*)\*(?!\*)", prose)
+    names = {name for text in emphasised for name in re.sub(r"\s+", " ", text).split(" › ")} - _NO_LITERALS
+    assert [name for name in names if not re.search(rf"\b{re.escape(name)}", texts_of_the_window)] == []
