@@ -1,9 +1,14 @@
 """Measure whether a map depends on the positions of tiles: the ripple of a constant stack, and maps of shifted stacks.
 
     python benchmarks/seams.py [--model NAME] [--phantoms 4] [--overlap F] [--device cuda]
+    python -m tests.model.field_files FOLDER
+    python benchmarks/seams.py --models FOLDER/*/*.[pcs]* --overlaps 0 0.25 0.5 0.75 [--side 512]
 
-Each stack is predicted whole, and again without its first 96 rows and 64 columns, which shifts all tiles. The two maps
-are compared at a distance from the cut beyond the model's context, since closer pixels miss input in the second stack.
+Each stack is predicted whole, and again without its first rows and columns, which shifts all tiles. The two maps are
+compared at a distance from the cut beyond the model's context, since closer pixels miss input in the second stack.
+
+With `--overlaps`, one table shows how the agreement of the two maps depends on the overlap of tiles, for each model and
+a part of one test phantom. Of random weights only a comparison of overlaps is meaningful: trained ones may agree more.
 """
 
 from __future__ import annotations
@@ -11,7 +16,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +30,8 @@ from napari_ink.predict import PredictRequest, open_prediction, predict
 from napari_ink.stack import open_stack
 
 CUT = 96, 64
+# Tiles without a context begin anywhere: cut so that no stride of theirs divides it.
+ODD_CUT = 37, 51
 AWAY = 128
 Levels = npt.NDArray[np.uint8]
 
@@ -50,15 +57,46 @@ def volumes(phantoms: int) -> Iterator[tuple[str, npt.NDArray[np.uint16]]]:
     yield "noise", np.random.default_rng(0).integers(0, 2**16, (65, 900, 900), np.uint16)
 
 
+def compare_overlaps(paths: Sequence[str], overlaps: Sequence[float], side: int, device: torch.device) -> None:
+    """Print how the agreement of shifted maps depends on the overlap of tiles, for each model."""
+    volume = next(volumes(1))[1][:, :side, :side]
+    print(f"{machine_name(device)}; {volume.shape[1]} x {volume.shape[2]} pixels of a test phantom\n")
+    print("| model | overlap | seconds | within 3 of 255 | mean difference | largest | spread of ink |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    for path in paths:
+        model = load_model(path)
+        name = f"{Path(path).parent.name}/{model.name}"
+        cut = CUT if model.contract.context_px else ODD_CUT
+        for overlap in overlaps:
+            began = time.process_time()
+            whole = predicted(volume, model, overlap, device)[0]
+            seconds = time.process_time() - began
+            shifted = predicted(volume[:, cut[0] :, cut[1] :], model, overlap, device)[0]
+            away = min(AWAY, model.contract.tile_size)
+            apart = np.abs(whole[cut[0] :, cut[1] :] - shifted)[away:, away:]
+            agree, spread = (apart <= 3).mean(), whole.std()
+            print(
+                f"| {name} | {overlap:g} | {seconds:.1f} | {agree:.2%} | {apart.mean():.2f} | {apart.max()} | "
+                f"{spread:.1f} |",
+                flush=True,
+            )
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default=DEFAULT_MODEL)
     parser.add_argument("--phantoms", type=int, default=4, help="number of phantoms of each kind")
     parser.add_argument("--overlap", type=float)
+    parser.add_argument("--models", nargs="+", default=[DEFAULT_MODEL], help="with --overlaps: names or files")
+    parser.add_argument("--overlaps", nargs="+", type=float, help="compare these overlaps instead")
+    parser.add_argument("--side", type=int, default=512, help="with --overlaps: height and width of the part")
     add_device(parser)
     args = parser.parse_args()
     device = device_or_exit(args.device)
+    if args.overlaps:
+        compare_overlaps(args.models, args.overlaps, args.side, device)
+        return
     model = load_model(args.model)
     column = next(volumes(1))[1][:, 250:251, 250:251]
     constant = predicted(np.broadcast_to(column, (column.shape[0], 1400, 1400)).copy(), model, args.overlap, device)
