@@ -451,7 +451,7 @@ def _layers_averaged(block: Greys, together: float, is_reversed: bool) -> Greys:
 
 def _in_um(edge: float, step: float) -> str:
     """Return the size of a voxel in words."""
-    return f"{edge:g} µm" if math.isclose(edge, step) else f"{edge:g} µm with layers {step:g} µm apart"
+    return f"{edge:.4g} µm" if math.isclose(edge, step) else f"{edge:.4g} µm with layers {step:.4g} µm apart"
 
 
 @lru_cache(maxsize=32)

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import pickle
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -37,7 +38,7 @@ SHAPE, SIDE = (25, 130, 151), 1.2137
 FACTOR = Fraction(12137, 10000)
 SAID = (
     "The stack is resampled for the model, by means of 1.2137 layers and of 1.2137 × 1.2137 pixels: voxels of 7.91 µm "
-    "become 9.60037 µm."
+    "become 9.6 µm."
 )
 
 
@@ -154,7 +155,9 @@ def test_workers_of_a_cluster_get_the_factor(tmp_path: Path) -> None:
     meant = with_means(load_model(pth_file(tmp_path, network())).reading("reversed"), (SIDE, 2.5))
     given = job_model(meant)
     assert hash(given) and _model(*given).contract == meant.contract
-    assert hash(resampled_grid((100, 100), 32, 1, 0.5, 1, 0, SIDE))
+    grid = resampled_grid((100, 100), 32, 1, 0.5, 1, 0, SIDE)
+    sent = pickle.loads(pickle.dumps(grid))
+    assert sent == grid and hash(sent) == hash(grid)
 
 
 def test_the_probe_and_the_depth_profile_read_the_same(tmp_path: Path) -> None:
