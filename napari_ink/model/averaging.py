@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from napari_ink.durable import replacing
 from napari_ink.errors import CheckpointError, OutputError, storage_errors
 from napari_ink.model.published import PublishedFile, read_published
+from napari_ink.model.unknown_weights import short
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -71,10 +72,12 @@ def _check_alike(first: PublishedFile, other: PublishedFile) -> None:
         )
     if first.contract != other.contract:
         raise CheckpointError(f"{pair} read different layers, tiles or grey values; average their maps.")
-    seeds = [file.config.get("seed") for file in (first, other)]
+    seeds = [_plain(file.config.get("seed")) for file in (first, other)]
     cosine = _cosine(first.weights, other.weights)
     if (None not in seeds and seeds[0] != seeds[1]) or cosine < _LEAST_COSINE:
-        why = f"seeds {seeds[0]} and {seeds[1]}" if cosine >= _LEAST_COSINE else f"their weights agree to {cosine:.2f}"
+        why = f"their weights agree to {cosine:.2f}"
+        if cosine >= _LEAST_COSINE:
+            why = "seeds " + " and ".join(short(str(seed)) for seed in seeds)
         raise CheckpointError(
             f"{pair} are of different runs ({why}), and the mean of their weights predicts at chance; average their "
             "maps instead: `napari-ink predict --model A --model B`."

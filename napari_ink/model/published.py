@@ -25,7 +25,7 @@ from napari_ink.model.contract import InputContract, first_fault
 from napari_ink.model.families import Family, looked_for
 from napari_ink.model.pickled import plain_weights, read_pickled
 from napari_ink.model.unknown_weights import in_words, short
-from napari_ink.model.weight_checks import check_layout, full_precision
+from napari_ink.model.weight_checks import check_finite, check_layout, full_precision
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -121,7 +121,7 @@ class _Opened:
 
 
 def read_published(path: Path) -> PublishedFile:
-    """Return the weights and the configuration of a published file, checked as `load_published` does.
+    """Return the weights and the configuration of a published file, checked as `load_published` checks them.
 
     Raises
     ------
@@ -130,6 +130,7 @@ def read_published(path: Path) -> PublishedFile:
     """
     file = _read(path)
     opened = _opened_file(file)
+    check_finite(path, opened.weights)
     assert isinstance(file.config, Mapping)  # checked on opening
     return PublishedFile(
         path,

@@ -61,16 +61,27 @@ def full_precision(path: Path, weights: Mapping[str, Tensor]) -> dict[str, Tenso
     CheckpointError
         If a weight is infinite or not a number.
     """
+    full = {name: weight.float() if weight.is_floating_point() else weight for name, weight in weights.items()}
+    check_finite(path, full)
+    return full
+
+
+def check_finite(path: Path, weights: Mapping[str, Tensor]) -> None:
+    """Refuse weights that are infinite or not a number.
+
+    Raises
+    ------
+    CheckpointError
+        If there is one.
+    """
     import torch
 
-    full = {name: weight.float() if weight.is_floating_point() else weight for name, weight in weights.items()}
-    for name, weight in full.items():
-        if not torch.isfinite(weight).all():
+    for name, weight in weights.items():
+        if not torch.isfinite(weight.float()).all():  # smaller types know no such test
             raise CheckpointError(
                 f"{path} holds numbers that are infinite or not a number, in {short(name)}; fetch it again, or choose "
                 "another checkpoint of the run."
             )
-    return full
 
 
 def _listed(names: Sequence[str]) -> str:

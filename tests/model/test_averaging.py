@@ -92,6 +92,21 @@ def test_other_networks_and_outputs_are_refused(tmp_path: Path) -> None:
         average_checkpoints([first, lightning_file(tmp_path, small_weights())], tmp_path / "mean.pth")
 
 
+def test_weights_that_are_not_finite_have_no_mean(tmp_path: Path) -> None:
+    weights = later(network().state_dict(), 1)
+    weights["network.task_heads.ink.bias"] = torch.full_like(weights["network.task_heads.ink.bias"], torch.nan)
+    paths = [checkpoint(tmp_path, 1000), checkpoint(tmp_path, 2000, weights)]
+    with pytest.raises(CheckpointError, match=r"infinite or not a number, in network\.task_heads\.ink\.bias"):
+        average_checkpoints(paths, tmp_path / "mean.pth")
+    assert not (tmp_path / "mean.pth").exists()
+
+
+def test_seeds_that_are_no_plain_values_tell_nothing(tmp_path: Path) -> None:
+    seeds = torch.zeros(3), torch.ones(3)
+    paths = [checkpoint(tmp_path, step, config=config(seed=seed)) for step, seed in enumerate(seeds, 1)]
+    assert average_checkpoints(paths, tmp_path / "mean.pth").exists()
+
+
 def test_the_command_writes_the_mean(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     paths = [str(checkpoint(tmp_path, step)) for step in (1000, 2000)]
     out = tmp_path / "mean.pth"
