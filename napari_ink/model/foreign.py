@@ -14,6 +14,7 @@ from napari_ink.decoding import decode_text, read_bounded
 from napari_ink.errors import CheckpointError
 from napari_ink.model.contract import LARGEST_TILE, InputContract, first_fault
 from napari_ink.model.outputs import ink_and_edge, logits_of
+from napari_ink.model.unknown_weights import short
 
 CONTRACT_SUFFIX = ".contract.json"
 
@@ -127,13 +128,14 @@ class Adapter(nn.Module):
     def _run(self, part: Tensor) -> object:
         try:
             return self.network(part)
-        except RuntimeError as error:
+        # TorchScript raises torch.jit.Error for what a program raises, and Python's own classes for operations.
+        except (RuntimeError, torch.jit.Error, IndexError, TypeError, ValueError) as error:
             if "memory" in str(error).lower():
                 raise
             # TorchScript's message is a stack trace with the reason in its last line.
             reason = [type(error).__name__, *str(error).strip().splitlines()][-1].strip()
             raise CheckpointError(
-                f"{self._name} cannot read tiles of {tuple(part.shape)} ({reason}); correct its contract file."
+                f"{self._name} cannot read tiles of {tuple(part.shape)} ({short(reason)}); correct its contract file."
             ) from error
 
     def _checked(self, outputs: list[object], given: Tensor) -> Tensor:
@@ -142,7 +144,11 @@ class Adapter(nn.Module):
         if len(tensors) < len(outputs):
             kind = type(outputs[0]).__name__
             raise CheckpointError(f"{self._name} gives a {kind}, not one array; export it with a single output.")
-        output = torch.cat(tensors).float()
+        if any(tensor.is_complex() for tensor in tensors):
+            raise CheckpointError(f"{self._name} gives complex numbers; export it with an output of real ones.")
+        # Outputs that cannot be joined fit no contract: the first one is named.
+        can_be_joined = len({tensor.shape[1:] for tensor in tensors}) == 1 and tensors[0].ndim > 0
+        output = (torch.cat(tensors) if can_be_joined else tensors[0]).float()
         planes = output[:, None] if output.ndim == 3 else output
         wanted = [self._contract.ink] + ([] if self._contract.edge is None else [self._contract.edge])
         side_y, side_x = (side // self._contract.output_stride for side in given.shape[-2:])

@@ -154,6 +154,53 @@ def test_several_outputs_and_unsuitable_tiles_are_refused(tmp_path: Path) -> Non
     refused(tmp_path, r"cannot read tiles of \(2, 4, 32, 32\)", lambda _: scripted(torch.rand(2, 4, 32, 32)))
 
 
+class OfNoShape(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x.sum()
+
+
+class OfComplexNumbers(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.complex(x[:, :1], x[:, :1])
+
+
+class OfNoSuchLayer(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x.select(1, 99)[:, None]
+
+
+class OfDifferentSizes(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x[:, :1] if bool(x.sum() > 0) else x[:, :1, :5]
+
+
+class ThatRaises(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        assert bool(x.sum() > 1e9), "too dark\x1b[31m"
+        return x[:, :1]
+
+
+@pytest.mark.parametrize(
+    ("network", "match"),
+    [
+        (OfNoShape(), r"gives \(\) where its contract file promises \(2, at least 1, 32, 32\)"),
+        (OfComplexNumbers(), "gives complex numbers"),
+        (OfNoSuchLayer(), r"cannot read tiles of .*out of range"),
+        (OfDifferentSizes(), "where its contract file promises"),
+        (ThatRaises(), r"cannot read tiles of .*too dark\?\[31m"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script.*is deprecated")
+def test_odd_outputs_and_failures_of_programs_are_told_in_one_sentence(
+    tmp_path: Path, network: nn.Module, match: str
+) -> None:
+    torch.jit.script(network).save(str(tmp_path / "theirs.pt"))
+    (tmp_path / "theirs.contract.json").write_text(json.dumps({"input": INPUT, "one_by_one": True}))
+    loaded = load_model(tmp_path / "theirs.pt").network
+    tiles = torch.stack([torch.rand(5, 32, 32), -torch.rand(5, 32, 32)])
+    refused(tmp_path, match, lambda _: loaded(tiles))
+
+
 @pytest.mark.parametrize("suffix", SAVERS)
 def test_a_missing_contract_file_is_refused(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"theirs{suffix}"
