@@ -175,11 +175,14 @@ class InputContract(BaseModel):
         """
         window, together = self._clipped(depth), self.mean_of[0]
         if self.layers_read(depth) < self.min_depth_layers:
-            means = "" if together == 1 else f", {self.min_depth_layers} means of {together:g}"
+            means, remedy = "", "use a deeper stack or another model"
+            if together != 1:
+                means = f", {self.min_depth_layers} means of {together:g}"
+                remedy = "use a deeper stack or another model, or turn resampling off (`--resample none`)"
             needed = math.ceil(self.min_depth_layers * factor_of(together))
             raise ContractError(
                 f"The stack has too few depth layers: {max(window.stop - window.start, 0)} of its {depth} can be read "
-                f"and this model needs {needed}{means}; use a deeper stack or another model."
+                f"and this model needs {needed}{means}; {remedy}."
             )
         if self.direction == "reversed":
             return slice(depth - window.stop, depth - window.start)

@@ -88,7 +88,8 @@ def side_of(members: Sequence[EnsembleMember]) -> float:
     if len(sides) > 1:
         stated = " and ".join(f"{side:g}" for side in sorted(sides))
         raise BadInputError(
-            f"These models cannot be combined: they read means of {stated} pixels; predict with each model separately."
+            f"These models cannot be combined: they read means of {stated} pixels; predict with each model "
+            "separately, or turn resampling off (`--resample none`)."
         )
     return sides.pop()
 
