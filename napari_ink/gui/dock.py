@@ -142,6 +142,7 @@ class InkDock(QWidget):
         super().__init__()
         self._viewer = napari_viewer
         self._shown = InkState()
+        self._are_pages_measured = False
         self._fit_later = QTimer(self)
         self._fit_later.setSingleShot(True)
         self._fit_later.timeout.connect(self._fit_width)
@@ -235,7 +236,9 @@ class InkDock(QWidget):
         """Give the dock the width that the panel needs, and the rest to the picture."""
         window, above = main_window_of(self), self._dock_widget()
         if window is not None and above is not None and not above.isFloating():
-            self._measure_closed_pages()
+            if not self._are_pages_measured:
+                self._are_pages_measured = True  # before, since each measurement asks for another fit
+                self._measure_closed_pages()
             # Qt never lowers the least width of a dock by itself; before napari's style arrived, it was larger.
             above.setMinimumWidth(0)
             if (layout := above.layout()) is not None:
@@ -373,6 +376,7 @@ class InkDock(QWidget):
             self.session.store.succeed(Step.PREDICT)
 
     def _on_theme(self, *_: object) -> None:
+        self._are_pages_measured = False
         self._fit_later.start()
         self.setStyleSheet(style_sheet(self._viewer.theme, get_settings().appearance.font_size))
         self.correct.bar.show_colour(text_colour(self._viewer.theme))
