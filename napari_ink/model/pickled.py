@@ -139,6 +139,8 @@ def plain_weights(path: Path, weights: object) -> dict[str, Tensor] | None:
     """
     if not isinstance(weights, Mapping) or not weights or not all(map(_is_plain, weights.values())):
         return None
+    if not all(isinstance(name, str | int) for name in weights):
+        return None
     # Weights of two names may share their memory, and a tensor with strides of 0 may have any size over a few bytes.
     stored = {weight.untyped_storage().data_ptr(): weight.untyped_storage().nbytes() for weight in weights.values()}
     largest = {weight.untyped_storage().data_ptr(): 0 for weight in weights.values()}

@@ -205,7 +205,8 @@ def _read_pth(path: Path) -> _File:
     name = next((name for name in WEIGHTS if isinstance(content.get(name), Mapping)), None)
     weights = plain_weights(path, content if name is None else content[name])
     if weights is None:
-        entries = ", ".join(str(entry)[:40] for entry in list(content)[:6]) or "nothing"
+        texts = [short(entry) for entry in content if isinstance(entry, str)]
+        entries = ", ".join(texts[:6]) or "nothing"
         raise CheckpointError(
             f"{path} holds no weights under {', '.join(WEIGHTS)} (but {entries}); choose a checkpoint of a network."
         )
@@ -263,7 +264,9 @@ def _family(file: _File) -> Family:
     if not isinstance(file.config, Mapping):
         remedy = "write it as one object, in braces" if file.beside else _REMEDY
         raise CheckpointError(f"The configuration of {file.path} is no dict of plain values; {remedy}.")
-    kind = str(file.config.get("model_type"))
+    # Of other values only the type is shown: nested deeply enough, they cannot even be printed.
+    stated = file.config.get("model_type")
+    kind = stated if isinstance(stated, str) else type(stated).__name__
     if kind not in FAMILIES:
         raise CheckpointError(
             f"{file.path} holds a network whose model_type is {short(kind)}, which is not known here "

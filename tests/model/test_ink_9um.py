@@ -1,6 +1,7 @@
 """Files of the `ink_9um` family: what they say is read, what does not fit is refused, and no code is run."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -201,6 +202,23 @@ def test_settings_that_are_not_known_are_refused_by_name(tmp_path: Path, changes
     with pytest.raises(CheckpointError, match=named) as caught:
         load_model(path)
     assert "\n" not in str(caught.value)
+
+
+def test_values_nested_too_deeply_to_be_printed_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = pth_file(tmp_path, network())
+    content = torch.load(path, weights_only=False)
+    nested: tuple[Any, ...] = ()
+    for _ in range(2 * sys.getrecursionlimit()):
+        nested = (nested,)
+    for changes, named in (
+        ({"config": {**content["config"], "model_type": nested}}, "model_type is tuple"),
+        ({"model": {nested: torch.zeros(1)}}, "holds no weights"),
+        ({nested: 1, "model": 1}, "holds no weights"),
+    ):
+        # Python's pickle cannot write such values, but a file can hold them.
+        monkeypatch.setattr("napari_ink.model.published.read_pickled", lambda *_, of=changes: {**content, **of})
+        with pytest.raises(CheckpointError, match=named):
+            load_model(path)
 
 
 def test_files_without_weights_or_plain_configuration_are_refused(tmp_path: Path) -> None:
