@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from napari.settings import get_settings
 from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer, Signal
-from qtpy.QtGui import QKeySequence, QShortcut, QShowEvent
+from qtpy.QtGui import QKeySequence, QResizeEvent, QShortcut, QShowEvent
 from qtpy.QtWidgets import (
     QDockWidget,
     QFileDialog,
@@ -58,6 +58,8 @@ if TYPE_CHECKING:
     import napari
 
 _FILE = "File"
+# Height of the panel, in lines of text, in which every step has room for all that it shows.
+_LINES_OF_ALL = 42
 
 
 class CloseWatch(QObject):
@@ -232,8 +234,21 @@ class InkDock(QWidget):
             above = above.parentWidget()
         return above
 
+    def resizeEvent(self, a0: QResizeEvent | None) -> None:  # noqa: N802
+        """Fold the steps in a window that is low for its font."""
+        super().resizeEvent(a0)
+        self._fold()
+
+    def _fold(self) -> None:
+        line = self.status.work.fontMetrics().lineSpacing()
+        is_compact = self.height() < _LINES_OF_ALL * line
+        for panel in self._panels:
+            panel.set_compact(is_compact)
+        self.status.set_compact(is_compact)
+
     def _fit_width(self) -> None:
         """Give the dock the width that the panel needs, and the rest to the picture."""
+        self._fold()  # by now, another font has arrived
         window, above = main_window_of(self), self._dock_widget()
         if window is not None and above is not None and not above.isFloating():
             if not self._are_pages_measured:

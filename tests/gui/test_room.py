@@ -68,6 +68,16 @@ def test_a_larger_font_cuts_nothing_off(small_dock, font_size, points, qtbot):
         assert _cut_off(small_dock) == [], step
 
 
+def test_in_fifteen_points_most_steps_are_folded_so_that_they_need_no_scrolling(small_dock, font_size, qtbot):
+    assert small_dock.review.hint.isVisibleTo(small_dock.review)
+    font_size(15)
+    qtbot.waitUntil(lambda: not small_dock.review.hint.isVisibleTo(small_dock.review), timeout=3000)
+    for step in (Step.STACK, Step.PREDICT, Step.REVIEW, Step.EXPORT):
+        small_dock.open_step(step)
+        bar = small_dock.page().verticalScrollBar()
+        qtbot.waitUntil(lambda bar=bar: bar.maximum() == 0, timeout=3000)
+
+
 def test_nothing_moves_when_a_message_comes_or_work_begins(small_dock, qtbot):
     dock, store = small_dock, small_dock.session.store
     for step in (*Step, *Step):  # twice: a step is laid out for the first time when it opens

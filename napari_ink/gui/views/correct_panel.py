@@ -15,6 +15,7 @@ from napari_ink.gui.views.tool_bar import PLAIN_VIEW, IconButton, ToolBar, title
 from napari_ink.gui.views.tool_settings import ToolSettingsRow
 from napari_ink.gui.views.versions_section import VersionsSection
 
+_HINT_LINES, _NOTE_LINES = 3, 2
 _HINT = "Turn the prediction into labels, and correct them. Strokes are saved at once."
 _PARTIAL = "At this zoom, labels can be drawn in the middle of the picture only. Zoom in to draw everywhere."
 _TURNED = "Labels can be drawn in the plain view only, not in 3-D or with other axes."
@@ -41,7 +42,7 @@ class CorrectPanel(StepPanel):
         self.editable_button = button("Make editable", "Draft labels at the thresholds of the prediction", primary=True)
         self.bar, self.settings = ToolBar(), ToolSettingsRow()
         self.tools, self.actions_of = self.bar.tools, self.bar.actions_of
-        self.tool_hint, self.edit_note = Lines(3), Lines(2, "", "inkWarning")
+        self.tool_hint, self.edit_note = Lines(_HINT_LINES), Lines(_NOTE_LINES, "", "inkWarning")
         self.similar, self.versions = SimilarSection(), VersionsSection()
         # The search takes the place of the notes, so that the tools above never move.
         self._notes, self._below = QWidget(), QStackedWidget()
@@ -85,6 +86,17 @@ class CorrectPanel(StepPanel):
         self.tool_hint.show_text(_tool_text(state) if can_edit else "")
         self._show_note(state, can_edit)
 
+    def fold(self, is_compact: bool) -> None:
+        """Make the tools lower, and let a note take the place of the hint; or give each its own place."""
+        self.bar.fold(is_compact)
+        self.tool_hint.set_count(_NOTE_LINES if is_compact else _HINT_LINES)
+        self._show_either()
+
+    def _show_either(self) -> None:
+        has_note = bool(self.edit_note.text())
+        self.edit_note.setVisible(has_note or not self._is_compact)
+        self.tool_hint.setVisible(not has_note or not self._is_compact)
+
     def _show_editable(self, state: InkState) -> None:
         again = "Redraft from prediction…" if state.labels_edited else "Redraft from prediction"
         first = "Make editable" if state.has_prediction else "Start with empty labels"
@@ -101,6 +113,7 @@ class CorrectPanel(StepPanel):
         where = "in the prediction" if state.compared == "prediction" else f"in version {state.compared}"
         self.edit_note.show_text(note or (_DIFFERENCE.format(where) if state.compared else ""))
         mark(self.edit_note, "inkWarning" if note else "inkSmall")
+        self._show_either()
 
     def _on_action(self, name: str) -> None:
         if name == PLAIN_VIEW:

@@ -91,6 +91,10 @@ class LearnPanel(StepPanel):
         self.predict_button.setEnabled(bool(status.in_use) and is_free and state.run is None and not state.busy)
         self.models.show_state(state)
 
+    def fold(self, is_compact: bool) -> None:
+        """Fold what is rarely done with a model, or show all of it."""
+        self.models.fold(is_compact)
+
     def _lay_out(self) -> None:
         self.minutes_box.setRange(0, _LONGEST_MINUTES)
         self.minutes_box.setDecimals(0)

@@ -19,6 +19,7 @@ class Message(QTextEdit):
 
     def __init__(self) -> None:
         super().__init__()
+        self._least_lines = _LEAST_LINES
         self.setObjectName("inkMessage")
         self.setReadOnly(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
@@ -28,6 +29,11 @@ class Message(QTextEdit):
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         if (document := self.document()) is not None:
             document.setDocumentMargin(1)
+
+    def set_least_lines(self, lines: int) -> None:
+        """Reserve room for a number of lines."""
+        self._least_lines = lines
+        self._fit()
 
     def show_message(self, text: str) -> None:
         """Show a sentence; an empty one leaves the space blank."""
@@ -49,5 +55,5 @@ class Message(QTextEdit):
     def _fit(self) -> None:
         # Without scroll bars, the last line would be cut off if the height were rounded down.
         if (document := self.document()) is not None:
-            least = _LEAST_LINES * self.fontMetrics().lineSpacing()
+            least = self._least_lines * self.fontMetrics().lineSpacing()
             self.setFixedHeight(max(math.ceil(document.size().height()), least) + 2)

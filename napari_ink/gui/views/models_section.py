@@ -23,7 +23,7 @@ from qtpy.QtWidgets import (
 
 from napari_ink.gui.models.state import InkState
 from napari_ink.gui.models.status import TeachingStatus
-from napari_ink.gui.views.section import row
+from napari_ink.gui.views.section import Section, row
 from napari_ink.gui.views.step_panel import button, paragraph, show_text
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ class ModelList(QWidget):
             "Compare", "Show where the prediction of this model differs from the shown one, and alternate between them"
         )
         self.pictures_button = button("Curves…", "Show the curves of the training and example crops")
+        self.more = Section("Rename, check, compare")
         self._lay_out()
         self._connect()
 
@@ -80,6 +81,10 @@ class ModelList(QWidget):
         self._can_choose = state.run is None and not state.busy
         self._show_selected()
 
+    def fold(self, is_compact: bool) -> None:
+        """Fold what is rarely done with a model, or show all of it."""
+        self.more.unfold(not is_compact)
+
     def _lay_out(self) -> None:
         rows = QVBoxLayout(self)
         rows.setContentsMargins(0, 0, 0, 0)
@@ -89,8 +94,11 @@ class ModelList(QWidget):
         rows.addWidget(title)
         rows.addWidget(self.list)
         rows.addLayout(row(self.use_button, self.back_button))
-        rows.addLayout(row(self.rename_button, self.export_button))
-        rows.addLayout(row(self.check_button, self.compare_button, self.pictures_button))
+        self.more.rows.setContentsMargins(0, 0, 0, 0)
+        self.more.rows.addLayout(row(self.rename_button, self.export_button))
+        self.more.rows.addLayout(row(self.check_button, self.compare_button, self.pictures_button))
+        self.more.unfold(True)
+        rows.addWidget(self.more)
         rows.addWidget(self.checking)
         rows.addWidget(self.details)
 

@@ -47,6 +47,7 @@ _DEVICES: dict[str, DeviceName] = {
     "Apple GPU (MPS)": "mps",
 }
 _AREAS: dict[str, Where] = {"Whole segment": "whole", "Visible region": "visible", "Region of interest": "roi"}
+_ABOUT_LINES = 3
 _BOTH = "Both, one after the other"
 _DIRECTIONS: dict[str, Direction | None] = {
     "Model default": None,
@@ -103,7 +104,7 @@ class PredictPanel(StepPanel):
         self.direction_box, self.views_box, self.offset_box = QComboBox(), QComboBox(), OffsetBox()
         self.grey_box, self.precision_box, self.resample_box = GreyRangeBox(), QComboBox(), QComboBox()
         self._has_mask = False
-        self.about = Lines(3)
+        self.about = Lines(_ABOUT_LINES)
         self.ink_threshold = ThresholdRow("Ink", colour("predicted_ink"), "ink")
         self.edge_threshold = ThresholdRow("Edges", colour("predicted_edges"), "edges")
         self.thresholds = self._threshold_rows()
@@ -194,6 +195,12 @@ class PredictPanel(StepPanel):
         self.ink_threshold.show_value(state.ink_threshold)
         self.edge_threshold.show_value(state.edge_threshold)
         self.predictions.show_state(state)
+
+    def fold(self, is_compact: bool) -> None:
+        """Show fewer lines about the run and fewer predictions, or all of them."""
+        self.about.set_count(1 if is_compact else _ABOUT_LINES)
+        self._thresholds_title.setVisible(not is_compact)
+        self.predictions.fold(is_compact)
 
     def choose_device(self, name: DeviceName) -> None:
         """Select a device."""
@@ -300,9 +307,9 @@ class PredictPanel(StepPanel):
         box = QWidget()
         rows = QFormLayout(box)
         rows.setContentsMargins(0, 4, 0, 0)
-        title = QLabel("Thresholds")
-        title.setObjectName("inkStrong")
-        rows.addRow(title)
+        self._thresholds_title = QLabel("Thresholds")
+        self._thresholds_title.setObjectName("inkStrong")
+        rows.addRow(self._thresholds_title)
         for threshold in (self.ink_threshold, self.edge_threshold):
             rows.addRow(threshold)
         return box

@@ -29,7 +29,7 @@ from napari_ink.gui.views.step_panel import Lines, button
 if TYPE_CHECKING:
     from napari_ink.predict import StoredPrediction
 
-_ROWS_SHOWN = 3
+_ROWS_SHOWN, _LEGEND_LINES = 3, 2
 _MOST_IN_MENU = 12
 _COMPARE = "Show where the selected prediction differs from the one in use"
 _LEGEND = "Yellow: more ink in {first}. Purple: more ink in {second}."
@@ -62,7 +62,7 @@ class PredictionsList(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self._state = InkState()
+        self._state, self._rows_shown = InkState(), _ROWS_SHOWN
         self.rows = PredictionRows(self)
         self.list = QListView()
         self.list.setObjectName("inkPredictions")
@@ -83,7 +83,7 @@ class PredictionsList(QWidget):
         self.rename_button = button("Rename", "Give this prediction another name")
         self.discard_button = button("Delete", "Move this prediction to the trash")
         self.undo_button = button("Undo delete", "Restore the prediction that was deleted last")
-        self.legend = Lines(2)
+        self.legend = Lines(_LEGEND_LINES)
         self._lay_out()
         self._connect()
 
@@ -102,6 +102,16 @@ class PredictionsList(QWidget):
             self._show_trash(state.predictions)
         self._show_buttons()
 
+    def fold(self, is_compact: bool) -> None:
+        """Show fewer rows and a shorter legend, or all of them."""
+        self._rows_shown = _ROWS_SHOWN - 1 if is_compact else _ROWS_SHOWN
+        self.legend.set_count(1 if is_compact else _LEGEND_LINES)
+        self._fit_list()
+
+    def _fit_list(self) -> None:
+        # Two lines for each row, in the font of the theme.
+        self.list.setFixedHeight(self._rows_shown * (2 * self.fontMetrics().lineSpacing() + 8) + 4)
+
     def _lay_out(self) -> None:
         head = QHBoxLayout()
         name = QLabel("Predictions")
@@ -117,8 +127,7 @@ class PredictionsList(QWidget):
         column.addLayout(row(self.use_button, self.compare_button, self.flicker_button))
         column.addLayout(row(self.rename_button, self.discard_button, self.undo_button))
         column.addWidget(self.legend)
-        # Two lines for each row, in the font of the theme.
-        self.list.setFixedHeight(_ROWS_SHOWN * (2 * self.fontMetrics().lineSpacing() + 8) + 4)
+        self._fit_list()
 
     def _connect(self) -> None:
         self.list.doubleClicked.connect(lambda _: self._on_use())

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from napari_ink.annotation import Note
 
 _LIST_PX = 90
-_REGION_LINES, _STATISTICS_LINES = 4, 4
+_REGION_LINES, _LEFT_LINES, _STATISTICS_LINES = 4, 3, 4
 _NAMES = {
     ReviewState.REVIEWED: "reviewed",
     ReviewState.FLAGGED: "flagged",
@@ -63,7 +63,7 @@ class ReviewPanel(StepPanel):
         self.buttons: dict[str, QPushButton] = {}
         self.progress = Progress()
         self.progress.setFormat("%v of %m regions reviewed")
-        self.region, self.left, self.statistics = Lines(_REGION_LINES), Lines(3), Lines(_STATISTICS_LINES)
+        self.region, self.left, self.statistics = Lines(_REGION_LINES), Lines(_LEFT_LINES), Lines(_STATISTICS_LINES)
         self.marks = Swatches((state, _NAMES[state]) for state in MARKED_STATES)
         self.marks.setToolTip("How regions are marked in the picture. The yellow outline is the current region")
         self.cancel_button = button("Cancel", "Stop ranking the regions")
@@ -71,8 +71,7 @@ class ReviewPanel(StepPanel):
             "Statistics", "Compute the ink area, the reviewed regions and the agreement with the prediction"
         )
         self.notes = NoteList()
-        self.notes.setMinimumHeight(_LIST_PX)
-        self.notes.setMaximumHeight(_LIST_PX)
+        self.notes.setFixedHeight(_LIST_PX)
         self.notes.setToolTip("Click a note to go to its place; Delete removes it")
         self._lay_out()
         self.notes.itemClicked.connect(lambda item: self.note_chosen.emit(item.data(Qt.ItemDataRole.UserRole)))
@@ -100,6 +99,14 @@ class ReviewPanel(StepPanel):
                 item = QListWidgetItem(f"{note.text} ({note.author}, {note.at[:10]})")
                 item.setData(Qt.ItemDataRole.UserRole, note)
                 self.notes.addItem(item)
+
+    def fold(self, is_compact: bool) -> None:
+        """Show fewer lines and notes, or all of them."""
+        less = 1 if is_compact else 0
+        self.region.set_count(_REGION_LINES - less)
+        self.left.set_count(_LEFT_LINES - less)
+        self.statistics.set_count(_STATISTICS_LINES - 2 * less)
+        self.notes.setFixedHeight(_LIST_PX // 2 if is_compact else _LIST_PX)
 
     def _lay_out(self) -> None:
         pairs = (

@@ -51,6 +51,11 @@ class Section(QWidget):
         """Open the section."""
         self.header.setChecked(True)
 
+    def unfold(self, is_unfolded: bool) -> None:
+        """Show the content without a title, or fold it below its title."""
+        self.header.setVisible(not is_unfolded)
+        self.header.setChecked(is_unfolded)
+
     def _on_toggled(self, is_open: bool) -> None:
         self.header.setText(f"{'▾' if is_open else '▸'}  {self._title}")
         self._body.setVisible(is_open)

@@ -61,6 +61,10 @@ class StatusArea(QFrame):
         self.saved.show_text(saved_line(state))
         mark(self.saved, "inkWarning" if storage.problem or storage.held_by else "inkSmall")
 
+    def set_compact(self, is_compact: bool) -> None:
+        """Reserve one line for messages in a window that is low for its font, or two."""
+        self.message.set_least_lines(1 if is_compact else 2)
+
     def show_progress(self, state: InkState) -> None:
         """Show what is running; called several times a second during a prediction."""
         self._works = work_of(state)

@@ -9,6 +9,7 @@ from superqt import QElidingLabel
 from napari_ink.gui.models.state import InkState, Step
 
 _HINT_LINES = 2
+_SPACING = 6
 _TOP_LEFT = Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft
 
 
@@ -33,12 +34,12 @@ class StepPanel(QFrame):
     def __init__(self, step: Step, hint: str) -> None:
         super().__init__()
         self.setObjectName("inkStep")
-        self.step, self._hint_text = step, hint
+        self.step, self._hint_text, self._reason, self._is_compact = step, hint, "", False
         self.hint = Lines(_HINT_LINES, hint, "inkHint")
         self.body = QWidget()
         self.rows = QVBoxLayout(self.body)
         self.rows.setContentsMargins(0, 2, 0, 0)
-        self.rows.setSpacing(6)
+        self.rows.setSpacing(_SPACING)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 6, 6, 4)
         layout.setSpacing(4)
@@ -48,11 +49,27 @@ class StepPanel(QFrame):
 
     def show_state(self, state: InkState) -> None:
         """Show the hint, or why the step is not possible yet."""
-        why_not = state.why_not(self.step)
+        self._reason = why_not = state.why_not(self.step)
         # The panel of the stack stays usable during a prediction, to move through the depth.
         self.body.setEnabled(not why_not or self.step is Step.STACK)
         self.hint.show_text(why_not or self._hint_text)
         mark(self.hint, "inkWarning" if why_not else "inkHint")
+        self._show_hint()
+
+    def set_compact(self, is_compact: bool) -> None:
+        """Take less height, in a window that is low for its font, or as much as is comfortable."""
+        if is_compact != self._is_compact:
+            self._is_compact = is_compact
+            self._show_hint()
+            self.rows.setSpacing(_SPACING // 2 if is_compact else _SPACING)
+            self.fold(is_compact)
+
+    def fold(self, is_compact: bool) -> None:
+        """Show fewer lines, or all of them; overridden by panels that are high."""
+
+    def _show_hint(self) -> None:
+        # A reason is shown in any case; where it comes and goes, the controls below are disabled, except in Stack.
+        self.hint.setVisible(bool(self._reason) or not self._is_compact or self.step is Step.STACK)
 
 
 class Lines(QElidingLabel):
@@ -85,6 +102,11 @@ class Lines(QElidingLabel):
         if text != self.text():
             self.setText(text)
             self.setToolTip(text)
+
+    def set_count(self, count: int) -> None:
+        """Reserve room for another number of lines."""
+        self._count = count
+        self.updateGeometry()
 
     def sizeHint(self) -> QSize:  # noqa: N802
         """Return the height of the lines in the current font."""

@@ -44,6 +44,9 @@ _NEED_PREDICTION = ("blink_prediction", "difference", "swap")
 _SIGNS = {"Ctrl+": "^", "Shift+": "⇧", "Alt+": "⌥", "Down": "↓", "Up": "↑", "Left": "←", "Right": "→"}
 
 
+_HIGH, _LOW = 2.7, 2.3  # height of a button, in lines of text
+
+
 class IconButton(QToolButton):
     """Button with an icon and its key below it, both as large as the font asks for.
 
@@ -59,7 +62,7 @@ class IconButton(QToolButton):
 
     def __init__(self, name: str, tip: str, key: str) -> None:
         super().__init__()
-        self._name, self._tip, self.key = name, tip, key
+        self._name, self._tip, self.key, self._is_low = name, tip, key, False
         self.setObjectName("inkIcon")
         self.show_key(key)
         self.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
@@ -84,7 +87,7 @@ class IconButton(QToolButton):
     def sizeHint(self) -> QSize:  # noqa: N802
         """Return a size in proportion to the font."""
         line = self.fontMetrics().height()
-        return QSize(round(2.4 * line), round(2.7 * line))
+        return QSize(round(2.4 * line), round((_LOW if self._is_low else _HIGH) * line))
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802
         """Return the same as `sizeHint`."""
@@ -93,9 +96,19 @@ class IconButton(QToolButton):
     def event(self, e: QEvent | None) -> bool:
         """Fit the icon to the font."""
         if e is not None and e.type() in (QEvent.Type.FontChange, QEvent.Type.Polish):
-            side = round(1.35 * self.fontMetrics().height())
-            self.setIconSize(QSize(side, side))
+            self._fit_icon()
         return super().event(e)
+
+    def make_low(self, is_low: bool) -> None:
+        """Take less height, with a smaller icon, or as much as is comfortable."""
+        self._is_low = is_low
+        self._fit_icon()
+        self.updateGeometry()
+
+    def _fit_icon(self) -> None:
+        # What is left of the height is for the key and the border.
+        side = round(((_LOW if self._is_low else _HIGH) - 1.35) * self.fontMetrics().height())
+        self.setIconSize(QSize(side, side))
 
 
 class ToolBar(QWidget):
@@ -137,6 +150,11 @@ class ToolBar(QWidget):
         """Draw all icons in a colour."""
         for one in (*self.tools.values(), *self.actions_of.values()):
             one.show_colour(colour)
+
+    def fold(self, is_compact: bool) -> None:
+        """Make all buttons lower, or as high as is comfortable."""
+        for one in (*self.tools.values(), *self.actions_of.values()):
+            one.make_low(is_compact)
 
     def show_possible(self, can_edit: bool, has_labels: bool, has_prediction: bool, is_turned: bool) -> None:
         """Enable the tools and actions that are possible now."""
