@@ -29,10 +29,12 @@ def check_archive(path: Path, kind: str) -> None:
         If it is not an archive, or states contents larger than it can hold.
     """
     size = check_regular(path, CheckpointError)
-    if not zipfile.is_zipfile(path):
-        raise CheckpointError(f"{path} is not {kind}, or not the whole of one; fetch the file again.")
-    with decoder_errors(CheckpointError, path, "fetch the file again"), zipfile.ZipFile(path) as archive:
-        claimed = sum(entry.file_size for entry in archive.infolist())
+    with decoder_errors(CheckpointError, path, "fetch the file again"):
+        # Even the question raises an error if the damaged end of a file names further disks.
+        if not zipfile.is_zipfile(path):
+            raise CheckpointError(f"{path} is not {kind}, or not the whole of one; fetch the file again.")
+        with zipfile.ZipFile(path) as archive:
+            claimed = sum(entry.file_size for entry in archive.infolist())
     if claimed > size + _MOST_UNPACKED_BYTES:
         raise CheckpointError(f"{path} claims to hold {claimed} bytes, and has {size}; fetch the file again.")
     check_memory(claimed, CheckpointError, path, "free some, or choose another model")

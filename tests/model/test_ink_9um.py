@@ -1,6 +1,7 @@
 """Files of the `ink_9um` family: what they say is read, what does not fit is refused, and no code is run."""
 
 import json
+import struct
 import sys
 from pathlib import Path
 from typing import Any
@@ -234,6 +235,11 @@ def test_files_without_weights_or_plain_configuration_are_refused(tmp_path: Path
             load_model(tmp_path / "x.pth")
     (tmp_path / "x.pth").write_bytes(b"\x80\x02certainly no zip")
     with pytest.raises(CheckpointError, match="not a model file that torch saved"):
+        load_model(tmp_path / "x.pth")
+    # The end of a zip archive of several disks.
+    end = b"PK\x06\x07" + struct.pack("<IQI", 0, 0, 2) + b"PK\x05\x06" + bytes(18)
+    (tmp_path / "x.pth").write_bytes(end)
+    with pytest.raises(CheckpointError, match="cannot be read.*disks"):
         load_model(tmp_path / "x.pth")
 
 
