@@ -53,7 +53,7 @@ def choose_grid(
         # The same command resumes a run whose tiles were reduced; another size is refused later, by its name.
         side = math.floor(max(begun["tile"]) / factor_of(factor))
     else:
-        side = asked or request.model.contract.tile_size
+        side = asked or max(member.contract.tile_size for member in members)
     overlap = overlap_of(request.overlap, members)
     return resampled_grid(shape, side, divisor, overlap, grid_step(members), context, factor)
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from napari_ink.predict import AUGMENTATIONS, PredictRequest, TilePredicted, open_prediction
 from napari_ink.predict.augmented_views import Orientation
 from napari_ink.predict.ensemble import combine, members_of
+from napari_ink.predict.grid_choice import choose_grid
 from napari_ink.stack import open_stack
 from tests.predict.stand_ins import Constant, Smear, ink_model, make_stack, run, run_until
 from tests.predict.test_cells import random_model
@@ -36,6 +37,14 @@ def test_all_views_are_different() -> None:
         "a view outside the stack has fewer layers than the plain one"
     )
     assert len(members_of([model, model], AUGMENTATIONS, depth=9)) == 2 * 8 * 3
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_tiles_are_as_large_as_the_model_with_the_largest_context_needs(tmp_path: Path, is_first: bool) -> None:
+    both = [ink_model(Smear(1), 512, context_px=192), ink_model(Smear(1), 256)]
+    request = PredictRequest(make_stack(tmp_path, (5, 90, 150)), both[not is_first], tmp_path / "p.zarr")
+    members = members_of(both if is_first else both[::-1], (), depth=5)
+    assert choose_grid(request, members).context == 192
 
 
 def test_mean_and_disagreement_equal_their_formulas() -> None:

@@ -100,7 +100,7 @@ class LearnPanel(StepPanel):
         self.minutes_box.setDecimals(0)
         self.minutes_box.setValue(3)
         self.minutes_box.setSuffix(" min")
-        self.minutes_box.setSpecialValueText("0: quick only")
+        self.minutes_box.setSpecialValueText("none")
         self.minutes_box.setToolTip("Time for the deep model; with 0, only the quick one is made, which takes seconds")
         self.minutes_label = QLabel("Deep model")
         self.rows.addLayout(row(self.live_button, self.predict_button))

@@ -131,7 +131,7 @@ def test_a_curve_is_smoothed_from_its_first_point():
 def test_the_minutes_are_requested(panel, state, qtbot):
     panel.show_state(state)
     panel.minutes_box.setValue(0)
-    assert panel.minutes_box.text() == "0: quick only"
+    assert panel.minutes_box.text() == "none"
     with qtbot.waitSignal(panel.learn_requested) as asked:
         panel.learn_button.click()
     assert asked.args == [0.0]
