@@ -116,7 +116,7 @@ def qtbot(qtbot):
     wait_until = qtbot.waitUntil
 
     def wait_and_settle(*words, **settings) -> None:
-        wait_until(*words, **settings)
+        wait_until(*words, **{"timeout": 20000, **settings})  # a busy machine needs more than the usual 5 s
         settle()
 
     qtbot.waitUntil = wait_and_settle
