@@ -92,13 +92,13 @@ def predicted(model: InkModel, pair: TrainingPair) -> Judged:
     return Judged(logits[0], expit(logits[1]), truth, truth | (pair.labels == LabelValue.PAPYRUS))
 
 
-def pairs_of(worlds: Sequence[str], kinds: dict[str, float], home: Path, **more: Any) -> list[TrainingPair]:
-    """Return phantoms of some worlds; each kind has its share of the crops of a world."""
+def pairs_of(weights: dict[str, float], kinds: dict[str, float], home: Path) -> list[TrainingPair]:
+    """Return phantoms of weighted worlds; each kind has its share of the crops of a world."""
     pairs = []
-    for world in worlds:
+    for world, weight in weights.items():
         for kind, share in kinds.items():
             chosen = [one for one in entries(world, kind) if one.file(home).exists()]  # type: ignore[arg-type]
-            pairs += [one.read(home, share=share / len(chosen), **more) for one in chosen]
+            pairs += [one.read(home, share=weight * share / len(chosen)) for one in chosen]
     return pairs
 
 
@@ -107,6 +107,12 @@ def held_out(worlds: Sequence[str], home: Path) -> list[TrainingPair]:
     chosen = [one for world in worlds for kind in ("validation", "validation bare") for one in entries(world, kind)]
     read = [one.read(home, share=0.0) for one in chosen if one.file(home).exists()]
     return [TrainingPair(p.stack, p.labels, np.ones(p.labels.shape, bool), share=0.0) for p in read]
+
+
+def weights_of(args: argparse.Namespace) -> dict[str, float]:
+    """Return the weights of worlds that an option names."""
+    named = (text.split("=") for text in args.weights)
+    return {world: float(weight) for world, weight in named}
 
 
 def settings_of(args: argparse.Namespace) -> TrainSettings:
@@ -142,7 +148,10 @@ def trained(worlds: Sequence[str], run: Path, args: argparse.Namespace, start: I
     """Train on some worlds; return the model with averaged weights, and the processor time and steps of the run."""
     shares = {"train": 1 - args.bare, "bare": args.bare}
     request = TrainRequest(
-        pairs=[*pairs_of(worlds, shares, args.home), *held_out(worlds, args.home)],
+        pairs=[
+            *pairs_of({world: weights_of(args).get(world, 1.0) for world in worlds}, shares, args.home),
+            *held_out(worlds, args.home),
+        ],
         out=run,
         settings=settings_of(args),
         config=None if start is not None else InkEdgeConfig.tiny(),
@@ -331,6 +340,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--validation-crops", type=int, default=8)
     parser.add_argument("--bare", type=float, default=BARE_SHARE, help="share of crops from phantoms without ink")
     parser.add_argument("--painted", type=float, default=0.7, help="share of those that ink is painted on")
+    parser.add_argument("--weights", nargs="*", default=[], help="gaussian=3: thrice as many crops of that world")
     parser.add_argument("--scale", type=float, default=0.2)
     parser.add_argument("--brightness", type=float, default=0.05)
     parser.add_argument("--gamma", type=float, default=0.0, help="largest logarithm of a random gamma")

@@ -40,7 +40,7 @@ def clear_ink(known: Sequence[Known]) -> dict[str, float]:
     """Return a probability, and a share of the map that reaches it, that best tell written pages from blank."""
     maps = [(expit(one.logits), bool(one.truth.any())) for one in known]
     best = (-1.0, 0.5, 0.01)
-    for probability in (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9):
+    for probability in (0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9):
         shares = np.array([(found >= probability).mean() for found, _ in maps])
         written = np.array([is_written for _, is_written in maps])
         for share in (0.002, 0.005, 0.01, 0.02, 0.04, 0.08):
@@ -70,14 +70,17 @@ def calibrate(network: InkEdgeNetwork, known: Sequence[Known]) -> dict[str, floa
     return {"factor": round(factor, 3), "offset": round(offset, 3)}
 
 
-def left_out(folder: Path, known_worlds: Sequence[str]) -> dict[str, Any]:
-    """Return the scores on each world that was not trained on, and their means."""
+def left_out(folder: Path, known_worlds: Sequence[str], is_calibrated: bool) -> dict[str, Any]:
+    """Return the scores on each world that the judged network was not trained on, and their means.
+
+    Results with a number of steps are those of networks that were trained without that world.
+    """
     names = {"auc": "auc", "f0_5_best": "f0_5_best", "f0_5_crossed": "f0_5", "ods": "edge_ods", "blank": "blank"}
-    names |= {"blank_crossed": "blank_marked", "ece": "calibration_error"}
+    names |= {"blank_crossed": "blank_marked", "ece_crossed" if is_calibrated else "ece": "calibration_error"}
     rows = {
         world: {new: round(row[old], 3) for old, new in names.items() if old in row}
         for world, row in results(folder).items()
-        if world not in known_worlds
+        if world not in known_worlds or "steps" in row
     }
     mean = {name: round(float(np.mean([row[name] for row in rows.values()])), 3) for name in names.values()}
     return {"mean": mean, "worlds": rows}
@@ -92,6 +95,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--calibrate", action="store_true")
     parser.add_argument("--worlds", nargs="*", default=["gaussian"], choices=tuple(WORLDS), help="those trained on")
     parser.add_argument("--phantoms", type=int, default=300, help="number of phantoms trained on")
+    parser.add_argument("--started-from", help="the shipped model that the first of several trainings began with")
     parser.add_argument("--name", required=True)
     parser.add_argument("--out", type=Path, default=Path())
     return parser.parse_args()
@@ -105,17 +109,22 @@ def main() -> None:
     model = rescaled(model) if args.by_quantiles else model
     network = model.network
     assert isinstance(network, InkEdgeNetwork) and model.config is not None
-    scores = left_out(args.left_out, args.worlds)
+    scores = left_out(args.left_out, args.worlds, args.calibrate)
     known = [one for world in scores["worlds"] for one in read_known(args.left_out / f"{world}.npz")]
     provenance = {name: value for name, value in model.provenance.items() if name != "pairs"}
-    provenance |= {"left_out": scores, "clear_ink": clear_ink(known)}
+    provenance["left_out"] = scores
     provenance["trained_on"] = trained_on(model.contract, args.worlds, args.phantoms).model_dump()
+    if args.started_from:
+        start = load_model(args.started_from)
+        provenance["started_from"] = {"name": start.name, "sha256": start.sha256}
     if args.by_quantiles:
         provenance["weights_of"] = {"name": model.name, "sha256": model.sha256}
     if args.calibrate:
         threshold, fitted = fit_threshold(known), calibrate(network, known)
         cut = round(calibrated(threshold, **fitted), 2)
         provenance |= {"calibration": fitted, "thresholds": {**provenance["thresholds"], "ink": cut}}
+        known = [Known(fitted["factor"] * one.logits + fitted["offset"], one.truth) for one in known]
+    provenance["clear_ink"] = clear_ink(known)
     path = save_checkpoint(args.out / f"{args.name}.safetensors", network, model.config, model.contract, provenance)
     print(json.dumps({name: provenance[name] for name in ("thresholds", "left_out", "trained_on", "clear_ink")}))
     print(path)
