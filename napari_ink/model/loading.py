@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 SHIPPED_FOLDER = Path(__file__).parent / "checkpoints"
-DEFAULT_MODEL = "ink-tiny-5"
+DEFAULT_MODEL = "ink-tiny-4"
 OWN, PTH, LIGHTNING, TORCHSCRIPT, ONNX = ".safetensors", (".pth",), (".ckpt",), (".pt", ".pts", ".ts"), (".onnx",)
 MODEL_SUFFIXES = (OWN, *PTH, *LIGHTNING, *TORCHSCRIPT, *ONNX)
 """Suffixes of model files."""

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from napari_ink.evaluation import ink_scores
-from napari_ink.model import InkModel, load_model
+from napari_ink.model import InkModel, load_model, recommended_thresholds
 from napari_ink.phantom import PhantomConfig, make_phantom, sample_path
 from napari_ink.predict import PredictRequest, open_prediction, predict
 from napari_ink.stack import DepthStack, open_stack, stack_of_array
@@ -40,7 +40,7 @@ def here(model: InkModel, stack: DepthStack) -> Probabilities:
 
 
 @pytest.mark.parametrize(("down", "right"), [(64, 32), (37, 11), (1, 2), (-90, 51)])
-def test_a_tile_without_its_surroundings_is_about_the_same(
+def test_a_prediction_hardly_depends_on_the_position_of_the_tile(
     model: InkModel, stack: DepthStack, here: Probabilities, down: int, right: int
 ) -> None:
     moved = predicted(model, stack, Y + down, X + right)
@@ -50,7 +50,10 @@ def test_a_tile_without_its_surroundings_is_about_the_same(
     )
     same = slice(inner[0].start - down, inner[0].stop - down), slice(inner[1].start - right, inner[1].stop - right)
     difference = np.abs(here[(slice(None), *inner)] - moved[(slice(None), *same)]).mean(axis=(1, 2))
-    assert difference[0] < 0.04 and difference[1] < 0.1
+    assert difference[0] < 0.03 and difference[1] < 0.1
+    cut = recommended_thresholds(model.provenance)
+    for plane, what in enumerate(("ink", "edge")):
+        assert ((here[plane][inner] > cut[what]) == (moved[plane][same] > cut[what])).mean() > 0.97
 
 
 @pytest.mark.parametrize("deeper", [-8.0, -4.0, 4.0, 8.0])
@@ -65,7 +68,7 @@ def test_ink_is_found_with_the_surface_eight_layers_off(model: InkModel, deeper:
         with torch.inference_mode():
             found = torch.sigmoid(model.network(torch.from_numpy(block.copy())[None]))[0, 0].numpy()
         scores.append(ink_scores(found, phantom.ink, phantom.mask).f0_5)
-    assert scores[1] > scores[0] - 0.12 and scores[0] > 0.8
+    assert scores[1] > scores[0] - 0.08 and scores[0] > 0.8
 
 
 def whole_map(stack: npt.NDArray[np.uint16], model: InkModel, folder: Path) -> npt.NDArray[np.int64]:
