@@ -97,6 +97,19 @@ class Page(QScrollArea):
         bar = self.verticalScrollBar()
         is_free = bar is not None and last <= first
         self.setViewportMargins(0, 0, bar.sizeHint().width() if is_free and bar is not None else 0, 0)
+        self._lay_out_step()
+
+    def showEvent(self, a0: QShowEvent | None) -> None:  # noqa: N802
+        """Show the step as wide as the page has become while another page was open."""
+        super().showEvent(a0)
+        self._lay_out_step()
+
+    def _lay_out_step(self) -> None:
+        # Qt takes a layout for done that was done for another width while the step was hidden, and cuts its right off.
+        panel = self.widget()
+        if panel is not None and (layout := panel.layout()) is not None:
+            layout.invalidate()
+            layout.activate()
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802
         """Return the width of the step in the current font, and a small height."""
@@ -205,9 +218,9 @@ class InkDock(QWidget):
         """Open a stack or a project."""
         self.session.open_stack(source)
 
-    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
+    def showEvent(self, a0: QShowEvent | None) -> None:  # noqa: N802
         """Watch the window of the dock, to stop cleanly when it is closed."""
-        super().showEvent(event)
+        super().showEvent(a0)
         self._fit_later.start()  # once napari's style has arrived: before, the fonts of the panel are others
         if (window := main_window_of(self)) is not None:
             window.installEventFilter(self._closing)
