@@ -456,7 +456,8 @@ def test_phantom_without_ink(run: Run, tmp_path: Path) -> None:
 def test_models(run: Run) -> None:
     from napari_ink.model import DEFAULT_MODEL
 
-    assert f"{DEFAULT_MODEL}: " in run("models").out
+    described = run("models").out
+    assert f"{DEFAULT_MODEL}: " in described and "{" not in described
     cards = {card["name"]: card for card in json.loads(run("models", "--json").out)}
     assert cards[DEFAULT_MODEL]["contract"]["depth_layers"] > 0
 

@@ -120,7 +120,9 @@ def take(viewer: napari.Viewer, dock: InkDock, look: Look, out: Path, only: list
         settle()
         panel = dock.page().widget()
         if panel.body.geometry().right() > panel.width():
-            raise SystemExit(f"The step {step.value} is cut off at its right: {panel.body.geometry()} in {panel.size()}.")
+            raise SystemExit(
+                f"The step {step.value} is cut off at its right: {panel.body.geometry()} in {panel.size()}."
+            )
         picture = dock.window().grab().toImage()
         writer = QImageWriter(str(out / f"{name}.webp"))
         writer.setQuality(_QUALITY)

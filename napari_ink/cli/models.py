@@ -81,7 +81,11 @@ def _lines(card: ModelCard) -> Iterator[str]:
     stated = card.provenance.get("thresholds")
     guess = "" if isinstance(stated, Mapping) and "ink" in stated else " (a guess: none is known)"
     yield f"  best thresholds: ink at {cuts['ink']:.3g}{guess}, {edges}"
-    if calibration := card.provenance.get("calibration"):
+    calibration = card.provenance.get("calibration")
+    if isinstance(calibration, Mapping):
+        scaled = ", ".join(f"{name} {value}" for name, value in calibration.items())
+        yield f"  probabilities are calibrated on worlds of phantoms left out of training (logits: {scaled})"
+    elif calibration:
         yield f"  {calibration}"
     scores = card.provenance.get("validation")
     if isinstance(scores, Mapping):
