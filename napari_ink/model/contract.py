@@ -204,10 +204,6 @@ class InputContract(BaseModel):
         """Return the first layer of the window in the direction of reading, and its number of groups in the stack."""
         start, together = self._start(depth) + self.surface_offset, factor_of(self.mean_of[0])
         end = start + self.depth_layers * together
-        beyond = (Fraction(max(-start, 0)), max(end - depth, Fraction(0)))
-        before, after = (math.ceil(missing / together) for missing in beyond)
-        if together.denominator == 1:
-            return math.floor(start + before * together), self.depth_layers - before - after
         inside = min(end, Fraction(depth))
         groups = math.floor((inside - max(start, 0)) / together)
         return start if start >= 0 else math.floor(inside - groups * together), groups
@@ -441,15 +437,17 @@ def _layers_averaged(block: Greys, together: float, is_reversed: bool) -> Greys:
     """Return means of groups of layers, rounded to whole grey values as in the files of a resampled stack."""
     if together == 1:
         return block
-    if isinstance(together, int):
-        groups = block.reshape(len(block) // together, together, *block.shape[1:])
+    factor = factor_of(together)
+    if factor.denominator == 1:
+        groups = block.reshape(len(block) // factor.numerator, factor.numerator, *block.shape[1:])
         whole: Greys = np.rint(groups.mean(axis=1, dtype=np.float32)).astype(block.dtype)
         return whole
     # The first group in the direction of reading begins with a whole layer, and the last may end within one.
-    order, factor = slice(None, None, -1 if is_reversed else 1), factor_of(together)
+    order = slice(None, None, -1 if is_reversed else 1)
     weights = mean_weights(0, math.floor(len(block) / factor), factor, len(block))
-    means = np.rint(means_of_layers(block[order], weights))[order]
-    return means.astype(np.uint8) if block.dtype == np.uint8 else means.astype(np.uint16)
+    means: Any = np.rint(means_of_layers(block[order], weights))
+    parted: Greys = means[order].astype(block.dtype)
+    return parted
 
 
 def _in_um(edge: float, step: float) -> str:
