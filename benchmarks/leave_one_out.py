@@ -109,10 +109,12 @@ def held_out(worlds: Sequence[str], home: Path) -> list[TrainingPair]:
     return [TrainingPair(p.stack, p.labels, np.ones(p.labels.shape, bool), share=0.0) for p in read]
 
 
-def weights_of(args: argparse.Namespace) -> dict[str, float]:
-    """Return the weights of worlds that an option names."""
-    named = (text.split("=") for text in args.weights)
-    return {world: float(weight) for world, weight in named}
+def weights_of(args: argparse.Namespace, worlds: Sequence[str]) -> dict[str, float]:
+    """Return the weight of each world: 1, unless an option states another."""
+    stated = dict(text.split("=") for text in args.weights)
+    if unknown := stated.keys() - set(WORLDS):
+        raise SystemExit(f"There is no world {', '.join(sorted(unknown))}; choose from {', '.join(WORLDS)}.")
+    return {world: float(stated.get(world, 1)) for world in worlds}
 
 
 def settings_of(args: argparse.Namespace) -> TrainSettings:
@@ -149,7 +151,7 @@ def trained(worlds: Sequence[str], run: Path, args: argparse.Namespace, start: I
     shares = {"train": 1 - args.bare, "bare": args.bare}
     request = TrainRequest(
         pairs=[
-            *pairs_of({world: weights_of(args).get(world, 1.0) for world in worlds}, shares, args.home),
+            *pairs_of(weights_of(args, worlds), shares, args.home),
             *held_out(worlds, args.home),
         ],
         out=run,

@@ -24,6 +24,11 @@ def factor_of(value: float) -> Fraction:
     return Fraction(value).limit_denominator(10**DECIMALS)
 
 
+def mean_at(voxel: int, factor: Fraction) -> int:
+    """Return the mean in which the middle of a voxel lies."""
+    return math.floor((voxel + Fraction(1, 2)) / factor)
+
+
 def voxels_of(first: int, last: int, factor: Fraction, length: int) -> slice:
     """Return the voxels that the means `first` up to `last` are taken of, on an axis of `length` voxels."""
     start = min(math.floor(first * factor), length - 1)
@@ -57,8 +62,8 @@ def mean_weights(first: int, last: int, factor: Fraction, length: int) -> Any:
     inside = np.minimum(begins + whole, (touched + 1) * parts) - np.maximum(begins, touched * parts)
     weights = (np.maximum(inside, 0) / whole).astype(np.float32)
     columns = np.minimum(touched, read.stop - 1) - read.start
-    rows = np.arange(last - first + 1) * touched.shape[1]
-    return csr_matrix((weights.ravel(), columns.ravel(), rows), shape=(last - first, read.stop - read.start))
+    row_starts = np.arange(last - first + 1) * touched.shape[1]
+    return csr_matrix((weights.ravel(), columns.ravel(), row_starts), shape=(last - first, read.stop - read.start))
 
 
 def means_of_layers(block: npt.NDArray[Any], weights: Any) -> Float32Array:

@@ -12,7 +12,6 @@ from qtpy.QtGui import QKeySequence, QResizeEvent, QShortcut, QShowEvent
 from qtpy.QtWidgets import (
     QDockWidget,
     QFileDialog,
-    QFrame,
     QInputDialog,
     QLayout,
     QMainWindow,
@@ -46,6 +45,7 @@ from napari_ink.gui.views.cheat_sheet import CheatSheet
 from napari_ink.gui.views.drop_filter import DropFilter
 from napari_ink.gui.views.input_filter import InputFilter
 from napari_ink.gui.views.models_dialog import is_model_file
+from napari_ink.gui.views.page import Page, lay_out_again
 from napari_ink.gui.views.preferences_dialog import PreferencesDialog
 from napari_ink.gui.views.recent_menu import RecentMenu
 from napari_ink.gui.views.similar_section import SimilarSection
@@ -77,60 +77,6 @@ class CloseWatch(QObject):
         return False
 
 
-class Page(QScrollArea):
-    """Page of one step, which scrolls only in a window that is too low for it, and is never narrower than the step."""
-
-    measured = Signal()
-
-    def __init__(self, panel: StepPanel) -> None:
-        super().__init__()
-        self.setWidgetResizable(True)
-        self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setWidget(panel)
-        if (bar := self.verticalScrollBar()) is not None:
-            bar.rangeChanged.connect(self._keep_width)
-            self._keep_width(0, 0)
-
-    def _keep_width(self, first: int, last: int) -> None:
-        """Leave the place of the scroll bar free while it is hidden, so that the step does not become narrower."""
-        bar = self.verticalScrollBar()
-        is_free = bar is not None and last <= first
-        self.setViewportMargins(0, 0, bar.sizeHint().width() if is_free and bar is not None else 0, 0)
-        self._lay_out_step()
-
-    def showEvent(self, a0: QShowEvent | None) -> None:  # noqa: N802
-        """Show the step as wide as the page has become while another page was open."""
-        super().showEvent(a0)
-        self._lay_out_step()
-
-    def _lay_out_step(self) -> None:
-        # Qt takes a layout for done that was done for another width while the step was hidden, and cuts its right off.
-        panel = self.widget()
-        if panel is not None and (layout := panel.layout()) is not None:
-            layout.invalidate()
-            layout.activate()
-
-    def minimumSizeHint(self) -> QSize:  # noqa: N802
-        """Return the width of the step in the current font, and a small height."""
-        panel, bar = self.widget(), self.verticalScrollBar()
-        # With room for the scroll bar, which would cover the right of the step in a larger font.
-        beside = 0 if bar is None else bar.sizeHint().width()
-        return QSize(0 if panel is None else panel.minimumSizeHint().width() + beside, 4 * self.fontMetrics().height())
-
-    def eventFilter(self, a0: QObject | None, a1: QEvent | None) -> bool:  # noqa: N802
-        """Take notice of another least size of the step, such as in another font, which Qt's scroll area ignores."""
-        if a1 is not None and a1.type() == QEvent.Type.LayoutRequest:
-            self.updateGeometry()
-            self.measured.emit()
-        return super().eventFilter(a0, a1)
-
-    def sizeHint(self) -> QSize:  # noqa: N802
-        """Return the whole step."""
-        panel = self.widget()
-        return self.minimumSizeHint() if panel is None else panel.minimumSizeHint()
-
-
 class InkDock(QWidget):
     """Dock widget with the steps Stack, Predict, Correct, Learn, Review and Export, of which one is open at a time.
 
@@ -157,7 +103,7 @@ class InkDock(QWidget):
         super().__init__()
         self._viewer = napari_viewer
         self._shown = InkState()
-        self._are_pages_measured = False
+        self._are_pages_laid_out = False
         self._fit_later = QTimer(self)
         self._fit_later.setSingleShot(True)
         self._fit_later.timeout.connect(self._fit_width)
@@ -264,23 +210,20 @@ class InkDock(QWidget):
         self._fold()  # by now, another font has arrived
         window, above = main_window_of(self), self._dock_widget()
         if window is not None and above is not None and not above.isFloating():
-            if not self._are_pages_measured:
-                self._are_pages_measured = True  # before, since each measurement asks for another fit
-                self._measure_closed_pages()
+            if not self._are_pages_laid_out:
+                self._are_pages_laid_out = True  # before, since laying out asks for another fit
+                self._lay_out_pages()
             # Qt never lowers the least width of a dock by itself; before napari's style arrived, it was larger.
             above.setMinimumWidth(0)
-            if (layout := above.layout()) is not None:
-                layout.invalidate()
-                layout.activate()
+            lay_out_again(above.layout())
             window.resizeDocks([above], [self.sizeHint().width()], Qt.Orientation.Horizontal)
 
-    def _measure_closed_pages(self) -> None:
-        """Lay out the pages that were never open, which would else ask for the room that they needed unstyled."""
+    def _lay_out_pages(self) -> None:
+        """Lay out all pages; those that were never open would else ask for the room that they needed unstyled."""
         for widget in self._pages.findChildren(QWidget):
             widget.ensurePolished()
         for layout in self._pages.findChildren(QLayout):
-            layout.invalidate()
-            layout.activate()
+            lay_out_again(layout)
 
     def _listen_for_help(self, window: QWidget) -> None:
         # napari has no key "?" and drops the Shift that most keyboards need for it; Qt handles it on all keyboards.
@@ -404,7 +347,7 @@ class InkDock(QWidget):
             self.session.store.succeed(Step.PREDICT)
 
     def _on_theme(self, *_: object) -> None:
-        self._are_pages_measured = False
+        self._are_pages_laid_out = False
         self._fit_later.start()
         self.setStyleSheet(style_sheet(self._viewer.theme, get_settings().appearance.font_size))
         self.correct.bar.show_colour(text_colour(self._viewer.theme))

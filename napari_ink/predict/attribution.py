@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_ink.area_means import factor_of, mean_weights
+from napari_ink.area_means import factor_of, mean_at, mean_weights
 from napari_ink.predict.probing.sampling import sample_shape
 from napari_ink.predict.resampling import resampled
 from napari_ink.stack import DepthStack, plane_means
@@ -59,7 +57,7 @@ def contribution(model: InkModel, stack: DepthStack, y: int, x: int) -> npt.NDAr
     contract = model.contract
     together, pixels = contract.mean_of
     stack, factor = plane_means(stack, pixels), factor_of(pixels)
-    y, x = (math.floor((at + Fraction(1, 2)) / factor) for at in (y, x))
+    y, x = mean_at(y, factor), mean_at(x, factor)
     depth, height, width = stack.shape
     z = contract.z_window(depth)
     side = sample_shape(model).side

@@ -10,12 +10,12 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 
-from napari_ink.area_means import factor_of
+from napari_ink.area_means import factor_of, mean_at
 from napari_ink.predict.tiles import TileGrid, tile_grid
 from napari_ink.region import Region
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ResampledGrid(TileGrid):
     """Tiles in the segment's pixels, laid by a grid of tiles over the resampled stack.
 
@@ -27,8 +27,8 @@ class ResampledGrid(TileGrid):
         Number of the segment's pixels along the side of one of these.
     """
 
-    coarse: TileGrid = TileGrid((1, 1), (1, 1), (1, 1))
-    scale: Fraction = Fraction(1)
+    coarse: TileGrid
+    scale: Fraction
 
     @property
     def kept(self) -> tuple[int, int]:
@@ -47,7 +47,7 @@ class ResampledGrid(TileGrid):
         return self.scale
 
     def first_pixel(self, tile: Region) -> tuple[Fraction, Fraction]:
-        """Return the row and column of the middle of a tile's first pixel, from the first of `kept` that are seen."""
+        """Return the middle of a tile's first pixel, in seen pixels from the tile's top left without its context."""
         seen, half = self._seen(tile), Fraction(1, 2)
         return (tile.y0 + half) / self.scale - seen.y0, (tile.x0 + half) / self.scale - seen.x0
 
@@ -66,7 +66,7 @@ class ResampledGrid(TileGrid):
 
     def _seen(self, tile: Region) -> Region:
         """Return a tile in pixels that the network sees; the inverse of `starts`."""
-        y0, x0 = (math.floor((start + Fraction(1, 2)) / self.scale) for start in (tile.y0, tile.x0))
+        y0, x0 = mean_at(tile.y0, self.scale), mean_at(tile.x0, self.scale)
         height, width = self.coarse.kept
         return Region(y0, y0 + height, x0, x0 + width)
 
@@ -94,10 +94,11 @@ def resampled_grid(
         return tile_grid(shape, side, divisor, overlap, step, context)
     scale = factor_of(factor)
     height, width = (math.ceil(length / scale) for length in shape)
-    if isinstance(factor, int):
+    if scale.denominator == 1:
         # Laid in the segment's pixels, so that a run that began with an odd overlap is resumed with the same tiles.
-        laid = tile_grid(shape, side * factor, divisor * factor, overlap, step * factor, context * factor)
-        tile, stride = ((y // factor, x // factor) for y, x in (laid.tile, laid.stride))
+        whole = scale.numerator
+        laid = tile_grid(shape, side * whole, divisor * whole, overlap, step * whole, context * whole)
+        tile, stride = ((y // whole, x // whole) for y, x in (laid.tile, laid.stride))
         coarse = TileGrid((height, width), tile, stride, step, context)
     else:
         coarse = tile_grid((height, width), side, divisor, overlap, step, context)

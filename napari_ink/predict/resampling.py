@@ -116,7 +116,7 @@ def enlarged(probabilities: Tensor, grid: TileGrid, tiles: Sequence[Region]) -> 
         side = grid.factor.numerator
         out = functional.interpolate(probabilities, scale_factor=side, mode="bilinear", align_corners=False)
         return out
-    # Where a tile's first pixel lies differs from tile to tile, and so does what its values are interpolated of.
+    # Each tile begins elsewhere between two values that the network gave, and so has places of its own.
     places = []
     for firsts in map(grid.first_pixel, tiles):
         axes = zip(firsts, grid.kept, probabilities.shape[-2:], strict=True)

@@ -71,8 +71,8 @@ class TileGrid:
         return Fraction(1)
 
     def first_pixel(self, tile: Region) -> tuple[Fraction, Fraction]:
-        """Return the row and column of the middle of a tile's first pixel, from the first of `kept` that are seen."""
-        return Fraction(0), Fraction(0)
+        """Return the middle of a tile's first pixel, in seen pixels from the tile's top left without its context."""
+        return Fraction(1, 2), Fraction(1, 2)
 
     def read_area(self, tile: Region) -> Region:
         """Return the part of the seen canvas that the network reads for a tile, its context included."""

@@ -15,7 +15,7 @@ from napari_ink.stack.depth_stack import DepthStack, Grey, Level, ReadBlock
 
 # Full-resolution values in memory at a time; whole chunks of more are read anyway.
 _PART_BYTES = 2**25
-Squares = Callable[[slice, slice, slice], Grey]
+ReadSquares = Callable[[slice, slice, slice], Grey]
 
 
 def plane_means(stack: DepthStack, side: float) -> DepthStack:
@@ -70,16 +70,16 @@ def _source(stack: DepthStack, side: int) -> tuple[int, ReadBlock, int, int]:
     return step, level.read, *level.shape[1:]
 
 
-def _squares_of(stack: DepthStack, side: float) -> tuple[Squares, float]:
+def _squares_of(stack: DepthStack, side: float) -> tuple[ReadSquares, float]:
     """Return a function that reads the means of squares, and the side of a square in pixels of what it reads."""
-    if not isinstance(side, int):
-        factor = factor_of(side)
-        return lambda z, y, x: _parted_squares(stack, (z, y, x), factor), side
-    step, read, height, width = _source(stack, side)
-    return lambda z, y, x: _squares(read, z, y, x, (height, width), side // step), side // step
+    factor = factor_of(side)
+    if factor.denominator > 1:
+        return lambda z, y, x: _weighted_squares(stack, (z, y, x), factor), side
+    step, read, height, width = _source(stack, factor.numerator)
+    return lambda z, y, x: _squares(read, z, y, x, (height, width), factor.numerator // step), factor.numerator // step
 
 
-def _reading(stack: DepthStack, squares: Squares, side: float) -> ReadBlock:
+def _reading(stack: DepthStack, squares: ReadSquares, side: float) -> ReadBlock:
     """Return a function that reads means a few layers and rows at a time.
 
     The full resolution of all of them together has side² times as many values.
@@ -103,7 +103,7 @@ def _reading(stack: DepthStack, squares: Squares, side: float) -> ReadBlock:
     return block
 
 
-def _parted_squares(stack: DepthStack, window: tuple[slice, slice, slice], factor: Fraction) -> Grey:
+def _weighted_squares(stack: DepthStack, window: tuple[slice, slice, slice], factor: Fraction) -> Grey:
     """Read the means of squares whose side is no whole number of pixels."""
     z, *plane = window
     sides = list(zip(plane, stack.shape[1:], strict=True))

@@ -19,6 +19,7 @@ from napari_ink.stack.projection import How, project_layers
 Grey = npt.NDArray[Any]
 
 MOST_TOGETHER = 16  # layers of a chunk that are read together, at most
+# Projects and predictions store fingerprints of the first of each pair, which must therefore stay.
 _SAMPLED_LAYERS, _SAMPLED_WINDOW_LAYERS = 3, 8
 # Few places would give a stack that was cut by some rows other quantiles, and so other maps.
 _SAMPLED_PLACES, _SAMPLED_WINDOW_PLACES = 4, 8
@@ -271,12 +272,11 @@ class DepthStack:
         """Yield blocks of at most this number of places along each side, layer by layer."""
         rows, columns = (_spread(length, most_places) for length in self.shape[1:])
         if not self.by_layer and self.stored_px != (1, 1):
-            for group in _together(sampled, self.layers_together):
-                places = product([group], rows, columns)
-                with ThreadPoolExecutor(self.readers, thread_name_prefix="napari-ink-samples") as pool:
-                    blocks = list(pool.map(lambda place: self._layers_at(*place), places))
-                for layers in zip(*blocks, strict=True):
-                    yield from layers
+            with ThreadPoolExecutor(self.readers, thread_name_prefix="napari-ink-samples") as pool:
+                for group in _together(sampled, self.layers_together):
+                    blocks = list(pool.map(lambda place: self._layers_at(*place), product([group], rows, columns)))
+                    for layers in zip(*blocks, strict=True):
+                        yield from layers
             return
         for layer in (slice(z, z + 1) for z in sampled):
             for y in rows:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy.ndimage import map_coordinates
 
@@ -21,8 +21,9 @@ from napari_ink.model import load_model
 from napari_ink.predict import PredictRequest, ProbeRequest, TilePredicted, contribution, open_prediction, probe
 from napari_ink.predict.cluster.worker import _model, job_model
 from napari_ink.predict.ensemble import stack_place
-from napari_ink.predict.resampled_grid import resampled_grid
+from napari_ink.predict.resampled_grid import ResampledGrid, resampled_grid
 from napari_ink.predict.resampling import with_means
+from napari_ink.predict.tiles import tile_grid
 from napari_ink.region import Region
 from napari_ink.stack import DepthStack, plane_means, stack_of_array
 from napari_ink.typing import Float32Array
@@ -182,6 +183,8 @@ def test_the_probe_and_the_depth_profile_read_the_same(tmp_path: Path) -> None:
 factors = st.integers(10_001, 90_000).map(lambda parts: parts / 10_000)
 
 
+# A window that reaches beyond both ends of the stack still holds as many whole means as fit.
+@example(9.0, 20, 0)
 @given(factors, st.integers(20, 200), st.integers(-12, 12))
 def test_a_window_mirrors_and_stays_within_its_offsets(factor: float, depth: int, offset: int) -> None:
     loose = contract(mean_of=(factor, 1), min_depth_layers=2, surface_offset=offset)
@@ -217,3 +220,10 @@ def test_tiles_leave_no_pixel_out_and_stand_for_what_is_seen(factor: float, leng
         # The first pixel is the first one whose middle lies in the tile.
         assert tile.y0 + Fraction(1, 2) >= start * scale > tile.y0 - Fraction(1, 2)
         assert grid.first_pixel(tile)[0] == (tile.y0 + Fraction(1, 2)) / scale - start
+
+
+def test_the_first_pixel_of_a_tile_is_that_of_a_grid_without_resampling_at_a_factor_of_one() -> None:
+    plain = tile_grid((90, 70), 32, 8, 0.0)
+    same = ResampledGrid(plain.shape, plain.tile, plain.stride, coarse=plain, scale=Fraction(1))
+    tile = next(iter(plain.rows(Region.whole((90, 70)))))[0]
+    assert plain.first_pixel(tile) == same.first_pixel(tile) == (Fraction(1, 2), Fraction(1, 2))

@@ -1,4 +1,4 @@
-"""Numbers, sizes and durations in words, written alike in the whole window and on the command line."""
+"""Numbers, sizes and durations in words, written alike in the whole window."""
 
 from __future__ import annotations
 
@@ -24,3 +24,8 @@ def time_left(seconds: float) -> str:
         return f"about {tens} s"
     minutes = max(round(seconds / _MINUTE_S), 1)
     return f"about {minutes} min" if minutes < 60 else f"about {minutes // 60} h {minutes % 60:02d} min"
+
+
+def left_text(seconds: float | None) -> str:
+    """Return how long something still takes, after what it does: ``, about 40 s left``; empty if that is unknown."""
+    return "" if seconds is None else f", {time_left(seconds)} left"

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from napari_ink.gui.models.state import InkState, Step
 from napari_ink.gui.models.status import StorageStatus
-from napari_ink.gui.models.words import time_left
+from napari_ink.gui.models.words import left_text
 
 
 class WorkKind(StrEnum):
@@ -96,7 +96,7 @@ def _prediction(state: InkState) -> Work | None:
     elif not run.total:
         text = "Loading the model…"
     else:
-        text = f"Predicting: tile {run.done} of {run.total}{_left(run.seconds_left)}"
+        text = f"Predicting: tile {run.done} of {run.total}{left_text(run.seconds_left)}"
     return Work(WorkKind.PREDICTION, text, run.done, run.total, not run.cancelling, run.paused)
 
 
@@ -109,7 +109,7 @@ def _learning(state: InkState) -> Work | None:
     elif status.paused:
         text = f"Paused: {status.progress}"
     elif status.total:
-        text = f"Learning: {status.progress.lower()} {status.done} of {status.total}{_left(status.seconds_left)}"
+        text = f"Learning: {status.progress.lower()} {status.done} of {status.total}{left_text(status.seconds_left)}"
     else:
         text = status.progress
     return Work(WorkKind.LEARNING, text, status.done, status.total, not status.cancelling, status.paused)
@@ -132,9 +132,5 @@ def _conversion(state: InkState) -> Work | None:
     if status.done is None:
         return None
     # In thousandths, since one per cent of a large segment takes minutes.
-    text = f"Converting to OME-Zarr: {status.done:.0%}{_left(status.seconds_left)}"
+    text = f"Converting to OME-Zarr: {status.done:.0%}{left_text(status.seconds_left)}"
     return Work(WorkKind.CONVERSION, text, round(1000 * status.done), 1000)
-
-
-def _left(seconds: float | None) -> str:
-    return "" if seconds is None else f", {time_left(seconds)} left"

@@ -6,7 +6,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_ink.gui.models.state import InkState
-from napari_ink.gui.models.words import time_left
+from napari_ink.gui.models.words import left_text
 from napari_ink.gui.views.files import ask_where_to_save
 from napari_ink.gui.views.section import row
 from napari_ink.gui.views.step_panel import button, paragraph, show_text
@@ -53,7 +53,7 @@ class ConvertSection(QWidget):
             one.setVisible(is_running)
         if status.done is not None:
             self.bar.show_progress(round(status.done * 1000), 1000)
-            left = "" if status.seconds_left is None else f", {time_left(status.seconds_left)} left"
+            left = left_text(status.seconds_left)
             show_text(self.hint, f"Converting{left}. You can continue to work meanwhile.")
         elif status.out is not None:
             show_text(self.hint, f"Converted to {status.out.name}.")

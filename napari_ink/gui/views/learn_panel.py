@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QDoubleSpinBox, QFileDialog, QLabel
 
 from napari_ink.gui.models.state import InkState, Step
 from napari_ink.gui.models.status import TeachingStatus
-from napari_ink.gui.models.words import time_left
+from napari_ink.gui.models.words import left_text
 from napari_ink.gui.preferences import shown_key
 from napari_ink.gui.views.lesson_plot import LessonExamples, LessonPlot
 from napari_ink.gui.views.models_section import ModelList
@@ -141,5 +141,5 @@ def _progress_text(status: TeachingStatus) -> str:
         return f"Paused: {status.progress}" if status.paused else status.progress
     if status.paused:
         return f"Paused at step {status.done} of {status.total}; it can also be continued after closing"
-    left = "" if status.seconds_left is None else f", {time_left(status.seconds_left)} left"
+    left = left_text(status.seconds_left)
     return f"{status.progress} {status.done} of {status.total}{left}"

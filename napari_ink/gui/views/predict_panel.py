@@ -20,7 +20,7 @@ from napari_ink.gui.models.prediction import ModelEntry, RunSettings, Where
 from napari_ink.gui.models.predictions import title
 from napari_ink.gui.models.state import InkState, Step
 from napari_ink.gui.models.status import RunProgress
-from napari_ink.gui.models.words import time_left
+from napari_ink.gui.models.words import left_text
 from napari_ink.gui.preferences import colour, preferred_device
 from napari_ink.gui.views.files import ask_for_file
 from napari_ink.gui.views.grey_range_section import GreyRangeBox
@@ -389,5 +389,5 @@ def _progress_text(run: RunProgress) -> str:
         return f"Paused at tile {run.done} of {run.total}"
     if not run.total:
         return "Loading the model…"
-    left = "" if run.seconds_left is None else f", {time_left(run.seconds_left)} left"
+    left = left_text(run.seconds_left)
     return f"Tile {run.done} of {run.total}{left}"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from itertools import groupby
 
+from app_model.backends.qt import QKeyBindingSequence, qkeysequence2modelkeybinding
+from app_model.types import KeyBinding
 from qtpy.QtCore import QSize, Qt
 from qtpy.QtGui import QColor, QIcon, QKeySequence, QPixmap
 from qtpy.QtWidgets import (
@@ -40,8 +42,6 @@ COLOUR_TITLES = {
     "labelled_edges": "Labelled edges",
     "labelled_no_edges": "Labelled as no edge",
 }
-# Qt's names of keys, where napari has others.
-_NAMES = {"Ctrl": "Control", "PgUp": "PageUp", "PgDown": "PageDown", "Del": "Delete", "Ins": "Insert", "Esc": "Escape"}
 _LATER = "Changes apply when napari is started again."
 _NOT_THERE = "This version of napari stores no settings of plugins; use napari 0.9 or newer."
 _SIDE_PX = 16
@@ -148,16 +148,15 @@ class PreferencesDialog(QDialog):
 
 def napari_key(sequence: QKeySequence) -> str:
     """Return the first key of a Qt sequence in napari's notation; empty if there is none."""
-    text = sequence.toString(QKeySequence.SequenceFormat.PortableText).split(", ")[0]
-    # On most keyboards the question mark needs Shift, and napari names the key without it.
-    text = text.replace("Shift+?", "?").replace("?", "Shift+/")
-    return "-".join(_NAMES.get(part, part) for part in text.split("+")) if text else ""
+    if sequence.isEmpty():
+        return ""
+    key = str(qkeysequence2modelkeybinding(QKeySequence(sequence[0])))
+    return key.replace("Ctrl+", "Control-").replace("+", "-")
 
 
 def sequence_of(key: str) -> QKeySequence:
     """Return a key in napari's notation as a Qt sequence."""
-    names = {napari: qt for qt, napari in _NAMES.items()}
-    return QKeySequence("+".join(names.get(part, part) for part in key.split("-")) if key else "")
+    return QKeyBindingSequence(KeyBinding.from_str(key)) if key else QKeySequence()
 
 
 def _key_field(key: str) -> QKeySequenceEdit:

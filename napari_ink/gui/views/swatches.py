@@ -90,7 +90,7 @@ class Swatches(QWidget):
 
 def pattern_image(state: ReviewState, side: int) -> QImage:
     """Return a picture of the pattern of a state over grey papyrus, `side` pixels high and wide."""
-    colours = np.array([MARK_RGBA[mark] for mark in MARK_RGBA])
+    colours = np.array(list(MARK_RGBA.values()))
     rgb, alpha = colours[:, :3], colours[:, 3:]
     mixed = np.round(255 * (rgb * alpha + _PAPYRUS * (1 - alpha))).astype(np.uint8)
     picture = np.ascontiguousarray(mixed[pattern(state, side)])

@@ -197,13 +197,15 @@ def _resampled_request(request: ProbeRequest) -> ProbeRequest:
 
 def _coarser(plane: Mask, side: float) -> Mask:
     """Return which squares of a mask are white: at least half of each, or its middle if `side` is not whole."""
-    if not isinstance(side, int):
-        return _in_the_middle(plane, factor_of(side))
+    factor = factor_of(side)
+    if factor.denominator > 1:
+        # Its middle, since means of parts of pixels would need the whole plane as float32.
+        return _in_the_middle(plane, factor)
     # The last row and column are repeated to whole squares.
-    height, width = plane.shape
-    padded = np.pad(plane, ((0, -height % side), (0, -width % side)), mode="edge")
-    squares = padded.reshape(padded.shape[0] // side, side, -1, side)
-    most: Mask = 2 * squares.sum(axis=(1, 3), dtype=np.int32) >= side * side
+    whole, (height, width) = factor.numerator, plane.shape
+    padded = np.pad(plane, ((0, -height % whole), (0, -width % whole)), mode="edge")
+    squares = padded.reshape(padded.shape[0] // whole, whole, -1, whole)
+    most: Mask = 2 * squares.sum(axis=(1, 3), dtype=np.int32) >= whole * whole
     return most
 
 

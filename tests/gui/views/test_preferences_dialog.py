@@ -81,3 +81,7 @@ def test_a_napari_without_settings_of_plugins_is_named(monkeypatch, qtbot):
     qtbot.addWidget(parent)
     dialog = PreferencesDialog(parent)
     assert "napari 0.9" in dialog.note.text() and not _ok(dialog).isEnabled()
+
+
+def test_every_colour_that_can_be_set_has_a_button(dialog):
+    assert dialog.colours.keys() == preferences._COLOURS.keys()
