@@ -18,7 +18,6 @@ from torch import Tensor, nn
 from napari_ink.annotation import LabelValue
 from napari_ink.evaluation import label_edges
 from napari_ink.model.losses import IGNORE
-from napari_ink.model.network import EDGE
 from napari_ink.phantom import PhantomConfig, make_phantom
 from napari_ink.training import edge_target
 
@@ -100,10 +99,11 @@ def draw_batch(samples: list[Sample], rng: np.random.Generator, count: int, size
 
 
 @torch.inference_mode()
-def edge_map(network: nn.Module, sample: Sample, divisor: int) -> npt.NDArray[np.float32]:
-    """Return probabilities ``(y, x)`` of a whole image, 0 where the truth is unknown."""
+def edge_map(network: nn.Module, sample: Sample) -> npt.NDArray[np.float32]:
+    """Return probabilities ``(y, x)`` of a whole image by the network's last plane, 0 where the truth is unknown."""
     height, width = sample.inside.shape
+    divisor = int(network.size_divisor)  # type: ignore[arg-type]
     padding = (0, -width % divisor, 0, -height % divisor)
     values = F.pad(torch.from_numpy(prepare(sample.values))[None], padding, mode="reflect")
-    found = torch.sigmoid(network(values)[0, EDGE, :height, :width]).numpy()
+    found = torch.sigmoid(network(values)[0, -1, :height, :width]).numpy()
     return np.where(sample.inside, found, 0).astype(np.float32)

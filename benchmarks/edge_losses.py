@@ -16,18 +16,19 @@ import copy
 import json
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import fitting
 import numpy as np
 import torch
 from edge_loss_candidates import RIVALS, EdgeLoss, named
 from edge_loss_data import Sample, bsds, draw_batch, edge_map, phantom_samples
 from torch import nn
 
-from napari_ink.evaluation import edge_scores
+from napari_ink.evaluation import EdgeScores, edge_scores
 from napari_ink.model import InkEdgeConfig
 from napari_ink.model.network import EDGE, InkEdgeNetwork
 
@@ -39,11 +40,10 @@ THRESHOLDS = 33  # a third of the protocol's, since thinning at each takes most 
 TRAIN_SEEDS, VALIDATION_SEEDS = range(1000, 1032), range(2000, 2008)
 
 
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """The length of training of each row."""
+@dataclass(frozen=True)
+class Budget(fitting.Budget):
+    """The length of training of each row, its crops and its learning rate."""
 
-    steps: int
     batch_size: int = 8
     crop_size: int = 128
     learning_rate: float = 3e-3
@@ -73,22 +73,31 @@ def tasks(args: argparse.Namespace) -> Iterator[Task]:
         yield Task(f"shift {shift}", train, phantom_samples(VALIDATION_SEEDS[few], args.home, 0))
 
 
-def fit(loss: EdgeLoss, samples: list[Sample], budget: Budget, seed: int) -> InkEdgeNetwork:
-    """Train a network from scratch; return a moving average of its weights."""
+def fit(
+    build: Callable[[], nn.Module], loss: EdgeLoss, samples: list[Sample], budget: Budget, seed: int
+) -> tuple[nn.Module, int]:
+    """Train a network from scratch; return a moving average of its weights, and the number of steps.
+
+    The loss gets all planes ``(b, c, y, x)`` that the network returns.
+    """
     torch.manual_seed(seed)
-    network = InkEdgeNetwork(CONFIG).train()
+    network = build().train()
     average = copy.deepcopy(network).eval()
     optimiser = torch.optim.AdamW(network.parameters(), weight_decay=0.01)
     rng = np.random.default_rng(seed)
-    for step in range(budget.steps):
+    step, seconds = 0, 0.0
+    while (spent := budget.share_spent(step, seconds)) < 1:
         for group in optimiser.param_groups:
-            group["lr"] = budget.learning_rate * _rate(step / budget.steps)
+            group["lr"] = budget.learning_rate * _rate(spent)
         values, target = draw_batch(samples, rng, budget.batch_size, budget.crop_size)
+        began = time.process_time()  # drawing batches is the same for all
         optimiser.zero_grad(set_to_none=True)
-        loss(network(values)[:, EDGE], target).backward()
+        loss(network(values), target).backward()
         optimiser.step()
         _follow(average, network, min(0.98, (step + 1) / (step + 20)))
-    return average
+        seconds += time.process_time() - began
+        step += 1
+    return average, step
 
 
 def _rate(done: float) -> float:
@@ -103,13 +112,22 @@ def _follow(average: nn.Module, network: nn.Module, decay: float) -> None:
         statistic.copy_(now)
 
 
+def our_network() -> InkEdgeNetwork:
+    """Return the network that all losses are tried with."""
+    return InkEdgeNetwork(CONFIG)
+
+
+def scored(network: nn.Module, samples: list[Sample]) -> EdgeScores:
+    """Return the scores of a network whose last plane is the edges, on whole images."""
+    return edge_scores(((edge_map(network, one), one.truths) for one in samples), thresholds=THRESHOLDS)
+
+
 def row(task: Task, name: str, budget: Budget, seed: int) -> dict[str, Any]:
     """Train with one loss and score."""
-    began = time.process_time()
-    network = fit(named(name), task.train, budget, seed)
+    began, loss = time.process_time(), named(name)
+    network, _ = fit(our_network, lambda planes, target: loss(planes[:, EDGE], target), task.train, budget, seed)
     trained = time.process_time()
-    found = ((edge_map(network, sample, network.size_divisor), sample.truths) for sample in task.test)
-    scores = edge_scores(found, thresholds=THRESHOLDS)
+    scores = scored(network, task.test)
     return {
         "task": task.name,
         "images": len(task.test),

@@ -6,6 +6,7 @@ a number of steps or seconds of processor time on one thread, which other work o
 
 from __future__ import annotations
 
+import functools
 import math
 import time
 from collections.abc import Sequence
@@ -58,7 +59,7 @@ class Batches:
 
     def _crop(self, rng: np.random.Generator) -> tuple[npt.NDArray[np.float32], ...]:
         path = self.phantoms[int(rng.integers(len(self.phantoms)))]
-        stack, labels = np.load(path, mmap_mode="r"), np.load(path.with_name(f"{path.stem}_labels.npy"))
+        stack, (labels, ink, edge) = np.load(path, mmap_mode="r"), _supervision(path)
         wanted = LabelValue.INK if rng.random() < 0.5 else LabelValue.PAPYRUS
         for _ in range(50):
             y, x = (int(rng.integers(n - self.size + 1)) for n in labels.shape)
@@ -68,11 +69,27 @@ class Batches:
         shift = int(rng.integers(-self.depth_shift, self.depth_shift + 1))
         box = slice(y, y + self.size), slice(x, x + self.size)
         values = self.contract.prepare(np.asarray(stack[window.start + shift : window.stop + shift, box[0], box[1]]))
-        ink, edge = targets(labels)
         turns, flip = int(rng.integers(4)), bool(rng.integers(2))
         planes = (values * np.float32(rng.uniform(0.85, 1.15)), ink[box], edge[box])
         turned = (np.rot90(plane, turns, axes=(-2, -1)) for plane in planes)
         return tuple(np.ascontiguousarray(plane[..., ::-1] if flip else plane) for plane in turned)
+
+
+def labels_of(phantom: Path) -> npt.NDArray[np.uint8]:
+    """Return the labels stored beside a phantom, by `phantom_files` or by `world_phantoms.py`."""
+    of_worlds = phantom.with_suffix(".labels.npy")
+    return np.load(of_worlds if of_worlds.exists() else phantom.with_name(f"{phantom.stem}_labels.npy"))
+
+
+def is_papyrus(labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
+    """Return the pixels whose truth is known; outside of the papyrus, `phantom_files` and worlds have two values."""
+    return (labels == LabelValue.INK) | (labels == LabelValue.PAPYRUS)
+
+
+@functools.cache
+def _supervision(phantom: Path) -> tuple[npt.NDArray[np.uint8], ...]:
+    labels = labels_of(phantom)
+    return labels, *targets(labels)
 
 
 def targets(labels: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
@@ -81,7 +98,7 @@ def targets(labels: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.uint8], npt.N
 
     from napari_ink.evaluation import label_edges
 
-    known = ndimage.binary_erosion(labels != LabelValue.UNREVIEWED, iterations=3)
+    known = ndimage.binary_erosion(is_papyrus(labels), iterations=3)
     ink = labels == LabelValue.INK
     return tuple(np.where(known, plane, IGNORE).astype(np.uint8) for plane in (ink, label_edges(ink)))  # type: ignore[return-value]
 

@@ -25,9 +25,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from devices import add_device, device_or_exit
-from fitting import Batches, Budget, fit, phantom_files
+from fitting import Batches, Budget, fit, is_papyrus, labels_of, phantom_files
 from rivals import ENTRANTS, Entrant, flops, parameters
 from scipy import ndimage
+from searching import keep, rows_done
 from torch import nn
 
 from napari_ink.annotation import LabelValue
@@ -66,8 +67,8 @@ def predicted(network: nn.Module, entrant: Entrant, path: Path, device: str) -> 
 
 def known(path: Path) -> tuple[Plane, Plane, Plane]:
     """Return the ink of a phantom, the pixels to score ink in, and those to score edges in (without the outline)."""
-    labels = np.load(path.with_name(f"{path.stem}_labels.npy"))
-    mask = labels != LabelValue.UNREVIEWED
+    labels = labels_of(path)
+    mask = is_papyrus(labels)
     return labels == LabelValue.INK, mask, ndimage.binary_erosion(mask, iterations=3)
 
 
@@ -118,17 +119,6 @@ def speeds(rounds: int, device: str) -> dict[str, dict[str, float]]:
         }
         for entrant in ENTRANTS
     }
-
-
-def rows_done(out: Path) -> list[dict]:
-    """Return the rows of earlier runs."""
-    return [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
-
-
-def keep(out: Path, row: dict) -> None:
-    """Append a row to the file."""
-    with out.open("a") as file:
-        file.write(json.dumps(row) + "\n")
 
 
 def compute(args: argparse.Namespace) -> None:
