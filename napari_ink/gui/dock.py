@@ -104,6 +104,7 @@ class InkDock(QWidget):
         self._viewer = napari_viewer
         self._shown = InkState()
         self._are_pages_laid_out = False
+        self._fitted = (False, 0)  # whether the panel is compact, and the height of a line
         self._fit_later = QTimer(self)
         self._fit_later.setSingleShot(True)
         self._fit_later.timeout.connect(self._fit_width)
@@ -194,20 +195,23 @@ class InkDock(QWidget):
         return above
 
     def resizeEvent(self, a0: QResizeEvent | None) -> None:  # noqa: N802
-        """Fold the steps in a window that is low for its font."""
+        """Make the steps compact in a window that is low for its font."""
         super().resizeEvent(a0)
-        self._fold()
+        self._fit_height()
 
-    def _fold(self) -> None:
+    def _fit_height(self) -> None:
         line = self.status.work.fontMetrics().lineSpacing()
         is_compact = self.height() < _LINES_OF_ALL * line
-        for panel in self._panels:
-            panel.set_compact(is_compact)
-        self.status.set_compact(is_compact)
+        # Only when one of them changes, since each part asks for another layout then.
+        if (is_compact, line) != self._fitted:
+            self._fitted = is_compact, line
+            for panel in self._panels:
+                panel.set_compact(is_compact)
+            self.status.set_compact(is_compact)
 
     def _fit_width(self) -> None:
         """Give the dock the width that the panel needs, and the rest to the picture."""
-        self._fold()  # by now, another font has arrived
+        self._fit_height()  # by now, another font has arrived
         window, above = main_window_of(self), self._dock_widget()
         if window is not None and above is not None and not above.isFloating():
             if not self._are_pages_laid_out:

@@ -1,11 +1,15 @@
 """Room in a real window: width and height of the panel, larger fonts, and controls that keep their place."""
 
+from dataclasses import replace
+
 import pytest
 from napari.settings import get_settings
 from qtpy.QtWidgets import QLabel, QPushButton, QToolButton, QWidget
 
 from napari_ink.gui.models.state import Step
+from napari_ink.gui.models.status import TeachingStatus
 from tests.gui.driving import settle
+from tests.gui.lessons import taught_model
 
 WIDEST_PX = 340
 SMALL_WINDOW = (1366, 768)
@@ -68,14 +72,33 @@ def test_a_larger_font_cuts_nothing_off(small_dock, font_size, points, qtbot):
         assert _cut_off(small_dock) == [], step
 
 
-def test_in_fifteen_points_most_steps_are_folded_so_that_they_need_no_scrolling(small_dock, font_size, qtbot):
+def test_in_fifteen_points_the_steps_are_compact_so_that_they_need_no_scrolling(small_dock, font_size, qtbot):
     assert small_dock.review.hint.isVisibleTo(small_dock.review)
+    _show_a_lesson(small_dock, is_running=False)
     font_size(15)
     qtbot.waitUntil(lambda: not small_dock.review.hint.isVisibleTo(small_dock.review), timeout=3000)
-    for step in (Step.STACK, Step.PREDICT, Step.REVIEW, Step.EXPORT):
+    for step in Step:
         small_dock.open_step(step)
         bar = small_dock.page().verticalScrollBar()
         qtbot.waitUntil(lambda bar=bar: bar.maximum() == 0, timeout=3000)
+
+
+def test_a_lesson_needs_no_scrolling_in_a_small_window(small_dock, qtbot):
+    small_dock.open_step(Step.LEARN)
+    bar = small_dock.page().verticalScrollBar()
+    for is_running in (False, True):
+        _show_a_lesson(small_dock, is_running)
+        qtbot.wait(50)
+        assert bar.maximum() == 0
+
+
+def _show_a_lesson(dock, is_running: bool) -> None:
+    model = taught_model("quick-1")
+    notes = ("Learns from 10,037 pixels of ink and 22,731 of papyrus in 9 groups of strokes.",)
+    status = TeachingStatus(rows=(model,), in_use="quick-1", notes=notes, outcome=(model.in_words,) * 2)
+    if is_running:
+        status = replace(status, progress="Step", done=60, total=180, losses=((30, 1.2), (60, 0.8)), outcome=())
+    dock.session.store.update(teaching=status)
 
 
 def test_nothing_moves_when_a_message_comes_or_work_begins(small_dock, qtbot):

@@ -86,9 +86,11 @@ class CorrectPanel(StepPanel):
         self.tool_hint.show_text(_tool_text(state) if can_edit else "")
         self._show_note(state, can_edit)
 
-    def fold(self, is_compact: bool) -> None:
+    def set_compact(self, is_compact: bool) -> None:
         """Make the tools lower, and let a note take the place of the hint; or give each its own place."""
-        self.bar.fold(is_compact)
+        super().set_compact(is_compact)
+        self.bar.set_compact(is_compact)
+        self.similar.set_compact(is_compact)
         self.tool_hint.set_count(_NOTE_LINES if is_compact else _HINT_LINES)
         self._show_either()
 

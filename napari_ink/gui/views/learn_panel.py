@@ -11,7 +11,7 @@ from napari_ink.gui.models.state import InkState, Step
 from napari_ink.gui.models.status import TeachingStatus
 from napari_ink.gui.models.words import left_text
 from napari_ink.gui.preferences import shown_key
-from napari_ink.gui.views.lesson_plot import LessonExamples, LessonPlot
+from napari_ink.gui.views.lesson_plot import ExamplesSection, LessonPlot
 from napari_ink.gui.views.models_section import ModelList
 from napari_ink.gui.views.section import row
 from napari_ink.gui.views.step_panel import Lines, StepPanel, button, paragraph, show_text
@@ -25,6 +25,7 @@ _INTERRUPTED = (
     "A lesson was interrupted; Learn continues it while labels, projects, start model and minutes are the same."
 )
 _LONGEST_MINUTES = 600.0
+_STATUS_LINES, _OUTCOME_LINES = 2, 4
 
 
 class LearnPanel(StepPanel):
@@ -58,10 +59,10 @@ class LearnPanel(StepPanel):
         self.add_button = button("Add project…", "Learn from the labels of another project, too")
         self.clear_button = button("This one only", "Learn from the open project only")
         self.others_text = paragraph()
-        self.plot, self.examples = LessonPlot(), LessonExamples()
+        self.plot, self.examples = LessonPlot(), ExamplesSection()
         self.predict_button = button("Predict with it", "Predict with the model in use, the visible region first")
         self.models = ModelList()
-        self.live_text, self.status, self.outcome = Lines(1), Lines(2), paragraph()
+        self.live_text, self.status, self.outcome = Lines(1), Lines(_STATUS_LINES), Lines(_OUTCOME_LINES)
         self._lay_out()
         self._connect()
         self._in_use, self._is_paused = "", False
@@ -74,26 +75,29 @@ class LearnPanel(StepPanel):
         why_not = "" if status.is_running else state.why_no_learning
         self.live_button.setChecked(state.live.is_on)
         self.live_text.show_text(state.live.text)
-        for widget in (self.learn_button, self.minutes_box):
-            widget.setVisible(not status.is_running)
-        self.learn_button.setEnabled(not why_not and not state.busy)
-        self.minutes_label.setVisible(not status.is_running)
-        self._show_others(status)
+        # Disabled instead of hidden, so that nothing moves when a lesson begins or ends.
+        for widget in (self.minutes_box, self.add_button):
+            widget.setEnabled(not status.is_running)
+        self.learn_button.setEnabled(not why_not and not state.busy and not status.is_running)
         for widget in (self.cancel_button, self.pause_button):
-            widget.setVisible(status.is_running)
-            widget.setEnabled(not status.cancelling)
+            widget.setEnabled(status.is_running and not status.cancelling)
+        self._show_others(status)
         self.pause_button.setText("Continue" if status.paused else "Pause")
         self.plot.show_status(status)
         self.examples.show_status(status)
         self.status.show_text(_progress_text(status) or why_not or (_INTERRUPTED if status.interrupted else ""))
-        show_text(self.outcome, "\n".join((*status.notes, *status.outcome)))
+        # While the plot is shown, it takes the place of the sentences.
+        show_text(self.outcome, "" if self.plot.is_needed(status) else " ".join((*status.outcome, *status.notes)))
         is_free = status.paused or not status.is_running
         self.predict_button.setEnabled(bool(status.in_use) and is_free and state.run is None and not state.busy)
         self.models.show_state(state)
 
-    def fold(self, is_compact: bool) -> None:
+    def set_compact(self, is_compact: bool) -> None:
         """Fold what is rarely done with a model, or show all of it."""
-        self.models.fold(is_compact)
+        super().set_compact(is_compact)
+        self.models.set_compact(is_compact)
+        self.status.set_count(1 if is_compact else _STATUS_LINES)
+        self.outcome.set_count(_OUTCOME_LINES - 1 if is_compact else _OUTCOME_LINES)
 
     def _lay_out(self) -> None:
         self.minutes_box.setRange(0, _LONGEST_MINUTES)
@@ -102,17 +106,20 @@ class LearnPanel(StepPanel):
         self.minutes_box.setSuffix(" min")
         self.minutes_box.setSpecialValueText("none")
         self.minutes_box.setToolTip("Time for the deep model; with 0, only the quick one is made, which takes seconds")
-        self.minutes_label = QLabel("Deep model")
         self.rows.addLayout(row(self.live_button, self.predict_button))
         self.rows.addWidget(self.live_text)
-        self.rows.addLayout(row(self.minutes_label, self.minutes_box, self.add_button, self.clear_button))
+        self.rows.addLayout(row(QLabel("Deep model"), self.minutes_box, self.add_button))
         self.rows.addLayout(row(self.learn_button, self.pause_button, self.cancel_button))
         # What comes and goes is below all buttons, so that it moves none.
-        for widget in (self.status, self.models, self.others_text, self.plot, self.examples, self.outcome):
+        self.rows.addWidget(self.status)
+        self.rows.addWidget(self.models)
+        others = row(self.others_text, self.clear_button)
+        others.setStretch(0, 1)
+        self.rows.addLayout(others)
+        for widget in (self.plot, self.examples, self.outcome):
             self.rows.addWidget(widget)
 
     def _show_others(self, status: TeachingStatus) -> None:
-        self.add_button.setVisible(not status.is_running)
         self.clear_button.setVisible(bool(status.others) and not status.is_running)
         names = ", ".join(folder.name for folder in status.others)
         show_text(self.others_text, f"Learns from {names}, too." if names else "")

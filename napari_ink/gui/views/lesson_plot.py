@@ -10,11 +10,12 @@ from qtpy.QtGui import QColor, QImageReader, QPainter, QPaintEvent, QPen, QPixma
 from qtpy.QtWidgets import QLabel, QSizePolicy, QWidget
 
 from napari_ink.gui.models.status import TeachingStatus
+from napari_ink.gui.views.section import Section
 
 # Blue and orange of Okabe & Ito's palette.
 _LOSS, _SCORE = QColor("#56b4e9"), QColor("#e69f00")
 _LINE = QColor(150, 150, 150)
-_HEIGHT, _DOT = 80, 3.0
+_HEIGHT, _DOT = 64, 3.0
 _PICTURE_PX = 320
 _SMOOTHING = 0.8  # single batches differ much in how hard they are
 
@@ -36,9 +37,14 @@ class LessonPlot(QWidget):
         """Return a small width, since the plot stretches to the width of the panel."""
         return QSize(200, _HEIGHT)
 
+    @staticmethod
+    def is_needed(status: TeachingStatus) -> bool:
+        """Whether the deep model has made a step."""
+        return bool(status.losses or status.scores)
+
     def show_status(self, status: TeachingStatus) -> None:
         """Show the curves of a lesson; hidden before the first step of the deep model."""
-        self.setVisible(bool(status.losses or status.scores))
+        self.setVisible(self.is_needed(status))
         shown = status.losses, status.scores, status.total
         if shown != (self._losses, self._scores, self._total):
             self._losses, self._scores, self._total = shown
@@ -93,14 +99,27 @@ class LessonExamples(QLabel):
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
         self.setToolTip("Held-out crops: grey values, labels, and what the deep model makes of them now")
 
-    def show_status(self, status: TeachingStatus) -> None:
-        """Show the picture of the newest validation; hidden before the first one."""
+    def show_status(self, status: TeachingStatus) -> bool:
+        """Show the picture of the newest validation; return whether there is one."""
         # The same file holds another picture after each validation.
         newest = status.examples, len(status.scores)
         if newest != self._shown:
             self._shown = newest
             self.setPixmap(_scaled(status.examples))
-        self.setVisible(status.examples is not None and not self.pixmap().isNull())
+        return status.examples is not None and not self.pixmap().isNull()
+
+
+class ExamplesSection(Section):
+    """Section with the example crops, closed at first, since they take much room; hidden while there are none."""
+
+    def __init__(self) -> None:
+        super().__init__("Example crops")
+        self.crops = LessonExamples()
+        self.rows.addWidget(self.crops)
+
+    def show_status(self, status: TeachingStatus) -> None:
+        """Show the crops of the newest validation."""
+        self.setVisible(self.crops.show_status(status))
 
 
 def _scaled(path: Path | None) -> QPixmap:

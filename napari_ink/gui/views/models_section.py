@@ -24,12 +24,13 @@ from qtpy.QtWidgets import (
 from napari_ink.gui.models.state import InkState
 from napari_ink.gui.models.status import TeachingStatus
 from napari_ink.gui.views.section import Section, row
-from napari_ink.gui.views.step_panel import button, paragraph, show_text
+from napari_ink.gui.views.step_panel import Lines, button, paragraph, show_text
+from napari_ink.gui.views.widgets import fit_rows
 
 if TYPE_CHECKING:
     from napari_ink.training import TaughtModel
 
-_LIST_PX = 84
+_ROWS_SHOWN, _DETAIL_LINES = 2, 2
 _PICTURES = ("curves", "examples")
 _PICTURE_PX = 900
 
@@ -52,10 +53,9 @@ class ModelList(QWidget):
         self._status, self._can_choose = TeachingStatus(), True
         self.list = QListWidget()
         self.list.setObjectName("inkModels")
-        self.list.setMaximumHeight(_LIST_PX)
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.list.setToolTip("AUC: probability that ink gets a higher value than papyrus, on strokes; 0.5 is chance")
-        self.details, self.checking = paragraph(), paragraph()
+        self.details, self.checking = Lines(_DETAIL_LINES), paragraph()
         self.use_button = button("Use", "Predict with this model from now on")
         self.back_button = button("Back to start model", "Predict with the model that teaching started from")
         self.rename_button = button("Rename…", "Give this model another name")
@@ -81,9 +81,11 @@ class ModelList(QWidget):
         self._can_choose = state.run is None and not state.busy
         self._show_selected()
 
-    def fold(self, is_compact: bool) -> None:
-        """Fold what is rarely done with a model, or show all of it."""
+    def set_compact(self, is_compact: bool) -> None:
+        """Fold what is rarely done with a model and show one of them, or show more."""
         self.more.unfold(not is_compact)
+        self.details.set_count(1 if is_compact else _DETAIL_LINES)
+        fit_rows(self.list, 1 if is_compact else _ROWS_SHOWN)
 
     def _lay_out(self) -> None:
         rows = QVBoxLayout(self)
@@ -101,6 +103,7 @@ class ModelList(QWidget):
         rows.addWidget(self.more)
         rows.addWidget(self.checking)
         rows.addWidget(self.details)
+        fit_rows(self.list, _ROWS_SHOWN)
 
     def _connect(self) -> None:
         self.list.currentItemChanged.connect(lambda *_: self._show_selected())
@@ -140,7 +143,7 @@ class ModelList(QWidget):
             checks = (*checks, "Its edges are those of the start model: strokes taught it ink only.")
         show_text(self.checking, status.checking)
         result = () if model is None or model.in_words in status.outcome else (model.in_words,)
-        show_text(self.details, "\n".join((*result, *checks)))
+        show_text(self.details, " ".join((*result, *checks)))
 
     def _key(self) -> str:
         item = self.list.currentItem()

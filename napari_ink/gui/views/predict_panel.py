@@ -47,7 +47,7 @@ _DEVICES: dict[str, DeviceName] = {
     "Apple GPU (MPS)": "mps",
 }
 _AREAS: dict[str, Where] = {"Whole segment": "whole", "Visible region": "visible", "Region of interest": "roi"}
-_ABOUT_LINES = 3
+_ABOUT_LINES, _SPACING = 3, 6
 _BOTH = "Both, one after the other"
 _DIRECTIONS: dict[str, Direction | None] = {
     "Model default": None,
@@ -196,11 +196,14 @@ class PredictPanel(StepPanel):
         self.edge_threshold.show_value(state.edge_threshold)
         self.predictions.show_state(state)
 
-    def fold(self, is_compact: bool) -> None:
+    def set_compact(self, is_compact: bool) -> None:
         """Show fewer lines about the run and fewer predictions, or all of them."""
+        super().set_compact(is_compact)
         self.about.set_count(1 if is_compact else _ABOUT_LINES)
         self._thresholds_title.setVisible(not is_compact)
-        self.predictions.fold(is_compact)
+        for layout in (self._form, self._threshold_form):
+            layout.setSpacing(_SPACING // 2 if is_compact else _SPACING)
+        self.predictions.set_compact(is_compact)
 
     def choose_device(self, name: DeviceName) -> None:
         """Select a device."""
@@ -256,8 +259,8 @@ class PredictPanel(StepPanel):
         model_row.addWidget(self.model_box, 1)
         model_row.addWidget(self.file_button)
         model_row.addWidget(self.models_button)
-        form = QFormLayout()
-        form.setSpacing(6)
+        form = self._form = QFormLayout()
+        form.setSpacing(_SPACING)
         form.addRow("Model", model_row)
         area = row(self.area_box, self.mask_box)
         area.setStretch(0, 1)
@@ -305,7 +308,7 @@ class PredictPanel(StepPanel):
 
     def _threshold_rows(self) -> QWidget:
         box = QWidget()
-        rows = QFormLayout(box)
+        rows = self._threshold_form = QFormLayout(box)
         rows.setContentsMargins(0, 4, 0, 0)
         self._thresholds_title = QLabel("Thresholds")
         self._thresholds_title.setObjectName("inkStrong")

@@ -25,11 +25,12 @@ from napari_ink.gui.preferences import shown_key
 from napari_ink.gui.views.prediction_rows import PredictionRows
 from napari_ink.gui.views.section import row
 from napari_ink.gui.views.step_panel import Lines, button
+from napari_ink.gui.views.widgets import fit_rows
 
 if TYPE_CHECKING:
     from napari_ink.predict import StoredPrediction
 
-_ROWS_SHOWN, _LEGEND_LINES = 3, 2
+_ROWS_SHOWN, _LEGEND_LINES, _SPACING = 3, 2, 6
 _MOST_IN_MENU = 12
 _COMPARE = "Show where the selected prediction differs from the one in use"
 _LEGEND = "Yellow: more ink in {first}. Purple: more ink in {second}."
@@ -62,7 +63,7 @@ class PredictionsList(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self._state, self._rows_shown = InkState(), _ROWS_SHOWN
+        self._state, self._is_compact = InkState(), False
         self.rows = PredictionRows(self)
         self.list = QListView()
         self.list.setObjectName("inkPredictions")
@@ -102,15 +103,13 @@ class PredictionsList(QWidget):
             self._show_trash(state.predictions)
         self._show_buttons()
 
-    def fold(self, is_compact: bool) -> None:
-        """Show fewer rows and a shorter legend, or all of them."""
-        self._rows_shown = _ROWS_SHOWN - 1 if is_compact else _ROWS_SHOWN
+    def set_compact(self, is_compact: bool) -> None:
+        """Show fewer rows and a shorter legend, which is hidden where nothing is compared, or all of them."""
+        self._is_compact = is_compact
+        self._column.setSpacing(_SPACING // 2 if is_compact else _SPACING)
         self.legend.set_count(1 if is_compact else _LEGEND_LINES)
-        self._fit_list()
-
-    def _fit_list(self) -> None:
-        # Two lines for each row, in the font of the theme.
-        self.list.setFixedHeight(self._rows_shown * (2 * self.fontMetrics().lineSpacing() + 8) + 4)
+        self._show_legend()
+        fit_rows(self.list, _ROWS_SHOWN - 1 if is_compact else _ROWS_SHOWN)
 
     def _lay_out(self) -> None:
         head = QHBoxLayout()
@@ -119,15 +118,15 @@ class PredictionsList(QWidget):
         head.addWidget(name)
         head.addStretch(1)
         head.addWidget(self.trash_button)
-        column = QVBoxLayout(self)
+        column = self._column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(6)
+        column.setSpacing(_SPACING)
         column.addLayout(head)
         column.addWidget(self.list)
         column.addLayout(row(self.use_button, self.compare_button, self.flicker_button))
         column.addLayout(row(self.rename_button, self.discard_button, self.undo_button))
         column.addWidget(self.legend)
-        self._fit_list()
+        fit_rows(self.list, _ROWS_SHOWN)
 
     def _connect(self) -> None:
         self.list.doubleClicked.connect(lambda _: self._on_use())
@@ -167,6 +166,11 @@ class PredictionsList(QWidget):
         self.undo_button.setEnabled(bool(state.predictions.trash))
         # Without a prediction, the step itself says what to do.
         self.legend.show_text(self._legend() or (why_not if state.predictions.rows and is_idle else ""))
+        self._show_legend()
+
+    def _show_legend(self) -> None:
+        # The tooltip of the button Compare says as well why there is no comparison.
+        self.legend.setVisible(not self._is_compact or self._state.predictions.compared is not None)
 
     def _why_no_comparison(self, is_other: bool) -> str:
         """Return the reason why no comparison can be started or ended; empty if one can."""

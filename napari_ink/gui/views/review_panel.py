@@ -100,8 +100,9 @@ class ReviewPanel(StepPanel):
                 item.setData(Qt.ItemDataRole.UserRole, note)
                 self.notes.addItem(item)
 
-    def fold(self, is_compact: bool) -> None:
+    def set_compact(self, is_compact: bool) -> None:
         """Show fewer lines and notes, or all of them."""
+        super().set_compact(is_compact)
         less = 1 if is_compact else 0
         self.region.set_count(_REGION_LINES - less)
         self.left.set_count(_LEFT_LINES - less)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 THUMBNAIL_PX = 96
 _BELOW_PX = 34  # the score and the scroll bar
+_STATUS_LINES = 2
 _HINT = "Drag a box around a stroke or letter. The whole segment is searched for similar ones that are not ink yet."
 
 
@@ -38,7 +39,7 @@ class SimilarSection(QWidget):
         super().__init__()
         self._shown: tuple[Candidate, ...] = ()
         self.buttons: dict[str, QPushButton] = {}
-        self.status = Lines(2, _HINT)
+        self.status = Lines(_STATUS_LINES, _HINT)
         self.candidates = QListWidget()
         self.candidates.setFlow(QListView.Flow.LeftToRight)
         self.candidates.setWrapping(False)
@@ -78,6 +79,10 @@ class SimilarSection(QWidget):
         if status.candidates:
             self.candidates.setCurrentRow(status.current)
             self.candidates.scrollToItem(self.candidates.currentItem())
+
+    def set_compact(self, is_compact: bool) -> None:
+        """Show one line about the search, or two."""
+        self.status.set_count(1 if is_compact else _STATUS_LINES)
 
     def _lay_out(self) -> None:
         column = QVBoxLayout(self)

@@ -58,14 +58,9 @@ class StepPanel(QFrame):
 
     def set_compact(self, is_compact: bool) -> None:
         """Take less height, in a window that is low for its font, or as much as is comfortable."""
-        if is_compact != self._is_compact:
-            self._is_compact = is_compact
-            self._show_hint()
-            self.rows.setSpacing(_SPACING // 2 if is_compact else _SPACING)
-            self.fold(is_compact)
-
-    def fold(self, is_compact: bool) -> None:
-        """Show fewer lines, or all of them; overridden by panels that are high."""
+        self._is_compact = is_compact
+        self._show_hint()
+        self.rows.setSpacing(_SPACING // 2 if is_compact else _SPACING)
 
     def _show_hint(self) -> None:
         # A reason is shown in any case; where it comes and goes, the controls below are disabled, except in Stack.
@@ -134,7 +129,9 @@ def paragraph(text: str = "", name: str = "inkSmall") -> QLabel:
 
 def show_text(label: QLabel, text: str) -> None:
     """Set the text of a label, and hide the label if the text is empty."""
-    if label.text() != text:
+    if isinstance(label, Lines):
+        label.show_text(text)  # with the whole text in the tooltip
+    elif label.text() != text:
         label.setText(text)
     label.setVisible(bool(text))
 

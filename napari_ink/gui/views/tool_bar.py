@@ -44,11 +44,15 @@ _NEED_PREDICTION = ("blink_prediction", "difference", "swap")
 _SIGNS = {"Ctrl+": "^", "Shift+": "⇧", "Alt+": "⌥", "Down": "↓", "Up": "↑", "Left": "←", "Right": "→"}
 
 
-_HIGH, _LOW = 2.7, 2.3  # height of a button, in lines of text
+# Sizes in lines of text: width and height of a button, its icon; and those of a compact one, with the key beside the
+# icon instead of below it.
+_WIDTH, _HEIGHT, _ICON = 2.4, 2.7, 1.35
+_COMPACT_HEIGHT, _COMPACT_ICON = 1.6, 0.9
+_AROUND_PX = 10  # border and gap of a compact button
 
 
 class IconButton(QToolButton):
-    """Button with an icon and its key below it, both as large as the font asks for.
+    """Button with an icon and its key, both as large as the font asks for.
 
     Parameters
     ----------
@@ -62,7 +66,7 @@ class IconButton(QToolButton):
 
     def __init__(self, name: str, tip: str, key: str) -> None:
         super().__init__()
-        self._name, self._tip, self.key, self._is_low = name, tip, key, False
+        self._name, self._tip, self.key, self._is_compact = name, tip, key, False
         self.setObjectName("inkIcon")
         self.show_key(key)
         self.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
@@ -86,8 +90,10 @@ class IconButton(QToolButton):
 
     def sizeHint(self) -> QSize:  # noqa: N802
         """Return a size in proportion to the font."""
-        line = self.fontMetrics().height()
-        return QSize(round(2.4 * line), round((_LOW if self._is_low else _HIGH) * line))
+        line, width = self.fontMetrics().height(), 0
+        if self._is_compact:
+            width = self.iconSize().width() + self.fontMetrics().horizontalAdvance(self.text()) + _AROUND_PX
+        return QSize(max(round(_WIDTH * line), width), round(self._choose(_HEIGHT, _COMPACT_HEIGHT) * line))
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802
         """Return the same as `sizeHint`."""
@@ -99,16 +105,20 @@ class IconButton(QToolButton):
             self._fit_icon()
         return super().event(e)
 
-    def make_low(self, is_low: bool) -> None:
-        """Take less height, with a smaller icon, or as much as is comfortable."""
-        self._is_low = is_low
+    def set_compact(self, is_compact: bool) -> None:
+        """Take less height, with the key beside a smaller icon, or as much as is comfortable."""
+        self._is_compact = is_compact
+        under, beside = Qt.ToolButtonStyle.ToolButtonTextUnderIcon, Qt.ToolButtonStyle.ToolButtonTextBesideIcon
+        self.setToolButtonStyle(beside if is_compact else under)
         self._fit_icon()
         self.updateGeometry()
 
     def _fit_icon(self) -> None:
-        # What is left of the height is for the key and the border.
-        side = round(((_LOW if self._is_low else _HIGH) - 1.35) * self.fontMetrics().height())
+        side = round(self._choose(_ICON, _COMPACT_ICON) * self.fontMetrics().height())
         self.setIconSize(QSize(side, side))
+
+    def _choose(self, comfortable: float, compact: float) -> float:
+        return compact if self._is_compact else comfortable
 
 
 class ToolBar(QWidget):
@@ -151,10 +161,10 @@ class ToolBar(QWidget):
         for one in (*self.tools.values(), *self.actions_of.values()):
             one.show_colour(colour)
 
-    def fold(self, is_compact: bool) -> None:
+    def set_compact(self, is_compact: bool) -> None:
         """Make all buttons lower, or as high as is comfortable."""
         for one in (*self.tools.values(), *self.actions_of.values()):
-            one.make_low(is_compact)
+            one.set_compact(is_compact)
 
     def show_possible(self, can_edit: bool, has_labels: bool, has_prediction: bool, is_turned: bool) -> None:
         """Enable the tools and actions that are possible now."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QSignalBlocker, QSize, Qt, Signal
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QSlider, QSpinBox, QWidget
+from qtpy.QtWidgets import QAbstractItemView, QHBoxLayout, QLabel, QProgressBar, QSlider, QSpinBox, QWidget
 from superqt.utils import QSignalDebouncer
 
 from napari_ink.gui.views.swatches import Swatch
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _MOST = 64
 _SETTLE_MS = 400
+_ROW_PADDING_PX = 4  # as in the style sheet
 
 
 class OffsetBox(QSpinBox):
@@ -102,6 +103,12 @@ class Column(QLabel):
     def minimumSizeHint(self) -> QSize:  # noqa: N802
         """Return the same as `sizeHint`."""
         return self.sizeHint()
+
+
+def fit_rows(view: QAbstractItemView, count: int) -> None:
+    """Give a list the height of a number of rows with two lines of text each, in its font."""
+    view.ensurePolished()
+    view.setFixedHeight(count * (2 * view.fontMetrics().lineSpacing() + 2 * _ROW_PADDING_PX) + 2 * _ROW_PADDING_PX)
 
 
 class ThresholdRow(QWidget):

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from qtpy.QtWidgets import QFileDialog
+from qtpy.QtWidgets import QFileDialog, QPushButton
 
 from napari_ink.gui.models.state import InkState
 from napari_ink.gui.models.status import LabelCounts, LiveStatus, RunProgress, TeachingStatus
@@ -11,7 +11,7 @@ from napari_ink.gui.views import LearnPanel
 from napari_ink.gui.views.lesson_plot import smoothed
 from napari_ink.gui.views.models_section import PicturesDialog
 from napari_ink.stack import open_stack
-from napari_ink.training import StrokeScores, TaughtModel
+from tests.gui.lessons import taught_model
 
 
 @pytest.fixture
@@ -28,28 +28,10 @@ def state(segment) -> InkState:
     return InkState(stack=open_stack(segment), labels=True, counts=LabelCounts(ink=9, papyrus=9))
 
 
-def _model(key: str, is_better: bool = True, **checks: str) -> TaughtModel:
-    made_from = {"made_at": "2026-11-28T12:00:00+00:00", "started_from": "a", "started_from_sha256": "b"}
-    before, after = StrokeScores(auc=0.61, f0_5=0.3, threshold=0.5), StrokeScores(auc=0.88, f0_5=0.6, threshold=0.4)
-    counts = {"strokes": 9, "ink_px": 90, "papyrus_px": 90, "labels_sha256": "c", "judged_on": "Judged on 9."}
-    kind = key.partition("-")[0]
-    return TaughtModel(
-        key=key,
-        name=key,
-        kind=kind,
-        before=before,
-        after=after,
-        is_better=is_better,
-        checks=checks,
-        **made_from,
-        **counts,
-    )
-
-
 @pytest.fixture
 def listed(panel, state, tmp_path) -> InkState:
     """A state with two models, of which the first is in use."""
-    rows = (_model("quick-1"), _model("deep-1", False, known="F0.5 0.500 before"))
+    rows = (taught_model("quick-1"), taught_model("deep-1", False, known="F0.5 0.500 before"))
     return replace(state, teaching=TeachingStatus(rows=rows, in_use="quick-1", folder=tmp_path))
 
 
@@ -66,8 +48,8 @@ def test_progress_is_told_in_words_and_can_be_cancelled(panel, state):
     running = TeachingStatus(progress="Step", done=60, total=180, seconds_left=118.0)
     panel.show_state(replace(state, teaching=running))
     assert panel.status.text() == "Step 60 of 180, about 2 min left"
-    assert panel.cancel_button.isVisible()
-    assert not panel.learn_button.isVisible()
+    assert panel.cancel_button.isEnabled()
+    assert not panel.learn_button.isEnabled()
     panel.show_state(replace(state, teaching=replace(running, cancelling=True)))
     assert "Stopping" in panel.status.text()
     assert not panel.cancel_button.isEnabled()
@@ -84,7 +66,31 @@ def test_a_lesson_is_paused_and_continued(panel, state, qtbot):
     with qtbot.waitSignal(panel.continue_requested):
         panel.pause_button.click()
     panel.show_state(state)
-    assert not panel.pause_button.isVisible()
+    assert not panel.pause_button.isEnabled() and not panel.cancel_button.isEnabled()
+
+
+def test_no_button_moves_when_a_lesson_begins_or_ends(panel, listed, qtbot):
+    panel.resize(340, 540)
+    panel.show_state(listed)
+    qtbot.wait(20)
+    buttons = [one for one in panel.findChildren(QPushButton) if one.isVisible()]
+    before = [one.geometry() for one in buttons]
+    running = replace(listed.teaching, progress="Step", done=60, total=180, losses=((30, 1.2), (60, 0.8)))
+    for status in (running, replace(running, paused=True), listed.teaching):
+        panel.show_state(replace(listed, teaching=status))
+        qtbot.wait(20)
+        assert [one.geometry() for one in buttons] == before
+
+
+def test_a_long_outcome_ends_in_dots_and_is_whole_in_the_tooltip(panel, listed, qtbot):
+    outcome = ("quick-1: in use. Do not rely on these scores.",)
+    notes = ("Learns from 10,037 pixels of ink and 22,731 of papyrus in 1 group of strokes.",) * 4
+    panel.resize(340, 540)
+    panel.show_state(replace(listed, teaching=replace(listed.teaching, outcome=outcome, notes=notes)))
+    qtbot.wait(20)
+    assert panel.outcome.text().startswith("quick-1: in use.")  # what matters most is read first
+    assert panel.outcome.toolTip() == panel.outcome.text() == " ".join((*outcome, *notes))
+    assert panel.outcome.height() <= 5 * panel.outcome.fontMetrics().lineSpacing()
 
 
 def test_an_interrupted_lesson_is_offered(panel, state):
@@ -117,7 +123,7 @@ def test_curves_and_examples_are_drawn_while_a_model_learns(panel, state, tmp_pa
     width = panel.width()
     panel.show_state(replace(state, teaching=replace(running, scores=((0, 0.2), (60, 0.7)), examples=picture)))
     assert panel.plot.grab().toImage() != empty
-    assert panel.examples.isVisible() and not panel.examples.pixmap().isNull()
+    assert panel.examples.isVisible() and not panel.examples.crops.pixmap().isNull()
     assert panel.width() == width
     panel.show_state(replace(state, teaching=replace(running, scores=((0, 0.2),), examples=tmp_path / "no.png")))
     assert not panel.examples.isVisible()
@@ -147,7 +153,7 @@ def test_models_are_listed_with_their_scores_newest_first(panel, listed):
     assert "known: F0.5 0.500 before" in panel.models.details.text()
 
 
-def test_requests_name_the_selected_model(panel, listed, qtbot):
+def test_requests_name_the_selectedtaught_model(panel, listed, qtbot):
     panel.show_state(listed)
     with qtbot.waitSignal(panel.models.use_requested) as used:
         panel.models.use_button.click()
