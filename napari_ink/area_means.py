@@ -15,19 +15,6 @@ import numpy.typing as npt
 
 from napari_ink.typing import Float32Array
 
-DECIMALS = 4
-"""Decimals of a factor; a voxel at the far end of a large segment moves by a few voxels with the fifth."""
-
-
-def factor_of(value: float) -> Fraction:
-    """Return the number of voxels in a mean as an exact fraction, since rounded places would differ between tiles."""
-    return Fraction(value).limit_denominator(10**DECIMALS)
-
-
-def mean_at(voxel: int, factor: Fraction) -> int:
-    """Return the mean in which the middle of a voxel lies."""
-    return math.floor((voxel + Fraction(1, 2)) / factor)
-
 
 def voxels_of(first: int, last: int, factor: Fraction, length: int) -> slice:
     """Return the voxels that the means `first` up to `last` are taken of, on an axis of `length` voxels."""

@@ -7,7 +7,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_ink.area_means import factor_of, mean_weights, voxels_of
+from napari_ink.area_means import mean_weights, voxels_of
+from napari_ink.mean_factor import factor_of
 
 factors = st.integers(10_000, 90_000).map(lambda parts: factor_of(parts / 10_000))
 
@@ -34,7 +35,3 @@ def test_a_mean_weighs_voxels_by_their_parts_wherever_reading_begins(
     assert not expected[:, : read.start].any() and not expected[:, read.stop :].any()
     np.testing.assert_allclose(found, expected[:, read], atol=1e-6)
     np.testing.assert_allclose(found.sum(axis=1), 1, rtol=1e-6)
-
-
-def test_factors_are_exact_to_four_decimals() -> None:
-    assert [factor_of(one) for one in (1.2137, 2.5, 3)] == [Fraction(12137, 10000), Fraction(5, 2), 3]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from napari_ink.errors import ContractError
+from napari_ink.mean_factor import seen_side
 
 if TYPE_CHECKING:
     from napari_ink.model import InputContract
@@ -122,10 +122,7 @@ def command_again(record: Mapping[str, Any]) -> str | None:
     if (layers, side) != (1, 1) or _would_be_resampled(record):
         words += ["--resample", "none" if (layers, side) == (1, 1) else f"{layers},{side}"]
     # Stated in any case, since their defaults may differ in a later version.
-    from napari_ink.area_means import factor_of  # with NumPy, which no help text waits for
-
-    tile = math.floor(max(record["tile"]) / factor_of(side))
-    words += ["--overlap", str(record["overlap"]), "--tile-size", str(tile)]
+    words += ["--overlap", str(record["overlap"]), "--tile-size", str(seen_side(record["tile"], side))]
     words += ["--device", record["device"]]
     if record.get("precision") == "bfloat16":
         words += ["--precision", "fast"]

@@ -18,7 +18,7 @@ from napari_ink.errors import CheckpointError, OutputError
 from napari_ink.model.cards import InkModel, ModelCard
 from napari_ink.model.config import InkEdgeConfig
 from napari_ink.model.contract import InputContract, first_fault
-from napari_ink.model.unknown_weights import shapes_in_words, short
+from napari_ink.model.unknown_weights import EXPORT_IT, shapes_in_words, short
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -85,7 +85,7 @@ def read_own_card(path: Path) -> ModelCard:
         if shapes and not stated.startswith("napari-ink"):
             raise CheckpointError(
                 f"{path} was not made by napari-ink, and is of no published family that is known here "
-                f"({shapes_in_words(shapes)}); export it as TorchScript or ONNX, see docs/models.md."
+                f"({shapes_in_words(shapes)}); {EXPORT_IT}."
             )
         raise CheckpointError(
             f"{path} was not made by napari-ink (its format is {short(stated)}, not {FORMAT}); choose a checkpoint "

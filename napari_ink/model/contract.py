@@ -24,8 +24,9 @@ from pydantic import (
     model_validator,
 )
 
-from napari_ink.area_means import DECIMALS, factor_of, mean_weights, means_of_layers
+from napari_ink.area_means import mean_weights, means_of_layers
 from napari_ink.errors import ContractError
+from napari_ink.mean_factor import DECIMALS, factor_of
 
 
 def _whole_if_possible(number: float) -> float:
@@ -283,13 +284,6 @@ class InputContract(BaseModel):
     def prepare(self, block: Greys) -> npt.NDArray[np.float32]:
         """Scale a block of grey values to what the network expects.
 
-        A contract that scales by quantiles must have the greys of the stack (`with_greys_of`).
-
-        Raises
-        ------
-        ContractError
-            If it does not have them.
-
         Parameters
         ----------
         block
@@ -300,6 +294,11 @@ class InputContract(BaseModel):
         ndarray
             float32 ``(z, y, x)``: means of layers, spread, clipped, centred and scaled, in this contract's direction.
             Means of pixels are not taken here.
+
+        Raises
+        ------
+        ContractError
+            If this contract scales by quantiles and does not have those of the stack (`with_greys_of`).
         """
         block = _layers_averaged(block, self.mean_of[0], self.direction == "reversed")
         if self.normalisation == "stack quantiles":

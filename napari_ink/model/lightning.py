@@ -15,7 +15,7 @@ from napari_ink.model.checkpoint import read_bare_safetensors
 from napari_ink.model.contract import InputContract
 from napari_ink.model.families import looked_for
 from napari_ink.model.pickled import plain_weights, read_pickled
-from napari_ink.model.unknown_weights import in_words
+from napari_ink.model.unknown_weights import EXPORT_IT, in_words
 from napari_ink.model.weight_checks import check_layout, full_precision
 
 if TYPE_CHECKING:
@@ -131,8 +131,7 @@ def _sizes(path: Path, weights: Mapping[str, Tensor]) -> TimeSformerSizes:
         return _sizes_of(weights)
     except (LookupError, ArithmeticError, ValueError) as error:
         raise CheckpointError(
-            f"{path} holds no TimeSformer of the Grand Prize ({looked_for(error)}; {in_words(weights)}); other "
-            "networks can be run as TorchScript or ONNX, see docs/models.md."
+            f"{path} holds no TimeSformer of the Grand Prize ({looked_for(error)}; {in_words(weights)}); {EXPORT_IT}."
         ) from error
 
 

@@ -24,7 +24,7 @@ from napari_ink.model.checkpoint import read_bare_safetensors
 from napari_ink.model.contract import InputContract, first_fault
 from napari_ink.model.families import Family, looked_for
 from napari_ink.model.pickled import plain_weights, read_pickled
-from napari_ink.model.unknown_weights import in_words, short
+from napari_ink.model.unknown_weights import EXPORT_IT, in_words, short
 from napari_ink.model.weight_checks import check_finite, check_layout, full_precision
 
 if TYPE_CHECKING:
@@ -270,7 +270,7 @@ def _family(file: _File) -> Family:
     if kind not in FAMILIES:
         raise CheckpointError(
             f"{file.path} holds a network whose model_type is {short(kind)}, which is not known here "
-            f"({in_words(file.weights)}); export it as TorchScript or ONNX, see docs/models.md."
+            f"({in_words(file.weights)}); {EXPORT_IT}."
         )
     # Only names of the table are imported, never one that a file states.
     module = importlib.import_module(f"napari_ink.model.{FAMILIES[kind]}")
@@ -288,8 +288,7 @@ def _checked_config(file: _File, family: Family) -> Any:
         if not isinstance(error.__cause__, ValidationError):
             raise
         raise CheckpointError(
-            f"{whose} is of a network that is not known here ({first_fault(error.__cause__)}); export it as "
-            "TorchScript or ONNX, see docs/models.md."
+            f"{whose} is of a network that is not known here ({first_fault(error.__cause__)}); {EXPORT_IT}."
         ) from error
 
 
@@ -348,8 +347,8 @@ def _fitted(path: Path, family: Family, config: Any, weights: Mapping[str, Tenso
     # Shapes in a file may be anything, so building a network from them fails in many ways.
     except (LookupError, ValueError, RuntimeError, TypeError, ArithmeticError) as error:
         raise CheckpointError(
-            f"{path} holds no network of the family {family.name} ({looked_for(error)}; {in_words(weights)}); other "
-            "networks can be run as TorchScript or ONNX, see docs/models.md."
+            f"{path} holds no network of the family {family.name} ({looked_for(error)}; {in_words(weights)}); "
+            f"{EXPORT_IT}."
         ) from error
     check_layout(path, family.name, network, weights)
     return network

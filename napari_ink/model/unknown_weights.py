@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
+EXPORT_IT = "export it as TorchScript or ONNX, see docs/models.md"
+"""What to do with a network of no known family, as the end of a sentence."""
+
 _MOST_CHARACTERS = 80  # names come from a file, and may have any length
 _MARKS = (
     ("depth_fusion.", "a network of the ink_9um family"),

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_ink.errors import CheckpointError
-from napari_ink.model.unknown_weights import short
+from napari_ink.model.unknown_weights import EXPORT_IT, short
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 _MOST_NAMED = 3
-_REMEDY = "export it as TorchScript or ONNX, see docs/models.md"
 
 
 def check_layout(path: Path, kind: str, network: nn.Module, weights: Mapping[str, Tensor]) -> None:
@@ -42,7 +41,7 @@ def check_layout(path: Path, kind: str, network: nn.Module, weights: Mapping[str
         "of another size": [name for name in wanted if name in weights and wanted[name].shape != weights[name].shape],
     }
     if parts := [f"{what}: {_listed(names)}" for what, names in differing.items() if names]:
-        raise CheckpointError(f"{path} is not laid out like {kind} ({'; '.join(parts)}); {_REMEDY}.")
+        raise CheckpointError(f"{path} is not laid out like {kind} ({'; '.join(parts)}); {EXPORT_IT}.")
     for name, weight in weights.items():
         # Counters, which are whole numbers, may be stored as any numbers.
         if wanted[name].is_floating_point() and not weight.is_floating_point():

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from napari_ink.area_means import factor_of, mean_at, mean_weights
+from napari_ink.area_means import mean_weights
+from napari_ink.mean_factor import factor_of, mean_at
 from napari_ink.predict.probing.sampling import sample_shape
 from napari_ink.predict.resampling import resampled
 from napari_ink.stack import DepthStack, plane_means

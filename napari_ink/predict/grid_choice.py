@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from napari_ink.area_means import factor_of
 from napari_ink.errors import BadInputError
+from napari_ink.mean_factor import seen_side
 from napari_ink.predict.resampled_grid import resampled_grid
 from napari_ink.predict.resampling import side_of
 from napari_ink.predict.tiles import DEFAULT_OVERLAP, TileGrid
@@ -51,7 +51,7 @@ def choose_grid(
         side = _only(fixed, divisor, asked)
     elif begun is not None and asked in (None, begun.get("tile_asked")):
         # The same command resumes a run whose tiles were reduced; another size is refused later, by its name.
-        side = math.floor(max(begun["tile"]) / factor_of(factor))
+        side = seen_side(begun["tile"], factor)
     else:
         side = asked or max(member.contract.tile_size for member in members)
     overlap = overlap_of(request.overlap, members)

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 
-from napari_ink.area_means import factor_of, mean_at
+from napari_ink.mean_factor import factor_of, mean_at
 from napari_ink.predict.tiles import TileGrid, tile_grid
 from napari_ink.region import Region
 

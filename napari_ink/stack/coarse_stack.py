@@ -9,8 +9,9 @@ from fractions import Fraction
 
 import numpy as np
 
-from napari_ink.area_means import factor_of, mean_weights, means_of_plane, voxels_of
+from napari_ink.area_means import mean_weights, means_of_plane, voxels_of
 from napari_ink.halving import halved_by_mean
+from napari_ink.mean_factor import factor_of
 from napari_ink.stack.depth_stack import DepthStack, Grey, Level, ReadBlock
 
 # Full-resolution values in memory at a time; whole chunks of more are read anyway.

@@ -15,8 +15,8 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from napari_ink.area_means import factor_of
 from napari_ink.errors import BadInputError, LabelError
+from napari_ink.mean_factor import factor_of
 from napari_ink.model import Direction, InkModel, InputContract
 from napari_ink.predict.device import DeviceName, choose_device
 from napari_ink.predict.probing.sampling import choose_tiles, sample_shape
