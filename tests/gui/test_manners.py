@@ -83,7 +83,10 @@ def test_two_hundred_keys_wheels_and_clicks_at_random_change_no_value(whole_dock
     inside = [one for one in whole_dock.findChildren(QWidget) if one.window() is whole_dock.window()]
     pressed = [getattr(Qt.Key, f"Key_{letter}") for letter in "QWASRGTDHJKI89EPFVMX"]
     pressed += [Qt.Key.Key_Equal, Qt.Key.Key_Minus, Qt.Key.Key_Question]
-    for _ in range(200):
+    moves = [Qt.Key.Key_Up, Qt.Key.Key_Down, Qt.Key.Key_Left, Qt.Key.Key_Right, Qt.Key.Key_Home, Qt.Key.Key_PageUp]
+    for count in range(200):
+        if count % 10 == 0:
+            whole_dock.open_step(chance.choice(list(Step)))  # so that the controls of each step are on the screen
         widget = chance.choice(inside)
         is_typed_into = isinstance(widget, QLineEdit | QAbstractSpinBox)
         kind = chance.random()
@@ -91,6 +94,9 @@ def test_two_hundred_keys_wheels_and_clicks_at_random_change_no_value(whole_dock
             _turn_wheel(widget, chance.choice((-3, -1, 1)))
         elif kind < 0.6 and type(widget) in (QWidget, QLabel, Lines) and widget.isVisible():
             qtbot.mouseClick(widget, Qt.MouseButton.LeftButton)  # not on a control, which is meant to be used
+        elif kind < 0.7:
+            canvas.setFocus()  # these keys change a control only where Tab has led to it
+            qtbot.keyClick(_keyboard(whole_dock), chance.choice(moves))
         elif not is_typed_into:
             if widget.focusPolicy() != Qt.FocusPolicy.NoFocus:
                 widget.setFocus()

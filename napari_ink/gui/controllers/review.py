@@ -320,9 +320,8 @@ class ReviewController(QObject):
         why = ""
         if score is not None:
             why = (
-                f" {score.reason} Uncertainty {score.uncertainty:.0%} (100%: even odds), disagreement of ink and edges "
-                f"{score.disagreement:.0%}, contradicted labels {score.contradiction:.0%}, "
-                f"share of ink {score.content:.0%}."
+                f" {score.reason} Uncertainty {score.uncertainty:.0%}, disagreement of ink and edges "
+                f"{score.disagreement:.0%}, contradicted labels {score.contradiction:.0%}, ink {score.content:.0%}."
             )
         return f"Region {row + 1}, {column + 1}: {_WORDS[state]}{by}.{why}"
 

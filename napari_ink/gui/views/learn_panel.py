@@ -82,7 +82,7 @@ class LearnPanel(StepPanel):
         for widget in (self.cancel_button, self.pause_button):
             widget.setEnabled(status.is_running and not status.cancelling)
         self._show_others(status)
-        self.pause_button.setText("Continue" if status.paused else "Pause")
+        self.pause_button.setText("Resume" if status.paused else "Pause")
         self.plot.show_status(status)
         self.examples.show_status(status)
         self.status.show_text(_progress_text(status) or why_not or (_INTERRUPTED if status.interrupted else ""))

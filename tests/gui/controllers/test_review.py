@@ -61,7 +61,7 @@ def test_a_new_prediction_makes_a_new_queue(wide, held_jobs, tmp_path):
     wide.store.update(run=None)
     _go(wide, held_jobs)
     assert wide.review.region == (0, 1)
-    assert "The prediction is unsure. Uncertainty 100% (100%: even odds)" in wide.state.review.region
+    assert "The prediction is unsure. Uncertainty 100%, disagreement" in wide.state.review.region
 
 
 def test_a_mark_is_stored_with_author_and_time_and_the_next_region_opens(wide, viewer_model, held_jobs, tmp_path):

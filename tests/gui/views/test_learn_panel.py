@@ -61,7 +61,7 @@ def test_a_lesson_is_paused_and_continued(panel, state, qtbot):
     with qtbot.waitSignal(panel.pause_requested):
         panel.pause_button.click()
     panel.show_state(replace(state, teaching=replace(running, paused=True)))
-    assert panel.pause_button.text() == "Continue"
+    assert panel.pause_button.text() == "Resume"
     assert panel.status.text().startswith("Paused at step 60 of 180")
     with qtbot.waitSignal(panel.continue_requested):
         panel.pause_button.click()
