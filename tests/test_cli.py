@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -18,6 +19,7 @@ import tifffile
 from PIL import Image
 
 from napari_ink.cli import main
+from napari_ink.cli.info import _print_record
 from napari_ink.model import InkEdgeConfig, InputContract, save_checkpoint
 from napari_ink.model.network import InkEdgeNetwork
 from tests.interrupting import interrupted
@@ -162,6 +164,13 @@ def test_wrong_arguments_are_refused_in_one_line(run: Run, arguments: tuple[str,
     assert_refused(run(*arguments), "--help")
 
 
+@pytest.mark.parametrize(
+    "arguments", [("info", ""), ("info", " "), ("predict", "x", "-o", ""), ("export", "", "-o", "x")]
+)
+def test_empty_arguments_are_not_taken_for_the_current_folder(run: Run, arguments: tuple[str, ...]) -> None:
+    assert_refused(run(*arguments), "An argument is empty")
+
+
 def test_info_as_json(run: Run, segment: Path) -> None:
     ended = run("info", segment, "--json")
     assert (ended.code, ended.err) == (0, "")
@@ -226,6 +235,11 @@ def test_the_model_input_is_printed(run: Run, segment: Path, checkpoint: Path, t
     assert "depth layers 2 to 9 of 12" in ended.err
     assert "Traceback" not in ended.err
     assert str(tmp_path / "p.zarr") in ended.out
+
+
+def test_long_names_of_provenance_are_apart_from_their_values(capsys: pytest.CaptureFixture[str]) -> None:
+    _print_record({"a name of more than forty characters, as networks have": 7, "again": None}, as_json=False)
+    assert capsys.readouterr().out.endswith("have: 7\n")
 
 
 def test_info_prints_the_provenance_of_a_prediction(run: Run, prediction: Path) -> None:
@@ -645,6 +659,41 @@ def test_a_bad_stack_is_refused_and_leaves_no_output(
 
 def test_the_missing_layer_is_named(run: Run, tmp_path: Path) -> None:
     assert_refused(run("info", missing_layer(tmp_path)), "lacks layer 5")
+
+
+def test_a_file_that_is_no_tiff_is_not_called_a_map(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "text.tif").write_text("hello")
+    ended = run("info", tmp_path / "text.tif")
+    assert_refused(ended, "text.tif cannot be read", "replace it with the original file")
+
+
+def test_an_offset_that_leaves_the_stack_is_named(run: Run, segment: Path, checkpoint: Path, tmp_path: Path) -> None:
+    command = ("predict", segment, "-o", tmp_path / "out.zarr", "--model", checkpoint, "--offset")
+    assert_refused(run(*command, 99), "An offset of 99 leaves 0 of", "choose an offset from")
+    assert not (tmp_path / "out.zarr").exists()
+
+
+@pytest.mark.parametrize("name", ["ink.png", "ink.tif", "ink.npy"])
+def test_a_prediction_is_not_named_like_a_file(
+    run: Run, segment: Path, checkpoint: Path, tmp_path: Path, name: str
+) -> None:
+    ended = run("predict", segment, "-o", tmp_path / name, "--model", checkpoint)
+    assert_refused(ended, "ink.zarr", "napari-ink export")
+    assert not (tmp_path / name).exists()
+
+
+def test_a_region_that_is_cut_is_told(run: Run, segment: Path, checkpoint: Path, tmp_path: Path) -> None:
+    command = ("predict", segment, "-o", tmp_path / "out.zarr", "--model", checkpoint, "--device", "cpu")
+    ended = run(*command, "--region", "0:8,0:9999")
+    assert ended.code == 0, ended
+    assert f"The region 0:8,0:9999 reaches beyond the segment, so it is cut to 0:8,0:{WIDTH}." in ended.err
+    assert re.search(r"out.zarr: (1 tile|[2-9] tiles) in ", ended.out)
+
+
+def test_a_prediction_of_another_size_is_refused(run: Run, prediction: Path, tmp_path: Path) -> None:
+    out = tmp_path / "ink.png"
+    assert_refused(run("export", prediction, "-o", out, "--size", 5, 6), f"{HEIGHT} × {WIDTH} pixels, not 5 × 6")
+    assert run("export", prediction, "-o", out, "--size", HEIGHT, WIDTH).code == 0
 
 
 def test_too_few_layers_for_the_model(run: Run, checkpoint: Path, tmp_path: Path) -> None:

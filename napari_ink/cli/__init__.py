@@ -113,6 +113,9 @@ def _check_text(argv: Sequence[str]) -> None:
         if "\0" in argument:
             shown = _short(argument.replace("\0", "\\0"))
             raise BadInputError(f"{shown} contains a NUL character, which paths cannot; check the path.")
+        if not argument.strip():
+            # A path that is empty would be read as the current folder.
+            raise BadInputError("An argument is empty, perhaps because a variable is not set; give a path or a value.")
 
 
 def _short(text: str, longest: int = _LONGEST_NAME) -> str:

@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from napari_ink.region import Region
     from napari_ink.stack import DepthStack
 
 STACK_SOURCES = (
@@ -36,6 +37,25 @@ def grey_range_argument(parser: argparse.ArgumentParser) -> None:
 def grey_range(arguments: argparse.Namespace) -> tuple[float, float] | None:
     """Return the values of --grey-range, or None if it was not given."""
     return None if arguments.grey_range is None else (arguments.grey_range[0], arguments.grey_range[1])
+
+
+def stated_region(text: str | None, stack: DepthStack) -> Region | None:
+    """Return the region of the option --region within the segment, or None if it was not given; say if it is cut.
+
+    Raises
+    ------
+    BadInputError
+        If it is no region, or lies outside the segment.
+    """
+    from napari_ink.region import Region
+
+    if text is None:
+        return None
+    asked = Region.parse(text)
+    region = asked.clip(stack.shape[1:])
+    if region != asked:
+        print(f"The region {asked} reaches beyond the segment, so it is cut to {region}.", file=sys.stderr)
+    return region
 
 
 def print_stack_notes(stack: DepthStack) -> None:

@@ -111,7 +111,8 @@ def _map_record(source: str) -> dict[str, Any] | None:
         return None
     from napari_ink.export.map_tiff import read_map_record
 
-    found = read_map_record(Path(source))
+    # Most TIFFs that are described are stacks, so the remedy is the one for layers.
+    found = read_map_record(Path(source).absolute(), "replace it with the original file")
     return None if found is None else dict(found)
 
 
@@ -140,7 +141,7 @@ def _print_record(values: dict[str, Any], as_json: bool) -> None:
     if values["again"] is None:
         del values["again"]  # the text output gives the reason instead
     for name, value in _flat(values):
-        print(f"{name + ':':38}{value}")
+        print(f"{name + ':':37} {value}")
 
 
 def _flat(values: dict[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:

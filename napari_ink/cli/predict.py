@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_ink.cli.common import STACK_SOURCES, grey_range, grey_range_argument, print_stack_notes
+from napari_ink.cli.common import STACK_SOURCES, grey_range, grey_range_argument, print_stack_notes, stated_region
 from napari_ink.decoding import decode_text, read_bounded
 from napari_ink.errors import BadInputError, NapariInkError, storage_errors
 
@@ -40,6 +40,7 @@ _SUFFIXES = (
     ".ims",
     ".ozx",
 )
+_FILES = (".csv", ".geojson", ".jpeg", ".jpg", ".json", ".npy", ".png", ".svg", ".tif", ".tiff")
 _BOTH = "both"
 _DIRECTIONS: dict[str | None, Direction | None] = {
     None: None,
@@ -272,6 +273,15 @@ def _name(source: str) -> str:
     return "_".join([name, *filter(None, inside.split("/"))])
 
 
+def _check_store_name(out: Path) -> None:
+    """Refuse the name of a picture or a table for a new store, which no program would open under it."""
+    if out.suffix.lower() in _FILES and not out.exists():
+        raise BadInputError(
+            f"{out} ends in {out.suffix}, but a prediction is a folder; name it {out.stem}.zarr, and make a file from "
+            "it with `napari-ink export`."
+        )
+
+
 def _result(source: str, out: Path, arguments: argparse.Namespace, asked: _Asked) -> str:
     """Predict one stack, perhaps in both directions, and return sentences about the results."""
     if arguments.direction != _BOTH:
@@ -311,15 +321,15 @@ def _predict(source: str, out: Path, arguments: argparse.Namespace, asked: _Aske
 
     from napari_ink.predict import PredictionEnded, PredictionNote, PredictionStarted, TilePredicted
     from napari_ink.predict import predict as predict_tiles
-    from napari_ink.region import Region
     from napari_ink.stack import open_stack, read_segment_mask
 
+    _check_store_name(out)
     stack = open_stack(source)
     print_stack_notes(stack)
     request = asked(
         stack=stack,
         out=out,
-        region=Region.parse(arguments.region) if arguments.region else None,
+        region=stated_region(arguments.region, stack),
         mask=read_segment_mask(arguments.mask, stack.shape[1:]) if arguments.mask else None,
         mask_source=arguments.mask,
     )
@@ -336,5 +346,6 @@ def _predict(source: str, out: Path, arguments: argparse.Namespace, asked: _Aske
                 case TilePredicted():
                     bar.update(event.done - bar.n)
                 case PredictionEnded():
-                    result = f"{event.path}: {event.tiles} tiles in {event.seconds:.0f} s"
+                    tiles = "1 tile" if event.tiles == 1 else f"{event.tiles} tiles"
+                    result = f"{event.path}: {tiles} in {event.seconds:.0f} s"
     return result

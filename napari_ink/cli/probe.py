@@ -17,6 +17,7 @@ from napari_ink.cli.common import (
     print_json,
     print_stack_notes,
     stack_argument,
+    stated_region,
 )
 from napari_ink.cli.ground_truth import read_truth
 
@@ -107,7 +108,7 @@ def _request(arguments: argparse.Namespace) -> ProbeRequest:
 
     stack = open_stack(arguments.stack)
     print_stack_notes(stack)
-    region = Region.parse(arguments.region) if arguments.region else None
+    region = stated_region(arguments.region, stack)
     path = arguments.mask or find_beside(stack).mask
     mask = None
     if path is not None:

@@ -139,8 +139,15 @@ def description_of(record: Mapping[str, Any]) -> str:
     return f"{CONVENTION} v{SCHEMA}\n{body}"
 
 
-def read_map_record(path: Path) -> Mapping[str, Any] | None:
+def read_map_record(path: Path, remedy: str = "write the map again") -> Mapping[str, Any] | None:
     """Return the record in the description of a TIFF, ours or that of another program; None if it has none.
+
+    Parameters
+    ----------
+    path
+        File to read.
+    remedy
+        What to do if it is damaged, as the end of a sentence.
 
     Raises
     ------
@@ -151,7 +158,7 @@ def read_map_record(path: Path) -> Mapping[str, Any] | None:
 
     if path.suffix.lower() not in SUFFIXES or not path.is_file():
         return None
-    with decoder_errors(BadInputError, path, "write the map again"), tifffile.TiffFile(path) as file:
+    with decoder_errors(BadInputError, path, remedy), tifffile.TiffFile(path) as file:
         text = str(file.pages.first.tags.valueof("ImageDescription", default=""))
         if not re.match(rf"{CONVENTION} v\d+\n", text):
             return None

@@ -97,10 +97,18 @@ def source_plane(
     if not exists(source, BadInputError):
         raise BadInputError(f"There is nothing at {source}; name a prediction store, a project or a label file.")
     if is_project(source):
-        return project_plane(source, what)
+        return _of_size(project_plane(source, what), shape, source)
     if source.is_dir() and (prediction := _prediction_at(source)) is not None:
-        return _prediction_plane(prediction, what, threshold)
+        return _of_size(_prediction_plane(prediction, what, threshold), shape, source)
     return _file_plane(source, what, threshold, shape)
+
+
+def _of_size(plane: LabelPlane, shape: tuple[int, int] | None, source: Path) -> LabelPlane:
+    """Return a plane whose size is known, unless another one was asked for."""
+    if shape not in (None, plane.shape):
+        height, width = plane.shape
+        raise BadInputError(f"{source} has {height} × {width} pixels, not {shape[0]} × {shape[1]}; leave the size out.")
+    return plane
 
 
 def annotation_plane(annotation: Annotation, what: ExportWhat, voxel_size_um: float | None = None) -> LabelPlane:

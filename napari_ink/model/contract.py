@@ -159,7 +159,7 @@ class InputContract(BaseModel):
         try:
             return self.model_validate({**self.model_dump(), **changes})
         except ValidationError as error:
-            raise ContractError(f"The input contract cannot be changed so: {first_fault(error)}.") from error
+            raise ContractError(f"The stack cannot be read this way: {first_fault(error)}.") from error
 
     def z_window(self, depth: int) -> slice:
         """Return the half-open window of depth layers to read from a stack of `depth` layers.
@@ -181,6 +181,12 @@ class InputContract(BaseModel):
                 means = f", {self.min_depth_layers} means of {together:g}"
                 remedy = "use a deeper stack or another model, or turn resampling off (`--resample none`)"
             needed = math.ceil(self.min_depth_layers * factor_of(together))
+            least, most = self.offsets(depth)
+            if least <= most:  # the stack is deep enough, and only the offset moves the window out of it
+                raise ContractError(
+                    f"An offset of {self.surface_offset} leaves {max(window.stop - window.start, 0)} of {depth} depth "
+                    f"layers in the window, and this model needs {needed}; choose an offset from {least} to {most}."
+                )
             raise ContractError(
                 f"The stack has too few depth layers: {max(window.stop - window.start, 0)} of its {depth} can be read "
                 f"and this model needs {needed}{means}; {remedy}."

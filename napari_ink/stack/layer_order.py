@@ -145,9 +145,10 @@ def in_sequence(folder: Path | str, names: Sequence[str]) -> LayerOrder:
     missing = list(islice((lost for a, b in pairwise(order) for lost in range(a + 1, b)), 6))
     if missing:
         lacking = ", ".join(map(str, missing[:5])) + (" and more" if len(missing) > 5 else "")
+        layers = "layer" if len(missing) == 1 else "layers"
         raise StackError(
-            f"{folder} lacks layer {lacking} between {order[0]} and {order[-1]}; copy the missing files, or number the "
-            "layers one by one."
+            f"{folder} lacks {layers} {lacking} between {order[0]} and {order[-1]}; copy the missing files, or number "
+            "the layers one by one."
         )
     ordered = [by_number[number] for number in order]
     note = column.note and (

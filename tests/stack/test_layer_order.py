@@ -152,7 +152,7 @@ def test_ambiguous_names_are_refused_with_the_reason() -> None:
     assert "b_01.tif" in refusal("a_01.tif", "b_01.tif")
     assert "01_1.tif and 01_2.tif, both layer 1" in refusal("00_1.tif", "01_1.tif", "01_2.tif", "00_2.tif")
     assert "different orders" in refusal("00_03.tif", "01_02.tif", "02_01.tif", "03_00.tif")
-    assert "lacks layer 1, 3 between 0 and 4" in refusal("000.tif", "002.tif", "004.tif")
+    assert "lacks layers 1, 3 between 0 and 4" in refusal("000.tif", "002.tif", "004.tif")
     assert "has no number" in refusal("00.tif", "mask.tif")
 
 

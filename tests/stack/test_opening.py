@@ -155,7 +155,7 @@ def test_a_missing_layer_is_refused(tmp_path: Path) -> None:
 
 def test_a_layer_number_far_from_the_others_is_reported_quickly(tmp_path: Path) -> None:
     tifffile.imwrite(write_layers(tmp_path / "layers") / "20230827161847.tif", VOLUME[0])
-    refused(tmp_path / "layers", "lacks layer 5, 6, 7, 8, 9 and more", "20230827161847")
+    refused(tmp_path / "layers", "lacks layers 5, 6, 7, 8, 9 and more", "20230827161847")
 
 
 def test_a_dangling_link_to_a_layer_is_refused(tmp_path: Path) -> None:

@@ -116,8 +116,8 @@ def test_a_matching_model_in_memory_is_used(factory, stack, settings):
     assert factory.from_settings(stack, settings).model is None
 
 
-def test_too_few_depth_layers_make_no_folder(factory, stack, settings, tmp_path):
-    with pytest.raises(BadInputError, match="too few depth layers"):
+def test_an_offset_beyond_the_stack_makes_no_folder(factory, stack, settings, tmp_path):
+    with pytest.raises(BadInputError, match="An offset of -64 leaves 0 of"):
         factory.from_settings(stack, replace(settings, offset=-64))
     assert not (tmp_path / "seg.ink").exists()
 
