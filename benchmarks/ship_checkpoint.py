@@ -3,10 +3,10 @@
     python benchmarks/ship_checkpoint.py ink-tiny-3 --by-quantiles --left-out runs/left-out --name ink-tiny-4
     python benchmarks/ship_checkpoint.py runs/all/all/last.safetensors --calibrate --left-out runs/left-out --name NAME
 
-The card gets the scores of `benchmarks/leave_one_out.py`, what was trained on, and how much of a written page reaches
-a high probability where blank ones do not. With `--calibrate` a factor and an offset of the logits of ink and the
-threshold are fitted to the worlds left out, since those of the worlds that a network knows would be too sure; without,
-it keeps its own.
+The card gets the scores of `benchmarks/leave_one_out.py`, what was trained on with its texture, and how much of a
+written page reaches a high probability where blank ones do not. With `--calibrate` a factor and an offset of the logits
+of ink and the threshold are fitted to the worlds left out, since those of the worlds that a network knows would be too
+sure; without, it keeps its own.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ from leave_one_out import Known, expit, fit_calibration, fit_threshold, read_kno
 from napari_ink.model import InputContract, load_model, save_checkpoint
 from napari_ink.model.familiarity import TrainedOn
 from napari_ink.model.network import INK, InkEdgeNetwork
-from napari_ink.phantom import WORLDS, make_world_phantom, world_sets
-from napari_ink.stack import stack_of_array, texture_figures
+from napari_ink.phantom import SETS, WORLDS, make_phantom, make_world_phantom, set_config, world_sets
+from napari_ink.stack import stack_of_array
+from napari_ink.training.trained_on import trained_on as measured
 
 _MEASURED, _SIDE = 16, 256
 
@@ -50,15 +51,18 @@ def clear_ink(known: Sequence[Known]) -> dict[str, float]:
 
 
 def trained_on(contract: InputContract, worlds: Sequence[str], phantoms: int) -> TrainedOn:
-    """Return what a network was trained on: phantoms of some worlds, of which a few are measured."""
-    figures = []
-    for world in worlds:
-        for seed in world_sets(world)["train"][:_MEASURED]:
-            phantom = make_world_phantom(world, seed, _SIDE, _SIDE)
-            stack = stack_of_array(phantom.volume, "phantom")
-            fitted = contract.with_greys_of(stack)
-            figures.append(texture_figures(stack, fitted.z_window(len(phantom.volume)), fitted.prepare))
-    return TrainedOn.of_stacks(figures, scans=0, phantoms=phantoms)
+    """Return what a network was trained on: phantoms of some worlds, of which a few are measured.
+
+    Those of the first generator are always among them, since all shipped networks began with them.
+    """
+    first = [make_phantom(set_config(seed)).volume for seed in SETS["train"][:_MEASURED]]
+    others = [
+        make_world_phantom(world, seed, _SIDE, _SIDE).volume
+        for world in worlds
+        for seed in world_sets(world)["train"][:_MEASURED]
+    ]
+    stacks = [stack_of_array(volume, "phantom") for volume in (*first, *others)]
+    return measured(stacks, contract, scans=0, phantoms=phantoms)
 
 
 def calibrate(network: InkEdgeNetwork, known: Sequence[Known]) -> dict[str, float]:

@@ -57,6 +57,8 @@ def test_a_program_reads_them_as_json(project: Path, capsys: pytest.CaptureFixtu
         "done": 1.0,
         "complete": True,
         "mean_disagreement": 0.2,
+        "unfamiliar_share": None,
+        "doubts": [],
         "contract": {"direction": "as stored", "surface_offset": 0},
     }
     (trashed,) = info["trash"]

@@ -12,8 +12,8 @@ from napari_ink.cli.common import print_json
 if TYPE_CHECKING:
     from napari_ink.predict import PredictionList, StoredPrediction
 
-_COLUMNS = ("name", "model", "started", "area", "done", "mean disagreement", "store")
-_RIGHT_ALIGNED = ("done", "mean disagreement")
+_COLUMNS = ("name", "model", "started", "area", "done", "mean disagreement", "unlike training", "store")
+_RIGHT_ALIGNED = ("done", "mean disagreement", "unlike training")
 
 
 def project_at(source: str) -> Path | None:
@@ -45,6 +45,9 @@ def print_project(folder: Path, as_json: bool) -> None:
     if rows:
         print()
         _print_table([_COLUMNS, *(_cells(row, folder) for row in rows)])
+        for row in rows:
+            for doubt in row.doubts:
+                print(f"{row.name}: {doubt}")
     for fault in found.faults:
         print(fault, file=sys.stderr)
 
@@ -65,7 +68,8 @@ def _as_json(folder: Path, found: PredictionList, rows: Sequence[StoredPredictio
 def _cells(row: StoredPrediction, folder: Path) -> tuple[str, ...]:
     disagreement = "–" if row.mean_disagreement is None else f"{row.mean_disagreement:.3f}"
     store = row.path.relative_to(folder).as_posix()
-    return row.name, row.model, f"{row.started:%Y-%m-%d %H:%M}", row.area, row.share, disagreement, store
+    unlike = "–" if row.unfamiliar_share is None else f"{row.unfamiliar_share:.0%}"
+    return row.name, row.model, f"{row.started:%Y-%m-%d %H:%M}", row.area, row.share, disagreement, unlike, store
 
 
 def _print_table(lines: Sequence[tuple[str, ...]]) -> None:

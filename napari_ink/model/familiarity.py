@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from napari_ink.model.cards import recommended_thresholds
+from napari_ink.model.known_texture import KnownTexture
 
 # Beyond the lowest and highest figure of the training data, as a share of the distance between them.
 _MARGIN = 0.25
@@ -20,6 +21,7 @@ _WORDS = {
     "layers": ("layers more alike", "layers less alike"),
     "patches": ("brighter and darker places", "more even brightness"),
 }
+_MOST_TRAININGS = 8
 _OWN_TRAINING = "benchmarks/train_shipped.py"
 
 
@@ -34,6 +36,8 @@ class TrainedOn(BaseModel):
         Number of phantoms.
     figures
         Lowest and highest of each of a stack's `texture_figures` among them.
+    places
+        Texture at places of the stacks: of each training that the model went through.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -41,6 +45,7 @@ class TrainedOn(BaseModel):
     scans: int
     phantoms: int = 0
     figures: dict[str, tuple[float, float]] = {}
+    places: tuple[KnownTexture, ...] = ()
 
     @classmethod
     def of_card(cls, provenance: Mapping[str, Any]) -> Self | None:
@@ -53,12 +58,17 @@ class TrainedOn(BaseModel):
             return None
 
     @classmethod
-    def of_stacks(cls, figures: Sequence[Mapping[str, float]], scans: int, phantoms: int) -> Self:
+    def of_stacks(
+        cls, figures: Sequence[Mapping[str, float]], scans: int, phantoms: int, places: KnownTexture | None = None
+    ) -> Self:
         """Return the ranges of the figures of all stacks that were trained on."""
         names = sorted({name for each in figures for name in each})
         values = {name: [each[name] for each in figures if name in each] for name in names}
         return cls(
-            scans=scans, phantoms=phantoms, figures={name: (min(each), max(each)) for name, each in values.items()}
+            scans=scans,
+            phantoms=phantoms,
+            figures={name: (min(each), max(each)) for name, each in values.items()},
+            places=() if places is None else (places,),
         )
 
     def joined_with(self, start: TrainedOn | None) -> Self:
@@ -75,6 +85,7 @@ class TrainedOn(BaseModel):
                 "scans": self.scans + start.scans,
                 "phantoms": self.phantoms + start.phantoms,
                 "figures": figures,
+                "places": (*start.places, *self.places)[-_MOST_TRAININGS:],
             }
         )
 

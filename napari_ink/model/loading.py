@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from napari_ink.decoding import exists
 from napari_ink.errors import CheckpointError
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 SHIPPED_FOLDER = Path(__file__).parent / "checkpoints"
+KNOWN_TEXTURE = "known_texture.json"
 DEFAULT_MODEL = "ink-tiny-4"
 OWN, PTH, LIGHTNING, TORCHSCRIPT, ONNX = ".safetensors", (".pth",), (".ckpt",), (".pt", ".pts", ".ts"), (".onnx",)
 MODEL_SUFFIXES = (OWN, *PTH, *LIGHTNING, *TORCHSCRIPT, *ONNX)
@@ -28,7 +30,7 @@ _Origin = Literal["own", "published", "Grand Prize", "foreign"]
 
 def shipped_models() -> tuple[ModelCard, ...]:
     """Return the cards of the checkpoints that come with the package, by name."""
-    return tuple(checkpoint.read_own_card(path) for path in sorted(SHIPPED_FOLDER.glob("*" + OWN)))
+    return tuple(read_card(path) for path in sorted(SHIPPED_FOLDER.glob("*" + OWN)))
 
 
 def read_card(name_or_path: str | os.PathLike[str]) -> ModelCard:
@@ -42,7 +44,8 @@ def read_card(name_or_path: str | os.PathLike[str]) -> ModelCard:
     path = _existing(name_or_path)
     origin = _origin(path)
     if origin == "own":
-        return checkpoint.read_own_card(path)
+        card = checkpoint.read_own_card(path)
+        return replace(card, provenance=_with_known_texture(path, card.provenance))
     if origin == "published":
         from napari_ink.model.published import read_published_card
 
@@ -67,13 +70,28 @@ def load_model(name_or_path: str | os.PathLike[str] = DEFAULT_MODEL) -> InkModel
     """
     path = _existing(name_or_path)
     source = path.stem if path.parent == SHIPPED_FOLDER else str(path.absolute())
-    model = replace(_load(path), source=source)
+    model = _load(path)
+    model = replace(model, source=source, provenance=_with_known_texture(path, model.provenance))
     if model.contract.normalisation != "crop robust":
         return model
     from napari_ink.model.crop_scaling import CropScaled
 
     # Within the network, which always sees one whole tile: whoever runs it cannot scale anything but tiles.
     return replace(model, network=CropScaled(model.network, model.contract.tile_size).eval())
+
+
+def _with_known_texture(path: Path, provenance: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the provenance of a shipped model with the texture that was measured after it was saved.
+
+    Predictions record the digest of the model's file, so a file that ships stays as it is.
+    """
+    trained_on = provenance.get("trained_on")
+    if path.parent != SHIPPED_FOLDER or not isinstance(trained_on, Mapping) or "places" in trained_on:
+        return provenance
+    measured = json.loads((SHIPPED_FOLDER / KNOWN_TEXTURE).read_text(encoding="utf-8"))
+    if path.stem not in measured:
+        return provenance
+    return {**provenance, "trained_on": {**trained_on, "places": [measured[path.stem]]}}
 
 
 def _origin(path: Path) -> _Origin:

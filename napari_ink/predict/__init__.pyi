@@ -21,6 +21,7 @@ from .storage.folder import FOLDER, PredictionFolder, PredictionList, TrashedPre
 from .storage.store import NoPredictionError, Plane, Prediction, What, open_prediction
 from .storage.stored import StoredPrediction
 from .tiles import DEFAULT_OVERLAP, check_overlap
+from .unfamiliar import UnfamiliarMap, unfamiliar_map
 
 __all__ = [
     "AUGMENTATIONS",
@@ -48,6 +49,7 @@ __all__ = [
     "StoredPrediction",
     "TilePredicted",
     "TrashedPrediction",
+    "UnfamiliarMap",
     "What",
     "WindowProbed",
     "check_augmentations",
@@ -66,4 +68,5 @@ __all__ = [
     "probe",
     "regions_path",
     "remove_if_empty",
+    "unfamiliar_map",
 ]

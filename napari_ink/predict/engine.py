@@ -47,6 +47,7 @@ from napari_ink.predict.storage.store import What, open_prediction
 from napari_ink.predict.storage.writer import PredictionWriter
 from napari_ink.predict.tile_queue import TileQueue
 from napari_ink.predict.tiles import BlockIndex, TilePlan, block_area, blocks_in, plan_tiles
+from napari_ink.predict.unfamiliar import UnfamiliarMap, unfamiliar_map
 from napari_ink.region import Region
 from napari_ink.stack import SegmentMask, grey_note
 from napari_ink.typing import UInt8Array
@@ -69,7 +70,7 @@ def predict(request: PredictRequest) -> Generator[PredictionEvent, None, None]:
         For each tile, after its batch.
     PredictionNote
         When the run continues with less memory, for each tile that is left out, and at the end if the map marks more
-        ink than pages have, or hardly any.
+        ink than pages have, or hardly any, or if part of the stack is unlike what the model was trained on.
     PredictionEnded
         At the end.
 
@@ -112,10 +113,14 @@ def _attempt(run: _Run, began: float) -> Generator[PredictionEvent, None, None]:
         writer.mark_done(plan.untouched)
         yield from run.tiles(plan, writer)
         writer.finish()
-        for sentence in run.notes_on_ink():
+        unfamiliar = run.unfamiliar()
+        if unfamiliar is not None:
+            writer.store_unfamiliar(unfamiliar)
+        told = () if unfamiliar is None else unfamiliar.sentences
+        for sentence in (*run.notes_on_ink(writer), *told):
             writer.record_doubt(sentence)
             yield PredictionNote(sentence)
-        yield PredictionEnded(writer.path, plan.tiles, time.monotonic() - began, writer.is_complete)
+        yield PredictionEnded(writer.path, plan.tiles, time.monotonic() - began, writer.is_complete, unfamiliar)
 
 
 class _Run:
@@ -260,11 +265,19 @@ class _Run:
             for note in familiarity_notes(model, stack)
         )
 
-    def notes_on_ink(self) -> tuple[str, ...]:
+    def notes_on_ink(self, writer: PredictionWriter) -> tuple[str, ...]:
         """Return a sentence if the map of a whole run marks more ink than pages have, or hardly any."""
-        if self._resumed is not None or self._cluster is not None:
-            return ()  # parts of the map were not seen here
-        return on_ink(self._histogram.tolist(), self._request.model.provenance)
+        # Blocks of an earlier run, and those that workers encoded, were not counted here.
+        is_counted = self._resumed is None and self._cluster is None
+        histogram = self._histogram if is_counted else writer.ink_histogram(self._papyrus_of)
+        return on_ink(histogram.tolist(), self._request.model.provenance)
+
+    def unfamiliar(self) -> UnfamiliarMap | None:
+        """Return where the stack lies outside of what the model was trained on."""
+        return unfamiliar_map(self._request.model, self._request.stack, self._region, self._has_papyrus)
+
+    def _papyrus_of(self, area: Region) -> npt.NDArray[np.bool_]:
+        return np.ones(area.shape, bool) if self._mask is None else self._mask[area.slices]
 
     def _notes_on_overlap(self) -> Iterator[str]:
         own = overlap_of(None, self._members)
@@ -373,7 +386,7 @@ class _Run:
                 blend.discard(block)
 
     def _count(self, block: BlockIndex, ink: UInt8Array) -> None:
-        inside = ink if self._mask is None else ink[self._mask[block_area(block, self._region).slices]]
+        inside = ink[self._papyrus_of(block_area(block, self._region))]
         self._histogram += np.bincount(inside.ravel(), minlength=256)
 
     def _levels_reader(

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from napari_ink.predict.unfamiliar import UnfamiliarMap
 from napari_ink.region import Region
 from napari_ink.typing import ThirdPlane, UInt8Array
 
@@ -98,7 +99,7 @@ class PredictionNote:
     """A sentence for the user about a run.
 
     Either memory ran out and the run starts again with other settings (`PredictionStarted` follows), or a tile was left
-    out, or the finished map marks more ink than pages have, or hardly any.
+    out, or the finished map marks more ink than pages have, or hardly any, or part of it is a guess.
 
     Attributes
     ----------
@@ -123,12 +124,15 @@ class PredictionEnded:
         Duration of the run, in seconds.
     complete
         Whether every block of the region is final.
+    unfamiliar
+        The map of where not to trust; None if the model's card does not tell.
     """
 
     path: Path
     tiles: int
     seconds: float
     complete: bool
+    unfamiliar: UnfamiliarMap | None = None
 
 
 PredictionEvent = PredictionStarted | TilePredicted | PredictionNote | PredictionEnded

@@ -10,6 +10,7 @@ from .coarse_stack import level_step, plane_means
 from .conversion import Converted, convert
 from .depth_stack import DepthStack, Level
 from .grey_range import GreyFill, grey_fill, grey_note, suggested_range
+from .local_texture import LOCAL_FIGURES, local_figures, place_side, place_slices, sampled_figures
 from .mask import InkFile, SegmentMask, read_ink, read_mask, read_segment_mask
 from .opening import LAYER_FOLDERS, open_stack, suffix_of
 from .origin import is_phantom, texture_figures
@@ -22,6 +23,11 @@ from .zarr_plane import SURFACE_Z, ZarrPlane, open_zarr_plane
 from .zarr_stack import holds_zarr
 
 __all__ = [
+    "LOCAL_FIGURES",
+    "local_figures",
+    "place_side",
+    "place_slices",
+    "sampled_figures",
     "HOWS",
     "LAYER_FOLDERS",
     "SURFACE_Z",

@@ -241,11 +241,24 @@ class DepthStack:
         """
         key = (z.start, z.stop)
         if key not in self._blocks:
-            layers = _evenly_spaced(z)
-            blocks = [block[0] for block in self._sample_blocks(layers, _SAMPLED_WINDOW_PLACES)]
-            places = len(blocks) // len(layers)
-            self._blocks[key] = tuple(tuple(blocks[i : i + places]) for i in range(0, len(blocks), places))
+            rows, columns = (_spread(length, _SAMPLED_WINDOW_PLACES) for length in self.shape[1:])
+            self._blocks[key] = self.blocks_of_window(z, rows, columns)
         return self._blocks[key]
+
+    def blocks_of_window(
+        self, z: slice, rows: Sequence[slice], columns: Sequence[slice]
+    ) -> tuple[tuple[Grey, ...], ...]:
+        """Return for a few layers of a window the blocks ``(y, x)`` of some rows and columns, row by row.
+
+        Raises
+        ------
+        StackError
+            If the files cannot be read.
+        """
+        layers = _evenly_spaced(z)
+        blocks = [block[0] for block in self._blocks_at(layers, rows, columns)]
+        places = len(rows) * len(columns)
+        return tuple(tuple(blocks[i : i + places]) for i in range(0, len(blocks), places))
 
     def fingerprint(self) -> str:
         """Return a digest of the shape, the dtype and sampled voxels, which is the same for a copy elsewhere."""
@@ -258,7 +271,8 @@ class DepthStack:
     def _samples(self) -> tuple[Grey, ...]:
         """Small blocks of voxels, evenly spaced in a few layers: each touches only few strips or chunks of a file."""
         layers = np.unique(np.linspace(0, self.shape[0] - 1, _SAMPLED_LAYERS).astype(int)).tolist()
-        return tuple(self._sample_blocks(layers, _SAMPLED_PLACES))
+        rows, columns = (_spread(length, _SAMPLED_PLACES) for length in self.shape[1:])
+        return tuple(self._blocks_at(layers, rows, columns))
 
     @cached_property
     def _blocks(self) -> dict[tuple[int, int], tuple[tuple[Grey, ...], ...]]:
@@ -268,9 +282,8 @@ class DepthStack:
     def _quantiles(self) -> dict[tuple[int, int, tuple[float, ...]], tuple[float, ...]]:
         return {}
 
-    def _sample_blocks(self, sampled: Iterable[int], most_places: int) -> Iterator[Grey]:
-        """Yield blocks of at most this number of places along each side, layer by layer."""
-        rows, columns = (_spread(length, most_places) for length in self.shape[1:])
+    def _blocks_at(self, sampled: Iterable[int], rows: Sequence[slice], columns: Sequence[slice]) -> Iterator[Grey]:
+        """Yield the blocks of some rows and columns, layer by layer."""
         if not self.by_layer and self.stored_px != (1, 1):
             with ThreadPoolExecutor(self.readers, thread_name_prefix="napari-ink-samples") as pool:
                 for group in _together(sampled, self.layers_together):
@@ -281,9 +294,11 @@ class DepthStack:
         for layer in (slice(z, z + 1) for z in sampled):
             for y in rows:
                 # A band of rows that is compressed as a whole is decoded once, not once a block.
-                band = self.read_block(layer, y, slice(0, self.shape[2])) if self.by_layer else None
+                first, last = columns[0].start, columns[-1].stop
+                band = self.read_block(layer, y, slice(first, last)) if self.by_layer else None
                 for x in columns:
-                    yield np.array(self.read_block(layer, y, x) if band is None else band[:, :, x])
+                    here = slice(x.start - first, x.stop - first)
+                    yield np.array(self.read_block(layer, y, x) if band is None else band[:, :, here])
 
     def _layers_at(self, sampled: Sequence[int], y: slice, x: slice) -> list[Grey]:
         """Return blocks ``(1, y, x)`` of layers that are stored together, and so are read at once."""

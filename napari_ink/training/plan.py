@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
@@ -16,7 +16,7 @@ from napari_ink.model import InkEdgeConfig, InkModel, InputContract
 from napari_ink.model.familiarity import TrainedOn
 from napari_ink.model.network import InkEdgeNetwork
 from napari_ink.model.taught_network import without_forest
-from napari_ink.stack import grey_note, is_phantom, texture_figures
+from napari_ink.stack import DepthStack, grey_note, is_phantom
 from napari_ink.training.batching import step_seed
 from napari_ink.training.contract import fit_contract
 from napari_ink.training.crops import CropSampler, TrainingPair
@@ -27,6 +27,7 @@ from napari_ink.training.precision import Arithmetic, choose_precision
 from napari_ink.training.request import TrainRequest
 from napari_ink.training.run_folder import RunFolder, RunRecord, digest_pair
 from napari_ink.training.settings import TrainSettings
+from napari_ink.training.trained_on import trained_on
 from napari_ink.training.validation import Scores, spread
 from napari_ink.training.validation_split import hold_out
 
@@ -114,8 +115,8 @@ class Plan:
         """What the network was trained on, its start included."""
         start = None if self.request.start is None else TrainedOn.of_card(self.request.start.provenance)
         phantoms = sum(is_phantom(pair.stack) for pair in self.pairs)
-        figures = list(_figures(self.pairs, self.contract))
-        return TrainedOn.of_stacks(figures, len(self.pairs) - phantoms, phantoms).joined_with(start)
+        stacks = _measured_stacks(self.pairs, self.contract)
+        return trained_on(stacks, self.contract, len(self.pairs) - phantoms, phantoms).joined_with(start)
 
     def provenance(self, step: int, scores: Scores) -> dict[str, Any]:
         """Return a checkpoint's record of this run, as JSON values."""
@@ -146,13 +147,11 @@ class Plan:
         }
 
 
-def _figures(pairs: Sequence[TrainingPair], contract: InputContract) -> Iterator[dict[str, float]]:
-    """Yield the texture of some of the pairs, if it does not depend on brightness and contrast."""
+def _measured_stacks(pairs: Sequence[TrainingPair], contract: InputContract) -> list[DepthStack]:
+    """Return some of the pairs' stacks, if their texture does not depend on brightness and contrast."""
     if contract.normalisation != "stack quantiles":
-        return
-    for pair in spread(pairs, _MOST_FIGURES):
-        fitted = contract.with_greys_of(pair.stack)
-        yield texture_figures(pair.stack, fitted.z_window(pair.stack.shape[0]), fitted.prepare)
+        return []
+    return [pair.stack for pair in spread(pairs, _MOST_FIGURES)]
 
 
 def _contract(request: TrainRequest, pairs: Sequence[TrainingPair]) -> tuple[InputContract, tuple[str, ...]]:

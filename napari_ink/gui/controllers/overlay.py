@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from napari_ink.gui.jobs.prediction import PredictionBand, PredictionFound
     from napari_ink.gui.layers.manager import LayerManager
     from napari_ink.gui.models.prediction import ModelEntry
-    from napari_ink.predict import PredictionStarted, TilePredicted
+    from napari_ink.predict import PredictionStarted, TilePredicted, UnfamiliarMap
 
 
 class OverlayController:
@@ -58,8 +58,13 @@ class OverlayController:
     def begin_stored(self, event: PredictionFound, is_hidden_by_labels: bool = True) -> None:
         """Show a stored prediction whose rows follow; hidden if there are labels, unless the user asked to see it."""
         self.begin(event.shape, event.third)
+        self._layers.show_unfamiliar(event.unfamiliar)
         if is_hidden_by_labels and self._layers.editable is not None:
             self._layers.show_prediction(False)
+
+    def show_unfamiliar(self, found: UnfamiliarMap | None) -> None:
+        """Add the hidden layer of where not to trust the prediction."""
+        self._layers.show_unfamiliar(found)
 
     def put_band(self, event: PredictionBand, path: Path) -> None:
         """Show a band of rows of a stored prediction."""

@@ -331,6 +331,8 @@ class PredictionController(QObject):
         if run.is_whole or not is_here or self._unfinished is None or not self._unfinished.out.exists():
             self._unfinished = None
         self._store.update(run=None, outcome=outcome if is_here else "", can_continue=self._unfinished is not None)
+        if is_here and run.is_whole:
+            self.shown.show_unfamiliar(run.unfamiliar)
         if (settings := self._next) is not None:
             self._next = None
             self.predict(settings, run.request)

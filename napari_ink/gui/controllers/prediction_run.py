@@ -14,7 +14,7 @@ from napari_ink.gui.jobs.worker import EventWorker, JobFailed, start_worker
 from napari_ink.gui.models.status import RunProgress
 
 if TYPE_CHECKING:
-    from napari_ink.predict import PredictionEnded, TilePredicted
+    from napari_ink.predict import PredictionEnded, TilePredicted, UnfamiliarMap
     from napari_ink.region import Region
 
 
@@ -66,6 +66,11 @@ class PredictionRun(QObject):
     def is_whole(self) -> bool:
         """Whether the prediction was completed."""
         return self._result is not None and self._result.complete
+
+    @property
+    def unfamiliar(self) -> UnfamiliarMap | None:
+        """Map of where not to trust the prediction; None before the end, and if the model's card does not tell."""
+        return None if self._result is None else self._result.unfamiliar
 
     @property
     def request(self) -> RunRequest:

@@ -23,7 +23,7 @@ from napari_ink.typing import ThirdPlane, UInt8Array
 
 if TYPE_CHECKING:
     from napari_ink.model import Direction, InkModel
-    from napari_ink.predict import DeviceName, PrecisionName, TestTimeAugmentation
+    from napari_ink.predict import DeviceName, PrecisionName, TestTimeAugmentation, UnfamiliarMap
     from napari_ink.region import Region
 
 
@@ -65,6 +65,7 @@ class PredictionFound:
     record: Mapping[str, Any]
     ink_threshold: float
     edge_threshold: float
+    unfamiliar: UnfamiliarMap | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -194,7 +195,15 @@ def chosen_job(path: Path, stack: DepthStack) -> Generator[PredictionFound | Pre
         stored, opened = size_text(*prediction.shape), size_text(*stack.shape[1:])
         raise BadInputError(f"{path.name} is of a segment of {stored}, and this one has {opened}.")
     cuts = prediction.recommended_threshold("ink"), prediction.recommended_threshold("edge")
-    yield PredictionFound(path, prediction.shape, prediction.third, prediction.complete, prediction.provenance, *cuts)
+    yield PredictionFound(
+        path,
+        prediction.shape,
+        prediction.third,
+        prediction.complete,
+        prediction.provenance,
+        *cuts,
+        unfamiliar=prediction.unfamiliar(),
+    )
     third = prediction.disagreement or prediction.depth
     planes = [prediction.ink, prediction.edge, *([] if third is None else [third])]
     for first in range(0, prediction.shape[0], _BAND_PX):

@@ -22,6 +22,7 @@ from napari_ink.gui.layers.stack_layer import (
     stack_layer_data,
     stack_of,
 )
+from napari_ink.gui.layers.unfamiliar_layer import UNFAMILIAR_KEY, unfamiliar_layer
 from napari_ink.gui.layers.viewport import Viewport
 from napari_ink.typing import LabelKind, ThirdPlane, UInt8Array
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
     from qtpy.QtWidgets import QWidget
 
+    from napari_ink.predict import UnfamiliarMap
     from napari_ink.region import Region
     from napari_ink.stack import DepthStack
 
@@ -128,6 +130,7 @@ class LayerManager(QObject):
         self, shape: tuple[int, int], thresholds: Mapping[LabelKind, float], third: ThirdPlane | None = None
     ) -> None:
         """Show an empty prediction in place of the previous one, below the editable labels."""
+        self.show_unfamiliar(None)
         # Reusing the layers is faster, because napari is slow at adding new ones.
         if self.overlay is not None and self.overlay.fits(third):
             self.overlay.clear()
@@ -153,8 +156,15 @@ class LayerManager(QObject):
         """Add no more layers once the window is closed; napari would open an invisible window for them."""
         self._tasks.clear()
 
+    def show_unfamiliar(self, found: UnfamiliarMap | None) -> None:
+        """Add the hidden layer of a prediction's map of where not to trust, in place of the previous one."""
+        self.remove_auxiliary(UNFAMILIAR_KEY)
+        if found is not None and self.overlay is not None:
+            self.show_auxiliary(UNFAMILIAR_KEY, unfamiliar_layer(found), under_labels=True)
+
     def end_overlay(self) -> None:
         """Remove the prediction."""
+        self.show_unfamiliar(None)
         if self.overlay is not None:
             self._changes.remove(self.overlay.all_layers())
             self.overlay = None
@@ -352,6 +362,7 @@ class LayerManager(QObject):
         if self.overlay is not None and event.value in self.overlay.layers.values():
             self._changes.remove(self.overlay.all_layers())
             self.overlay = None
+            self.show_unfamiliar(None)
         if self.editable is not None and event.value in self.editable.layers.values():
             self._changes.remove(self.editable.layers.values())
             self.editable = None

@@ -9,6 +9,8 @@ from __future__ import annotations
 INK_RGB = (0.15, 0.25, 1.0)
 EDGE_RGB = (0.0, 0.85, 1.0)
 DISAGREEMENT_RGB = (0.80, 0.47, 0.65)
+# Fog over what a model cannot know: neither a label's colour nor a prediction's.
+UNFAMILIAR_RGB = (0.92, 0.92, 0.92)
 # Ink areas are soft, so that the fibres below stay visible; edges are thin lines.
 PREDICTION_ALPHA = {"ink": 0.45, "edge": 0.9}
 LIVE_RGB, LIVE_ALPHA = (0.98, 0.94, 0.15), 0.6

@@ -59,6 +59,13 @@ class _Stack(_Part):
     voxel_size_um: Annotated[StrictFloat | StrictInt, Field(gt=0, lt=1e9)] | None = None
 
 
+class _Unfamiliar(_Part):
+    share: Annotated[StrictFloat | StrictInt, Field(ge=0, le=1)]
+    mostly: str
+    side: Side
+    first: tuple[Pixels, Pixels]
+
+
 class Record(_Part):
     """The attributes of a store that the program uses; `describe_run` documents their meaning."""
 
@@ -82,6 +89,9 @@ class Record(_Part):
     complete: StrictBool = False
     left_out: tuple[Area, ...] = ()
     continued: tuple[dict[str, Any], ...] = ()
+    unfamiliar: _Unfamiliar | None = None
+    outside_of_training: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
 
 def check_record(path: Path, values: Mapping[str, Any], shape: tuple[int, ...]) -> None:

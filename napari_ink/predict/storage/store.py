@@ -19,6 +19,7 @@ from napari_ink.errors import BadInputError
 from napari_ink.model import recommended_thresholds
 from napari_ink.predict.storage.record import check_record
 from napari_ink.predict.tiles import BLOCK, blocks_in
+from napari_ink.predict.unfamiliar import UnfamiliarMap
 from napari_ink.region import Region
 from napari_ink.typing import ThirdPlane, UInt8Array
 
@@ -32,7 +33,7 @@ CHANNELS: tuple[What, What, What] = ("ink", "edge", "disagreement")
 _WITH_DEPTH: tuple[What, What, What] = ("ink", "edge", "depth")
 
 ATTRIBUTES = "napari_ink"
-LEVELS, DONE = "0", "done"
+LEVELS, DONE, UNFAMILIAR = "0", "done", "unfamiliar"
 # Limits on what a store's metadata may claim, checked before memory is allocated for it.
 _LONGEST_SIDE = 1_000_000
 _LARGEST_CHUNK = 2**28
@@ -143,6 +144,24 @@ class Prediction:
         if self.channels < 3:
             return None
         return "depth" if self.provenance.get("planes") == list(_WITH_DEPTH) else "disagreement"
+
+    def unfamiliar(self) -> UnfamiliarMap | None:
+        """Return the map of where not to trust, read from disk now; None if there is none.
+
+        Raises
+        ------
+        BadInputError
+            If it is damaged.
+        """
+        record = self.provenance.get(UNFAMILIAR)
+        if record is None or UNFAMILIAR not in self.group:
+            return None
+        array = _sound(self.path, self.group, UNFAMILIAR)
+        if array.ndim != 2 or array.dtype != np.uint8 or array.size > _LARGEST_CHUNK:
+            raise BadInputError(f"{self.path / UNFAMILIAR} is damaged; predict again under another name.")
+        with decoder_errors(BadInputError, array.store_path, "predict again under another name"):
+            levels = np.asarray(array[:], np.uint8)
+        return UnfamiliarMap(levels, record["side"], tuple(record["first"]), record["mostly"])
 
     @property
     def channels(self) -> int:

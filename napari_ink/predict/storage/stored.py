@@ -96,6 +96,17 @@ class StoredPrediction:
         return found
 
     @property
+    def unfamiliar_share(self) -> float | None:
+        """Share of the area that is unlike what the model was trained on, 0…1; None if it was not measured."""
+        found = self.provenance.get("unfamiliar")
+        return None if found is None else float(found["share"])
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """Sentences on why the map may be wrong."""
+        return tuple(str(one) for name in ("outside_of_training", "doubts") for one in self.provenance.get(name, ()))
+
+    @property
     def started(self) -> datetime:
         """Time at which the run began, local."""
         return datetime.fromisoformat(self.provenance["started"]).astimezone()
@@ -134,6 +145,8 @@ class StoredPrediction:
             "done": round(self.done, 4),
             "complete": self.is_complete,
             "mean_disagreement": self.mean_disagreement,
+            "unfamiliar_share": self.unfamiliar_share,
+            "doubts": list(self.doubts),
             "contract": self.provenance["contract"],
         }
 

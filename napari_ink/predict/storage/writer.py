@@ -8,7 +8,7 @@ import shutil
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext, suppress
 from pathlib import Path
@@ -16,13 +16,15 @@ from types import TracebackType
 from typing import Any, Self, cast
 
 import numpy as np
+import numpy.typing as npt
 from filelock import FileLock, Timeout
 
 from napari_ink.durable import replacing_unsynced, sync
 from napari_ink.errors import OutputError, storage_errors
 from napari_ink.predict.storage.encoding import BlockCodec, EncodedBlock
-from napari_ink.predict.storage.store import ATTRIBUTES, DONE, LEVELS, array_in, read_done
+from napari_ink.predict.storage.store import ATTRIBUTES, DONE, LEVELS, UNFAMILIAR, array_in, read_done
 from napari_ink.predict.tiles import BlockIndex, block_area, blocks_in
+from napari_ink.predict.unfamiliar import UnfamiliarMap
 from napari_ink.region import Region
 from napari_ink.typing import UInt8Array
 
@@ -285,6 +287,35 @@ class PredictionWriter:
             If the provenance cannot be written.
         """
         self._add_to_record("doubts", sentence)
+
+    def store_unfamiliar(self, found: UnfamiliarMap) -> None:
+        """Store the map of where not to trust, and record how large a share lies outside.
+
+        Raises
+        ------
+        OutputError
+            If they cannot be written.
+        """
+        with storage_errors(self.path):
+            self._group.create_array(UNFAMILIAR, data=found.levels, chunks=found.levels.shape, overwrite=True)
+            provenance = cast("dict[str, Any]", self._group.attrs[ATTRIBUTES])
+            self._group.attrs[ATTRIBUTES] = {**provenance, UNFAMILIAR: found.record}
+
+    def ink_histogram(self, papyrus: Callable[[Region], npt.NDArray[np.bool_]]) -> npt.NDArray[np.int64]:
+        """Return the number of pixels of papyrus at each level of ink, read block by block.
+
+        Parameters
+        ----------
+        papyrus
+            Function that returns which pixels of an area are papyrus.
+        """
+        counts = np.zeros(256, np.int64)
+        for block in blocks_in(self._region):
+            area = block_area(block, self._region)
+            with storage_errors(self.path):
+                ink = np.asarray(self._levels[0, *area.slices], np.uint8)
+            counts += np.bincount(ink[papyrus(area)], minlength=256)
+        return counts
 
     def _add_to_record(self, name: str, value: Any) -> None:
         provenance = cast("dict[str, Any]", self._group.attrs[ATTRIBUTES])
