@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 from napari.settings import get_settings
-from qtpy.QtWidgets import QLabel, QPushButton, QToolButton, QWidget
+from qtpy.QtWidgets import QAbstractSpinBox, QLabel, QPushButton, QToolButton, QWidget
 
+from napari_ink.gui.dock import InkDock
 from napari_ink.gui.models.state import Step
 from napari_ink.gui.models.status import TeachingStatus
 from tests.gui.driving import settle
@@ -32,9 +33,14 @@ def font_size():
     appearance.font_size = before
 
 
-def _cut_off(panel: QWidget) -> list[str]:
-    """Return the texts of buttons and single lines that have less room than they need."""
-    found = []
+def _cut_off(panel: InkDock) -> list[str]:
+    """Return the texts of buttons, numbers and single lines that have less room than they need, and a wide step."""
+    page = panel.page()
+    found = [] if page.widget().width() <= page.viewport().width() else [f"step: {page.widget().width()}"]
+    for number in panel.findChildren(QAbstractSpinBox):
+        inside = number.lineEdit()
+        if number.isVisible() and inside.fontMetrics().horizontalAdvance(number.text()) > inside.width():
+            found.append(f"{number.text()}: {inside.width()}")
     for widget in panel.findChildren(QWidget):
         is_text = isinstance(widget, QPushButton | QToolButton) or (
             isinstance(widget, QLabel) and not widget.wordWrap() and widget.text()
@@ -60,6 +66,11 @@ def test_the_panel_is_narrow_and_no_step_scrolls_in_a_small_window(small_dock, q
         bar = small_dock.page().verticalScrollBar()
         qtbot.waitUntil(lambda bar=bar: bar.maximum() == 0, timeout=3000)  # once the step is laid out
         assert _cut_off(small_dock) == []
+    small_dock.open_step(Step.PREDICT)
+    small_dock.predict.more.expand()
+    qtbot.wait(200)
+    assert small_dock.width() <= WIDEST_PX
+    assert _cut_off(small_dock) == []
 
 
 @pytest.mark.parametrize("points", [15, 18])

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from napari_ink.annotation import is_project
 from napari_ink.errors import StackError
-from napari_ink.stack import LAYER_FOLDERS, open_stack, suffix_of
+from napari_ink.stack import LAYER_FOLDERS, is_address, open_stack, suffix_of
 
 _LAYERS = ("*.[tT][iI][fF]*", "*.[pP][nN][gG]", "*.[jJ][pP]*[gG]")
 
@@ -18,6 +18,14 @@ def is_segment_folder(path: Path) -> bool:
     if suffix_of(str(path)) == ".zarr":  # labels and predictions are Zarr as well, so it must be opened
         return opens(str(path))
     return is_project(path) or holds_layers(path)
+
+
+def segment_name(source: str) -> str:
+    """Return the name of the segment or project at a path or an address."""
+    parts = (PurePosixPath(source) if is_address(source) else Path(source)).parts
+    if not parts:
+        return source
+    return parts[-2] if len(parts) > 1 and parts[-1] in LAYER_FOLDERS else parts[-1]
 
 
 def holds_layers(folder: Path) -> bool:

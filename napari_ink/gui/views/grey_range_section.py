@@ -28,6 +28,7 @@ class GreyRangeBox(QWidget):
             "For a stack that fills a small part of its range, such as 12 bits stored in 16 (0 to 4095): "
             "stretch these grey values over the whole range"
         )
+        self.setObjectName("inkRange")
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(self.use_box)
@@ -40,6 +41,7 @@ class GreyRangeBox(QWidget):
         ):
             box.setRange(0, _TOP)
             box.setKeyboardTracking(False)
+            box.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)  # which would cut off the number
             box.setToolTip(tip)
             box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
             box.setEnabled(False)

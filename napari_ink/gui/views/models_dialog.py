@@ -34,9 +34,14 @@ class ModelsDialog(QDialog):
             "Nothing is downloaded by this program: a link opens in your browser. Then drop the file here or on the "
             "picture, or choose it with … beside the list of models. It stays where it is. No code in it is run."
         )
-        self.list = QTextBrowser()
+        self.list = QTextBrowser(self)
         self.list.setAcceptDrops(False)  # drops go to the window
         self.list.setOpenExternalLinks(True)
+        # Qt's blue of links is hard to read on a dark theme; they are underlined in any case.
+        self.list.ensurePolished()
+        text = self.list.palette().text().color().name()
+        if (document := self.list.document()) is not None:
+            document.setDefaultStyleSheet(f"a {{ color: {text}; }}")
         self.list.setHtml("".join(map(_in_html, PUBLISHED_MODELS)))
         column = QVBoxLayout(self)
         column.addWidget(says)

@@ -52,7 +52,8 @@ class Page(QScrollArea):
         """Return the width of the step in the current font, and a small height."""
         panel, bar = self.widget(), self.verticalScrollBar()
         # With room for the scroll bar, which would cover the right of the step in a larger font.
-        beside = 0 if bar is None else bar.sizeHint().width()
+        margins = self.contentsMargins()  # napari's style gives all frames a border
+        beside = margins.left() + margins.right() + (0 if bar is None else bar.sizeHint().width())
         return QSize(0 if panel is None else panel.minimumSizeHint().width() + beside, 4 * self.fontMetrics().height())
 
     def eventFilter(self, a0: QObject | None, a1: QEvent | None) -> bool:  # noqa: N802

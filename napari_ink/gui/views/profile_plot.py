@@ -59,7 +59,8 @@ class ProfilePlot(QWidget):
         if self.profile is None or self._voxel_um is None:
             return "Depth (layer)"
         first, last = ((z - self._surface) * self._voxel_um for z in (0, len(self.profile.grey) - 1))
-        return f"Depth (layer; {first:+.0f} to {last:+.0f} µm from the surface)"
+        shown = f"{first:+.0f} to {last:+.0f} µm".replace("-", "−")
+        return f"Depth (layer; {shown} from the surface)"
 
     def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: N802
         """Draw the profile with its axes, or a hint if there is none."""

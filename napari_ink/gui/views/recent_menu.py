@@ -7,6 +7,7 @@ from pathlib import Path
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QMenu, QWidget
 
+from napari_ink.gui.models.segments import segment_name
 from napari_ink.gui.preferences import recent_sources
 from napari_ink.stack import is_address
 
@@ -34,7 +35,7 @@ class RecentMenu(QMenu):
         self.clear()
         for source in recent_sources():
             place = source if is_address(source) else Path(source)
-            action = self.addAction(source.rstrip("/").rpartition("/")[2] or source)
+            action = self.addAction(segment_name(source))
             if action is None:
                 continue
             action.setToolTip(source)

@@ -96,7 +96,13 @@ def summary(stack: DepthStack, mask: Path | None) -> str:
     depth, height, width = stack.shape
     voxels = "voxel size unknown" if stack.voxel_size_um is None else f"{stack.voxel_size_um:g} µm voxels"
     size = [f"{depth} depth layers", size_text(height, width)]
-    parts = [f"<b>{escape(stack.name)}</b>", *size, f"{8 * stack.dtype.itemsize} bit", voxels, stack.format]
+    parts = [
+        f"<b>{escape(stack.name)}</b>",
+        *size,
+        f"{8 * stack.dtype.itemsize} bit",
+        voxels,
+        stack.format.replace("tiff", "TIFF"),
+    ]
     parts += [stack.scaling] if stack.scaling else []
     found = "no papyrus mask beside it" if mask is None else f"papyrus mask: {escape(mask.name)}"
     # Lines break between the parts, not inside them.

@@ -14,6 +14,8 @@ _SHEET = """
 #inkHint, #inkSmall, #inkWarning {{ padding: 0px; margin: 0px; }}
 #inkStep, #inkStatus {{ background: {raised}; border: none; }}
 #inkStep QWidget, #inkStatus QWidget {{ background-color: transparent; }}
+#inkStep QDialog {{ background-color: {window}; }}
+#inkStep QMenu {{ background-color: {raised}; }}
 #inkStatus {{ border-top: 1px solid {line}; }}
 #inkHint, #inkSmall {{ color: {soft}; }}
 #inkStrong {{ font-weight: bold; }}
@@ -57,7 +59,7 @@ QPushButton#inkFlat:disabled {{ color: {faint}; }}
 #inkStep QToolButton#inkIcon:disabled {{ background-color: transparent; color: {faint}; }}
 #inkStep QListView {{ background-color: {line}; border: none; border-radius: 3px; font-size: {small}pt; }}
 #inkStep #inkModels::item, #inkStep #inkPredictions::item {{ padding: 4px; }}
-#inkTool QSpinBox, #inkTool QComboBox {{ min-width: 30px; }}
+#inkTool QSpinBox, #inkTool QComboBox, #inkRange QSpinBox {{ min-width: 30px; }}
 #inkStep QToolButton {{ font-size: {small}pt; }}
 #inkStep QToolButton#inkIcon {{ font-family: "{fixed}"; }}
 #inkStep QComboBox {{ background-color: {line}; padding: 2px 6px; border-radius: 3px; }}
@@ -79,6 +81,8 @@ def style_sheet(theme_name: str, font_pt: int) -> str:
         # In small sizes of a proportional font, J and I can look alike; fixed fonts are made to tell letters apart.
         fixed=QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont).family(),
         small=font_pt,  # napari shows most text one point larger
+        # Dialogs and menus of a step are windows, so they must not be transparent as its other parts are.
+        window=theme.background.as_rgb(),
         line=theme.primary.as_rgb(),
         hover=theme.highlight.as_rgb(),
         text=theme.text.as_rgb(),
