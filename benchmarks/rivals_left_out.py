@@ -141,7 +141,7 @@ def main() -> None:
     parser.add_argument("--left-out", nargs="+", default=["swirls+foam"], help="splits, computed one after the other")
     parser.add_argument("--seconds", type=float, default=240, help="of processor time for a full run")
     parser.add_argument("--search-seconds", type=float, default=60, help="of processor time for each rate")
-    parser.add_argument("--most-rates", type=int, default=5, help="rates to try for each network, 3 at least")
+    parser.add_argument("--most-rates", type=int, default=5, help="rates to try for each network; 1: the usual one")
     parser.add_argument("--only", nargs="+", default=USUAL, help="names of networks")
     parser.add_argument("--seed", type=int, default=0)
     add_device(parser)

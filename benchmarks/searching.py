@@ -40,8 +40,10 @@ def best_step(tried: Callable[[int], float], most: int) -> int:
     tried
         Returns the score of a power.
     most
-        Largest number of powers to try, at least 3.
+        Largest number of powers to try; below 3 none is tried, and the power is 0.
     """
+    if most < 3:
+        return 0
     found = {step: tried(step) for step in (-1, 0, 1)}
     while len(found) < most:
         best = max(found, key=lambda step: found[step])
