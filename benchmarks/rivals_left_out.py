@@ -103,7 +103,10 @@ def best_rate(entrant: Entrant, args: argparse.Namespace) -> int:
 
 def compute(args: argparse.Namespace) -> None:
     """Search the rates of all entrants, then train and score each on each split."""
-    chosen = [entrant for entrant in ENTRANTS if entrant.name in args.only]
+    named = {entrant.name: entrant for entrant in ENTRANTS}
+    if unknown := set(args.only) - set(named):
+        raise SystemExit(f"There is no network {', '.join(sorted(unknown))}; choose from: {'; '.join(named)}.")
+    chosen = [named[name] for name in args.only]
     steps = {entrant: best_rate(entrant, args) for entrant in chosen}
     for group in args.left_out:
         for entrant, step in steps.items():
