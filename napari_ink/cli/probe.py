@@ -20,6 +20,7 @@ from napari_ink.cli.common import (
     stated_region,
 )
 from napari_ink.cli.ground_truth import read_truth
+from napari_ink.errors import BadInputError
 
 if TYPE_CHECKING:
     from napari_ink.predict import ProbeRequest
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from napari_ink.predict.probing.verdict import Window
 
 _BAR = 40
+_PICTURES = (".png", ".tif", ".tiff")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -74,6 +76,8 @@ def run(arguments: argparse.Namespace) -> None:
 
     # Before the probe, whose work would be lost if the plot could not be written.
     if arguments.plot is not None:
+        if arguments.plot.suffix.lower() not in _PICTURES:
+            raise BadInputError(f"{arguments.plot} does not end in .png or .tif; give the plot a name that does.")
         check_output(arguments.plot.absolute())
     started: ProbeStarted | None = None
     probed: list[WindowProbed] = []

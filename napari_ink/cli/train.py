@@ -94,9 +94,8 @@ def _show(event: TrainingEvent, bar: Any, notes: tuple[str, ...]) -> None:
         case TrainingStarted():
             bar.reset(event.steps)
             bar.update(event.first_step)  # a resumed run begins there
-            bar.write(
-                "\n".join((*notes, *event.notes, f"Runs on {event.device} in {event.precision}.")), file=sys.stderr
-            )
+            device = "the CPU" if event.device == "cpu" else event.device  # as `predict` calls it
+            bar.write("\n".join((*notes, *event.notes, f"Runs on {device} in {event.precision}.")), file=sys.stderr)
         case StepEnded():
             bar.update(event.step - bar.n)
             bar.set_postfix(ink=f"{event.ink_loss:.3f}", edge=f"{event.edge_loss:.3f}", refresh=False)

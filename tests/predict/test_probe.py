@@ -227,5 +227,8 @@ def test_the_probe_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], m
     assert facts["verdict"]["kind"] == "reversed and shifted" and facts["separation"] == "without labels"
     assert len(facts["windows"]) == 14
     assert main(["probe", stack, "--plot", str(plot)]) == 2
+    # A PNG under the name of a table would be opened by no program.
+    assert main(["probe", stack, "--plot", str(tmp_path / "plot.csv")]) == 2
+    assert not (tmp_path / "plot.csv").exists()
     assert "exists already" in capsys.readouterr().err
     assert main(["probe", stack, "--tiles", "0"]) == 2

@@ -51,7 +51,7 @@ def test_a_model_is_trained_further_on_a_phantoms_folder(
         "No supervision mask",
         "No validation mask",
         "Reads depth layers 4 to 15 of 20",
-        "Runs on cpu in fp32",
+        "Runs on the CPU in fp32",
     ):
         assert sentence in progress
     model = load_model(out / "best.safetensors")
