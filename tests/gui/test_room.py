@@ -94,6 +94,15 @@ def test_in_fifteen_points_the_steps_are_compact_so_that_they_need_no_scrolling(
         qtbot.waitUntil(lambda bar=bar: bar.maximum() == 0, timeout=3000)
 
 
+def test_a_low_window_makes_the_panel_no_wider(small_dock, viewer, qtbot):
+    small_dock.open_step(Step.CORRECT)
+    viewer.window.resize(1100, 560)
+    qtbot.waitUntil(lambda: not small_dock.correct.hint.isVisible(), timeout=3000)  # it is compact
+    qtbot.wait(200)
+    assert small_dock.width() <= WIDEST_PX
+    assert _cut_off(small_dock) == []
+
+
 def test_a_lesson_needs_no_scrolling_in_a_small_window(small_dock, qtbot):
     small_dock.open_step(Step.LEARN)
     bar = small_dock.page().verticalScrollBar()

@@ -48,7 +48,8 @@ _SIGNS = {"Ctrl+": "^", "Shift+": "⇧", "Alt+": "⌥", "Down": "↓", "Up": "�
 # icon instead of below it.
 _WIDTH, _HEIGHT, _ICON = 2.4, 2.7, 1.35
 _COMPACT_HEIGHT, _COMPACT_ICON = 1.6, 0.9
-_AROUND_PX = 10  # border and gap of a compact button
+_AROUND_PX = 8  # border and gap of a compact button
+_SHORT = 2  # characters of a key that has room in a compact button of the same width
 
 
 class IconButton(QToolButton):
@@ -90,10 +91,11 @@ class IconButton(QToolButton):
 
     def sizeHint(self) -> QSize:  # noqa: N802
         """Return a size in proportion to the font."""
-        line, width = self.fontMetrics().height(), 0
-        if self._is_compact:
-            width = self.iconSize().width() + self.fontMetrics().horizontalAdvance(self.text()) + _AROUND_PX
-        return QSize(max(round(_WIDTH * line), width), round(self._choose(_HEIGHT, _COMPACT_HEIGHT) * line))
+        line = self.fontMetrics().height()
+        # Compact or not, the rows have the same width; only long keys, which are in no row, need more.
+        is_longer = self._is_compact and len(self.text()) > _SHORT
+        width = self.iconSize().width() + self._beside_icon() if is_longer else round(_WIDTH * line)
+        return QSize(width, round(self._choose(_HEIGHT, _COMPACT_HEIGHT) * line))
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802
         """Return the same as `sizeHint`."""
@@ -114,8 +116,15 @@ class IconButton(QToolButton):
         self.updateGeometry()
 
     def _fit_icon(self) -> None:
-        side = round(self._choose(_ICON, _COMPACT_ICON) * self.fontMetrics().height())
+        line = self.fontMetrics().height()
+        side = round(self._choose(_ICON, _COMPACT_ICON) * line)
+        if self._is_compact and len(self.text()) <= _SHORT:
+            side = min(side, round(_WIDTH * line) - self._beside_icon())
         self.setIconSize(QSize(side, side))
+
+    def _beside_icon(self) -> int:
+        """Return the width of what a compact button has besides its icon."""
+        return self.fontMetrics().horizontalAdvance(self.text()) + _AROUND_PX
 
     def _choose(self, comfortable: float, compact: float) -> float:
         return compact if self._is_compact else comfortable
