@@ -130,11 +130,17 @@ def pretext_settings(args: argparse.Namespace, steps: int) -> TrainSettings:
 
 
 def solve(
-    model: InkModel, network: InkEdgeNetwork, head: PuzzleHead, pairs: list[TrainingPair], settings: TrainSettings
+    model: InkModel,
+    network: InkEdgeNetwork,
+    head: PuzzleHead,
+    pairs: list[TrainingPair],
+    settings: TrainSettings,
+    only_head: bool = False,
 ) -> None:
-    """Train a network and a head on puzzles made of stacks."""
+    """Train a network and a head, or the head alone, on puzzles made of stacks."""
     form = for_lane(network, lambda part: part, updates_statistics=True, has_frozen_norms=settings.freeze_norms)
-    weights = [*form.parameters(), *head.parameters()]
+    form.requires_grad_(not only_head)
+    weights = [one for one in (*form.parameters(), *head.parameters()) if one.requires_grad]
     optimiser = torch.optim.AdamW(weights, settings.learning_rate, weight_decay=settings.weight_decay, fused=True)
     sampler = CropSampler(pairs, model.contract, settings.crop_size, settings.depth)
     began, told = time.process_time(), []
@@ -192,6 +198,9 @@ def adapted(model: InkModel, pair: TrainingPair, args: argparse.Namespace) -> In
         head = PuzzleHead(network)
         head.load_state_dict(torch.load(args.head))
         frozen = settings.model_copy(update={"freeze_norms": True})
+        # The network has changed since the pretext: a head that does not fit it would only pull it back.
+        fitting = frozen.model_copy(update={"learning_rate": args.learning_rate})
+        solve(model, network, head, [unlabelled(pair)], fitting, only_head=True)
         solve(model, network, head, [unlabelled(pair)], frozen)
     return InkModel(model.name, network.eval(), model.config, model.contract, model.provenance, model.sha256)
 
