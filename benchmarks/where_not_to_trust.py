@@ -51,7 +51,9 @@ def shares(model: InkModel, volume: npt.NDArray[np.uint8]) -> tuple[float, float
 
 
 def spoilt(volume: npt.NDArray[np.uint8], how: Callable[[Values], Values]) -> npt.NDArray[np.uint8]:
-    """Return a copy whose right half is spoilt."""
+    """Return a copy whose right half is spoilt; the same volume if nothing is spoilt."""
+    if how is SPOILT["nothing"]:
+        return volume
     values, half = volume.astype(np.float32), volume.shape[2] // 2
     values[:, :, half:] = how(values[:, :, half:])
     return values.clip(1, 255).astype(np.uint8)  # 0 would be beside the papyrus

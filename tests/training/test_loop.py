@@ -206,7 +206,7 @@ def test_training_further_starts_from_the_given_weights(pair: TrainingPair, tmp_
     assert model.contract == start.contract
     assert model.provenance["started_from"]["sha256"] == start.sha256
     # The pair does not state that it is a phantom, so it counts as a scan, in each of both trainings.
-    assert model.provenance["trained_on"] == {"scans": 2, "phantoms": 0, "figures": {}}
+    assert model.provenance["trained_on"] == {"scans": 2, "phantoms": 0, "figures": {}, "places": []}
     with pytest.raises(BadInputError, match="contract of its own"):
         next(train(replace(further, contract=CONTRACT.changed(mean=0.1), out=tmp_path / "x")))
     with pytest.raises(BadInputError, match="size of its own"):

@@ -82,8 +82,9 @@ def details(row: StoredPrediction, is_running: bool) -> str:
     """Return the line of facts below the name of a prediction."""
     share = "" if row.is_complete else "running" if is_running else f"{row.share} done"
     disagreement = "" if row.mean_disagreement is None else f"disagreement {row.mean_disagreement:.1%}"
+    unlike = f"{row.unfamiliar_share:.0%} unlike training" if row.unfamiliar_share else ""
     direction = "reversed" if row.provenance["contract"]["direction"] == "reversed" else ""
-    return ", ".join(filter(None, (row.area, direction, share, disagreement)))
+    return ", ".join(filter(None, (row.area, direction, share, disagreement, unlike)))
 
 
 def size(nbytes: int) -> str:
