@@ -30,7 +30,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from scipy import ndimage, optimize
-from world_phantoms import CONTRACT, entries
+from world_phantoms import CONTRACT, FIRST, entries
 from world_table import auc
 
 from napari_ink.annotation import LabelValue
@@ -110,11 +110,11 @@ def held_out(worlds: Sequence[str], home: Path) -> list[TrainingPair]:
 
 
 def weights_of(args: argparse.Namespace, worlds: Sequence[str]) -> dict[str, float]:
-    """Return the weight of each world: 1, unless an option states another."""
-    stated = dict(text.split("=") for text in args.weights)
-    if unknown := stated.keys() - set(WORLDS):
-        raise SystemExit(f"There is no world {', '.join(sorted(unknown))}; choose from {', '.join(WORLDS)}.")
-    return {world: float(stated.get(world, 1)) for world in worlds}
+    """Return the weight of each world: 1, unless an option states another; `FIRST` take part where they have one."""
+    stated = {name: float(weight) for name, weight in (text.split("=") for text in args.weights)}
+    if unknown := stated.keys() - {*WORLDS, *FIRST}:
+        raise SystemExit(f"There is no world {', '.join(sorted(unknown))}; choose from {', '.join((*WORLDS, *FIRST))}.")
+    return {world: stated.get(world, 1.0) for world in worlds} | {one: stated[one] for one in FIRST if one in stated}
 
 
 def settings_of(args: argparse.Namespace) -> TrainSettings:
@@ -148,12 +148,9 @@ def settings_of(args: argparse.Namespace) -> TrainSettings:
 
 def trained(worlds: Sequence[str], run: Path, args: argparse.Namespace, start: InkModel | None) -> tuple[InkModel, Any]:
     """Train on some worlds; return the model with averaged weights, and the processor time and steps of the run."""
-    shares = {"train": 1 - args.bare, "bare": args.bare}
+    shares, weights = {"train": 1 - args.bare, "bare": args.bare}, weights_of(args, worlds)
     request = TrainRequest(
-        pairs=[
-            *pairs_of(weights_of(args, worlds), shares, args.home),
-            *held_out(worlds, args.home),
-        ],
+        pairs=[*pairs_of(weights, shares, args.home), *held_out(tuple(weights), args.home)],
         out=run,
         settings=settings_of(args),
         config=None if start is not None else InkEdgeConfig.tiny(),
@@ -163,7 +160,7 @@ def trained(worlds: Sequence[str], run: Path, args: argparse.Namespace, start: I
         resume=(run / "state.pt").exists(),
         provenance={
             "made_by": "benchmarks/leave_one_out.py",
-            "data": f"phantoms of the worlds {', '.join(worlds)}, 320 × 320 pixels",
+            "data": f"phantoms of the worlds {', '.join(weights)}, 320 × 320 pixels",
         },
     )
     began, steps, losses = time.process_time(), 0, []
