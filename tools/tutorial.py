@@ -28,21 +28,24 @@ if TYPE_CHECKING:
 SIZE = (1366, 768)
 _QUALITY = 82
 _SETTLE_MS = 2000
-# Strokes (y, x) from start to end: ink that the model misses in the sample, the bar of the letter alpha first ...
+# Strokes (y, x) from start to end: ink that the model misses in the sample ...
 INK = (
-    ((378, 270), (388, 308)),
-    ((383, 421), (420, 424)),
-    ((342, 463), (368, 482)),
     ((13, 180), (22, 208)),
-    ((156, 374), (158, 388)),
+    ((281, 408), (285, 424)),
+    ((383, 424), (420, 425)),
+    ((387, 276), (394, 300)),
+    ((158, 376), (160, 386)),
 )
 # ... and papyrus: what it takes for ink, and some places without any.
 PAPYRUS = (
-    ((440, 585), (415, 608)),
-    ((344, 281), (362, 281)),
-    ((60, 60), (60, 150)),
+    ((60, 68), (62, 104)),
+    ((105, 52), (105, 90)),
+    ((133, 418), (133, 450)),
+    ((348, 281), (364, 281)),
     ((225, 450), (225, 560)),
     ((300, 330), (300, 380)),
+    ((225, 60), (225, 160)),
+    ((60, 420), (150, 480)),
 )
 
 
