@@ -1,7 +1,6 @@
 """Measure the texture of what a checkpoint that ships already was trained on, into a table beside the checkpoints.
 
     python benchmarks/known_texture.py ink-tiny-4
-    python benchmarks/known_texture.py ink-tiny-5 --worlds gaussian tubes veins foam weave swirls clouds laminae
 
 `benchmarks/ship_checkpoint.py` measures the same for a new one, and writes it into its card.
 """

@@ -97,6 +97,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--left-out", type=Path, required=True, help="results of benchmarks/leave_one_out.py")
     parser.add_argument("--by-quantiles", action="store_true", help="scale greys by the stack's quantiles")
     parser.add_argument("--calibrate", action="store_true")
+    parser.add_argument("--threshold", type=float, help="of ink, with --calibrate in place of the one that is fitted")
     parser.add_argument("--worlds", nargs="*", default=["gaussian"], choices=tuple(WORLDS), help="those trained on")
     parser.add_argument("--phantoms", type=int, default=300, help="number of phantoms trained on")
     parser.add_argument("--started-from", help="the shipped model that the first of several trainings began with")
@@ -125,7 +126,7 @@ def main() -> None:
         provenance["weights_of"] = {"name": model.name, "sha256": model.sha256}
     if args.calibrate:
         threshold, fitted = fit_threshold(known), calibrate(network, known)
-        cut = round(calibrated(threshold, **fitted), 2)
+        cut = args.threshold or round(calibrated(threshold, **fitted), 2)
         provenance |= {"calibration": fitted, "thresholds": {**provenance["thresholds"], "ink": cut}}
         known = [Known(fitted["factor"] * one.logits + fitted["offset"], one.truth) for one in known]
     provenance["clear_ink"] = clear_ink(known)

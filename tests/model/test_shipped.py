@@ -53,7 +53,7 @@ def test_a_prediction_hardly_depends_on_the_position_of_the_tile(
     assert difference[0] < 0.03 and difference[1] < 0.1
     cut = recommended_thresholds(model.provenance)
     for plane, what in enumerate(("ink", "edge")):
-        assert ((here[plane][inner] > cut[what]) == (moved[plane][same] > cut[what])).mean() > 0.97
+        assert ((here[plane][inner] > cut[what]) == (moved[plane][same] > cut[what])).mean() > 0.95
 
 
 @pytest.mark.parametrize("deeper", [-8.0, -4.0, 4.0, 8.0])
@@ -84,7 +84,7 @@ def test_a_stack_that_is_constant_in_the_plane_gives_a_map_without_a_grid(
 ) -> None:
     column = stack.read(slice(None), slice(250, 251), slice(250, 251))
     found = whole_map(np.broadcast_to(column, (len(column), 700, 1100)).copy(), model, tmp_path)
-    assert np.ptp(found, axis=(1, 2)).max() <= 2
+    assert np.ptp(found, axis=(1, 2)).max() <= 3
 
 
 def test_a_map_does_not_depend_on_the_positions_of_tiles(model: InkModel, tmp_path: Path) -> None:
