@@ -152,7 +152,9 @@ def main() -> None:
             break
         made += not entry.file(args.home).exists()
         entry.make(args.home)
-    print(f"{made} phantoms made, {sum(one.file(args.home).exists() for one in (*everything(), *everything_first()))} there")
+    print(
+        f"{made} phantoms made, {sum(one.file(args.home).exists() for one in (*everything(), *everything_first()))} there"
+    )
 
 
 if __name__ == "__main__":
