@@ -152,9 +152,8 @@ def main() -> None:
             break
         made += not entry.file(args.home).exists()
         entry.make(args.home)
-    print(
-        f"{made} phantoms made, {sum(one.file(args.home).exists() for one in (*everything(), *everything_first()))} there"
-    )
+    there = sum(one.file(args.home).exists() for one in (*everything(), *everything_first()))
+    print(f"{made} phantoms made, {there} there")
 
 
 if __name__ == "__main__":
