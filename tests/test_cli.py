@@ -202,6 +202,15 @@ def test_a_stack_predicts_and_exports_at_its_exact_size(run: Run, prediction: Pa
         assert set(np.unique(mask)) <= {0, 255}
 
 
+@pytest.mark.parametrize("option", [("--threshold", 0.4), ("--size", 50, 70)])
+def test_a_map_refuses_what_is_for_masks(
+    run: Run, prediction: Path, tmp_path: Path, option: tuple[str | float, ...]
+) -> None:
+    ended = run("export", prediction, "-o", tmp_path / "map.tif", "--what", "map", *option)
+    assert ended.code == 2 and f"{option[0]} does not apply" in ended.err
+    assert not (tmp_path / "map.tif").exists()
+
+
 def test_a_region_equals_that_part_of_a_whole_prediction(
     run: Run, prediction: Path, segment: Path, checkpoint: Path, tmp_path: Path
 ) -> None:

@@ -55,6 +55,9 @@ def run(arguments: argparse.Namespace) -> None:
         raise BadInputError(f"--size {size[0]} {size[1]} is not a valid size; give two numbers above 0.")
     out = arguments.out.absolute()
     if arguments.what == "map":
+        for name in ("threshold", "calibration", "size"):
+            if getattr(arguments, name) is not None:
+                raise BadInputError(f"--{name} does not apply to a map of probabilities; leave it out.")
         print(_map(arguments.source, out))
         return
     threshold = arguments.threshold

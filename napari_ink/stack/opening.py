@@ -242,7 +242,7 @@ def _scaling_of(planes: Sequence[TiffPlane]) -> str:
     if not inverted:
         return scaling
     which = "" if inverted == len(planes) else f" in {inverted} of {len(planes)} layers"
-    return f"{scaling}{', ' if scaling else ''}0 is white{which}, turned round"
+    return f"{scaling}{', ' if scaling else ''}0 is white{which}, inverted"
 
 
 def _from_planes(

@@ -157,9 +157,9 @@ class LayerManager(QObject):
         self._tasks.clear()
 
     def show_unfamiliar(self, found: UnfamiliarMap | None) -> None:
-        """Add the hidden layer of a prediction's map of where not to trust, in place of the previous one."""
+        """Add the hidden layer of a prediction's map of where not to trust, if any square lies outside."""
         self.remove_auxiliary(UNFAMILIAR_KEY)
-        if found is not None and self.overlay is not None:
+        if found is not None and found.share and self.overlay is not None:
             self.show_auxiliary(UNFAMILIAR_KEY, unfamiliar_layer(found), under_labels=True)
 
     def end_overlay(self) -> None:
