@@ -189,6 +189,8 @@ def _nothing_in(folder: Path) -> str:
     if (folder / "attributes.json").exists():
         return f"{folder} is an N5 store, and not Zarr; convert it to OME-Zarr."
     inside = sorted(one.name for one in folder.iterdir() if one.is_dir() and os.access(one, os.X_OK) and _is_stack(one))
+    if len(inside) == 1:
+        return f"{folder} holds the segment {inside[0]}; open that folder."
     if inside:
         more = " and more" if len(inside) > 5 else ""
         return f"{folder} holds the segments {', '.join(inside[:5])}{more}; open one of them."

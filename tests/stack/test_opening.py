@@ -42,6 +42,15 @@ def test_a_segment_folder_and_its_layers_are_the_same_stack(tmp_path: Path) -> N
         assert (stack.format, stack.surface_z) == ("tiff folder", 2)
 
 
+def test_a_folder_of_segments_names_them(tmp_path: Path) -> None:
+    write_layers(tmp_path / "a" / "layers")
+    with pytest.raises(StackError, match="holds the segment a; open that folder"):
+        open_stack(tmp_path)
+    write_layers(tmp_path / "b" / "layers")
+    with pytest.raises(StackError, match="holds the segments a, b; open one of them"):
+        open_stack(tmp_path)
+
+
 def test_a_fragment_folder_has_its_mask_and_labels(tmp_path: Path) -> None:
     write_layers(tmp_path / "frag" / "surface_volume")
     for name in ("mask.png", "inklabels.png", "ir.png"):
