@@ -66,7 +66,7 @@ class KnownTexture(BaseModel):
 
     @classmethod
     def of_places(cls, names: Sequence[str], figures: Figures) -> Self | None:
-        """Return the distribution of figures ``(n, figures)``; None if there are too few places to tell."""
+        """Return the distribution of figures ``(n, figures)``; None if too few places, or all alike, tell nothing."""
         if len(figures) < _LEAST_PLACES_PER_FIGURE * len(names):
             return None
         least = np.array([_LEAST_DEVIATIONS.get(name, _LEAST_DEVIATION) for name in names])
@@ -74,8 +74,8 @@ class KnownTexture(BaseModel):
         rows = tuple(tuple(round(value, 7) for value in row) for row in covariance.tolist())
         mean = tuple(round(value, 4) for value in figures.mean(axis=0).tolist())
         found = cls(figures=tuple(names), mean=mean, covariance=rows, limit=1.0)
-        limit = _MARGIN * float(np.quantile(found.distances(figures), _SHARE_INSIDE))
-        return found.model_copy(update={"limit": round(limit, 3)})
+        limit = round(_MARGIN * float(np.quantile(found.distances(figures), _SHARE_INSIDE)), 3)
+        return found.model_copy(update={"limit": limit}) if limit > 0 else None
 
     def distances(self, figures: Figures) -> Figures:
         """Return how far places ``(n, figures)`` lie from the mean, 1 at the limit; NaN where they are NaN."""

@@ -35,8 +35,9 @@ def test_the_nearest_of_several_trainings_counts() -> None:
     assert (distances < 1).all() and closest.mean[0] > 40
 
 
-def test_too_few_places_tell_nothing() -> None:
-    assert KnownTexture.of_places(NAMES, np.zeros((9, 2))) is None
+@pytest.mark.parametrize("figures", [np.random.default_rng(0).normal(size=(9, 2)), np.zeros((500, 2))])
+def test_too_few_places_and_constant_ones_tell_nothing(figures: np.ndarray) -> None:
+    assert KnownTexture.of_places(NAMES, figures) is None
 
 
 @pytest.mark.parametrize("change", [{"mean": (1.0,)}, {"limit": 0.0}, {"covariance": ((1.0, 2.0), (2.0, 1.0))}])
