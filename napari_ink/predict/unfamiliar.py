@@ -71,6 +71,13 @@ class UnfamiliarMap:
         )
 
 
+def squares_in(region: Region, side: int) -> tuple[int, int]:
+    """Return the numbers of rows and columns of squares of a region, which begin at multiples of their side."""
+    ranges = (region.y0, region.y1), (region.x0, region.x1)
+    rows, columns = (-(-stop // side) - start // side for start, stop in ranges)
+    return rows, columns
+
+
 def unfamiliar_map(
     model: InkModel, stack: DepthStack, region: Region, has_papyrus: Callable[[Region], bool] = lambda _: True
 ) -> UnfamiliarMap | None:

@@ -1,10 +1,12 @@
 """The map of where not to trust: measured, stored, read again, and told."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import zarr
 from scipy import ndimage
 
 from napari_ink.errors import BadInputError
@@ -112,10 +114,42 @@ def test_the_list_of_predictions_states_the_share(model: InkModel, stack: DepthS
     assert row.unfamiliar_share == 0.3333 and any("33% of the area" in doubt for doubt in row.doubts)
 
 
-def test_a_damaged_map_is_refused_in_a_sentence(model: InkModel, stack: DepthStack, tmp_path: Path) -> None:
-    import zarr
-
+@pytest.fixture
+def store(model: InkModel, stack: DepthStack, tmp_path: Path) -> Path:
     run(PredictRequest(stack, model, tmp_path / "p.zarr", device="cpu"))
-    zarr.open_group(tmp_path / "p.zarr").create_array("unfamiliar", data=np.zeros(9, np.float32), overwrite=True)
+    return tmp_path / "p.zarr"
+
+
+@pytest.mark.parametrize("shape", [(9,), (2, 3), (0, 0)])
+def test_a_map_of_another_shape_is_refused(store: Path, shape: tuple[int, ...]) -> None:
+    zarr.open_group(store).create_array("unfamiliar", shape=shape, dtype="uint8", overwrite=True)
     with pytest.raises(BadInputError, match="damaged"):
-        open_prediction(tmp_path / "p.zarr").unfamiliar()
+        open_prediction(store).unfamiliar()
+
+
+@pytest.mark.parametrize("content", ['{"zarr_f', '{"zarr_format": 3, "node_type": "group"}'])
+def test_a_map_with_damaged_metadata_is_refused(store: Path, content: str) -> None:
+    (store / "unfamiliar" / "zarr.json").write_text(content)
+    with pytest.raises(BadInputError, match="unfamiliar"):
+        open_prediction(store).unfamiliar()
+
+
+def test_a_map_whose_values_are_lost_was_not_measured(store: Path) -> None:
+    shutil.rmtree(store / "unfamiliar" / "c")
+    found = open_prediction(store).unfamiliar()
+    assert found is not None and (found.levels == UNMEASURED).all()
+
+
+def test_a_map_of_a_region_is_read_again(model: InkModel, stack: DepthStack, tmp_path: Path) -> None:
+    events = run(PredictRequest(stack, model, tmp_path / "p.zarr", region=Region(130, 384, 120, 300), device="cpu"))
+    found, ended = open_prediction(tmp_path / "p.zarr").unfamiliar(), events[-1]
+    assert isinstance(ended, PredictionEnded) and ended.unfamiliar is not None and found is not None
+    assert found.levels.tolist() == ended.unfamiliar.levels.tolist() and found.first == (128, 0)
+
+
+def test_a_resumed_run_refuses_damaged_blocks_in_a_sentence(model: InkModel, stack: DepthStack, tmp_path: Path) -> None:
+    request = PredictRequest(stack, model, tmp_path / "p.zarr", device="cpu")
+    run(request)
+    next(one for one in (tmp_path / "p.zarr" / "0" / "c" / "0").rglob("*") if one.is_file()).write_bytes(b"xx")
+    with pytest.raises(BadInputError, match="A part of .*p.zarr cannot be read"):
+        run(replace(request, resume=True))

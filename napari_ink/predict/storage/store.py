@@ -19,7 +19,7 @@ from napari_ink.errors import BadInputError
 from napari_ink.model import recommended_thresholds
 from napari_ink.predict.storage.record import check_record
 from napari_ink.predict.tiles import BLOCK, blocks_in
-from napari_ink.predict.unfamiliar import UnfamiliarMap
+from napari_ink.predict.unfamiliar import UnfamiliarMap, squares_in
 from napari_ink.region import Region
 from napari_ink.typing import ThirdPlane, UInt8Array
 
@@ -154,12 +154,14 @@ class Prediction:
             If it is damaged.
         """
         record = self.provenance.get(UNFAMILIAR)
-        if record is None or UNFAMILIAR not in self.group:
+        if record is None:
             return None
-        array = _sound(self.path, self.group, UNFAMILIAR)
-        if array.ndim != 2 or array.dtype != np.uint8 or array.size > _LARGEST_CHUNK:
-            raise BadInputError(f"{self.path / UNFAMILIAR} is damaged; predict again under another name.")
-        with decoder_errors(BadInputError, array.store_path, "predict again under another name"):
+        with decoder_errors(BadInputError, self.path / UNFAMILIAR, "predict again under another name"):
+            if UNFAMILIAR not in self.group:
+                return None
+            array = _sound(self.path, self.group, UNFAMILIAR)
+            if array.shape != squares_in(self.region, record["side"]) or array.dtype != np.uint8:
+                raise BadInputError(f"{self.path / UNFAMILIAR} is damaged; predict again under another name.")
             levels = np.asarray(array[:], np.uint8)
         return UnfamiliarMap(levels, record["side"], tuple(record["first"]), record["mostly"])
 

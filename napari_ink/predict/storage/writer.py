@@ -19,12 +19,13 @@ import numpy as np
 import numpy.typing as npt
 from filelock import FileLock, Timeout
 
+from napari_ink.decoding import decoder_errors
 from napari_ink.durable import replacing_unsynced, sync
-from napari_ink.errors import OutputError, storage_errors
+from napari_ink.errors import BadInputError, OutputError, storage_errors
 from napari_ink.predict.storage.encoding import BlockCodec, EncodedBlock
 from napari_ink.predict.storage.store import ATTRIBUTES, DONE, LEVELS, UNFAMILIAR, array_in, read_done
 from napari_ink.predict.tiles import BlockIndex, block_area, blocks_in
-from napari_ink.predict.unfamiliar import UnfamiliarMap
+from napari_ink.predict.unfamiliar import UNMEASURED, UnfamiliarMap
 from napari_ink.region import Region
 from napari_ink.typing import UInt8Array
 
@@ -297,7 +298,10 @@ class PredictionWriter:
             If they cannot be written.
         """
         with storage_errors(self.path):
-            self._group.create_array(UNFAMILIAR, data=found.levels, chunks=found.levels.shape, overwrite=True)
+            # If the chunk is lost, squares read as not measured, and not as inside.
+            self._group.create_array(
+                UNFAMILIAR, data=found.levels, chunks=found.levels.shape, fill_value=UNMEASURED, overwrite=True
+            )
             provenance = cast("dict[str, Any]", self._group.attrs[ATTRIBUTES])
             self._group.attrs[ATTRIBUTES] = {**provenance, UNFAMILIAR: found.record}
 
@@ -308,13 +312,16 @@ class PredictionWriter:
         ----------
         papyrus
             Function that returns which pixels of an area are papyrus.
+
+        Raises
+        ------
+        BadInputError
+            If a block is damaged.
         """
         counts = np.zeros(256, np.int64)
         for block in blocks_in(self._region):
             area = block_area(block, self._region)
-            with storage_errors(self.path):
-                ink = np.asarray(self._levels[0, *area.slices], np.uint8)
-            counts += np.bincount(ink[papyrus(area)], minlength=256)
+            counts += np.bincount(self._stored(area, slice(1))[0][papyrus(area)], minlength=256)
         return counts
 
     def _add_to_record(self, name: str, value: Any) -> None:
@@ -325,10 +332,20 @@ class PredictionWriter:
                 self._group.attrs[ATTRIBUTES] = {**provenance, name: [*values, value]}
 
     def restore(self, area: Region, levels: UInt8Array) -> None:
-        """Fill `levels` of `area` with the stored levels of blocks that were final before this run, in place."""
+        """Fill `levels` of `area` with the stored levels of blocks that were final before this run, in place.
+
+        Raises
+        ------
+        BadInputError
+            If a block is damaged.
+        """
         for block in self._final_before.intersection(blocks_in(area)):
             part = block_area(block, area)
-            levels[:, *part.slices_in(area)] = np.asarray(self._levels[:, *part.slices])
+            levels[:, *part.slices_in(area)] = self._stored(part)
+
+    def _stored(self, area: Region, planes: slice = slice(None)) -> UInt8Array:
+        with decoder_errors(BadInputError, f"A part of {self.path}", "predict again under another name"):
+            return np.asarray(self._levels[planes, *area.slices], np.uint8)
 
 
 def is_being_written(path: Path) -> bool:
