@@ -93,7 +93,8 @@ def _lines(card: ModelCard) -> Iterator[str]:
     left_out = card.provenance.get("left_out")
     if isinstance(left_out, Mapping) and isinstance(left_out.get("mean"), Mapping):
         means = ", ".join(f"{name} {value}" for name, value in left_out["mean"].items())
-        yield f"  on worlds of phantoms left out of training: {means}"
+        # A model that knows all worlds is scored by networks trained alike, each without some of them.
+        yield f"  on worlds of phantoms left out of training, of this network or of ones trained alike: {means}"
     data = card.provenance.get("data") or card.provenance.get("format")
     if data:
         yield f"  made from: {data}"

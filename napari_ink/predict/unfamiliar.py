@@ -66,8 +66,8 @@ class UnfamiliarMap:
             return ()
         return (
             f"{self.share:.0%} of the area is unlike anything that the model was trained on (mostly "
-            f"{self.differs_by}): what the map shows there is a guess, even where it is sure. The layer 'Unlike "
-            "training' shows where.",
+            f"{self.differs_by}): what the map shows there is a guess, even where it is sure. In the window, "
+            "the layer 'Unlike training' shows where.",
         )
 
 

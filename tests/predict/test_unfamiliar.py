@@ -67,7 +67,7 @@ def test_a_run_maps_the_foreign_part_and_tells_its_share(model: InkModel, stack:
     assert isinstance(ended, PredictionEnded) and ended.unfamiliar is not None
     assert (ended.unfamiliar.levels > 0).tolist() == [[False, False, True]] * 3
     (told,) = [one.sentence for one in events if isinstance(one, PredictionNote) and "unlike" in one.sentence]
-    assert told.startswith("33% of the area")
+    assert told.startswith("33% of the area") and "In the window, the layer 'Unlike training'" in told
     prediction = open_prediction(tmp_path / "p.zarr")
     stored = prediction.unfamiliar()
     assert stored is not None and np.array_equal(stored.levels, ended.unfamiliar.levels)

@@ -153,7 +153,7 @@ def test_models_are_listed_with_their_scores_newest_first(panel, listed):
     assert "known: F0.5 0.500 before" in panel.models.details.text()
 
 
-def test_requests_name_the_selectedtaught_model(panel, listed, qtbot):
+def test_requests_name_the_selected_taught_model(panel, listed, qtbot):
     panel.show_state(listed)
     with qtbot.waitSignal(panel.models.use_requested) as used:
         panel.models.use_button.click()
