@@ -292,13 +292,16 @@ class DepthStack:
                         yield from layers
             return
         for layer in (slice(z, z + 1) for z in sampled):
-            for y in rows:
-                # A band of rows that is compressed as a whole is decoded once, not once a block.
-                first, last = columns[0].start, columns[-1].stop
-                band = self.read_block(layer, y, slice(first, last)) if self.by_layer else None
-                for x in columns:
-                    here = slice(x.start - first, x.stop - first)
-                    yield np.array(self.read_block(layer, y, x) if band is None else band[:, :, here])
+            if not self.by_layer:
+                yield from (np.array(self.read_block(layer, y, x)) for y in rows for x in columns)
+                continue
+            # Rows that are compressed as a whole are decoded once, not once a block.
+            for _, alike in groupby(rows, key=lambda y: y.start // self.stored_px[0]):
+                together = [*alike]
+                top, left = together[0].start, columns[0].start
+                band = self.read_block(layer, slice(top, together[-1].stop), slice(left, columns[-1].stop))
+                for y, x in product(together, columns):
+                    yield np.array(band[:, y.start - top : y.stop - top, x.start - left : x.stop - left])
 
     def _layers_at(self, sampled: Sequence[int], y: slice, x: slice) -> list[Grey]:
         """Return blocks ``(1, y, x)`` of layers that are stored together, and so are read at once."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import product
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,8 @@ layers the next ones; mean and standard deviation; the share of the latter withi
 _PLACE_PX = 64
 _SIDE_PX = 128
 _MOST_PLACES = 64  # along each side, so that reading takes no longer for a larger segment
+# Of layers that are decoded as a whole, so that this is not done for each row; places of 16 bits take 64 MiB.
+_ROWS_TOGETHER = 16
 _MOST_EMPTY = 0.1
 # A few saturated voxels are usual, and how few they are says nothing.
 _USUAL_SATURATION = 0.03
@@ -67,14 +70,18 @@ def local_figures(
     """
     rows, columns = place_slices(region, stack.shape[1:])
     shape = (len(columns), len(LOCAL_FIGURES))
-    for y in rows:
-        wanted = [n for n, x in enumerate(columns) if has_papyrus(Region(y.start, y.stop, x.start, x.stop))]
-        found = np.full(shape, np.nan)
-        if wanted:
-            layers = stack.blocks_of_window(z, [y], [columns[n] for n in wanted])
-            for n, block in zip(wanted, zip(*layers, strict=True), strict=True):
-                found[n] = _figures_at(block, prepare)
-        yield found
+    together = _ROWS_TOGETHER if stack.by_layer else 1
+    for group in (rows[i : i + together] for i in range(0, len(rows), together)):
+        wanted = np.array([[has_papyrus(Region(y.start, y.stop, x.start, x.stop)) for x in columns] for y in group])
+        found = np.full((len(group), *shape), np.nan)
+        read = np.flatnonzero(wanted.any(axis=0)).tolist()
+        if read:
+            layers = stack.blocks_of_window(z, group, [columns[n] for n in read])
+            places = product(range(len(group)), read)
+            for place, block in zip(places, zip(*layers, strict=True), strict=True):
+                if wanted[place]:
+                    found[place] = _figures_at(block, prepare)
+        yield from found
 
 
 def place_slices(region: Region, shape: Sequence[int]) -> tuple[list[slice], list[slice]]:

@@ -1,13 +1,18 @@
 """Figures of the texture at places of a stack."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
+import tifffile
 from scipy import ndimage
 
 from napari_ink.region import Region
 from napari_ink.stack import (
     LOCAL_FIGURES,
     local_figures,
+    open_stack,
     place_side,
     place_slices,
     sampled_figures,
@@ -59,6 +64,23 @@ def test_no_more_than_64_places_along_a_side(height: int, side: int) -> None:
 def test_a_region_has_the_places_of_its_own_squares() -> None:
     rows, columns = place_slices(Region(130, 380, 0, 100), (400, 400))
     assert rows == [slice(161, 225), slice(286, 350)] and columns == [slice(18, 82)]
+
+
+def test_layers_that_are_compressed_as_a_whole_are_decoded_few_times(tmp_path: Path) -> None:
+    volume, region = papyrus((12, 1280, 128)), Region(0, 1280, 0, 128)
+    (tmp_path / "layers").mkdir()
+    for z, layer in enumerate(volume):
+        tifffile.imwrite(tmp_path / "layers" / f"{z:02}.tif", layer, compression="zlib", rowsperstrip=1280)
+    stack, read = open_stack(tmp_path), []
+
+    def counted(z: slice, y: slice, x: slice, step: int = 1) -> np.ndarray:
+        read.append(z.start)
+        return stack.read_block(z, y, x, step)
+
+    found = [*local_figures(replace(stack, read_block=counted), slice(0, 12), as_float, region, lambda a: a.y0 > 200)]
+    wanted = [*local_figures(stack_of_array(volume, "s"), slice(0, 12), as_float, region, lambda a: a.y0 > 200)]
+    assert len(read) == len(set(read)) == 8
+    np.testing.assert_array_equal(found, wanted)
 
 
 def test_a_stack_too_small_for_the_longest_distance_has_no_figures() -> None:
