@@ -153,3 +153,13 @@ def test_a_resumed_run_refuses_damaged_blocks_in_a_sentence(model: InkModel, sta
     next(one for one in (tmp_path / "p.zarr" / "0" / "c" / "0").rglob("*") if one.is_file()).write_bytes(b"xx")
     with pytest.raises(BadInputError, match="A part of .*p.zarr cannot be read"):
         run(replace(request, resume=True))
+
+
+def test_a_prediction_is_shown_without_its_damaged_map_and_says_so(store: Path, stack: DepthStack) -> None:
+    from napari_ink.gui.jobs.prediction import PredictionFound, chosen_job
+
+    zarr.open_group(store).create_array("unfamiliar", shape=(9,), dtype="uint8", overwrite=True)
+    found, *bands = chosen_job(store, stack)
+    assert isinstance(found, PredictionFound) and found.unfamiliar is None
+    assert len(found.notes) == 1 and "damaged" in found.notes[0]
+    assert sum(band.y.stop - band.y.start for band in bands) == SIDE

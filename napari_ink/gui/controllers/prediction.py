@@ -179,7 +179,7 @@ class PredictionController(QObject):
         outcome = "This is the last prediction."
         if self._unfinished is not None:
             outcome = "The last prediction is not finished; Continue resumes it."
-        self._store.update(prediction=event.path, has_prediction=True, outcome=outcome)
+        self._store.update(prediction=event.path, has_prediction=True, outcome=outcome, notes=event.notes)
 
     def choose(self, path: Path) -> None:
         """Show another stored prediction, and use it from now on for labels, review and export."""
@@ -385,7 +385,7 @@ class PredictionController(QObject):
         # First, since the overlay is drawn with the thresholds of the state.
         self.shown.set_thresholds(self._thresholds.get(event.path, recommended))
         self.shown.begin_stored(event, is_hidden_by_labels=False)
-        self._store.update(prediction=event.path, has_prediction=True, outcome="", notes=(), exported="")
+        self._store.update(prediction=event.path, has_prediction=True, outcome="", notes=event.notes, exported="")
         self._offer_again()
 
     def _offer_again(self) -> None:

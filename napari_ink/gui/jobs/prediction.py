@@ -66,6 +66,7 @@ class PredictionFound:
     ink_threshold: float
     edge_threshold: float
     unfamiliar: UnfamiliarMap | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -195,6 +196,12 @@ def chosen_job(path: Path, stack: DepthStack) -> Generator[PredictionFound | Pre
         stored, opened = size_text(*prediction.shape), size_text(*stack.shape[1:])
         raise BadInputError(f"{path.name} is of a segment of {stored}, and this one has {opened}.")
     cuts = prediction.recommended_threshold("ink"), prediction.recommended_threshold("edge")
+    unfamiliar: UnfamiliarMap | None = None
+    notes: tuple[str, ...] = ()
+    try:
+        unfamiliar = prediction.unfamiliar()
+    except BadInputError as error:
+        notes = (str(error),)  # the maps of ink and edges can be shown without it
     yield PredictionFound(
         path,
         prediction.shape,
@@ -202,7 +209,8 @@ def chosen_job(path: Path, stack: DepthStack) -> Generator[PredictionFound | Pre
         prediction.complete,
         prediction.provenance,
         *cuts,
-        unfamiliar=prediction.unfamiliar(),
+        unfamiliar=unfamiliar,
+        notes=notes,
     )
     third = prediction.disagreement or prediction.depth
     planes = [prediction.ink, prediction.edge, *([] if third is None else [third])]
