@@ -160,7 +160,7 @@ def trained(worlds: Sequence[str], run: Path, args: argparse.Namespace, start: I
         resume=(run / "state.pt").exists(),
         provenance={
             "made_by": "benchmarks/leave_one_out.py",
-            "data": f"phantoms of the worlds {', '.join(weights)}, 320 × 320 pixels",
+            "data": f"phantoms of the worlds {', '.join(weights)}",
         },
     )
     began, steps, losses = time.process_time(), 0, []

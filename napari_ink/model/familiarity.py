@@ -98,7 +98,7 @@ class TrainedOn(BaseModel):
             if not low - margin <= figures[name] <= high + margin:
                 more, less = _WORDS[name]
                 words = more if figures[name] > high else less
-                yield f"{words}: {figures[name]:.2f}, in training {low:.2f} to {high:.2f}"
+                yield f"{words}: {figures[name]:z.2f}, in training {low:.2f} to {high:.2f}"
 
 
 def on_familiarity(provenance: Mapping[str, Any], figures: Mapping[str, float], is_phantom: bool) -> tuple[str, ...]:

@@ -83,7 +83,7 @@ def unfamiliar_map(
 ) -> UnfamiliarMap | None:
     """Measure where a stack lies outside of what a model was trained on; None if its card does not tell.
 
-    Read are eight layers of at most 64 × 64 places, so that it takes a small part of a prediction's time.
+    It reads eight layers at 64 × 64 places at most, and so takes a small part of a prediction's time.
 
     Parameters
     ----------

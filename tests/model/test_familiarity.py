@@ -68,3 +68,8 @@ def test_a_map_without_clear_ink_is_told_by_what_the_model_reached_elsewhere() -
 
 def test_a_page_and_a_map_of_a_few_pixels_are_not() -> None:
     assert on_ink(histogram(8000, 1000, 1000), {}) == () == on_ink(histogram(10, 90), {})
+
+
+def test_a_figure_just_below_zero_has_no_sign() -> None:
+    (sentence,) = on_familiarity(SCANS, {"texture": -0.001}, is_phantom=False)
+    assert "finer texture: 0.00, in training" in sentence

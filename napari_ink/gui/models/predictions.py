@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     from napari_ink.predict import StoredPrediction, TrashedPrediction
 
+_LEAST_UNLIKE = 0.005  # a smaller share would read as 0 %
+
 
 @dataclass(frozen=True, slots=True)
 class PredictionsStatus:
@@ -82,7 +84,8 @@ def details(row: StoredPrediction, is_running: bool) -> str:
     """Return the line of facts below the name of a prediction."""
     share = "" if row.is_complete else "running" if is_running else f"{row.share} done"
     disagreement = "" if row.mean_disagreement is None else f"disagreement {row.mean_disagreement:.1%}"
-    unlike = f"{row.unfamiliar_share:.0%} unlike training" if row.unfamiliar_share else ""
+    is_unlike = (row.unfamiliar_share or 0) >= _LEAST_UNLIKE
+    unlike = f"{row.unfamiliar_share:.0%} unlike training" if is_unlike else ""
     direction = "reversed" if row.provenance["contract"]["direction"] == "reversed" else ""
     return ", ".join(filter(None, (row.area, direction, share, disagreement, unlike)))
 
