@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import math
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_ink.decoding import check_regular, decode_text, decoder_errors, read_bounded
+from napari_ink.decoding import check_regular, decoder_errors
 from napari_ink.errors import StackError
 from napari_ink.stack.address import address_path, is_address
 from napari_ink.stack.arrays import NRRD_SUFFIXES, open_npy, open_nrrd
@@ -21,6 +20,7 @@ from napari_ink.stack.grey import grey_dtype, reading_grey, scaling_in_words
 from napari_ink.stack.hdf5 import HDF5_SUFFIXES, open_hdf5
 from napari_ink.stack.image_orientation import note_on_layers
 from napari_ink.stack.layer_order import in_sequence, layers_among, note_on_left_out
+from napari_ink.stack.meta_voxel_size import meta_voxel_size, note_on_voxel_size
 from napari_ink.stack.pictures import PICTURE_SUFFIXES, Picture, Pictures, read_picture_header
 from napari_ink.stack.sizes import check_shape
 from napari_ink.stack.tiff import TiffPlane, check_axes, read_planes, voxel_size_um
@@ -95,7 +95,8 @@ def _open_file(path: Path) -> DepthStack:
     if suffix in TIFF_SUFFIXES:
         return _open_tiff(file)
     if suffix == ".npy":
-        return open_npy(file, meta_voxel_size(file.parent))
+        opened, note = open_npy(file, meta_voxel_size(file.parent)), note_on_voxel_size(file.parent)
+        return replace(opened, notes=(*opened.notes, note)) if note else opened
     if suffix in NRRD_SUFFIXES:
         return open_nrrd(file)
     if suffix in HDF5_SUFFIXES:
@@ -168,7 +169,8 @@ def _open_folder(path: Path) -> DepthStack:
         raise StackError(_nothing_in(folder))
     check_shape(folder, (len(names), 1, 1))
     order = in_sequence(folder, names)
-    notes = (order.note, note_on_left_out(_images_among(there), order.names, segment.name), _note_on_folders(path))
+    left_out = note_on_left_out(_images_among(there), order.names, segment.name)
+    notes = (order.note, left_out, _note_on_folders(path), note_on_voxel_size(segment))
     ordered = [folder / name for name in order.names]
     for file in ordered:
         check_regular(file, StackError)
@@ -321,22 +323,9 @@ def _open_tiff(file: Path | RemoteFile) -> DepthStack:
     name, home = Path(file.name).stem, file.parent if isinstance(file, Path) else None
     voxel_size = _voxel_size(home, file)
     source = file if isinstance(file, Path) else str(file)
-    return _from_planes(source, name.removesuffix(".ome"), planes, "multi-page tiff", voxel_size, home)
+    notes = () if home is None else (note_on_voxel_size(home),)
+    return _from_planes(source, name.removesuffix(".ome"), planes, "multi-page tiff", voxel_size, home, notes)
 
 
 def _voxel_size(folder: Path | None, first: Path | RemoteFile) -> float | None:
     return (None if folder is None else meta_voxel_size(folder)) or voxel_size_um(first)
-
-
-def meta_voxel_size(folder: Path) -> float | None:
-    """Return the voxel size in micrometres from a segment's ``meta.json``; None without a readable one."""
-    file = folder / "meta.json"
-    try:
-        # Other programs write this file, perhaps with NaN elsewhere, so it is not parsed as strictly as our own files.
-        with decoder_errors(StackError, file, "write it again"):
-            meta = json.loads(decode_text(read_bounded(file, StackError), StackError, file))
-            stated = next(value for key, value in meta.items() if key.lower() == "voxelsize")
-            size = math.nan if isinstance(stated, bool) else float(stated)
-    except StackError:
-        return None
-    return size if 0 < size < math.inf else None

@@ -172,7 +172,28 @@ def test_meta_json_from_any_editor_is_read(tmp_path: Path, content: bytes, size:
     for z in range(3):
         tifffile.imwrite(tmp_path / "layers" / f"{z}.tif", VOLUME[z])
     (tmp_path / "meta.json").write_bytes(content)
-    assert open_stack(tmp_path).voxel_size_um == size
+    opened = open_stack(tmp_path)
+    assert opened.voxel_size_um == size
+    # What the file states is never dropped without a word.
+    assert [str(tmp_path / "meta.json") in note for note in opened.notes] == ([True] if size is None else [])
+
+
+@pytest.mark.parametrize("stated", ["7,91", "7.91 um", -7.91, 0, None, {"x": 7.91}])
+def test_a_voxel_size_that_is_no_number_is_told(tmp_path: Path, stated: object) -> None:
+    (tmp_path / "meta.json").write_text(json.dumps({"voxelsize": stated}))
+    tifffile.imwrite(tmp_path / "pages.tif", VOLUME, photometric="minisblack")
+    np.save(tmp_path / "a.npy", VOLUME)
+    for name in ("pages.tif", "a.npy"):
+        opened = open_stack(tmp_path / name)
+        assert opened.voxel_size_um is None
+        (note,) = opened.notes
+        assert f"states the voxel size {json.dumps(stated)}, which is not used" in note
+
+
+def test_a_meta_json_without_a_voxel_size_needs_no_note(tmp_path: Path) -> None:
+    (tmp_path / "meta.json").write_text('{"area_cm2": 3.1}')
+    np.save(tmp_path / "a.npy", VOLUME)
+    assert open_stack(tmp_path / "a.npy").notes == ()
 
 
 def test_an_unreadable_file_is_reported_as_lacking_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
