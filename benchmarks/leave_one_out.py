@@ -29,6 +29,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from mixed_phantoms import mixed_pairs
 from scipy import ndimage, optimize
 from world_phantoms import CONTRACT, FIRST, entries
 from world_table import auc
@@ -148,9 +149,18 @@ def settings_of(args: argparse.Namespace) -> TrainSettings:
 
 def trained(worlds: Sequence[str], run: Path, args: argparse.Namespace, start: InkModel | None) -> tuple[InkModel, Any]:
     """Train on some worlds; return the model with averaged weights, and the processor time and steps of the run."""
-    shares, weights = {"train": 1 - args.bare, "bare": args.bare}, weights_of(args, worlds)
+    weights = weights_of(args, worlds)
+    shares = {"train": 1 - args.bare - args.mixed - args.their_blank, "bare": args.bare}
+    pairs = [*pairs_of(weights, shares, args.home), *held_out(tuple(weights), args.home)]
+    if args.mixed:
+        for world in worlds:
+            pairs += mixed_pairs(world, worlds, args.home, weights[world] * args.mixed)
+    left_out = [world for world in WORLDS if world not in worlds]
+    if args.their_blank and left_out:
+        each = args.their_blank * sum(weights.values()) / len(left_out)
+        pairs += pairs_of(dict.fromkeys(left_out, each), {"bare": 1.0}, args.home)
     request = TrainRequest(
-        pairs=[*pairs_of(weights, shares, args.home), *held_out(tuple(weights), args.home)],
+        pairs=pairs,
         out=run,
         settings=settings_of(args),
         config=None if start is not None else InkEdgeConfig.tiny(),
@@ -339,6 +349,13 @@ def options() -> argparse.Namespace:
     parser.add_argument("--validation-crops", type=int, default=8)
     parser.add_argument("--bare", type=float, default=BARE_SHARE, help="share of crops from phantoms without ink")
     parser.add_argument("--painted", type=float, default=0.7, help="share of those that ink is painted on")
+    parser.add_argument("--mixed", type=float, default=0.0, help="share of crops whose ink is another world's")
+    parser.add_argument(
+        "--their-blank",
+        type=float,
+        default=0.0,
+        help="share of crops from blank phantoms of the worlds left out: an upper bound, since their papyrus is known",
+    )
     parser.add_argument("--weights", nargs="*", default=[], help="gaussian=3: thrice as many crops of that world")
     parser.add_argument("--scale", type=float, default=0.2)
     parser.add_argument("--brightness", type=float, default=0.05)

@@ -14,10 +14,10 @@ import numpy.typing as npt
 import torch
 import torch.nn.functional as F  # noqa: N812
 from PIL import Image, ImageDraw
-from scipy import ndimage
 from torch import Tensor
 
 from napari_ink.annotation import LabelValue
+from napari_ink.training.ink_changes import CHANGES, blurred, noise
 
 Array = npt.NDArray[Any]
 
@@ -55,8 +55,8 @@ def paint_ink(values: Tensor, labels: Tensor, rng: np.random.Generator) -> tuple
     z = slice(int(reached[0]), int(reached[-1]) + 1)
     film = _film(rng, strokes, values.device) * weights[z, None, None]
     changed = values[z]
-    for change in rng.choice(len(_CHANGES), rng.integers(1, 3), replace=False):
-        changed = torch.lerp(changed, _CHANGES[change](rng, changed), film)
+    for change in rng.choice(len(CHANGES), rng.integers(1, 3), replace=False):
+        changed = torch.lerp(changed, CHANGES[change](rng, changed), film)
     return torch.cat([values[: z.start], changed, values[z.stop :]]), labels
 
 
@@ -103,7 +103,7 @@ def _rotation(turn: float) -> Array:
 
 
 def _blots(rng: np.random.Generator, height: int, width: int) -> Array:
-    smooth = _noise(rng, (1, height, width), rng.uniform(6, 20))[0].numpy()
+    smooth = noise(rng, (1, height, width), rng.uniform(6, 20))[0].numpy()
     blots: Array = smooth > np.quantile(smooth, rng.uniform(0.6, 0.95))
     return blots
 
@@ -112,11 +112,11 @@ def _film(rng: np.random.Generator, strokes: Tensor, device: torch.device) -> Te
     """Return how much ink lies at each pixel ``(y, x)``, 0 to 1: whole, thinned out, cracked or flaked."""
     film = strokes.float()
     if rng.random() < 0.6:
-        pattern = _noise(rng, (1, *strokes.shape), math.exp(rng.uniform(0, math.log(8))))[0].to(device)
+        pattern = noise(rng, (1, *strokes.shape), math.exp(rng.uniform(0, math.log(8))))[0].to(device)
         share = rng.uniform(0.35, 0.95)
         film = film * (pattern < pattern.flatten().quantile(share)).float()
     if rng.random() < 0.5:
-        film = _blurred(film[None], rng.uniform(0.5, 2.0))[0]
+        film = blurred(film[None], rng.uniform(0.5, 2.0))[0]
     return film
 
 
@@ -128,50 +128,3 @@ def _along_depth(rng: np.random.Generator, values: Tensor) -> Tensor:
     middle = depth // 4 + int(inner.argmax()) + rng.uniform(-7, 3)
     width = math.exp(rng.uniform(math.log(1.2), math.log(6)))
     return torch.exp(-0.5 * ((torch.arange(depth, device=values.device) - middle) / width) ** 2)
-
-
-def _toned(rng: np.random.Generator, values: Tensor) -> Tensor:
-    return values + float(rng.choice([-1, 1]) * rng.uniform(0.15, 0.9))
-
-
-def _grained(rng: np.random.Generator, values: Tensor) -> Tensor:
-    noise = _noise(rng, tuple(values.shape), math.exp(rng.uniform(math.log(0.4), math.log(4)))).to(values.device)
-    return values + rng.uniform(0.2, 0.9) * noise
-
-
-def _smoothed(rng: np.random.Generator, values: Tensor) -> Tensor:
-    return torch.lerp(values, _blurred(values, rng.uniform(1, 4)), rng.uniform(0.4, 1))
-
-
-def _contrasted(rng: np.random.Generator, values: Tensor) -> Tensor:
-    around = _blurred(values, rng.uniform(3, 7))
-    return around + math.exp(rng.uniform(-1, 0.8)) * (values - around)
-
-
-def _lifted(rng: np.random.Generator, values: Tensor) -> Tensor:
-    return values.roll(int(rng.choice([-2, -1, 1, 2])), 0)
-
-
-_CHANGES = (_toned, _grained, _smoothed, _contrasted, _lifted)
-
-
-def _noise(rng: np.random.Generator, shape: tuple[int, ...], scale: float) -> Tensor:
-    """Return noise ``(z, y, x)`` of mean 0 and deviation 1 that changes over `scale` pixels."""
-    drawing = torch.Generator().manual_seed(int(rng.integers(2**62)))
-    coarse = max(1.0, scale / 2)
-    small = [math.ceil(n / coarse) + 2 for n in shape[1:]]
-    noise = torch.randn((shape[0], *small), generator=drawing)
-    noise = _blurred(noise, min(scale, 2.0))
-    if coarse > 1:
-        noise = F.interpolate(noise[None], scale_factor=coarse, mode="bilinear", align_corners=False)[0]
-    noise = noise[:, : shape[1], : shape[2]]
-    return (noise - noise.mean()) / (noise.std() + 1e-6)
-
-
-def _blurred(values: Tensor, sigma: float) -> Tensor:
-    """Return planes ``(z, y, x)`` blurred by about `sigma` pixels: two boxes, one after the other."""
-    # SciPy's running sums take a tenth of the time of PyTorch's pooling.
-    out, side = values.cpu().numpy(), 2 * max(1, round(sigma * 1.2)) + 1
-    for _ in range(2):
-        out = ndimage.uniform_filter(out, (1, side, side), mode="nearest")
-    return torch.from_numpy(out).to(values.device)
