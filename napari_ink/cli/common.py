@@ -17,9 +17,9 @@ STACK_SOURCES = (
 )
 
 
-def stack_argument(parser: argparse.ArgumentParser) -> None:
-    """Add the positional argument STACK."""
-    parser.add_argument("stack", metavar="STACK", help=STACK_SOURCES)
+def stack_argument(parser: argparse.ArgumentParser, more: str = "") -> None:
+    """Add the positional argument STACK, whose help may end with `more`."""
+    parser.add_argument("stack", metavar="STACK", help=STACK_SOURCES + more)
 
 
 def grey_range_argument(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""The command `napari-ink info`: describe a stack, a prediction, or the predictions of a project."""
+"""The command `napari-ink info`: describe a stack, a prediction, a map, or the predictions of a project."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    stack_argument(parser)
+    stack_argument(parser, "; or a prediction (.zarr), a project's folder, or a map that was exported as TIFF")
     grey_range_argument(parser)
     json_argument(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Describe a stack (shape, dtype, voxel size, format, labels beside it), a prediction, or those of a project."""
+    """Describe a stack (shape, dtype, voxel size, format, labels beside it), a prediction, a map, or a project."""
     from napari_ink.stack import find_beside, grey_note, open_stack
 
     if (record := _prediction(arguments.stack)) is not None:
