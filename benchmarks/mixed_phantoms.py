@@ -1,4 +1,4 @@
-"""Sheets of one world with the ink of another, to train with: what ink adds to a phantom is added to a blank one.
+"""Phantoms with the sheet of one world and the ink of another: what ink adds to a phantom is added to a blank one.
 
     python benchmarks/world_phantoms.py --home runs/worlds
     python benchmarks/mixed_phantoms.py --home runs/worlds
@@ -11,9 +11,7 @@ that it lies higher or lower in its new sheet. `leave_one_out.py --mixed` takes 
 from __future__ import annotations
 
 import argparse
-import json
 import math
-import os
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -21,15 +19,14 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from world_phantoms import CONTRACT, MARGIN, entries
+from world_phantoms import CONTRACT, MARGIN, SIDES, entries, store, stored
 
 from napari_ink.annotation import LabelValue
 from napari_ink.phantom import WORLDS, make_world_phantom
-from napari_ink.stack import open_stack, stack_of_array
+from napari_ink.stack import stack_of_array
 from napari_ink.training import TrainingPair
 
 COUNT = 12  # for each sheet and ink
-_SIDE = 320
 _GAINS = (0.6, 1.6)
 _REVERSED = 0.3
 
@@ -44,7 +41,8 @@ class Ink:
     @classmethod
     def of(cls, world: str, seed: int) -> Ink:
         """Simulate a phantom twice, with and without ink."""
-        written, bare = (make_world_phantom(world, seed, _SIDE, _SIDE, blank=blank) for blank in (False, True))
+        side = SIDES["bare"]  # that of the sheets it is added to
+        written, bare = (make_world_phantom(world, seed, side, side, blank=blank) for blank in (False, True))
         fitted = CONTRACT.with_greys_of(stack_of_array(written.volume, "phantom"))
         with_ink, without = (fitted.prepare(one.volume[MARGIN:-MARGIN]) for one in (written, bare))
         return cls((with_ink - without) * (CONTRACT.std * 255), written.ink & written.mask)
@@ -74,15 +72,7 @@ class MixedEntry:
         greys = np.load(pair.stack.source).astype(np.float32) + gain * ink.difference
         labels = pair.labels.copy()
         labels[ink.strokes & (labels == LabelValue.PAPYRUS)] = LabelValue.INK
-        np.save(self.file(home).with_suffix(".labels.npy"), labels)
-        partial = self.file(home).with_suffix(".partial.npy")
-        np.save(partial, np.rint(greys).clip(0, 255).astype(np.uint8))
-        os.replace(partial, self.file(home))
-
-    def read(self, home: Path, share: float) -> TrainingPair:
-        """Return it as a pair."""
-        labels: npt.NDArray[np.uint8] = np.load(self.file(home).with_suffix(".labels.npy"))
-        return TrainingPair(open_stack(self.file(home)), labels, share=share)
+        store(self.file(home), greys, labels)
 
 
 def mixed_pairs(sheet: str, inks: Collection[str], home: Path, share: float) -> list[TrainingPair]:
@@ -93,11 +83,11 @@ def mixed_pairs(sheet: str, inks: Collection[str], home: Path, share: float) -> 
     SystemExit
         If there are none.
     """
-    there = [MixedEntry(sheet, ink, number) for ink in inks if ink != sheet for number in range(COUNT)]
-    there = [one for one in there if one.file(home).exists()]
+    files = [MixedEntry(sheet, ink, number).file(home) for ink in inks if ink != sheet for number in range(COUNT)]
+    there = [file for file in files if file.exists()]
     if not there:
         raise SystemExit(f"There are no sheets of {sheet} with other ink in {home}; run benchmarks/mixed_phantoms.py.")
-    return [one.read(home, share / len(there)) for one in there]
+    return [stored(file, share=share / len(there)) for file in there]
 
 
 def main() -> None:
@@ -117,7 +107,7 @@ def main() -> None:
             for one in missing:
                 one.make(args.home, ink)
             made += len(missing)
-    print(json.dumps({"made": made}))
+    print(f"{made} mixed phantoms made")
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ CONTRACT = InputContract(
 MARGIN = 6  # layers left out at each end of 65
 _BARE = 500  # seeds to train with from here on are made without ink
 FIRST = ("plain", "hard")  # phantoms of the first generator; half of its sets each
-_SIDES: dict[Kind, int] = {
+SIDES: dict[Kind, int] = {
     "train": 320,
     "bare": 320,
     "validation": 320,
@@ -79,7 +79,7 @@ class Entry:
         """Make it, unless it exists."""
         if self.file(home).exists():
             return
-        side = _SIDES[self.kind]
+        side = SIDES[self.kind]
         is_blank = self.kind in ("bare", "validation bare", "blank test")
         if self.world in FIRST:
             first = make_phantom(set_config(self.seed))
@@ -91,15 +91,25 @@ class Entry:
         prepared = fitted.prepare(volume[MARGIN:-MARGIN]) * CONTRACT.std + CONTRACT.mean
         labels = np.where(ink, LabelValue.INK, LabelValue.PAPYRUS).astype(np.uint8)
         labels[~mask] = OUTSIDE
-        np.save(self.file(home).with_suffix(".labels.npy"), labels)
-        partial = self.file(home).with_suffix(".partial.npy")
-        np.save(partial, np.rint(prepared * 255).clip(0, 255).astype(np.uint8))
-        os.replace(partial, self.file(home))
+        store(self.file(home), prepared * 255, labels)
 
     def read(self, home: Path, **more: object) -> TrainingPair:
         """Return it as a pair."""
-        labels: npt.NDArray[np.uint8] = np.load(self.file(home).with_suffix(".labels.npy"))
-        return TrainingPair(open_stack(self.file(home)), labels, **more)  # type: ignore[arg-type]
+        return stored(self.file(home), **more)
+
+
+def store(file: Path, greys: npt.NDArray[np.float32], labels: npt.NDArray[np.uint8]) -> None:
+    """Store a volume of greys of 0 to 255, whole or not at all, with its labels beside it."""
+    np.save(file.with_suffix(".labels.npy"), labels)
+    partial = file.with_suffix(".partial.npy")
+    np.save(partial, np.rint(greys).clip(0, 255).astype(np.uint8))
+    os.replace(partial, file)
+
+
+def stored(file: Path, **more: object) -> TrainingPair:
+    """Return what was stored as a pair."""
+    labels: npt.NDArray[np.uint8] = np.load(file.with_suffix(".labels.npy"))
+    return TrainingPair(open_stack(file), labels, **more)  # type: ignore[arg-type]
 
 
 def entries(world: str, kind: Kind, count: int | None = None) -> list[Entry]:

@@ -1,7 +1,7 @@
 """Ink of random kinds, painted on crops of bare papyrus, so that a network does not learn one kind of ink only.
 
-What the strokes do to the papyrus is drawn anew for each crop: they are brighter or darker, rougher or smoother, of
-more or less contrast, or lie a layer higher, in a film of any thickness, whole, cracked or flaked.
+What the strokes do to the papyrus is drawn anew for each crop: one or two changes of `ink_changes`, in a film of any
+thickness, whole, cracked or flaked.
 """
 
 from __future__ import annotations
