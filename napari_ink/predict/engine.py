@@ -222,7 +222,9 @@ class _Run:
 
     def started(self, plan: TilePlan) -> PredictionStarted:
         """Return the first event."""
-        notes = [*self._notes_on_models(), *self._notes_on_overlap(), *self._notes_on_resuming()]
+        # Doubts first: the window has room for the first sentences only.
+        notes = [*self._outside_of_training, *self._notes_on_models()]
+        notes += [*self._notes_on_overlap(), *self._notes_on_resuming()]
         notes.extend(self._notes_on_mask())
         if self._note_on_precision is not None:
             notes.append(self._note_on_precision)
@@ -253,7 +255,6 @@ class _Run:
             reads = model.contract.notes(stack.shape[0], stack.voxel_size_um, stack.layer_step_um)
             for note in (*reads, *model.contract.grey_notes(sample, narrow), *model.notes()):
                 yield whose + note
-        yield from self._outside_of_training
 
     @cached_property
     def _outside_of_training(self) -> tuple[str, ...]:
