@@ -340,7 +340,9 @@ def _predict(source: str, out: Path, arguments: argparse.Namespace, asked: _Aske
             match event:
                 case PredictionStarted():
                     bar.reset(event.tiles)
-                    bar.write("\n".join((*event.notes, f"Runs on {event.device_name}.")), file=sys.stderr)
+                    bar.write(
+                        "\n".join((*event.doubts, *event.notes, f"Runs on {event.device_name}.")), file=sys.stderr
+                    )
                 case PredictionNote():
                     bar.write(event.sentence, file=sys.stderr)
                 case TilePredicted():

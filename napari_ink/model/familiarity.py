@@ -122,8 +122,8 @@ def on_familiarity(provenance: Mapping[str, Any], figures: Mapping[str, float], 
     if not reasons:
         return ()
     return (
-        f"This stack lies outside of what the model was trained on ({'; '.join(reasons)}): treat the map as a hint, "
-        "and check it on strokes that you know.",
+        f"Treat the map as a hint: this stack lies outside of what the model was trained on ({'; '.join(reasons)}). "
+        "Check it on strokes you know.",
     )
 
 

@@ -119,7 +119,7 @@ def _attempt(run: _Run, began: float) -> Generator[PredictionEvent, None, None]:
         told = () if unfamiliar is None else unfamiliar.sentences
         for sentence in (*run.notes_on_ink(writer), *told):
             writer.record_doubt(sentence)
-            yield PredictionNote(sentence)
+            yield PredictionNote(sentence, is_doubt=True)
         yield PredictionEnded(writer.path, plan.tiles, time.monotonic() - began, writer.is_complete, unfamiliar)
 
 
@@ -222,9 +222,7 @@ class _Run:
 
     def started(self, plan: TilePlan) -> PredictionStarted:
         """Return the first event."""
-        # Doubts first: the window has room for the first sentences only.
-        notes = [*self._outside_of_training, *self._notes_on_models()]
-        notes += [*self._notes_on_overlap(), *self._notes_on_resuming()]
+        notes = [*self._notes_on_models(), *self._notes_on_overlap(), *self._notes_on_resuming()]
         notes.extend(self._notes_on_mask())
         if self._note_on_precision is not None:
             notes.append(self._note_on_precision)
@@ -241,6 +239,7 @@ class _Run:
             device=self._device.type,
             device_name=device_title(self._device) if self._cluster is None else self._cluster.device_title,
             tiles=plan.tiles,
+            doubts=self._outside_of_training,
             notes=tuple(notes),
             z_window=self._window,
             members=len(self._members),

@@ -29,6 +29,8 @@ class PredictionStarted:
         The device in words.
     tiles
         Number of tiles to predict in this run; when resuming, those that are left.
+    doubts
+        Sentences on why the map may be wrong, known before it is made.
     notes
         Sentences about what the model reads and what does not quite fit.
     z_window
@@ -45,6 +47,7 @@ class PredictionStarted:
     device: str
     device_name: str
     tiles: int
+    doubts: tuple[str, ...]
     notes: tuple[str, ...]
     z_window: slice
     members: int = 1
@@ -105,9 +108,12 @@ class PredictionNote:
     ----------
     sentence
         What happened and why.
+    is_doubt
+        Whether it says why the map may be wrong; such sentences are recorded with the prediction.
     """
 
     sentence: str
+    is_doubt: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,10 +20,11 @@ def model_of(ink: float, **trained_on: object) -> InkModel:
 def test_a_run_on_a_scan_says_so_and_records_it(tmp_path: Path) -> None:
     events = run(PredictRequest(make_stack(tmp_path, (3, 80, 80)), model_of(-1), tmp_path / "p.zarr", device="cpu"))
     (started,) = [event for event in events if isinstance(event, PredictionStarted)]
-    told = [note for note in started.notes if "outside of what the model was trained on" in note]
-    # First of all, since the window cuts off what is behind the first sentences.
-    assert told == [started.notes[0]]
-    assert open_prediction(tmp_path / "p.zarr").provenance["outside_of_training"] == told
+    (told,) = started.doubts
+    assert "outside of what the model was trained on" in told and told not in started.notes
+    stored = open_prediction(tmp_path / "p.zarr")
+    assert stored.provenance["outside_of_training"] == [told]
+    assert stored.doubts[0] == told
 
 
 def test_nothing_is_said_of_a_phantom_or_with_scans_in_training(tmp_path: Path) -> None:
@@ -34,8 +35,11 @@ def test_nothing_is_said_of_a_phantom_or_with_scans_in_training(tmp_path: Path) 
 
 def test_a_map_that_is_all_ink_is_told_at_the_end(tmp_path: Path) -> None:
     events = run(PredictRequest(make_stack(tmp_path, (3, 80, 80)), model_of(3), tmp_path / "p.zarr", device="cpu"))
-    assert isinstance(events[-2], PredictionNote) and "100%" in events[-2].sentence
-    assert open_prediction(tmp_path / "p.zarr").provenance["doubts"] == [events[-2].sentence]
+    assert isinstance(events[-2], PredictionNote) and "100%" in events[-2].sentence and events[-2].is_doubt
+    stored = open_prediction(tmp_path / "p.zarr")
+    assert stored.provenance["doubts"] == [events[-2].sentence]
+    # The sentence on the training first, as during the run.
+    assert stored.doubts == (*stored.provenance["outside_of_training"], events[-2].sentence)
 
 
 def test_only_the_papyrus_counts(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from napari_ink.gui.models.prediction import ModelEntry, RunSettings
     from napari_ink.gui.models.status import RunProgress
     from napari_ink.model import InkModel
-    from napari_ink.predict import PredictionStarted, StoredPrediction
+    from napari_ink.predict import PredictionNote, PredictionStarted, StoredPrediction
     from napari_ink.stack import DepthStack
     from napari_ink.typing import LabelKind, ThirdPlane
 
@@ -179,7 +179,9 @@ class PredictionController(QObject):
         outcome = "This is the last prediction."
         if self._unfinished is not None:
             outcome = "The last prediction is not finished; Continue resumes it."
-        self._store.update(prediction=event.path, has_prediction=True, outcome=outcome, notes=event.notes)
+        self._store.update(
+            prediction=event.path, has_prediction=True, outcome=outcome, doubts=event.doubts, notes=event.notes
+        )
 
     def choose(self, path: Path) -> None:
         """Show another stored prediction, and use it from now on for labels, review and export."""
@@ -198,7 +200,7 @@ class PredictionController(QObject):
         """Show no prediction, because the last one was deleted."""
         self._layers.end_overlay()
         self._unfinished = None
-        self._store.update(prediction=None, has_prediction=False, outcome="", notes=(), can_continue=False)
+        self._store.update(prediction=None, has_prediction=False, outcome="", doubts=(), notes=(), can_continue=False)
 
     def offer(self, rows: tuple[StoredPrediction, ...]) -> None:
         """Offer to continue the prediction in use if it is not finished, else the newest that is not."""
@@ -248,7 +250,7 @@ class PredictionController(QObject):
         self._before_run = self._store.state.prediction
         self._run = run = PredictionRun(request, self)
         run.model_ready.connect(self._on_warm)
-        run.changed.connect(show_warning)
+        run.noted.connect(self._on_note)
         run.band_read.connect(lambda event: self.shown.put_band(event, request.out))
         run.started.connect(self._on_run_started)
         run.tile_predicted.connect(self.shown.put_tile)
@@ -256,7 +258,7 @@ class PredictionController(QObject):
         run.failed.connect(partial(self._store.fail, step=Step.PREDICT))
         run.ended.connect(self._on_run_ended)
         self._store.update(
-            run=run.progress, outcome="", notes=(), exported="", predicted_count=None, can_continue=False
+            run=run.progress, outcome="", doubts=(), notes=(), exported="", predicted_count=None, can_continue=False
         )
         self._look()
         # The shown prediction stays until the next one has started, which may still fail or be cancelled.
@@ -315,12 +317,21 @@ class PredictionController(QObject):
         self._store.succeed(Step.PREDICT)
         line = f"Runs on {event.device_name}."
         self._store.update(
-            device_line=line, notes=event.notes, prediction=event.path, has_prediction=self._layers.overlay is not None
+            device_line=line,
+            doubts=event.doubts,
+            notes=event.notes,
+            prediction=event.path,
+            has_prediction=self._layers.overlay is not None,
         )
         self.stores_changed.emit()
 
     def _on_progress(self, progress: RunProgress) -> None:
         self._store.update(run=progress)
+
+    def _on_note(self, event: PredictionNote) -> None:
+        show_warning(event.sentence)
+        if event.is_doubt and self._run is not None and self._is_of_this_stack(self._run):
+            self._store.update(doubts=(*self._store.state.doubts, event.sentence))
 
     def _on_run_ended(self, outcome: str) -> None:
         run, self._run = self._run, None
@@ -385,7 +396,9 @@ class PredictionController(QObject):
         # First, since the overlay is drawn with the thresholds of the state.
         self.shown.set_thresholds(self._thresholds.get(event.path, recommended))
         self.shown.begin_stored(event, is_hidden_by_labels=False)
-        self._store.update(prediction=event.path, has_prediction=True, outcome="", notes=event.notes, exported="")
+        self._store.update(
+            prediction=event.path, has_prediction=True, outcome="", doubts=event.doubts, notes=event.notes, exported=""
+        )
         self._offer_again()
 
     def _offer_again(self) -> None:

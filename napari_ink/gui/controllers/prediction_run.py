@@ -44,7 +44,7 @@ class PredictionRun(QObject):
     started = Signal(object)
     tile_predicted = Signal(object)
     progressed = Signal(object)
-    changed = Signal(str)
+    noted = Signal(object)
     failed = Signal(str)
     ended = Signal(str)
 
@@ -127,8 +127,8 @@ class PredictionRun(QObject):
                 self.has_started = True
             case TilePredicted():
                 self._on_tile(event)
-            case PredictionNote(sentence):
-                self.changed.emit(sentence)
+            case PredictionNote():
+                self.noted.emit(event)
             case PredictionEnded():
                 self._result = event
             case JobFailed(message):

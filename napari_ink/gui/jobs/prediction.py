@@ -66,6 +66,7 @@ class PredictionFound:
     ink_threshold: float
     edge_threshold: float
     unfamiliar: UnfamiliarMap | None = None
+    doubts: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -210,6 +211,7 @@ def chosen_job(path: Path, stack: DepthStack) -> Generator[PredictionFound | Pre
         prediction.provenance,
         *cuts,
         unfamiliar=unfamiliar,
+        doubts=prediction.doubts,
         notes=notes,
     )
     third = prediction.disagreement or prediction.depth

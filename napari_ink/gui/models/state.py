@@ -74,6 +74,8 @@ class InkState:
         Name of each device that this machine does not have, and the reason.
     device_line, notes, outcome
         Sentences on the last prediction: its device, what it read, and how it ended.
+    doubts
+        Sentences on why the map of the prediction in use may be wrong.
     prediction
         Store of the prediction in use, which may still be growing.
     predictions
@@ -136,6 +138,7 @@ class InkState:
     run: RunProgress | None = None
     device_line: str = ""
     missing_devices: tuple[tuple[str, str], ...] = ()
+    doubts: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     outcome: str = ""
     prediction: Path | None = None

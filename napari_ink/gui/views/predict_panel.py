@@ -47,7 +47,7 @@ _DEVICES: dict[str, DeviceName] = {
     "Apple GPU (MPS)": "mps",
 }
 _AREAS: dict[str, Where] = {"Whole segment": "whole", "Visible region": "visible", "Region of interest": "roi"}
-_ABOUT_LINES, _SPACING = 3, 6
+_ABOUT_LINES, _DOUBT_LINES, _SPACING = 3, 4, 6
 _BOTH = "Both, one after the other"
 _DIRECTIONS: dict[str, Direction | None] = {
     "Model default": None,
@@ -105,6 +105,7 @@ class PredictPanel(StepPanel):
         self.grey_box, self.precision_box, self.resample_box = GreyRangeBox(), QComboBox(), QComboBox()
         self._has_mask = False
         self.about = Lines(_ABOUT_LINES)
+        self.doubts = Lines(_DOUBT_LINES, name="inkWarning")
         self.ink_threshold = ThresholdRow("Ink", colour("predicted_ink"), "ink")
         self.edge_threshold = ThresholdRow("Edges", colour("predicted_edges"), "edges")
         self.thresholds = self._threshold_rows()
@@ -190,6 +191,7 @@ class PredictPanel(StepPanel):
             self._greys = greys
             top = 65535 if state.stack is None else int(np.iinfo(state.stack.dtype).max)
             self.grey_box.fit(top, state.suggested_greys)
+        self._show_doubts(state)
         self._show_about(state)
         self.thresholds.setEnabled(state.has_prediction)
         self.ink_threshold.show_value(state.ink_threshold)
@@ -199,7 +201,8 @@ class PredictPanel(StepPanel):
     def set_compact(self, is_compact: bool) -> None:
         """Show fewer lines about the run and fewer predictions, or all of them."""
         super().set_compact(is_compact)
-        self.about.set_count(1 if is_compact else _ABOUT_LINES)
+        self.doubts.set_count(2 if is_compact else _DOUBT_LINES)
+        self._fit_about()
         self._thresholds_title.setVisible(not is_compact)
         for layout in (self._form, self._threshold_form):
             layout.setSpacing(_SPACING // 2 if is_compact else _SPACING)
@@ -224,6 +227,16 @@ class PredictPanel(StepPanel):
         """Show the progress of a run; its bar is in the status area."""
         if run is not None:
             self.about.show_text(_progress_text(run))
+
+    def _show_doubts(self, state: InkState) -> None:
+        """Show why the map may be wrong; without doubts their lines take no room."""
+        self.doubts.show_text(" ".join(state.doubts))
+        self.doubts.setVisible(bool(state.doubts))
+        self._fit_about()
+
+    def _fit_about(self) -> None:
+        # Doubts take lines of what is said about the run, so that both are seen without scrolling.
+        self.about.set_count(1 if self._is_compact or self.doubts.text() else _ABOUT_LINES)
 
     def _show_about(self, state: InkState) -> None:
         """Show the progress of a run, else why none can be started, else what is known of the last one."""
@@ -269,7 +282,7 @@ class PredictPanel(StepPanel):
         self._lay_out_more()
         self.rows.addWidget(self.more)
         self.rows.addLayout(row(self.run_button, self.continue_button, self.pause_button, self.cancel_button))
-        for widget in (self.thresholds, self.predictions, self.about):
+        for widget in (self.thresholds, self.predictions, self.doubts, self.about):
             self.rows.addWidget(widget)
 
     def _lay_out_more(self) -> None:

@@ -170,7 +170,8 @@ class PredictionsList(QWidget):
 
     def _show_legend(self) -> None:
         # The tooltip of the button Compare says as well why there is no comparison.
-        self.legend.setVisible(not self._is_compact or self._state.predictions.compared is not None)
+        is_tight = self._is_compact or bool(self._state.doubts)
+        self.legend.setVisible(not is_tight or self._state.predictions.compared is not None)
 
     def _why_no_comparison(self, is_other: bool) -> str:
         """Return the reason why no comparison can be started or ended; empty if one can."""

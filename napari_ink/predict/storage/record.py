@@ -94,6 +94,11 @@ class Record(_Part):
     doubts: tuple[str, ...] = ()
 
 
+def doubts_in(values: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the sentences of a checked record on why the map may be wrong, the one on the training first."""
+    return (*values.get("outside_of_training", ()), *values.get("doubts", ()))
+
+
 def check_record(path: Path, values: Mapping[str, Any], shape: tuple[int, ...]) -> None:
     """Refuse a record with invalid values, or one that does not fit a segment of `shape` ``(y, x)``.
 

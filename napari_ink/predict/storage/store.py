@@ -17,7 +17,7 @@ import numpy.typing as npt
 from napari_ink.decoding import decoder_errors
 from napari_ink.errors import BadInputError
 from napari_ink.model import recommended_thresholds
-from napari_ink.predict.storage.record import check_record
+from napari_ink.predict.storage.record import check_record, doubts_in
 from napari_ink.predict.tiles import BLOCK, blocks_in
 from napari_ink.predict.unfamiliar import UnfamiliarMap, squares_in
 from napari_ink.region import Region
@@ -144,6 +144,11 @@ class Prediction:
         if self.channels < 3:
             return None
         return "depth" if self.provenance.get("planes") == list(_WITH_DEPTH) else "disagreement"
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """Sentences on why the map may be wrong."""
+        return doubts_in(self.provenance)
 
     def unfamiliar(self) -> UnfamiliarMap | None:
         """Return the map of where not to trust, read from disk now; None if there is none.

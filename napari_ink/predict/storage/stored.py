@@ -15,6 +15,7 @@ from napari_ink.decoding import read_bounded
 from napari_ink.durable import write_bytes
 from napari_ink.errors import BadInputError, storage_errors
 from napari_ink.model.contract import first_fault
+from napari_ink.predict.storage.record import doubts_in
 from napari_ink.predict.storage.store import Prediction
 from napari_ink.predict.tiles import block_area, blocks_in
 from napari_ink.region import Region
@@ -104,7 +105,7 @@ class StoredPrediction:
     @property
     def doubts(self) -> tuple[str, ...]:
         """Sentences on why the map may be wrong."""
-        return tuple(str(one) for name in ("outside_of_training", "doubts") for one in self.provenance.get(name, ()))
+        return doubts_in(self.provenance)
 
     @property
     def started(self) -> datetime:

@@ -1,10 +1,12 @@
 """Predictions from Run to their end, without a window: started, stopped, changed, continued and reported."""
 
+import copy
 from dataclasses import replace
 from unittest.mock import Mock
 
 import numpy as np
 import pytest
+import torch
 from napari.layers import Image
 
 from napari_ink.errors import BadInputError, OutputError
@@ -13,6 +15,7 @@ from napari_ink.gui.layers.viewport import camera_of
 from napari_ink.gui.models.prediction import RunSettings, model_entry
 from napari_ink.gui.models.predictions import details
 from napari_ink.gui.models.state import Step, cut_level
+from napari_ink.model import load_model, save_checkpoint
 from napari_ink.predict import engine, open_prediction
 from napari_ink.predict.storage.writer import PredictionWriter
 from napari_ink.region import Region
@@ -26,7 +29,6 @@ ROI = "Region of interest"
 
 
 def _absent_device() -> str:
-    torch = pytest.importorskip("torch")
     return "cuda" if not torch.cuda.is_available() else "mps"
 
 
@@ -40,6 +42,26 @@ def test_a_run_reports_its_device_its_layers_and_its_outcome(run):
     assert state.has_prediction and not state.can_continue
     assert state.current_step is Step.CORRECT
     assert run.stored.complete
+
+
+def test_why_a_map_may_be_wrong_is_shown_while_it_is_made_and_when_it_is_opened_again(run, settings, tmp_path):
+    model = load_model(settings.model.name_or_path)
+    biased, provenance = copy.deepcopy(model.network), {"trained_on": {"scans": 0, "phantoms": 9}}
+    torch.nn.init.constant_(biased.heads.bias, 9.0)  # so much ink that the end of the run adds a doubt
+    path = save_checkpoint(tmp_path / "doubted.safetensors", biased, model.config, model.contract, provenance)
+    run.begin(tiles=2, model=model_entry(path))
+    (outside,) = run.session.state.doubts
+    assert "outside of what the model was trained on" in outside and outside not in run.session.state.notes
+    run.until_over()
+    said, doubted = run.session.state.doubts, run.path
+    assert said[0] == outside and "do not rely on it" in said[1]
+    run.begin()
+    assert run.session.state.doubts == ()
+    run.until_over()
+    assert run.path != doubted and outside not in run.session.state.doubts  # this model's card tells nothing
+    run.session.prediction.choose(doubted)
+    run.until_over()
+    assert run.path == doubted and run.session.state.doubts == said
 
 
 def test_only_papyrus_is_predicted_unless_the_mask_is_switched_off(run):

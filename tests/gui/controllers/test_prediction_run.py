@@ -140,10 +140,10 @@ def test_no_time_left_is_shown_before_the_first_tile():
 
 def test_notes_during_a_run_are_forwarded(run, events, held_jobs):
     notes = []
-    run.changed.connect(notes.append)
+    run.noted.connect(notes.append)
     events.append(PredictionNote("Half the batch fits."))
     held_jobs.work()
-    assert notes == ["Half the batch fits."]
+    assert notes == [PredictionNote("Half the batch fits.")]
 
 
 def test_a_run_can_be_cancelled_and_paused_before_its_start(qapp, tmp_path):
