@@ -38,6 +38,7 @@ COMMANDS = [
     "export",
     "train",
     "teach",
+    "adapt",
     "evaluate",
     "calibrate",
     "phantom",

@@ -16,6 +16,7 @@ from typing import NoReturn
 
 from napari_ink import __version__
 from napari_ink.cli import (
+    adapt,
     calibrate,
     convert,
     demo,
@@ -50,6 +51,7 @@ _COMMANDS = (
     export,
     train,
     teach,
+    adapt,
     evaluate,
     calibrate,
     phantom,

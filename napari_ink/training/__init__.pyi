@@ -15,6 +15,7 @@ from .pairs import PairFiles, read_pair
 from .request import TrainRequest
 from .settings import AugmentationSettings, DepthVariation, Precision, TrainSettings
 from .targets import OUTSIDE, edge_target, ink_target
+from .teaching.adapt import AdaptEvent, AdaptRequest, ModelAdapted, RoundBegun, adapt
 from .teaching.blocks import BLOCK_PX, block_region, blocks_of
 from .teaching.checks import check_taught
 from .teaching.live import AreaAnswered, BlockAnswered, HeadFitted, LiveEvent, LiveHead, LiveNote, StrokesRead
@@ -25,6 +26,8 @@ from .validation import Scores
 __all__ = [
     "BLOCK_PX",
     "OUTSIDE",
+    "AdaptEvent",
+    "AdaptRequest",
     "AugmentationSettings",
     "Batch",
     "BatchSkipped",
@@ -32,8 +35,10 @@ __all__ = [
     "Crop",
     "CropSampler",
     "DepthVariation",
+    "ModelAdapted",
     "PairFiles",
     "Precision",
+    "RoundBegun",
     "Scores",
     "StepEnded",
     "TrainRequest",
@@ -43,6 +48,7 @@ __all__ = [
     "TrainingPair",
     "TrainingStarted",
     "Validated",
+    "adapt",
     "batches",
     "block_region",
     "blocks_of",

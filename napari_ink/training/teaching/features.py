@@ -16,7 +16,7 @@ from napari_ink.model.stroke_features import HALO_PX, STEP_PX, ink_logit_feature
 from napari_ink.model.taught_network import without_forest
 from napari_ink.region import Region
 from napari_ink.stack import DepthStack
-from napari_ink.training.teaching.blocks import Block, block_region
+from napari_ink.training.teaching.blocks import Block, block_region, read_prepared
 
 MARGIN = 6
 """Cells around a block whose features are kept as well: as far as the smoothing of maps reaches."""
@@ -48,7 +48,7 @@ class FeatureCache:
         if not isinstance(fast, InkEdgeNetwork):
             raise BadInputError(f"{model.name} is not a network of napari-ink, and only those can be taught.")
         self._network, self._contract, self._stack = fast, model.contract.with_greys_of(stack), stack
-        self._window = model.contract.z_window(stack.shape[0])
+        model.contract.z_window(stack.shape[0])  # refuses a stack with too few layers now
         self._blocks: OrderedDict[Block, Features] = OrderedDict()
         self._bytes, self._most_bytes = 0, most_bytes
 
@@ -103,10 +103,4 @@ class FeatureCache:
         return inner.clone(memory_format=torch.contiguous_format).numpy()
 
     def _prepared(self, area: Region) -> npt.NDArray[np.float32]:
-        """Return prepared values ``(z, y, x)`` with the halo, repeated beyond the segment to a size for the network."""
-        height, width = self.shape
-        y0, y1, x0, x1 = area.y0 - HALO_PX, area.y1 + HALO_PX, area.x0 - HALO_PX, area.x1 + HALO_PX
-        y1, x1 = y1 + (y0 - y1) % self._network.size_divisor, x1 + (x0 - x1) % self._network.size_divisor
-        read = self._stack.read(self._window, slice(max(y0, 0), min(y1, height)), slice(max(x0, 0), min(x1, width)))
-        missing = [(0, 0), (max(-y0, 0), max(y1 - height, 0)), (max(-x0, 0), max(x1 - width, 0))]
-        return np.ascontiguousarray(self._contract.prepare(np.pad(read, missing, mode="edge")))
+        return read_prepared(self._stack, self._contract, area, HALO_PX, self._network.size_divisor)

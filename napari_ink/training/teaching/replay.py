@@ -6,12 +6,15 @@ A few labels of one scroll alone make a good model worse; the same labels beside
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
 from napari_ink.annotation import LabelValue
 from napari_ink.model import InputContract
-from napari_ink.phantom import SETS, make_phantom, set_config
+from napari_ink.phantom import SETS, WORLDS, make_phantom, make_world_phantom, set_config, world_sets
 from napari_ink.stack import stack_of_array
 from napari_ink.training.crops import TrainingPair
 from napari_ink.training.targets import OUTSIDE
@@ -19,6 +22,10 @@ from napari_ink.training.targets import OUTSIDE
 _SIDE_PX = 256
 _LAYERS = 49  # more than networks read, since crops shift and stretch their window of layers
 _WHITE = 2**16 - 1
+# Of each world: phantoms with ink, those without, and the share of crops from the latter.
+_WRITTEN, _BLANK, _BLANK_SHARE = 4, 1, 0.3
+_WRITTEN_SEEDS = 500  # the seeds of a training set from here on are for phantoms without ink
+_OUTERMOST = 6  # layers at each end that no window reads
 UInt16Array = npt.NDArray[np.uint16]
 
 
@@ -43,11 +50,50 @@ def replay_pairs(
     pairs = []
     for phantom_seed in seeds.tolist():
         phantom = make_phantom(set_config(phantom_seed, _SIDE_PX, _SIDE_PX, _LAYERS))
-        values = np.where(phantom.ink, LabelValue.INK, LabelValue.PAPYRUS).astype(np.uint8)
-        values[~phantom.mask] = OUTSIDE
         stack = stack_of_array(_translated(phantom.volume, trained, taught), f"phantom-{phantom_seed}")
-        pairs.append(TrainingPair(stack, values, share=share / count))
+        pairs.append(TrainingPair(stack, _labels(phantom.ink, phantom.mask), share=share / count))
     return pairs
+
+
+def world_pairs(worlds: Sequence[str] | None, share: float, seed: int = 0) -> list[TrainingPair]:
+    """Return phantoms of several worlds with their true labels, some of them blank, and one of each world held out.
+
+    Parameters
+    ----------
+    worlds
+        Names of the worlds; None for all.
+    share
+        Share of all crops that come from them.
+    seed
+        Seed of the choice of phantoms.
+    """
+    rng, pairs = np.random.default_rng([seed, 8]), list[TrainingPair]()
+    names = tuple(WORLDS) if worlds is None else worlds
+    for world in names:
+        sets = world_sets(world)
+        written = rng.choice(sets["train"][:_WRITTEN_SEEDS], _WRITTEN, replace=False).tolist()
+        blank = rng.choice(sets["train"][_WRITTEN_SEEDS:], _BLANK, replace=False).tolist()
+        each = share / len(names)
+        pairs += [_of_world(world, one, False, each * (1 - _BLANK_SHARE) / _WRITTEN) for one in written]
+        pairs += [_of_world(world, one, True, each * _BLANK_SHARE / _BLANK) for one in blank]
+        judged = _of_world(world, int(sets["validation"][0]), False, 0.0)
+        pairs.append(replace(judged, held_out=np.ones(judged.labels.shape, bool)))
+    return pairs
+
+
+def _of_world(world: str, seed: int, is_blank: bool, share: float) -> TrainingPair:
+    phantom = make_world_phantom(world, seed, _SIDE_PX, _SIDE_PX, blank=is_blank)
+    return TrainingPair(
+        stack_of_array(phantom.volume[_OUTERMOST:-_OUTERMOST], f"{world}-{seed}"),
+        _labels(phantom.ink, phantom.mask),
+        share=share,
+    )
+
+
+def _labels(ink: npt.NDArray[np.bool_], papyrus: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
+    values = np.where(ink, LabelValue.INK, LabelValue.PAPYRUS).astype(np.uint8)
+    values[~papyrus] = OUTSIDE
+    return values
 
 
 def _translated(volume: UInt16Array, trained: InputContract, taught: InputContract) -> UInt16Array:
