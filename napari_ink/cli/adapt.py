@@ -68,9 +68,11 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _show(event: AdaptEvent, bar: Any) -> None:
-    from napari_ink.training import ModelAdapted, RoundBegun, StepEnded, TrainingStarted, Validated
+    from napari_ink.training import ModelAdapted, RoundBegun, StepEnded, TeachingNote, TrainingStarted, Validated
 
     match event:
+        case TeachingNote():
+            bar.write(event.text, file=sys.stderr)
         case RoundBegun():
             bar.write(
                 f"Round {event.number} of {event.rounds}: takes the surest {event.ink_px:,} pixels for ink and "

@@ -267,6 +267,7 @@ class InkSession(QObject):
 
     def _connect_learn_panel(self, learn: LearnPanel) -> None:
         learn.learn_requested.connect(self.teaching.learn)
+        learn.adapt_requested.connect(self.teaching.adapt)
         learn.cancel_requested.connect(self.teaching.cancel)
         learn.pause_requested.connect(self.teaching.pause)
         learn.continue_requested.connect(self.teaching.resume)

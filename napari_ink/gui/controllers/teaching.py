@@ -15,6 +15,7 @@ from qtpy.QtCore import QObject, Signal
 from napari_ink.annotation import is_project
 from napari_ink.gui.jobs.teaching import (
     ModelsListed,
+    adapt_job,
     check_job,
     copy_job,
     missing_packages,
@@ -22,6 +23,7 @@ from napari_ink.gui.jobs.teaching import (
     start_of,
     teach_job,
 )
+from napari_ink.gui.models.prediction import ModelEntry
 from napari_ink.gui.models.state import Step
 from napari_ink.gui.models.status import TeachingStatus
 from napari_ink.training import TaughtModels
@@ -31,10 +33,17 @@ if TYPE_CHECKING:
     from napari_ink.gui.controllers.state_store import StateStore
     from napari_ink.gui.jobs.runner import JobRunner
     from napari_ink.gui.jobs.worker import JobFailed
-    from napari_ink.training import StepEnded, TaughtModel, TeachingEvent
+    from napari_ink.training import AdaptEvent, StepEnded, TaughtModel, TeachingEvent
 
 CONTINUES = "Cancelled; Learn continues from here while labels, projects, start model and minutes stay as they are."
+ADAPT_CONTINUES = "Cancelled; Adapt continues from here with the same model."
+_ADAPTED = (
+    "The adapted model is chosen in Predict; like the one before, it marks {:.1%} of the papyrus. No label has judged "
+    "it: compare both maps, and check it on strokes you know."
+)
+_MARKING = "Marking the segment…"
 _MOST_POINTS = 300
+_LONGEST_MINUTES = 600.0
 _TEACH, _LIST, _CHECK = "teach", "taught models", "check model"
 
 
@@ -73,6 +82,7 @@ class TeachingController(QObject):
         self._stop = threading.Event()
         self._pace: tuple[float, int] | None = None
         self._paused_at = 0.0
+        self._if_cancelled, self._round = CONTINUES, ""
         self._run_folder: Path | None = None
         self._known_project: Path | None = None
         labels.shown.connect(self._on_labels)
@@ -96,15 +106,30 @@ class TeachingController(QObject):
         if why_not := self._store.state.why_no_learning:
             self._store.notify(why_not, Step.LEARN)
             return
-        self._stop, self._pace = threading.Event(), None
         start = self.start_model
-        self._update(
-            progress="Reading the strokes…", done=0, total=0, seconds_left=None, outcome=(), notes=(), interrupted=False
-        )
+        self._begin("Reading the strokes…", CONTINUES)
         others = tuple(folder for folder in self.status.others if folder != project.folder)
         job = teach_job(project.annotation, (project.folder, *others), start, minutes, self._stop)
         on_event = partial(self._on_event, minutes=minutes)
         self._jobs.run(_TEACH, job, on_event, on_failure=self._on_failure, on_end=self._on_end, step=Step.LEARN)
+
+    def adapt(self) -> None:
+        """Adapt the chosen model to the segment without labels."""
+        project, stack = self._labels.project, self._store.state.stack
+        if project is None or stack is None or self._jobs.is_running(_TEACH):
+            return
+        if why_not := self._store.state.why_no_adapting:
+            self._store.notify(why_not, Step.LEARN)
+            return
+        start, folder = self.start_model, TaughtModels.of_project(project.folder).folder
+        self._begin("Making phantoms to train along…", ADAPT_CONTINUES)
+        job = adapt_job(stack, folder, start, self._stop)
+        take, fail = self._on_adapt_event, self._on_failure
+        self._jobs.run(_TEACH, job, take, on_failure=fail, on_end=self._on_end, step=Step.LEARN)
+
+    def _begin(self, progress: str, if_cancelled: str) -> None:
+        self._stop, self._pace, self._if_cancelled, self._round = threading.Event(), None, if_cancelled, ""
+        self._update(progress=progress, done=0, total=0, seconds_left=None, outcome=(), notes=(), interrupted=False)
 
     def cancel(self) -> None:
         """Stop teaching after the current step; its state is saved, and learning again continues it."""
@@ -249,6 +274,24 @@ class TeachingController(QObject):
                 self._update(scores=(*self.status.scores, (event.step, event.scores.ink_f0_5)))
                 self._show_examples()
 
+    def _on_adapt_event(self, event: AdaptEvent | ModelEntry) -> None:
+        from napari_ink.training import ModelAdapted, RoundBegun, StepEnded, TeachingNote, TrainingStarted
+
+        match event:
+            case TeachingNote():
+                self._show(_MARKING, 0, 0)
+            case RoundBegun():
+                self._round = f"Round {event.number} of {event.rounds}, step"
+            case TrainingStarted():
+                self._pace = time.monotonic(), event.first_step
+                self._show(self._round, event.first_step, event.steps)
+            case StepEnded():
+                self._on_step(event, _LONGEST_MINUTES)
+            case ModelAdapted():
+                self._update(outcome=(_ADAPTED.format(event.ink_share),))
+            case ModelEntry():
+                self.model_chosen.emit(event)
+
     def _on_step(self, event: StepEnded, minutes: float) -> None:
         step, total, left = event.step, self.status.total, None
         if self._pace is not None:
@@ -261,9 +304,9 @@ class TeachingController(QObject):
         if step % every == 0:
             self._update(losses=(*losses, (step, event.ink_loss)))
         if step < total:
-            self._show("Step", step, total, left)
+            self._show(self._round or "Step", step, total, left)
         else:
-            self._show("Judging the deep model…", 0, 0)
+            self._show(_MARKING if self._round else "Judging the deep model…", 0, 0)
 
     def _show(self, progress: str, done: int, total: int, left: float | None = None) -> None:
         self._update(progress=progress, done=done, total=total, seconds_left=left)
@@ -276,7 +319,7 @@ class TeachingController(QObject):
     def _on_end(self) -> None:
         was_cancelled, outcome = self.status.cancelling, self.status.outcome
         if was_cancelled:
-            outcome = (*outcome, CONTINUES)
+            outcome = (*outcome, self._if_cancelled)
         self._idle(outcome)
 
     def _on_failure(self, failure: JobFailed) -> None:

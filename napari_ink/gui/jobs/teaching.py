@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ from napari_ink.typing import UInt8Array
 if TYPE_CHECKING:
     from napari_ink.annotation import Annotation
     from napari_ink.stack import DepthStack
-    from napari_ink.training import LiveEvent, LiveHead, TaughtModel, TeachingEvent
+    from napari_ink.training import AdaptEvent, LiveEvent, LiveHead, TaughtModel, TeachingEvent
 
 LIVE_SIDE_PX = 1536
 _PACKAGES = {"sklearn": "scikit-learn", "matplotlib": "matplotlib", "tensorboardX": "tensorboardX"}
@@ -73,6 +74,46 @@ def teach_job(
                 yield event
                 if stop.is_set():
                     return
+
+
+def adapt_job(
+    stack: DepthStack, folder: Path, start: str, stop: threading.Event
+) -> Generator[AdaptEvent | ModelEntry, None, None]:
+    """Adapt a model to a stack without labels, yield the events, and at the end the model to choose.
+
+    Parameters
+    ----------
+    stack
+        Stack to adapt to.
+    folder
+        Folder of the project's models. An adaptation of the same model that was stopped there is continued.
+    start
+        Name or path of the model to start from.
+    stop
+        Once it is set, the adaptation ends after the current step.
+    """
+    from napari_ink.model import load_model
+    from napari_ink.predict import choose_device, cores_left_free
+    from napari_ink.training import AdaptRequest, ModelAdapted, adapt
+
+    with cores_left_free(1):  # for the window
+        model = load_model(start)
+        out = _folder_to_adapt_in(folder, model.sha256)
+        folder.mkdir(parents=True, exist_ok=True)
+        request = AdaptRequest([stack], model, out, device=choose_device("auto").type, resume=out.exists())
+        with closing(adapt(request)) as events:
+            for event in events:
+                yield event
+                if isinstance(event, ModelAdapted):
+                    yield replace(model_entry(event.path), title=out.name)
+                if stop.is_set():
+                    return
+
+
+def _folder_to_adapt_in(models: Path, start_sha256: str) -> Path:
+    """Return the folder of an adaptation that was stopped, or one that does not exist yet."""
+    numbered = (models / f"adapted-{start_sha256[:8]}-{number}" for number in count(1))
+    return next(one for one in numbered if not (one / "adapted.safetensors").exists())
 
 
 def models_job(project: Path, change: Callable[[TaughtModels], None] | None = None) -> Generator[ModelsListed]:

@@ -37,6 +37,9 @@ class Step(StrEnum):
     EXPORT = "Export"
 
 
+_PREDICTION_FIRST = "Wait for the prediction, or cancel it: learning needs the processor, too."
+
+
 @dataclass(frozen=True, slots=True)
 class FigureSettings:
     """Settings of a figure.
@@ -243,12 +246,17 @@ class InkState:
         return "A model is learning; wait for it, or pause it." if is_learning else ""
 
     @property
-    def why_no_learning(self) -> str:
-        """Reason why no model can be taught yet; empty if one can."""
+    def why_no_adapting(self) -> str:
+        """Reason why no model can be adapted without labels; empty if one can."""
         if self.teaching.missing:
             return self.teaching.missing
-        if self.run is not None:
-            return "Wait for the prediction, or cancel it: learning needs the processor, too."
+        return "" if self.run is None else _PREDICTION_FIRST
+
+    @property
+    def why_no_learning(self) -> str:
+        """Reason why no model can be taught yet; empty if one can."""
+        if self.why_no_adapting:
+            return self.why_no_adapting
         # In a reviewed region, what is not ink is papyrus.
         has_papyrus = bool(self.counts.papyrus or self.review.reviewed)
         if not (self.counts.ink and has_papyrus):

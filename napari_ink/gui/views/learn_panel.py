@@ -16,10 +16,14 @@ from napari_ink.gui.views.models_section import ModelList
 from napari_ink.gui.views.section import row
 from napari_ink.gui.views.step_panel import Lines, StepPanel, button, paragraph, show_text
 
-_HINT = "Teach a model from what you painted or reviewed. A few strokes are enough."
+_HINT = "Teach a model from a few strokes or from reviewed regions, or adapt it without any."
 _LIVE_TIP = (
     "After each stroke, predict the visible region again with a quick model of all strokes so far. "
     "It has a yellow layer of its own, “live ink”, and changes neither labels nor predictions"
+)
+_ADAPT_TIP = (
+    "Without any strokes: train the chosen model further on what it is surest of in this segment. It takes some "
+    "minutes, and where its map shows no writing it learns its own mistakes"
 )
 _INTERRUPTED = (
     "A lesson was interrupted; Learn continues it while labels, projects, start model and minutes are the same."
@@ -31,12 +35,13 @@ _STATUS_LINES, _OUTCOME_LINES = 2, 4
 class LearnPanel(StepPanel):
     """Panel of the step Learn.
 
-    Emits `learn_requested` with the minutes, `cancel_requested`, `pause_requested`, `continue_requested`,
-    `live_requested` with on or off, `predict_requested` with the key of a taught model, `project_added` with the folder
-    of another project, and `projects_cleared`.
+    Emits `learn_requested` with the minutes, `adapt_requested`, `cancel_requested`, `pause_requested`,
+    `continue_requested`, `live_requested` with on or off, `predict_requested` with the key of a taught model,
+    `project_added` with the folder of another project, and `projects_cleared`.
     """
 
     learn_requested = Signal(float)
+    adapt_requested = Signal()
     cancel_requested = Signal()
     pause_requested = Signal()
     continue_requested = Signal()
@@ -54,7 +59,8 @@ class LearnPanel(StepPanel):
         self.live_button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.minutes_box = QDoubleSpinBox()
         self.learn_button = button("Learn", "Teach a quick model, and for these minutes a deep one")
-        self.cancel_button = button("Cancel", "Stop after the current step; Learn continues from there")
+        self.adapt_button = button("Adapt", _ADAPT_TIP)
+        self.cancel_button = button("Cancel", "Stop after the current step; Learn and Adapt continue from there")
         self.pause_button = button("Pause", "Wait after the current step; predictions can run meanwhile")
         self.add_button = button("Add project…", "Learn from the labels of another project, too")
         self.clear_button = button("This one only", "Learn from the open project only")
@@ -79,6 +85,8 @@ class LearnPanel(StepPanel):
         for widget in (self.minutes_box, self.add_button):
             widget.setEnabled(not status.is_running)
         self.learn_button.setEnabled(not why_not and not state.busy and not status.is_running)
+        can_adapt = state.stack is not None and not state.why_no_adapting
+        self.adapt_button.setEnabled(can_adapt and not state.busy and not status.is_running)
         for widget in (self.cancel_button, self.pause_button):
             widget.setEnabled(status.is_running and not status.cancelling)
         self._show_others(status)
@@ -109,7 +117,7 @@ class LearnPanel(StepPanel):
         self.rows.addLayout(row(self.live_button, self.predict_button))
         self.rows.addWidget(self.live_text)
         self.rows.addLayout(row(QLabel("Deep model"), self.minutes_box, self.add_button))
-        self.rows.addLayout(row(self.learn_button, self.pause_button, self.cancel_button))
+        self.rows.addLayout(row(self.learn_button, self.adapt_button, self.pause_button, self.cancel_button))
         # What comes and goes is below all buttons, so that it moves none.
         self.rows.addWidget(self.status)
         self.rows.addWidget(self.models)
@@ -127,6 +135,7 @@ class LearnPanel(StepPanel):
     def _connect(self) -> None:
         self.live_button.clicked.connect(self.live_requested)
         self.learn_button.clicked.connect(lambda: self.learn_requested.emit(self.minutes_box.value()))
+        self.adapt_button.clicked.connect(self.adapt_requested)
         self.cancel_button.clicked.connect(self.cancel_requested)
         self.pause_button.clicked.connect(self._on_pause)
         self.add_button.clicked.connect(self._on_add)

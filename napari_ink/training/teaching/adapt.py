@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Generator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,8 +32,10 @@ from napari_ink.training.events import TrainingEvent
 from napari_ink.training.loop import train
 from napari_ink.training.request import TrainRequest
 from napari_ink.training.settings import AugmentationSettings, DepthVariation, TrainSettings
+from napari_ink.training.teaching.blocks import BLOCK_PX
 from napari_ink.training.teaching.pseudo_labels import Papyrus, SampledMap, pseudo_labels, sample_map
 from napari_ink.training.teaching.replay import world_pairs
+from napari_ink.training.teaching.teach import TeachingNote
 
 # Of the papyrus: pages have 4 to 15 % ink, and what lies between both shares is left open.
 _INK_SHARE, _PAPYRUS_SHARE = 0.07, 0.6
@@ -145,7 +147,7 @@ class ModelAdapted:
     ink_share: float
 
 
-AdaptEvent = RoundBegun | ModelAdapted | TrainingEvent
+AdaptEvent = TeachingNote | RoundBegun | ModelAdapted | TrainingEvent
 
 
 def adapt(request: AdaptRequest) -> Generator[AdaptEvent, None, None]:
@@ -155,6 +157,8 @@ def adapt(request: AdaptRequest) -> Generator[AdaptEvent, None, None]:
 
     Yields
     ------
+    TeachingNote
+        Before a model marks the segments, which takes a minute.
     RoundBegun
         At the beginning of each round.
     TrainingStarted, StepEnded, BatchSkipped, Validated, CheckpointSaved, TrainingEnded
@@ -173,6 +177,16 @@ def adapt(request: AdaptRequest) -> Generator[AdaptEvent, None, None]:
     papyrus = [_papyrus_of(stack) for stack in request.stacks]
     with storage_errors(request.out):
         request.out.mkdir(exist_ok=True)
+    try:
+        yield from _adapt(request, papyrus)
+    finally:
+        # A run that ends before it saved anything leaves its name free.
+        with suppress(OSError):
+            request.out.rmdir()
+
+
+def _adapt(request: AdaptRequest, papyrus: Sequence[Papyrus | None]) -> Generator[AdaptEvent, None, None]:
+    yield _marking(request, request.start)
     phantoms = world_pairs(request.worlds, 1 - _PSEUDO_SHARE, request.seed)
     model, maps = request.start, _maps_of(request.start, request.stacks, papyrus)
     before = maps
@@ -185,8 +199,14 @@ def adapt(request: AdaptRequest) -> Generator[AdaptEvent, None, None]:
             own = [TrainingPair(stack, one, share=share) for stack, one in zip(request.stacks, labels, strict=True)]
             yield from _train_round(request, model, [*own, *phantoms], file)
         model = _read_round(file, model)
+        yield _marking(request, model)
         maps = _maps_of(model, request.stacks, papyrus)
     yield _save(request, model, before, maps)
+
+
+def _marking(request: AdaptRequest, model: InkModel) -> TeachingNote:
+    names = ", ".join(stack.name for stack in request.stacks)
+    return TeachingNote(f"{model.name} marks up to {_MOST_BLOCKS} blocks of {BLOCK_PX} × {BLOCK_PX} pixels of {names}.")
 
 
 def _papyrus_of(stack: DepthStack) -> Papyrus | None:

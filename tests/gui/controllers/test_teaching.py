@@ -1,12 +1,18 @@
 """Teaching without a window: what is refused, progress, cancelling, and what can be done with taught models."""
 
+from functools import partial
+from pathlib import Path
+
 import pytest
 
 from napari_ink.annotation import create_project
+from napari_ink.gui.controllers.teaching import ADAPT_CONTINUES
 from napari_ink.gui.models.prediction import RunSettings, model_entry
 from napari_ink.gui.models.state import Step
 from napari_ink.model import load_model
 from napari_ink.training import Scores, StepEnded, TrainingStarted, Validated
+from napari_ink.training.teaching import adapt as adaptation
+from napari_ink.training.teaching import replay
 from tests.gui.controllers.conftest import make_editable
 from tests.gui.lessons import save_lesson, strokes
 from tests.gui.windowless import take_turns
@@ -56,6 +62,60 @@ def test_a_better_model_becomes_the_one_to_predict_with(taught, tmp_path):
     assert taught.chosen == [str(path)]
     assert load_model(path).provenance["taught"]["key"] == "quick-1"
     assert taught.state.is_done(Step.LEARN)
+
+
+@pytest.fixture
+def small_adaptation(monkeypatch):
+    """Adaptations of one round of two steps, on small phantoms."""
+    for name, value in (("_SIDE_PX", 96), ("_WRITTEN", 1)):
+        monkeypatch.setattr(replay, name, value)
+    request = partial(adaptation.AdaptRequest, rounds=1, steps=2, worlds=("tubes",))
+    monkeypatch.setattr("napari_ink.training.AdaptRequest", request)
+
+
+@pytest.mark.usefixtures("small_adaptation")
+def test_a_model_is_adapted_without_strokes_and_chosen(lesson, held_jobs, tmp_path):
+    chosen, progress = [], set()
+    lesson.teaching.model_chosen.connect(chosen.append)
+    lesson.teaching.adapt()
+    assert lesson.state.why_no_prediction  # both would need the processor
+    while held_jobs.waiting:
+        held_jobs.waiting[0].step()
+        progress.add(lesson.state.teaching.progress)
+    (entry,) = chosen
+    digest = load_model(lesson.model_name).sha256[:8]
+    assert (
+        Path(entry.name_or_path) == tmp_path / "lesson.ink" / "models" / f"adapted-{digest}-1" / "adapted.safetensors"
+    )
+    assert entry.title == f"adapted-{digest}-1"
+    assert {"Marking the segment…", "Round 1 of 1, step"} <= progress and not lesson.state.teaching.is_running
+    assert "No label has judged it" in lesson.state.teaching.outcome[0]
+
+
+@pytest.mark.usefixtures("small_adaptation")
+def test_a_cancelled_adaptation_is_continued_and_the_next_has_a_folder_of_its_own(lesson, held_jobs, tmp_path):
+    chosen = []
+    lesson.teaching.model_chosen.connect(chosen.append)
+    lesson.teaching.adapt()
+    while "step" not in lesson.state.teaching.progress:
+        held_jobs.waiting[0].step()
+    lesson.teaching.cancel()
+    held_jobs.work()
+    assert lesson.state.teaching.outcome == (ADAPT_CONTINUES,) and chosen == []
+    for number in (1, 2):
+        lesson.teaching.adapt()
+        held_jobs.work()
+        assert chosen[-1].title.endswith(f"-{number}")
+
+
+@pytest.mark.usefixtures("small_adaptation")
+def test_nothing_is_adapted_during_a_prediction(lesson, held_jobs, checkpoint):
+    lesson.prediction.predict(RunSettings(model_entry(checkpoint)))
+    take_turns()
+    lesson.teaching.adapt()
+    assert "learning needs the processor" in lesson.state.message(Step.LEARN)
+    lesson.prediction.cancel()
+    held_jobs.work()
 
 
 def test_the_start_model_comes_back_and_the_taught_one_again(taught, held_jobs, checkpoint):

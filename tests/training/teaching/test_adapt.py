@@ -17,7 +17,7 @@ from napari_ink.errors import BadInputError, OutputError
 from napari_ink.model import InkModel, load_model, save_checkpoint
 from napari_ink.predict import familiarity_notes
 from napari_ink.stack import open_stack
-from napari_ink.training import AdaptEvent, AdaptRequest, ModelAdapted, RoundBegun, StepEnded, adapt
+from napari_ink.training import AdaptEvent, AdaptRequest, ModelAdapted, RoundBegun, StepEnded, TeachingNote, adapt
 from napari_ink.training.teaching import adapt as adaptation
 from napari_ink.training.teaching import replay
 from napari_ink.training.teaching.pseudo_labels import sample_map
@@ -118,6 +118,12 @@ def test_the_threshold_marks_as_much_as_the_start_model_did(made: ModelAdapted, 
     ]
     assert 0.15 < shares[0] < 0.25 and made.ink_share == pytest.approx(shares[0], abs=0.001)
     assert shares[1] == pytest.approx(shares[0], abs=0.001)
+
+
+def test_an_adaptation_that_saved_nothing_leaves_its_name_free(plain: AdaptRequest, tmp_path: Path) -> None:
+    with closing(adapt(replace(plain, out=tmp_path / "out"))) as events:
+        assert isinstance(next(events), TeachingNote) and (tmp_path / "out").is_dir()
+    assert not (tmp_path / "out").exists()
 
 
 def test_an_interrupted_adaptation_is_resumed_to_the_same_weights(
