@@ -16,6 +16,19 @@ from napari_ink.training.settings import TrainSettings
 _LIBRARIES = ("matplotlib", "tensorboardX")
 
 
+def check_libraries() -> None:
+    """Refuse to train without a package that training needs.
+
+    Raises
+    ------
+    BadInputError
+        If one is not installed.
+    """
+    missing = [name for name in _LIBRARIES if importlib.util.find_spec(name) is None]
+    if missing:
+        raise BadInputError(f"Training needs {missing[0]}, which is not installed: pip install 'napari-ink[train]'.")
+
+
 @dataclass(frozen=True, eq=False)
 class TrainRequest:
     """Everything that a training run depends on.
@@ -60,11 +73,7 @@ class TrainRequest:
         BadInputError
             If there are no pairs, a package is missing, or `start` does not fit.
         """
-        missing = [name for name in _LIBRARIES if importlib.util.find_spec(name) is None]
-        if missing:
-            raise BadInputError(
-                f"Training needs {missing[0]}, which is not installed: pip install 'napari-ink[train]'."
-            )
+        check_libraries()
         if not self.pairs:
             raise BadInputError("There is nothing to train on; name at least one stack with its labels.")
         if self.start is not None:

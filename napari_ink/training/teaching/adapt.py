@@ -30,7 +30,7 @@ from napari_ink.stack import DepthStack, find_beside, read_segment_mask
 from napari_ink.training.crops import TrainingPair
 from napari_ink.training.events import TrainingEvent
 from napari_ink.training.loop import train
-from napari_ink.training.request import TrainRequest
+from napari_ink.training.request import TrainRequest, check_libraries
 from napari_ink.training.settings import AugmentationSettings, DepthVariation, TrainSettings
 from napari_ink.training.teaching.blocks import BLOCK_PX
 from napari_ink.training.teaching.pseudo_labels import Papyrus, SampledMap, pseudo_labels, sample_map
@@ -90,10 +90,12 @@ class AdaptRequest:
         Raises
         ------
         BadInputError
-            If a number is out of range, there is no stack, or the start model cannot be trained further.
+            If a package is missing, a number is out of range, there is no stack, or the start model cannot be trained
+            further.
         OutputError
             If the folder exists and is not to be continued, or its parent is missing.
         """
+        check_libraries()
         for name, value, most in (("rounds", self.rounds, _MOST_ROUNDS), ("steps", self.steps, _MOST_STEPS)):
             if not 1 <= value <= most:
                 raise BadInputError(f"An adaptation cannot take {value:,} {name}; give 1 to {most:,}.")

@@ -122,9 +122,18 @@ def pseudo_labels(maps: Sequence[SampledMap], ink_share: float, papyrus_share: f
     -------
     list of array
         uint8 ``(y, x)`` for each segment.
+
+    Raises
+    ------
+    BadInputError
+        If so many pixels have the same logit that ink and papyrus cannot be told apart.
     """
     pooled = np.concatenate([one.on_papyrus() for one in maps])
     lowest_ink, highest_papyrus = np.quantile(pooled, [1 - ink_share, papyrus_share])
+    if not lowest_ink > highest_papyrus:  # so that NaN is refused, too
+        raise BadInputError(
+            "The map is the same nearly everywhere, so nothing is surely ink; check the segment, or name another model."
+        )
     found = []
     for one in maps:
         # Zeros take no memory until they are written, so that it does not grow with the segment.

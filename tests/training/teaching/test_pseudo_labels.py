@@ -54,6 +54,12 @@ def test_a_blank_segment_beside_a_written_one_gets_no_ink() -> None:
     assert not (labels[0] == 2).any() and (labels[1] == 2).sum() == 20
 
 
+@pytest.mark.parametrize("logit", [1.5, float("nan")])
+def test_a_map_that_is_the_same_everywhere_is_refused(logit: float) -> None:
+    with pytest.raises(BadInputError, match="same nearly everywhere"):
+        pseudo_labels([map_of(np.full((9, 9), logit), np.ones((9, 9), bool))], 0.07, 0.6)
+
+
 @pytest.fixture(scope="module")
 def values() -> np.ndarray:
     return np.random.default_rng(5).integers(0, 60000, (12, 64, 64)).astype(np.uint16)
