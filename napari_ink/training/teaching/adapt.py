@@ -24,6 +24,7 @@ from scipy.special import logit
 from napari_ink.annotation import LabelValue
 from napari_ink.errors import BadInputError, OutputError, storage_errors
 from napari_ink.model import InkModel, load_model, recommended_thresholds, save_checkpoint
+from napari_ink.model.familiarity import TrainedOn
 from napari_ink.model.network import INK, InkEdgeNetwork
 from napari_ink.model.taught_network import without_forest
 from napari_ink.stack import DepthStack, find_beside, read_segment_mask
@@ -234,6 +235,7 @@ def _train_round(
     with storage_errors(folder):
         if folder.exists() and not can_resume:
             shutil.rmtree(folder)  # a crash left it before anything was learned
+    known = TrainedOn.of_card(request.start.provenance)
     training = TrainRequest(
         pairs,
         folder,
@@ -242,13 +244,13 @@ def _train_round(
         device=request.device,
         resume=can_resume,
         # The segments were not labelled, so what the model was trained on stays what it was.
-        provenance={"made_by": "napari-ink adapt", "trained_on": request.start.provenance.get("trained_on")},
+        provenance={"made_by": "napari-ink adapt", "trained_on": None if known is None else known.model_dump()},
     )
     with closing(train(training)) as events:
         yield from events
     with storage_errors(file):
         os.replace(folder / "last.safetensors", file)
-        shutil.rmtree(folder)
+        shutil.rmtree(folder, ignore_errors=True)  # what cannot be removed does no harm
 
 
 def _settings(request: AdaptRequest) -> TrainSettings:

@@ -104,9 +104,18 @@ def test_each_round_learns_from_the_surest_papyrus_and_the_record_says_so(
 def test_a_model_that_no_label_has_judged_still_says_that_a_scan_is_outside(
     made: ModelAdapted, plain: AdaptRequest
 ) -> None:
-    assert load_model(made.path).provenance["trained_on"] == TRAINED_ON
+    trained_on = load_model(made.path).provenance["trained_on"]
+    assert {name: trained_on[name] for name in TRAINED_ON} == TRAINED_ON
     (told,) = familiarity_notes(load_model(made.path), plain.stacks[0])
     assert "no scan was among it" in told
+
+
+def test_an_adapted_checkpoint_of_before_is_known_to_have_seen_no_scan(plain: AdaptRequest, tmp_path: Path) -> None:
+    """The cards of the first checkpoints do not say what they were trained on, since all were trained on phantoms."""
+    old = replace(plain.start, provenance={"made_by": "benchmarks/train_shipped.py"})
+    *_, made = adapt(replace(plain, start=old, out=tmp_path / "out", rounds=1, steps=1))
+    assert isinstance(made, ModelAdapted)
+    assert "no scan was among it" in familiarity_notes(load_model(made.path), plain.stacks[0])[0]
 
 
 def test_the_threshold_marks_as_much_as_the_start_model_did(made: ModelAdapted, plain: AdaptRequest) -> None:
