@@ -96,9 +96,15 @@ def adapted(world: str, args: argparse.Namespace) -> dict[str, Any]:
         for event in events:
             made = event if isinstance(event, ModelAdapted) else made
     assert made is not None
+    first = judge(load_model(folder / "round-1.safetensors"), 0.5, world, args.home, own)["auc"]
     after = judge(load_model(made.path), made.threshold, world, args.home, own)
     print(world, "after", json.dumps(after), flush=True)
-    return {"before": before, "after": after, "seconds": round(time.process_time() - began)}
+    return {
+        "before": before,
+        "after": after,
+        "auc_after_one_round": first,
+        "seconds": round(time.process_time() - began),
+    }
 
 
 def table(out: Path) -> Iterator[str]:

@@ -67,7 +67,7 @@ def test_a_better_model_becomes_the_one_to_predict_with(taught, tmp_path):
 @pytest.fixture
 def small_adaptation(monkeypatch):
     """Adaptations of one round of two steps, on small phantoms."""
-    for name, value in (("_SIDE_PX", 96), ("_WRITTEN", 1)):
+    for name, value in (("_WORLD_SIDE_PX", 96), ("_WRITTEN", 1), ("_BLANK", 1)):
         monkeypatch.setattr(replay, name, value)
     request = partial(adaptation.AdaptRequest, rounds=1, steps=2, worlds=("tubes",))
     monkeypatch.setattr("napari_ink.training.AdaptRequest", request)

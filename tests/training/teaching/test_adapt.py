@@ -32,8 +32,9 @@ def _small() -> Iterator[None]:
     """Crops and phantoms that take no time."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(adaptation, "_CROP_PX", 64)
-        patch.setattr(replay, "_SIDE_PX", 96)
+        patch.setattr(replay, "_WORLD_SIDE_PX", 96)
         patch.setattr(replay, "_WRITTEN", 1)
+        patch.setattr(replay, "_BLANK", 1)
         patch.setattr(replay, "make_world_phantom", lru_cache(replay.make_world_phantom))
         yield
 
