@@ -142,8 +142,8 @@ def on_ink(histogram: Sequence[int], provenance: Mapping[str, Any]) -> tuple[str
     histogram
         Number of predicted pixels at each level, 0 to 255.
     provenance
-        The model's: the threshold of ink, and under ``clear_ink`` which ``share`` of a written page reaches which
-        ``probability`` at least; without that, a fixed share must be marked.
+        The model's: the threshold of ink, and under ``clear_ink`` which ``share`` of a map must reach
+        which ``probability`` to tell a written page from a blank one; without that, a fixed share must be marked.
     """
     counts = np.asarray(histogram, dtype=np.int64)
     total = int(counts.sum())
@@ -161,8 +161,9 @@ def on_ink(histogram: Sequence[int], provenance: Mapping[str, Any]) -> tuple[str
     clear = float(counts[levels >= probability].sum()) / total
     if clear < share:
         return (
-            f"Hardly any ink stands out: {clear:.1%} of the map reaches a probability of {probability:.2f}, less "
-            f"than on written pages ({share:.1%}); what it marks ({marked:.1%}) may be no ink.",
+            f"Hardly any ink is clear: {clear:.1%} of the map reaches a probability of {probability:.2f}; below "
+            f"{share:.1%} a written page can hardly be told from a blank one, so what it marks ({marked:.1%}) may be no "
+            "ink.",
         )
     return ()
 

@@ -55,7 +55,7 @@ def test_the_outcome_of_a_run_is_shown_at_its_end(panel, state):
 
 def test_doubts_about_the_map_have_lines_of_their_own_which_take_no_room_without_any(panel, state):
     assert not panel.doubts.isVisible()
-    sentences = ("Treat the map as a hint.", "Hardly any ink stands out.")
+    sentences = ("Treat the map as a hint.", "Hardly any ink is clear.")
     panel.show_state(replace(state, run=RunProgress(3, 20, 40.0), doubts=sentences))
     assert panel.doubts.isVisible() and panel.doubts.text() == " ".join(sentences) == panel.doubts.toolTip()
     assert panel.about.text().startswith("Tile 3")
