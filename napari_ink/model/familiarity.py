@@ -162,8 +162,8 @@ def on_ink(histogram: Sequence[int], provenance: Mapping[str, Any]) -> tuple[str
     if clear < share:
         return (
             f"Hardly any ink is clear: {clear:.1%} of the map reaches a probability of {probability:.2f}; below "
-            f"{share:.1%} a written page can hardly be told from a blank one, so what it marks ({marked:.1%}) may be no "
-            "ink.",
+            f"{share:.1%} a written page can hardly be told from a blank one, and what it marks ({marked:.1%}) may be "
+            "no ink.",
         )
     return ()
 
