@@ -201,7 +201,7 @@ class PredictPanel(StepPanel):
     def set_compact(self, is_compact: bool) -> None:
         """Show fewer lines about the run and fewer predictions, or all of them."""
         super().set_compact(is_compact)
-        self.doubts.set_count(2 if is_compact else _DOUBT_LINES)
+        self.doubts.set_count(1 if is_compact else _DOUBT_LINES)
         self._fit_about()
         self._thresholds_title.setVisible(not is_compact)
         for layout in (self._form, self._threshold_form):
@@ -235,8 +235,10 @@ class PredictPanel(StepPanel):
         self._fit_about()
 
     def _fit_about(self) -> None:
-        # Doubts take lines of what is said about the run, so that both are seen without scrolling.
-        self.about.set_count(1 if self._is_compact or self.doubts.text() else _ABOUT_LINES)
+        # Doubts take lines of what is said about the run, so that they are seen without scrolling.
+        has_doubts = bool(self.doubts.text())
+        self.about.set_count(1 if self._is_compact or has_doubts else _ABOUT_LINES)
+        self.about.setVisible(not (self._is_compact and has_doubts))
 
     def _show_about(self, state: InkState) -> None:
         """Show the progress of a run, else why none can be started, else what is known of the last one."""
