@@ -64,6 +64,7 @@ def _inside(y: float, x: float, ring: np.ndarray) -> bool:
 def test_polygons_of_any_slope_fill_the_pixel_centres_inside(
     points: list[tuple[int, int]], height: int, width: int
 ) -> None:
-    ring = np.array(points) / 2 + 0.13  # partly outside, and no side passes through a pixel centre
+    # Partly outside; and with offsets that are no ratio of whole numbers, no side passes through a pixel centre.
+    ring = np.array(points) / 2 + (0.13, np.sqrt(2) / 10)
     truth = [[_inside(y + 0.5, x + 0.5, ring) for x in range(width)] for y in range(height)]
     np.testing.assert_array_equal(fill([ring], (height, width)), truth)
