@@ -103,7 +103,7 @@ class PredictPanel(StepPanel):
         self.more = Section("More settings")
         self.direction_box, self.views_box, self.offset_box = QComboBox(), QComboBox(), OffsetBox()
         self.grey_box, self.precision_box, self.resample_box = GreyRangeBox(), QComboBox(), QComboBox()
-        self._has_mask = False
+        self._has_mask, self._why_not = False, ""
         self.about = Lines(_ABOUT_LINES)
         self.doubts = Lines(_DOUBT_LINES, name="inkWarning")
         self.ink_threshold = ThresholdRow("Ink", colour("predicted_ink"), "ink")
@@ -191,6 +191,7 @@ class PredictPanel(StepPanel):
             self._greys = greys
             top = 65535 if state.stack is None else int(np.iinfo(state.stack.dtype).max)
             self.grey_box.fit(top, state.suggested_greys)
+        self._why_not = state.why_no_prediction or ("" if model else _NO_MODEL)
         self._show_doubts(state)
         self._show_about(state)
         self.thresholds.setEnabled(state.has_prediction)
@@ -238,7 +239,8 @@ class PredictPanel(StepPanel):
         # Doubts take lines of what is said about the run, so that they are seen without scrolling.
         has_doubts = bool(self.doubts.text())
         self.about.set_count(1 if self._is_compact or has_doubts else _ABOUT_LINES)
-        self.about.setVisible(not (self._is_compact and has_doubts))
+        # Why no prediction can be started is said nowhere else.
+        self.about.setVisible(bool(self._why_not) or not (self._is_compact and has_doubts))
 
     def _show_about(self, state: InkState) -> None:
         """Show the progress of a run, else why none can be started, else what is known of the last one."""
@@ -249,8 +251,7 @@ class PredictPanel(StepPanel):
         # Said before the run, too; its notes repeat it.
         told = () if model is None or state.notes else model.resampling_of(state.stack, self._means())
         kept = f"Stored in {state.prediction.name}." if state.prediction else ""
-        why_not = state.why_no_prediction or ("" if model else _NO_MODEL)
-        sentences = (why_not, state.outcome, *told, *state.notes, state.device_line, kept)
+        sentences = (self._why_not, state.outcome, *told, *state.notes, state.device_line, kept)
         self.about.show_text(" ".join(filter(None, sentences)))
 
     def _lay_out(self) -> None:

@@ -12,7 +12,7 @@ from napari_ink.errors import ContractError
 from napari_ink.gui.controllers.run_request import check_depth
 from napari_ink.gui.models.prediction import model_entry
 from napari_ink.gui.models.state import InkState
-from napari_ink.gui.models.status import RunProgress
+from napari_ink.gui.models.status import RunProgress, TeachingStatus
 from napari_ink.gui.views import PredictPanel
 from napari_ink.gui.views.widgets import ThresholdRow
 from napari_ink.stack import open_stack, stack_of_array
@@ -61,6 +61,15 @@ def test_doubts_about_the_map_have_lines_of_their_own_which_take_no_room_without
     assert panel.about.text().startswith("Tile 3")
     panel.show_state(replace(state, outcome="Predicted 20 tiles in 4 s.", has_prediction=True))
     assert not panel.doubts.isVisible()
+
+
+def test_a_low_window_with_doubts_still_says_why_no_prediction_can_be_started(panel, state):
+    panel.set_compact(True)
+    doubted = replace(state, doubts=("Treat the map as a hint.",), has_prediction=True)
+    panel.show_state(doubted)
+    assert panel.doubts.isVisible() and not panel.about.isVisible()
+    panel.show_state(replace(doubted, teaching=TeachingStatus(progress="Step", done=3, total=9)))
+    assert not panel.run_button.isEnabled() and panel.about.isVisible() and panel.about.text()
 
 
 @pytest.mark.parametrize(
