@@ -187,9 +187,9 @@ def trained(worlds: Sequence[str], run: Path, args: argparse.Namespace, start: I
     return load_model(run / "last.safetensors"), {"steps": steps, "seconds": round(time.process_time() - began)}
 
 
-def rescaled(model: InkModel) -> InkModel:
-    """Return a model that reads stacks by their quantiles, whose usual greys are those that its weights know."""
-    contract = InputContract.model_validate({**model.contract.model_dump(), "normalisation": "stack quantiles"})
+def rescaled(model: InkModel, how: str = CONTRACT.normalisation) -> InkModel:
+    """Return a model that scales by the stack's own greys, whose usual greys are those that its weights know."""
+    contract = InputContract.model_validate({**model.contract.model_dump(), "normalisation": how})
     return InkModel(model.name, model.network, model.config, contract, model.provenance, model.sha256)
 
 
@@ -373,7 +373,7 @@ def start_of(args: argparse.Namespace) -> InkModel | None:
     if args.start is None:
         return None
     model = load_model(args.start)
-    return model if model.contract.normalisation == "stack quantiles" else saved(rescaled(model), args.out)
+    return model if model.contract.scales_by_stack else saved(rescaled(model), args.out)
 
 
 def saved(model: InkModel, folder: Path) -> InkModel:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from functools import lru_cache
 from typing import Annotated, Any, Literal, Protocol, Self
 
 import numpy as np
@@ -27,6 +26,7 @@ from pydantic import (
 from napari_ink.area_means import mean_weights, means_of_layers
 from napari_ink.errors import ContractError
 from napari_ink.mean_factor import DECIMALS, factor_of
+from napari_ink.model.stack_greys import SHARES, prepared_values
 
 
 def _whole_if_possible(number: float) -> float:
@@ -37,7 +37,7 @@ def _whole_if_possible(number: float) -> float:
 
 Direction = Literal["as stored", "reversed"]
 Mean = Annotated[int | float, Field(ge=1, le=64), AfterValidator(_whole_if_possible)]
-Normalisation = Literal["fixed", "crop robust", "stack quantiles"]
+Normalisation = Literal["fixed", "crop robust", "stack quantiles", "stack curve"]
 LARGEST_TILE = 2**13
 _LATER_ENTRIES = frozenset(
     {"grey_range", "context_px", "normalisation", "overlap", "layer_step_um", "mean_of", "stack_greys"}
@@ -52,11 +52,6 @@ _FAR_MEAN = 2.0
 _FAR_DEVIATION = (0.2, 4.0)
 
 _BRIGHTEST = np.iinfo(np.uint16).max
-# Shares of a stack's voxels, and the greys (of 255) that the values at these shares become. Half of the layers read are
-# gaps between sheets, so that these two are the air and the brighter papyrus, the steadiest of all; see decision 0035.
-_SHARES = (0.05, 0.95)
-_USUAL_GREYS = (14.0, 157.0)
-_MOST_GREY = 1.5  # brighter than white: metal and hot pixels
 
 Greys = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
@@ -97,13 +92,14 @@ class InputContract(BaseModel):
         description="fixed: by the values above alone; crop robust: each tile is then clipped to its own 1st to 99th "
         "percentile, less its median, and divided by 1.4826 times its median absolute deviation; stack quantiles: "
         "before all else, greys are scaled so that the stack's own 5th and 95th percentile become those of a usual "
-        "scan, whatever its brightness, contrast and bits",
+        "scan, whatever its brightness, contrast and bits; stack curve: the same after a power of the greys that also "
+        "brings the 80th percentile to that of a usual scan, whatever its gamma",
     )
     stack_greys: tuple[float, ...] | None = Field(
         None,
-        description="with stack quantiles: the 5th and 95th percentile of the stack at hand, in stored greys",
-        min_length=len(_SHARES),
-        max_length=len(_SHARES),
+        description="with stack quantiles: the 5th and 95th percentile of the stack at hand, in stored greys; with "
+        "stack curve: the 5th, 80th and 95th",
+        min_length=1,
     )
     voxel_size_um: float | None = Field(description="edge of the voxels trained on, in micrometres")
     layer_step_um: float | None = Field(
@@ -129,6 +125,8 @@ class InputContract(BaseModel):
             raise ValueError("min_depth_layers exceeds depth_layers")
         if 2 * self.context_px >= self.tile_size:
             raise ValueError(f"a context of {self.context_px} pixels leaves nothing of a tile of {self.tile_size}")
+        if self.stack_greys is not None and len(self.stack_greys) != len(SHARES.get(self.normalisation, ())):
+            raise ValueError(f"{len(self.stack_greys)} percentiles do not fit the normalisation {self.normalisation!r}")
         if not 0 <= self.clip[0] < self.clip[1] <= 1:
             raise ValueError(f"clip must be two rising fractions between 0 and 1, not {self.clip}")
         if self.grey_range is not None and not 0 <= self.grey_range[0] < self.grey_range[1] <= _BRIGHTEST:
@@ -147,6 +145,11 @@ class InputContract(BaseModel):
             for name, value in values(self).items()
             if name not in _LATER_ENTRIES or getattr(self, name) != fields[name].default
         }
+
+    @property
+    def scales_by_stack(self) -> bool:
+        """Whether grey values are scaled by percentiles of the whole stack."""
+        return self.normalisation in SHARES
 
     def changed(self, **changes: Any) -> Self:
         """Return this contract with other values, which are validated.
@@ -276,9 +279,9 @@ class InputContract(BaseModel):
         StackError
             If the stack cannot be read.
         """
-        if self.normalisation != "stack quantiles" or self.stack_greys is not None:
+        if not self.scales_by_stack or self.stack_greys is not None:
             return self
-        greys = stack.window_quantiles(self.z_window(stack.shape[0]), _SHARES)
+        greys = stack.window_quantiles(self.z_window(stack.shape[0]), SHARES[self.normalisation])
         low, high = (0.0, _BRIGHTEST) if self.grey_range is None else self.grey_range
         fitted = tuple(round(min(max(grey, low), high), 2) for grey in greys)
         return self.model_copy(update={"stack_greys": fitted})
@@ -307,12 +310,12 @@ class InputContract(BaseModel):
             If this contract scales by quantiles and does not have those of the stack (`with_greys_of`).
         """
         block = _layers_averaged(block, self.mean_of[0], self.direction == "reversed")
-        if self.normalisation == "stack quantiles":
+        if self.scales_by_stack:
             if self.stack_greys is None:
                 raise ContractError(
                     "This contract scales grey values by those of the whole stack; call `with_greys_of(stack)` first."
                 )
-            table = _quantile_table(self.stack_greys, self.grey_range, np.iinfo(block.dtype).max, self.mean, self.std)
+            table = prepared_values(self.stack_greys, self.grey_range, np.iinfo(block.dtype).max, self.mean, self.std)
             looked_up: npt.NDArray[np.float32] = table[block]
             return looked_up[::-1] if self.direction == "reversed" else looked_up
         if self.as_8_bit and block.dtype == np.uint16 and self.grey_range is None:
@@ -355,12 +358,12 @@ class InputContract(BaseModel):
         sentences = []
         if self.grey_range is not None:
             low, high = self.grey_range
-            if self.normalisation == "stack quantiles":
+            if self.scales_by_stack:
                 return (f"Grey values are clipped to {low:g} to {high:g}.",)
             sentences.append(f"Grey values from {low:g} to {high:g} are spread over the whole range.")
         elif narrow and self.normalisation == "fixed":  # what scales by the stack's own greys needs no range
             return (narrow,)
-        if self.normalisation == "stack quantiles":  # no grey value is far from these
+        if self.scales_by_stack:  # no grey value is far from these
             return tuple(sentences)
         return tuple(sentences) + self._far_note(sample)
 
@@ -389,7 +392,7 @@ class InputContract(BaseModel):
             sentences.append(
                 f"Each tile of {self.tile_size} pixels is scaled by its own grey values, so values depend on it."
             )
-        if self.normalisation == "stack quantiles":
+        if self.scales_by_stack:
             sentences.append("Grey values are scaled by the stack's own quantiles to those of a usual scan.")
         sentences.extend(self._voxel_notes(voxel_size_um, layer_step_um))
         return tuple(sentences)
@@ -458,20 +461,6 @@ def _layers_averaged(block: Greys, together: float, is_reversed: bool) -> Greys:
 def _in_um(edge: float, step: float) -> str:
     """Return the size of a voxel in words."""
     return f"{edge:.4g} µm" if math.isclose(edge, step) else f"{edge:.4g} µm with layers {step:.4g} µm apart"
-
-
-@lru_cache(maxsize=32)
-def _quantile_table(
-    stack_greys: tuple[float, ...], grey_range: tuple[float, float] | None, top: int, mean: float, std: float
-) -> npt.NDArray[np.float32]:
-    """Return the prepared value of each grey value from 0 to `top`."""
-    (low, high), (usual_low, usual_high) = stack_greys, _USUAL_GREYS
-    slope = (usual_high - usual_low) / max(high - low, 1.0)  # a stack of one grey has no contrast to scale
-    stored = np.arange(top + 1) if grey_range is None else np.arange(top + 1).clip(*grey_range)
-    greys = (usual_low + slope * (stored - low)) / 255
-    # Around the papyrus stacks are 0, which in one of low contrast would lie far below the air.
-    table: npt.NDArray[np.float32] = ((greys.clip(0.0, _MOST_GREY) - mean) / std).astype(np.float32)
-    return table
 
 
 def first_fault(error: ValidationError) -> str:

@@ -22,7 +22,7 @@ def familiarity_notes(model: InkModel | ModelCard, stack: DepthStack) -> tuple[s
         return ()
     figures: dict[str, float] = {}
     # Without scaling by quantiles the figures would depend on brightness and contrast.
-    if trained_on.figures and model.contract.normalisation == "stack quantiles":
+    if trained_on.figures and model.contract.scales_by_stack:
         contract = model.contract.with_greys_of(stack)
         figures = texture_figures(stack, contract.z_window(stack.shape[0]), contract.prepare)
     return on_familiarity(model.provenance, figures, is_phantom(stack))

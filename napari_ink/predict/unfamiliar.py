@@ -106,7 +106,7 @@ def unfamiliar_map(
     contract = model.contract
     # A model that was taught on a segment has been judged by its strokes. Other contracts let figures depend on
     # brightness, or have no single layers to measure.
-    is_told = "taught" not in model.provenance and contract.normalisation == "stack quantiles"
+    is_told = "taught" not in model.provenance and contract.scales_by_stack
     if not known or not is_told or contract.mean_of != (1, 1):
         return None
     window = contract.z_window(stack.shape[0])

@@ -149,7 +149,7 @@ class Plan:
 
 def _measured_stacks(pairs: Sequence[TrainingPair], contract: InputContract) -> list[DepthStack]:
     """Return some of the pairs' stacks, if their texture does not depend on brightness and contrast."""
-    if contract.normalisation != "stack quantiles":
+    if not contract.scales_by_stack:
         return []
     return [pair.stack for pair in spread(pairs, _MOST_FIGURES)]
 

@@ -9,7 +9,6 @@ from pydantic import ValidationError
 
 from napari_ink.errors import ContractError
 from napari_ink.model import InputContract
-from napari_ink.stack import stack_of_array
 
 
 def contract(**changes: object) -> InputContract:
@@ -181,68 +180,3 @@ def test_a_narrow_range_matters_not_where_each_tile_is_scaled_by_itself() -> Non
     sample = np.arange(9, dtype=np.uint8)
     assert contract(mean=0, std=1).grey_notes(sample, "narrow") == ("narrow",)
     assert contract(mean=0, std=1, normalisation="crop robust").grey_notes(sample, "narrow") == ()
-
-
-def by_quantiles(volume: np.ndarray, **changes: object) -> np.ndarray:
-    made = contract(depth_layers=8, min_depth_layers=8, normalisation="stack quantiles", **changes)
-    return made.with_greys_of(stack_of_array(volume, "scan")).prepare(volume)
-
-
-GREYS = np.random.default_rng(5).gamma(6, 1500, (8, 64, 64)).clip(1, 60000).astype(np.uint16)
-
-
-@pytest.mark.parametrize(
-    "changed",
-    [
-        (GREYS * 0.4 + 9000).astype(np.uint16),
-        (GREYS >> 4 << 4) + 16,
-        GREYS >> 4,
-        (GREYS >> 8).astype(np.uint8) + 1,
-    ],
-    ids=["brightness and contrast", "12 bits", "12 bits in 16", "8 bits"],
-)
-def test_scaling_by_quantiles_undoes_brightness_contrast_and_bits(changed: np.ndarray) -> None:
-    assert np.abs(by_quantiles(changed) - by_quantiles(GREYS)).max() < 0.1  # 8 bits round by a part of a grey
-
-
-def test_scaling_by_quantiles_puts_the_5th_and_95th_percentile_at_the_usual_greys() -> None:
-    low, high = np.quantile(by_quantiles(GREYS), (0.05, 0.95)) * 0.2 + 0.3
-    assert (low * 255, high * 255) == pytest.approx((14, 157), abs=0.5)
-
-
-def test_scaling_by_quantiles_keeps_the_order_of_greys_and_reverses_layers() -> None:
-    values = by_quantiles(GREYS)
-    order = np.argsort(GREYS, axis=None)
-    assert values.dtype == np.float32 and (np.diff(values.ravel()[order]) >= 0).all()
-    np.testing.assert_array_equal(by_quantiles(GREYS, direction="reversed"), values[::-1])
-
-
-def test_a_contract_that_was_fitted_keeps_its_quantiles_for_other_stacks() -> None:
-    made = contract(depth_layers=8, min_depth_layers=8, normalisation="stack quantiles")
-    fitted = made.with_greys_of(stack_of_array(GREYS, "scan"))
-    assert fitted.with_greys_of(stack_of_array(GREYS // 2, "darker")) == fitted
-    assert InputContract.model_validate_json(fitted.model_dump_json()) == fitted
-    assert fitted.without_greys() == made and "stack_greys" not in made.model_dump()
-
-
-@pytest.mark.parametrize("grey", [0, 7, 255])
-def test_a_stack_of_one_grey_is_scaled_to_one_value(grey: int) -> None:
-    values = by_quantiles(np.full((8, 64, 64), grey, np.uint8))
-    assert np.isfinite(values).all() and np.ptp(values) == 0
-
-
-def test_quantiles_need_no_grey_range_and_are_never_far() -> None:
-    made = contract(normalisation="stack quantiles")
-    assert made.grey_notes(np.full(9, 3, np.uint8), "narrow") == ()
-    assert any("quantiles" in note for note in made.notes(65, 7.91))
-
-
-def test_a_contract_without_the_greys_of_a_stack_says_what_to_call() -> None:
-    with pytest.raises(ContractError, match="with_greys_of"):
-        contract(normalisation="stack quantiles").prepare(GREYS)
-
-
-def test_a_grey_range_clips_before_quantiles_scale() -> None:
-    values = by_quantiles(GREYS, grey_range=(5000, 12000))
-    low, high = (values[GREYS[(at - 40 < GREYS) & (at + 40 > GREYS)][0] == GREYS].mean() for at in (5000, 12000))
-    assert values.min() == pytest.approx(low, abs=0.05) and values.max() == pytest.approx(high, abs=0.05)
