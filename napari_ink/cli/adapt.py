@@ -68,10 +68,18 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _show(event: AdaptEvent, bar: Any) -> None:
-    from napari_ink.training import ModelAdapted, RoundBegun, StepEnded, TeachingNote, TrainingStarted, Validated
+    from napari_ink.training import (
+        AdaptationDoubted,
+        ModelAdapted,
+        RoundBegun,
+        StepEnded,
+        TeachingNote,
+        TrainingStarted,
+        Validated,
+    )
 
     match event:
-        case TeachingNote():
+        case TeachingNote() | AdaptationDoubted():
             bar.write(event.text, file=sys.stderr)
         case RoundBegun():
             bar.write(

@@ -275,11 +275,21 @@ class TeachingController(QObject):
                 self._show_examples()
 
     def _on_adapt_event(self, event: AdaptEvent | ModelEntry) -> None:
-        from napari_ink.training import ModelAdapted, RoundBegun, StepEnded, TeachingNote, TrainingStarted
+        from napari_ink.training import (
+            AdaptationDoubted,
+            ModelAdapted,
+            RoundBegun,
+            StepEnded,
+            TeachingNote,
+            TrainingStarted,
+        )
 
         match event:
             case TeachingNote():
                 self._show(_MARKING, 0, 0)
+            case AdaptationDoubted():
+                self._update(notes=(event.text,))
+                self._store.notify(event.text, Step.LEARN)  # the curve soon hides the notes until the end
             case RoundBegun():
                 self._round = f"Round {event.number} of {event.rounds}, step"
             case TrainingStarted():

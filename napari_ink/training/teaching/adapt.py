@@ -19,12 +19,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy.special import logit
+from scipy.special import expit, logit
 
 from napari_ink.annotation import LabelValue
 from napari_ink.errors import BadInputError, OutputError, storage_errors
 from napari_ink.model import InkModel, load_model, recommended_thresholds, save_checkpoint
-from napari_ink.model.familiarity import TrainedOn
+from napari_ink.model.familiarity import TrainedOn, on_ink
 from napari_ink.model.network import INK, InkEdgeNetwork
 from napari_ink.model.taught_network import without_forest
 from napari_ink.stack import DepthStack, find_beside, read_segment_mask
@@ -44,6 +44,7 @@ _PSEUDO_SHARE = 0.5  # of the crops; the others are phantoms
 _MOST_BLOCKS = 64
 _MOST_STEPS, _MOST_ROUNDS = 100_000, 20
 _CROP_PX, _LEARNING_RATE, _AVERAGE_DECAY = 128, 5e-4, 0.99
+_HARMS = "A model that learns from such a map may get worse; look at it first."
 _INK, _PAPYRUS = LabelValue.INK, LabelValue.PAPYRUS
 _AUGMENTATION = AugmentationSettings(painted_ink=0.8, contrast=0.2, gamma=0.5, blur=0.2, noise=0.03, scale=0.15)
 _DEPTH = DepthVariation(shift=4)
@@ -114,6 +115,19 @@ class AdaptRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class AdaptationDoubted:
+    """The start model's map may have no ink to learn from.
+
+    Attributes
+    ----------
+    text
+        Sentences for the user.
+    """
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class RoundBegun:
     """The pseudo-labels of a round are there.
 
@@ -150,7 +164,7 @@ class ModelAdapted:
     ink_share: float
 
 
-AdaptEvent = TeachingNote | RoundBegun | ModelAdapted | TrainingEvent
+AdaptEvent = TeachingNote | AdaptationDoubted | RoundBegun | ModelAdapted | TrainingEvent
 
 
 def adapt(request: AdaptRequest) -> Generator[AdaptEvent, None, None]:
@@ -162,6 +176,8 @@ def adapt(request: AdaptRequest) -> Generator[AdaptEvent, None, None]:
     ------
     TeachingNote
         Before a model marks the segments, which takes a minute.
+    AdaptationDoubted
+        After the first marking, if the map has hardly any clear ink, or more ink than pages have.
     RoundBegun
         At the beginning of each round.
     TrainingStarted, StepEnded, BatchSkipped, Validated, CheckpointSaved, TrainingEnded
@@ -192,7 +208,9 @@ def _adapt(request: AdaptRequest, papyrus: Sequence[Papyrus | None]) -> Generato
     yield _marking(request, request.start)
     phantoms = world_pairs(request.worlds, 1 - _PSEUDO_SHARE, request.seed)
     model, maps = request.start, _maps_of(request.start, request.stacks, papyrus)
-    before = maps
+    before, doubts = maps, _doubts(request.start, maps)
+    for doubt in doubts:
+        yield AdaptationDoubted(f"{doubt} {_HARMS}")
     for number in range(1, request.rounds + 1):
         file = request.out / f"round-{number}.safetensors"
         if not file.exists():
@@ -204,7 +222,13 @@ def _adapt(request: AdaptRequest, papyrus: Sequence[Papyrus | None]) -> Generato
         model = _read_round(file, model)
         yield _marking(request, model)
         maps = _maps_of(model, request.stacks, papyrus)
-    yield _save(request, model, before, maps)
+    yield _save(request, model, before, maps, doubts)
+
+
+def _doubts(model: InkModel, maps: Sequence[SampledMap]) -> tuple[str, ...]:
+    """Return a sentence if the blocks together look like no written page."""
+    levels = np.concatenate([np.rint(255 * expit(one.on_papyrus())).astype(np.uint8) for one in maps])
+    return on_ink(np.bincount(levels, minlength=256).tolist(), model.provenance)
 
 
 def _marking(request: AdaptRequest, model: InkModel) -> TeachingNote:
@@ -276,7 +300,11 @@ def _read_round(file: Path, start: InkModel) -> InkModel:
 
 
 def _save(
-    request: AdaptRequest, model: InkModel, before: Sequence[SampledMap], after: Sequence[SampledMap]
+    request: AdaptRequest,
+    model: InkModel,
+    before: Sequence[SampledMap],
+    after: Sequence[SampledMap],
+    doubts: Sequence[str],
 ) -> ModelAdapted:
     """Save the adapted model, moved to mark as much at the start model's threshold as that one did.
 
@@ -301,6 +329,7 @@ def _save(
             "rounds": request.rounds,
             "steps": request.steps,
             "seed": request.seed,
+            **({"doubts": list(doubts)} if doubts else {}),
         },
         "thresholds": cuts,
     }

@@ -74,8 +74,9 @@ def small_adaptation(monkeypatch):
 
 
 @pytest.mark.usefixtures("small_adaptation")
-def test_a_model_is_adapted_without_strokes_and_chosen(lesson, held_jobs, tmp_path):
-    chosen, progress = [], set()
+def test_a_model_is_adapted_without_strokes_and_chosen(lesson, held_jobs, tmp_path, monkeypatch):
+    chosen, progress, noted = [], set(), []
+    monkeypatch.setattr("napari_ink.gui.controllers.state_store.show_info", noted.append)
     lesson.teaching.model_chosen.connect(chosen.append)
     lesson.teaching.adapt()
     assert lesson.state.why_no_prediction  # both would need the processor
@@ -90,6 +91,8 @@ def test_a_model_is_adapted_without_strokes_and_chosen(lesson, held_jobs, tmp_pa
     assert entry.title == f"adapted-{digest}-1"
     assert {"Marking the segment…", "Round 1 of 1, step"} <= progress and not lesson.state.teaching.is_running
     assert "No label has judged it" in lesson.state.teaching.outcome[0]
+    # The random network of this test marks nearly all.
+    assert "more than pages have" in lesson.state.teaching.notes[0] and noted == list(lesson.state.teaching.notes)
 
 
 @pytest.mark.usefixtures("small_adaptation")

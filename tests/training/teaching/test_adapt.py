@@ -17,7 +17,16 @@ from napari_ink.errors import BadInputError, OutputError
 from napari_ink.model import InkModel, load_model, save_checkpoint
 from napari_ink.predict import familiarity_notes
 from napari_ink.stack import open_stack
-from napari_ink.training import AdaptEvent, AdaptRequest, ModelAdapted, RoundBegun, StepEnded, TeachingNote, adapt
+from napari_ink.training import (
+    AdaptationDoubted,
+    AdaptEvent,
+    AdaptRequest,
+    ModelAdapted,
+    RoundBegun,
+    StepEnded,
+    TeachingNote,
+    adapt,
+)
 from napari_ink.training.teaching import adapt as adaptation
 from napari_ink.training.teaching import replay
 from napari_ink.training.teaching.pseudo_labels import sample_map
@@ -128,6 +137,20 @@ def test_the_threshold_marks_as_much_as_the_start_model_did(made: ModelAdapted, 
     ]
     assert 0.15 < shares[0] < 0.25 and made.ink_share == pytest.approx(shares[0], abs=0.001)
     assert shares[1] == pytest.approx(shares[0], abs=0.001)
+
+
+def test_a_map_without_clear_ink_is_doubted_before_anything_is_learned_and_in_the_record(
+    events: list[AdaptEvent], made: ModelAdapted, plain: AdaptRequest, tmp_path: Path
+) -> None:
+    assert not any(isinstance(event, AdaptationDoubted) for event in events)
+    assert "doubts" not in load_model(made.path).provenance["adapted"]
+    unsure = replace(plain.start, provenance={"clear_ink": {"probability": 0.99, "share": 0.01}})
+    note, doubt, begun, *_, end = adapt(replace(plain, start=unsure, out=tmp_path / "out", rounds=1, steps=1))
+    assert isinstance(note, TeachingNote) and isinstance(begun, RoundBegun) and isinstance(end, ModelAdapted)
+    assert isinstance(doubt, AdaptationDoubted)
+    assert doubt.text.startswith("Hardly any ink is clear: 0.0% of the map") and "may get worse" in doubt.text
+    (recorded,) = load_model(end.path).provenance["adapted"]["doubts"]
+    assert doubt.text.startswith(recorded)
 
 
 def test_an_adaptation_that_saved_nothing_leaves_its_name_free(plain: AdaptRequest, tmp_path: Path) -> None:
