@@ -26,7 +26,7 @@ from pydantic import (
 from napari_ink.area_means import mean_weights, means_of_layers
 from napari_ink.errors import ContractError
 from napari_ink.mean_factor import DECIMALS, factor_of
-from napari_ink.model.stack_greys import SHARES, prepared_values
+from napari_ink.model.stack_greys import SHARES, power_of, prepared_values
 
 
 def _whole_if_possible(number: float) -> float:
@@ -393,7 +393,9 @@ class InputContract(BaseModel):
                 f"Each tile of {self.tile_size} pixels is scaled by its own grey values, so values depend on it."
             )
         if self.scales_by_stack:
-            sentences.append("Grey values are scaled by the stack's own quantiles to those of a usual scan.")
+            power = 1.0 if self.stack_greys is None else power_of(self.stack_greys, self.grey_range)
+            raised = "" if power == 1 else f", after a power of {power:.2f}"
+            sentences.append(f"Grey values are scaled by the stack's own quantiles to those of a usual scan{raised}.")
         sentences.extend(self._voxel_notes(voxel_size_um, layer_step_um))
         return tuple(sentences)
 

@@ -47,9 +47,8 @@ def prepared_values(
     """
     (low, *_, high), black = stack_greys, 0.0 if grey_range is None else grey_range[0]
     stored = np.arange(top + 1) if grey_range is None else np.arange(top + 1).clip(*grey_range)
-    if len(stack_greys) == len(SHARES["stack curve"]) and high > low:
-        white = high - black  # any unit does, since a power only multiplies all greys if the unit changes
-        power = power_of(*((grey - black) / white for grey in stack_greys))
+    if (power := power_of(stack_greys, grey_range)) != 1:
+        white = high - black
         stored = black + ((stored - black) / white) ** power * white
         low = black + ((low - black) / white) ** power * white
     # A stack of one grey has no contrast to scale.
@@ -60,24 +59,30 @@ def prepared_values(
     return table
 
 
-def power_of(low: float, middle: float, high: float) -> float:
-    """Return the power of grey values after which three percentiles lie like those of a usual scan.
+def power_of(stack_greys: tuple[float, ...], grey_range: tuple[float, float] | None = None) -> float:
+    """Return the power of grey values after which three percentiles of a stack lie like those of a usual scan.
 
     Parameters
     ----------
-    low, middle, high
-        Percentiles, 0 ≤ low < high, less black and in any unit.
+    stack_greys
+        The 5th, the 80th and the 95th percentile.
+    grey_range
+        Grey values that all others are clipped to, of which the first is black; None for all.
 
     Returns
     -------
     float
-        From 1 / 1.8 to 1.8.
+        From 1 / 1.8 to 1.8; 1 if there are other percentiles, or if all three are the same.
     """
+    if len(stack_greys) != len(SHARES["stack curve"]) or stack_greys[0] == stack_greys[-1]:
+        return 1.0
+    black = 0.0 if grey_range is None else grey_range[0]
+    # Any unit does, since a power only multiplies all greys if the unit changes.
+    low, middle = ((grey - black) / (stack_greys[-1] - black) for grey in stack_greys[:2])
 
     def too_low(exponent: float) -> float:
         power = math.exp(exponent)
-        share = (middle**power - low**power) / (high**power - low**power)
-        return (_MIDDLE - _LOW) / (_HIGH - _LOW) - share
+        return (_MIDDLE - _LOW) / (_HIGH - _LOW) - (middle**power - low**power) / (1 - low**power)
 
     least, most = -math.log(_MOST_POWER), math.log(_MOST_POWER)
     if too_low(least) >= 0:  # the share falls with the power

@@ -16,9 +16,12 @@ def contract(**changes: object) -> InputContract:
     return InputContract.model_validate(settings | changes)
 
 
+def fitted_to(volume: np.ndarray, how: str, **changes: object) -> InputContract:
+    return contract(normalisation=how, **changes).with_greys_of(stack_of_array(volume, "scan"))
+
+
 def prepared(volume: np.ndarray, how: str, **changes: object) -> np.ndarray:
-    made = contract(normalisation=how, **changes)
-    return made.with_greys_of(stack_of_array(volume, "scan")).prepare(volume)
+    return fitted_to(volume, how, **changes).prepare(volume)
 
 
 def scan(white: float) -> np.ndarray:
@@ -76,7 +79,10 @@ def test_the_power_is_the_best_of_a_fine_grid(low: float, middle: float, width: 
     grid = np.geomspace(1 / 1.8, 1.8, 4001)
     shares = (middle**grid - low**grid) / (high**grid - low**grid)
     best = grid[np.abs(shares - (100.4 - 14) / (157 - 14)).argmin()]
-    assert power_of(low * unit, middle * unit, high * unit) == pytest.approx(best, rel=1e-3)
+    greys = (low * unit, middle * unit, high * unit)
+    assert power_of(greys) == pytest.approx(best, rel=1e-3)
+    above_black = tuple(grey + 10 for grey in greys)
+    assert power_of(above_black, (10.0, 70000.0)) == pytest.approx(best, rel=1e-3)
 
 
 @BY_STACK
@@ -89,8 +95,7 @@ def test_scaling_keeps_the_order_of_greys_and_reverses_layers(how: str) -> None:
 
 @BY_STACK
 def test_a_contract_that_was_fitted_keeps_its_percentiles_for_other_stacks(how: str) -> None:
-    made = contract(normalisation=how)
-    fitted = made.with_greys_of(stack_of_array(GREYS, "scan"))
+    made, fitted = contract(normalisation=how), fitted_to(GREYS, how)
     assert fitted.with_greys_of(stack_of_array(GREYS // 2, "darker")) == fitted
     assert InputContract.model_validate_json(fitted.model_dump_json()) == fitted
     assert fitted.without_greys() == made and "stack_greys" not in made.model_dump()
@@ -130,6 +135,13 @@ def test_it_needs_no_grey_range_and_no_grey_is_far(how: str) -> None:
     made = contract(normalisation=how)
     assert made.grey_notes(np.full(9, 3, np.uint8), "narrow") == ()
     assert any("quantiles" in note for note in made.notes(65, 7.91))
+
+
+def test_the_power_of_greys_is_told() -> None:
+    dark = ((GREYS / 65535) ** 1.3 * 65535).astype(np.uint16)
+    (note,) = (one for one in fitted_to(dark, "stack curve").notes(65, 7.91) if "quantiles" in one)
+    assert float(note.rsplit(" ", 1)[1].rstrip(".")) == pytest.approx(1.036 / 1.3, abs=0.01)
+    assert not any("power" in one for one in fitted_to(dark, "stack quantiles").notes(65, 7.91))
 
 
 @BY_STACK
