@@ -96,13 +96,13 @@ def adapted(world: str, args: argparse.Namespace) -> dict[str, Any]:
         for event in events:
             made = event if isinstance(event, ModelAdapted) else made
     assert made is not None
-    first = judge(load_model(folder / "round-1.safetensors"), 0.5, world, args.home, own)["auc"]
+    rounds = [load_model(folder / f"round-{number}.safetensors") for number in range(1, args.rounds + 1)]
     after = judge(load_model(made.path), made.threshold, world, args.home, own)
     print(world, "after", json.dumps(after), flush=True)
     return {
         "before": before,
         "after": after,
-        "auc_after_one_round": first,
+        "auc_after_rounds": [judge(model, 0.5, world, args.home, own)["auc"] for model in rounds],
         "seconds": round(time.process_time() - began),
     }
 
