@@ -71,6 +71,7 @@ def _show(event: AdaptEvent, bar: Any) -> None:
     from napari_ink.training import (
         AdaptationDoubted,
         ModelAdapted,
+        PhantomMade,
         RoundBegun,
         StepEnded,
         TeachingNote,
@@ -81,7 +82,13 @@ def _show(event: AdaptEvent, bar: Any) -> None:
     match event:
         case TeachingNote() | AdaptationDoubted():
             bar.write(event.text, file=sys.stderr)
+        case PhantomMade():
+            if event.done == 1:
+                bar.set_description("phantoms to train along")
+                bar.reset(event.total)
+            bar.update(1)
         case RoundBegun():
+            bar.set_description("")
             bar.write(
                 f"Round {event.number} of {event.rounds}: takes the surest {event.ink_px:,} pixels for ink and "
                 f"{event.papyrus_px:,} for papyrus.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from typing import TYPE_CHECKING
 
@@ -22,12 +23,23 @@ def stack_argument(parser: argparse.ArgumentParser, more: str = "") -> None:
     parser.add_argument("stack", metavar="STACK", help=STACK_SOURCES + more)
 
 
+def _grey(text: str) -> float:
+    """Return a grey value; the name is what argparse calls it in its message."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError
+    return value
+
+
+_grey.__name__ = "grey"
+
+
 def grey_range_argument(parser: argparse.ArgumentParser) -> None:
     """Add the option --grey-range."""
     parser.add_argument(
         "--grey-range",
         nargs=2,
-        type=float,
+        type=_grey,
         metavar=("LOW", "HIGH"),
         help="grey values, as the viewer shows them, to read as black and white; for stacks that fill little of their "
         "range, such as 0 4095 for 12 bits stored in 16",

@@ -63,7 +63,7 @@ def save_checkpoint(
         if network.linear is None
         else LINEAR_FORMAT,
         "config": config.model_dump_json(),
-        "contract": contract.model_dump_json(),
+        "contract": contract.without_greys().model_dump_json(),  # those of a stack that was read before
         "provenance": json.dumps(dict(provenance)),
     }
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
@@ -100,7 +100,7 @@ def read_own_card(path: Path) -> ModelCard:
             path=path,
             config=InkEdgeConfig.model_validate_json(metadata["config"]),
             has_forest=metadata["format"] in _TAUGHT,
-            contract=InputContract.model_validate_json(metadata["contract"]),
+            contract=InputContract.model_validate_json(metadata["contract"]).without_greys(),
             provenance=provenance,
             parameters=sum(math.prod(shape) for shape in shapes.values()),
         )

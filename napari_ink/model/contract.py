@@ -26,7 +26,7 @@ from pydantic import (
 from napari_ink.area_means import mean_weights, means_of_layers
 from napari_ink.errors import ContractError
 from napari_ink.mean_factor import DECIMALS, factor_of
-from napari_ink.model.stack_greys import SHARES, power_of, prepared_values
+from napari_ink.model.stack_greys import MOST_POWER, SHARES, power_of, prepared_values
 
 
 def _whole_if_possible(number: float) -> float:
@@ -125,8 +125,8 @@ class InputContract(BaseModel):
             raise ValueError("min_depth_layers exceeds depth_layers")
         if 2 * self.context_px >= self.tile_size:
             raise ValueError(f"a context of {self.context_px} pixels leaves nothing of a tile of {self.tile_size}")
-        if self.stack_greys is not None and len(self.stack_greys) != len(SHARES.get(self.normalisation, ())):
-            raise ValueError(f"{len(self.stack_greys)} percentiles do not fit the normalisation {self.normalisation!r}")
+        if self.stack_greys is not None:
+            self._check_stack_greys(self.stack_greys)
         if not 0 <= self.clip[0] < self.clip[1] <= 1:
             raise ValueError(f"clip must be two rising fractions between 0 and 1, not {self.clip}")
         if self.grey_range is not None and not 0 <= self.grey_range[0] < self.grey_range[1] <= _BRIGHTEST:
@@ -135,6 +135,14 @@ class InputContract(BaseModel):
                 f"the grey range must be two rising values from 0 to {_BRIGHTEST}, not {low:g} and {high:g}"
             )
         return self
+
+    def _check_stack_greys(self, greys: tuple[float, ...]) -> None:
+        if len(greys) != len(SHARES.get(self.normalisation, ())):
+            raise ValueError(f"{len(greys)} percentiles do not fit the normalisation {self.normalisation!r}")
+        low, high = (0, _BRIGHTEST) if self.grey_range is None else self.grey_range
+        if not low <= greys[0] or not greys[-1] <= high or list(greys) != sorted(greys):
+            stated = ", ".join(f"{grey:g}" for grey in greys)
+            raise ValueError(f"percentiles of a stack must rise from {low:g} to {high:g} at most, not be {stated}")
 
     @model_serializer(mode="wrap")
     def _without_defaults(self, values: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -393,11 +401,26 @@ class InputContract(BaseModel):
                 f"Each tile of {self.tile_size} pixels is scaled by its own grey values, so values depend on it."
             )
         if self.scales_by_stack:
-            power = 1.0 if self.stack_greys is None else power_of(self.stack_greys, self.grey_range)
-            raised = "" if power == 1 else f", after a power of {power:.2f}"
-            sentences.append(f"Grey values are scaled by the stack's own quantiles to those of a usual scan{raised}.")
+            sentences.append(self._scaling_note())
         sentences.extend(self._voxel_notes(voxel_size_um, layer_step_um))
         return tuple(sentences)
+
+    def _scaling_note(self) -> str:
+        told = "Grey values are scaled by the stack's own quantiles to those of a usual scan"
+        if self.stack_greys is None:
+            return f"{told}."
+        low, high = self.stack_greys[0], self.stack_greys[-1]
+        if low == high:
+            return (
+                f"Grey values cannot be scaled, since nine of ten are {low:g}: the map says nothing; check the stack"
+                f"{'' if self.grey_range is None else ' and the grey range'}."
+            )
+        power = power_of(self.stack_greys, self.grey_range)
+        if power == 1:
+            return f"{told}."
+        if not 1 / MOST_POWER < power < MOST_POWER:
+            return f"{told}, after a power of {power:.2f}, the limit: its shares of air and papyrus are unusual."
+        return f"{told}, after a power of {power:.2f}."
 
     def resampling_notes(self, voxel_size_um: float | None, layer_step_um: float | None) -> tuple[str, ...]:
         """Return a sentence on how a stack is resampled; nothing if it is not."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import torch
 import torch.nn.functional as F  # noqa: N812
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from torch import Tensor, nn
 
 from napari_ink.decoding import decode_text, read_bounded
@@ -24,7 +24,10 @@ class ForeignContract(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    input: InputContract = Field(description="what the network reads from a depth stack")
+    # Greys of a stack would be those of another one.
+    input: Annotated[InputContract, AfterValidator(InputContract.without_greys)] = Field(
+        description="what the network reads from a depth stack"
+    )
     layout: Literal["bzyx", "bczyx"] = Field("bzyx", description="axes of its input; c is a single channel")
     fixed_tile: bool = Field(False, description="whether it takes tiles of exactly input.tile_size pixels")
     size_divisor: int = Field(

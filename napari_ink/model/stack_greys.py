@@ -19,7 +19,10 @@ SHARES = {"stack quantiles": (0.05, 0.95), "stack curve": (0.05, 0.8, 0.95)}
 _LOW, _MIDDLE, _HIGH = 14.0, 100.4, 157.0
 _MOST_GREY = 1.5  # brighter than white: metal and hot pixels
 # Beyond this power, and below its inverse, a stack has other shares of air and papyrus, and not another gamma.
-_MOST_POWER = 1.8
+MOST_POWER = 1.8
+# How far the air lies above black, in parts of its distance to the bright papyrus: usually, and at most. A gamma of .7
+# takes it from the one to a quarter; what lies higher was made brighter by an offset.
+_USUAL_AIR, _MOST_AIR = 0.1, 0.3
 
 
 @lru_cache(maxsize=32)
@@ -45,11 +48,11 @@ def prepared_values(
     ndarray
         float32 ``(top + 1,)``.
     """
-    (low, *_, high), black = stack_greys, 0.0 if grey_range is None else grey_range[0]
+    (low, *_, high), black = stack_greys, _black(stack_greys, grey_range)
     stored = np.arange(top + 1) if grey_range is None else np.arange(top + 1).clip(*grey_range)
     if (power := power_of(stack_greys, grey_range)) != 1:
         white = high - black
-        stored = black + ((stored - black) / white) ** power * white
+        stored = black + (np.maximum(stored - black, 0) / white) ** power * white
         low = black + ((low - black) / white) ** power * white
     # A stack of one grey has no contrast to scale.
     slope = (_HIGH - _LOW) / max(high - low, 1.0)
@@ -67,7 +70,7 @@ def power_of(stack_greys: tuple[float, ...], grey_range: tuple[float, float] | N
     stack_greys
         The 5th, the 80th and the 95th percentile.
     grey_range
-        Grey values that all others are clipped to, of which the first is black; None for all.
+        Grey values that all others are clipped to; None for all.
 
     Returns
     -------
@@ -76,7 +79,7 @@ def power_of(stack_greys: tuple[float, ...], grey_range: tuple[float, float] | N
     """
     if len(stack_greys) != len(SHARES["stack curve"]) or stack_greys[0] == stack_greys[-1]:
         return 1.0
-    black = 0.0 if grey_range is None else grey_range[0]
+    black = _black(stack_greys, grey_range)
     # Any unit does, since a power only multiplies all greys if the unit changes.
     low, middle = ((grey - black) / (stack_greys[-1] - black) for grey in stack_greys[:2])
 
@@ -84,9 +87,15 @@ def power_of(stack_greys: tuple[float, ...], grey_range: tuple[float, float] | N
         power = math.exp(exponent)
         return (_MIDDLE - _LOW) / (_HIGH - _LOW) - (middle**power - low**power) / (1 - low**power)
 
-    least, most = -math.log(_MOST_POWER), math.log(_MOST_POWER)
+    least, most = -math.log(MOST_POWER), math.log(MOST_POWER)
     if too_low(least) >= 0:  # the share falls with the power
-        return math.exp(least)
+        return 1 / MOST_POWER
     if too_low(most) <= 0:
-        return math.exp(most)
+        return MOST_POWER
     return math.exp(optimize.brentq(too_low, least, most))
+
+
+def _black(stack_greys: tuple[float, ...], grey_range: tuple[float, float] | None) -> float:
+    """Return the grey that powers are taken above: the lowest, or where all lie far above it, one below the air."""
+    lowest, (low, *_, high) = 0.0 if grey_range is None else grey_range[0], stack_greys
+    return lowest if low - lowest <= _MOST_AIR * (high - low) else low - _USUAL_AIR * (high - low)

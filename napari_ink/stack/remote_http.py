@@ -137,6 +137,8 @@ class HttpFiles:
     @asynccontextmanager
     async def _answer(self, path: str, headers: dict[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
         """Send a request, and yield the answer when its headers are here; its body is not read yet."""
+        import aiohttp
+
         session = await _session()
         url = self._url(path)
         # Ranges count bytes as sent, so a compressed answer would give other bytes than the file's.
@@ -147,6 +149,8 @@ class HttpFiles:
                 answer = await asking
         except TimeoutError as error:
             raise TimeoutError(f"no answer in {TIMEOUT_S:.0f} s") from error
+        except aiohttp.TooManyRedirects as error:  # its text names no reason
+            raise StackError(f"{url} leads from address to address without end; check the address.") from error
         try:
             _check_status(answer, str(url))
             yield answer

@@ -15,7 +15,7 @@ from .pairs import PairFiles, read_pair
 from .request import TrainRequest
 from .settings import AugmentationSettings, DepthVariation, Precision, TrainSettings
 from .targets import OUTSIDE, edge_target, ink_target
-from .teaching.adapt import AdaptationDoubted, AdaptEvent, AdaptRequest, ModelAdapted, RoundBegun, adapt
+from .teaching.adapt import AdaptationDoubted, AdaptEvent, AdaptRequest, ModelAdapted, PhantomMade, RoundBegun, adapt
 from .teaching.blocks import BLOCK_PX, block_region, blocks_of
 from .teaching.checks import check_taught
 from .teaching.live import AreaAnswered, BlockAnswered, HeadFitted, LiveEvent, LiveHead, LiveNote, StrokesRead
@@ -39,6 +39,7 @@ __all__ = [
     "ModelAdapted",
     "PairFiles",
     "Precision",
+    "PhantomMade",
     "RoundBegun",
     "Scores",
     "StepEnded",

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from napari_ink.errors import CheckpointError, ContractError, OutputError
 from napari_ink.model import (
@@ -42,6 +43,18 @@ def test_a_saved_checkpoint_loads_unchanged(saved: Path) -> None:
     with torch.inference_mode():
         torch.testing.assert_close(model.network(stack), before(stack))
     assert list(saved.parent.iterdir()) == [saved]
+
+
+def test_the_greys_of_a_stack_are_not_kept_for_other_stacks(tmp_path: Path) -> None:
+    curve = CONTRACT.changed(normalisation="stack curve")
+    fitted = curve.changed(stack_greys=(10, 150, 200))
+    path = save_checkpoint(tmp_path / "fitted.safetensors", InkEdgeNetwork(CONFIG), CONFIG, fitted, {})
+    with safe_open(path, "pt") as file:
+        stored = dict(file.metadata())
+    assert "stack_greys" not in stored["contract"]
+    stored["contract"] = fitted.model_dump_json()
+    save_file(load_file(path), path, stored)
+    assert load_model(path).contract == curve == read_card(str(path)).contract
 
 
 def test_the_shipped_model_is_small_and_has_provenance() -> None:

@@ -41,11 +41,12 @@ BY_STACK = pytest.mark.parametrize("how", ["stack quantiles", "stack curve"])
     "changed",
     [
         (GREYS * 0.4 + 600).astype(np.uint16),
+        (GREYS * 0.4 + 25000).astype(np.uint16),
         (GREYS >> 4 << 4) + 16,
         GREYS >> 4,
         (GREYS >> 8).astype(np.uint8) + 1,
     ],
-    ids=["brightness and contrast", "12 bits", "12 bits in 16", "8 bits"],
+    ids=["brightness and contrast", "much brighter", "12 bits", "12 bits in 16", "8 bits"],
 )
 def test_scaling_by_the_stack_undoes_brightness_contrast_and_bits(changed: np.ndarray, how: str) -> None:
     assert np.abs(prepared(changed, how) - prepared(GREYS, how)).max() < 0.1  # 8 bits round by a part of a grey
@@ -69,13 +70,13 @@ def test_percentiles_become_the_usual_greys(how: str) -> None:
 
 
 @given(
-    low=st.floats(0, 0.6),
+    low=st.floats(0, 0.3),
     middle=st.floats(0.02, 0.98),
     width=st.floats(0.05, 0.4),
     unit=st.sampled_from([1, 255, 65535]),
 )
 def test_the_power_is_the_best_of_a_fine_grid(low: float, middle: float, width: float, unit: int) -> None:
-    middle, high = low + middle * width, low + width
+    low, middle, high = low * width, (low + middle) * width, (low + 1) * width
     grid = np.geomspace(1 / 1.8, 1.8, 4001)
     shares = (middle**grid - low**grid) / (high**grid - low**grid)
     best = grid[np.abs(shares - (100.4 - 14) / (157 - 14)).argmin()]
@@ -83,6 +84,36 @@ def test_the_power_is_the_best_of_a_fine_grid(low: float, middle: float, width: 
     assert power_of(greys) == pytest.approx(best, rel=1e-3)
     above_black = tuple(grey + 10 for grey in greys)
     assert power_of(above_black, (10.0, 70000.0)) == pytest.approx(best, rel=1e-3)
+
+
+def test_black_is_one_below_the_air_where_all_greys_are_far_above_it() -> None:
+    usual = power_of((1000, 5000, 11000))
+    assert power_of((21000, 25000, 31000)) == usual == power_of((21000, 25000, 31000), (20000, 65535)) != 1
+
+
+@pytest.mark.parametrize(
+    ("greys", "told"),
+    [
+        ((0, 900, 1000), "after a power of 1.80, the limit"),
+        ((0, 10, 1000), "after a power of 0.56, the limit"),
+        ((200, 200, 200), "nine of ten are 200"),
+    ],
+)
+def test_what_is_no_gamma_and_what_cannot_be_scaled_are_told(greys: tuple[float, ...], told: str) -> None:
+    (note,) = (one for one in contract(normalisation="stack curve", stack_greys=greys).notes(65, 7.91) if told in one)
+    assert ("usual scan" in note) == ("power" in told)
+
+
+@pytest.mark.parametrize("greys", [(-5, 3, 9), (9, 3, 12), (5, 9, 3), (1, 2, 70000), (0, 0, float("nan"))])
+@pytest.mark.parametrize("grey_range", [None, (0, 65535)])
+def test_percentiles_that_no_stack_has_are_refused(greys: tuple[float, ...], grey_range: object) -> None:
+    with pytest.raises(ValueError, match="percentiles of a stack must rise|finite"):
+        contract(normalisation="stack curve", stack_greys=greys, grey_range=grey_range)
+
+
+def test_percentiles_outside_of_the_grey_range_are_refused() -> None:
+    with pytest.raises(ValueError, match="must rise from 60 to 255 at most, not be 10, 100, 200"):
+        contract(normalisation="stack curve", stack_greys=(10, 100, 200), grey_range=(60, 255))
 
 
 @BY_STACK

@@ -244,13 +244,14 @@ def test_resume_names_the_differences_and_changes_nothing(tmp_path: Path) -> Non
     other_contract = replace(request.model, contract=request.model.contract.model_copy(update={"mean": 0.4}))
     (tmp_path / "other").mkdir()
     for change, words in (
-        ({"model": other_model}, "another model,"),
+        ({"model": other_model}, "another version of the model,"),
+        ({"model": replace(other_model, name="other")}, "another model,"),
         ({"model": other_contract}, "another input contract,"),
         ({"region": Region(0, 100, 0, 100)}, "another region,"),
         ({"mask": np.ones(SHAPE[1:], bool)}, "another mask,"),
         ({"overlap": 0.25}, "another overlap,"),
         ({"stack": make_stack(tmp_path / "other", SHAPE, seed=1)}, "another stack,"),
-        ({"model": other_model, "overlap": 0.25}, "another model, overlap,"),
+        ({"model": other_model, "overlap": 0.25}, "another version of the model, overlap,"),
     ):
         with pytest.raises(OutputError, match=words):
             run(replace(request, **change))

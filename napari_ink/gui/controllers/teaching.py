@@ -122,7 +122,7 @@ class TeachingController(QObject):
             self._store.notify(why_not, Step.LEARN)
             return
         start, folder = self.start_model, TaughtModels.of_project(project.folder).folder
-        self._begin("Making phantoms to train along…", ADAPT_CONTINUES)
+        self._begin(_MARKING, ADAPT_CONTINUES)
         job = adapt_job(stack, folder, start, self._stop)
         take, fail = self._on_adapt_event, self._on_failure
         self._jobs.run(_TEACH, job, take, on_failure=fail, on_end=self._on_end, step=Step.LEARN)
@@ -278,6 +278,7 @@ class TeachingController(QObject):
         from napari_ink.training import (
             AdaptationDoubted,
             ModelAdapted,
+            PhantomMade,
             RoundBegun,
             StepEnded,
             TeachingNote,
@@ -290,6 +291,8 @@ class TeachingController(QObject):
             case AdaptationDoubted():
                 self._update(notes=(event.text,))
                 self._store.notify(event.text, Step.LEARN)  # the curve soon hides the notes until the end
+            case PhantomMade():
+                self._show("Making phantoms to train along", event.done, event.total)
             case RoundBegun():
                 self._round = f"Round {event.number} of {event.rounds}, step"
             case TrainingStarted():

@@ -154,6 +154,8 @@ def check_resumable(
         raise OutputError(f"{path} exists and is not a prediction that can be resumed; choose another name.") from error
     differing = [words for words, keys in must_agree.items() if _at(before, keys) != _at(provenance, keys)]
     if differing:
+        if _at(before, ("model", "name")) == _at(provenance, ("model", "name")):
+            differing = ["version of the model" if words == "model" else words for words in differing]
         raise OutputError(
             f"{path} was begun with another {', '.join(differing)}, so it cannot be resumed; "
             "use the same again, or choose another name."

@@ -35,7 +35,7 @@ from napari_ink.training.request import TrainRequest, check_libraries
 from napari_ink.training.settings import AugmentationSettings, DepthVariation, TrainSettings
 from napari_ink.training.teaching.blocks import BLOCK_PX
 from napari_ink.training.teaching.pseudo_labels import Papyrus, SampledMap, pseudo_labels, sample_map
-from napari_ink.training.teaching.replay import world_pairs
+from napari_ink.training.teaching.replay import world_pair_count, world_pairs
 from napari_ink.training.teaching.teach import TeachingNote
 
 # Of the papyrus: pages have 4 to 15 % ink, and what lies between both shares is left open.
@@ -128,6 +128,14 @@ class AdaptationDoubted:
 
 
 @dataclass(frozen=True, slots=True)
+class PhantomMade:
+    """Phantoms to train along that are made, and number of all."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class RoundBegun:
     """The pseudo-labels of a round are there.
 
@@ -164,7 +172,7 @@ class ModelAdapted:
     ink_share: float
 
 
-AdaptEvent = TeachingNote | AdaptationDoubted | RoundBegun | ModelAdapted | TrainingEvent
+AdaptEvent = TeachingNote | AdaptationDoubted | PhantomMade | RoundBegun | ModelAdapted | TrainingEvent
 
 
 def adapt(request: AdaptRequest) -> Generator[AdaptEvent, None, None]:
@@ -178,6 +186,8 @@ def adapt(request: AdaptRequest) -> Generator[AdaptEvent, None, None]:
         Before a model marks the segments, which takes a minute.
     AdaptationDoubted
         After the first marking, if the map has hardly any clear ink, or more ink than pages have.
+    PhantomMade
+        After each phantom, before the first round.
     RoundBegun
         At the beginning of each round.
     TrainingStarted, StepEnded, BatchSkipped, Validated, CheckpointSaved, TrainingEnded
@@ -206,15 +216,19 @@ def adapt(request: AdaptRequest) -> Generator[AdaptEvent, None, None]:
 
 def _adapt(request: AdaptRequest, papyrus: Sequence[Papyrus | None]) -> Generator[AdaptEvent, None, None]:
     yield _marking(request, request.start)
-    phantoms = world_pairs(request.worlds, 1 - _PSEUDO_SHARE, request.seed)
     model, maps = request.start, _maps_of(request.start, request.stacks, papyrus)
     before, doubts = maps, _doubts(request.start, maps)
     for doubt in doubts:
         yield AdaptationDoubted(f"{doubt} {_HARMS}")
+    phantoms: list[TrainingPair] = []
     for number in range(1, request.rounds + 1):
         file = request.out / f"round-{number}.safetensors"
         if not file.exists():
             labels = pseudo_labels(maps, _INK_SHARE, _PAPYRUS_SHARE)
+            if not phantoms:
+                for pair in world_pairs(request.worlds, 1 - _PSEUDO_SHARE, request.seed):
+                    phantoms.append(pair)
+                    yield PhantomMade(len(phantoms), world_pair_count(request.worlds))
             yield RoundBegun(number, request.rounds, *(_count(labels, one) for one in (_INK, _PAPYRUS)))
             share = _PSEUDO_SHARE / len(labels)
             own = [TrainingPair(stack, one, share=share) for stack, one in zip(request.stacks, labels, strict=True)]

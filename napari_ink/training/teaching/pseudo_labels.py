@@ -22,6 +22,9 @@ from napari_ink.training.validation import spread
 
 _HALO_PX = 32
 _LEAST_PAPYRUS = 0.25  # of a block
+# Logits of ink above those of papyrus. The map of a stack of one grey, which should be flat, reaches .02; that of noise
+# .5, and those of blank phantoms 1.
+_LEAST_SPREAD = 0.05
 Logits = npt.NDArray[np.float32]
 Papyrus = npt.NDArray[np.bool_]
 
@@ -126,11 +129,11 @@ def pseudo_labels(maps: Sequence[SampledMap], ink_share: float, papyrus_share: f
     Raises
     ------
     BadInputError
-        If so many pixels have the same logit that ink and papyrus cannot be told apart.
+        If the logits of ink and papyrus are nearly the same, so that they differ by rounding alone.
     """
     pooled = np.concatenate([one.on_papyrus() for one in maps])
     lowest_ink, highest_papyrus = np.quantile(pooled, [1 - ink_share, papyrus_share])
-    if not lowest_ink > highest_papyrus:  # so that NaN is refused, too
+    if not lowest_ink - highest_papyrus > _LEAST_SPREAD:  # so that NaN is refused, too
         raise BadInputError(
             "The map is the same nearly everywhere, so nothing is surely ink; check the segment, or name another model."
         )

@@ -6,7 +6,7 @@ A few labels of one scroll alone make a good model worse; the same labels beside
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -57,8 +57,13 @@ def replay_pairs(
     return pairs
 
 
-def world_pairs(worlds: Sequence[str] | None, share: float, seed: int = 0) -> list[TrainingPair]:
-    """Return phantoms of several worlds with their true labels, some of them blank, and one of each world held out.
+def world_pair_count(worlds: Sequence[str] | None) -> int:
+    """Return how many phantoms `world_pairs` makes."""
+    return len(WORLDS if worlds is None else worlds) * (_WRITTEN + _BLANK + 1)
+
+
+def world_pairs(worlds: Sequence[str] | None, share: float, seed: int = 0) -> Iterator[TrainingPair]:
+    """Make phantoms of several worlds with their true labels, some of them blank, and one of each world held out.
 
     Parameters
     ----------
@@ -69,18 +74,17 @@ def world_pairs(worlds: Sequence[str] | None, share: float, seed: int = 0) -> li
     seed
         Seed of the choice of phantoms.
     """
-    rng, pairs = np.random.default_rng([seed, 8]), list[TrainingPair]()
+    rng = np.random.default_rng([seed, 8])
     names = tuple(WORLDS) if worlds is None else worlds
     for world in names:
         sets = world_sets(world)
         written = rng.choice(sets["train"][:_WRITTEN_SEEDS], _WRITTEN, replace=False).tolist()
         blank = rng.choice(sets["train"][_WRITTEN_SEEDS:], _BLANK, replace=False).tolist()
         each = share / len(names)
-        pairs += [_of_world(world, one, False, each * (1 - _BLANK_SHARE) / _WRITTEN) for one in written]
-        pairs += [_of_world(world, one, True, each * _BLANK_SHARE / _BLANK) for one in blank]
+        yield from (_of_world(world, one, False, each * (1 - _BLANK_SHARE) / _WRITTEN) for one in written)
+        yield from (_of_world(world, one, True, each * _BLANK_SHARE / _BLANK) for one in blank)
         judged = _of_world(world, int(sets["validation"][0]), False, 0.0)
-        pairs.append(replace(judged, held_out=np.ones(judged.labels.shape, bool)))
-    return pairs
+        yield replace(judged, held_out=np.ones(judged.labels.shape, bool))
 
 
 def _of_world(world: str, seed: int, is_blank: bool, share: float) -> TrainingPair:

@@ -13,15 +13,16 @@ import torch
 from skimage.io import imsave
 
 from napari_ink.cli import main
-from napari_ink.errors import BadInputError, OutputError
+from napari_ink.errors import BadInputError, ContractError, OutputError
 from napari_ink.model import InkModel, load_model, save_checkpoint
 from napari_ink.predict import familiarity_notes
-from napari_ink.stack import open_stack
+from napari_ink.stack import open_stack, stack_of_array
 from napari_ink.training import (
     AdaptationDoubted,
     AdaptEvent,
     AdaptRequest,
     ModelAdapted,
+    PhantomMade,
     RoundBegun,
     StepEnded,
     TeachingNote,
@@ -30,7 +31,7 @@ from napari_ink.training import (
 from napari_ink.training.teaching import adapt as adaptation
 from napari_ink.training.teaching import replay
 from napari_ink.training.teaching.pseudo_labels import sample_map
-from napari_ink.training.teaching.replay import world_pairs
+from napari_ink.training.teaching.replay import world_pair_count, world_pairs
 from tests.training.small import CONFIG, CONTRACT
 
 TRAINED_ON = {"scans": 0, "phantoms": 9}
@@ -50,8 +51,10 @@ def _small() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def start(start_file: Path, segment: Path, tmp_path_factory: pytest.TempPathFactory) -> InkModel:
-    """A random network that marks a fifth of the segment as ink."""
+    """A random network that marks a fifth of the segment as ink, and is surer than random networks are."""
     file, model = tmp_path_factory.mktemp("model") / "s.safetensors", load_model(start_file)
+    with torch.no_grad():
+        model.network.heads.weight[0] *= 200
     logits = sample_map(model, open_stack(segment), None, 9).on_papyrus()
     with torch.no_grad():
         model.network.heads.bias[0] -= float(np.quantile(logits, 0.8))
@@ -145,8 +148,9 @@ def test_a_map_without_clear_ink_is_doubted_before_anything_is_learned_and_in_th
     assert not any(isinstance(event, AdaptationDoubted) for event in events)
     assert "doubts" not in load_model(made.path).provenance["adapted"]
     unsure = replace(plain.start, provenance={"clear_ink": {"probability": 0.99, "share": 0.01}})
-    note, doubt, begun, *_, end = adapt(replace(plain, start=unsure, out=tmp_path / "out", rounds=1, steps=1))
-    assert isinstance(note, TeachingNote) and isinstance(begun, RoundBegun) and isinstance(end, ModelAdapted)
+    note, doubt, made_first, *_, end = adapt(replace(plain, start=unsure, out=tmp_path / "out", rounds=1, steps=1))
+    assert isinstance(note, TeachingNote) and isinstance(end, ModelAdapted)
+    assert made_first == PhantomMade(1, 3)  # phantoms take a minute, so that the doubt comes before them
     assert isinstance(doubt, AdaptationDoubted)
     assert doubt.text.startswith("Hardly any ink is clear: 0.0% of the map") and "may get worse" in doubt.text
     (recorded,) = load_model(end.path).provenance["adapted"]["doubts"]
@@ -193,6 +197,17 @@ def test_what_cannot_be_done_is_refused_before_anything_is_written(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_stack_that_cannot_be_marked_is_refused_before_any_phantom_is_made(
+    plain: AdaptRequest, tmp_path: Path
+) -> None:
+    thin = stack_of_array(np.zeros((3, 64, 64), np.uint8), "thin")
+    events = adapt(replace(plain, stacks=[thin], out=tmp_path / "out"))
+    assert isinstance(next(events), TeachingNote)
+    with pytest.raises(ContractError, match="too few depth layers"):
+        next(events)
+    assert not (tmp_path / "out").exists()
+
+
 def test_two_stacks_of_one_name_and_a_folder_that_exists_are_refused(plain: AdaptRequest, tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match="Two stacks are named seg"):
         list(adapt(replace(plain, out=tmp_path / "out", stacks=[*plain.stacks, *plain.stacks])))
@@ -203,7 +218,8 @@ def test_two_stacks_of_one_name_and_a_folder_that_exists_are_refused(plain: Adap
 
 
 def test_phantoms_of_each_world_are_written_and_blank_and_one_is_held_out() -> None:
-    pairs = world_pairs(("tubes", "foam"), 0.5)
+    pairs = [*world_pairs(("tubes", "foam"), 0.5)]
+    assert len(pairs) == world_pair_count(("tubes", "foam"))
     assert sum(pair.share or 0 for pair in pairs) == pytest.approx(0.5)
     assert [(pair.labels == 2).any() for pair in pairs] == [True, False, True] * 2
     held_out = [pair for pair in pairs if pair.held_out is not None]

@@ -54,6 +54,12 @@ def test_a_blank_segment_beside_a_written_one_gets_no_ink() -> None:
     assert not (labels[0] == 2).any() and (labels[1] == 2).sum() == 20
 
 
+def test_a_map_that_differs_by_rounding_alone_is_refused() -> None:
+    logits = np.random.default_rng(2).normal(-3, 0.015, (40, 40))
+    with pytest.raises(BadInputError, match="same nearly everywhere"):
+        pseudo_labels([map_of(logits, np.ones(logits.shape, bool))], 0.07, 0.6)
+
+
 @pytest.mark.parametrize("logit", [1.5, float("nan")])
 def test_a_map_that_is_the_same_everywhere_is_refused(logit: float) -> None:
     with pytest.raises(BadInputError, match="same nearly everywhere"):
