@@ -85,7 +85,8 @@ def power_of(stack_greys: tuple[float, ...], grey_range: tuple[float, float] | N
 
     def too_low(exponent: float) -> float:
         power = math.exp(exponent)
-        return (_MIDDLE - _LOW) / (_HIGH - _LOW) - (middle**power - low**power) / (1 - low**power)
+        lowest = math.pow(low, power)
+        return (_MIDDLE - _LOW) / (_HIGH - _LOW) - (math.pow(middle, power) - lowest) / (1 - lowest)
 
     least, most = -math.log(MOST_POWER), math.log(MOST_POWER)
     if too_low(least) >= 0:  # the share falls with the power
