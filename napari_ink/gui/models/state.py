@@ -232,7 +232,7 @@ class InkState:
         if self.run is not None:
             return "Wait for the prediction, or cancel it."
         if step is Step.LEARN:
-            return "Correct something first: a model learns from labels."
+            return "Make labels in the step Correct first; models are kept beside them."
         if step is Step.REVIEW:
             return "Make labels in the step Correct first; a review goes through them."
         if step is Step.EXPORT and not self.has_prediction:
