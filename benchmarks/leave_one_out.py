@@ -394,7 +394,7 @@ def judge_left_out(group: str, args: argparse.Namespace) -> None:
     others = [one for one in WORLDS if one not in left_out]
     if args.model:
         model = load_model(args.model)
-        model, spent = (rescaled(model) if args.by_quantiles else model), {}
+        model, spent = (rescaled(model, "stack quantiles") if args.by_quantiles else model), {}
     else:
         model, spent = trained(others, args.out / f"without-{group}", args, start_of(args))
     for world in missing:

@@ -111,7 +111,7 @@ def main() -> None:
     args = options()
     torch.set_num_threads(1)
     model = load_model(args.model)
-    model = rescaled(model) if args.by_quantiles else model
+    model = rescaled(model, "stack quantiles") if args.by_quantiles else model
     network = model.network
     assert isinstance(network, InkEdgeNetwork) and model.config is not None
     scores = left_out(args.left_out, args.worlds, args.calibrate)

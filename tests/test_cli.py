@@ -966,3 +966,9 @@ def test_a_phantom_takes_parameters(run: Run, tmp_path: Path) -> None:
 def test_a_phantom_refuses_unknown_parameters(run: Run, tmp_path: Path, parameter: str, complaint: str) -> None:
     assert_refused(run("phantom", tmp_path / "ph", "--seed", 1, "--size", 48, 48, "--set", parameter), complaint)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("grey", ["nan", "inf", "white"])
+def test_a_grey_that_is_no_number_is_named(tmp_path: Path, run: Run, grey: str) -> None:
+    ended = run("predict", tmp_path / "none.npy", "-o", tmp_path / "p.zarr", "--grey-range", grey, "9")
+    assert_refused(ended, f"{grey} is no grey value")

@@ -24,14 +24,13 @@ def stack_argument(parser: argparse.ArgumentParser, more: str = "") -> None:
 
 
 def _grey(text: str) -> float:
-    """Return a grey value; the name is what argparse calls it in its message."""
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
     if not math.isfinite(value):
-        raise ValueError
+        raise argparse.ArgumentTypeError(f"{text} is no grey value")
     return value
-
-
-_grey.__name__ = "grey"
 
 
 def grey_range_argument(parser: argparse.ArgumentParser) -> None:

@@ -12,7 +12,6 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-from scipy import optimize
 
 # Shares of a stack's voxels, and the greys (of 255) that the values at these shares become.
 SHARES = {"stack quantiles": (0.05, 0.95), "stack curve": (0.05, 0.8, 0.95)}
@@ -79,6 +78,8 @@ def power_of(stack_greys: tuple[float, ...], grey_range: tuple[float, float] | N
     """
     if len(stack_greys) != len(SHARES["stack curve"]) or stack_greys[0] == stack_greys[-1]:
         return 1.0
+    from scipy import optimize  # takes as long to import as all else that a list of models needs
+
     black = _black(stack_greys, grey_range)
     # Any unit does, since a power only multiplies all greys if the unit changes.
     low, middle = ((grey - black) / (stack_greys[-1] - black) for grey in stack_greys[:2])
