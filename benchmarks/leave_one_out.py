@@ -4,6 +4,7 @@
     python benchmarks/leave_one_out.py --home runs/worlds --out runs/left-out --steps 800
     python benchmarks/leave_one_out.py --home runs/worlds --out runs/left-out --only tubes+laminae swirls+foam
     python benchmarks/leave_one_out.py --home runs/worlds --out runs/left-out --table
+    python benchmarks/leave_one_out.py --home runs/worlds --out runs/judged --model ink-tiny-6 --only tissue leaves
 
 Worlds joined by + are left out together, which saves a training; both are judged.
 
@@ -29,6 +30,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from independent_phantoms import INDEPENDENT
 from mixed_phantoms import mixed_pairs
 from scipy import ndimage, optimize
 from world_phantoms import CONTRACT, FIRST, entries
@@ -51,6 +53,7 @@ from napari_ink.training import (
 )
 
 Floats = npt.NDArray[np.float32]
+JUDGES = (*WORLDS, *INDEPENDENT)
 BARE_SHARE = 0.35  # of the crops of each world that come from phantoms without ink
 
 
@@ -111,11 +114,14 @@ def held_out(worlds: Sequence[str], home: Path) -> list[TrainingPair]:
 
 
 def weights_of(args: argparse.Namespace, worlds: Sequence[str]) -> dict[str, float]:
-    """Return the weight of each world: 1, unless an option states another; `FIRST` take part where they have one."""
+    """Return the weight of each world: 1, unless an option states another; others take part where they have one."""
+    others = (*FIRST, *INDEPENDENT)
     stated = {name: float(weight) for name, weight in (text.split("=") for text in args.weights)}
-    if unknown := stated.keys() - {*WORLDS, *FIRST}:
-        raise SystemExit(f"There is no world {', '.join(sorted(unknown))}; choose from {', '.join((*WORLDS, *FIRST))}.")
-    return {world: stated.get(world, 1.0) for world in worlds} | {one: stated[one] for one in FIRST if one in stated}
+    if unknown := stated.keys() - {*WORLDS, *others}:
+        raise SystemExit(
+            f"There is no world {', '.join(sorted(unknown))}; choose from {', '.join((*WORLDS, *others))}."
+        )
+    return {world: stated.get(world, 1.0) for world in worlds} | {one: stated[one] for one in others if one in stated}
 
 
 def settings_of(args: argparse.Namespace) -> TrainSettings:
@@ -289,7 +295,7 @@ def crossed(out: Path) -> dict[str, dict[str, float]]:
     A threshold and a calibration fitted to worlds that a network knows are those of a network that is surer than it may
     be elsewhere.
     """
-    known = {world: read_known(out / f"{world}.npz") for world in WORLDS if (out / f"{world}.npz").exists()}
+    known = {world: read_known(out / f"{world}.npz") for world in JUDGES if (out / f"{world}.npz").exists()}
     found = {}
     for world, own in known.items():
         others = [one for other, each in known.items() if other != world for one in each]
@@ -316,7 +322,7 @@ COLUMNS = ("auc", "f0_5", "f0_5_crossed", "f0_5_best", "all_ink", "ods", "blank"
 def results(out: Path) -> dict[str, dict[str, float]]:
     """Return the scores of all worlds that were left out."""
     more = crossed(out)
-    files = {world: out / f"{world}.json" for world in WORLDS}
+    files = {world: out / f"{world}.json" for world in JUDGES}
     return {world: json.loads(file.read_text()) | more.get(world, {}) for world, file in files.items() if file.exists()}
 
 

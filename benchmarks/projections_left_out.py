@@ -35,12 +35,13 @@ def scores(world: str, home: Path) -> npt.NDArray[np.float64]:
         volume = np.pad(np.load(entry.file(home)), ((MARGIN, MARGIN), (0, 0), (0, 0)), mode="edge")
         known = np.isin(pair.labels, (LabelValue.INK, LabelValue.PAPYRUS))
         truth = (pair.labels == LabelValue.INK)[known][::STEP]
-        rows = [_score(sign * plane[known][::STEP], truth) for plane in projections(volume) for sign in (1, -1)]
+        rows = [score(sign * plane[known][::STEP], truth) for plane in projections(volume) for sign in (1, -1)]
         found.append(rows)
     return np.array(found)
 
 
-def _score(values: npt.NDArray[np.float32], truth: npt.NDArray[np.bool_]) -> tuple[float, float]:
+def score(values: npt.NDArray[np.float32], truth: npt.NDArray[np.bool_]) -> tuple[float, float]:
+    """Return AUC and the best F0.5 of values ``(n,)`` as ink."""
     low, high = np.quantile(values, (0.001, 0.999))
     levels = np.rint((values - low) / max(high - low, 1e-6) * 255).clip(0, 255).astype(np.uint8)
     return auc(values, truth), ink_scores(levels[None], truth[None]).f0_5

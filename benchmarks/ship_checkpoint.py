@@ -20,13 +20,15 @@ from typing import Any
 
 import numpy as np
 import torch
+from independent_phantoms import TRAINED_ON
 from leave_one_out import Known, expit, fit_calibration, fit_threshold, read_known, rescaled, results
+from world_phantoms import entries
 
 from napari_ink.model import InputContract, load_model, save_checkpoint
 from napari_ink.model.familiarity import TrainedOn
 from napari_ink.model.network import INK, InkEdgeNetwork
 from napari_ink.phantom import SETS, WORLDS, make_phantom, make_world_phantom, set_config, world_sets
-from napari_ink.stack import stack_of_array
+from napari_ink.stack import DepthStack, open_stack, stack_of_array
 from napari_ink.training.trained_on import trained_on as measured
 
 _MEASURED, _SIDE = 16, 256
@@ -50,8 +52,10 @@ def clear_ink(known: Sequence[Known]) -> dict[str, float]:
     return {"probability": best[1], "share": best[2], "told_apart": round(best[0], 3)}
 
 
-def trained_on(contract: InputContract, worlds: Sequence[str], phantoms: int) -> TrainedOn:
-    """Return what a network was trained on: phantoms of some worlds, of which a few are measured.
+def trained_on(
+    contract: InputContract, worlds: Sequence[str], phantoms: int, stored: Sequence[DepthStack] = ()
+) -> TrainedOn:
+    """Return what a network was trained on: phantoms of some worlds, of which a few are measured, and stored ones.
 
     Those of the first generator are always among them, since all shipped networks began with them.
     """
@@ -61,8 +65,14 @@ def trained_on(contract: InputContract, worlds: Sequence[str], phantoms: int) ->
         for world in worlds
         for seed in world_sets(world)["train"][:_MEASURED]
     ]
-    stacks = [stack_of_array(volume, "phantom") for volume in (*first, *others)]
+    stacks = [*(stack_of_array(volume, "phantom") for volume in (*first, *others)), *stored]
     return measured(stacks, contract, scans=0, phantoms=phantoms)
+
+
+def independent(home: Path) -> list[DepthStack]:
+    """Return some of the stored phantoms of independent generators that are trained on."""
+    files = [one.file(home) for name in TRAINED_ON for one in entries(name, "train", _MEASURED)]
+    return [open_stack(file) for file in files if file.exists()]
 
 
 def calibrate(network: InkEdgeNetwork, known: Sequence[Known]) -> dict[str, float]:
@@ -99,6 +109,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--calibrate", action="store_true")
     parser.add_argument("--threshold", type=float, help="of ink, with --calibrate in place of the one that is fitted")
     parser.add_argument("--worlds", nargs="*", default=["gaussian"], choices=tuple(WORLDS), help="those trained on")
+    parser.add_argument("--independent", type=Path, metavar="HOME", help="phantoms of independent generators, too")
     parser.add_argument("--phantoms", type=int, default=300, help="number of phantoms trained on")
     parser.add_argument("--started-from", help="the shipped model that the first of several trainings began with")
     parser.add_argument("--name", required=True)
@@ -118,7 +129,8 @@ def main() -> None:
     known = [one for world in scores["worlds"] for one in read_known(args.left_out / f"{world}.npz")]
     provenance = {name: value for name, value in model.provenance.items() if name != "pairs"}
     provenance["left_out"] = scores
-    provenance["trained_on"] = trained_on(model.contract, args.worlds, args.phantoms).model_dump()
+    stored = [] if args.independent is None else independent(args.independent)
+    provenance["trained_on"] = trained_on(model.contract, args.worlds, args.phantoms, stored).model_dump()
     if provenance["made_by"] == "benchmarks/leave_one_out.py":
         # Masks decide there what is held out, which says nothing to a reader of the card.
         provenance["validation"] |= {"data": "phantoms of the same kinds, not trained on"}

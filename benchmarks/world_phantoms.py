@@ -3,7 +3,8 @@
     python benchmarks/world_phantoms.py --home /tmp/worlds --seconds 600
 
 Besides the worlds there are the plain and the hard phantoms of the first generator, whose training and validation sets
-`ink-tiny-3` learned from: networks that start from it forget them otherwise.
+`ink-tiny-3` learned from: networks that start from it forget them otherwise. With `--independent` there are those of
+the generators of `independent_phantoms.py`, too, of half a minute each.
 
 Volumes are stored with 8 bits, spread over each phantom's own greys, and without the outermost layers, which no window
 reads: a network whose contract scales by quantiles sees the same.
@@ -22,6 +23,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+from independent_phantoms import CONTRASTS, INDEPENDENT, TRAINED_ON, make_independent, test_seeds, training_seeds
 
 from napari_ink.annotation import LabelValue
 from napari_ink.model import InputContract
@@ -84,6 +86,9 @@ class Entry:
         if self.world in FIRST:
             first = make_phantom(set_config(self.seed))
             volume, ink, mask = first.volume, first.drawn, first.mask
+        elif self.world in INDEPENDENT:
+            volume, ink = make_independent(self.world, self.seed)
+            mask = np.ones_like(ink)
         else:
             phantom = make_world_phantom(self.world, self.seed, side, side, blank=is_blank)
             volume, ink, mask = phantom.volume, phantom.ink, phantom.mask
@@ -114,6 +119,15 @@ def stored(file: Path, **more: object) -> TrainingPair:
 
 def entries(world: str, kind: Kind, count: int | None = None) -> list[Entry]:
     """Return the phantoms of a world, `COUNTS` of them by default."""
+    if world in INDEPENDENT:
+        written = [seed for contrast in CONTRASTS[:-1] for seed in test_seeds(contrast)]
+        found = {
+            "train": training_seeds(world, blank=False),
+            "bare": training_seeds(world, blank=True),
+            "test": written,
+            "blank test": test_seeds(CONTRASTS[-1]),
+        }.get(kind, [])
+        return [Entry(world, kind, seed) for seed in found[:count]]
     if world in FIRST:
         seeds = list(SETS["train" if kind == "train" else "validation"])[FIRST.index(world) :: 2]
         wanted = {"train": FIRST_COUNT, "validation": 2}.get(kind, 0)
@@ -146,23 +160,36 @@ def everything_first() -> Iterator[Entry]:
             yield from pair
 
 
+def everything_independent() -> Iterator[Entry]:
+    """Yield the phantoms of generators that were written independently, such that an early end leaves some of each."""
+    kinds: tuple[Kind, ...] = ("train", "bare")
+    for kind in kinds:
+        for group in zip(*(entries(world, kind) for world in TRAINED_ON), strict=True):
+            yield from group
+    for world in INDEPENDENT:
+        for kind in ("test", "blank test"):
+            yield from entries(world, kind)
+
+
 def main() -> None:
     """Make the phantoms that are missing."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--home", type=Path, default=Path("runs/worlds"))
     parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after so many")
+    parser.add_argument("--independent", action="store_true", help="those of the independent generators, too")
     args = parser.parse_args()
     args.home.mkdir(parents=True, exist_ok=True)
     # By this a stack is known as a simulation, see `napari_ink.stack.is_phantom`.
     (args.home / "meta.json").write_text(json.dumps({"note": "phantoms of several worlds", "phantom": {}}))
     until = time.monotonic() + args.seconds
     made = 0
-    for entry in (*everything(), *everything_first()):
+    wanted = [*everything(), *everything_first(), *(everything_independent() if args.independent else ())]
+    for entry in wanted:
         if time.monotonic() > until:
             break
         made += not entry.file(args.home).exists()
         entry.make(args.home)
-    there = sum(one.file(args.home).exists() for one in (*everything(), *everything_first()))
+    there = sum(one.file(args.home).exists() for one in wanted)
     print(f"{made} phantoms made, {there} there")
 
 

@@ -50,7 +50,7 @@ def test_a_prediction_hardly_depends_on_the_position_of_the_tile(
     )
     same = slice(inner[0].start - down, inner[0].stop - down), slice(inner[1].start - right, inner[1].stop - right)
     difference = np.abs(here[(slice(None), *inner)] - moved[(slice(None), *same)]).mean(axis=(1, 2))
-    assert difference[0] < 0.03 and difference[1] < 0.1
+    assert difference[0] < 0.04 and difference[1] < 0.1
     cut = recommended_thresholds(model.provenance)
     for plane, what in enumerate(("ink", "edge")):
         assert ((here[plane][inner] > cut[what]) == (moved[plane][same] > cut[what])).mean() > 0.95

@@ -1,0 +1,86 @@
+"""Phantoms by generators that were written independently of the worlds, from the published statistics of scans alone.
+
+    python benchmarks/independent_phantoms.py --out runs/independent --only tissue leaves
+    python benchmarks/labelled_stacks.py runs/independent/tissue --model ink-tiny-7
+
+Each lies in `benchmarks/independent/`, makes papyrus in a way of its own, and lays crackled ink on its face, of which
+any contrast can be asked for. The test set of each has three phantoms of each of `CONTRASTS`, stored as segments with
+their labels. `ink-tiny-7` was trained on other phantoms of `TRAINED_ON`, and on none of `LEFT_OUT`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import tifffile
+from PIL import Image
+from tqdm import tqdm
+
+TRAINED_ON = ("strands", "bands", "draped")
+LEFT_OUT = ("tissue", "leaves")
+INDEPENDENT = (*TRAINED_ON, *LEFT_OUT)
+CONTRASTS = ("strong", "medium", "weak", "blank")
+TEST_COUNT = 3  # of each contrast
+TRAIN_COUNT = 32  # to train with; each fourth has no ink
+_TEST_SEEDS, _TRAIN_SEEDS = 100, 10_000  # a contrast has 100 seeds, the training set of a generator 10,000
+_DRAWN = 999  # added to a seed, so that the contrast is drawn apart from the papyrus
+Volume = npt.NDArray[np.unsignedinteger]
+Ink = npt.NDArray[np.bool_]
+
+
+def training_seeds(name: str, *, blank: bool) -> list[int]:
+    """Return the seeds to train with."""
+    begin = _TRAIN_SEEDS * (1 + INDEPENDENT.index(name))
+    return [seed for seed in range(begin, begin + TRAIN_COUNT) if (seed % 4 == 3) == blank]
+
+
+def test_seeds(contrast: str) -> list[int]:
+    """Return the seeds of the test phantoms of a contrast, the same for each generator."""
+    begin = _TEST_SEEDS * CONTRASTS.index(contrast)
+    return list(range(begin, begin + TEST_COUNT))
+
+
+def make_independent(name: str, seed: int) -> tuple[Volume, Ink]:
+    """Return the volume ``(z, y, x)`` of a seed, and its true ink ``(y, x)``."""
+    generator = importlib.import_module(f"independent.{name}")
+    if seed < _TRAIN_SEEDS:
+        contrast = generator.GREYS.get(CONTRASTS[seed // _TEST_SEEDS])
+    elif seed % 4 == 3:
+        contrast = None
+    else:
+        contrast = float(np.random.default_rng(seed + _DRAWN).uniform() ** 0.8 * generator.LARGEST)
+    return generator.phantom(seed, contrast)  # type: ignore[no-any-return]
+
+
+def store_test_set(name: str, out: Path) -> None:
+    """Make the test phantoms of a generator that are missing."""
+    for contrast in CONTRASTS:
+        for number, seed in enumerate(test_seeds(contrast)):
+            labels = out / f"{contrast}_{number}_inklabels.png"
+            if labels.exists():
+                continue
+            volume, ink = make_independent(name, seed)
+            layers = out / f"{contrast}_{number}" / "layers"
+            layers.mkdir(parents=True, exist_ok=True)
+            for z, layer in enumerate(volume):
+                tifffile.imwrite(layers / f"{z:02d}.tif", layer)
+            # The labels come last, so that a stack with labels is whole.
+            Image.fromarray(ink.astype(np.uint8) * 255, "L").save(labels)
+
+
+def main() -> None:
+    """Store the test sets."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True, help="folder of the test sets, one folder each")
+    parser.add_argument("--only", nargs="*", default=INDEPENDENT, choices=INDEPENDENT)
+    args = parser.parse_args()
+    for name in tqdm(args.only):
+        store_test_set(name, args.out / name)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""Judge models, and projections of layers, on labelled stacks that this project did not make.
+
+    python benchmarks/labelled_stacks.py FOLDER --model ink-tiny-7 ink-tiny-4
+
+FOLDER holds `<name>/layers/` and `<name>_inklabels.png` for each stack; names that differ after the last underscore
+alone are of one kind, `blank_0` and `blank_1` for example. A stack whose labels have no ink counts as blank. Beside the
+models stands the projection of 84 that is best on the other stacks of the folder, and the best one of each stack,
+picked with its ink known. Whole maps are predicted by `napari_ink.predict`, at the settings of the command. F0.5 is
+that at the best threshold of each stack, and at the model's own. Outside: runs that say that the stack lies outside of
+what the model was trained on. Doubtful map: runs that say at their end that the ink of the map is not that of pages.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+from projections_left_out import score
+from world_table import auc, projections
+
+from napari_ink.evaluation import ink_scores
+from napari_ink.model import DEFAULT_MODEL, load_model, recommended_thresholds
+from napari_ink.predict import PredictionNote, PredictionStarted, PredictRequest, open_prediction, predict
+from napari_ink.stack import open_stack
+
+STEP = 5  # every fifth pixel is scored
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A stack and its true ink ``(y, x)``."""
+
+    name: str
+    folder: Path
+    ink: npt.NDArray[np.bool_]
+
+    @property
+    def kind(self) -> str:
+        """What the stack shares with others of its name."""
+        return self.name.rsplit("_", 1)[0]
+
+
+@dataclass(frozen=True)
+class Map:
+    """An ink map of one stack, uint8 ``(y, x)``, the threshold of its model, and what the run doubted.
+
+    The run doubts before the map is made, as the stack lies outside of the training, and at its end.
+    """
+
+    levels: npt.NDArray[np.uint8]
+    threshold: float
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+
+
+def labelled(folder: Path) -> Iterator[Labelled]:
+    """Yield the stacks of a folder."""
+    for file in sorted(folder.glob("*_inklabels.png")):
+        name = file.name.removesuffix("_inklabels.png")
+        yield Labelled(name, folder / name, np.asarray(Image.open(file).convert("L")) >= 128)
+
+
+def predicted(stack: Labelled, model_names: str) -> Map:
+    """Predict a stack with a model, or with several that are joined by + and averaged."""
+    model, *others = (load_model(name) for name in model_names.split("+"))
+    before: tuple[str, ...] = ()
+    after: list[str] = []
+    with tempfile.TemporaryDirectory() as home:
+        out = Path(home) / "prediction.zarr"
+        for event in predict(PredictRequest(open_stack(stack.folder), model, out, others=others)):
+            if isinstance(event, PredictionStarted):
+                before = event.doubts
+            elif isinstance(event, PredictionNote) and event.is_doubt:
+                after.append(event.sentence)
+        levels = open_prediction(out).read("ink", *(slice(0, side) for side in stack.ink.shape))
+    return Map(levels, recommended_thresholds(model.provenance)["ink"], before, tuple(after))
+
+
+def of_projections(stack: Labelled) -> Floats:
+    """Return AUC and F0.5 of each projection, bright and dark, ``(projections, 2)``."""
+    opened = open_stack(stack.folder)
+    volume = opened.read(slice(0, opened.shape[0]), slice(None), slice(None))
+    truth = stack.ink.ravel()[::STEP]
+    planes = (plane.ravel()[::STEP] for plane in projections(volume))
+    return np.array([score(sign * plane, truth) for plane in planes for sign in (1, -1)])
+
+
+def main() -> None:
+    """Print a table of the kinds of stacks."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--model", nargs="+", default=[DEFAULT_MODEL], help="a+b: the average of both")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    stacks = list(labelled(args.folder))
+    inked = [one for one in stacks if one.ink.any()]
+    flat = {one.name: of_projections(one) for one in inked}
+    columns = ("AUC", "F0.5", "at its threshold", "marked", "outside", "doubtful map")
+    print("| stacks | method | " + " | ".join(columns) + " |\n" + "| --- " * (len(columns) + 2) + "|")
+    for kind in dict.fromkeys(one.kind for one in stacks):
+        of_kind = [one for one in stacks if one.kind == kind]
+        if kind in {one.kind for one in inked}:
+            others = [flat[one.name][:, 0] for one in inked if one.kind != kind] or [flat[inked[0].name][:, 0]]
+            picked = np.mean([flat[one.name][np.mean(others, axis=0).argmax()] for one in of_kind], axis=0)
+            best = np.mean([flat[one.name].max(axis=0) for one in of_kind], axis=0)
+            print(f"| {kind} | projection | {picked[0]:.3f} | {picked[1]:.3f} | | | | |")
+            print(f"| {kind} | projection, picked for each | {best[0]:.3f} | {best[1]:.3f} | | | | |", flush=True)
+        for name in args.model:
+            print(f"| {kind} | {name} | " + " | ".join(row(of_kind, [predicted(one, name) for one in of_kind])) + " |")
+
+
+def row(stacks: list[Labelled], maps: list[Map]) -> Iterator[str]:
+    """Yield the cells of a model's row."""
+    scores, marked = [], []
+    for stack, each in zip(stacks, maps, strict=True):
+        cut = each.levels >= each.threshold * 255
+        marked.append(cut.mean())
+        if stack.ink.any():
+            separation = auc(each.levels.ravel()[::STEP].astype(np.float32), stack.ink.ravel()[::STEP])
+            best = ink_scores(each.levels, stack.ink).f0_5
+            scores.append((separation, best, ink_scores(cut.astype(np.float32), stack.ink).f0_5))
+    yield from (f"{value:.3f}" for value in np.mean(scores, axis=0)) if scores else ("", "", "")
+    yield f"{np.mean(marked):.3f}"
+    for doubted in ([each.before for each in maps], [each.after for each in maps]):
+        yield f"{sum(map(bool, doubted))} of {len(maps)}"
+
+
+if __name__ == "__main__":
+    main()
