@@ -1,6 +1,7 @@
 """Phantoms by generators that were written independently of the worlds, from the published statistics of scans alone.
 
     python benchmarks/independent_phantoms.py --out runs/independent --only tissue leaves
+    python benchmarks/independent_phantoms.py --out runs/independent --statistics
     python benchmarks/labelled_stacks.py runs/independent/tissue --model ink-tiny-7
 
 Each lies in `benchmarks/independent/`, makes papyrus in a way of its own, and lays crackled ink on its face, of which
@@ -19,6 +20,9 @@ import numpy.typing as npt
 import tifffile
 from PIL import Image
 from tqdm import tqdm
+from world_table import print_statistics
+
+from napari_ink.phantom import scan_statistics
 
 TRAINED_ON = ("strands", "bands", "draped")
 LEFT_OUT = ("tissue", "leaves")
@@ -72,14 +76,29 @@ def store_test_set(name: str, out: Path) -> None:
             Image.fromarray(ink.astype(np.uint8) * 255, "L").save(labels)
 
 
+def statistics_of(folder: Path) -> list[dict[str, float]]:
+    """Return the statistics of a stored test set."""
+    found = []
+    for labels in sorted(folder.glob("*_inklabels.png")):
+        layers = sorted((folder / labels.name.removesuffix("_inklabels.png") / "layers").glob("*.tif"))
+        # The middle of the sheet is measured seven layers behind the middle one, where these have it.
+        volume = np.stack([tifffile.imread(layer) for layer in layers[:-14]])
+        greys = volume.astype(np.uint16) * 257 if volume.dtype == np.uint8 else volume
+        found.append(scan_statistics(greys, np.asarray(Image.open(labels)) > 0))
+    return found
+
+
 def main() -> None:
     """Store the test sets."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder of the test sets, one folder each")
     parser.add_argument("--only", nargs="*", default=INDEPENDENT, choices=INDEPENDENT)
+    parser.add_argument("--statistics", action="store_true", help="print them beside the published ones")
     args = parser.parse_args()
     for name in tqdm(args.only):
         store_test_set(name, args.out / name)
+    if args.statistics:
+        print_statistics({name: statistics_of(args.out / name) for name in args.only})
 
 
 if __name__ == "__main__":

@@ -117,11 +117,7 @@ def measure(world: str, phantoms: int) -> Measured:
 
 def print_tables(measured: dict[str, Measured]) -> None:
     """Print the statistics of each world, and the visibility of its ink."""
-    print("| figure | published |", " | ".join(measured), "|")
-    print("| --- | --- |", " | ".join("---" for _ in measured), "|")
-    for name in PUBLISHED:
-        cells = (_cell(name, world.statistics) for world in measured.values())
-        print(f"| {name} | {_published(name)} |", " | ".join(cells), "|")
+    print_statistics({name: world.statistics for name, world in measured.items()})
     print("\n| world | ink | AUC, best projection | AUC, fitted to other phantoms | processor s |")
     print("| --- | --- | --- | --- | --- |")
     for name, world in measured.items():
@@ -130,6 +126,15 @@ def print_tables(measured: dict[str, Measured]) -> None:
             f"| {name} | {np.mean(world.share):.0%} | {hidden} | {np.mean(world.fitted):.2f} "
             f"| {np.mean(world.seconds):.1f} |"
         )
+
+
+def print_statistics(measured: dict[str, list[dict[str, float]]]) -> None:
+    """Print the mean statistics of each kind of phantoms beside the published ones."""
+    print("| figure | published |", " | ".join(measured), "|")
+    print("| --- | --- |", " | ".join("---" for _ in measured), "|")
+    for name in PUBLISHED:
+        cells = (_cell(name, each) for each in measured.values())
+        print(f"| {name} | {_published(name)} |", " | ".join(cells), "|")
 
 
 def _published(name: str) -> str:
