@@ -1,6 +1,7 @@
 """Judge models, and projections of layers, on labelled stacks that this project did not make.
 
     python benchmarks/labelled_stacks.py FOLDER --model ink-tiny-7 ink-tiny-4
+    python benchmarks/labelled_stacks.py FOLDER --picture docs/images/found-leaves.webp
 
 FOLDER holds `<name>/layers/` and `<name>_inklabels.png` for each stack; names that differ after the last underscore
 alone are of one kind, `blank_0` and `blank_1` for example. A stack whose labels have no ink counts as blank. Beside the
@@ -8,6 +9,8 @@ models stands the projection of 84 that is best on the other stacks of the folde
 picked with its ink known. Whole maps are predicted by `napari_ink.predict`, at the settings of the command. F0.5 is
 that at the best threshold of each stack, and at the model's own. Outside: runs that say that the stack lies outside of
 what the model was trained on. Doubtful map: runs that say at their end that the ink of the map is not that of pages.
+`--picture` saves in place of the table the first stack of each kind: a layer at the face of the sheet, the map of the
+first model at its threshold, and the true ink.
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ from napari_ink.predict import PredictionNote, PredictionStarted, PredictRequest
 from napari_ink.stack import open_stack
 
 STEP = 5  # every fifth pixel is scored
+FACE = 26  # layer that is shown
 Floats = npt.NDArray[np.float64]
 
 
@@ -93,14 +97,32 @@ def of_projections(stack: Labelled) -> Floats:
     return np.array([score(sign * plane, truth) for plane in planes for sign in (1, -1)])
 
 
+def save_picture(stacks: list[Labelled], model: str, file: Path) -> None:
+    """Save the first stack of each kind: a layer, what a model marks, and the true ink, side by side."""
+    rows = []
+    for kind in dict.fromkeys(one.kind for one in stacks):
+        first = next(one for one in stacks if one.kind == kind)
+        found = predicted(first, model)
+        volume = open_stack(first.folder)
+        layer = volume.read(slice(FACE, FACE + 1), slice(None), slice(None))[0].astype(np.float32)
+        grey = np.clip(layer / np.quantile(layer, 0.998) * 255, 0, 255)
+        rows.append(np.hstack([grey, (found.levels >= found.threshold * 255) * 255, first.ink * 255]))
+    picture = Image.fromarray(np.vstack(rows).astype(np.uint8))
+    picture.resize((picture.width // 2, picture.height // 2)).save(file)
+
+
 def main() -> None:
     """Print a table of the kinds of stacks."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--model", nargs="+", default=[DEFAULT_MODEL], help="a+b: the average of both")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="save a picture in place of the table")
     args = parser.parse_args()
     torch.set_num_threads(1)
     stacks = list(labelled(args.folder))
+    if args.picture is not None:
+        save_picture(stacks, args.model[0], args.picture)
+        return
     inked = [one for one in stacks if one.ink.any()]
     flat = {one.name: of_projections(one) for one in inked}
     columns = ("AUC", "F0.5", "at its threshold", "marked", "outside", "doubtful map")
