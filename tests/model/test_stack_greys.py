@@ -70,7 +70,7 @@ def test_percentiles_become_the_usual_greys(how: str) -> None:
 
 
 @given(
-    low=st.floats(0, 0.3),
+    low=st.floats(0, 0.299),  # from .3 on black lies elsewhere, and the second call rounds
     middle=st.floats(0.02, 0.98),
     width=st.floats(0.05, 0.4),
     unit=st.sampled_from([1, 255, 65535]),
