@@ -161,6 +161,7 @@ def test_a_project_trains_on_its_reviewed_labels(tmp_path: Path) -> None:
     spot = np.full((10, 10), 2, np.uint8)
     blocks = [("ink", 20, x, spot) for x in (20, 300, 560)]
     project.annotation.apply([*blocks, ("review", 0, 0, np.array([[2, 0, 3]], np.uint8))], "x")
+    project.annotation.flush()  # strokes reach the disk on a thread
     read = read_pair(tmp_path / "big.npy", tmp_path / "big.ink")  # while it is open elsewhere
     truth = np.zeros((300, 600), np.uint8)
     truth[:256, :256] = 1
