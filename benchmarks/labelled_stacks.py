@@ -7,8 +7,9 @@ FOLDER holds `<name>/layers/` and `<name>_inklabels.png` for each stack; names t
 alone are of one kind, `blank_0` and `blank_1` for example. A stack whose labels have no ink counts as blank. Beside the
 models stands the projection of 84 that is best on the other stacks of the folder, and the best one of each stack,
 picked with its ink known. Whole maps are predicted by `napari_ink.predict`, at the settings of the command. F0.5 is
-that at the best threshold of each stack, and at the model's own. Outside: runs that say that the stack lies outside of
-what the model was trained on. Doubtful map: runs that say at their end that the ink of the map is not that of pages.
+that at the best threshold of each stack, and at the model's own; for an average at that of its first model. Outside:
+runs that say that the stack lies outside of what the model was trained on. Doubtful map: runs that say at their end
+that the ink of the map is not that of pages.
 `--picture` saves in place of the table the first stack of each kind: a layer at the face of the sheet, the map of the
 first model at its threshold, and the true ink.
 """

@@ -53,7 +53,7 @@ from napari_ink.training import (
 )
 
 Floats = npt.NDArray[np.float32]
-JUDGES = (*WORLDS, *INDEPENDENT)
+KINDS = (*WORLDS, *INDEPENDENT)
 BARE_SHARE = 0.35  # of the crops of each world that come from phantoms without ink
 
 
@@ -295,7 +295,7 @@ def crossed(out: Path) -> dict[str, dict[str, float]]:
     A threshold and a calibration fitted to worlds that a network knows are those of a network that is surer than it may
     be elsewhere.
     """
-    known = {world: read_known(out / f"{world}.npz") for world in JUDGES if (out / f"{world}.npz").exists()}
+    known = {world: read_known(out / f"{world}.npz") for world in KINDS if (out / f"{world}.npz").exists()}
     found = {}
     for world, own in known.items():
         others = [one for other, each in known.items() if other != world for one in each]
@@ -322,7 +322,7 @@ COLUMNS = ("auc", "f0_5", "f0_5_crossed", "f0_5_best", "all_ink", "ods", "blank"
 def results(out: Path) -> dict[str, dict[str, float]]:
     """Return the scores of all worlds that were left out."""
     more = crossed(out)
-    files = {world: out / f"{world}.json" for world in JUDGES}
+    files = {world: out / f"{world}.json" for world in KINDS}
     return {world: json.loads(file.read_text()) | more.get(world, {}) for world, file in files.items() if file.exists()}
 
 

@@ -84,7 +84,7 @@ def _lines(card: ModelCard) -> Iterator[str]:
     calibration = card.provenance.get("calibration")
     if isinstance(calibration, Mapping):
         scaled = ", ".join(f"{name} {value}" for name, value in calibration.items())
-        yield f"  probabilities are calibrated on worlds of phantoms left out of training (logits: {scaled})"
+        yield f"  probabilities are calibrated on kinds of phantoms left out of training (logits: {scaled})"
     elif calibration:
         yield f"  {calibration}"
     scores = card.provenance.get("validation")
@@ -94,7 +94,7 @@ def _lines(card: ModelCard) -> Iterator[str]:
     if isinstance(left_out, Mapping) and isinstance(left_out.get("mean"), Mapping):
         means = ", ".join(f"{name} {value}" for name, value in left_out["mean"].items())
         # A model that knows all worlds is scored by networks trained alike, each without some of them.
-        yield f"  on worlds of phantoms left out of training, of this network or of ones trained alike: {means}"
+        yield f"  on kinds of phantoms left out of training, of this network or of ones trained alike: {means}"
     data = card.provenance.get("data") or card.provenance.get("format")
     if data:
         yield f"  made from: {data}"

@@ -97,26 +97,30 @@ def write_figure(
     _check_shapes(overlays, image.shape)
     step = max(1, -(-max(image.shape) // longest_px))
     grey = _stretched(image[::step, ::step])
-    overlays = {name: _thinned(mask, step, grey.shape) for name, mask in overlays.items()}
     factor = max(1, -(-least_px // max(grey.shape)))
+    overlays = {name: _enlarged(_thinned(mask, step, grey.shape), factor) for name, mask in overlays.items()}
     grey = _enlarged(grey, factor)
-    overlays = {name: _enlarged(mask, factor) for name, mask in overlays.items()}
     pixel_um = None if voxel_size_um is None else voxel_size_um * step / factor
-    if pixel_um is None:
-        bar = scale_bar(grey.shape[1] // factor, None, step)
-        bar = ScaleBar(bar.length_px * factor, bar.text)
-    elif bar_mm is None:
-        bar = scale_bar(grey.shape[1], pixel_um, step)
+    if pixel_um is None or bar_mm is None:
+        bar = _round_bar(grey.shape[1], pixel_um, step, factor)
     else:
         bar = _bar_of(bar_mm, grey.shape[1], pixel_um)
     with replacing(path) as partial:
-        if path.suffix.lower() == ".svg":
-            partial.write_text(_svg(grey, overlays, bar), encoding="utf-8")
-        else:
-            form = "PNG" if path.suffix.lower() == ".png" else "PDF"
-            settings: dict[str, Any] = {"dpi": (dpi, dpi)} if form == "PNG" else {"resolution": dpi}
-            _picture(grey, overlays, bar).save(partial, form, **settings)
+        _save(partial, path.suffix.lower(), grey, overlays, bar, dpi)
     return path
+
+
+def _save(
+    partial: Path, suffix: str, grey: npt.NDArray[np.uint8], overlays: dict[str, Mask], bar: ScaleBar, dpi: int
+) -> None:
+    if suffix == ".svg":
+        partial.write_text(_svg(grey, overlays, bar), encoding="utf-8")
+        return
+    page = _picture(grey, overlays, bar)
+    if suffix == ".png":
+        page.save(partial, "PNG", dpi=(dpi, dpi))
+    else:
+        page.save(partial, "PDF", resolution=dpi)
 
 
 def _check_shapes(overlays: Mapping[str, Mask], shape: tuple[int, ...]) -> None:
@@ -136,6 +140,14 @@ def _bar_of(bar_mm: float, width_px: int, pixel_um: float) -> ScaleBar:
             f"{width_px * pixel_um / 1000:.3g} mm; give a shorter one."
         )
     return ScaleBar(length_px, _length(bar_mm))
+
+
+def _round_bar(width_px: int, pixel_um: float | None, step: int, factor: int) -> ScaleBar:
+    """Return a bar of a round length for a figure that was reduced by `step` and enlarged by `factor`."""
+    if pixel_um is not None:
+        return scale_bar(width_px, pixel_um, step)
+    bar = scale_bar(width_px // factor, None, step)  # in pixels of the segment, which enlarging does not change
+    return ScaleBar(bar.length_px * factor, bar.text)
 
 
 def scale_bar(width_px: int, pixel_um: float | None, step: int = 1) -> ScaleBar:
