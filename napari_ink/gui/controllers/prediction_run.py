@@ -156,7 +156,7 @@ class PredictionRun(QObject):
     def _outcome(self) -> str:
         done, total = self.progress.done, self.progress.total
         if self._result is not None and self._result.complete:
-            return f"Predicted {total} tiles in {self._result.seconds:.0f} s."
+            return f"Predicted {total} tile{'s' * (total != 1)} in {self._result.seconds:.0f} s."
         when = f"after {done} of {total} tiles" if total else "before the first tile"
         why = f"Stopped {when}: {self._failure}" if self._failure else f"Cancelled {when}."
         # A run that fails before any tile is final removes its store.
