@@ -4,7 +4,7 @@
     python benchmarks/leave_one_out.py --home runs/worlds --out runs/left-out --steps 800
     python benchmarks/leave_one_out.py --home runs/worlds --out runs/left-out --only tubes+laminae swirls+foam
     python benchmarks/leave_one_out.py --home runs/worlds --out runs/left-out --table
-    python benchmarks/leave_one_out.py --home runs/worlds --out runs/judged --model ink-tiny-6 --only tissue leaves
+    python benchmarks/leave_one_out.py --home runs/worlds --out runs/judged --model ink-tiny-7 --only tissue leaves
 
 Worlds joined by + are left out together, which saves a training; both are judged.
 
@@ -114,7 +114,7 @@ def held_out(worlds: Sequence[str], home: Path) -> list[TrainingPair]:
 
 
 def weights_of(args: argparse.Namespace, worlds: Sequence[str]) -> dict[str, float]:
-    """Return the weight of each world: 1, unless an option states another; others take part where they have one."""
+    """Return the weight of each world: 1, unless an option states another; others count if stated."""
     others = (*FIRST, *INDEPENDENT)
     stated = {name: float(weight) for name, weight in (text.split("=") for text in args.weights)}
     if unknown := stated.keys() - {*WORLDS, *others}:
