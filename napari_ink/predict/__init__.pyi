@@ -18,6 +18,7 @@ from .request import PredictRequest
 from .storage.create import remove_if_empty
 from .storage.difference import SAME, PredictionDifference, coarse
 from .storage.folder import FOLDER, PredictionFolder, PredictionList, TrashedPrediction, regions_path
+from .storage.provenance import is_of_stack
 from .storage.store import NoPredictionError, Plane, Prediction, What, open_prediction
 from .storage.stored import StoredPrediction
 from .tiles import DEFAULT_OVERLAP, check_overlap
@@ -62,6 +63,7 @@ __all__ = [
     "cores_left_free",
     "device_title",
     "familiarity_notes",
+    "is_of_stack",
     "open_cluster",
     "open_prediction",
     "predict",

@@ -83,6 +83,36 @@ def test_the_last_prediction_is_shown_again_without_any_labels(predicted_dock, v
     assert predicted_dock.predict.run_button.text() == "Run again"
 
 
+def test_a_stack_of_the_same_name_and_size_does_not_show_the_prediction_of_another(
+    dock, viewer, segment, other, idle, tmp_path, click, qtbot
+):
+    """In a folder for all projects both have the same project folder."""
+    dock.session.stack.projects_in = tmp_path / "projects"
+    dock.open_stack(segment)
+    idle(labels=False)
+    click(dock.predict.run_button)
+    qtbot.waitUntil(lambda: dock.session.state.run is None and bool(dock.session.state.outcome))
+    predicted = viewer.layers["Ink (predicted)"].data.copy()
+    twin = tmp_path / "elsewhere" / "seg-1"
+    shutil.copytree(segment, twin)
+    for layer in (twin / "layers").iterdir():
+        tifffile.imwrite(layer, tifffile.imread(layer)[::-1])
+    dock.open_stack(twin)
+    idle(labels=False)
+    assert dock.session.state.prediction is None
+    assert not dock.session.state.has_prediction
+    qtbot.waitUntil(lambda: bool(dock.session.state.predictions.faults))
+    (fault,) = dock.session.state.predictions.faults
+    assert "another stack" in fault and str(segment) in fault
+    assert dock.session.state.predictions.rows == ()
+    copied = tmp_path / "copied" / "seg-1"
+    shutil.copytree(segment, copied)
+    dock.open_stack(copied)
+    idle(labels=False)
+    assert np.array_equal(viewer.layers["Ink (predicted)"].data, predicted)
+    assert dock.session.state.predictions.faults == ()
+
+
 def test_the_view_is_saved_while_browsing(empty_dock, viewer, tmp_path, qtbot):
     """A killed program has saved its view, except for the last seconds."""
     viewer.scene.camera.zoom = 9.25

@@ -16,9 +16,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from napari_ink.errors import BadInputError, OutputError
 from napari_ink.predict import PredictionFolder, open_prediction, regions_path
 from napari_ink.predict.storage import folder as folder_module
+from napari_ink.predict.storage.provenance import describe_stack
 from napari_ink.predict.storage.stored import read_record, record_path
 from napari_ink.predict.storage.writer import PredictionWriter
 from napari_ink.region import Region
+from napari_ink.stack import open_stack
 from tests.predict.stored_predictions import SHAPE, copy_of, files_of, noise, write_prediction
 
 NOW = datetime(2026, 11, 23, 4, 5, 6)
@@ -52,6 +54,20 @@ def test_a_row_says_what_was_predicted_and_how_far(folder: PredictionFolder) -> 
     assert row.done == 0.5 and row.mean_disagreement is None
     assert row.as_json()["region"] == [0, 300, 0, 500]
     assert row.as_json()["contract"]["direction"] == "as stored"
+
+
+def test_a_prediction_of_another_stack_is_told_and_not_listed(folder: PredictionFolder, tmp_path: Path) -> None:
+    values = np.random.default_rng(1).integers(0, 50000, (9, *SHAPE), dtype=np.uint16)
+    np.save(tmp_path / "seg.npy", values)
+    np.save(tmp_path / "twin.npy", values[::-1])
+    stack, twin = open_stack(tmp_path / "seg.npy"), open_stack(tmp_path / "twin.npy")
+    store = add(folder, "own", stack=describe_stack(stack))
+    old = add(folder, "old")  # without a fingerprint
+    assert {row.path for row in folder.read(stack).rows} == {store, old}
+    found = folder.read(twin)
+    assert [row.path for row in found.rows] == [old]
+    assert found.faults == (f"“stand-in” is not listed: it was predicted from another stack, {stack.source}.",)
+    assert {row.path for row in folder.read().rows} == {store, old}
 
 
 def test_the_share_is_100_only_when_all_is_final(folder: PredictionFolder) -> None:

@@ -130,7 +130,7 @@ class PredictionListController(QObject):
         def on_event(event: PredictionsRead) -> None:
             self._on_read(event, then)
 
-        job = list_job(self._project_folder(stack), change)
+        job = list_job(self._project_folder(stack), stack, change)
         self._jobs.run(_JOB, job, on_event, on_failure=partial(self._on_failure, change is not None))
 
     def _on_read(self, event: PredictionsRead, then: Then | None) -> None:

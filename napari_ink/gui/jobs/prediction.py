@@ -190,12 +190,15 @@ def stored_job(path: Path, stack: DepthStack) -> Generator[PredictionFound | Pre
 
 def chosen_job(path: Path, stack: DepthStack) -> Generator[PredictionFound | PredictionBand]:
     """Read a stored prediction that the user has chosen, and raise a `BadInputError` if that is not possible."""
-    from napari_ink.predict import open_prediction
+    from napari_ink.predict import is_of_stack, open_prediction
 
     prediction = open_prediction(path)
     if prediction.shape != stack.shape[1:]:
         stored, opened = size_text(*prediction.shape), size_text(*stack.shape[1:])
         raise BadInputError(f"{path.name} is of a segment of {stored}, and this one has {opened}.")
+    if not is_of_stack(prediction.provenance, stack):
+        source = prediction.provenance["stack"]["source"]
+        raise BadInputError(f"{path.name} was predicted from another stack, {source}; open that one to see it.")
     cuts = prediction.recommended_threshold("ink"), prediction.recommended_threshold("edge")
     unfamiliar: UnfamiliarMap | None = None
     notes: tuple[str, ...] = ()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from napari_ink.predict import PredictionDifference, PredictionFolder, PredictionList
+    from napari_ink.stack import DepthStack
 
 Change = Callable[["PredictionFolder"], Path | None]
 """Change of the list; returns the path of the prediction that it concerns."""
@@ -39,13 +40,13 @@ class DirectionsCompared:
     sentence: str
 
 
-def list_job(project: Path, change: Change | None = None) -> Generator[PredictionsRead]:
-    """Change the list of predictions if asked to, read it, and then measure disagreements that are not known yet."""
+def list_job(project: Path, stack: DepthStack, change: Change | None = None) -> Generator[PredictionsRead]:
+    """Change a stack's list of predictions if asked to, read it, and then measure unknown disagreements."""
     from napari_ink.predict import PredictionFolder
 
     predictions = PredictionFolder(project)
     changed = None if change is None else change(predictions)
-    found = predictions.read()
+    found = predictions.read(stack)
     yield PredictionsRead(found, changed)
     for index, row in enumerate(found.rows):
         # A growing one is measured for the blocks that it has, and again when its run has ended.

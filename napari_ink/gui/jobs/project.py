@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_ink.errors import BadInputError
 from napari_ink.gui.jobs.prediction import stored_job
 from napari_ink.stack import (
     DepthStack,
@@ -86,15 +87,26 @@ def project_job(stack: DepthStack, folder: Path, project: Project | None, author
     if project is not None:
         yield ProjectOpened(project)
     shown = project.view.get("prediction") if project is not None else None
-    if (path := _last_prediction(folder, shown)) is not None:
+    if (path := _last_prediction(folder, stack, shown)) is not None:
         yield from stored_job(path, stack)
 
 
-def _last_prediction(folder: Path, shown: object) -> Path | None:
+def _last_prediction(folder: Path, stack: DepthStack, shown: object) -> Path | None:
     if isinstance(shown, str) and (folder / shown).is_dir():
         return folder / shown
     stores = [path for path in (folder / "predictions").glob("*.zarr") if path.is_dir()]
-    return max(stores, key=lambda path: path.stat().st_mtime, default=None)
+    newest_first = sorted(stores, key=lambda path: path.stat().st_mtime, reverse=True)
+    return next((path for path in newest_first if _may_be_of(path, stack)), None)
+
+
+def _may_be_of(path: Path, stack: DepthStack) -> bool:
+    # In a folder for all projects, segments of one name share their predictions.
+    from napari_ink.predict import is_of_stack, open_prediction
+
+    try:
+        return is_of_stack(open_prediction(path).provenance, stack)
+    except (BadInputError, OSError):
+        return True  # a damaged one, which the list of predictions tells
 
 
 def draft_job(

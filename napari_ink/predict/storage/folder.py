@@ -19,10 +19,12 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from napari_ink.decoding import decoder_errors
 from napari_ink.durable import make_folder, sync
 from napari_ink.errors import BadInputError, OutputError, storage_errors
+from napari_ink.predict.storage.provenance import is_of_stack
 from napari_ink.predict.storage.store import open_prediction
 from napari_ink.predict.storage.stored import (
     PredictionRecord,
@@ -35,6 +37,9 @@ from napari_ink.predict.storage.stored import (
     write_record,
 )
 from napari_ink.predict.storage.writer import move_store
+
+if TYPE_CHECKING:
+    from napari_ink.stack import DepthStack
 
 FOLDER, _TRASH, _SUFFIX = "predictions", "trash", ".zarr"
 _TRASHED = re.compile(r"(?P<time>\d{8}T\d{12})-(?P<name>.+\.zarr)")
@@ -110,8 +115,13 @@ class PredictionFolder:
             name, again = f"{stem}-{again}{_SUFFIX}", again + 1
         return self.path / name
 
-    def read(self) -> PredictionList:
+    def read(self, stack: DepthStack | None = None) -> PredictionList:
         """Return all predictions and the trash; a damaged one costs its own row only.
+
+        Parameters
+        ----------
+        stack
+            Stack whose predictions are wanted; those of another one with the same name become faults. None: of any.
 
         Raises
         ------
@@ -126,7 +136,12 @@ class PredictionFolder:
                 record = PredictionRecord()
                 faults.append(str(error))
             try:
-                rows.append(summarize(open_prediction(store), record))
+                row = summarize(open_prediction(store), record)
+                if stack is None or is_of_stack(row.provenance, stack):
+                    rows.append(row)
+                else:
+                    source = row.provenance["stack"]["source"]
+                    faults.append(f"“{row.name}” is not listed: it was predicted from another stack, {source}.")
             except BadInputError as error:
                 if store.exists():  # otherwise another program has just deleted it
                     faults.append(f"{store.name} is not listed: {error}")

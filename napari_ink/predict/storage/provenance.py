@@ -117,6 +117,12 @@ def describe_stack(stack: DepthStack) -> dict[str, Any]:
     }
 
 
+def is_of_stack(provenance: Mapping[str, Any], stack: DepthStack) -> bool:
+    """Return whether a prediction was computed from a stack or a copy of it; without a fingerprint it may have been."""
+    recorded = provenance["stack"].get("fingerprint")
+    return recorded is None or recorded == stack.fingerprint()
+
+
 def _described(model: InkModel) -> dict[str, Any]:
     return {
         "name": model.name,
