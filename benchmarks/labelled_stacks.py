@@ -1,6 +1,7 @@
 """Judge models, and projections of layers, on labelled stacks that this project did not make.
 
     python benchmarks/labelled_stacks.py FOLDER --model ink-tiny-7 ink-tiny-4
+    python benchmarks/labelled_stacks.py runs/independent/*
     python benchmarks/labelled_stacks.py FOLDER --picture docs/images/found-leaves.webp
 
 FOLDER holds `<name>/layers/` and `<name>_inklabels.png` for each stack; names that differ after the last underscore
@@ -8,8 +9,8 @@ alone are of one kind, `blank_0` and `blank_1` for example. A stack whose labels
 models stands the projection of 84 that is best on the other stacks of the folder, and the best one of each stack,
 picked with its ink known. Whole maps are predicted by `napari_ink.predict`, at the settings of the command. F0.5 is
 that at the best threshold of each stack, and at the model's own; for an average at that of its first model. Outside:
-runs that say that the stack lies outside of what the model was trained on. Doubtful map: runs that say at their end
-that the ink of the map is not that of pages.
+share of runs that say that the stack lies outside of what the model was trained on. Doubtful map: share of runs that
+say at their end that the ink of the map is not that of pages. Of several folders the means are printed last.
 `--picture` saves in place of the table the first stack of each kind: a layer at the face of the sheet, the map of the
 first model at its threshold, and the true ink.
 """
@@ -112,36 +113,24 @@ def save_picture(stacks: list[Labelled], model: str, file: Path) -> None:
     picture.resize((picture.width // 2, picture.height // 2)).save(file)
 
 
-def main() -> None:
-    """Print a table of the kinds of stacks."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--model", nargs="+", default=[DEFAULT_MODEL], help="a+b: the average of both")
-    parser.add_argument("--picture", type=Path, metavar="FILE", help="save a picture in place of the table")
-    args = parser.parse_args()
-    torch.set_num_threads(1)
-    stacks = list(labelled(args.folder))
-    if args.picture is not None:
-        save_picture(stacks, args.model[0], args.picture)
-        return
+def judged(stacks: list[Labelled], model_names: list[str]) -> Iterator[tuple[str, str, list[float]]]:
+    """Yield kind, method and figures of projections and models; NaN is what a row has not."""
     inked = [one for one in stacks if one.ink.any()]
     flat = {one.name: of_projections(one) for one in inked}
-    columns = ("AUC", "F0.5", "at its threshold", "marked", "outside", "doubtful map")
-    print("| stacks | method | " + " | ".join(columns) + " |\n" + "| --- " * (len(columns) + 2) + "|")
     for kind in dict.fromkeys(one.kind for one in stacks):
         of_kind = [one for one in stacks if one.kind == kind]
         if kind in {one.kind for one in inked}:
             others = [flat[one.name][:, 0] for one in inked if one.kind != kind] or [flat[inked[0].name][:, 0]]
             picked = np.mean([flat[one.name][np.mean(others, axis=0).argmax()] for one in of_kind], axis=0)
             best = np.mean([flat[one.name].max(axis=0) for one in of_kind], axis=0)
-            print(f"| {kind} | projection | {picked[0]:.3f} | {picked[1]:.3f} | | | | |")
-            print(f"| {kind} | projection, picked for each | {best[0]:.3f} | {best[1]:.3f} | | | | |", flush=True)
-        for name in args.model:
-            print(f"| {kind} | {name} | " + " | ".join(row(of_kind, [predicted(one, name) for one in of_kind])) + " |")
+            yield kind, "projection", [*picked, *[np.nan] * 4]
+            yield kind, "projection, picked for each", [*best, *[np.nan] * 4]
+        for name in model_names:
+            yield kind, name, list(figures(of_kind, [predicted(one, name) for one in of_kind]))
 
 
-def row(stacks: list[Labelled], maps: list[Map]) -> Iterator[str]:
-    """Yield the cells of a model's row."""
+def figures(stacks: list[Labelled], maps: list[Map]) -> Iterator[float]:
+    """Yield the figures of a model's row: means over stacks, and shares of runs that doubt."""
     scores, marked = [], []
     for stack, each in zip(stacks, maps, strict=True):
         cut = each.levels >= each.threshold * 255
@@ -150,10 +139,38 @@ def row(stacks: list[Labelled], maps: list[Map]) -> Iterator[str]:
             separation = auc(each.levels.ravel()[::STEP].astype(np.float32), stack.ink.ravel()[::STEP])
             best = ink_scores(each.levels, stack.ink).f0_5
             scores.append((separation, best, ink_scores(cut.astype(np.float32), stack.ink).f0_5))
-    yield from (f"{value:.3f}" for value in np.mean(scores, axis=0)) if scores else ("", "", "")
-    yield f"{np.mean(marked):.3f}"
+    yield from np.mean(scores, axis=0) if scores else (np.nan,) * 3
+    yield float(np.mean(marked))
     for doubted in ([each.before for each in maps], [each.after for each in maps]):
-        yield f"{sum(map(bool, doubted))} of {len(maps)}"
+        yield float(np.mean([bool(one) for one in doubted]))
+
+
+def line(*cells: object) -> str:
+    """Return a line of a table; figures have three digits, and NaN none."""
+    texts = ("" if one != one else f"{one:.3f}" if isinstance(one, float) else str(one) for one in cells)
+    return "| " + " | ".join(texts) + " |"
+
+
+def main() -> None:
+    """Print a table of the kinds of stacks."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER")
+    parser.add_argument("--model", nargs="+", default=[DEFAULT_MODEL], help="a+b: the average of both")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="save a picture in place of the table")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    if args.picture is not None:
+        save_picture(list(labelled(args.folders[0])), args.model[0], args.picture)
+        return
+    columns = ("AUC", "F0.5", "at its threshold", "marked", "outside", "doubtful map")
+    print(line("folder", "stacks", "method", *columns) + "\n" + "| --- " * (len(columns) + 3) + "|")
+    rows: dict[tuple[str, str], list[list[float]]] = {}
+    for folder in args.folders:
+        for kind, method, found in judged(list(labelled(folder)), args.model):
+            rows.setdefault((kind, method), []).append(found)
+            print(line(folder.name, kind, method, *map(float, found)), flush=True)
+    for (kind, method), each in rows.items() if len(args.folders) > 1 else ():
+        print(line("mean", kind, method, *map(float, np.mean(each, axis=0))))
 
 
 if __name__ == "__main__":

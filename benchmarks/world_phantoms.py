@@ -23,7 +23,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from independent_phantoms import CONTRASTS, INDEPENDENT, TRAINED_ON, make_independent, test_seeds, training_seeds
+from independent_phantoms import CONTRASTS, INDEPENDENT, make_independent, test_seeds, training_seeds
 
 from napari_ink.annotation import LabelValue
 from napari_ink.model import InputContract
@@ -164,7 +164,7 @@ def everything_independent() -> Iterator[Entry]:
     """Yield the phantoms of generators that were written independently, such that an early end leaves some of each."""
     kinds: tuple[Kind, ...] = ("train", "bare")
     for kind in kinds:
-        for group in zip(*(entries(world, kind) for world in TRAINED_ON), strict=True):
+        for group in zip(*(entries(world, kind) for world in INDEPENDENT), strict=True):
             yield from group
     for world in INDEPENDENT:
         for kind in ("test", "blank test"):
