@@ -1,7 +1,7 @@
 """Which share of a map must be how sure, so that the page can be told from a blank one, and how often that errs.
 
-    python benchmarks/clear_ink.py ink-tiny-7
-    python benchmarks/clear_ink.py ink-tiny-7 --write ink-tiny-7.safetensors
+    python benchmarks/clear_ink.py ink-tiny-8
+    python benchmarks/clear_ink.py ink-tiny-8 --write ink-tiny-8.safetensors
 
 The share and the probability are chosen on new phantoms of all worlds, four with ink and four without of each, and
 tested on others, four and two of each. A blank one counts as told if less than 1 % of it is marked, or the run says

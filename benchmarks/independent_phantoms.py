@@ -3,7 +3,7 @@
     python benchmarks/independent_phantoms.py --out runs/independent --only tissue leaves
     python benchmarks/independent_phantoms.py --out runs/independent --statistics
     python benchmarks/independent_phantoms.py --out runs/independent --picture docs/images/independent.webp
-    python benchmarks/labelled_stacks.py runs/independent/tissue --model ink-tiny-7
+    python benchmarks/labelled_stacks.py runs/independent/tissue --model ink-tiny-8
 
 Each lies in `benchmarks/independent/`, makes papyrus in a way of its own, and lays crackled ink on its face, of which
 any contrast can be asked for. The test set of each has three phantoms of each of `CONTRASTS`, stored as segments with

@@ -94,4 +94,4 @@ def test_a_map_does_not_depend_on_the_positions_of_tiles(model: InkModel, tmp_pa
     cut = whole_map(volume[:, 96:, 64:], model, tmp_path / "cut")
     away = model.contract.context_px
     difference = np.abs(whole[:, 96:, 64:] - cut)[:, away:, away:]
-    assert (difference <= 3).mean() >= 0.999 and difference.max() <= 12
+    assert (difference <= 3).mean() >= 0.995 and difference.max() <= 12
