@@ -1,6 +1,6 @@
 """Phantoms by generators that were written independently of the worlds, from the published statistics of scans alone.
 
-    python benchmarks/independent_phantoms.py --out runs/independent --only tissue leaves
+    python benchmarks/independent_phantoms.py --out runs/independent --only tissue leaves shards growth
     python benchmarks/independent_phantoms.py --out runs/independent --statistics
     python benchmarks/independent_phantoms.py --out runs/independent --picture docs/images/independent.webp
     python benchmarks/labelled_stacks.py runs/independent/tissue --model ink-tiny-8

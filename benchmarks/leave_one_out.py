@@ -4,7 +4,7 @@
     python benchmarks/leave_one_out.py --home runs/worlds --out runs/left-out --steps 800
     python benchmarks/leave_one_out.py --home runs/worlds --out runs/left-out --only tubes+laminae swirls+foam
     python benchmarks/leave_one_out.py --home runs/worlds --out runs/left-out --table
-    python benchmarks/leave_one_out.py --home runs/worlds --out runs/judged --model ink-tiny-8 --only tissue leaves
+    python benchmarks/leave_one_out.py --home runs/worlds --out runs/judged --model ink-tiny-8 --only shards growth
 
 Worlds joined by + are left out together, which saves a training; both are judged.
 
