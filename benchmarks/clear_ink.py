@@ -2,10 +2,13 @@
 
     python benchmarks/clear_ink.py ink-tiny-8
     python benchmarks/clear_ink.py ink-tiny-8 --write ink-tiny-8.safetensors
+    python benchmarks/leave_one_out.py --home HOME --out DIR --model ink-tiny-8 --only tissue leaves shards growth
+    python benchmarks/clear_ink.py ink-tiny-8 --crossed DIR
 
 The share and the probability are chosen on new phantoms of all worlds, four with ink and four without of each, and
 tested on others, four and two of each. A blank one counts as told if less than 1 % of it is marked, or the run says
-that hardly any ink is clear. `--write` writes a checkpoint with both on its card.
+that hardly any ink is clear. `--write` writes a checkpoint with both on its card. `--crossed` tests each kind that was
+judged into a folder with what is chosen on the others there.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from leave_one_out import Known, expit, predicted
+from leave_one_out import Known, expit, predicted, read_known
 from ship_checkpoint import clear_ink
 
 from napari_ink.annotation import LabelValue
@@ -74,15 +77,27 @@ def in_words(known: list[Known], rule: dict[str, float], threshold: float) -> st
     return f"of {blank} blank ones {untold} are neither blank nor told, of {written} written ones {told} are told"
 
 
+def print_crossed(folder: Path, threshold: float) -> None:
+    """Print how often rules err on kinds that they were not chosen on."""
+    known = {file.stem: read_known(file) for file in sorted(folder.glob("*.npz"))}
+    for name, own in known.items():
+        rule = clear_ink([one for other, each in known.items() if other != name for one in each])
+        print(f"{name}: {in_words(own, rule, threshold)}, by {rule} of the others")
+
+
 def main() -> None:
     """Choose, test, and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model")
     parser.add_argument("--write", type=Path, help="checkpoint to write")
+    parser.add_argument("--crossed", type=Path, metavar="DIR", help="results of benchmarks/leave_one_out.py to test on")
     args = parser.parse_args()
     torch.set_num_threads(1)
     model = load_model(args.model)
     threshold = recommended_thresholds(model.provenance)["ink"]
+    if args.crossed is not None:
+        print_crossed(args.crossed, threshold)
+        return
     known = phantoms_to_choose_on(model)
     rule = clear_ink(known)
     tested = phantoms_to_test_on(model)
