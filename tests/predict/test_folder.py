@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from napari_ink.errors import BadInputError, OutputError
+from napari_ink.errors import BadInputError, OutputError, StackError
 from napari_ink.predict import PredictionFolder, open_prediction, regions_path
 from napari_ink.predict.storage import folder as folder_module
 from napari_ink.predict.storage.provenance import describe_stack
@@ -68,6 +69,24 @@ def test_a_prediction_of_another_stack_is_told_and_not_listed(folder: Prediction
     assert [row.path for row in found.rows] == [old]
     assert found.faults == (f"“stand-in” is not listed: it was predicted from another stack, {stack.source}.",)
     assert {row.path for row in folder.read().rows} == {store, old}
+
+
+def test_a_damaged_layer_does_not_hide_what_was_predicted(folder: PredictionFolder, tmp_path: Path) -> None:
+    layers = tmp_path / "seg" / "layers"
+    layers.mkdir(parents=True)
+    values = np.random.default_rng(1).integers(0, 50000, (9, *SHAPE), dtype=np.uint16)
+    for z, layer in enumerate(values):
+        tifffile.imwrite(layers / f"{z:02d}.tif", layer, compression="zlib")
+    store = add(folder, "own", stack=describe_stack(open_stack(tmp_path / "seg")))
+    content = bytearray((layers / "00.tif").read_bytes())
+    content[2000:4000] = bytes(2000)
+    (layers / "00.tif").write_bytes(content)
+    stack = open_stack(tmp_path / "seg")
+    with pytest.raises(StackError):
+        stack.fingerprint()
+    found = folder.read(stack)
+    assert [row.path for row in found.rows] == [store]
+    assert found.faults == ()
 
 
 def test_the_share_is_100_only_when_all_is_final(folder: PredictionFolder) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import napari_ink
+from napari_ink.errors import StackError
 from napari_ink.model import InkModel
 from napari_ink.predict.resampling import source_in_words
 from napari_ink.predict.tiles import BLOCK
@@ -118,9 +119,15 @@ def describe_stack(stack: DepthStack) -> dict[str, Any]:
 
 
 def is_of_stack(provenance: Mapping[str, Any], stack: DepthStack) -> bool:
-    """Return whether a prediction was computed from a stack or a copy of it; without a fingerprint it may have been."""
+    """Return whether a prediction was computed from a stack or a copy of it, or may have been as nothing tells."""
     recorded = provenance["stack"].get("fingerprint")
-    return recorded is None or recorded == stack.fingerprint()
+    if recorded is None:
+        return True
+    try:
+        return bool(recorded == stack.fingerprint())
+    except StackError:
+        # A damaged layer must not hide what was predicted when it was whole.
+        return True
 
 
 def _described(model: InkModel) -> dict[str, Any]:
