@@ -75,13 +75,15 @@ def labelled(folder: Path) -> Iterator[Labelled]:
 
 
 def predicted(stack: Labelled, model_names: str) -> Map:
-    """Predict a stack with a model, or with several that are joined by + and averaged."""
-    model, *others = (load_model(name) for name in model_names.split("+"))
+    """Predict a stack with a model, or with several that are joined by + and averaged; after a colon, with views."""
+    names, _, views = model_names.partition(":")
+    model, *others = (load_model(name) for name in names.split("+"))
+    augment = tuple(views.split(",")) if views else ()
     before: tuple[str, ...] = ()
     after: list[str] = []
     with tempfile.TemporaryDirectory() as home:
         out = Path(home) / "prediction.zarr"
-        for event in predict(PredictRequest(open_stack(stack.folder), model, out, others=others)):
+        for event in predict(PredictRequest(open_stack(stack.folder), model, out, others=others, augment=augment)):
             if isinstance(event, PredictionStarted):
                 before = event.doubts
             elif isinstance(event, PredictionNote) and event.is_doubt:
@@ -155,7 +157,9 @@ def main() -> None:
     """Print a table of the kinds of stacks."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER")
-    parser.add_argument("--model", nargs="+", default=[DEFAULT_MODEL], help="a+b: the average of both")
+    parser.add_argument(
+        "--model", nargs="+", default=[DEFAULT_MODEL], help="a+b: the average of both; a:flips: of views"
+    )
     parser.add_argument("--picture", type=Path, metavar="FILE", help="save a picture in place of the table")
     args = parser.parse_args()
     torch.set_num_threads(1)
