@@ -176,7 +176,7 @@ def trained(worlds: Sequence[str], run: Path, args: argparse.Namespace, start: I
         resume=(run / "state.pt").exists(),
         provenance={
             "made_by": "benchmarks/leave_one_out.py",
-            "data": f"phantoms of the worlds {', '.join(weights)}",
+            "data": f"phantoms of the kinds {', '.join(weights)}",
         },
     )
     began, steps, losses = time.process_time(), 0, []
