@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+_REPEATED_AFTER_S = 0.1
 
 
 @contextmanager
 def terminated_as_interrupted() -> Iterator[None]:
     """Make SIGTERM, which `kill`, batch systems and services send, act like Ctrl-C inside the block.
 
-    The current handler of Ctrl-C is called, so that training, for example, finishes its step first.
+    The current handler of Ctrl-C is called, so that training, for example, finishes its step first. An interrupt that
+    falls into a callback whose exceptions Python ignores, such as that of a weak reference, is repeated.
     """
     if threading.current_thread() is not threading.main_thread():  # only the main thread may set handlers
         yield
@@ -32,10 +36,26 @@ def terminated_as_interrupted() -> Iterator[None]:
         else:  # a shell's background job ignores Ctrl-C, but must still end
             raise KeyboardInterrupt
 
+    timers: list[threading.Timer] = []
+    report = sys.unraisablehook
+
+    def on_ignored(ignored: sys.UnraisableHookArgs) -> None:
+        if not issubclass(ignored.exc_type, KeyboardInterrupt):
+            report(ignored)
+            return
+        # Raised here, it would be ignored again.
+        timers.append(threading.Timer(_REPEATED_AFTER_S, signal.raise_signal, (signal.SIGTERM,)))
+        timers[-1].start()
+
     before = signal.signal(signal.SIGTERM, interrupt)
+    sys.unraisablehook = on_ignored
     try:
         yield
     finally:
+        sys.unraisablehook = report
+        for timer in timers:
+            timer.cancel()
+            timer.join()
         signal.signal(signal.SIGTERM, before)
 
 

@@ -36,7 +36,7 @@ def test_a_fast_run_is_recorded_repeated_and_nearly_the_same(
     fast, expected = open_prediction(request_fast.out), open_prediction(full.out)
     for what in ("ink", "edge"):
         difference = np.abs(fast.read(what).astype(int) - expected.read(what))
-        assert 0 < difference.max() <= 25 and difference.mean() < 1  # of 255
+        assert 0 < difference.max() <= 25 and difference.mean() < 2  # of 255
     assert [store.provenance["precision"] for store in (fast, expected)] == ["bfloat16", "float32"]
     commands = [command_again(store.provenance) for store in (fast, expected)]
     assert ["--precision fast" in str(command) for command in commands] == [True, False]
