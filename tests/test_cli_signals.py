@@ -3,10 +3,19 @@
 import signal
 import sys
 import time
+from collections.abc import Iterator
 
 import pytest
 
 from napari_ink.cli.signals import interrupted_between_events, terminated_as_interrupted
+
+
+@pytest.fixture(autouse=True)
+def _listens() -> Iterator[None]:
+    """Listen to Ctrl-C, which a job in the background ignores."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 class InterruptedWhenFreed:
