@@ -289,7 +289,7 @@ class Placed(Forward):
 def placed(network: Parts, stack: Path, device: str = "cpu") -> tuple[TileInference, TileGrid]:
     """Return the inference of a prediction with these parts, and its grid."""
     model, opened = load_model(), open_stack(stack)
-    contract, divisor = model.contract, int(model.network.size_divisor)  # type: ignore[arg-type]
+    contract, divisor = model.contract.with_greys_of(opened), int(model.network.size_divisor)  # type: ignore[arg-type]
     grid = tile_grid(opened.shape[1:], contract.tile_size, divisor, 0.0, divisor, contract.context_px)
     return TileInference([EnsembleMember(model.network, contract)], opened, grid, Placed(network, device)), grid
 
