@@ -33,7 +33,7 @@ CONTRASTS = ("strong", "medium", "weak", "blank")
 TEST_COUNT = 3  # of each contrast
 TRAIN_COUNT = 24  # to train with; each fourth has no ink
 _TEST_SEEDS, _TRAIN_SEEDS = 100, 10_000  # a contrast has 100 seeds, the training set of a generator 10,000
-_FACE = 26  # layer of the picture
+FACE = 26  # layer that pictures show
 _DRAWN = 999  # added to a seed, so that the contrast is drawn apart from the papyrus
 Volume = npt.NDArray[np.unsignedinteger]
 Ink = npt.NDArray[np.bool_]
@@ -91,14 +91,18 @@ def statistics_of(folder: Path) -> list[dict[str, float]]:
     return found
 
 
+def stretched(greys: Volume) -> npt.NDArray[np.uint8]:
+    """Return grey values for a picture; only the brightest specks are cut off at white."""
+    return np.clip(greys / np.quantile(greys, 0.998) * 255, 0, 255).astype(np.uint8)
+
+
 def picture_of(folder: Path) -> Volume:
     """Return the first phantom of medium contrast: a layer at its face beside its true ink, and a cut below."""
     layers = sorted((folder / "medium_0" / "layers").glob("*.tif"))
     volume = np.stack([tifffile.imread(layer) for layer in layers])
     ink = np.asarray(Image.open(folder / "medium_0_inklabels.png"))
     cut = np.repeat(volume[:, volume.shape[1] // 2], 2, axis=0)
-    grey = np.vstack([volume[_FACE], cut]).astype(np.float32)
-    grey = np.clip(grey / np.quantile(grey, 0.998) * 255, 0, 255).astype(np.uint8)
+    grey = stretched(np.vstack([volume[FACE], cut]))
     return np.hstack([grey, np.pad(ink, ((0, len(cut)), (0, 8)))])
 
 

@@ -26,6 +26,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
+from independent_phantoms import FACE, stretched
 from PIL import Image
 from projections_left_out import score
 from world_table import auc, projections
@@ -36,7 +37,6 @@ from napari_ink.predict import PredictionNote, PredictionStarted, PredictRequest
 from napari_ink.stack import open_stack
 
 STEP = 5  # every fifth pixel is scored
-FACE = 26  # layer that is shown
 Floats = npt.NDArray[np.float64]
 
 
@@ -108,9 +108,8 @@ def save_picture(stacks: list[Labelled], model: str, file: Path) -> None:
         first = next(one for one in stacks if one.kind == kind)
         found = predicted(first, model)
         volume = open_stack(first.folder)
-        layer = volume.read(slice(FACE, FACE + 1), slice(None), slice(None))[0].astype(np.float32)
-        grey = np.clip(layer / np.quantile(layer, 0.998) * 255, 0, 255)
-        rows.append(np.hstack([grey, (found.levels >= found.threshold * 255) * 255, first.ink * 255]))
+        layer = volume.read(slice(FACE, FACE + 1), slice(None), slice(None))[0]
+        rows.append(np.hstack([stretched(layer), (found.levels >= found.threshold * 255) * 255, first.ink * 255]))
     picture = Image.fromarray(np.vstack(rows).astype(np.uint8))
     picture.resize((picture.width // 2, picture.height // 2)).save(file)
 
@@ -148,8 +147,8 @@ def figures(stacks: list[Labelled], maps: list[Map]) -> Iterator[float]:
 
 
 def line(*cells: object) -> str:
-    """Return a line of a table; figures have three digits, and NaN none."""
-    texts = ("" if one != one else f"{one:.3f}" if isinstance(one, float) else str(one) for one in cells)
+    """Return a line of a table; figures have three digits, and the cell of NaN is empty."""
+    texts = (f"{one:.3f}".replace("nan", "") if isinstance(one, float) else str(one) for one in cells)
     return "| " + " | ".join(texts) + " |"
 
 

@@ -17,8 +17,8 @@ _REPEATED_AFTER_S = 0.1
 def terminated_as_interrupted() -> Iterator[None]:
     """Make SIGTERM, which `kill`, batch systems and services send, act like Ctrl-C inside the block.
 
-    The current handler of Ctrl-C is called, so that training, for example, finishes its step first. An interrupt that
-    falls into a callback whose exceptions Python ignores, such as that of a weak reference, is repeated.
+    The current handler of Ctrl-C is called, so that training, for example, finishes its step first. Interrupts that
+    Python ignores are repeated.
     """
     if threading.current_thread() is not threading.main_thread():  # only the main thread may set handlers
         yield
@@ -36,6 +36,17 @@ def terminated_as_interrupted() -> Iterator[None]:
         else:  # a shell's background job ignores Ctrl-C, but must still end
             raise KeyboardInterrupt
 
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        with _ignored_interrupts_repeated():
+            yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _ignored_interrupts_repeated() -> Iterator[None]:
+    """Repeat interrupts that fall into a callback whose exceptions Python ignores, such as that of a weak reference."""
     timers: list[threading.Timer] = []
     report = sys.unraisablehook
 
@@ -47,7 +58,6 @@ def terminated_as_interrupted() -> Iterator[None]:
         timers.append(threading.Timer(_REPEATED_AFTER_S, signal.raise_signal, (signal.SIGTERM,)))
         timers[-1].start()
 
-    before = signal.signal(signal.SIGTERM, interrupt)
     sys.unraisablehook = on_ignored
     try:
         yield
@@ -56,7 +66,6 @@ def terminated_as_interrupted() -> Iterator[None]:
         for timer in timers:
             timer.cancel()
             timer.join()
-        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
