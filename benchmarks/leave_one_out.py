@@ -132,6 +132,7 @@ def settings_of(args: argparse.Namespace) -> TrainSettings:
         contrast=0.2,
         gamma=args.gamma,
         blur=args.blur,
+        coarse_greys=args.coarse_greys,
         noise=0.03,
         scale=args.scale,
     )
@@ -367,6 +368,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--brightness", type=float, default=0.05)
     parser.add_argument("--gamma", type=float, default=0.0, help="largest logarithm of a random gamma")
     parser.add_argument("--blur", type=float, default=0.0, help="chance that a crop is blurred")
+    parser.add_argument("--coarse-greys", type=float, default=0.0, help="chance that a crop's greys are rounded")
     parser.add_argument("--depth-shift", type=int, default=6)
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--seed", type=int, default=0)

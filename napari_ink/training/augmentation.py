@@ -23,6 +23,7 @@ _CUT_OUT_RATIO = 3.3  # largest ratio of its sides
 _SHEAR_DEGREES = 5.0
 _AIR_AND_PAPYRUS = (14 / 255, 157 / 255)  # greys of usual scans, see `InputContract`
 _MOST_BLUR_PX = 1.5
+_COARSE_STEPS = (1.5 / 255, 5 / 255)  # greys of 8 bits at two thirds to a fifth of the usual contrast
 _SHIFT = 0.05  # largest shift, as a share of the crop's side
 
 
@@ -108,6 +109,11 @@ class Augmenter:
             drawing = torch.Generator(values.device).manual_seed(seed)
             noise = torch.randn(values.shape, generator=drawing, device=values.device)
             values = noise.mul_(settings.noise / self._std).add_(values)
+        if settings.coarse_greys and rng.random() < settings.coarse_greys:
+            # A scanner rounds what it saw, its noise too, so this comes last.
+            step = rng.uniform(*_COARSE_STEPS) / self._std
+            start = rng.uniform(0, step)
+            values = (values - start).div_(step).round_().mul_(step).add_(start)
         return values
 
     def _bent(self, values: Tensor, exponent: float) -> Tensor:

@@ -53,6 +53,9 @@ class AugmentationSettings(_Frozen):
     )
     blur: float = Field(0.0, ge=0, le=1, description="chance that layers are blurred by up to one and a half pixels")
     noise: float = Field(0.01, ge=0, description="standard deviation of the noise that is added to half of the crops")
+    coarse_greys: float = Field(
+        0.0, ge=0, le=1, description="chance that greys are rounded, as a scan of low contrast and 8 bits has them"
+    )
     layer_dropout: float = Field(0.2, ge=0, le=1, description="chance that a few depth layers are blanked")
     painted_ink: float = Field(
         0.0, ge=0, le=1, description="chance that ink of a random kind is painted on a crop of papyrus without any"
@@ -66,6 +69,7 @@ class AugmentationSettings(_Frozen):
             "affine": 0,
             "gamma": 0,
             "blur": 0,
+            "coarse_greys": 0,
             "brightness": 0,
             "contrast": 0,
             "noise": 0,

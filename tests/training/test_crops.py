@@ -300,3 +300,16 @@ def test_gamma_bends_greys_between_air_and_papyrus_and_blur_smooths_layers() -> 
     blur = Augmenter(plain.model_copy(update={"blur": 1.0}), CONTRACT)
     spreads = [float(blur(noise, torch.ones(32, 32).byte(), seed)[0].std()) for seed in range(12)]
     assert max(spreads) < noise.std() and min(spreads) < 0.4  # from hardly any blur to one and a half pixels
+
+
+def test_coarse_greys_are_rounded_to_steps_of_a_scan_of_low_contrast() -> None:
+    values = torch.linspace(-1, 2, 12 * 32 * 32).reshape(12, 32, 32)
+    coarse = Augmenter(AugmentationSettings.none().model_copy(update={"coarse_greys": 1.0}), CONTRACT)
+    for seed in range(5):
+        rounded = coarse(values, torch.ones(32, 32).byte(), seed)[0]
+        levels = rounded.unique()
+        steps = levels.diff() * CONTRACT.std * 255
+        assert (steps > 1e-3).all()
+        step = float(steps.median())
+        assert 1.5 <= step <= 5 and torch.allclose(steps, torch.full_like(steps, step), atol=1e-3)
+        assert float((rounded - values).abs().max()) * CONTRACT.std * 255 <= step / 2 + 1e-3
