@@ -40,6 +40,7 @@ from napari_ink.annotation import LabelValue
 from napari_ink.evaluation import edge_scores, ink_scores, label_edges
 from napari_ink.model import InkEdgeConfig, InkModel, InputContract, load_model, save_checkpoint
 from napari_ink.model.inference import for_prediction
+from napari_ink.model.network import InkEdgeNetwork
 from napari_ink.phantom import WORLDS
 from napari_ink.training import (
     AugmentationSettings,
@@ -148,7 +149,7 @@ def settings_of(args: argparse.Namespace) -> TrainSettings:
         average_decay=args.average_decay,
         precision=args.precision,
         seed=args.seed,
-        lanes=1,
+        lanes=args.lanes,
         depth=DepthVariation(shift=args.depth_shift),
         augmentation=augmentation,
     )
@@ -198,6 +199,15 @@ def rescaled(model: InkModel, how: str = CONTRACT.normalisation) -> InkModel:
     """Return a model that scales by the stack's own greys, whose usual greys are those that its weights know."""
     contract = InputContract.model_validate({**model.contract.model_dump(), "normalisation": how})
     return InkModel(model.name, model.network, model.config, contract, model.provenance, model.sha256)
+
+
+def averaging(model: InkModel, share: float) -> InkModel:
+    """Return a model whose logits of ink are mixed with the average of their surroundings."""
+    assert model.config is not None
+    config = model.config.model_copy(update={"ink_average_share": share})
+    network = InkEdgeNetwork(config).eval()
+    network.load_state_dict(model.network.state_dict())
+    return InkModel(model.name, network, config, model.contract, model.provenance, model.sha256)
 
 
 def fit_calibration(judged: Sequence[Known]) -> tuple[float, float]:
@@ -345,6 +355,12 @@ def options() -> argparse.Namespace:
     parser.add_argument("--only", nargs="*", default=tuple(WORLDS), help="worlds to leave out; all, one by one")
     parser.add_argument("--model", help="judge this model on each world, without training")
     parser.add_argument("--by-quantiles", action="store_true", help="with --model: scale by the stack's quantiles")
+    parser.add_argument(
+        "--ink-average",
+        type=float,
+        default=0.0,
+        help="with --model: share of the surroundings in a logit of ink",
+    )
     parser.add_argument("--from", dest="start", help="a model to train further")
     parser.add_argument("--all", action="store_true", help="train on all worlds, and judge nothing")
     parser.add_argument("--steps", type=int, default=800)
@@ -371,6 +387,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--coarse-greys", type=float, default=0.0, help="chance that a crop's greys are rounded")
     parser.add_argument("--depth-shift", type=int, default=6)
     parser.add_argument("--precision", default="auto")
+    parser.add_argument("--lanes", type=int, default=1, help="parts of a batch that are computed side by side")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--table", action="store_true", help="print the table of what was computed")
     return parser.parse_args()
@@ -403,6 +420,7 @@ def judge_left_out(group: str, args: argparse.Namespace) -> None:
     if args.model:
         model = load_model(args.model)
         model, spent = (rescaled(model, "stack quantiles") if args.by_quantiles else model), {}
+        model = averaging(model, args.ink_average) if args.ink_average else model
     else:
         model, spent = trained(others, args.out / f"without-{group}", args, start_of(args))
     for world in missing:

@@ -27,6 +27,15 @@ class InkEdgeConfig(BaseModel):
     )
     num_layers: PerStage = Field((1, 1, 2, 1), description="transformer blocks of each stage")
     decoder_dim: int = Field(64, description="width of the decoder at quarter resolution")
+    ink_average_px: float = Field(
+        12.0,
+        gt=0,
+        le=12.8,  # farther places lie beyond the margin of a tile that the decoder computes
+        description="spread of the surroundings that logits of ink are averaged with, in pixels",
+    )
+    ink_average_share: float = Field(
+        0.0, ge=0, le=1, description="share of the average of its surroundings in a logit of ink, in prediction"
+    )
 
     @classmethod
     def tiny(cls) -> Self:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from napari_ink.model.config import InkEdgeConfig
 from napari_ink.model.encoder import HierarchicalEncoder
+from napari_ink.model.ink_average import InkAverage
 from napari_ink.model.stem import DepthStem
 
 INK, EDGE = 0, 1
@@ -102,6 +103,7 @@ class InkEdgeNetwork(nn.Module):
         self.encoder = HierarchicalEncoder(self.stem.quarter_channels, config)
         self.decoder = Decoder(self.stem.half_channels, config)
         self.heads = nn.Conv2d(config.decoder_dim // 4, 2, 1)
+        self.ink_average = InkAverage(config.ink_average_px, config.ink_average_share)
         # Ink and edges are rare: a bias near their share of the pixels saves the first steps of training.
         nn.init.constant_(self.heads.bias, -2.0)  # type: ignore[arg-type]
 
@@ -140,5 +142,7 @@ class InkEdgeNetwork(nn.Module):
         margin = min(context, self.size_divisor)
         steps = [4 * 2**i for i in range(len(planes))]
         planes = [_without_border(plane, (context - margin) // step) for plane, step in zip(planes, steps, strict=True)]
-        logits: Tensor = self.heads(self.decoder(planes, _without_border(half, (context - margin) // 2), margin))
-        return logits
+        # The average reads a part of the margin, which is kept until it has been taken.
+        kept = margin if self.ink_average.reach_px else 0
+        logits = self.heads(self.decoder(planes, _without_border(half, (context - margin) // 2), margin - kept))
+        return _without_border(self.ink_average(logits), kept)

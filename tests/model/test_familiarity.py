@@ -54,6 +54,9 @@ def histogram(papyrus: int, ink: int, certain: int = 0) -> list[int]:
 def test_a_map_with_more_ink_than_pages_have_is_told() -> None:
     (sentence,) = on_ink(histogram(5000, 3000, 2000), {})
     assert "50%" in sentence and "20%" in sentence and "more than" in sentence
+    # The map of blank papyrus of a kind that the default model did not know: nothing warned of it.
+    (sentence,) = on_ink(histogram(6900, 2500, 600), {})
+    assert "marks 31%" in sentence and "may be no ink" in sentence
 
 
 def test_a_map_with_hardly_any_ink_is_told() -> None:
