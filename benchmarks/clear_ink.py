@@ -1,14 +1,14 @@
 """Which share of a map must be how sure, so that the page can be told from a blank one, and how often that errs.
 
-    python benchmarks/clear_ink.py ink-tiny-8
-    python benchmarks/clear_ink.py ink-tiny-8 --write ink-tiny-8.safetensors
-    python benchmarks/leave_one_out.py --home HOME --out DIR --model ink-tiny-8 --only tissue leaves shards growth
-    python benchmarks/clear_ink.py ink-tiny-8 --crossed DIR
+    python benchmarks/clear_ink.py ink-tiny-9
+    python benchmarks/clear_ink.py ink-tiny-9 --write ink-tiny-9.safetensors
+    python benchmarks/leave_one_out.py --home HOME --out DIR --model ink-tiny-9 --only plies burrows combed packing
+    python benchmarks/clear_ink.py ink-tiny-9 --crossed DIR
 
 The share and the probability are chosen on new phantoms of all worlds, four with ink and four without of each, and
 tested on others, four and two of each. A blank one counts as told if less than 1 % of it is marked, or the run says
-that hardly any ink is clear. `--write` writes a checkpoint with both on its card. `--crossed` tests each kind that was
-judged into a folder with what is chosen on the others there.
+that hardly any ink is clear, or that there is too much. `--write` writes a checkpoint with both on its card.
+`--crossed` tests each kind that was judged into a folder with what is chosen on the others there.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from ship_checkpoint import clear_ink
 
 from napari_ink.annotation import LabelValue
 from napari_ink.model import InkModel, load_model, recommended_thresholds, save_checkpoint
+from napari_ink.model.familiarity import on_ink
 from napari_ink.model.network import InkEdgeNetwork
 from napari_ink.phantom import WORLDS, make_world_phantom, world_sets
 from napari_ink.stack import stack_of_array
@@ -67,7 +68,8 @@ def in_words(known: list[Known], rule: dict[str, float], threshold: float) -> st
     untold, told, blank = 0, 0, 0
     for one in known:
         probability = expit(one.logits)
-        is_told = bool((probability >= rule["probability"]).mean() < rule["share"])
+        histogram = np.bincount(np.rint(255 * probability).astype(np.uint8), minlength=256)
+        is_told = bool(on_ink(histogram.tolist(), {"thresholds": {"ink": threshold}, "clear_ink": rule}))
         if one.truth.any():
             told += is_told
         else:

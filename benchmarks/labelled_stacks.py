@@ -1,6 +1,6 @@
 """Judge models, and projections of layers, on labelled stacks that this project did not make.
 
-    python benchmarks/labelled_stacks.py FOLDER --model ink-tiny-8 ink-tiny-4
+    python benchmarks/labelled_stacks.py FOLDER --model ink-tiny-9 ink-tiny-4
     python benchmarks/labelled_stacks.py runs/independent/*
     python benchmarks/labelled_stacks.py FOLDER --picture docs/images/found-leaves.webp
 

@@ -4,7 +4,7 @@
     python benchmarks/leave_one_out.py --home runs/worlds --out runs/left-out --steps 800
     python benchmarks/leave_one_out.py --home runs/worlds --out runs/left-out --only tubes+laminae swirls+foam
     python benchmarks/leave_one_out.py --home runs/worlds --out runs/left-out --table
-    python benchmarks/leave_one_out.py --home runs/worlds --out runs/judged --model ink-tiny-8 --only shards growth
+    python benchmarks/leave_one_out.py --home runs/worlds --out runs/judged --model ink-tiny-9 --only plies combed
 
 Worlds joined by + are left out together, which saves a training; both are judged.
 
@@ -356,10 +356,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--model", help="judge this model on each world, without training")
     parser.add_argument("--by-quantiles", action="store_true", help="with --model: scale by the stack's quantiles")
     parser.add_argument(
-        "--ink-average",
-        type=float,
-        default=0.0,
-        help="with --model: share of the surroundings in a logit of ink",
+        "--ink-average", type=float, help="with --model: share of the surroundings in a logit of ink, 0 for none"
     )
     parser.add_argument("--from", dest="start", help="a model to train further")
     parser.add_argument("--all", action="store_true", help="train on all worlds, and judge nothing")
@@ -420,7 +417,7 @@ def judge_left_out(group: str, args: argparse.Namespace) -> None:
     if args.model:
         model = load_model(args.model)
         model, spent = (rescaled(model, "stack quantiles") if args.by_quantiles else model), {}
-        model = averaging(model, args.ink_average) if args.ink_average else model
+        model = model if args.ink_average is None else averaging(model, args.ink_average)
     else:
         model, spent = trained(others, args.out / f"without-{group}", args, start_of(args))
     for world in missing:

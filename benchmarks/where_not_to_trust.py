@@ -1,7 +1,7 @@
 """Spoil half of phantoms, and count which squares the map of where not to trust marks in each half.
 
     python benchmarks/where_not_to_trust.py ink-tiny-4 --home runs/worlds --sets plain-validation hard-validation
-    python benchmarks/where_not_to_trust.py ink-tiny-8 --home runs/worlds --sets gaussian-test weave-test
+    python benchmarks/where_not_to_trust.py ink-tiny-9 --home runs/worlds --sets gaussian-test weave-test
 
 A set is the first part of the names of `benchmarks/world_phantoms.py`.
 """

@@ -8,7 +8,7 @@ import pytest
 EXAMPLES = Path(__file__).parents[1] / "docs/examples"
 PRINTS = {
     "open_stack": "phantom-7 tiff folder (65, 512, 640) uint16 7.91",
-    "predict": "of the region is ink; the model was ink-tiny-8",
+    "predict": "of the region is ink; the model was ink-tiny-9",
     "read_map": "ink: (512, 640) uint8 highest probability 0.95",
     "train_two_pairs": "on pixels that were held out",
     "teach_from_project": "phantom-7.ink/models/quick-1.safetensors: ",

@@ -10,7 +10,7 @@ from napari_ink.stack import open_stack
 
 request = PredictRequest(
     stack=open_stack(sample_path()),
-    model=load_model("ink-tiny-8"),
+    model=load_model("ink-tiny-9"),
     out=Path("ink.zarr"),
     region=Region(100, 300, 100, 300),
 )

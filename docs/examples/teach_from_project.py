@@ -23,6 +23,6 @@ for is_ink, value in ((True, LabelValue.INK), (False, LabelValue.PAPYRUS)):
 project.close()
 
 # Without minutes for a deep model, the quick one alone is made, in seconds.
-for event in teach(TeachRequest((Path("phantom-7.ink"),), load_model("ink-tiny-8"), minutes=0)):
+for event in teach(TeachRequest((Path("phantom-7.ink"),), load_model("ink-tiny-9"), minutes=0)):
     if isinstance(event, ModelTaught):
         print(f"{event.path}: {event.row.in_words}")

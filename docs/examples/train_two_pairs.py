@@ -14,7 +14,7 @@ request = TrainRequest(
     # Labels are found by their names; a file or a project is the second argument of `read_pair`.
     pairs=[read_pair("segment-1").pair, read_pair("segment-2").pair],
     out=Path("run"),
-    start=load_model("ink-tiny-8"),
+    start=load_model("ink-tiny-9"),
     # Two steps show that it works. A useful run takes a thousand; see the reference of training.
     settings=TrainSettings(steps=2, batch_size=2, crop_size=64, validate_every=2, learning_rate=5e-4),
 )

@@ -45,5 +45,6 @@ class InkAverage(nn.Module):
         bell = torch.exp(-0.5 * (places / self.spread_px) ** 2)
         bell = bell / bell.sum()
         padded = F.pad(ink, (self.reach_px,) * 4, mode="replicate")
-        mean = F.conv2d(F.conv2d(padded, bell.view(1, 1, -1, 1)), bell.view(1, 1, 1, -1))
+        with torch.autocast(ink.device.type, enabled=False):  # else in bfloat16, with weights that do not add up to 1
+            mean = F.conv2d(F.conv2d(padded, bell.view(1, 1, -1, 1)), bell.view(1, 1, 1, -1))
         return torch.cat([torch.lerp(ink, mean, self.share).to(logits.dtype), logits[:, 1:]], dim=1)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 SHIPPED_FOLDER = Path(__file__).parent / "checkpoints"
 KNOWN_TEXTURE = "known_texture.json"
-DEFAULT_MODEL = "ink-tiny-8"
+DEFAULT_MODEL = "ink-tiny-9"
 OWN, PTH, LIGHTNING, TORCHSCRIPT, ONNX = ".safetensors", (".pth",), (".ckpt",), (".pt", ".pts", ".ts"), (".onnx",)
 MODEL_SUFFIXES = (OWN, *PTH, *LIGHTNING, *TORCHSCRIPT, *ONNX)
 """Suffixes of model files."""

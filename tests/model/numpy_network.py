@@ -196,4 +196,17 @@ def logits(x: Array, weights: Mapping[str, Array], config: InkEdgeConfig) -> Arr
     w = Weights(weights)
     half, quarter = stem(x, w.below("stem"))
     planes = decoder(encoder(quarter, w.below("encoder"), config), half, w.below("decoder"))
-    return convolve(planes, w["heads.weight"], w["heads.bias"], (1, 1), (0, 0))
+    found = convolve(planes, w["heads.weight"], w["heads.bias"], (1, 1), (0, 0))
+    if share := config.ink_average_share:
+        found[0] += share * (mean_around(found[0], config.ink_average_px) - found[0])
+    return found
+
+
+def mean_around(plane: Array, spread: float) -> Array:
+    """Return the mean around each place of ``(y, x)``, with Gaussian weights to 2.5 spreads; borders are repeated."""
+    reach = int(2.5 * spread)
+    bell = np.exp(-0.5 * (np.arange(-reach, reach + 1) / spread) ** 2)
+    padded = np.pad(plane, reach, mode="edge")
+    for axis in (0, 1):
+        padded = np.apply_along_axis(np.convolve, axis, padded, bell / bell.sum(), "valid")
+    return padded

@@ -51,6 +51,8 @@ def test_torch_equals_numpy_for_any_size(data: st.DataObject) -> None:
         attention_reach=data.draw(st.sampled_from([None, 1, 2])),
         num_layers=data.draw(st.tuples(*[st.integers(1, 2)] * 4)),
         decoder_dim=data.draw(st.sampled_from([4, 8])),
+        ink_average_px=data.draw(st.sampled_from([1.5, 12.0])),
+        ink_average_share=data.draw(st.sampled_from([0.0, 0.5, 1.0])),
     )
     network = random_network(config)
     z, y, x = data.draw(st.integers(1, 12)), data.draw(st.integers(1, 3)), data.draw(st.integers(1, 3))
