@@ -14,9 +14,9 @@ _REACH = 2.5  # of the bell, in standard deviations
 class InkAverage(nn.Module):
     """Mixes logits of ink with their weighted mean around each pixel, in prediction alone.
 
-    Strokes are some 30 pixels wide and false ink is mostly narrower, so that what a place says gains from what its
+    Strokes are some 30 pixels wide and most false ink is narrower, so that what a place says gains from what its
     surroundings say, most on papyrus of an unknown kind (docs/decisions/0047-average-of-surroundings.md). A network
-    that is trained through the mean would sharpen its logits and undo it, so in training nothing is changed.
+    that is trained through the mean may sharpen its logits and undo it, so in training nothing is changed.
 
     Parameters
     ----------
