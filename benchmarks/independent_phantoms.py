@@ -5,8 +5,8 @@
     python benchmarks/independent_phantoms.py --out runs/independent --picture docs/images/independent.webp
     python benchmarks/labelled_stacks.py runs/independent/plies --model ink-tiny-9
 
-Each lies in `benchmarks/independent/`, makes papyrus in a way of its own, and lays crackled ink on its face, of which
-any contrast can be asked for. The test set of each has three phantoms of each of `CONTRASTS`, stored as segments with
+Each lies in `benchmarks/independent/`, makes papyrus and ink in a way of its own, and can be asked for any contrast of
+the ink. The test set of each has three phantoms of each of `CONTRASTS`, stored as segments with
 their labels. The default model was trained on other phantoms of `TRAINED_ON`, and on none of `LEFT_OUT`.
 """
 

@@ -2,7 +2,7 @@
 
     python benchmarks/labelled_stacks.py FOLDER --model ink-tiny-9 ink-tiny-4
     python benchmarks/labelled_stacks.py runs/independent/*
-    python benchmarks/labelled_stacks.py FOLDER --picture docs/images/found-leaves.webp
+    python benchmarks/labelled_stacks.py FOLDER --picture docs/images/found-plies.webp
 
 FOLDER holds `<name>/layers/` and `<name>_inklabels.png` for each stack; names that differ after the last underscore
 alone are of one kind, `blank_0` and `blank_1` for example. A stack whose labels have no ink counts as blank. Beside the

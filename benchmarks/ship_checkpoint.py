@@ -109,7 +109,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("model")
     parser.add_argument("--left-out", type=Path, required=True, help="results of benchmarks/leave_one_out.py")
     parser.add_argument("--by-quantiles", action="store_true", help="scale greys by the stack's quantiles")
-    parser.add_argument("--ink-average", type=float, default=0.0, help="as it was judged by leave_one_out.py")
+    parser.add_argument("--ink-average", type=float, help="as it was judged by leave_one_out.py")
     parser.add_argument("--calibrate", action="store_true")
     parser.add_argument("--threshold", type=float, help="of ink, with --calibrate in place of the one that is fitted")
     parser.add_argument("--worlds", nargs="*", default=["gaussian"], choices=tuple(WORLDS), help="those trained on")
@@ -127,7 +127,7 @@ def main() -> None:
     torch.set_num_threads(1)
     model = load_model(args.model)
     model = rescaled(model, "stack quantiles") if args.by_quantiles else model
-    model = averaging(model, args.ink_average) if args.ink_average else model
+    model = model if args.ink_average is None else averaging(model, args.ink_average)
     network = model.network
     assert isinstance(network, InkEdgeNetwork) and model.config is not None
     scores = left_out(args.left_out, args.worlds, args.calibrate)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 
 import torch
-import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
+
+from napari_ink.model.gaussian_mean import gaussian_mean
 
 _REACH = 2.5  # of the bell, in standard deviations
 
@@ -41,10 +42,6 @@ class InkAverage(nn.Module):
         if self.training or not self.reach_px:
             return logits
         ink = logits[:, :1].float()
-        places = torch.arange(-self.reach_px, self.reach_px + 1, device=ink.device, dtype=torch.float32)
-        bell = torch.exp(-0.5 * (places / self.spread_px) ** 2)
-        bell = bell / bell.sum()
-        padded = F.pad(ink, (self.reach_px,) * 4, mode="replicate")
         with torch.autocast(ink.device.type, enabled=False):  # else in bfloat16, with weights that do not add up to 1
-            mean = F.conv2d(F.conv2d(padded, bell.view(1, 1, -1, 1)), bell.view(1, 1, 1, -1))
+            mean = gaussian_mean(ink, self.spread_px, self.reach_px)
         return torch.cat([torch.lerp(ink, mean, self.share).to(logits.dtype), logits[:, 1:]], dim=1)

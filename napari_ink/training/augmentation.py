@@ -14,6 +14,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from napari_ink.model import InputContract
+from napari_ink.model.gaussian_mean import gaussian_mean
 from napari_ink.training.painted_ink import can_be_painted, paint_ink
 from napari_ink.training.settings import AugmentationSettings
 
@@ -22,7 +23,7 @@ _CUT_OUT_AREA = (0.02, 0.12)  # as shares of the crop's
 _CUT_OUT_RATIO = 3.3  # largest ratio of its sides
 _SHEAR_DEGREES = 5.0
 _AIR_AND_PAPYRUS = (14 / 255, 157 / 255)  # greys of usual scans, see `InputContract`
-_MOST_BLUR_PX = 1.5
+_MOST_BLUR_PX, _BLUR_REACH_PX = 1.5, 3
 _COARSE_STEPS = (1.5 / 255, 5 / 255)  # greys of 8 bits at two thirds to a fifth of the usual contrast
 _SHIFT = 0.05  # largest shift, as a share of the crop's side
 
@@ -104,7 +105,7 @@ class Augmenter:
         if settings.gamma:
             values = self._bent(values, math.exp(rng.uniform(-settings.gamma, settings.gamma)))
         if settings.blur and rng.random() < settings.blur:
-            values = _blurred(values, rng.uniform(0.3, _MOST_BLUR_PX))
+            values = gaussian_mean(values[:, None], rng.uniform(0.3, _MOST_BLUR_PX), _BLUR_REACH_PX)[:, 0]
         if settings.noise and rng.random() < 0.5:
             drawing = torch.Generator(values.device).manual_seed(seed)
             noise = torch.randn(values.shape, generator=drawing, device=values.device)
@@ -122,15 +123,6 @@ class Augmenter:
         slope = (_AIR_AND_PAPYRUS[1] - _AIR_AND_PAPYRUS[0]) / (high - low)
         greys = (values * self._std).add_(self._mean).clamp_(min=0.0).pow_(exponent)
         return greys.sub_(low).mul_(slope).add_(_AIR_AND_PAPYRUS[0] - self._mean).div_(self._std)
-
-
-def _blurred(values: Tensor, sigma: float) -> Tensor:
-    """Blur each layer of ``(z, y, x)`` with a small bell, its outermost pixels repeated."""
-    reach = torch.arange(-3, 4, device=values.device)
-    bell = torch.exp(-0.5 * (reach / sigma) ** 2)
-    bell /= bell.sum()
-    planes = F.pad(values[:, None], (3, 3, 3, 3), mode="replicate")
-    return F.conv2d(F.conv2d(planes, bell.view(1, 1, 7, 1)), bell.view(1, 1, 1, 7))[:, 0]
 
 
 def _oriented(values: Tensor, labels: Tensor, orientation: int) -> tuple[Tensor, Tensor]:
