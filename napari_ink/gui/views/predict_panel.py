@@ -22,6 +22,7 @@ from napari_ink.gui.models.state import InkState, Step
 from napari_ink.gui.models.status import RunProgress
 from napari_ink.gui.models.words import left_text
 from napari_ink.gui.preferences import colour, preferred_device
+from napari_ink.gui.views.doubts import Doubts
 from napari_ink.gui.views.files import ask_for_file
 from napari_ink.gui.views.grey_range_section import GreyRangeBox
 from napari_ink.gui.views.models_dialog import ModelsDialog
@@ -105,7 +106,7 @@ class PredictPanel(StepPanel):
         self.grey_box, self.precision_box, self.resample_box = GreyRangeBox(), QComboBox(), QComboBox()
         self._has_mask, self._why_not = False, ""
         self.about = Lines(_ABOUT_LINES)
-        self.doubts = Lines(_DOUBT_LINES, name="inkWarning")
+        self.doubts = Doubts(_DOUBT_LINES)
         self.ink_threshold = ThresholdRow("Ink", colour("predicted_ink"), "ink")
         self.edge_threshold = ThresholdRow("Edges", colour("predicted_edges"), "edges")
         self.thresholds = self._threshold_rows()
@@ -230,14 +231,13 @@ class PredictPanel(StepPanel):
             self.about.show_text(_progress_text(run))
 
     def _show_doubts(self, state: InkState) -> None:
-        """Show why the map may be wrong; without doubts their lines take no room."""
-        self.doubts.show_text(" ".join(state.doubts))
-        self.doubts.setVisible(bool(state.doubts))
+        """Show why the map may be wrong."""
+        self.doubts.show_sentences(state.doubts)
         self._fit_about()
 
     def _fit_about(self) -> None:
         # Doubts take lines of what is said about the run, so that they are seen without scrolling.
-        has_doubts = bool(self.doubts.text())
+        has_doubts = bool(self.doubts.shown)
         self.about.set_count(1 if self._is_compact or has_doubts else _ABOUT_LINES)
         # Why no prediction can be started is said nowhere else.
         self.about.setVisible(bool(self._why_not) or not (self._is_compact and has_doubts))

@@ -101,6 +101,8 @@ class PredictionsList(QWidget):
             self._select(self.rows.index_of(selected.path))
         if state.predictions.trash != before.predictions.trash or not self.trash_button.text():
             self._show_trash(state.predictions)
+        if len(state.doubts) != len(before.doubts):
+            self._fit_list()
         self._show_buttons()
 
     def set_compact(self, is_compact: bool) -> None:
@@ -109,7 +111,7 @@ class PredictionsList(QWidget):
         self._column.setSpacing(_SPACING // 2 if is_compact else _SPACING)
         self.legend.set_count(1 if is_compact else _LEGEND_LINES)
         self._show_legend()
-        fit_rows(self.list, _ROWS_SHOWN - 1 if is_compact else _ROWS_SHOWN)
+        self._fit_list()
 
     def _lay_out(self) -> None:
         head = QHBoxLayout()
@@ -172,6 +174,11 @@ class PredictionsList(QWidget):
         # The tooltip of the button Compare says as well why there is no comparison.
         is_tight = self._is_compact or bool(self._state.doubts)
         self.legend.setVisible(not is_tight or self._state.predictions.compared is not None)
+
+    def _fit_list(self) -> None:
+        # In a low window, a second doubt takes the room of a row, so that it is seen without scrolling.
+        takes_row = self._is_compact and len(self._state.doubts) > 1
+        fit_rows(self.list, _ROWS_SHOWN - self._is_compact - takes_row)
 
     def _why_no_comparison(self, is_other: bool) -> str:
         """Return the reason why no comparison can be started or ended; empty if one can."""

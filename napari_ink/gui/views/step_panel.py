@@ -80,11 +80,13 @@ class Lines(QElidingLabel):
         Text to begin with.
     name
         Name in the style sheet.
+    below_px
+        Height that is left below the last line.
     """
 
-    def __init__(self, count: int, text: str = "", name: str = "inkSmall") -> None:
+    def __init__(self, count: int, text: str = "", name: str = "inkSmall", below_px: int = 2) -> None:
         super().__init__(text)
-        self._count = count
+        self._count, self._below_px = count, below_px
         self.setObjectName(name)
         self.setWordWrap(True)
         self.setAlignment(_TOP_LEFT)
@@ -106,7 +108,7 @@ class Lines(QElidingLabel):
     def sizeHint(self) -> QSize:  # noqa: N802
         """Return the height of the lines in the current font."""
         self.ensurePolished()
-        return QSize(0, self._count * self.fontMetrics().lineSpacing() + 2)
+        return QSize(0, self._count * self.fontMetrics().lineSpacing() + self._below_px)
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802
         """Return the same as `sizeHint`."""

@@ -57,10 +57,26 @@ def test_doubts_about_the_map_have_lines_of_their_own_which_take_no_room_without
     assert not panel.doubts.isVisible()
     sentences = ("Treat the map as a hint.", "Hardly any ink is clear.")
     panel.show_state(replace(state, run=RunProgress(3, 20, 40.0), doubts=sentences))
-    assert panel.doubts.isVisible() and panel.doubts.text() == " ".join(sentences) == panel.doubts.toolTip()
+    assert panel.doubts.isVisible() and panel.doubts.shown == sentences
     assert panel.about.text().startswith("Tile 3")
     panel.show_state(replace(state, outcome="Predicted 20 tiles in 4 s.", has_prediction=True))
     assert not panel.doubts.isVisible()
+
+
+@pytest.mark.parametrize("is_compact", [False, True])
+def test_no_doubt_is_hidden_behind_a_long_one_before_it(panel, state, is_compact):
+    panel.resize(300, 700)
+    panel.set_compact(is_compact)
+    sentences = tuple(f"{begin} {'as its card says ' * 20}" for begin in ("Outside.", "Much ink.", "A third of it."))
+    for count in (1, 2, 3):
+        panel.show_state(replace(state, doubts=sentences[:count]))
+        lines = panel.doubts.lines[:count]
+        for line, sentence in zip(lines, sentences, strict=False):
+            assert line.isVisible() and line.toolTip() == sentence
+            assert line.height() >= line.fontMetrics().lineSpacing()
+        assert sum(line.isVisible() for line in panel.doubts.lines) == count
+    panel.show_state(replace(state, doubts=(*sentences, "And more.")))
+    assert panel.doubts.shown == (*sentences[:2], f"{sentences[2]} And more.")
 
 
 def test_a_low_window_with_doubts_still_says_why_no_prediction_can_be_started(panel, state):
