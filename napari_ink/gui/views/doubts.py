@@ -1,4 +1,4 @@
-"""Why a map may be wrong: several sentences, each of which begins on a line of its own."""
+"""Sentences on why a map may be wrong; each begins on a line of its own."""
 
 from __future__ import annotations
 
@@ -43,7 +43,8 @@ class Doubts(QWidget):
     def show_sentences(self, sentences: Sequence[str]) -> None:
         """Show other sentences."""
         texts = [*sentences[: _MOST - 1], " ".join(sentences[_MOST - 1 :])]
-        for line, text in zip(self.lines, [*texts, *[""] * _MOST], strict=False):
+        texts += [""] * (_MOST - len(texts))
+        for line, text in zip(self.lines, texts, strict=True):
             line.show_text(text)
             line.setVisible(bool(text))
         self.setVisible(bool(sentences))
