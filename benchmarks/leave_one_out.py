@@ -87,12 +87,14 @@ def expit(logits: Floats) -> Floats:
 
 
 def predicted(model: InkModel, pair: TrainingPair) -> Judged:
-    """Predict a whole phantom at once."""
+    """Predict a whole phantom at once, mirrored around its border as in a run."""
     contract = model.contract.without_greys().with_greys_of(pair.stack)
-    block = pair.stack.read(contract.z_window(pair.stack.shape[0]), slice(None), slice(None))
-    values = torch.from_numpy(np.ascontiguousarray(contract.prepare(block)))
+    block = contract.prepare(pair.stack.read(contract.z_window(pair.stack.shape[0]), slice(None), slice(None)))
+    border, (height, width) = contract.context_px, block.shape[1:]
+    values = np.pad(block, [(0, 0), (border, border), (border, border)], mode="symmetric")
     with torch.inference_mode():
-        logits = for_prediction(model.network)(values[None]).float()[0].numpy()
+        whole = for_prediction(model.network)(torch.from_numpy(values)[None]).float()[0].numpy()
+    logits = whole[:, border : border + height, border : border + width]
     truth = pair.labels == LabelValue.INK
     return Judged(logits[0], expit(logits[1]), truth, truth | (pair.labels == LabelValue.PAPYRUS))
 

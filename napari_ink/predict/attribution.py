@@ -66,7 +66,7 @@ def contribution(model: InkModel, stack: DepthStack, y: int, x: int) -> npt.NDAr
     grey = stack.read(z, slice(top, min(top + side, height)), slice(left, min(left + side, width)))
     prepared = contract.prepare(grey)
     rows, columns = side - prepared.shape[1], side - prepared.shape[2]
-    padded = np.pad(prepared, ((0, 0), (0, rows), (0, columns)), mode="edge")
+    padded = np.pad(prepared, ((0, 0), (0, rows), (0, columns)), mode="symmetric")
     device = next((parameter.device for parameter in model.network.parameters()), torch.device("cpu"))
     block = torch.from_numpy(np.ascontiguousarray(padded, np.float32))[None].to(device)
     network = model.network.eval()

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -23,6 +22,7 @@ from napari_ink.predict.cells import CellGrid, CellIndex, Planes
 from napari_ink.predict.ensemble import EnsembleMember, combine, stack_place, z_range
 from napari_ink.predict.forward import Forward, rounded
 from napari_ink.predict.grey_source import GreySource
+from napari_ink.predict.mirroring import Places, mirrored_places
 from napari_ink.predict.resampling import enlarged, side_of
 from napari_ink.predict.tiles import BLOCK, TileGrid
 from napari_ink.region import Region
@@ -105,33 +105,39 @@ class TileInference:
         """Declare all cells that will be read, so that grey values are dropped once no cell needs them."""
         self._source.expect(map(self._in_segment, cells))
 
-    def _in_segment(self, cell: CellIndex) -> Region:
-        """Return the area to read for a cell, clipped to the segment; a cell beyond it gets the last row or column."""
+    def _places(self, cell: CellIndex) -> tuple[Places, Places]:
+        """Return the rows and the columns of the segment that a cell reads, mirrored beyond its border."""
         wanted, (height, width) = self.cells.read_area(cell), self._stack.shape[1:]
-        return Region(
-            min(wanted.y0, height - 1), min(wanted.y1, height), min(wanted.x0, width - 1), min(wanted.x1, width)
-        )
+        return mirrored_places(wanted.y0, wanted.y1, height), mirrored_places(wanted.x0, wanted.x1, width)
+
+    def _in_segment(self, cell: CellIndex) -> Region:
+        """Return the part of the segment that holds all that a cell reads."""
+        rows, columns = self._places(cell)
+        return Region(int(rows.min()), int(rows.max()) + 1, int(columns.min()), int(columns.max()) + 1)
 
     def read(self, cell: CellIndex) -> list[Float32Array]:
         """Read a cell and prepare it for each contract, ``(z, y, x)`` float32 each; safe on any thread."""
-        wanted = self.cells.read_area(cell)
-        grey = self._source.read(self._in_segment(cell))
+        area, (rows, columns) = self._in_segment(cell), self._places(cell)
+        grey = self._source.read(area)
+        is_inside = (len(rows), len(columns)) == (area.height, area.width)
         values = []
         for contract in self._contracts:
             window = contract.z_window(self._stack.shape[0])
             prepared = contract.prepare(grey[window.start - self._z.start : window.stop - self._z.start])
-            values.append(self._with_halo(cell, _filled(prepared, wanted.shape)))
+            if not is_inside:
+                prepared = prepared[:, (rows - area.y0)[:, None], columns - area.x0]
+            values.append(self._with_halo(cell, np.ascontiguousarray(prepared)))
         return values
 
     def _with_halo(self, cell: CellIndex, values: Float32Array) -> Float32Array:
-        """Repeat the canvas's outermost values where a cell's halo lies beyond it, if tiles have a context.
+        """Mirror the canvas's outermost values where a cell's halo lies beyond it, if tiles have a context.
 
         A stem that saw zeros there would make a frame around the segment.
         """
         top, bottom, left, right = self.cells.missing_halo(cell)
         if not self._grid.context or not any((top, bottom, left, right)):
             return values
-        return np.ascontiguousarray(np.pad(values, ((0, 0), (top, bottom), (left, right)), mode="edge"))
+        return np.ascontiguousarray(np.pad(values, ((0, 0), (top, bottom), (left, right)), mode="symmetric"))
 
     def planes(self, cell: CellIndex, values: Sequence[Float32Array]) -> Planes:
         """Return what the tiles share of a cell: planes ``(c, y, x)``, the stem's or the prepared grey values."""
@@ -246,7 +252,7 @@ class TileInference:
                 to = _moved(to, (top_left[0] // step, top_left[1] // step))
                 _plain(place)[:, *to] = _plain(planes[number])[:, *here]
             y0, x0 = (start // step for start in top_left)
-            _repeat_outwards(place, y0, y0 + read.height // step, x0, x0 + read.width // step)
+            _mirror_outwards(place, y0, y0 + read.height // step, x0, x0 + read.width // step)
         return out
 
     def _own(self, member: EnsembleMember) -> InkEdgeNetwork:
@@ -269,21 +275,15 @@ def _moved(slices: tuple[slice, slice], by: tuple[int, int]) -> tuple[slice, sli
     return y, x
 
 
-def _repeat_outwards(planes: Tensor, y0: int, y1: int, x0: int, x1: int) -> None:
-    """Fill ``(c, y, x)`` outside of rows y0…y1 and columns x0…x1 with the nearest values inside."""
-    planes[:, y0:y1, :x0] = planes[:, y0:y1, x0 : x0 + 1]
-    planes[:, y0:y1, x1:] = planes[:, y0:y1, x1 - 1 : x1]
-    planes[:, :y0] = planes[:, y0 : y0 + 1]
-    planes[:, y1:] = planes[:, y1 - 1 : y1]
+def _mirror_outwards(planes: Tensor, y0: int, y1: int, x0: int, x1: int) -> None:
+    """Fill ``(c, y, x)`` outside of rows y0…y1 and columns x0…x1 with what is inside, mirrored."""
+    height, width = planes.shape[-2:]
+    for start, stop in ((0, x0), (x1, width)):
+        planes[:, y0:y1, start:stop] = planes[:, y0:y1, x0 + mirrored_places(start - x0, stop - x0, x1 - x0)]
+    for start, stop in ((0, y0), (y1, height)):
+        planes[:, start:stop] = planes[:, y0 + mirrored_places(start - y0, stop - y0, y1 - y0)]
 
 
 def _coarser(slices: tuple[slice, slice], step: int) -> tuple[slice, slice]:
     y, x = (slice(part.start // step, part.stop // step) for part in slices)
     return y, x
-
-
-def _filled(values: npt.NDArray[np.float32], shape: tuple[int, int]) -> Float32Array:
-    """Return ``(z, y, x)`` padded to a height and width by repeating its last row and column, C-contiguous."""
-    missing = [(0, 0), *((0, wanted - there) for wanted, there in zip(shape, values.shape[1:], strict=True))]
-    filled = np.pad(values, missing, mode="edge") if any(after for _, after in missing) else values
-    return np.ascontiguousarray(filled)

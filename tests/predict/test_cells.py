@@ -81,7 +81,7 @@ def with_the_stem_over_the_whole_segment(request: PredictRequest) -> np.ndarray:
     grid = tile_grid(shape, contract.tile_size, network.size_divisor, request.overlap, 4)
     volume = contract.prepare(stack.read(contract.z_window(stack.shape[0]), *Region.whole(shape).slices))
     beyond = [(0, 0), *((0, wide - n) for wide, n in zip(grid.canvas, shape, strict=True))]
-    half, quarter = network.stem(torch.from_numpy(np.pad(volume, beyond, mode="edge"))[None])
+    half, quarter = network.stem(torch.from_numpy(np.pad(volume, beyond, mode="symmetric"))[None])
     weights = weight_map(grid).astype(float)
     total, count = np.zeros((2, *grid.canvas)), np.zeros(grid.canvas)
     for row in grid.rows(Region.whole(shape)):
@@ -126,7 +126,7 @@ def test_the_stem_on_cells_equals_the_stem_on_the_whole_segment(
 
 
 def test_tiles_of_our_own_models_include_their_surroundings(tmp_path: Path) -> None:
-    # Beyond the segment, cells repeat the stem's planes, and whole tiles repeat grey values: almost no difference
+    # Beyond the segment, cells mirror the planes of the stem, and whole tiles grey values: almost no difference
     # away from its border.
     model = load_model()
     request = PredictRequest(make_stack(tmp_path, (40, 600, 600)), model, tmp_path / "p.zarr", device="cpu")

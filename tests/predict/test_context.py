@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F  # noqa: N812
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
@@ -43,16 +42,25 @@ def small_model(tile_size: int, context: int) -> InkModel:
     return InkModel("small", network, config, contract, {}, "1" * 64)
 
 
+def mirrored_around(planes: Tensor, border: int) -> Tensor:
+    """Return planes ``(c, y, x)`` with a mirrored border, as a batch of one."""
+    return torch.from_numpy(np.pad(planes.numpy(), [(0, 0), (border, border), (border, border)], mode="symmetric"))[
+        None
+    ]
+
+
 @torch.inference_mode()
 def in_one_piece(stack: DepthStack, model: InkModel, border: int) -> np.ndarray:
-    """Return a network's output on a whole segment, around which the outermost planes of the stem are repeated."""
+    """Return a network's output on a whole segment, around which the planes of the stem are mirrored."""
     shape = stack.shape[1:]
     values = model.contract.prepare(stack.read(model.contract.z_window(stack.shape[0]), *Region.whole(shape).slices))
     # The extent of tiles: rows and columns up to a multiple of the coarsest step, and the stem's own four around them.
-    beyond = [(0, 0), *((4, 4 + -length % 32) for length in shape)]
-    half, quarter = model.network.stem(torch.from_numpy(np.pad(values, beyond, mode="edge"))[None])
+    tiled = np.pad(values, [(0, 0), *((0, -length % 32) for length in shape)], mode="symmetric")
+    half, quarter = model.network.stem(
+        torch.from_numpy(np.pad(tiled, [(0, 0), (4, 4), (4, 4)], mode="symmetric"))[None]
+    )
     wide = [
-        F.pad(plane[..., 4 // step : -4 // step, 4 // step : -4 // step], (border // step,) * 4, mode="replicate")
+        mirrored_around(plane[0, :, 4 // step : -4 // step, 4 // step : -4 // step], border // step)
         for plane, step in ((half, 2), (quarter, 4))
     ]
     maps = torch.sigmoid(model.network.after_stem(*wide))[0].numpy()
@@ -112,7 +120,9 @@ def test_maps_do_not_depend_on_tiles_if_the_context_covers_the_reach(
     model = ink_model(network, tile_size, context_px=8)
     request = PredictRequest(stack, model, folder / "p.zarr", device="cpu", overlap=overlap, augment=augment)
     values = model.contract.prepare(stack.read(model.contract.z_window(6), *Region.whole(shape).slices))
-    padded = torch.from_numpy(np.pad(values, [(0, 0), (8, 8), (8, 8)], mode="edge"))[None]
+    # Tiles end at a multiple of 8; there the context is mirrored again.
+    tiled = np.pad(values, [(0, 0), *((0, -length % 8) for length in shape)], mode="symmetric")
+    padded = mirrored_around(torch.from_numpy(tiled), 8)
     with torch.inference_mode():
         flips = ((), (-1,), (-2,), (-2, -1)) if augment else ((),)
         turned = [network(padded.flip(axes)).flip(axes) for axes in flips]

@@ -85,7 +85,7 @@ def brute_force(request: PredictRequest) -> npt.NDArray[np.float64]:
     grid = tile_grid(shape, model.contract.tile_size, model.network.size_divisor, request.overlap)
     volume = model.contract.prepare(stack.read(model.contract.z_window(stack.shape[0]), *Region.whole(shape).slices))
     short = [max(tile - n, 0) for tile, n in zip(grid.tile, shape, strict=True)]
-    volume = np.pad(volume, ((0, 0), (0, short[0]), (0, short[1])), mode="edge")
+    volume = np.pad(volume, ((0, 0), (0, short[0]), (0, short[1])), mode="symmetric")
     weights = weight_map(grid).astype(float)
     total, count = np.zeros((2, *volume.shape[1:])), np.zeros(volume.shape[1:])
     for row in grid.rows(Region.whole(shape)):

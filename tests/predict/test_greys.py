@@ -28,7 +28,7 @@ def ink_of(model: InkModel, volume: np.ndarray, out: Path, region: Region | None
 
 
 def test_maps_hardly_change_with_brightness_contrast_and_bits(model: InkModel, tmp_path: Path) -> None:
-    volume = make_phantom(PhantomConfig.varied(11, 128, 128, 40)).volume
+    volume = make_phantom(PhantomConfig.varied(12, 128, 128, 40)).volume
     plain = ink_of(model, volume, tmp_path / "plain.zarr")
     changed = {
         "contrast": (volume * 0.3 + 20000).astype(np.uint16),

@@ -282,7 +282,7 @@ class _Sample:
         planes = []
         for block, tile in zip(self._blocks, self._tiles, strict=True):
             margin = [(0, 0), *((0, wide - n) for wide, n in zip(self._padded, tile.shape, strict=True))]
-            values = np.ascontiguousarray(np.pad(contract.prepare(block[z]), margin, mode="edge"))
+            values = np.ascontiguousarray(np.pad(contract.prepare(block[z]), margin, mode="symmetric"))
             planes.append(forward(values[None])[0, 0, : tile.height, : tile.width])
         levels: npt.NDArray[np.uint8] = np.rint(np.stack(planes) * 255).astype(np.uint8)
         return levels

@@ -23,7 +23,7 @@ def block_region(block: Block, shape: tuple[int, int]) -> Region:
 def read_prepared(
     stack: DepthStack, contract: InputContract, area: Region, halo_px: int, divisor: int
 ) -> npt.NDArray[np.float32]:
-    """Return prepared values ``(z, y, x)`` of an area with a halo; beyond the segment, its last pixels repeat.
+    """Return prepared values ``(z, y, x)`` of an area with a halo; the segment is mirrored beyond its border.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def read_prepared(
     window = contract.z_window(stack.shape[0])
     read = stack.read(window, slice(max(y0, 0), min(y1, height)), slice(max(x0, 0), min(x1, width)))
     missing = [(0, 0), (max(-y0, 0), max(y1 - height, 0)), (max(-x0, 0), max(x1 - width, 0))]
-    return np.ascontiguousarray(contract.prepare(np.pad(read, missing, mode="edge")))
+    return np.ascontiguousarray(contract.prepare(np.pad(read, missing, mode="symmetric")))
 
 
 def blocks_of(area: Region) -> list[Block]:

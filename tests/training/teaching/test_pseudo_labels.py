@@ -83,7 +83,7 @@ def test_a_turned_segment_has_the_turned_map(start: InkModel, values: np.ndarray
 def test_a_map_is_the_mean_of_the_network_over_all_orientations(start: InkModel, values: np.ndarray) -> None:
     found = sample_map(start, stack_of_array(values, "s"), None, 4).logits[0]
     contract = start.contract
-    read = np.pad(values[contract.z_window(12)], [(0, 0), (32, 32), (32, 32)], mode="edge")
+    read = np.pad(values[contract.z_window(12)], [(0, 0), (32, 32), (32, 32)], mode="symmetric")
     prepared = torch.from_numpy(contract.prepare(read))
     total = torch.zeros(128, 128)
     with torch.inference_mode():

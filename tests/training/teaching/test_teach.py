@@ -81,7 +81,7 @@ def test_a_quick_model_comes_first_and_then_a_deep_one(new_project, start, plots
     assert isinstance(load_model(quick.path).network, TaughtNetwork)
     assert not isinstance(load_model(deep.path).network, TaughtNetwork)
     # The phantom's ink is bright, and the start model has never learned anything.
-    assert quick.row.is_better and quick.row.after.auc > 0.8 > quick.row.before.auc
+    assert quick.row.is_better and quick.row.after.auc > 0.7 > quick.row.before.auc
     assert models.current == ("deep-1" if deep.row.is_better else "quick-1")
     assert (models.folder / "deep-1-curves.png").is_file()
     assert not any((folder / "teaching").iterdir())
