@@ -4,10 +4,14 @@
     python benchmarks/leave_one_out.py --home runs/worlds --out runs/left-out --only tubes+laminae swirls+foam
     python benchmarks/adaptation.py --home runs/worlds --left-out runs/left-out --out runs/adapted --worlds tubes foam
     python benchmarks/adaptation.py --left-out runs/left-out --out runs/adapted --table
+    python benchmarks/world_phantoms.py --home runs/worlds --independent
+    python benchmarks/adaptation.py --home runs/worlds --model ink-tiny-9 --out runs/adapted-9 --worlds plies packing
 
 The networks are those that `leave_one_out.py` trained without the world. The segment is a mosaic of twenty phantoms of
 the world with ink and ten without, whose labels are not used; beside it only phantoms of other worlds are trained on.
 Other phantoms of the world judge the network before and after. With `--blank`, the segment bears no ink at all.
+`--model` adapts an existing model in place of them, beside phantoms of all worlds, as the command does; it must not
+have seen the worlds that are judged, which may be independent generators.
 """
 
 from __future__ import annotations
@@ -22,8 +26,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from leave_one_out import Judged, expit, f0_5_at, predicted, scores
-from world_phantoms import entries
+from leave_one_out import KINDS, Judged, expit, f0_5_at, predicted, scores
+from world_phantoms import Kind, entries
 
 from napari_ink.model import InkModel, load_model, recommended_thresholds
 from napari_ink.phantom import WORLDS
@@ -31,6 +35,8 @@ from napari_ink.stack import DepthStack, stack_of_array
 from napari_ink.training import AdaptRequest, ModelAdapted, TrainingPair, adapt
 
 WRITTEN, BLANK, COLUMNS_OF_TILES = 20, 10, 6
+_LEARNED: tuple[Kind, ...] = ("train", "bare")
+_JUDGED: tuple[Kind, ...] = ("test", "blank test")
 COLUMNS = ("auc", "f0_5", "f0_5_best", "ods", "blank", "blank_marked", "auc_of_segment")
 
 
@@ -45,8 +51,9 @@ def network_without(world: str, folder: Path) -> tuple[InkModel, list[str]]:
 
 def tiles(world: str, home: Path, is_blank: bool) -> list[TrainingPair]:
     """Return the phantoms of the segment."""
-    written = [] if is_blank else entries(world, "train")[:WRITTEN]
-    return [one.read(home) for one in (*written, *entries(world, "bare")[:BLANK])]
+    found = {kind: [one for one in entries(world, kind) if one.file(home).exists()] for kind in _LEARNED}
+    written = [] if is_blank else found["train"][:WRITTEN]
+    return [one.read(home) for one in (*written, *found["bare"][:BLANK])]
 
 
 def mosaic(pairs: Sequence[TrainingPair], name: str) -> DepthStack:
@@ -59,7 +66,10 @@ def mosaic(pairs: Sequence[TrainingPair], name: str) -> DepthStack:
 
 def judge(model: InkModel, threshold: float, world: str, home: Path, own: Sequence[TrainingPair]) -> dict[str, float]:
     """Return the scores of a network on test phantoms of a world, and its AUC on the segment."""
-    test, blank = ([predicted(model, one.read(home)) for one in entries(world, kind)] for kind in _JUDGED)
+    test, blank = (
+        [predicted(model, one.read(home)) for one in entries(world, kind) if one.file(home).exists()]
+        for kind in _JUDGED
+    )
     inked = [one for one in (predicted(model, pair) for pair in own) if one.truth.any()]
     found = scores(test, blank, [one.known for one in test])
     bare = np.concatenate([one.known.logits for one in blank])
@@ -72,9 +82,6 @@ def judge(model: InkModel, threshold: float, world: str, home: Path, own: Sequen
     }
 
 
-_JUDGED = ("test", "blank test")
-
-
 def _auc(judged: Sequence[Judged]) -> float:
     from world_table import auc
 
@@ -83,7 +90,9 @@ def _auc(judged: Sequence[Judged]) -> float:
 
 def adapted(world: str, args: argparse.Namespace) -> dict[str, Any]:
     """Adapt the network without a world to a segment of it; return the scores before and after."""
-    start, others = network_without(world, args.left_out)
+    start, others = (
+        network_without(world, args.left_out) if args.model is None else (load_model(args.model), list(WORLDS))
+    )
     own = tiles(world, args.home, args.blank)
     folder = args.out / f"{world}{'-blank' if args.blank else ''}"
     request = AdaptRequest(
@@ -127,7 +136,8 @@ def options() -> argparse.Namespace:
     parser.add_argument("--home", type=Path, default=Path("runs/worlds"), help="folder of the phantoms")
     parser.add_argument("--left-out", type=Path, default=Path("runs/left-out"), help="results of leave_one_out.py")
     parser.add_argument("--out", type=Path, default=Path("runs/adapted"), help="folder of the results")
-    parser.add_argument("--worlds", nargs="*", default=list(WORLDS), choices=tuple(WORLDS))
+    parser.add_argument("--worlds", nargs="*", default=list(WORLDS), choices=KINDS)
+    parser.add_argument("--model", help="adapt this model, which has not seen the worlds, in place of the networks")
     parser.add_argument("--blank", action="store_true", help="adapt to a segment without ink")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--steps", type=int, default=250)

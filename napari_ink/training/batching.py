@@ -19,11 +19,12 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from napari_ink.annotation import EdgeValue
+from napari_ink.model.losses import IGNORE
 from napari_ink.training.augmentation import Augmenter
 from napari_ink.training.crops import CropSampler
 from napari_ink.training.settings import TrainSettings
 from napari_ink.training.supervision import edge_labels, hinted_ink, ink_labels
-from napari_ink.training.targets import edge_targets, ink_targets
+from napari_ink.training.targets import EDGE_UNKNOWN, edge_targets, ink_targets
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,7 +190,8 @@ def _targets(packed: Tensor) -> tuple[Tensor, Tensor]:
     """Return the targets of ink and edges; drawn edge labels overrule the outlines of the ink."""
     labels, drawn = ink_labels(packed), edge_labels(packed)
     edges = edge_targets(labels)
-    edges[drawn == EdgeValue.EDGE], edges[drawn == EdgeValue.NOT_EDGE] = 1, 0
+    for value, target in ((EdgeValue.EDGE, 1), (EdgeValue.NOT_EDGE, 0), (EDGE_UNKNOWN, IGNORE)):
+        edges[drawn == value] = target
     return ink_targets(labels), edges
 
 

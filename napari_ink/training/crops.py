@@ -35,7 +35,7 @@ class TrainingPair:
     held_out
         bool ``(y, x)``: pixels for validation, which are never trained on; None for no such pixels.
     edges
-        uint8 ``(y, x)``: drawn edge labels, which overrule the outlines of `labels`; None for none.
+        uint8 ``(y, x)``: drawn edge labels, which overrule the outlines of `labels`, or `EDGE_UNKNOWN`; None for none.
     hints
         uint8 ``(y, x)``: predictions of another model for unlabelled pixels, see `to_hints`; None for none.
     share

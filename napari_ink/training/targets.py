@@ -16,6 +16,10 @@ from napari_ink.model.losses import IGNORE
 OUTSIDE = 3
 """Additional value of `TrainingPair.labels`, besides `LabelValue`'s: pixels outside of the papyrus mask."""
 
+EDGE_UNKNOWN = 3
+"""Additional value of `TrainingPair.edges`, besides `EdgeValue`'s: nothing says whether there is an edge, not even the
+outlines of `TrainingPair.labels`."""
+
 OUTLINE_REACH_PX = 8
 
 

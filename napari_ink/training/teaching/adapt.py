@@ -33,6 +33,7 @@ from napari_ink.training.events import TrainingEvent
 from napari_ink.training.loop import train
 from napari_ink.training.request import TrainRequest, check_libraries
 from napari_ink.training.settings import AugmentationSettings, DepthVariation, TrainSettings
+from napari_ink.training.targets import EDGE_UNKNOWN
 from napari_ink.training.teaching.blocks import BLOCK_PX
 from napari_ink.training.teaching.pseudo_labels import Papyrus, SampledMap, pseudo_labels, sample_map
 from napari_ink.training.teaching.replay import world_pair_count, world_pairs
@@ -231,7 +232,10 @@ def _adapt(request: AdaptRequest, papyrus: Sequence[Papyrus | None]) -> Generato
                     yield PhantomMade(len(phantoms), world_pair_count(request.worlds))
             yield RoundBegun(number, request.rounds, *(_count(labels, one) for one in (_INK, _PAPYRUS)))
             share = _PSEUDO_SHARE / len(labels)
-            own = [TrainingPair(stack, one, share=share) for stack, one in zip(request.stacks, labels, strict=True)]
+            own = [
+                TrainingPair(stack, one, edges=_unknown_edges(sampled), share=share)
+                for stack, one, sampled in zip(request.stacks, labels, maps, strict=True)
+            ]
             yield from _train_round(request, model, [*own, *phantoms], file)
         model = _read_round(file, model)
         yield _marking(request, model)
@@ -258,6 +262,18 @@ def _papyrus_of(stack: DepthStack) -> Papyrus | None:
 def _maps_of(model: InkModel, stacks: Sequence[DepthStack], papyrus: Sequence[Papyrus | None]) -> list[SampledMap]:
     most = max(1, _MOST_BLOCKS // len(stacks))
     return [sample_map(model, stack, mask, most) for stack, mask in zip(stacks, papyrus, strict=True)]
+
+
+def _unknown_edges(sampled: SampledMap) -> npt.NDArray[np.uint8]:
+    """Return edge labels of a segment, unknown wherever there are pseudo-labels.
+
+    What is surely ink ends inside of strokes, and true edges lie where nothing is sure: without this a network learns
+    that the segment has none.
+    """
+    edges = np.zeros(sampled.shape, np.uint8)
+    for area in sampled.areas:
+        edges[area.slices] = EDGE_UNKNOWN
+    return edges
 
 
 def _count(labels: Sequence[npt.NDArray[np.uint8]], value: LabelValue) -> int:

@@ -1,6 +1,6 @@
 """Adaptation without labels: its files, its records, its resumption, and what it refuses."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import replace
 from functools import lru_cache
@@ -15,18 +15,24 @@ from skimage.io import imsave
 from napari_ink.cli import main
 from napari_ink.errors import BadInputError, ContractError, OutputError
 from napari_ink.model import InkModel, load_model, save_checkpoint
+from napari_ink.model.losses import IGNORE
 from napari_ink.predict import familiarity_notes
 from napari_ink.stack import open_stack, stack_of_array
 from napari_ink.training import (
     AdaptationDoubted,
     AdaptEvent,
     AdaptRequest,
+    CropSampler,
     ModelAdapted,
     PhantomMade,
     RoundBegun,
     StepEnded,
     TeachingNote,
+    TrainingEvent,
+    TrainRequest,
     adapt,
+    batches,
+    train,
 )
 from napari_ink.training.teaching import adapt as adaptation
 from napari_ink.training.teaching import replay
@@ -112,6 +118,25 @@ def test_each_round_learns_from_the_surest_papyrus_and_the_record_says_so(
     assert record["adapted"]["segments"][0]["name"] == "seg" and record["adapted"]["rounds"] == 2
     assert record["started_from"]["sha256"] == start.sha256
     assert record["thresholds"]["ink"] == made.threshold
+
+
+def test_what_is_surest_says_nothing_of_edges(
+    plain: AdaptRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The surest ink ends inside of strokes: nearly all targets of edges were that there are none."""
+    asked: list[TrainRequest] = []
+
+    def train_and_keep(request: TrainRequest) -> Generator[TrainingEvent, None, None]:
+        asked.append(request)
+        return train(request)
+
+    monkeypatch.setattr(adaptation, "train", train_and_keep)
+    list(adapt(replace(plain, out=tmp_path / "out", rounds=1, steps=1)))
+    own, *phantoms = asked[0].pairs
+    batch = next(iter(batches(CropSampler([own], CONTRACT, 64), asked[0].settings, torch.device("cpu"))))
+    assert (batch.edge == IGNORE).all()
+    assert {0, 1} <= set(batch.ink.unique().tolist())
+    assert all(one.edges is None for one in phantoms)
 
 
 def test_a_model_that_no_label_has_judged_still_says_that_a_scan_is_outside(

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_ink.annotation import EdgeValue
+from napari_ink.model.losses import IGNORE
 from napari_ink.training import CropSampler, batches
 from napari_ink.training.supervision import (
     HINT_LEVELS,
@@ -19,6 +20,7 @@ from napari_ink.training.supervision import (
     to_hints,
     unpack_labels,
 )
+from napari_ink.training.targets import EDGE_UNKNOWN
 from tests.training.small import CONTRACT, PLAIN
 
 
@@ -46,7 +48,7 @@ def test_hints_are_probabilities_in_fifteen_levels():
     np.testing.assert_allclose(hinted, probabilities / 255, atol=0.5 / (HINT_LEVELS - 1) + 1e-6)
 
 
-@pytest.mark.parametrize(("value", "target"), [(EdgeValue.EDGE, 1), (EdgeValue.NOT_EDGE, 0)])
+@pytest.mark.parametrize(("value", "target"), [(EdgeValue.EDGE, 1), (EdgeValue.NOT_EDGE, 0), (EDGE_UNKNOWN, IGNORE)])
 def test_strokes_of_edges_are_the_target_there(pair, value, target):
     # Wherever an edge is drawn it is the target, also where the outline of the ink says otherwise.
     drawn = first_batch(replace(pair, edges=np.full_like(pair.labels, value)))
