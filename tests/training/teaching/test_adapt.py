@@ -1,5 +1,6 @@
 """Adaptation without labels: its files, its records, its resumption, and what it refuses."""
 
+import shutil
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -199,6 +200,15 @@ def test_an_interrupted_adaptation_is_resumed_to_the_same_weights(
                 break
     *_, again = adapt(replace(request, resume=True))
     assert isinstance(again, ModelAdapted) and np.array_equal(weights(again.path), weights(made.path))
+
+
+def test_a_finished_adaptation_goes_on_with_more_rounds(
+    plain: AdaptRequest, made: ModelAdapted, tmp_path: Path
+) -> None:
+    out = Path(shutil.copytree(made.path.parent, tmp_path / "out"))
+    told = list(adapt(replace(plain, out=out, rounds=3, resume=True)))
+    assert [event.number for event in told if isinstance(event, RoundBegun)] == [3]
+    assert load_model(out / "adapted.safetensors").provenance["adapted"]["rounds"] == 3
 
 
 def test_rounds_of_another_start_are_not_continued(made: ModelAdapted, plain: AdaptRequest, start_file: Path) -> None:
