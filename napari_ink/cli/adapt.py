@@ -21,7 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "stacks", nargs="+", metavar="STACK", help="segments without labels; masks beside them are used"
     )
     parser.add_argument("-o", "--out", type=Path, required=True, metavar="FOLDER", help="folder for the models")
-    parser.add_argument("--resume", action="store_true", help="continue an adaptation that was interrupted, or add rounds")
+    parser.add_argument(
+        "--resume", action="store_true", help="continue an adaptation that was interrupted, or add rounds"
+    )
     parser.add_argument(
         "--from", dest="start", metavar="MODEL", help="model to start from, by name or file; default: the shipped one"
     )
